@@ -1,0 +1,1 @@
+"""The one vocabulary: events and the policy pack as frozen models. JSON Schema, AsyncAPI and examples come from it."""

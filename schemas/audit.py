@@ -1,0 +1,85 @@
+"""Events of `review` and `log` streams: what a reviewer found, and the order in which audit took the events."""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token, UnitCode, Words
+
+Finding = Literal["late_report", "omitted_report", "concealed_report", "late_reply", "ineffective_handling"]
+
+
+@event("review.finding_proposed")
+class ReviewFindingProposed(Fact):
+    """The record suggests a finding about an office, computed or by a reviewer."""
+
+    incident: StreamId
+    unit: UnitCode
+    finding: Finding
+    reason: Words | None = None
+
+
+@event("review.finding_confirmed")
+class ReviewFindingConfirmed(Fact):
+    """A reviewer confirmed a finding after hearing the office."""
+
+    finding: Finding
+    reason: Words
+
+
+@event("review.finding_rejected")
+class ReviewFindingRejected(Fact):
+    """A reviewer rejected a finding."""
+
+    finding: Finding
+    reason: Words
+
+
+@event("review.drafted")
+class ReviewDrafted(Fact):
+    """A written report on origin, spread and handling of a matter was drafted."""
+
+    incident: StreamId
+    draft: Words
+
+
+@event("review.adopted")
+class ReviewAdopted(Fact):
+    """The report was adopted."""
+
+    log_size: Figure
+
+
+@event("review.lesson_assigned")
+class ReviewLessonAssigned(Fact):
+    """A lesson became a change with an owner and a date."""
+
+    unit: UnitCode
+    text: Words
+    due: Instant
+
+
+@event("review.archive_sealed")
+class ReviewArchiveSealed(Fact):
+    """The file of a matter was sealed: these bytes, at this size of the log."""
+
+    incident: StreamId
+    file: Token
+    sha256: Digest
+    log_size: Figure
+    missing: tuple[Code, ...] = ()
+
+
+@event("log.sequenced")
+class LogSequenced(Fact):
+    """Audit took these events in this order; the first has position `first`. Is itself not sequenced."""
+
+    first: Figure
+    events: tuple[Digest, ...]
+
+
+@event("log.checkpoint_signed")
+class LogCheckpointSigned(Fact):
+    """The root of the log at a size was signed."""
+
+    size: Figure
+    root: Digest

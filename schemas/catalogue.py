@@ -1,0 +1,90 @@
+"""Which events there are: type and major version of each model, which service owns which stream, on which topic.
+
+`owner("incident")` is "triage"; its events travel on the topic `<prefix>.triage.incident`, which only triage may write.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from schemas.fields import Fact, words_fields
+
+PREFIX = "huiying."
+STREAMS = {
+    "report": "ingest",
+    "incident": "triage",
+    "policy": "triage",
+    "unit": "triage",
+    "clock": "escalation",
+    "roster": "escalation",
+    "surge": "escalation",
+    "statement": "publish",
+    "review": "audit",
+    "log": "audit",
+}
+"""Stream kind -> the service that owns it. Each service also owns one kind of `operation` stream."""
+SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
+FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement"})
+"""Streams whose partition key is their incident; every other stream is its own key."""
+
+_models: dict[str, type[Fact]] = {}
+_types: dict[type[Fact], str] = {}
+_words: dict[type[Fact], tuple[str, ...]] = {}
+F = TypeVar("F", bound=type[Fact])
+
+
+def event(name: str, version: int = 1) -> Callable[[F], F]:
+    """Registers a model as `huiying.<name>.v<version>`; `name` is the stream kind and a past participle."""
+
+    def register(model: F) -> F:
+        full = f"{PREFIX}{name}.v{version}"
+        if full in _models:
+            raise ValueError(f"two models claim the event type {full}")
+        _models[full], _types[model], _words[model] = model, full, words_fields(model)
+        return model
+
+    return register
+
+
+def model_of(type_: str) -> type[Fact] | None:
+    """The model of an event type, or None for one that this version does not know."""
+    return _models.get(type_)
+
+
+def type_of(model: type[Fact]) -> str:
+    """`huiying.incident.graded.v1` of `IncidentGraded`."""
+    return _types[model]
+
+
+def words_of(model: type[Fact]) -> tuple[str, ...]:
+    """The fields of a registered model that hold words."""
+    return _words[model]
+
+
+def types() -> dict[str, type[Fact]]:
+    """Every registered type and its model, in order of registration."""
+    return dict(_models)
+
+
+def kind_of(stream: str) -> str:
+    """The kind of a stream id: `incident` of `incident-0192…`."""
+    return stream.partition("-")[0]
+
+
+def owner(kind: str, service: str = "") -> str:
+    """The service that owns streams of this kind; an operation stream belongs to the service that writes it."""
+    return service if kind == "operation" else STREAMS[kind]
+
+
+def event_topics(service: str) -> tuple[str, ...]:
+    """The topics that `service` writes events to, without the prefix: `("triage.incident", …)`."""
+    return (*(f"{service}.{kind}" for kind, by in STREAMS.items() if by == service), f"{service}.operation")
+
+
+def content_topic(service: str) -> str:
+    """The compacted topic on which the words of `service` travel, without the prefix."""
+    return f"{service}.content"
+
+
+def all_topics() -> tuple[str, ...]:
+    """Every topic of the system, without the prefix: events first, then content."""
+    return (*(t for s in SERVICES for t in event_topics(s)), *(content_topic(s) for s in SERVICES))

@@ -1,0 +1,199 @@
+"""Events of `clock`, `roster` and `surge` streams: what was due when, what was met, missed and passed upward.
+
+There is one clock stream an incident. A milestone is recorded even where no clock runs yet; clocks are derived from
+all milestones together, so that the order in which they arrive changes nothing.
+"""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Fact, Figure, Instant, StreamId, UnitCode, Uuid, Words
+
+Rung = Literal["reminder", "supervision", "circular"]
+
+
+@event("clock.milestone_reached")
+class ClockMilestoneReached(Fact):
+    """Something happened by which clocks start or are met.
+
+    `happened_at` is when it happened, `recorded_at` when it was written down; `event` is the event that says so.
+    """
+
+    milestone: Code
+    happened_at: Instant
+    recorded_at: Instant
+    event: Uuid
+    unit: UnitCode | None = None
+    level: Code | None = None
+    rank: Figure | None = None
+    answer_kind: Code | None = None
+
+
+@event("clock.started")
+class ClockStarted(Fact):
+    """A time limit runs: who owes what by when. `clock` is the pack's name, with a round where it runs again."""
+
+    clock: Code
+    unit: UnitCode
+    since: Instant
+    due: Instant
+    first_answer: bool = False
+
+
+@event("clock.met")
+class ClockMet(Fact):
+    """What was owed was recorded. `late` where that was after the limit; then the breach stays."""
+
+    clock: Code
+    met_at: Instant
+    late: bool
+
+
+@event("clock.breached")
+class ClockBreached(Fact):
+    """A limit passed without what was owed. The event's `time` is the due instant, `detected_at` when it was seen.
+
+    `incomplete` where a stream of the incident stood parked for an hour and the breach was decided all the same.
+    """
+
+    clock: Code
+    unit: UnitCode
+    due: Instant
+    detected_at: Instant
+    incomplete: bool = False
+
+
+@event("clock.breach_annulled")
+class ClockBreachAnnulled(Fact):
+    """A breach does not stand: what was owed had been recorded in time and arrived late, or a reviewer found so."""
+
+    clock: Code
+    cause: Literal["recorded_in_time", "start_changed", "reviewed"]
+    reason: Words | None = None
+
+
+@event("clock.extended")
+class ClockExtended(Fact):
+    """A limit was moved where the pack allows it."""
+
+    clock: Code
+    due: Instant
+    previous: Instant
+    reason: Words
+
+
+@event("clock.cancelled")
+class ClockCancelled(Fact):
+    """A clock no longer applies, for example after a regrading."""
+
+    clock: Code
+    cause: Literal["regraded", "merged", "closed", "reassigned", "start_changed"]
+
+
+@event("clock.reminder_sent")
+class ClockReminderSent(Fact):
+    """A rung of the ladder was reached for an overdue clock: reminder, supervision, or circular."""
+
+    clock: Code
+    rung: Rung
+    unit: UnitCode
+    told: UnitCode
+    due: Instant
+
+
+@event("clock.reported_upward")
+class ClockReportedUpward(Fact):
+    """A unit reported the matter to the one above; `unverified` where the facts were not established yet."""
+
+    report: Uuid
+    unit: UnitCode
+    to: UnitCode
+    level: Code | None = None
+    unverified: bool
+    text: Words | None = None
+
+
+@event("clock.receipt_given")
+class ClockReceiptGiven(Fact):
+    """The unit above confirmed that it has a report."""
+
+    report: Uuid
+    unit: UnitCode
+
+
+@event("clock.receipt_refused")
+class ClockReceiptRefused(Fact):
+    """The unit above sent a report back, with a reason."""
+
+    report: Uuid
+    unit: UnitCode
+    reason: Words
+
+
+@event("clock.notice_delivered")
+class ClockNoticeDelivered(Fact):
+    """A notice reached the place where the duty post reads it."""
+
+    notice: Uuid
+    unit: UnitCode
+    way: Code
+
+
+@event("clock.notice_failed")
+class ClockNoticeFailed(Fact):
+    """A notice did not get through."""
+
+    notice: Uuid
+    unit: UnitCode
+    way: Code
+    error: Code
+
+
+@event("roster.duty_planned")
+class RosterDutyPlanned(Fact):
+    """A post is on duty for a unit from `since` until `until`."""
+
+    unit: UnitCode
+    post: Code
+    since: Instant
+    until: Instant
+
+
+@event("roster.duty_handed_over")
+class RosterDutyHandedOver(Fact):
+    """The duty passed to the next post, with a note on what is open."""
+
+    unit: UnitCode
+    post: Code
+    to: Code
+    note: Words | None = None
+
+
+@event("roster.duty_gap_found")
+class RosterDutyGapFound(Fact):
+    """Nobody was planned for a time that the pack wants covered."""
+
+    unit: UnitCode
+    since: Instant
+    until: Instant
+
+
+@event("roster.reachability_tested")
+class RosterReachabilityTested(Fact):
+    """A duty post was called to see whether it answers."""
+
+    unit: UnitCode
+    post: Code
+    reached: bool
+
+
+@event("surge.noticed")
+class SurgeNoticed(Fact):
+    """Many more reports than usual came in about a subject."""
+
+    unit: UnitCode
+    category: Code | None = None
+    reports: Figure
+    usual: float
+    since: Instant
+    incidents: tuple[StreamId, ...] = ()

@@ -1,0 +1,106 @@
+"""The kinds of value that an event may hold.
+
+A string in an event is a code, an identifier, a digest, an instant, a published text or `Words`; nothing else. What a
+person typed never stands in an event: the event holds its reference and salted digest, the words travel apart.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
+WIRE = {"wire": True}
+"""Validation context of bytes that come from a store or a topic: there, words must already be a reference."""
+
+
+class Fact(BaseModel):
+    """The data of an event. Producers refuse unknown fields; readers pass `extra="ignore"` and keep the bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def instant(at: datetime) -> str:
+    """UTC with microseconds and fixed width, so that texts sort as times do. `at` must carry an offset."""
+    return at.astimezone(UTC).strftime(INSTANT)
+
+
+def parse_instant(text: str) -> datetime:
+    """The aware time in UTC that `instant` wrote."""
+    return datetime.fromisoformat(text)
+
+
+Instant = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda at: at.astimezone(UTC)),
+    PlainSerializer(instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+CODE = r"^[0-9A-Za-z_一-鿿][0-9A-Za-z_一-鿿.:/@#·、()+-]{0,99}$"
+Code = Annotated[str, StringConstraints(pattern=CODE, max_length=100)]
+"""A code of a list: no spaces, no punctuation of a sentence, at most 100 characters."""
+
+UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", max_length=64)]
+Post = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(@[a-z0-9-]+)?$", max_length=130)]
+"""A post, `duty_officer@town-east`, or `system`: never a person's name."""
+
+StreamId = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]+-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
+Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+"""A random reference, for example of an evidence file: says nothing about what it refers to."""
+MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
+Figure = Annotated[int, Field(ge=0, le=10**12)]
+PublishedText = Annotated[
+    str, StringConstraints(min_length=1, max_length=100_000), Field(json_schema_extra={"x-published": True})
+]
+"""A text that the office itself made public under its name; it stays in the event and stays readable."""
+
+
+class WordsRef(Fact):
+    """Where words are and what they were: `digest` is SHA-256 over the content record's salt and the words."""
+
+    ref: Uuid
+    digest: Digest
+
+
+class Typed(WordsRef):
+    """Words on their way into an event; the kernel seals them into a content record when the event is appended."""
+
+    ref: str = ""
+    digest: str = ""
+    text: str
+
+
+def _typed(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str) and not (info.context or {}).get("wire"):
+        return Typed(text=value)
+    return value
+
+
+Words = Annotated[WordsRef, BeforeValidator(_typed)]
+
+
+def words_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names of the fields of `model` that hold words, in order."""
+    return tuple(name for name, field in model.model_fields.items() if WordsRef in _parts(field.annotation))
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    inner = getattr(annotation, "__args__", ())
+    return (annotation, *(part for arg in inner for part in _parts(arg)))

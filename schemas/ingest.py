@@ -1,0 +1,79 @@
+"""Events of `report` streams: what came in, when the office knew, and what is kept of it."""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Figure, Instant, MediaType, StreamId, Token, UnitCode, Uuid, Words
+
+
+@event("report.received")
+class ReportReceived(Fact):
+    """Someone reported a concern to an office; from `discovered_at` on the office knew of it.
+
+    `duplicate` is a keyed digest of integration, source and external id, kept after erasure so that a repeated
+    delivery stays a duplicate. `matter` is a keyed digest of what the report is about, and finds its incident.
+    """
+
+    unit: UnitCode
+    channel: Code
+    discovered_at: Instant
+    subject: Words
+    text: Words
+    source: Code | None = None
+    external_id: Words | None = None
+    duplicate: Digest | None = None
+    matter: Digest
+    url: Words | None = None
+    place: Words | None = None
+    category: Code | None = None
+    request: Words | None = None
+    reply_ref: Words | None = None
+    masked: dict[Code, Figure] = {}
+    receipt: Digest
+
+
+@event("report.reach_measured")
+class ReportReachMeasured(Fact):
+    """How far a matter had spread at a time, as totals; never who spread it."""
+
+    clicks: Figure | None = None
+    comments: Figure | None = None
+    mainstream_sites: Figure | None = None
+    measured_at: Instant
+
+
+@event("report.evidence_attached")
+class ReportEvidenceAttached(Fact):
+    """A file was added to a report; it lies under a random reference, `sha256` tells whether it is unaltered."""
+
+    file: Token
+    media_type: MediaType
+    size: Figure
+    sha256: Digest
+    note: Words | None = None
+
+
+@event("report.refused")
+class ReportRefused(Fact):
+    """The office decided, with a reason, that a report gets no answer."""
+
+    reason: Words
+
+
+@event("report.helpfulness_given")
+class ReportHelpfulnessGiven(Fact):
+    """The asker, known by the receipt alone, said whether an answer helped."""
+
+    statement: StreamId
+    helps: bool
+    reason: Words | None = None
+
+
+@event("report.erased")
+class ReportErased(Fact):
+    """The words and files of a report are to be deleted everywhere; the marker that refuses late copies stays."""
+
+    refs: tuple[Uuid, ...]
+    files: tuple[Token, ...] = ()
+    cause: Literal["asked", "law", "mistake"] = "asked"
+    reason: Words | None = None

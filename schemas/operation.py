@@ -1,0 +1,61 @@
+"""Events of `operation` streams, which every service has: settings, reads that are recorded, refusals and repairs."""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, UnitCode, Uuid, Words
+
+
+@event("operation.configured")
+class OperationConfigured(Fact):
+    """A setting that decides who may do what was changed, for example a key made or withdrawn."""
+
+    setting: Code
+    value: Code
+    unit: UnitCode | None = None
+
+
+@event("operation.record_read")
+class OperationRecordRead(Fact):
+    """A record was consulted, for a purpose."""
+
+    record: StreamId
+    purpose: Words
+
+
+@event("operation.access_refused")
+class OperationAccessRefused(Fact):
+    """A post asked for what its role may not do; refusals are added up per post, act and minute."""
+
+    act: Code
+    unit: UnitCode | None = None
+    roles: tuple[Code, ...] = ()
+    minute: Instant
+    count: Figure
+
+
+@event("operation.redriven")
+class OperationRedriven(Fact):
+    """A record in quarantine was given to its consumer again."""
+
+    quarantine: Uuid
+    reason: Words
+
+
+@event("operation.discarded")
+class OperationDiscarded(Fact):
+    """A record in quarantine was set aside for good; its raw bytes stay there."""
+
+    quarantine: Uuid
+    reason: Words
+
+
+@event("operation.recovered")
+class OperationRecovered(Fact):
+    """Events that a restored store lacked were taken back from the owner's own topic."""
+
+    topic: Code
+    events: Figure
+    first: Digest
+    cause: Literal["restored"] = "restored"
+    at: Instant

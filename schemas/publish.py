@@ -1,0 +1,106 @@
+"""Events of `statement` streams: what the office says, who approved it, and what it corrected.
+
+`by` is a keyed digest of statement and person: it tells whether two acts were one person's, and follows nobody.
+"""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Figure, Instant, PublishedText, StreamId, UnitCode, Words
+
+StatementKind = Literal["status", "facts"]
+
+
+@event("statement.drafted")
+class StatementDrafted(Fact):
+    """A unit wrote a statement on an incident; `facts` are the established facts that it rests on."""
+
+    incident: StreamId
+    unit: UnitCode
+    kind: StatementKind
+    draft: Words
+    facts: tuple[Code, ...] = ()
+    by: Digest
+
+
+@event("statement.revised")
+class StatementRevised(Fact):
+    """The text was changed before approval; approvals given so far are void."""
+
+    draft: Words
+    facts: tuple[Code, ...] | None = None
+    by: Digest
+
+
+@event("statement.submitted")
+class StatementSubmitted(Fact):
+    """The text went to the approval chain that the pack asks for at this level."""
+
+    level: Code | None = None
+    steps: tuple[Code, ...]
+    by: Digest
+
+
+@event("statement.approved")
+class StatementApproved(Fact):
+    """One step of the chain agreed; `last` where it was the last one."""
+
+    step: Code
+    last: bool
+    reason: Words | None = None
+    by: Digest
+
+
+@event("statement.rejected")
+class StatementRejected(Fact):
+    """One step of the chain sent the text back, with a reason."""
+
+    step: Code
+    reason: Words
+    by: Digest
+
+
+@event("statement.published")
+class StatementPublished(Fact):
+    """The office said this in public, under its own name, on the bulletin."""
+
+    incident: StreamId
+    unit: UnitCode
+    kind: StatementKind
+    text: PublishedText
+    facts: tuple[Code, ...] = ()
+    by: Digest
+
+
+@event("statement.delivered")
+class StatementDelivered(Fact):
+    """The published text reached a further channel of the office."""
+
+    channel: Code
+    at: Instant
+
+
+@event("statement.delivery_failed")
+class StatementDeliveryFailed(Fact):
+    """A further channel did not take the published text."""
+
+    channel: Code
+    attempts: Figure
+    error: Code
+
+
+@event("statement.corrected")
+class StatementCorrected(Fact):
+    """The office corrected its own statement; the earlier text stays visible beside the new one."""
+
+    text: PublishedText
+    reason: PublishedText
+    by: Digest
+
+
+@event("statement.withdrawn")
+class StatementWithdrawn(Fact):
+    """The office took its statement back, with the reason; the text stays visible as withdrawn."""
+
+    reason: PublishedText
+    by: Digest

@@ -1,0 +1,327 @@
+"""Events of `incident`, `policy` and `unit` streams: what the office decided and did about a matter."""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Figure, Instant, PolicyRef, StreamId, Token, UnitCode, Words
+
+AnswerKind = Literal["answer", "status", "clarification", "adoption"]
+Track = Literal["problem", "answer"]
+
+
+@event("incident.opened")
+class IncidentOpened(Fact):
+    """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on."""
+
+    unit: UnitCode
+    report: StreamId
+    discovered_at: Instant
+    category: Code | None = None
+    matter: Digest | None = None
+
+
+@event("incident.report_attached")
+class IncidentReportAttached(Fact):
+    """A further report of the same matter joined the incident."""
+
+    report: StreamId
+    unit: UnitCode
+    discovered_at: Instant
+
+
+@event("incident.report_detached")
+class IncidentReportDetached(Fact):
+    """A report left the incident because it concerns another matter."""
+
+    report: StreamId
+    to: StreamId | None = None
+
+
+@event("incident.instruction_given")
+class IncidentInstructionGiven(Fact):
+    """A leader gave a written instruction on the matter."""
+
+    text: Words
+
+
+@event("incident.verification_requested")
+class IncidentVerificationRequested(Fact):
+    """A unit was asked to establish the facts before an answer is given."""
+
+    unit: UnitCode
+    text: Words | None = None
+
+
+class FactValue(Fact):
+    """A fact's value by its kind; a text is `Words`."""
+
+    key: Code
+    kind: Literal["text", "number", "time", "code", "yes_no"]
+    words: Words | None = None
+    number: float | None = None
+    at: Instant | None = None
+    code: Code | None = None
+    yes: bool | None = None
+
+
+@event("incident.fact_established")
+class IncidentFactEstablished(FactValue):
+    """A fact of the matter was established, with the source that it rests on."""
+
+    source: Words
+
+
+@event("incident.fact_revised")
+class IncidentFactRevised(FactValue):
+    """An established fact was found to be different; the earlier value stays in the record."""
+
+    source: Words
+
+
+@event("incident.classified")
+class IncidentClassified(Fact):
+    """What kind of answer the office will give. It names what the office does, never what somebody said."""
+
+    answer_kind: AnswerKind
+
+
+@event("incident.graded")
+class IncidentGraded(Fact):
+    """A person judged how grave the matter is for the public, by the pack in force."""
+
+    level: Code
+    rank: Figure
+    reason: Words
+    proposed: Code | None = None
+    rule: Code | None = None
+
+
+@event("incident.regraded")
+class IncidentRegraded(Fact):
+    """The level was changed; `previous` was in force until now, and what it owed stays on record."""
+
+    level: Code
+    rank: Figure
+    previous: Code
+    previous_rank: Figure
+    reason: Words
+    proposed: Code | None = None
+    rule: Code | None = None
+
+
+@event("incident.assigned")
+class IncidentAssigned(Fact):
+    """A unit was told to handle the matter."""
+
+    unit: UnitCode
+    reason: Words | None = None
+
+
+@event("incident.accepted")
+class IncidentAccepted(Fact):
+    """The assigned unit took the matter on."""
+
+    unit: UnitCode
+
+
+@event("incident.returned")
+class IncidentReturned(Fact):
+    """The assigned unit gave the matter back, with its explanation."""
+
+    unit: UnitCode
+    reason: Words
+
+
+@event("incident.transferred")
+class IncidentTransferred(Fact):
+    """Another unit became accountable for the matter; the earlier one stays visible."""
+
+    unit: UnitCode
+    previous: UnitCode
+    reason: Words
+
+
+@event("incident.lead_taken")
+class IncidentLeadTaken(Fact):
+    """A superior unit took the lead; the accountable unit stays what it was."""
+
+    unit: UnitCode
+    reason: Words
+
+
+@event("incident.team_named")
+class IncidentTeamNamed(Fact):
+    """A responsible team was named, by posts."""
+
+    posts: tuple[Code, ...]
+
+
+@event("incident.plan_started")
+class IncidentPlanStarted(Fact):
+    """The emergency plan was put in force for the matter."""
+
+    plan: Code
+
+
+@event("incident.meeting_held")
+class IncidentMeetingHeld(Fact):
+    """The units concerned met about the matter; the minutes are words."""
+
+    units: tuple[UnitCode, ...]
+    minutes: Words
+
+
+@event("incident.measure_approved")
+class IncidentMeasureApproved(Fact):
+    """A measure, not only a text, was approved before it was taken."""
+
+    measure: Words
+
+
+@event("incident.material_received")
+class IncidentMaterialReceived(Fact):
+    """Reply material of the responsible department came in, signed and sealed or not."""
+
+    unit: UnitCode
+    signed: bool
+    sealed: bool
+    file: Token | None = None
+
+
+@event("incident.handling_recorded")
+class IncidentHandlingRecorded(Fact):
+    """What was done on one of the two tracks: the real problem, or the answer.
+
+    `statement` is named where the answer is a statement that was published.
+    """
+
+    track: Track
+    text: Words | None = None
+    statement: StreamId | None = None
+
+
+@event("incident.resolved")
+class IncidentResolved(Fact):
+    """The handling is completed on both tracks."""
+
+    reason: Words
+
+
+@event("incident.followed_up")
+class IncidentFollowedUp(Fact):
+    """Somebody looked again at the matter after it was handled."""
+
+    text: Words
+
+
+@event("incident.reopened")
+class IncidentReopened(Fact):
+    """The matter is open again: it came back, or the answer did not hold."""
+
+    reason: Words
+
+
+@event("incident.closed")
+class IncidentClosed(Fact):
+    """The office ended its work on the matter, with a reason."""
+
+    reason: Words
+
+
+@event("incident.merged")
+class IncidentMerged(Fact):
+    """This incident is the same matter as `into` and goes on there; its breaches stay its own."""
+
+    into: StreamId
+    reason: Words | None = None
+
+
+@event("incident.absorbed")
+class IncidentAbsorbed(Fact):
+    """Another incident of the same matter goes on here; the earlier first knowledge counts."""
+
+    incident: StreamId
+    reports: tuple[StreamId, ...]
+    discovered_at: Instant
+
+
+@event("incident.split")
+class IncidentSplit(Fact):
+    """Reports of another matter left for an incident of their own."""
+
+    into: StreamId
+    reports: tuple[StreamId, ...]
+
+
+@event("policy.pack_loaded")
+class PolicyPackLoaded(Fact):
+    """A policy pack is known; `digest` is of its content, so that the same name cannot mean other rules."""
+
+    pack: Code
+    version: Code
+    digest: Digest
+    effective_from: Instant
+
+
+@event("policy.pack_assigned")
+class PolicyPackAssigned(Fact):
+    """A unit and those below it work by this pack from `since` on."""
+
+    unit: UnitCode
+    policy: PolicyRef
+    since: Instant
+
+
+@event("policy.period_opened")
+class PolicyPeriodOpened(Fact):
+    """A special period began, in which a pack may ask for more."""
+
+    period: Code
+    unit: UnitCode
+
+
+@event("policy.period_closed")
+class PolicyPeriodClosed(Fact):
+    """A special period ended."""
+
+    period: Code
+    unit: UnitCode
+
+
+@event("unit.placed")
+class UnitPlaced(Fact):
+    """A unit stands at this place in the tree from `since` on, until it is placed anew or `until`."""
+
+    unit: UnitCode
+    kind: Literal["city", "county", "town", "department"]
+    name: Code
+    parent: UnitCode | None = None
+    since: Instant
+    until: Instant | None = None
+
+
+@event("unit.officer_named")
+class UnitOfficerNamed(Fact):
+    """The post that collects reports and answers for the reply was named for a unit."""
+
+    unit: UnitCode
+    post: Code
+
+
+@event("unit.delegation_given")
+class UnitDelegationGiven(Fact):
+    """A post may act for another one for a time."""
+
+    unit: UnitCode
+    post: Code
+    to: Code
+    until: Instant
+
+
+@event("unit.delegation_ended")
+class UnitDelegationEnded(Fact):
+    """A delegation ended before its time, or with it."""
+
+    unit: UnitCode
+    post: Code
+    to: Code
