@@ -1,0 +1,257 @@
+"""An event as bytes and as an object: a CloudEvents 1.0 JSON object in structured mode.
+
+The bytes are stored, relayed, hashed and archived unchanged; whoever reads an event reads these bytes. `Event.parse`
+is the one border where foreign bytes become an event.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from schemas import catalogue, upcast
+from schemas.fields import WIRE, Fact, instant, parse_instant
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_SUBJECT = re.compile(r"[a-z]+-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_TEXT_ATTRIBUTES = ("type", "source", "partitionkey")
+MAX_BYTES = 900_000
+"""The largest event; with it every record fits the brokers' default limit of one megabyte."""
+
+
+class Undecodable(Exception):
+    """Bytes that are no event: never retried, set aside with the reason."""
+
+
+class UnknownType(Exception):
+    """A well-formed event of a type or major version that this version does not know: kept until it does."""
+
+
+def digest(value: bytes) -> str:
+    """SHA-256 of an event's bytes, in hex: what the next version of its stream names as `previousdigest`."""
+    return hashlib.sha256(value).hexdigest()
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event: attributes as they stand in the envelope, and its exact bytes. Compare events by their bytes."""
+
+    attributes: Mapping[str, Any]
+    bytes: bytes
+
+    @classmethod
+    def parse(cls, value: bytes | None) -> "Event":
+        """The event in `value`. Checks the envelope alone; `data` is judged when it is read.
+
+        Raises `Undecodable` with a sentence that says what is wrong with the bytes.
+        """
+        if value is None:
+            raise Undecodable("the record has no value; event topics hold no tombstones")
+        if len(value) > MAX_BYTES:
+            raise Undecodable(f"the record has {len(value)} bytes; an event has at most {MAX_BYTES}")
+        try:
+            attributes = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise Undecodable(f"the bytes are not JSON: {error}") from None
+        if not isinstance(attributes, dict):
+            raise Undecodable("the JSON is not an object")
+        _check(attributes)
+        return cls(attributes, value)
+
+    @property
+    def id(self) -> str:
+        return str(self.attributes["id"])
+
+    @property
+    def type(self) -> str:
+        return str(self.attributes["type"])
+
+    @property
+    def stream(self) -> str:
+        return str(self.attributes["subject"])
+
+    @property
+    def kind(self) -> str:
+        return catalogue.kind_of(self.stream)
+
+    @property
+    def version(self) -> int:
+        return int(self.attributes["streamversion"])
+
+    @property
+    def service(self) -> str:
+        """The service that wrote it: the last part of `source`."""
+        return str(self.attributes["source"]).rpartition("/")[2]
+
+    @property
+    def topic(self) -> str:
+        """The topic it belongs on, without the prefix."""
+        return f"{self.service}.{self.kind}"
+
+    @property
+    def partitionkey(self) -> str:
+        return str(self.attributes["partitionkey"])
+
+    @property
+    def time_text(self) -> str:
+        return str(self.attributes["time"])
+
+    @property
+    def recorded_text(self) -> str:
+        return str(self.attributes["recordedtime"])
+
+    @cached_property
+    def time(self) -> datetime:
+        """When it happened, UTC."""
+        return parse_instant(self.time_text)
+
+    @cached_property
+    def recorded(self) -> datetime:
+        """When it was appended, UTC; never decreasing within a stream."""
+        return parse_instant(self.recorded_text)
+
+    @property
+    def previous(self) -> str | None:
+        return self.attributes.get("previousdigest")
+
+    @property
+    def correlation(self) -> str | None:
+        """The incident that it belongs to, where it is known."""
+        return self.attributes.get("correlationid")
+
+    @property
+    def causation(self) -> str | None:
+        return self.attributes.get("causationid")
+
+    @property
+    def actor(self) -> str:
+        return str(self.attributes.get("actor", "system"))
+
+    @property
+    def unit(self) -> str | None:
+        return self.attributes.get("unit")
+
+    @property
+    def policy(self) -> str | None:
+        return self.attributes.get("policy")
+
+    @property
+    def basis(self) -> tuple[str, ...]:
+        text = self.attributes.get("basis")
+        return tuple(text.split(",")) if text else ()
+
+    @property
+    def drill(self) -> bool:
+        return bool(self.attributes.get("drill", False))
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.bytes)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Field -> reference of the words that the event carries, read from the bytes as they are."""
+        found = {}
+        for name, value in self.attributes["data"].items():
+            if isinstance(value, dict) and value.keys() == {"ref", "digest"}:
+                found[name] = str(value["ref"])
+        return found
+
+    @cached_property
+    def data(self) -> Any:
+        """The data as the newest model of its type; old versions are upcast, unknown fields ignored.
+
+        Raises `UnknownType` or `Undecodable`.
+        """
+        type_, data = upcast.newest(self.type, self.attributes["data"])
+        model = catalogue.model_of(type_)
+        if model is None:
+            raise UnknownType(f"this version does not know {self.type}")
+        try:
+            return model.model_validate(data, extra="ignore", context=WIRE)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise Undecodable(f"data.{place} of {self.type}: {first['msg']}") from None
+
+
+def _check(attributes: dict[str, Any]) -> None:
+    if attributes.get("specversion") != "1.0":
+        raise Undecodable("specversion is not 1.0")
+    for name, pattern in (("id", _ID), ("subject", _SUBJECT), ("time", _INSTANT), ("recordedtime", _INSTANT)):
+        value = attributes.get(name)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise Undecodable(f"{name} is missing or malformed")
+    for name in _TEXT_ATTRIBUTES:
+        value = attributes.get(name)
+        if not isinstance(value, str) or not value:
+            raise Undecodable(f"{name} is missing or not a text")
+    version = attributes.get("streamversion")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise Undecodable("streamversion is not a number from 1 on")
+    previous = attributes.get("previousdigest")
+    if (version == 1) != (previous is None):
+        raise Undecodable("previousdigest stands from version 2 on, and only there")
+    if previous is not None and not (isinstance(previous, str) and _DIGEST.fullmatch(previous)):
+        raise Undecodable("previousdigest is malformed")
+    if not isinstance(attributes.get("data"), dict):
+        raise Undecodable("data is not an object")
+
+
+def seal(
+    data: Fact,
+    *,
+    id: str,
+    source: str,
+    stream: str,
+    version: int,
+    previous: str | None,
+    time: datetime,
+    recorded: datetime,
+    partitionkey: str,
+    actor: str,
+    correlation: str | None = None,
+    causation: str | None = None,
+    unit: str | None = None,
+    policy: str | None = None,
+    basis: str | None = None,
+    drill: bool = False,
+) -> Event:
+    """An event from its data and attributes; absent ones are left out. `data` must hold no unsealed words."""
+    type_ = catalogue.type_of(type(data))
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": id,
+        "source": source,
+        "type": type_,
+        "subject": stream,
+        "time": instant(time),
+        "recordedtime": instant(recorded),
+        "dataschema": f"urn:{type_.replace('.', ':', 1)}",
+        "partitionkey": partitionkey,
+        "streamversion": version,
+    }
+    optional = {
+        "previousdigest": previous,
+        "correlationid": correlation,
+        "causationid": causation,
+        "actor": actor,
+        "unit": unit,
+        "policy": policy,
+        "basis": basis,
+    }
+    attributes.update({name: value for name, value in optional.items() if value is not None})
+    if drill:
+        attributes["drill"] = True
+    attributes["data"] = data.model_dump(mode="json", exclude_none=True)
+    event = Event(attributes, orjson.dumps(attributes))
+    event.__dict__["data"] = data
+    return event

@@ -1,0 +1,17 @@
+"""Old data made new at read: one pure function a step from `.vN` to `.vN+1`. Stored bytes are never rewritten."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Step = tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]
+
+STEPS: dict[str, Step] = {}
+"""Old type -> (new type, data -> data). No released type has had to change yet."""
+
+
+def newest(type_: str, data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The newest type that `type_` leads to, and its data."""
+    while step := STEPS.get(type_):
+        type_, convert = step
+        data = convert(dict(data))
+    return type_, data

@@ -1,0 +1,61 @@
+"""Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """One object for every service of a deployment. `database` and `kafka` empty mean: embedded, in `data`."""
+
+    model_config = SettingsConfigDict(env_prefix="HUIYING_", frozen=True, extra="ignore")
+
+    data: Path = Path("data")
+    """Folder for the embedded databases, evidence files, the secret, and the lock."""
+    database: str = ""
+    """`postgresql+psycopg://user:password@host/huiying_{service}`, one database a service."""
+    kafka: str = ""
+    """Bootstrap servers. Needs `database`."""
+    prefix: str = "huiying"
+    """Prefix of every topic and consumer group."""
+    deployment: str = "local"
+    """Name of the deployment; part of each event's `source`."""
+    partitions: int = Field(4, ge=1, le=256)
+    """Partitions of every topic; fixed for the life of the topics."""
+    replication: int = Field(1, ge=1)
+    consumer: Literal["faust", "aiokafka"] = "faust"
+    """Which consumer runs the streams on Kafka; audit always runs on aiokafka."""
+    secret: SecretStr = SecretStr("")
+    """Key of tokens and digests, at least 32 characters. Embedded: made once in `data/secret`."""
+    policies: Path = ROOT / "policies"
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
+    services: str = "http://127.0.0.1:{port}"
+    """Address of the services' APIs, with `{port}`, `{service}`, or both."""
+    clock: Path | None = None
+    """File with an offset in seconds by which deciders' time is moved; for tests and the demo."""
+    outbox_limit: int = 200_000
+    """Unsent rows above which commands are refused with 503 until the log takes events again."""
+    report_limit: int = 1_000_000
+    """Bytes of one request body or one line of a batch."""
+    evidence_limit: int = 20_000_000
+    """Bytes of one evidence file."""
+    log_format: Literal["console", "json"] = "console"
+    log_level: str = "info"
+
+    @property
+    def embedded(self) -> bool:
+        return not self.database
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic of the catalogue: `huiying.triage.incident`."""
+        return f"{self.prefix}.{name}"
+
+    def source(self, service: str) -> str:
+        """The CloudEvents source of a service's events."""
+        return f"/huiying/{self.deployment}/{service}"
