@@ -1,0 +1,292 @@
+"""The event store: streams read, events decided, everything written at once.
+
+A `Session` is one transaction's worth of work in memory. It reads streams, folds them, takes decided events, seals
+their words, and `flush` writes events, words, outbox rows and views in one go, in order of stream and version.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import MAX_BYTES, Event, seal
+from schemas.fields import Fact, Typed, WordsRef
+from services.kernel import database
+from services.kernel.decider import Ctx, Decider, Occurred
+from services.kernel.ids import uuid7
+from services.kernel.problems import Malformed
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+from services.kernel.views import Key, Row, View
+
+
+class Conflict(Exception):
+    """Someone else appended to one of the streams first: decide again on a fresh state."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """A stream as read, and as it grows within the session."""
+
+    id: str
+    decider: Decider | None
+    state: Any = None
+    version: int = 0
+    digest: str | None = None
+    recorded: datetime | None = None
+    partitionkey: str = ""
+    correlation: str | None = None
+    drill: bool = False
+    revision: int = 0
+    """How many of its events staff decided: the version that officers see."""
+    causes: set[str] = field(default_factory=set)
+    """Causation ids that the stream held when it was read."""
+
+    def take(self, event: Event) -> None:
+        """Folds one more event in."""
+        if self.decider is not None:
+            self.state = self.decider.evolve(self.state, event)
+        self.version, self.digest, self.recorded = event.version, event.digest, event.recorded
+        self.partitionkey = event.partitionkey
+        self.correlation = event.correlation or self.correlation
+        self.drill = event.drill
+        if event.actor != "system":
+            self.revision += 1
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """CRC-32 modulo the count, the consistent partitioner of the C client: the same on every substrate."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+class Session:
+    """One transaction. Not shared between tasks."""
+
+    def __init__(self, service: Service, settings: Settings, connection: AsyncConnection, now: datetime) -> None:
+        self.service, self.settings, self.connection, self.now = service, settings, connection, now
+        self.streams: dict[str, Stream] = {}
+        self.appended: list[Event] = []
+        self.observed: list[Event] = []
+        """Events of other services that this transaction takes in, for the views."""
+        self._words: list[dict[str, Any]] = []
+        self._outbox: list[dict[str, Any]] = []
+        self._tables = service.metadata.tables
+
+    async def load(self, ids: Iterable[str]) -> None:
+        """Reads streams with one statement; those that do not exist are there with version 0."""
+        wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
+        for id_ in wanted:
+            decider = self.service.deciders.get(catalogue.kind_of(id_))
+            self.streams[id_] = Stream(id_, decider, decider.initial_state() if decider else None)
+        events = self._tables["events"]
+        for start in range(0, len(wanted), 500):
+            chosen = (
+                select(events.c.bytes)
+                .where(events.c.stream_id.in_(wanted[start : start + 500]))
+                .order_by(events.c.stream_id, events.c.version)
+            )
+            for (bytes_,) in await self.connection.execute(chosen):
+                event = Event.parse(bytes_)
+                stream = self.streams[event.stream]
+                stream.take(event)
+                if event.causation:
+                    stream.causes.add(event.causation)
+
+    async def load_head(self, id_: str) -> Stream:
+        """A stream's last version alone, for streams that only grow and have no rules."""
+        events = self._tables["events"]
+        last = select(func.max(events.c.version)).where(events.c.stream_id == id_).scalar_subquery()
+        chosen = select(events.c.bytes).where(events.c.stream_id == id_, events.c.version == last)
+        stream = Stream(id_, None)
+        if (bytes_ := (await self.connection.execute(chosen)).scalar()) is not None:
+            stream.take(Event.parse(bytes_))
+        self.streams[id_] = stream
+        return stream
+
+    def begin(self, id_: str) -> Stream:
+        """A stream that is known to be new: nothing is read."""
+        decider = self.service.deciders.get(catalogue.kind_of(id_))
+        stream = Stream(id_, decider, decider.initial_state() if decider else None)
+        self.streams[id_] = stream
+        return stream
+
+    def decide(self, id_: str, command: Any, ctx: Ctx) -> list[Event]:
+        """Runs the stream's decider and appends what it decided. The stream must have been loaded or begun."""
+        stream = self.streams[id_]
+        assert stream.decider is not None, f"no decider for {id_}"
+        return self.append(id_, stream.decider.decide(stream.state, command, ctx), ctx)
+
+    def append(
+        self, id_: str, decided: Sequence[Fact | Occurred], ctx: Ctx, correlation: str | None = None
+    ) -> list[Event]:
+        """Seals decided events as the next versions of the stream, in memory until `flush`."""
+        stream = self.streams[id_]
+        done = []
+        for item in decided:
+            occurred = item if isinstance(item, Occurred) else Occurred(item)
+            recorded = max(ctx.now, stream.recorded) if stream.recorded else ctx.now
+            kind = catalogue.kind_of(id_)
+            incident = correlation or stream.correlation or _incident(kind, id_, occurred.data)
+            event = seal(
+                self._seal_words(occurred.data),
+                id=ctx.ids.new(""),
+                source=self.settings.source(self.service.name),
+                stream=id_,
+                version=stream.version + 1,
+                previous=stream.digest,
+                time=occurred.time or ctx.now,
+                recorded=recorded,
+                partitionkey=stream.partitionkey or (incident if kind in catalogue.FOLLOWS_INCIDENT else None) or id_,
+                actor=ctx.actor.post,
+                correlation=incident,
+                causation=ctx.cause,
+                unit=occurred.unit or ctx.actor.unit,
+                policy=occurred.policy,
+                basis=",".join(occurred.basis) or None,
+                drill=stream.drill,
+            )
+            if len(event.bytes) > MAX_BYTES:
+                raise Malformed(f"the event would have {len(event.bytes)} bytes; at most {MAX_BYTES} fit on a topic")
+            stream.take(event)
+            done.append(event)
+        self.appended.extend(done)
+        return done
+
+    def _seal_words(self, data: Fact) -> Fact:
+        names = catalogue.words_of(type(data))
+        sealed = {}
+        for name in names:
+            words = getattr(data, name)
+            if isinstance(words, Typed):
+                ref, salt = uuid7(), os.urandom(16)
+                digest = hashlib.sha256(salt + words.text.encode()).hexdigest()
+                sealed[name] = WordsRef(ref=ref, digest=digest)
+                self._words.append({"ref": ref, "salt": salt, "words": words.text})
+        return data.model_copy(update=sealed) if sealed else data
+
+    async def erase(self, refs: Sequence[str], *, announce: bool) -> None:
+        """Deletes words and leaves the marker that refuses late copies; the owner also announces it on its topic."""
+        if not refs:
+            return
+        contents = self._tables["contents"]
+        await self.connection.execute(delete(contents).where(contents.c.ref.in_(refs)))
+        await database.upsert(self.connection, self._tables["erased"], [{"ref": ref} for ref in sorted(set(refs))])
+        if announce:
+            await database.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
+
+    async def flush(self) -> None:
+        """Writes all that was decided. Raises `Conflict` where a stream has grown in between."""
+        tables, connection = self._tables, self.connection
+        folded = await self.fold(self.service.views, (*self.observed, *self.appended))
+        events = sorted(self.appended, key=lambda event: (event.stream, event.version))
+        if events:
+            try:
+                await database.insert(connection, tables["events"], [_event_row(event) for event in events])
+            except IntegrityError as error:
+                raise Conflict("a stream has grown in between") from error
+        if self._words:
+            await database.insert(connection, tables["contents"], self._words)
+        outbox = [self._content_row(words["ref"]) for words in self._words]
+        outbox += [self._event_outbox(event) for event in events]
+        await database.insert(connection, tables["outbox"], outbox)
+        for table, changed, gone in folded:
+            await _write_view(connection, table, changed, gone)
+
+    async def fold(
+        self, views: Iterable[View], events: Sequence[Event]
+    ) -> list[tuple[Any, list[Row], list[Key]]]:
+        """The rows of each view after the events: locked, read and folded, not yet written."""
+        touched: list[tuple[View, dict[Key, list[Event]]]] = []
+        for view in views:
+            by_key: dict[Key, list[Event]] = {}
+            for event in events:
+                for key in view.keys(event):
+                    by_key.setdefault(key, []).append(event)
+            if by_key:
+                touched.append((view, by_key))
+        names = (f"{view.table.name}|{'|'.join(map(str, key))}" for view, keys in touched for key in keys)
+        if touched:
+            await database.lock(self.connection, names)
+        folded = []
+        for view, by_key in touched:
+            rows = await read_rows(self.connection, view, by_key)
+            changed, gone = [], []
+            for key, of_key in by_key.items():
+                before = row = rows.get(key)
+                for event in of_key:
+                    row = view.apply(key, row, event)
+                if row is not None and row != before:
+                    changed.append(row)
+                elif row is None and before is not None:
+                    gone.append(key)
+            folded.append((view.table, changed, gone))
+        return folded
+
+    def _event_outbox(self, event: Event) -> dict[str, Any]:
+        return {
+            "event_id": event.id,
+            "ref": None,
+            "topic": event.topic,
+            "partition": partition_of(event.partitionkey, self.settings.partitions),
+            "key": event.partitionkey,
+        }
+
+    def _content_row(self, ref: str) -> dict[str, Any]:
+        return {
+            "event_id": None,
+            "ref": ref,
+            "topic": catalogue.content_topic(self.service.name),
+            "partition": partition_of(ref, self.settings.partitions),
+            "key": ref,
+        }
+
+
+def _incident(kind: str, id_: str, data: Fact) -> str | None:
+    """The incident of a stream's first event: itself, its uuid's incident, or the one that the data names."""
+    if kind == "incident":
+        return id_
+    if kind == "clock":
+        return "incident-" + id_.partition("-")[2]
+    return getattr(data, "incident", None)
+
+
+def _event_row(event: Event) -> dict[str, Any]:
+    return {
+        "stream_id": event.stream,
+        "version": event.version,
+        "event_id": event.id,
+        "type": event.type,
+        "recordedtime": event.recorded_text,
+        "bytes": event.bytes,
+    }
+
+
+async def read_rows(connection: AsyncConnection, view: View, keys: Iterable[Key]) -> dict[Key, Row]:
+    """The rows of a view with these primary keys."""
+    columns = list(view.table.primary_key.columns)
+    wanted = sorted(keys)
+    found: dict[Key, Row] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        if len(columns) == 1:
+            condition = columns[0].in_([key[0] for key in part])
+        else:
+            condition = tuple_(*columns).in_(part)
+        for row in (await connection.execute(select(view.table).where(condition))).mappings():
+            found[tuple(row[column.name] for column in columns)] = dict(row)
+    return found
+
+
+async def _write_view(connection: AsyncConnection, table: Any, changed: Sequence[Mapping[str, Any]], gone: Sequence[Key]) -> None:
+    await database.upsert(connection, table, changed)
+    for key in gone:
+        columns = table.primary_key.columns
+        await connection.execute(delete(table).where(*(column == part for column, part in zip(columns, key, strict=True))))
