@@ -1,6 +1,11 @@
-"""What every test shares: the markers."""
+"""What every test shares: markers, the substrate's fixtures, and the report of what was used."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.kit import substrate
 
 MARKERS = (
     "requirement(id): the requirement of tests/requirements.txt that the test proves",
@@ -10,8 +15,42 @@ MARKERS = (
     "chaos: long runs with many kills; only by `make chaos`",
     "containers: runs against a Docker engine; only by `make test-containers`",
 )
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known = {line.split("\t")[0] for line in REQUIREMENTS.read_text().splitlines()}
+    for item in items:
+        for marker in item.iter_markers("requirement"):
+            if not known.issuperset(marker.args):
+                raise pytest.UsageError(f"{item.nodeid} names {marker.args}, not in {REQUIREMENTS.name}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for sentence in substrate.used:
+        terminalreporter.write_line(sentence)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_substrate() -> Iterator[None]:
+    yield
+    substrate.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_address() -> substrate.KafkaAddress:
+    """Bootstrap servers of the run's broker; take a topic prefix of your own."""
+    return substrate.kafka()
+
+
+@pytest.fixture
+def postgres_databases() -> Iterator[str]:
+    """A URL template with `{service}` for five empty databases, dropped when the test ends."""
+    template = substrate.new_databases()
+    yield template
+    substrate.drop_databases(template)

@@ -1,0 +1,456 @@
+"""Apache Kafka and PostgreSQL as plain processes of this machine, without containers.
+
+    python deploy/native.py kafka|postgres|stack [--data DIR]
+
+What is missing (Java, Maven, PostgreSQL) is installed from Debian's packages, Kafka's jars come through Maven into
+a cache folder. A server dies with the process that started it, however that one ends. Standard library only, so that
+it runs before anything is installed.
+"""
+
+import argparse
+import base64
+import contextlib
+import fcntl
+import functools
+import os
+import random
+import re
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+HERE = Path(__file__).resolve().parent
+LOOPBACK = "127.0.0.1"
+SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+
+# The kernel ends a child when the thread that made it ends, so one thread that lives as long as the process makes all.
+_spawner = ThreadPoolExecutor(1, thread_name_prefix="native")
+
+
+class NativeError(RuntimeError):
+    """A server could not be had or did not start; the message says why and what to do."""
+
+
+class Server:
+    """One server process on a data folder; it may be stopped, killed and started again on the same data and port."""
+
+    name: str
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise NativeError(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        return self.data / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Returns when a client is answered."""
+        if self._process is not None:
+            return
+        with self.log.open("ab") as log:
+            self._process = self._spawn(log)
+        try:
+            until(self._answers, f"{self.name} does not answer", functools.partial(_lives, self._process))
+        except NativeError as problem:
+            self.kill()
+            last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            raise NativeError(f"{problem}; the end of {self.log}:\n{last}") from None
+
+    def stop(self) -> None:
+        """Asks for an orderly end and waits for it."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown, and an orderly one of Kafka
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Ends the server at once, as a power cut would."""
+        if self._process is None:
+            return
+        children = _children(self._process.pid)
+        self._process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+
+class Kafka(Server):
+    """One node in KRaft mode, broker and controller at once."""
+
+    name = "kafka"
+
+    def __init__(self, data: Path, port: int, config: Mapping[str, str]) -> None:
+        super().__init__(data, port)
+        self.address = f"{LOOPBACK}:{port}"
+        self._jars = kafka_jars()
+        self._config = data / "server.properties"
+        controller = free_port()
+        settings = {
+            "listeners": f"BROKER://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
+            "advertised.listeners": f"BROKER://{LOOPBACK}:{port}",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
+            "log.dirs": str(data / "log"),
+            **config,
+        }
+        data.mkdir(parents=True, exist_ok=True)
+        self._config.write_text(
+            (HERE / "kafka" / "server.properties").read_text() + "".join(f"{k}={v}\n" for k, v in settings.items())
+        )
+        if not (data / "log" / "meta.properties").exists():
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            _run(self._java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)))
+
+    def pause(self) -> None:
+        """Freezes the broker: connections stay open and nothing is answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _java(self, *arguments: str) -> list[str]:
+        logging = f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.properties'}"
+        return [_executable("java"), logging, "-cp", f"{self._jars}/*", *arguments]
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return spawn(self._java("-Xms256m", "-Xmx512m", "kafka.Kafka", str(self._config)), log=log)
+
+    def _answers(self) -> bool:
+        return kafka_answers(self.port)
+
+
+class Postgres(Server):
+    """One PostgreSQL cluster with durable settings; its superuser is `huiying`, with a password of its own."""
+
+    name = "postgres"
+
+    def __init__(self, data: Path, port: int, config: Mapping[str, str]) -> None:
+        super().__init__(data, port)
+        self._bin = postgres_programs()
+        self._options = [
+            f"-c{name}={value}"
+            for name, value in {
+                "listen_addresses": LOOPBACK,
+                "port": str(port),
+                "unix_socket_directories": "",
+                "max_connections": "300",
+                **config,
+            }.items()
+        ]
+        # PostgreSQL refuses to run as root; Debian's package makes this account for it.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        data.mkdir(parents=True, exist_ok=True)
+        if self._user:
+            shutil.chown(data, self._user, self._user)
+        password = data / "password"
+        cluster = data / "cluster"
+        if not (cluster / "PG_VERSION").exists():
+            password.write_text(secrets.token_urlsafe(18))
+            password.chmod(0o600)
+            if self._user:
+                shutil.chown(password, self._user, self._user)
+            _run(
+                [
+                    str(self._bin / "initdb"),
+                    f"--pgdata={cluster}",
+                    "--username=huiying",
+                    f"--pwfile={password}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                ],
+                user=self._user,
+            )
+        self._cluster = cluster
+        self._password = password.read_text().strip()
+        self.url = self.database_url("postgres")
+
+    def database_url(self, database: str) -> str:
+        return f"postgresql://huiying:{self._password}@{LOOPBACK}:{self.port}/{database}"
+
+    def sql(self, statement: str) -> str:
+        """Runs one statement through psql and returns what it prints, without headings."""
+        return _run([str(self._bin / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url]).strip()
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return spawn(
+            [str(self._bin / "postgres"), "-D", str(self._cluster), *self._options], log=log, user=self._user
+        )
+
+    def _answers(self) -> bool:
+        probe = [str(self._bin / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
+        return subprocess.run(probe, check=False).returncode == 0
+
+
+def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Kafka:
+    """A broker that answers at `.address`; `config` adds to or replaces lines of server.properties."""
+    server = Kafka(Path(data_dir), port or free_port(), config or {})
+    server.start()
+    return server
+
+
+def start_postgres(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Postgres:
+    """A server that answers at `.url`; `config` names settings of postgresql.conf."""
+    server = Postgres(Path(data_dir), port or free_port(), config or {})
+    server.start()
+    return server
+
+
+def kafka_answers(port: int) -> bool:
+    """Asks for the cluster's metadata: an open port is not yet a broker that the controller lets serve."""
+    request = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # Metadata v1, correlation id, no client id, no topics
+    try:
+        with socket.create_connection((LOOPBACK, port), 1) as peer, peer.makefile("rb") as answer:
+            peer.settimeout(2)
+            peer.sendall(struct.pack(">i", len(request)) + request)
+            head = answer.read(12)
+    except OSError:
+        return False
+    return len(head) == 12 and bool(struct.unpack(">iii", head)[2])  # size, correlation id, number of brokers
+
+
+def until(holds: Callable[[], bool], otherwise: str, lives: Callable[[], bool] = lambda: True) -> None:
+    """Waits up to a minute for `holds`, as long as `lives` does."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        if not lives() or time.monotonic() > deadline:
+            raise NativeError(otherwise)
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port below those that the system hands out, so that no outgoing connection takes it while a server is down."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+
+
+def spawn(
+    command: Sequence[str], *, log: IO[bytes] | None = None, user: str | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a process in a session of its own (Ctrl-C reaches only us) that the kernel ends when we end."""
+    lifeline = shutil.which("setpriv")
+    if lifeline:
+        account = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        command = [lifeline, "--pdeathsig=KILL", *account, "--", *command]
+        user = None
+    return _spawner.submit(
+        subprocess.Popen,
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT if log else None,
+        user=user,
+        group=user,
+        env=env,
+        cwd="/",
+        start_new_session=True,
+    ).result()
+
+
+def kafka_jars() -> Path:
+    """The folder of the jars that deploy/kafka/pom.xml names, filled on first use."""
+    pom = HERE / "kafka" / "pom.xml"
+    found = re.search(r"<kafka.version>(.+)</kafka.version>", pom.read_text())
+    if found is None:
+        raise NativeError(f"{pom} names no version of Kafka")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huiying"
+    jars = cache / f"kafka-{found[1]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "lock"):
+        if not jars.exists():
+            _java_or_install()
+            partial = cache / "partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
+            _run([_executable("mvn", "maven"), "-q", "-B", "-f", str(pom), *goal])
+            partial.rename(jars)
+    _java_or_install()
+    return jars
+
+
+def postgres_programs() -> Path:
+    """The folder that holds initdb and postgres; Debian keeps them out of PATH."""
+    for attempt in range(2):
+        versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+        newest = max(versions, key=lambda path: int(path.parts[-3]), default=None)
+        program = newest or shutil.which("initdb")
+        if program:
+            return Path(program).parent
+        if attempt == 0:
+            _install("postgresql")
+    raise NativeError("PostgreSQL was installed, but its initdb was not found")
+
+
+def _java_or_install() -> None:
+    java = shutil.which("java")
+    if java:
+        told = subprocess.run([java, "-version"], check=True, capture_output=True, text=True).stderr
+        version = re.search(r'version "(\d+)', told)
+        if version and int(version[1]) >= 17:
+            return
+    _install("default-jre-headless")
+
+
+def _executable(program: str, package: str | None = None) -> str:
+    found = shutil.which(program)
+    if found is None and package:
+        _install(package)
+        found = shutil.which(program)
+    if found is None:
+        raise NativeError(f"{program} was not found")
+    return found
+
+
+def _install(*packages: str) -> None:
+    if subprocess.run([str(HERE / "apt.sh"), *packages], check=False).returncode:
+        raise NativeError(f"{', '.join(packages)} could not be installed")
+
+
+def _run(command: Sequence[str], user: str | None = None) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, user=user, group=user, cwd="/"
+    )
+    if done.returncode:
+        raise NativeError(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def stack(data: Path) -> None:
+    """The five services as processes, over a native Kafka and PostgreSQL, until Ctrl-C or SIGTERM."""
+    huiying = HERE.parent / ".venv" / "bin" / "huiying"
+    with contextlib.ExitStack() as running:
+        postgres = start_postgres(data / "postgres")
+        running.callback(postgres.stop)
+        kafka = start_kafka(data / "kafka")
+        running.callback(kafka.stop)
+        existing = postgres.sql("SELECT datname FROM pg_database").splitlines()
+        for service in SERVICES:
+            if f"huiying_{service}" not in existing:
+                postgres.sql(f"CREATE DATABASE huiying_{service}")
+        secret = data / "secret"
+        if not secret.exists():
+            secret.touch(0o600)
+            secret.write_text(secrets.token_urlsafe(32))
+        template = postgres.database_url("huiying_{service}").replace("postgresql:", "postgresql+psycopg:")
+        env = {
+            **os.environ,
+            "HUIYING_KAFKA": kafka.address,
+            "HUIYING_DATABASE": template,
+            "HUIYING_SECRET": secret.read_text(),
+            "HUIYING_DATA": str(data),
+        }
+        services = {name: spawn([str(huiying), "serve", name], env=env) for name in SERVICES}
+        running.callback(_end_all, services.values())
+        for name, port in SERVICES.items():
+            lives = functools.partial(_lives, services[name])
+            until(functools.partial(_ready, port), f"{name} is not ready", lives)
+        print(f"database    {template}\nkafka       {kafka.address}")
+        for name, port in SERVICES.items():
+            print(f"{name:<11} http://{LOOPBACK}:{port}")
+        print("Ctrl-C ends all", flush=True)
+        while all(map(_lives, services.values())):
+            time.sleep(0.5)
+        ended = next(name for name, process in services.items() if not _lives(process))
+        raise NativeError(f"{ended} ended by itself")
+
+
+def _lives(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
+
+
+def _ready(port: int) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=1) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def _end_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kafka and PostgreSQL without containers")
+    parser.add_argument("what", choices=["kafka", "postgres", "stack"])
+    # Not under the home folder: that of root is closed to the account that PostgreSQL runs under.
+    parser.add_argument("--data", type=Path, default=Path(f"/var/tmp/huiying-{os.geteuid()}"))
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if chosen.what == "stack":
+            stack(chosen.data)
+        elif chosen.what == "kafka":
+            with start_kafka(chosen.data / "kafka") as server:
+                print(server.address, flush=True)
+                signal.pause()
+        else:
+            with start_postgres(chosen.data / "postgres") as server:
+                print(server.url, flush=True)
+                signal.pause()
+    except KeyboardInterrupt:
+        return 0
+    except NativeError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Prints every requirement and the tests that carry its id; ends with 1 where a requirement has none.
+
+    python -m tests.kit.requirements_report [--built-with PIECE]
+"""
+
+import argparse
+import contextlib
+import io
+import sys
+from collections import defaultdict
+
+import pytest
+
+from tests.conftest import REQUIREMENTS
+
+
+class Collected:
+    """A pytest plug-in that keeps, for each requirement, the tests that name it."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, set[str]] = defaultdict(set)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            for marker in item.iter_markers("requirement"):
+                for requirement in marker.args:
+                    self.tests[requirement].add(item.nodeid.partition("[")[0])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="requirements and their tests")
+    parser.add_argument("--built-with", help="only the requirements of this piece of work")
+    piece = parser.parse_args().built_with
+    collected = Collected()
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        status = pytest.main(["--collect-only", "-q", "-m", ""], plugins=[collected])
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        print(output.getvalue(), file=sys.stderr)
+        return int(status)
+    bare = 0
+    for line in REQUIREMENTS.read_text().splitlines():
+        requirement, service, built_with, text = line.split("\t")
+        if piece not in (None, built_with):
+            continue
+        tests = sorted(collected.tests[requirement])
+        bare += not tests
+        print(f"{requirement}  {service}, {built_with}: {text}")
+        print("".join(f"    {test}\n" for test in tests) or "    no test yet\n", end="")
+    print(f"{bare} without a test")
+    return int(bare > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The Kafka broker and the PostgreSQL server that tests and benchmarks run against, made on first use.
+
+Each is taken from the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL), else started as a plain process of this
+machine, else as a container; HUIYING_TEST_SUBSTRATE=containers allows containers only. One of each serves a whole
+run: give topics a prefix of their own, and take databases from `new_databases`. `close()` ends what was started.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NewType
+
+import psycopg
+
+from deploy import native
+
+SERVICES = tuple(native.SERVICES)
+KAFKA_IMAGE = "apache/kafka:4.3.0"
+POSTGRES_IMAGE = "postgres:17"
+
+KafkaAddress = NewType("KafkaAddress", str)
+"""Bootstrap servers: host:port, comma-separated."""
+
+used: list[str] = []
+"""One sentence for each server in use, for the report of the run."""
+
+_running = contextlib.ExitStack()
+
+
+class NoSubstrateError(RuntimeError):
+    """Neither the environment, this machine nor a container engine gives what the test needs."""
+
+
+@functools.cache
+def kafka() -> KafkaAddress:
+    """A broker shared by the whole run. To stop or kill one, take `private_kafka`."""
+    return KafkaAddress(_first("Kafka", "KAFKA_BOOTSTRAP_SERVERS", _native_kafka, _container_kafka))
+
+
+@functools.cache
+def postgres() -> str:
+    """The URL (`postgresql://…`) of a server shared by the whole run, on which databases may be created."""
+    return _first("PostgreSQL", "DATABASE_URL", _native_postgres, _container_postgres)
+
+
+@contextlib.contextmanager
+def private_kafka(**config: str) -> Iterator[native.Kafka]:
+    """A broker for one test, to stop, kill, pause and start again. Dots in names of settings are written `_`."""
+    with _folder() as folder, native.start_kafka(folder, config={k.replace("_", "."): v for k, v in config.items()}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def private_postgres(**config: str) -> Iterator[native.Postgres]:
+    """A server for one test, to stop, kill and start again; for databases on it, `new_databases(server=server.url)`."""
+    with _folder() as folder, native.start_postgres(folder, config=config) as server:
+        yield server
+
+
+def new_databases(prefix: str = "test", server: str | None = None) -> str:
+    """Creates an empty database for each service and returns `postgresql+psycopg://…/<name>_{service}`."""
+    base = server or postgres()
+    name = f"{prefix}_{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        for service in SERVICES:
+            connection.execute(f'CREATE DATABASE "{name}_{service}"')
+    return re.sub(r"^\w+:(//[^/]*/)[^?]*", rf"postgresql+psycopg:\1{name}_{{service}}", base)
+
+
+def plain_url(template: str, service: str) -> str:
+    """The same database as psycopg alone understands it."""
+    return template.format(service=service).replace("postgresql+psycopg:", "postgresql:", 1)
+
+
+def drop_databases(template: str) -> None:
+    """Drops what `new_databases` made, whoever is still connected."""
+    administration = re.sub(r"(//[^/]*/)[^?]*", r"\1postgres", plain_url(template, ""))
+    with psycopg.connect(administration, autocommit=True) as connection:
+        for service in SERVICES:
+            name = psycopg.conninfo.conninfo_to_dict(plain_url(template, service))["dbname"]
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def close() -> None:
+    """Ends every server that this module started; the next use starts anew."""
+    _running.close()
+    kafka.cache_clear()
+    postgres.cache_clear()
+
+
+def _first(name: str, variable: str, on_this_machine: Callable[[], str], in_a_container: Callable[[], str]) -> str:
+    containers_only = os.environ.get("HUIYING_TEST_SUBSTRATE") == "containers"
+    given = os.environ.get(variable)
+    if given and not containers_only:
+        used.append(f"{name}: {variable}")
+        return given
+    tries = {"a process of this machine": on_this_machine, "a container": in_a_container}
+    if containers_only:
+        del tries["a process of this machine"]
+    problems = []
+    for what, start in tries.items():
+        try:
+            address = start()
+        except Exception as problem:  # noqa: BLE001  whatever stands in the way, the next way is tried
+            problems.append(f"{what}: {problem}")
+        else:
+            used.append(f"{name}: {what}, {address.rpartition('@')[2]}")
+            return address
+    raise NoSubstrateError(f"{name} could not be had. Set {variable}, or mend one of these. " + "; ".join(problems))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Like a temporary folder, but open to the account that PostgreSQL runs under."""
+    folder = Path(tempfile.mkdtemp(prefix="huiying-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _native_kafka() -> str:
+    return _running.enter_context(native.start_kafka(_running.enter_context(_folder()))).address
+
+
+def _native_postgres() -> str:
+    return _running.enter_context(native.start_postgres(_running.enter_context(_folder()))).url
+
+
+def _container_kafka() -> str:
+    from testcontainers.core.container import DockerContainer
+
+    port = native.free_port()  # a broker tells clients its address, so the mapped port must be known beforehand
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
+    settings = {
+        "NODE_ID": "1",
+        "PROCESS_ROLES": "broker,controller",
+        "LISTENERS": "BROKER://:9092,CONTROLLER://:9093",
+        "ADVERTISED_LISTENERS": f"BROKER://localhost:{port}",
+        "INTER_BROKER_LISTENER_NAME": "BROKER",
+        "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "LISTENER_SECURITY_PROTOCOL_MAP": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
+    for name, value in settings.items():
+        container = container.with_env(f"KAFKA_{name}", value)
+    _running.enter_context(container)
+    native.until(functools.partial(native.kafka_answers, port), "the Kafka container does not answer")
+    return f"{native.LOOPBACK}:{port}"
+
+
+def _container_postgres() -> str:
+    from testcontainers.postgres import PostgresContainer
+
+    container = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("-c max_connections=300")
+    return str(_running.enter_context(container).get_connection_url())
