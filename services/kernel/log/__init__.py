@@ -1,0 +1,87 @@
+"""The event log as a port: an ordered, partitioned, durable log of records. Adapters: embedded, aiokafka, Faust.
+
+Topics are named here without the deployment's prefix; the adapters add it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class Record(NamedTuple):
+    """One record. `value` is None for a tombstone of a content topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+Handle = Callable[[Sequence[Record]], Awaitable[None]]
+"""Takes consecutive records of one partition and returns when they are durable; an exception ends the consumer."""
+Offsets = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
+"""Where the database says that each partition goes on."""
+
+
+class LogGone(Exception):
+    """The event log does not answer; nothing is known to be written. The caller tries again."""
+
+
+class OffsetOutOfRange(Exception):
+    """A stored offset lies outside what the topic holds: records were lost, or the topic was made anew."""
+
+
+class EventLog(Protocol):
+    """What the kernel needs of a log."""
+
+    async def start(self) -> None:
+        """Connects. Raises `LogGone`."""
+
+    async def stop(self) -> None:
+        """Disconnects; what was not acknowledged may or may not be written."""
+
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+        """Makes the topics that are missing, and checks the partitions of those that exist."""
+
+    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+        """Writes one batch of (key, value) a partition, all at once, and returns the partitions that acknowledged.
+
+        A batch is written whole or not at all, and in order. Raises `LogGone` where any failed; then each may or may
+        not have been written, and the adapter has thrown its producer away.
+        """
+        ...
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """The offset after the last record of every partition."""
+        ...
+
+    async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """The offset of the first record that every partition still holds."""
+        ...
+
+    def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """The records from `start` up to but without `end`, in batches. Content topics may have holes."""
+        ...
+
+    async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
+        """Hands records on until cancelled: per partition in order, from the database's offset, one batch at a time.
+
+        Raises what `handle` raises, and `OffsetOutOfRange`; then the process ends and starts again from the database.
+        """
+
+
+def check_range(partition: Partition, wanted: int, first: int, end: int) -> None:
+    """Raises `OffsetOutOfRange` with what to do unless the topic holds the offset, or ends there."""
+    if not first <= wanted <= end and not (wanted < first == 0):
+        raise OffsetOutOfRange(
+            f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, but the topic holds "
+            f"{first} to {end}. Records were lost or the topic was made anew: let the owner write its events again with "
+            f"`huiying resend --all`, then set this consumer back with `huiying resend --rewind {partition.topic}`"
+        )

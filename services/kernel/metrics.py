@@ -1,0 +1,12 @@
+"""The metrics of all services; each carries the service's name."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+APPENDED = Counter("huiying_events_appended", "Events committed to the store", ["service", "type"])
+TAKEN = Counter("huiying_events_taken", "Events of other services taken in", ["service"])
+DUPLICATES = Counter("huiying_events_duplicate", "Records that had been taken in before", ["service"])
+QUARANTINED = Counter("huiying_records_quarantined", "Records set aside", ["service", "reason"])
+PARKED = Counter("huiying_events_parked", "Events that wait for their stream", ["service", "reason"])
+RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
+OUTBOX = Gauge("huiying_outbox_rows", "Records that wait for the event log", ["service"])
+REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

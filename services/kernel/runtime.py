@@ -1,0 +1,125 @@
+"""A service that runs: its settings, database, clock, log, and what it knows of the offices."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from services.kernel import metrics, offices, policy
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.decider import SYSTEM, Actor, Ctx
+from services.kernel.ids import Ids, RandomIds
+from services.kernel.log import EventLog
+from services.kernel.offices import Offices
+from services.kernel.problems import Forbidden, Unavailable
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+
+OFFICES_FRESH = 1.0
+"""Seconds for which the unit tree and the packs are not read again; own changes are seen at once."""
+CHECKED = 1.0
+"""Seconds between two looks at the outbox' length and the clock's skew."""
+MAX_SKEW = 5.0
+
+log = structlog.get_logger()
+
+
+class Runtime:
+    """One service of a deployment, in one process. Holds no domain state that the database does not hold."""
+
+    def __init__(
+        self, service: Service, settings: Settings, database: Database, clock: Clock, event_log: EventLog, secret: bytes
+    ) -> None:
+        self.service, self.settings, self.database, self.clock = service, settings, database, clock
+        self.log, self.secret = event_log, secret
+        self.tables: Mapping[str, Table] = service.metadata.tables
+        self.packs = policy.load_packs(settings.policies)
+        self.wake = asyncio.Event()
+        """Set when the outbox may have rows for the relay."""
+        self.changed = asyncio.Event()
+        """Set when this service's own state changed; loops that wait for work listen to it."""
+        self._offices: Offices | None = None
+        self._offices_until = 0.0
+        self._checked = 0.0
+        self._unavailable: Unavailable | None = None
+        self.on_refused: Callable[[Actor, Forbidden], Any] | None = None
+
+    def keyed(self, *parts: str) -> str:
+        """HMAC-SHA-256 of texts under the deployment's secret, hex."""
+        return hmac.new(self.secret, "\x00".join(parts).encode(), hashlib.sha256).hexdigest()
+
+    async def offices(self, connection: AsyncConnection) -> Offices:
+        """Units and packs as they stand now."""
+        if self._offices is None or time.monotonic() > self._offices_until:
+            self._offices = await offices.snapshot(connection, self.service.metadata, self.packs, self.clock.now())
+            self._offices_until = time.monotonic() + OFFICES_FRESH
+        return self._offices
+
+    async def context(
+        self, connection: AsyncConnection, actor: Actor = SYSTEM, cause: str | None = None, ids: Ids | None = None
+    ) -> Ctx:
+        """What a decision may know, read in the decision's own transaction."""
+        return Ctx(
+            now=self.clock.now(),
+            actor=actor,
+            offices=await self.offices(connection),
+            ids=ids or RandomIds(),
+            keyed=self.keyed,
+            cause=cause,
+        )
+
+    def appended(self, events: Sequence[Event]) -> None:
+        """Tells the relay and the loops that events were committed in this process."""
+        if not events:
+            return
+        if any(event.kind in ("unit", "policy") for event in events):
+            self._offices = None
+        for event in events:
+            metrics.APPENDED.labels(self.service.name, event.type).inc()
+        self.wake.set()
+        self.changed.set()
+
+    def offices_changed(self) -> None:
+        """Events of the unit tree or the packs were taken in."""
+        self._offices = None
+
+    async def refused(self, actor: Actor, problem: Forbidden) -> None:
+        """Records that a right was missing."""
+        from services.kernel import operations
+
+        await operations.refuse(self, actor, problem)
+
+    async def ready_to_decide(self) -> None:
+        """Raises `Unavailable` while the outbox is full or this machine's clock is wrong."""
+        if time.monotonic() - self._checked > CHECKED:
+            self._checked = time.monotonic()
+            self._unavailable = await self._look()
+        if self._unavailable:
+            raise self._unavailable
+
+    async def _look(self) -> Unavailable | None:
+        before = datetime.now(UTC)
+        skew = (await self.database.now() - before).total_seconds()
+        if abs(skew) > MAX_SKEW:
+            return Unavailable(f"this machine's clock is {skew:.0f} s off the database's; set it right", 30)
+        outbox = self.tables["outbox"]
+        async with self.database.read() as connection:
+            first, last = (await connection.execute(select(func.min(outbox.c.seq), func.max(outbox.c.seq)))).one()
+        waiting = 0 if first is None else last - first + 1
+        metrics.OUTBOX.labels(self.service.name).set(waiting)
+        if waiting > self.settings.outbox_limit:
+            return Unavailable(
+                f"{waiting} events wait for the event log, more than {self.settings.outbox_limit}; "
+                "nothing of the request was kept. Try again when the log is back",
+                10,
+            )
+        return None
