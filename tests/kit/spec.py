@@ -1,0 +1,157 @@
+"""given / when / then for deciders: `given(decider, *facts).when(command).then(*facts)`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas import catalogue
+from schemas.envelope import Event, seal
+from schemas.fields import Fact, Typed, WordsRef
+from services.kernel import policy
+from services.kernel.decider import SYSTEM, Actor, Ctx, Decider, Occurred
+from services.kernel.ids import DerivedIds, derived
+from services.kernel.offices import Offices, Unit
+from services.kernel.problems import Problem
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
+UNITS = {
+    "city": None,
+    "county": "city",
+    "town-east": "county",
+    "town-west": "county",
+    "county-roads": "county",
+    "county-water": "county",
+}
+KINDS = {"city": "city", "county": "county", "town-east": "town", "town-west": "town"}
+
+
+def offices() -> Offices:
+    """The units that the project ships, under county-default."""
+    packs = policy.load_packs(Path(__file__).parents[2] / "policies")
+    ref = next(ref for ref in packs if ref.startswith("county-default@"))
+    units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
+    return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",))
+
+
+def staff(*roles: str, unit: str = "county", person: str = "anyone") -> Actor:
+    """A post of a unit."""
+    return Actor(f"{roles[0]}@{unit}", unit, frozenset(roles), person)
+
+
+def ctx(actor: Actor = SYSTEM, now: datetime = NOW, cause: str = "cause", **more: Any) -> Ctx:
+    """What a decision may know, in tests."""
+    return Ctx(
+        now=now, actor=actor, offices=offices(), ids=DerivedIds("test", cause), cause=derived(cause),
+        keyed=lambda *parts: derived(*parts).replace("-", "") * 2, **more,
+    )
+
+
+def _plain(fact: Fact) -> Fact:
+    names = catalogue.words_of(type(fact))
+    plain = {}
+    for name in names:
+        value = getattr(fact, name)
+        if isinstance(value, Typed):
+            ref = derived("words", value.text)
+            plain[name] = WordsRef(ref=ref, digest=ref.replace("-", "") * 2)
+    return fact.model_copy(update=plain) if plain else fact
+
+
+@dataclass(frozen=True)
+class At:
+    """A past fact with its own times, actor or unit."""
+
+    data: Fact
+    time: datetime | None = None
+    recorded: datetime | None = None
+    actor: str = "system"
+    unit: str | None = None
+
+
+def events(kind: str, facts: Iterable[Fact | At], uuid: str = UUID, start: datetime = NOW) -> list[Event]:
+    """Sealed events of one stream, in order, a minute apart before `start` unless told otherwise."""
+    done: list[Event] = []
+    items = [item if isinstance(item, At) else At(item) for item in facts]
+    for index, item in enumerate(items):
+        usual = start - timedelta(minutes=len(items) - index)
+        done.append(
+            seal(
+                _plain(item.data), id=derived(kind, uuid, str(index)), source="/huiying/test/test", stream=f"{kind}-{uuid}",
+                version=index + 1, previous=done[-1].digest if done else None, time=item.time or usual,
+                recorded=item.recorded or item.time or usual, partitionkey=f"{kind}-{uuid}", actor=item.actor, unit=item.unit,
+            )
+        )
+    return done
+
+
+@dataclass(frozen=True)
+class Given:
+    """A stream's past, and how to go on."""
+
+    decider: Decider
+    past: tuple[Fact | At, ...]
+    context: Ctx
+    uuid: str = UUID
+
+    @property
+    def stream(self) -> str:
+        return f"{self.decider.kind}-{self.uuid}"
+
+    @property
+    def state(self) -> Any:
+        state = self.decider.initial_state()
+        for event in events(self.decider.kind, self.past, self.uuid):
+            state = self.decider.evolve(state, event)
+        return state
+
+    def by(self, actor: Actor) -> "Given":
+        """The same, acted on by this post."""
+        return replace(self, context=replace(self.context, actor=actor))
+
+    def at(self, now: datetime) -> "Given":
+        """The same, at another time."""
+        return replace(self, context=replace(self.context, now=now))
+
+    def seeing(self, **seen: Any) -> "Given":
+        """The same, with what the service's views say."""
+        return replace(self, context=replace(self.context, seen=seen))
+
+    def when(self, command: Any) -> "When":
+        """The command to judge."""
+        return When(self, command)
+
+
+@dataclass(frozen=True)
+class When:
+    """A command on a past: `then` what."""
+
+    given: Given
+    command: Any
+
+    def decided(self) -> list[Fact | Occurred]:
+        """The raw answer."""
+        return list(self.given.decider.decide(self.given.state, self.command, self.given.context))
+
+    def then(self, *facts: Fact) -> None:
+        """Exactly these facts were decided, in order; words compare by their text."""
+        got = [item.data if isinstance(item, Occurred) else item for item in self.decided()]
+        assert [_plain(fact) for fact in got] == [_plain(fact) for fact in facts]
+
+    def then_nothing(self) -> None:
+        """The command changed nothing."""
+        assert self.decided() == []
+
+    def then_raises(self, kind: type[Problem], match: str = "") -> None:
+        """The command was refused with this problem."""
+        with pytest.raises(kind, match=match):
+            self.decided()
+
+
+def given(decider: Decider, *past: Fact | At, actor: Actor = SYSTEM, now: datetime = NOW, **more: Any) -> Given:
+    """A stream with these facts in it."""
+    return Given(decider, past, ctx(actor, now, **more))
