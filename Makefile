@@ -1,17 +1,53 @@
-# Every target works from a fresh clone; .venv and what it holds are made when they are missing or out of date.
+# Every target works from a fresh clone: .venv, and what it holds, is made where it is missing or out of date.
 PYTHON ?= python3
 export PYTHON
+RUN := .venv/.run
+DEV := .venv/.dev
 
-.PHONY: install demo
-install: .venv/.run
+.PHONY: install demo up test stack test-containers chaos bench lint requirements generate
 
-.venv/.run: requirements/run.txt requirements/build.txt pyproject.toml
-	deploy/install.sh run
-	rm -f .venv/.dev && touch $@
+install: $(RUN) ## .venv with `huiying` in it
 
-.venv/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
-	deploy/install.sh dev
-	touch .venv/.run $@
-
-demo: install
+demo: $(RUN) ## a few days of four offices in some minutes; ARGS=--once ends by itself
 	.venv/bin/huiying demo $(ARGS)
+
+up: $(RUN) ## everything in one process
+	.venv/bin/huiying up $(ARGS)
+
+stack: $(RUN) ## the five services as processes over a native Kafka and PostgreSQL, until Ctrl-C
+	.venv/bin/python deploy/native.py stack $(ARGS)
+
+test: $(DEV) ## all tests but the two below
+	.venv/bin/python deploy/native.py tools
+	.venv/bin/pytest $(ARGS)
+
+test-containers: $(DEV) ## delivery, image and compose file, on a Docker engine
+	HUIYING_TEST_SUBSTRATE=containers .venv/bin/pytest -m "(containers or kafka or postgres) and not chaos" $(ARGS)
+
+chaos: $(DEV) ## hundreds of kills
+	.venv/bin/python deploy/native.py tools
+	.venv/bin/pytest -m chaos --timeout 3600 $(ARGS)
+
+bench: $(DEV) ## the figures, each beside its floor
+	.venv/bin/python deploy/native.py tools
+	.venv/bin/python -m benchmarks $(ARGS)
+
+lint: $(DEV)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+requirements: $(DEV) ## each requirement and the tests that carry it
+	.venv/bin/python -m tests.kit.requirements_report $(ARGS)
+
+generate: $(DEV) ## what is generated from schemas and checked in
+	.venv/bin/python -m schemas.generate
+
+$(RUN): requirements/run.txt requirements/build.txt pyproject.toml
+	deploy/install.sh run
+	rm -f $(DEV) && touch $@
+
+$(DEV): requirements/dev.txt requirements/build.txt pyproject.toml
+	deploy/install.sh dev
+	touch $(RUN) $@

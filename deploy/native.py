@@ -1,6 +1,7 @@
 """Apache Kafka and PostgreSQL as plain processes of this machine, without containers.
 
     python deploy/native.py kafka|postgres|stack [--data DIR]
+    python deploy/native.py tools       installs what they and the tests of pages need, and starts nothing
 
 What is missing (Java, Maven, PostgreSQL) is installed from Debian's packages, Kafka's jars come through Maven into
 a cache folder. A server dies with the process that started it, however that one ends. Standard library only, so that
@@ -28,7 +29,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
@@ -98,7 +99,7 @@ class Server:
         self._process.wait()
         self._process = None
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -209,9 +210,7 @@ class Postgres(Server):
         return _run([str(self._bin / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url]).strip()
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        return spawn(
-            [str(self._bin / "postgres"), "-D", str(self._cluster), *self._options], log=log, user=self._user
-        )
+        return spawn([str(self._bin / "postgres"), "-D", str(self._cluster), *self._options], log=log, user=self._user)
 
     def _answers(self) -> bool:
         probe = [str(self._bin / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
@@ -264,7 +263,11 @@ def free_port() -> int:
 
 
 def spawn(
-    command: Sequence[str], *, log: IO[bytes] | None = None, user: str | None = None, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: IO[bytes] | None = None,
+    user: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts a process in a session of its own (Ctrl-C reaches only us) that the kernel ends when we end."""
     lifeline = shutil.which("setpriv")
@@ -318,6 +321,21 @@ def postgres_programs() -> Path:
         if attempt == 0:
             _install("postgresql")
     raise NativeError("PostgreSQL was installed, but its initdb was not found")
+
+
+def chromium() -> Path:
+    """A Chromium for the tests of pages."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return Path(found or _executable("chromium", "chromium"))
+
+
+def tools() -> None:
+    """Tries all; what cannot be had is said here, and again by the test that needs it."""
+    for tool in (kafka_jars, postgres_programs, chromium):
+        try:
+            tool()
+        except NativeError as problem:
+            print(problem, file=sys.stderr)
 
 
 def _java_or_install() -> None:
@@ -428,13 +446,15 @@ def _end_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kafka and PostgreSQL without containers")
-    parser.add_argument("what", choices=["kafka", "postgres", "stack"])
+    parser.add_argument("what", choices=["kafka", "postgres", "stack", "tools"])
     # Not under the home folder: that of root is closed to the account that PostgreSQL runs under.
     parser.add_argument("--data", type=Path, default=Path(f"/var/tmp/huiying-{os.geteuid()}"))
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if chosen.what == "stack":
+        if chosen.what == "tools":
+            tools()
+        elif chosen.what == "stack":
             stack(chosen.data)
         elif chosen.what == "kafka":
             with start_kafka(chosen.data / "kafka") as server:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import native
 from tests.kit import substrate
 
 MARKERS = (
@@ -54,3 +55,9 @@ def postgres_databases() -> Iterator[str]:
     template = substrate.new_databases()
     yield template
     substrate.drop_databases(template)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium, for Playwright's `executable_path`."""
+    return str(native.chromium())

@@ -1,6 +1,6 @@
 """Prints every requirement and the tests that carry its id; ends with 1 where a requirement has none.
 
-    python -m tests.kit.requirements_report [--built-with PIECE]
+python -m tests.kit.requirements_report [--built-with PIECE]
 """
 
 import argparse

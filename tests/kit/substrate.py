@@ -52,7 +52,10 @@ def postgres() -> str:
 @contextlib.contextmanager
 def private_kafka(**config: str) -> Iterator[native.Kafka]:
     """A broker for one test, to stop, kill, pause and start again. Dots in names of settings are written `_`."""
-    with _folder() as folder, native.start_kafka(folder, config={k.replace("_", "."): v for k, v in config.items()}) as server:
+    with (
+        _folder() as folder,
+        native.start_kafka(folder, config={k.replace("_", "."): v for k, v in config.items()}) as server,
+    ):
         yield server
 
 

@@ -1,0 +1,6 @@
+-- One database a service: none can read another's tables.
+CREATE DATABASE huiying_ingest;
+CREATE DATABASE huiying_triage;
+CREATE DATABASE huiying_escalation;
+CREATE DATABASE huiying_publish;
+CREATE DATABASE huiying_audit;
