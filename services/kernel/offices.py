@@ -84,9 +84,9 @@ class Offices:
         raise Unavailable(f"no policy pack is in force for {code} yet")
 
 
-def tables(metadata: MetaData) -> tuple[Table, Table]:
-    """The two tables, `units` and `packs_assigned`, for a service's metadata."""
-    units = Table(
+def tables(metadata: MetaData) -> None:
+    """Adds the two tables, `units` and `packs_assigned`, to a service's metadata."""
+    Table(
         "units",
         metadata,
         Column("unit", key(64), primary_key=True),
@@ -98,7 +98,7 @@ def tables(metadata: MetaData) -> tuple[Table, Table]:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
-    assigned = Table(
+    Table(
         "packs_assigned",
         metadata,
         Column("unit", key(64), primary_key=True),
@@ -107,12 +107,11 @@ def tables(metadata: MetaData) -> tuple[Table, Table]:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
-    return units, assigned
 
 
 def views(metadata: MetaData) -> tuple[View, View]:
     """The views of every service: the unit tree and the packs assigned."""
-    units, assigned = tables(metadata)
+    units, assigned = metadata.tables["units"], metadata.tables["packs_assigned"]
     return View(units, _unit_keys, _place), View(assigned, _pack_keys, _assign)
 
 

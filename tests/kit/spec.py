@@ -46,8 +46,13 @@ def staff(*roles: str, unit: str = "county", person: str = "anyone") -> Actor:
 def ctx(actor: Actor = SYSTEM, now: datetime = NOW, cause: str = "cause", **more: Any) -> Ctx:
     """What a decision may know, in tests."""
     return Ctx(
-        now=now, actor=actor, offices=offices(), ids=DerivedIds("test", cause), cause=derived(cause),
-        keyed=lambda *parts: derived(*parts).replace("-", "") * 2, **more,
+        now=now,
+        actor=actor,
+        offices=offices(),
+        ids=DerivedIds("test", cause),
+        cause=derived(cause),
+        keyed=lambda *parts: derived(*parts).replace("-", "") * 2,
+        **more,
     )
 
 
@@ -81,9 +86,17 @@ def events(kind: str, facts: Iterable[Fact | At], uuid: str = UUID, start: datet
         usual = start - timedelta(minutes=len(items) - index)
         done.append(
             seal(
-                _plain(item.data), id=derived(kind, uuid, str(index)), source="/huiying/test/test", stream=f"{kind}-{uuid}",
-                version=index + 1, previous=done[-1].digest if done else None, time=item.time or usual,
-                recorded=item.recorded or item.time or usual, partitionkey=f"{kind}-{uuid}", actor=item.actor, unit=item.unit,
+                _plain(item.data),
+                id=derived(kind, uuid, str(index)),
+                source="/huiying/test/test",
+                stream=f"{kind}-{uuid}",
+                version=index + 1,
+                previous=done[-1].digest if done else None,
+                time=item.time or usual,
+                recorded=item.recorded or item.time or usual,
+                partitionkey=f"{kind}-{uuid}",
+                actor=item.actor,
+                unit=item.unit,
             )
         )
     return done
