@@ -165,7 +165,7 @@ def _container_kafka() -> str:
 
 
 def _container_postgres() -> str:
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     container = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("-c max_connections=300")
     return str(_running.enter_context(container).get_connection_url())
