@@ -1,0 +1,230 @@
+"""What a pack file must look like, and what its author is told when it does not."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.pack import Limit, PolicyPack, Source, rules
+from services.kernel.policy import LoadedPack, PackError, load_pack, load_packs, parse_pack
+
+POLICIES = Path(__file__).parents[2] / "policies"
+COUNTY = (POLICIES / "county-default.yaml").read_text("utf-8")
+DECLINED = ("監控", "监控", "引導", "引导", "疏導", "疏导", "刪", "删", "網評", "网评", "黑名單", "黑名单", "形象")
+
+
+def line_of(text: str, part: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+def refusal(text: str) -> PackError:
+    with pytest.raises(PackError) as refused:
+        parse_pack(text, "county.yaml")
+    return refused.value
+
+
+def changed(old: str, new: str) -> str:
+    assert old in COUNTY
+    return COUNTY.replace(old, new, 1)
+
+
+@pytest.fixture(scope="module", params=sorted(POLICIES.glob("*.yaml")), ids=lambda path: path.stem)
+def pack(request: pytest.FixtureRequest) -> LoadedPack:
+    return load_pack(request.param)
+
+
+class TestEveryPack:
+    def test_each_rule_has_a_source_that_says_enough(self, pack: LoadedPack) -> None:
+        found = list(rules(pack.model))
+        assert len(found) > len(pack.model.clocks)
+        for place, rule in found:
+            assert isinstance(rule.source, Source), place
+            if rule.source.kind == "stated":
+                assert rule.source.document, place
+                assert rule.source.clause, place
+            if rule.source.kind in ("reading", "derived"):
+                assert rule.source.reason, place
+
+    def test_each_rule_stands_where_its_place_says(self, pack: LoadedPack) -> None:
+        for place, rule in rules(pack.model):
+            at: object = pack.model
+            for part in place.split("."):
+                match at:
+                    case dict():
+                        at = at[part]
+                    case tuple():
+                        at = at[int(part)]
+                    case _:
+                        at = getattr(at, part)
+            assert at is rule
+
+    def test_its_name_is_its_content(self, pack: LoadedPack) -> None:
+        model = pack.model
+        assert pack.ref == f"{model.id}@{model.version}#{pack.digest}"
+        assert len(pack.digest) == 64
+        assert parse_pack(pack.canonical) == pack
+
+    def test_it_asks_for_nothing_that_is_declined(self, pack: LoadedPack) -> None:
+        assert [word for word in DECLINED if word in pack.canonical] == []
+
+
+class TestDigest:
+    def test_layout_and_comments_do_not_change_it(self) -> None:
+        other = "# another comment\n" + changed(
+            "limit: {mode: elapsed, duration: PT2H}", "limit:\n      {duration: PT2H, mode: elapsed}"
+        )
+        assert parse_pack(other) == parse_pack(COUNTY)
+
+    def test_a_value_changes_it(self) -> None:
+        assert parse_pack(changed("duration: PT2H", "duration: PT3H")).digest != parse_pack(COUNTY).digest
+
+
+class TestFaults:
+    def test_an_unknown_field_is_refused_with_its_line(self) -> None:
+        text = changed("    first_answer: true\n", "    first_answer: true\n    author: somebody\n")
+        error = refusal(text)
+        (fault,) = error.faults
+        assert (fault.line, fault.field) == (line_of(text, "author: somebody"), "clocks.1.author")
+        assert str(error) == f"county.yaml:{fault.line}: clocks.1.author: is unknown; correct its name or remove it"
+
+    def test_a_rule_without_source_is_refused(self) -> None:
+        text = changed(
+            "    source: {kind: stated, document: 002/7, clause: L152 二, quote: 統一對外信息發布內容口徑}\n", ""
+        )
+        (fault,) = refusal(text).faults
+        assert (fault.field, fault.message) == ("publication.single_text.source", "is missing; add it")
+
+    def test_every_fault_is_told_at_once(self) -> None:
+        text = changed("version: 1", "version: one").replace("duration: PT3H", "duration: 3 hours")
+        faults = refusal(text).faults
+        assert [(fault.line, fault.field) for fault in faults] == [
+            (line_of(text, "version: one"), "version"),
+            (line_of(text, "limit: {mode: elapsed, duration: 3 hours}"), "clocks.2.limit.duration"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("when", "place", "message"),
+        [
+            ("reach.clicks >= ", "line 1, column 16", "mismatched input"),
+            ("reach.clicks >=\n          >= 3", "line 1, column 17", "extraneous input"),
+            (
+                "reach.clicks > 5 || reach.likes > 3",
+                "line 1, column 21",
+                "reach has clicks, comments, mainstream_sites",
+            ),
+            ("harm > 1 && about_leaders", "line 1, column 13", "conditions know flags, harm, reach"),
+            ("harm > 1 && 'fod' in flags", "line 1, column 13", "'fod' is no flag of this pack"),
+            ("harm", "", "true or false"),
+            ("reach.clicks > 5 && reach.clicks < 9 && harm in flags + harm", "", "No such overload"),
+        ],
+    )
+    def test_a_bad_condition_is_refused_when_the_pack_is_loaded(self, when: str, place: str, message: str) -> None:
+        text = changed("when: harm >= 2", f"when: {when}")
+        (fault,) = refusal(text).faults
+        assert (fault.line, fault.field) == (line_of(text, f"when: {when}\n"), "levels.1.conditions.4.when")
+        assert fault.message.startswith(place)
+        assert message in fault.message
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (
+                "levels: [general]\n    limit: {mode: elapsed, duration: PT2H}",
+                "levels: [generl]\n    limit: {mode: end_of_day}",
+                "'generl' is no level",
+            ),
+            ("    extraordinary: *major_chain\n", "", "one chain for each level"),
+            (
+                "  - code: extraordinary\n    rank: 3",
+                "  - code: extraordinary\n    rank: 1",
+                "from the lowest to the highest",
+            ),
+            ("mode: elapsed, duration: PT1H", "mode: working, duration: PT1H", "say which hours"),
+            ("after: P3D", "after: P2D", "the rungs rise"),
+            ('  "002/15": 篇十五 學院網絡輿情管理制度\n', "", "the document '002/15' is missing"),
+            ("name: explanation", "name: transfer", "each stands once"),
+            ("single_text:\n    value: true", "single_text:\n    value: false", "holds in every pack"),
+            ("speaks_as:\n    value: unit", "speaks_as:\n    value: citizen", "'unit'"),
+        ],
+    )
+    def test_a_pack_that_does_not_hold_together_is_refused(self, old: str, new: str, message: str) -> None:
+        assert message in str(refusal(changed(old, new)))
+
+    def test_a_key_that_stands_twice_is_refused(self) -> None:
+        text = changed("version: 1\n", "version: 1\nversion: 2\n")
+        (fault,) = refusal(text).faults
+        assert (fault.line, fault.message) == (
+            line_of(text, "version: 2"),
+            "not readable as YAML: 'version' stands twice; keep one",
+        )
+
+    @pytest.mark.parametrize("text", ["", "- a list", "id: [", "? [a]\n: b", "\x00"])
+    def test_what_is_no_pack_is_refused(self, text: str) -> None:
+        assert str(refusal(text)).startswith("county.yaml:")
+
+
+class TestSources:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            {"kind": "stated", "document": "000"},
+            {"kind": "stated", "clause": "L1"},
+            {"kind": "reading", "document": "000", "clause": "L1"},
+            {"kind": "derived"},
+            {"kind": "combined", "document": "000"},
+            {"kind": "unset", "quote": "立即"},
+            {"kind": "guessed"},
+        ],
+    )
+    def test_a_source_that_says_too_little_is_refused(self, source: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="validation error"):
+            Source.model_validate(source)
+
+    @pytest.mark.parametrize("kind", ["unset", "lost"])
+    def test_a_setting_of_the_office_needs_no_document(self, kind: str) -> None:
+        assert Source.model_validate({"kind": kind}).documents == ()
+
+
+class TestLimits:
+    @pytest.mark.parametrize("duration", ["7200", "2 hours", "P", "PT", "P1Y", "P1M", "-P1D", "P0D", "PT0S", "PT0.5H"])
+    def test_a_duration_that_is_not_plain_iso_8601_is_refused(self, duration: str) -> None:
+        with pytest.raises(ValueError, match="duration"):
+            Limit.model_validate({"mode": "elapsed", "duration": duration})
+
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            {"mode": "elapsed"},
+            {"mode": "working"},
+            {"mode": "end_of_day", "duration": "PT2H"},
+            {"mode": "working", "duration": "PT24H"},
+        ],
+    )
+    def test_a_limit_that_its_mode_cannot_count_is_refused(self, limit: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match="validation error"):
+            Limit.model_validate(limit)
+
+
+class TestFolder:
+    def test_packs_are_found_by_their_reference(self) -> None:
+        packs = load_packs(POLICIES)
+        assert all(pack.ref == ref for ref, pack in packs.items())
+        assert "county-default" in {pack.model.id for pack in packs.values()}
+
+    def test_one_name_for_two_contents_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_text(COUNTY, "utf-8")
+        (tmp_path / "b.yaml").write_text(changed("duration: PT2H", "duration: PT3H"), "utf-8")
+        with pytest.raises(PackError, match="raise the version of one"):
+            load_packs(tmp_path)
+
+    def test_a_folder_without_packs_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(PackError, match="no policy pack"):
+            load_packs(tmp_path)
+
+    def test_a_file_in_another_encoding_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_bytes("title: 县".encode("gb18030"))
+        with pytest.raises(PackError, match="not UTF-8"):
+            load_packs(tmp_path)
+
+
+def test_the_pack_has_a_json_schema() -> None:
+    assert PolicyPack.model_json_schema()["additionalProperties"] is False
