@@ -4,16 +4,15 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from services.kernel import metrics, offices, policy
+from services.kernel import metrics, offices, operations, policy
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.decider import SYSTEM, Actor, Ctx
@@ -51,7 +50,6 @@ class Runtime:
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
-        self.on_refused: Callable[[Actor, Forbidden], Any] | None = None
 
     def keyed(self, *parts: str) -> str:
         """HMAC-SHA-256 of texts under the deployment's secret, hex."""
@@ -94,9 +92,11 @@ class Runtime:
 
     async def refused(self, actor: Actor, problem: Forbidden) -> None:
         """Records that a right was missing."""
-        from services.kernel import operations
-
         await operations.refuse(self, actor, problem)
+
+    async def attention(self) -> dict[str, int]:
+        """What waits for a person: records in quarantine, streams that are parked."""
+        return await operations.attention(self)
 
     async def ready_to_decide(self) -> None:
         """Raises `Unavailable` while the outbox is full or this machine's clock is wrong."""

@@ -63,6 +63,7 @@ def metadata() -> MetaData:
         Column("stream_id", key(), primary_key=True),
         Column("version", Integer, nullable=False),
         Column("digest", key(64), nullable=False),
+        Column("blocked", key(32)),
     )
     Table(
         "consumer_offset",
@@ -80,7 +81,6 @@ def metadata() -> MetaData:
         Column("version", Integer, primary_key=True),
         Column("digest", key(64), primary_key=True),
         Column("correlation", key()),
-        Column("reason", key(32), nullable=False),
         Column("since", key(27), nullable=False),
         Column("bytes", LargeBinary, nullable=False),
     )

@@ -1,0 +1,144 @@
+"""The event log's streams on Faust, with the database's offset in place of the group's.
+
+Stock Faust commits past events whose handler was cancelled or failed. Two methods of its Kafka consumer are replaced:
+`seek_to_committed` starts each assigned partition where the database says, and `_commit` writes nothing. Everything
+that could lose or double an event is then the unit of work's compare-and-swap, as on the other transports.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range
+from services.kernel.log.kafka import FETCH, KafkaLog
+from services.kernel.settings import Settings
+
+WITHIN = 0.005
+"""Seconds for which an agent gathers events before it hands them on."""
+EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
+log = structlog.get_logger()
+Build = Callable[[Settings, Offsets, Handle], faust.App]
+
+
+def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
+    """A Faust application whose every partition starts at the database's offset."""
+    app = faust.App(
+        f"{settings.prefix}.{name}",
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        store="memory://",
+        processing_guarantee="at_least_once",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=settings.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        web_enabled=False,
+        datadir=tempfile.mkdtemp(prefix="huiying-faust-"),
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=10,
+        broker_heartbeat_interval=2,
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=4096,
+        stream_wait_empty=False,
+        loop=asyncio.get_running_loop(),
+    )
+    prefix = f"{settings.prefix}."
+
+    class Consumer(driver.Consumer):
+        """Starts where the database says; the group's offset in Kafka is never used."""
+
+        async def seek_to_committed(self) -> dict[TP, int]:
+            places = {Partition(tp.topic.removeprefix(prefix), tp.partition): tp for tp in self.assignment()}
+            if not places:
+                return {}
+            try:
+                firsts = await self.earliest_offsets(*places.values())
+                ends = await self.highwaters(*places.values())
+                wanted = await offsets(list(places))
+                for partition, next_ in wanted.items():
+                    tp = places[partition]
+                    check_range(partition, next_, firsts.get(tp) or 0, ends.get(tp) or next_)
+            except OffsetOutOfRange as error:
+                log.critical("consumer.stops", error=str(error))
+                os._exit(EXIT_RANGE)
+            positions = {places[partition]: next_ for partition, next_ in wanted.items()}
+            await self.seek_wait(positions)
+            return positions
+
+        async def _commit(self, offsets: Any) -> bool:
+            return True
+
+    class Transport(driver.Transport):
+        """Faust's Kafka transport with the consumer above."""
+
+        Consumer: Any = None
+
+    Transport.Consumer = Consumer
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
+
+
+def take(app: faust.App, settings: Settings, topic: str, handle: Handle) -> None:
+    """Adds the agent of one topic: it hands batches of raw records on, per partition, and does nothing else."""
+    name = settings.topic(topic)
+
+    async def agent(stream: Any) -> None:
+        async for events in stream.take_events(FETCH, within=WITHIN):
+            await _hand_on(topic, events, handle)
+
+    agent.__name__ = topic.replace(".", "_")
+    app.agent(
+        app.topic(name, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes),
+        name=topic,
+        concurrency=1,
+    )(agent)
+
+
+async def _hand_on(topic: str, events: Sequence[Any], handle: Handle) -> None:
+    """Faust acknowledges an event whatever becomes of it, so an exception here must end the process, not the agent."""
+    parts: dict[int, list[Record]] = {}
+    for event in events:
+        message = event.message
+        parts.setdefault(message.partition, []).append(
+            Record(topic, message.partition, message.offset, message.key, message.value)
+        )
+    try:
+        for records in parts.values():
+            await handle(records)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        log.critical("consumer.stops", topic=topic, error=repr(error))
+        os._exit(EXIT_LOST)
+
+
+class FaustLog(KafkaLog):
+    """Kafka with Faust's streams as its consumer. `build` is the service's own Faust application."""
+
+    def __init__(self, settings: Settings, build: Build | None = None) -> None:
+        super().__init__(settings)
+        self._faust, self._build = settings, build
+
+    async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
+        """See `EventLog.consume`. What fails in a stream ends the process."""
+        if self._build is not None:
+            app = self._build(self._faust, offsets, handle)
+        else:
+            app = application(group, self._faust, offsets)
+            for topic in topics:
+                take(app, self._faust, topic, handle)
+        worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
+        worker.override_logging = False
+        try:
+            await worker.start()
+            await worker.wait_until_stopped()
+        finally:
+            await worker.stop()

@@ -1,0 +1,170 @@
+"""What an operator sees and repairs: refusals, quarantine, parked streams, events written again."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.fields import Fact, instant, parse_instant
+from schemas.operation import OperationAccessRefused, OperationDiscarded, OperationRedriven
+from services.kernel import database
+from services.kernel.decider import Actor, Ctx
+from services.kernel.ids import derived
+from services.kernel.problems import Forbidden, NotFound, Rejected
+from services.kernel.store import Conflict, Session, partition_of
+
+if TYPE_CHECKING:
+    from services.kernel.runtime import Runtime
+    from services.kernel.work import UnitOfWork
+
+
+def operation_stream(service: str, ctx: Ctx) -> str:
+    """A service's operation stream of the day: short enough to be read at once."""
+    return f"operation-{derived('operation', service, ctx.now.date().isoformat())}"
+
+
+async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
+    """Appends operational events in the session's transaction."""
+    stream = operation_stream(session.service.name, ctx)
+    if stream not in session.streams:
+        await session.load_head(stream)
+    session.append(stream, facts, ctx)
+
+
+async def refuse(runtime: "Runtime", actor: Actor, problem: Forbidden) -> None:
+    """Records a missing right: the first in a minute at once, the others as one event when the minute is over."""
+    act = str(problem.extra.get("act", "act")).replace(" ", "_")[:100]
+    table = runtime.tables["refusals"]
+    for _ in range(8):
+        try:
+            async with runtime.database.transaction() as connection:
+                ctx = await runtime.context(connection, actor)
+                minute = ctx.now.replace(second=0, microsecond=0)
+                key = derived("refusal", actor.post, actor.unit or "", act)
+                row = {
+                    "key": key,
+                    "minute": instant(minute),
+                    "post": actor.post,
+                    "unit": actor.unit,
+                    "roles": ",".join(sorted(actor.roles)),
+                    "act": act,
+                    "count": 0,
+                }
+                if await database.add_missing(connection, table, [row]):
+                    session = Session(runtime.service, runtime.settings, connection, ctx.now)
+                    await record(session, ctx, _refused(row, 1))
+                    await session.flush()
+                else:
+                    session = None
+                    mine = (table.c.key == key, table.c.minute == instant(minute))
+                    await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
+            if session:
+                runtime.appended(session.appended)
+            return
+        except Conflict:
+            continue
+
+
+def _refused(row: Any, count: int) -> OperationAccessRefused:
+    return OperationAccessRefused(
+        act=row["act"],
+        unit=row["unit"],
+        roles=tuple(filter(None, row["roles"].split(","))),
+        minute=parse_instant(row["minute"]),
+        count=count,
+    )
+
+
+async def sum_refusals(runtime: "Runtime") -> None:
+    """Writes one event for each key's further refusals of a minute that is over."""
+    table = runtime.tables["refusals"]
+    async with runtime.database.transaction() as connection:
+        ctx = await runtime.context(connection)
+        before = instant(ctx.now - timedelta(minutes=1))
+        over = (await connection.execute(select(table).where(table.c.minute < before))).mappings().all()
+        if not over:
+            return
+        session = Session(runtime.service, runtime.settings, connection, ctx.now)
+        for row in over:
+            if row["count"]:
+                await record(session, ctx, _refused(row, row["count"]))
+        await connection.execute(delete(table).where(table.c.minute < before))
+        await session.flush()
+    runtime.appended(session.appended)
+
+
+async def attention(runtime: "Runtime") -> dict[str, int]:
+    """What waits for a person: records in quarantine, streams that are parked."""
+    quarantine, cursor = runtime.tables["quarantine"], runtime.tables["stream_cursor"]
+    async with runtime.database.read() as connection:
+        aside = select(func.count()).select_from(quarantine).where(quarantine.c.state == "open")
+        waiting = select(func.count()).select_from(cursor).where(cursor.c.blocked.is_not(None))
+        return {
+            "quarantined": (await connection.execute(aside)).scalar_one(),
+            "parked": (await connection.execute(waiting)).scalar_one(),
+        }
+
+
+async def redrive(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:
+    """Gives a record in quarantine to its service again. `Rejected` where it would fail as before."""
+    row = await _open(session.connection, work, id_)
+    if not await work.redrive(session.connection, session, row):
+        raise Rejected(f"the record {id_} fails as before: {row['error']}")
+    await _settle(session, work, id_, "redriven")
+    await record(session, ctx, OperationRedriven(quarantine=id_, reason=reason))
+
+
+async def discard(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:
+    """Sets a record in quarantine aside for good; its stream goes on behind it."""
+    row = await _open(session.connection, work, id_)
+    await work.pass_over(session.connection, session, row)
+    await _settle(session, work, id_, "discarded")
+    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=reason))
+
+
+async def _open(connection: AsyncConnection, work: "UnitOfWork", id_: str) -> Any:
+    table = work.tables["quarantine"]
+    row = (await connection.execute(select(table).where(table.c.id == id_))).mappings().first()
+    if row is None:
+        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine")
+    if row["state"] != "open":
+        raise Rejected(f"the record {id_} was {row['state']} already")
+    return row
+
+
+async def _settle(session: Session, work: "UnitOfWork", id_: str, state: str) -> None:
+    table = work.tables["quarantine"]
+    await session.connection.execute(update(table).where(table.c.id == id_).values(state=state))
+
+
+async def resend(runtime: "Runtime", streams: Sequence[str] | None = None) -> int:
+    """Puts stored events into the outbox again, all or those of some streams; consumers drop what they have."""
+    events, outbox = runtime.tables["events"], runtime.tables["outbox"]
+    chosen = select(events.c.seq, events.c.bytes).order_by(events.c.seq).limit(1000)
+    if streams is not None:
+        chosen = chosen.where(events.c.stream_id.in_(list(streams)))
+    count, last = 0, 0
+    while True:
+        async with runtime.database.transaction() as connection:
+            found = (await connection.execute(chosen.where(events.c.seq > last))).all()
+            rows = []
+            for seq, bytes_ in found:
+                event, last = Event.parse(bytes_), seq
+                rows.append(
+                    {
+                        "event_id": event.id,
+                        "ref": None,
+                        "topic": event.topic,
+                        "partition": partition_of(event.partitionkey, runtime.settings.partitions),
+                        "key": event.partitionkey,
+                    }
+                )
+            await database.insert(connection, outbox, rows)
+        count += len(rows)
+        if not found:
+            break
+    runtime.wake.set()
+    return count

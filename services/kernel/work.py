@@ -1,0 +1,504 @@
+"""The unit of work: records of other services taken in, the same code on every transport.
+
+Up to `BATCH` consecutive records of one partition become one transaction: cursors checked, reactions decided in
+memory, everything written at once, the offset moved by compare-and-swap. A repeated record changes nothing, a missing
+one is waited for, a forged or broken one parks its own stream and nothing else.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event, Undecodable, UnknownType, digest
+from schemas.fields import instant
+from schemas.ingest import ReportErased
+from services.kernel import database, metrics
+from services.kernel.decider import Actor, Moved
+from services.kernel.failpoints import failpoint
+from services.kernel.ids import DerivedIds, derived
+from services.kernel.log import Partition, Record
+from services.kernel.runtime import Runtime
+from services.kernel.service import Reaction
+from services.kernel.store import Conflict, Session
+
+BATCH = 500
+RETRY_LIMIT = 5.0
+NOTIFY = "outbox"
+"""PostgreSQL channel on which a consumer tells the relay that rows wait."""
+log = structlog.get_logger()
+
+
+class LostPartition(Exception):
+    """Someone else moved the offset: this process must start again from the database."""
+
+
+class SkippedOffset(Exception):
+    """The transport handed a record beyond the database's offset: it must start again from there."""
+
+
+class Poison(Exception):
+    """A pure function failed on this record. Never retried; set aside with its raw bytes."""
+
+    def __init__(self, record: Record, event: Event | None, reason: str, error: str) -> None:
+        super().__init__(f"{record.topic}/{record.partition}@{record.offset}: {reason}: {error}")
+        self.record, self.event, self.reason, self.error = record, event, reason, error
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type."""
+
+    version: int = 0
+    digest: str | None = None
+    blocked: str | None = None
+
+
+@dataclass(slots=True)
+class Intake:
+    """What one transaction found in its records."""
+
+    accepted: list[tuple[Event, Record]] = field(default_factory=list)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    waiting: dict[str, dict[int, Event]] = field(default_factory=dict)
+    """Parked events of blocked streams, by version."""
+    parked: list[Event] = field(default_factory=list)
+    drained: list[Event] = field(default_factory=list)
+    aside: list[dict[str, Any]] = field(default_factory=list)
+    duplicates: int = 0
+
+
+class UnitOfWork:
+    """Takes in records for one service. `handle` may be called from several tasks, each for its own partition."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime, self.service = runtime, runtime.service
+        self.consumer = runtime.service.name
+        self.tables = runtime.tables
+        self.notify = not runtime.database.is_sqlite
+        self.replaying = False
+        """True while views are rebuilt: events are projected, nothing is decided."""
+
+    async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Where each partition goes on; 0 where nothing was taken yet."""
+        table = self.tables["consumer_offset"]
+        async with self.runtime.database.read() as connection:
+            found = await connection.execute(
+                select(table.c.topic, table.c.partition, table.c.next).where(table.c.consumer == self.consumer)
+            )
+            known = {Partition(row.topic, row.partition): row.next for row in found}
+        return {partition: known.get(partition, 0) for partition in partitions}
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Returns when the records are durable. Infrastructure that fails is waited for; a defect is set aside.
+
+        Raises `LostPartition` or `SkippedOffset`, upon which the process must end.
+        """
+        for start in range(0, len(records), BATCH):
+            part = records[start : start + BATCH]
+            try:
+                await self._until_durable(part)
+            except Poison:
+                for record in part:
+                    try:
+                        await self._until_durable([record])
+                    except Poison as poison:
+                        await self._until_durable([record], poison)
+
+    async def _until_durable(self, records: Sequence[Record], poison: Poison | None = None) -> None:
+        wait = 0.01
+        while True:
+            try:
+                await self._once(records, poison)
+                return
+            except Conflict:
+                await asyncio.sleep(wait)
+            except (DBAPIError, OSError) as error:
+                log.warning("work.waits", consumer=self.consumer, error=repr(error)[:300], seconds=wait)
+                await asyncio.sleep(wait)
+            wait = min(wait * 2, RETRY_LIMIT)
+
+    async def _once(self, records: Sequence[Record], poison: Poison | None) -> None:
+        partition = Partition(records[0].topic, records[0].partition)
+        content = partition.topic.endswith(".content")
+        async with self.runtime.database.transaction() as connection:
+            start = await self._start(connection, partition)
+            todo = [record for record in records if record.offset >= start]
+            if not todo:
+                return
+            if todo[0].offset > start and not content:
+                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {todo[0].offset}, expected {start}")
+            session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
+            intake = Intake()
+            if poison is not None:
+                await self._read_cursors(connection, intake, [poison.event] if poison.event else [])
+                self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
+            elif content:
+                await self._take_words(session, intake, todo)
+            else:
+                await self._take_events(session, intake, todo)
+            await session.flush()
+            await self._write(connection, intake)
+            await self._advance(connection, partition, start, todo[-1].offset + 1)
+            if self.notify and session.appended:
+                await connection.execute(text(f"select pg_notify('{NOTIFY}', '')"))
+            failpoint("work.before_commit")
+        failpoint("work.committed")
+        self._after(session, intake, len(todo))
+
+    def _after(self, session: Session, intake: Intake, taken: int) -> None:
+        name = self.service.name
+        self.runtime.appended(session.appended)
+        self.runtime.changed.set()
+        if any(event.kind in ("unit", "policy") for event, _ in intake.accepted):
+            self.runtime.offices_changed()
+        metrics.TAKEN.labels(name).inc(taken)
+        if intake.duplicates:
+            metrics.DUPLICATES.labels(name).inc(intake.duplicates)
+        for row in intake.aside:
+            metrics.QUARANTINED.labels(name, row["reason"]).inc()
+            log.error("record.quarantined", consumer=name, **{k: row[k] for k in ("id", "reason", "error", "topic")})
+        for event in intake.parked:
+            reason = intake.cursors[event.stream].blocked or ""
+            metrics.PARKED.labels(name, reason).inc()
+            log.error("stream.parked", consumer=name, stream=event.stream, version=event.version, reason=reason)
+
+    # offsets
+
+    async def _start(self, connection: AsyncConnection, partition: Partition) -> int:
+        table = self.tables["consumer_offset"]
+        where = self._offset_row(partition)
+        found: int | None = (await connection.execute(select(table.c.next).where(*where))).scalar()
+        if found is None:
+            row = {"consumer": self.consumer, "topic": partition.topic, "partition": partition.number, "next": 0}
+            await database.add_missing(connection, table, [row])
+            found = (await connection.execute(select(table.c.next).where(*where))).scalar_one()
+        return found
+
+    async def _advance(self, connection: AsyncConnection, partition: Partition, start: int, next_: int) -> None:
+        table = self.tables["consumer_offset"]
+        moved = await connection.execute(
+            update(table).where(*self._offset_row(partition), table.c.next == start).values(next=next_)
+        )
+        if moved.rowcount != 1:
+            raise LostPartition(f"{partition.topic}/{partition.number} is no longer at {start}")
+
+    def _offset_row(self, partition: Partition) -> tuple[Any, ...]:
+        table = self.tables["consumer_offset"]
+        return (
+            table.c.consumer == self.consumer,
+            table.c.topic == partition.topic,
+            table.c.partition == partition.number,
+        )
+
+    # words
+
+    async def _take_words(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
+        contents, erased = self.tables["contents"], self.tables["erased"]
+        rows: dict[str, dict[str, Any]] = {}
+        for record in records:
+            if record.value is None:
+                continue
+            try:
+                content = orjson.loads(record.value)
+                rows[content["ref"]] = {
+                    "ref": content["ref"],
+                    "salt": bytes.fromhex(content["salt"]),
+                    "words": content["words"],
+                }
+            except (ValueError, KeyError, TypeError) as error:
+                self._set_aside(intake, record, None, "undecodable", f"no content record: {error}")
+        if not rows:
+            return
+        refused = set(
+            (await session.connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars()
+        )
+        await database.add_missing(
+            session.connection, contents, [rows[ref] for ref in sorted(rows) if ref not in refused]
+        )
+
+    # events
+
+    async def _take_events(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
+        events: list[tuple[Event, Record]] = []
+        for record in records:
+            try:
+                events.append((Event.parse(record.value), record))
+            except Undecodable as error:
+                self._set_aside(intake, record, None, "undecodable", str(error))
+        await self._read_cursors(session.connection, intake, [event for event, _ in events])
+        for event, record in events:
+            await self._judge(session, intake, event, record)
+        await self.apply(session, [event for event, _ in intake.accepted], intake)
+
+    async def _read_cursors(self, connection: AsyncConnection, intake: Intake, events: Iterable[Event]) -> None:
+        table, parked = self.tables["stream_cursor"], self.tables["parked"]
+        streams = sorted({event.stream for event in events})
+        found = await connection.execute(
+            select(table.c.stream_id, table.c.version, table.c.digest, table.c.blocked).where(
+                table.c.consumer == self.consumer, table.c.stream_id.in_(streams)
+            )
+        )
+        intake.cursors = {row.stream_id: Cursor(row.version, row.digest, row.blocked) for row in found}
+        blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
+        if blocked:
+            rows = await connection.execute(
+                select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id.in_(blocked))
+            )
+            for (bytes_,) in rows:
+                event = Event.parse(bytes_)
+                intake.waiting.setdefault(event.stream, {})[event.version] = event
+
+    async def _judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
+        cursor = intake.cursors.setdefault(event.stream, Cursor())
+        if event.version <= cursor.version:
+            if await self.altered(session, event, cursor):
+                self._set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
+            else:
+                intake.duplicates += 1
+        elif cursor.blocked and not (cursor.blocked == "gap" and event.version == cursor.version + 1):
+            self._park(intake, event, cursor.blocked)
+        elif event.version > cursor.version + 1:
+            self._park(intake, event, "gap")
+        else:
+            self._accept(intake, event, record)
+            self.drain(intake, event.stream, record)
+
+    async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
+        """Whether a version that was taken in before comes with other bytes. Lower versions are not compared here."""
+        return event.version == cursor.version and event.digest != cursor.digest
+
+    def _accept(self, intake: Intake, event: Event, record: Record) -> bool:
+        cursor = intake.cursors[event.stream]
+        if event.previous != cursor.digest:
+            message = f"version {event.version} does not follow the version {cursor.version} that was taken in"
+            self._set_aside(intake, record, event, "fork", message)
+            return False
+        try:
+            self.read(event)
+        except UnknownType:
+            self._park(intake, event, "unknown_type")
+            return False
+        except Undecodable as error:
+            self._set_aside(intake, record, event, "poison", str(error))
+            return False
+        cursor.version, cursor.digest = event.version, event.digest
+        intake.changed.add(event.stream)
+        intake.accepted.append((event, record))
+        return True
+
+    def read(self, event: Event) -> None:
+        """Reads the data once, so that what cannot be read is found before anything is decided."""
+        _ = event.data
+
+    def drain(self, intake: Intake, stream: str, record: Record) -> None:
+        """Takes parked events that now follow; the stream is free when none is left."""
+        cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
+        if not cursor.blocked:
+            return
+        while (event := waiting.get(cursor.version + 1)) and self._accept(intake, event, record):
+            del waiting[event.version]
+            intake.drained.append(event)
+        if not waiting and cursor.blocked == "gap":
+            cursor.blocked = None
+            intake.changed.add(stream)
+
+    def _park(self, intake: Intake, event: Event, reason: str) -> None:
+        cursor = intake.cursors[event.stream]
+        cursor.blocked = cursor.blocked or reason
+        intake.changed.add(event.stream)
+        intake.waiting.setdefault(event.stream, {})[event.version] = event
+        intake.parked.append(event)
+
+    def _set_aside(self, intake: Intake, record: Record, event: Event | None, reason: str, error: str) -> None:
+        if event is not None:
+            cursor = intake.cursors.setdefault(event.stream, Cursor())
+            cursor.blocked = reason
+            intake.changed.add(event.stream)
+        place = (self.consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
+        intake.aside.append(
+            {
+                "id": derived("quarantine", *place),
+                "consumer": self.consumer,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "stream_id": event.stream if event else None,
+                "version": event.version if event else None,
+                "correlation": event.correlation if event else None,
+                "reason": reason,
+                "error": error[:1000],
+                "since": instant(self.runtime.clock.now()),
+                "state": "open",
+                "key": record.key,
+                "bytes": record.value,
+            }
+        )
+
+    # reactions
+
+    async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
+        """What the service makes of accepted events: views observe them, reactions decide."""
+        session.observed.extend(events)
+        for event in events:
+            if isinstance(event.data, ReportErased):
+                await session.erase(event.data.refs, announce=False)
+        if not events or self.replaying:
+            return
+        known = await self.service.know(session.connection, events)
+        foreseen = [reaction.stream for event in events for reaction in self._react(intake, event, known)]
+        if not foreseen:
+            return
+        await session.load(foreseen)
+        usual = await self.runtime.context(session.connection)
+        for event in events:
+            ids = DerivedIds(self.service.name, event.id)
+            ctx = replace(usual, actor=Actor("system", event.unit), cause=event.id, ids=ids)
+            for reaction in self._react(intake, event, known):
+                for done in await self._decide(session, intake, event, reaction, ctx):
+                    known.note(done)
+
+    def _react(self, intake: Intake, event: Event, known: Any) -> list[Reaction]:
+        try:
+            return list(self.service.react(event, known))
+        except Exception as error:
+            raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
+
+    async def _decide(
+        self, session: Session, intake: Intake, event: Event, reaction: Reaction, ctx: Any
+    ) -> list[Event]:
+        stream = reaction.stream
+        for _ in range(16):
+            if stream not in session.streams:
+                await session.load([stream])
+            if event.id in session.streams[stream].causes:
+                return []
+            try:
+                return session.decide(stream, reaction.command, ctx)
+            except Moved as moved:
+                stream = moved.to
+            except Exception as error:
+                raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
+        raise Poison(self._record(intake, event), event, "poison", f"{reaction.stream} moved in a ring")
+
+    @staticmethod
+    def _record(intake: Intake, event: Event) -> Record:
+        return next(record for accepted, record in intake.accepted if accepted is event)
+
+    # what is written
+
+    async def _write(self, connection: AsyncConnection, intake: Intake) -> None:
+        cursors = [
+            {
+                "consumer": self.consumer,
+                "stream_id": stream,
+                "version": intake.cursors[stream].version,
+                "digest": intake.cursors[stream].digest or "",
+                "blocked": intake.cursors[stream].blocked,
+            }
+            for stream in sorted(intake.changed)
+        ]
+        await database.upsert(connection, self.tables["stream_cursor"], cursors)
+        parked = self.tables["parked"]
+        now = instant(self.runtime.clock.now())
+        gone = {(event.stream, event.version) for event in intake.drained}
+        rows = {
+            (event.stream, event.version, event.digest): {
+                "consumer": self.consumer,
+                "stream_id": event.stream,
+                "version": event.version,
+                "digest": event.digest,
+                "correlation": event.correlation,
+                "since": now,
+                "bytes": event.bytes,
+            }
+            for event in intake.parked
+            if (event.stream, event.version) not in gone
+        }
+        await database.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
+        for stream, version in sorted(gone):
+            await connection.execute(
+                delete(parked).where(
+                    parked.c.consumer == self.consumer, parked.c.stream_id == stream, parked.c.version == version
+                )
+            )
+        aside = {row["id"]: row for row in intake.aside}
+        await database.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+
+    # repairs
+
+    async def redrive(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> bool:
+        """Gives a record of the quarantine to the service again. False where it fails as before."""
+        record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
+        intake = Intake()
+        try:
+            event = Event.parse(record.value)
+        except Undecodable:
+            return False
+        await self._read_cursors(connection, intake, [event])
+        cursor = intake.cursors.setdefault(event.stream, Cursor())
+        cursor.blocked = "gap"
+        intake.changed.add(event.stream)
+        await self._judge(session, intake, event, record)
+        if intake.aside or event in intake.parked:
+            return False
+        await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
+        await session.flush()
+        await self._write(connection, intake)
+        return True
+
+    async def pass_over(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> None:
+        """Sets a record of the quarantine aside for good and lets its stream go on behind it."""
+        if row["stream_id"] is None:
+            return
+        event = Event.parse(row["bytes"])
+        intake = Intake()
+        await self._read_cursors(connection, intake, [event])
+        cursor = intake.cursors.setdefault(event.stream, Cursor())
+        if row["reason"] == "poison" and event.version == cursor.version + 1:
+            cursor.version, cursor.digest = event.version, event.digest
+        cursor.blocked = "gap"
+        intake.changed.add(event.stream)
+        self.drain(intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"]))
+        await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
+        await session.flush()
+        await self._write(connection, intake)
+
+    async def unpark(self) -> int:
+        """Takes parked events whose type this version knows; called at start, after an upgrade."""
+        table, parked = self.tables["stream_cursor"], self.tables["parked"]
+        async with self.runtime.database.read() as connection:
+            streams = (
+                await connection.execute(
+                    select(table.c.stream_id).where(
+                        table.c.consumer == self.consumer, table.c.blocked == "unknown_type"
+                    )
+                )
+            ).scalars()
+            waiting = list(streams)
+        freed = 0
+        for stream in waiting:
+            async with self.runtime.database.transaction() as connection:
+                rows = await connection.execute(
+                    select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id == stream)
+                )
+                events = [Event.parse(bytes_) for (bytes_,) in rows]
+                session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
+                intake = Intake()
+                await self._read_cursors(connection, intake, events)
+                intake.cursors[stream].blocked = "gap"
+                self.drain(intake, stream, Record("", 0, 0, None, None))
+                if intake.accepted:
+                    await self.apply(session, [event for event, _ in intake.accepted], intake)
+                    await session.flush()
+                    await self._write(connection, intake)
+                    freed += len(intake.accepted)
+        return freed
+
