@@ -44,9 +44,10 @@ requirements: $(DEV) ## each requirement and the tests that carry it
 generate: $(DEV) ## what is generated from schemas and checked in
 	.venv/bin/python -m schemas.generate
 
+# What was installed for the tests stays: only a fresh .venv gets run.txt alone.
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml
-	deploy/install.sh run
-	rm -f $(DEV) && touch $@
+	deploy/install.sh $(if $(wildcard $(DEV)),dev,run)
+	touch $@ $(wildcard $(DEV))
 
 $(DEV): requirements/dev.txt requirements/build.txt pyproject.toml
 	deploy/install.sh dev

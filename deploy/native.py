@@ -80,6 +80,7 @@ class Server:
         """Asks for an orderly end and waits for it."""
         if self._process is None:
             return
+        self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown, and an orderly one of Kafka
         try:
             self._process.wait(30)
@@ -219,14 +220,14 @@ class Postgres(Server):
 
 def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Kafka:
     """A broker that answers at `.address`; `config` adds to or replaces lines of server.properties."""
-    server = Kafka(Path(data_dir), port or free_port(), config or {})
+    server = Kafka(Path(data_dir).resolve(), port or free_port(), config or {})
     server.start()
     return server
 
 
 def start_postgres(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Postgres:
     """A server that answers at `.url`; `config` names settings of postgresql.conf."""
-    server = Postgres(Path(data_dir), port or free_port(), config or {})
+    server = Postgres(Path(data_dir).resolve(), port or free_port(), config or {})
     server.start()
     return server
 
@@ -268,12 +269,13 @@ def spawn(
     log: IO[bytes] | None = None,
     user: str | None = None,
     env: Mapping[str, str] | None = None,
+    farewell: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process in a session of its own (Ctrl-C reaches only us) that the kernel ends when we end."""
+    """Starts a process in its own session, as Ctrl-C is ours to handle; when we end, the kernel sends it `farewell`."""
     lifeline = shutil.which("setpriv")
     if lifeline:
         account = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        command = [lifeline, "--pdeathsig=KILL", *account, "--", *command]
+        command = [lifeline, f"--pdeathsig={farewell.name.removeprefix('SIG')}", *account, "--", *command]
         user = None
     return _spawner.submit(
         subprocess.Popen,
@@ -409,7 +411,11 @@ def stack(data: Path) -> None:
             "HUIYING_SECRET": secret.read_text(),
             "HUIYING_DATA": str(data),
         }
-        services = {name: spawn([str(huiying), "serve", name], env=env) for name in SERVICES}
+        services = {
+            # A service ends the processes that it started when it is asked to end.
+            name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)
+            for name in SERVICES
+        }
         running.callback(_end_all, services.values())
         for name, port in SERVICES.items():
             lives = functools.partial(_lives, services[name])
@@ -448,8 +454,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Kafka and PostgreSQL without containers")
     parser.add_argument("what", choices=["kafka", "postgres", "stack", "tools"])
     # Not under the home folder: that of root is closed to the account that PostgreSQL runs under.
-    parser.add_argument("--data", type=Path, default=Path(f"/var/tmp/huiying-{os.geteuid()}"))
+    parser.add_argument("--data", type=Path, default=f"/var/tmp/huiying-{os.geteuid()}")
     chosen = parser.parse_args()
+    chosen.data = chosen.data.resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if chosen.what == "tools":
