@@ -77,8 +77,11 @@ class LoadedPack:
 
 
 def load_packs(directory: Path) -> dict[str, LoadedPack]:
-    """Every `*.yaml` of a folder, by `ref`. Raises `PackError`, also for two files of the same id and version."""
-    if not (paths := sorted(directory.glob("*.yaml"))):
+    """Every `*.yaml` of a folder but `units.yaml`, by `ref`.
+
+    Raises `PackError`, also for two files of the same id and version.
+    """
+    if not (paths := sorted(path for path in directory.glob("*.yaml") if path.name != "units.yaml")):
         raise PackError(str(directory), Fault(0, "", "no policy pack (*.yaml) here; name the folder that has them"))
     packs: dict[str, LoadedPack] = {}
     names: dict[str, Path] = {}

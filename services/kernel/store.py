@@ -76,6 +76,7 @@ class Session:
         self.appended: list[Event] = []
         self.observed: list[Event] = []
         """Events of other services that this transaction takes in, for the views."""
+        self.restored: list[Event] = []
         self._words: list[dict[str, Any]] = []
         self._outbox: list[dict[str, Any]] = []
         self._tables = service.metadata.tables
@@ -160,6 +161,10 @@ class Session:
         self.appended.extend(done)
         return done
 
+    def restore(self, events: Sequence[Event]) -> None:
+        """Events of this service that its store lacks and its topic holds: stored as they are, not sent again."""
+        self.restored.extend(events)
+
     def _seal_words(self, data: Fact) -> Fact:
         names = catalogue.words_of(type(data))
         sealed = {}
@@ -185,11 +190,12 @@ class Session:
     async def flush(self) -> None:
         """Writes all that was decided. Raises `Conflict` where a stream has grown in between."""
         tables, connection = self._tables, self.connection
-        folded = await self.fold(self.service.views, (*self.observed, *self.appended))
-        events = sorted(self.appended, key=lambda event: (event.stream, event.version))
-        if events:
+        folded = await self.fold(self.service.views, (*self.observed, *self.restored, *self.appended))
+        events = sorted(self.appended, key=_order)
+        stored = sorted((*self.restored, *events), key=_order)
+        if stored:
             try:
-                await database.insert(connection, tables["events"], [_event_row(event) for event in events])
+                await database.insert(connection, tables["events"], [_event_row(event) for event in stored])
             except IntegrityError as error:
                 raise Conflict("a stream has grown in between") from error
         if self._words:
@@ -247,6 +253,11 @@ class Session:
             "partition": partition_of(ref, self.settings.partitions),
             "key": ref,
         }
+
+
+def _order(event: Event) -> tuple[str, int]:
+    """One order of rows for all writers, so that two of them never wait for each other in a ring."""
+    return event.stream, event.version
 
 
 def _incident(kind: str, id_: str, data: Fact) -> str | None:

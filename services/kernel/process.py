@@ -1,0 +1,166 @@
+"""How a service runs: one leader that recovers, relays and keeps the time; a consumer; an HTTP server."""
+
+import asyncio
+import os
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from schemas import catalogue
+from services.kernel import migrations, operations, recovery
+from services.kernel.log import LogGone
+from services.kernel.relay import Relay
+from services.kernel.runtime import Runtime
+from services.kernel.work import UnitOfWork
+
+EXIT_STALLED = 6
+WATCH_SECONDS = 60.0
+SUM_SECONDS = 15.0
+log = structlog.get_logger()
+
+
+def unit_of_work(runtime: Runtime) -> UnitOfWork:
+    """The service's own way of taking events in, or the usual one."""
+    work: UnitOfWork = (runtime.service.work or UnitOfWork)(runtime)
+    return work
+
+
+async def prepare(runtime: Runtime) -> None:
+    """What must be done before a service serves: tables, topics, recovery, its first events."""
+    name = runtime.service.name
+    await migrations.upgrade(runtime)
+    events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
+    await runtime.log.create_topics(events, [catalogue.content_topic(service) for service in catalogue.SERVICES])
+    taken = await recovery.recover(runtime)
+    await unit_of_work(runtime).unpark()
+    if runtime.service.on_start is not None:
+        await runtime.service.on_start(runtime)
+    log.info("service.prepared", service=name, recovered=taken)
+
+
+async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
+    """Holds the service's lock, prepares, then relays and keeps the time until the lock is lost; then again.
+
+    Raises `recovery.Diverged`: such a service must not serve.
+    """
+    wait = 0.2
+    while True:
+        try:
+            async with leadership(runtime) as lost:
+                await prepare(runtime)
+                ready.set()
+                wait = 0.2
+                await _until(lost, runtime)
+        except (DBAPIError, OSError, LogGone) as error:
+            log.warning("leader.waits", service=runtime.service.name, error=str(error)[:300], seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 5.0)
+
+
+async def _until(lost: Callable[[], "asyncio.Future[None]"], runtime: Runtime) -> None:
+    tasks = [asyncio.create_task(work) for work in (Relay(runtime).run(), _sum_refusals(runtime), listen(runtime))]
+    tasks += [asyncio.create_task(_supervised(runtime, loop)) for loop in runtime.service.loops]
+    tasks.append(asyncio.ensure_future(lost()))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _supervised(runtime: Runtime, loop: Callable[[Runtime], object]) -> None:
+    while True:
+        try:
+            await loop(runtime)  # type: ignore[misc]
+            return
+        except (DBAPIError, OSError, LogGone) as error:
+            log.warning("loop.waits", service=runtime.service.name, error=str(error)[:300])
+            await asyncio.sleep(1)
+
+
+async def _sum_refusals(runtime: Runtime) -> None:
+    while True:
+        await asyncio.sleep(SUM_SECONDS)
+        await operations.sum_refusals(runtime)
+
+
+@asynccontextmanager
+async def leadership(runtime: Runtime) -> AsyncIterator[Callable[[], "asyncio.Future[None]"]]:
+    """The service's lock: an advisory lock on a connection of its own. Embedded, the folder's lock is enough.
+
+    Gives a function whose future ends with an error when the lock's connection is gone.
+    """
+    if runtime.database.is_sqlite:
+        yield lambda: asyncio.get_running_loop().create_future()
+        return
+    number = zlib.crc32(b"huiying-leader")
+    async with runtime.database.session() as connection:
+        while not (await connection.execute(text(f"select pg_try_advisory_lock({number})"))).scalar_one():
+            await asyncio.sleep(0.5)
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(2)
+                await connection.execute(text("select 1"))
+
+        try:
+            yield lambda: asyncio.ensure_future(watch())
+        finally:
+            # The lock lives as long as the session: a pooled connection must not keep it.
+            await connection.invalidate()
+
+
+async def listen(runtime: Runtime) -> None:
+    """Wakes the relay when another process of the service has committed. Embedded there is no other process."""
+    if runtime.database.is_sqlite:
+        await asyncio.get_running_loop().create_future()
+        return
+    async with runtime.database.session() as connection:
+        raw = await connection.get_raw_connection()
+        driver = raw.driver_connection
+        assert driver is not None
+        await connection.execute(text("listen outbox"))
+        async for _ in driver.notifies():
+            runtime.wake.set()
+            runtime.changed.set()
+
+
+async def consume(runtime: Runtime) -> None:
+    """Takes in the topics that the service reads, until cancelled or a reason to start again."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    if topics:
+        await runtime.log.consume(runtime.service.name, topics, work.offsets, work.handle)
+    else:
+        await asyncio.get_running_loop().create_future()
+
+
+async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:
+    """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    before, since = -1, asyncio.get_running_loop().time()
+    while topics:
+        await asyncio.sleep(limit / 6)
+        try:
+            ends = await runtime.log.ends(topics)
+            offsets = await work.offsets(list(ends))
+        except (LogGone, DBAPIError, OSError):
+            since = asyncio.get_running_loop().time()
+            continue
+        now = sum(offsets.values())
+        behind = any(
+            offsets[partition] < end for partition, end in ends.items() if not partition.topic.endswith(".content")
+        )
+        if not behind or now != before:
+            before, since = now, asyncio.get_running_loop().time()
+        elif asyncio.get_running_loop().time() - since > limit:
+            log.critical("consumer.stalled", service=runtime.service.name, seconds=limit)
+            os._exit(EXIT_STALLED)
