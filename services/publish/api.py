@@ -1,0 +1,115 @@
+"""Statements over HTTP, for staff."""
+
+import re
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from services.kernel import commands as kernel
+from services.kernel import http
+from services.kernel.decider import Ctx
+from services.kernel.ids import RandomIds
+from services.kernel.problems import NotFound
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+from services.publish import views
+from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+
+_ID = re.compile(r"statement-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
+
+
+def statement_id(id: str) -> str:
+    """A statement's id from the path. Raises `NotFound` for anything else."""
+    if not _ID.fullmatch(id):
+        raise NotFound(f"there is no statement {id}")
+    return id
+
+
+Id = Annotated[str, Depends(statement_id)]
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """`/publish/v1`. Verbs take `If-Match` with the version that was seen; those without fields take no body or {}."""
+    api = http.router("/publish/v1", "publish")
+
+    async def act(id_: str, caller: kernel.Caller, command: Command) -> Response:
+        see = partial(views.seen, id_)
+        return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
+
+    @api.post("/statements", status_code=201)
+    async def draft(command: Draft, caller: http.Command) -> Response:
+        """Begins a statement; one on a drill is part of the drill."""
+        stream = RandomIds().new("statement")
+
+        async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
+            matter = await views.matter(session.connection, command.incident_id)
+            session.begin(stream).drill = matter is not None and matter.drill
+            known = kernel.with_seen(ctx, {"stream": stream, "matter": matter})
+            return kernel.answer(session, stream, session.decide(stream, command, known), 201)
+
+        return http.reply(await kernel.transact(runtime, caller, begin))
+
+    @api.post("/statements/{id}/revise")
+    async def revise(id: Id, command: Revise, caller: http.Command) -> Response:
+        """Changes the text before publication; approvals given so far are void."""
+        return await act(id, caller, command)
+
+    @api.post("/statements/{id}/submit")
+    async def submit(id: Id, caller: http.Command, command: Submit | None = None) -> Response:
+        """Asks for the approvals that the pack in force wants at the incident's level."""
+        return await act(id, caller, command or Submit())
+
+    @api.post("/statements/{id}/approve")
+    async def approve(id: Id, caller: http.Command, command: Approve | None = None) -> Response:
+        """Agrees at the step that is due."""
+        return await act(id, caller, command or Approve())
+
+    @api.post("/statements/{id}/reject")
+    async def reject(id: Id, command: Reject, caller: http.Command) -> Response:
+        """Sends the text back."""
+        return await act(id, caller, command)
+
+    @api.post("/statements/{id}/publish")
+    async def publish(id: Id, caller: http.Command, command: Publish | None = None) -> Response:
+        """Puts the approved text on the bulletin."""
+        return await act(id, caller, command or Publish())
+
+    @api.post("/statements/{id}/correct")
+    async def correct(id: Id, command: Correct, caller: http.Command) -> Response:
+        """Replaces the published text; the earlier one stays visible."""
+        return await act(id, caller, command)
+
+    @api.post("/statements/{id}/withdraw")
+    async def withdraw(id: Id, command: Withdraw, caller: http.Command) -> Response:
+        """Takes the statement back; its text stays visible as withdrawn."""
+        return await act(id, caller, command)
+
+    @api.get("/statements")
+    async def statements(
+        staff: http.Staff,
+        incident: Annotated[str | None, Query(max_length=64)] = None,
+        state: Phase | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """Statements of the units below the asker's, or on their incidents, newest draft first."""
+        async with runtime.database.read() as connection:
+            units = (await runtime.offices(connection)).below(staff.unit or "")
+            page = await views.list_statements(
+                connection, units, incident=incident, state=state, limit=limit, cursor=cursor
+            )
+        return http.json_response({"items": page.rows, "next": page.next})
+
+    @api.get("/statements/{id}")
+    async def statement(id: Id, staff: http.Staff) -> Response:
+        """One statement with its words and all that was said in public; `ETag` is what `If-Match` takes."""
+        async with runtime.database.read() as connection:
+            units = (await runtime.offices(connection)).below(staff.unit or "")
+            found = await views.one_statement(connection, id, units)
+        if found is None:
+            raise NotFound(f"there is no {id} that you may read")
+        return http.json_response(found, version=found["version"])
+
+    return api

@@ -1,0 +1,82 @@
+"""What can be asked of a statement. These are the bodies of the HTTP requests."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.fields import Code
+from schemas.publish import StatementKind
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+INCIDENT = r"^incident-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+
+def _readable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("write something; blanks alone say nothing")
+    if found := _UNPRINTABLE.search(text):
+        raise ValueError(f"a control character (U+{ord(found[0]):04X}) cannot be published; leave it out")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_readable)]
+"""Text that may come to stand on the bulletin: up to 100,000 characters that XML and JSON can carry."""
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_readable)]
+Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
+"""Keys of facts that triage established."""
+
+
+class Command(BaseModel):
+    """Unknown fields are refused by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Draft(Command):
+    """Begin a statement on an incident. `status` says how it is handled, `facts` what was found."""
+
+    incident_id: Annotated[str, StringConstraints(pattern=INCIDENT)]
+    kind: StatementKind
+    text: Text
+    facts: Facts = ()
+
+
+class Revise(Command):
+    """Change the text before it is published. `facts` absent leaves them as they are."""
+
+    text: Text
+    facts: Facts | None = None
+
+
+class Submit(Command):
+    """Ask for the approvals of the incident's level."""
+
+
+class Approve(Command):
+    """Agree at the step that is due."""
+
+    reason: Reason | None = None
+
+
+class Reject(Command):
+    """Send the text back, and say why."""
+
+    reason: Reason
+
+
+class Publish(Command):
+    """Put the approved text on the bulletin."""
+
+
+class Correct(Command):
+    """Replace the published text; the reason is published with it, and the earlier text stays."""
+
+    text: Text
+    reason: Reason
+
+
+class Withdraw(Command):
+    """Take the published statement back; the reason is published, and the text stays, marked as withdrawn."""
+
+    reason: Reason
