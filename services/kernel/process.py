@@ -142,6 +142,20 @@ async def consume(runtime: Runtime) -> None:
         await asyncio.get_running_loop().create_future()
 
 
+async def wait_until_prepared(runtime: Runtime) -> None:
+    """Waits until the service's leader has made the tables and topics: a consumer may start first."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    while True:
+        try:
+            await work.offsets([])
+            await runtime.log.ends(topics)
+            return
+        except (DBAPIError, OSError, LogGone) as error:
+            log.info("consumer.waits", service=runtime.service.name, error=str(error)[:200])
+            await asyncio.sleep(0.5)
+
+
 async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:
     """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again."""
     work = unit_of_work(runtime)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAlreadyExistsError
 
 from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Partition, Record, check_range
 from services.kernel.settings import Settings
@@ -226,8 +226,12 @@ class KafkaLog:
             while True:
                 try:
                     found = await consumer.getmany(timeout_ms=500, max_records=4 * FETCH)
+                except NoOffsetForPartitionError:
+                    # The partition is assigned, its position is still being asked from the database.
+                    found = {}
+                    await asyncio.sleep(0.01)
                 except OffsetOutOfRangeError as error:
-                    raise OffsetOutOfRange(f"a stored offset is outside what the topics hold: {error}") from error
+                    raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
                 if start.failed is not None:
                     raise start.failed
                 for place, items in found.items():

@@ -1,0 +1,191 @@
+"""One service of a deployment, on Kafka and PostgreSQL: `huiying serve X` keeps two processes of it alive.
+
+The API process serves HTTP, recovers, relays and keeps the time; the consumer takes in the topics. Either may be
+killed at any moment; the supervisor starts it again.
+"""
+
+import asyncio
+import ctypes
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from services.kernel import http, identity, logging, process
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log import EventLog, LogGone, OffsetOutOfRange
+from services.kernel.runtime import Runtime
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+
+PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+PARTS = ("api", "consumer")
+EXIT_RANGE = 5
+log = structlog.get_logger()
+
+
+def load(name: str) -> Service:
+    """The service of this name; no other service's code is imported."""
+    if name not in PORTS:
+        raise ValueError(f"no service {name!r}; there are {', '.join(PORTS)}")
+    service: Service = importlib.import_module(f"services.{name}.app").SERVICE
+    return service
+
+
+def event_log(service: Service, settings: Settings) -> EventLog:
+    """Kafka, consumed by the service's Faust application or by plain aiokafka."""
+    from services.kernel.log.kafka import KafkaLog
+
+    if settings.consumer == "faust" and service.stream:
+        from services.kernel.log.faust import FaustLog
+
+        return FaustLog(settings, importlib.import_module(service.stream).application)
+    return KafkaLog(settings)
+
+
+def runtime(name: str, settings: Settings) -> Runtime:
+    """A service over the deployment's database and brokers."""
+    if not settings.database or not settings.kafka:
+        raise ValueError("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
+    service = load(name)
+    return Runtime(
+        service,
+        settings,
+        Database(settings.database.format(service=name)),
+        Clock(settings.clock),
+        event_log(service, settings),
+        identity.deployment_secret(settings),
+    )
+
+
+def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
+    """Keeps the service's processes alive until SIGTERM or Ctrl-C; then ends them and returns 0."""
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    ending = False
+
+    def end(*_: object) -> None:
+        nonlocal ending
+        ending = True
+        for child in children.values():
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    waits = dict.fromkeys(parts, 0.0)
+    started = dict.fromkeys(parts, 0.0)
+    while not ending:
+        for part in parts:
+            child = children.get(part)
+            if child is not None and child.poll() is None:
+                continue
+            if child is not None:
+                log.warning("process.ended", service=name, part=part, code=child.returncode)
+                quick = time.monotonic() - started[part] < 10
+                waits[part] = min(waits[part] * 2 or 0.1, 10.0) if quick else 0.0
+                time.sleep(waits[part])
+            if not ending:
+                started[part] = time.monotonic()
+                children[part] = subprocess.Popen(
+                    [sys.executable, "-m", "services.cli", "serve", name, "--part", part], preexec_fn=_die_with_parent
+                )
+        time.sleep(0.1)
+    deadline = time.monotonic() + 15
+    for child in children.values():
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return 0
+
+
+def _die_with_parent() -> None:
+    """Linux: the child gets SIGTERM when the supervisor is killed, so that no second consumer is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+async def run_api(name: str, settings: Settings) -> None:
+    """The API process of a service."""
+    import uvicorn
+
+    made = runtime(name, settings)
+    await made.log.start()
+    ready = asyncio.Event()
+    leader = asyncio.create_task(process.lead(made, ready))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([leader, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if leader.done():
+        leader.result()
+    app = http.application([made], title=f"Huiying {name}", secret=made.secret)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port or PORTS[name],
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await asyncio.wait([leader, serving], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        if leader.done():
+            leader.result()
+    finally:
+        leader.cancel()
+        await asyncio.gather(leader, return_exceptions=True)
+        await made.log.stop()
+        await made.database.close()
+
+
+async def run_consumer(name: str, settings: Settings) -> None:
+    """The consumer process of a service. Ends with a code of its own where a stored offset is out of range."""
+    made = runtime(name, settings)
+    await process.wait_until_prepared(made)
+    watch = asyncio.create_task(process.watch_progress(made))
+    consuming = asyncio.create_task(process.consume(made))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait([consuming, stopping, watch], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if consuming.done():
+            consuming.result()
+    except OffsetOutOfRange as error:
+        log.critical("consumer.stops", service=name, error=str(error))
+        os._exit(EXIT_RANGE)
+    except (LogGone, OSError) as error:
+        log.warning("consumer.ends", service=name, error=str(error)[:300])
+    finally:
+        for task in (watch, consuming, stopping):
+            task.cancel()
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.gather(watch, consuming, stopping, return_exceptions=True)
+        except TimeoutError:
+            pass
+        # What was taken in is durable; what was not is taken again. Nothing is left to wait for.
+        os._exit(0)
+
+
+def main(name: str, part: str, settings: Settings) -> None:
+    """One of the two processes."""
+    logging.configure(settings)
+    run = {"api": run_api, "consumer": run_consumer}[part]
+    if part == "api" or settings.consumer == "aiokafka" or name == "audit":
+        import uvloop
+
+        uvloop.run(run(name, settings))
+    else:
+        asyncio.run(run(name, settings))

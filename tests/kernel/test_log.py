@@ -1,0 +1,207 @@
+"""One suite for every adapter of the event log: embedded, aiokafka and Faust keep the same promises."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.kernel.log import EventLog, OffsetOutOfRange, Partition, Record, check_range
+from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.settings import Settings
+from tests.kit import substrate
+
+PARTITIONS = 3
+EVENTS, CONTENT = "ingest.report", "ingest.content"
+
+
+async def embedded(path: Path) -> EventLog:
+    """A log in a file."""
+    return EmbeddedLog(path / "log.sqlite", PARTITIONS)
+
+
+async def aiokafka(path: Path) -> EventLog:
+    """A log on the broker, under a prefix of its own."""
+    from services.kernel.log.kafka import KafkaLog
+
+    return KafkaLog(_kafka_settings())
+
+
+async def faust(path: Path) -> EventLog:
+    """The same with Faust's streams."""
+    from services.kernel.log.faust import FaustLog
+
+    return FaustLog(_kafka_settings())
+
+
+def _kafka_settings() -> Settings:
+    return Settings(kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}", partitions=PARTITIONS)
+
+
+@pytest.fixture(params=[embedded, pytest.param(aiokafka, marks=pytest.mark.kafka), pytest.param(faust, marks=pytest.mark.kafka)])
+async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventLog]:
+    made: EventLog = await request.param(tmp_path)
+    await made.start()
+    await made.create_topics([EVENTS], [CONTENT])
+    yield made
+    await made.stop()
+
+
+class Taker:
+    """A consumer whose offsets live here, as they would in a database."""
+
+    def __init__(self) -> None:
+        self.next: dict[Partition, int] = {}
+        self.taken: list[Record] = []
+        self.fail: Exception | None = None
+
+    async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return {partition: self.next.get(partition, 0) for partition in partitions}
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        places = {(record.topic, record.partition) for record in records}
+        assert len(places) == 1, "a batch holds records of one partition"
+        if self.fail:
+            raise self.fail
+        place = Partition(records[0].topic, records[0].partition)
+        todo = [record for record in records if record.offset >= self.next.get(place, 0)]
+        self.taken += todo
+        if todo:
+            self.next[place] = todo[-1].offset + 1
+
+
+@asynccontextmanager
+async def consuming(log: EventLog, taker: Taker, *topics: str, group: str = "triage") -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(log.consume(group, topics, taker.offsets, taker.handle))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], Any], what: str, limit: float = 30) -> None:
+    """Waits for a condition, and says what never happened."""
+    end = asyncio.get_running_loop().time() + limit
+    while not condition():
+        if asyncio.get_running_loop().time() > end:
+            pytest.fail(f"after {limit:.0f} s still not: {what}")
+        await asyncio.sleep(0.02)
+
+
+def records(first: int, count: int) -> list[tuple[bytes, bytes | None]]:
+    return [(b"k%d" % n, b"v%d" % n) for n in range(first, first + count)]
+
+
+async def test_reads_back_what_was_acknowledged_in_order(log: EventLog) -> None:
+    zero, one = Partition(EVENTS, 0), Partition(EVENTS, 1)
+    assert await log.append({zero: records(0, 700), one: records(0, 3)}) == {zero, one}
+    await log.append({zero: records(700, 2)})
+    assert (await log.ends([EVENTS]))[zero] == 702
+    assert (await log.begins([EVENTS]))[zero] == 0
+    got = [record async for batch in log.read(zero, 0, 702) for record in batch]
+    assert [record.offset for record in got] == list(range(702))
+    assert [record.value for record in got] == [b"v%d" % n for n in range(702)]
+    part = [record async for batch in log.read(zero, 650, 660) for record in batch]
+    assert [record.offset for record in part] == list(range(650, 660))
+
+
+async def test_hands_on_from_the_offset_of_the_database(log: EventLog) -> None:
+    zero = Partition(EVENTS, 0)
+    await log.append({zero: records(0, 10)})
+    taker = Taker()
+    taker.next[zero] = 4
+    async with consuming(log, taker, EVENTS):
+        await until(lambda: taker.next[zero] == 10, "the records after the offset came")
+        await log.append({zero: records(10, 5), Partition(EVENTS, 2): records(0, 5)})
+        await until(lambda: len(taker.taken) == 16, "later records came")
+    assert [record.offset for record in taker.taken if record.partition == 0] == list(range(4, 15))
+    assert [record.value for record in taker.taken if record.partition == 2] == [b"v%d" % n for n in range(5)]
+
+
+async def test_a_consumer_that_starts_again_repeats_nothing_and_skips_nothing(log: EventLog) -> None:
+    places = [Partition(EVENTS, n) for n in range(PARTITIONS)]
+    taker = Taker()
+    for round_ in range(3):
+        await log.append({place: records(round_ * 40, 40) for place in places})
+        async with consuming(log, taker, EVENTS):
+            await until(
+                lambda wanted=(round_ + 1) * 40: all(taker.next.get(place) == wanted for place in places), "all came"
+            )
+    for place in places:
+        offsets = [record.offset for record in taker.taken if record.partition == place.number]
+        assert offsets == list(range(120))
+
+
+async def test_tombstones_and_empty_keys_arrive_as_they_are(log: EventLog) -> None:
+    place = Partition(CONTENT, 1)
+    await log.append({place: [(b"a", b"words")]})
+    await log.append({place: [(b"a", None), (b"b", b"others")]})
+    taker = Taker()
+    async with consuming(log, taker, CONTENT):
+        await until(lambda: taker.next.get(place) == 3, "the content topic was read to its end")
+    assert [(record.key, record.value) for record in taker.taken][-2:] == [(b"a", None), (b"b", b"others")]
+
+
+async def test_two_topics_are_read_side_by_side(log: EventLog) -> None:
+    taker = Taker()
+    async with consuming(log, taker, EVENTS, CONTENT):
+        await log.append({Partition(EVENTS, 0): records(0, 1), Partition(CONTENT, 0): records(0, 1)})
+        await until(lambda: len(taker.taken) == 2, "both topics were read")
+    assert {record.topic for record in taker.taken} == {EVENTS, CONTENT}
+
+
+async def test_topics_are_made_once(log: EventLog) -> None:
+    await log.append({Partition(EVENTS, 0): records(0, 1)})
+    await log.create_topics([EVENTS], [CONTENT])
+    assert (await log.ends([EVENTS]))[Partition(EVENTS, 0)] == 1
+
+
+async def test_a_failing_handler_ends_the_consumer(log: EventLog) -> None:
+    await log.append({Partition(EVENTS, 0): records(0, 1)})
+    if type(log).__name__ == "FaustLog":
+        assert await _exit_of_faust(log, "raise RuntimeError('the offset was lost')", 0) == 3
+        return
+    taker = Taker()
+    taker.fail = RuntimeError("the offset was lost")
+    async with consuming(log, taker, EVENTS) as task:
+        await until(task.done, "the consumer ended")
+        with pytest.raises(RuntimeError, match="the offset was lost"):
+            task.result()
+
+
+async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: EventLog) -> None:
+    place = Partition(EVENTS, 0)
+    await log.append({place: records(0, 3)})
+    with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
+        check_range(place, 9, 0, 3)
+    if type(log).__name__ == "FaustLog":
+        assert await _exit_of_faust(log, "return", 9) == 5
+        return
+    taker = Taker()
+    taker.next[place] = 9
+    async with consuming(log, taker, EVENTS) as task:
+        await until(task.done, "the consumer ended")
+        with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
+            task.result()
+    assert taker.taken == []
+
+
+async def _exit_of_faust(log: Any, handling: str, next_: int) -> int:
+    """With Faust the whole process ends, since an agent that fails would acknowledge the event."""
+    settings = log._settings
+    code = f"""
+import asyncio
+from services.kernel.log.faust import FaustLog
+from services.kernel.settings import Settings
+async def offsets(partitions): return {{p: {next_} if p.number == 0 else 0 for p in partitions}}
+async def handle(records): {handling}
+log = FaustLog(Settings(kafka={settings.kafka!r}, prefix={settings.prefix!r}, partitions={settings.partitions}))
+asyncio.run(log.consume("triage", ["{EVENTS}"], offsets, handle))
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL)
+    return await asyncio.wait_for(process.wait(), 40)
