@@ -1,0 +1,236 @@
+"""HTTP of ingest: reports in, one or many, and what may follow a report.
+
+`Authorization: Bearer` takes an integration's key (`hy_…`) or a staff token wherever reports are sent or added to.
+"""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from schemas.fields import Fact
+from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
+from services.ingest import batch, evidence, intake, views
+from services.ingest.blobs import Blobs
+from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
+from services.ingest.keys import PREFIX, Keys
+from services.kernel import commands, http
+from services.kernel.commands import Answer, Caller
+from services.kernel.decider import Actor, Ctx
+from services.kernel.problems import Forbidden, NotFound, Problem, Unavailable, UnsupportedMedia
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+
+NDJSON = "application/x-ndjson"
+LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
+"""Media types of a batch; clients that send none are understood."""
+_ID = re.compile(r"report-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def report_id(id: str) -> str:
+    """The id in a path. Raises `NotFound` where it is none."""
+    if not _ID.fullmatch(id):
+        raise NotFound(f"there is no report {id}")
+    return id
+
+
+ReportId = Annotated[str, Depends(report_id)]
+IdempotencyKey = Annotated[str | None, Header(max_length=200)]
+
+
+def blobs_of(runtime: Runtime) -> Blobs:
+    """The evidence files of a deployment."""
+    return Blobs(runtime.settings.data / "evidence")
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Deletes files of erased reports that a crash left behind."""
+    blobs, table = blobs_of(runtime), views.EVIDENCE
+    if names := sorted(blobs.names()):
+        async with runtime.database.read() as connection:
+            erased = (await connection.execute(select(table.c.file).where(table.c.erased))).scalars().all()
+        blobs.delete(set(names).intersection(erased))
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of ingest."""
+    api = http.router("/ingest/v1", "ingest")
+    keys, blobs = Keys(runtime), blobs_of(runtime)
+
+    async def sender(request: Request) -> Actor:
+        """An integration by its key, or a member of staff by their token."""
+        token = request.headers.get("authorization", "").partition(" ")[2].strip()
+        return await keys.actor(token, "ingest") if token.startswith(PREFIX) else http.signed_in(request)
+
+    async def sending(
+        request: Request,
+        actor: Annotated[Actor, Depends(sender)],
+        idempotency_key: IdempotencyKey = None,
+        if_match: Annotated[str | None, Header()] = None,
+        huiying_after: Annotated[str | None, Header()] = None,
+    ) -> Caller:
+        return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
+
+    async def follow(caller: Caller, id: str, command: Command, fact: type[Fact] | None = None) -> Response:
+        """A verb on a report; the version counts where the caller names one."""
+        if fact is not None:
+            command, _ = intake.masked(command, fact)
+        staff = caller.version is not None
+        return http.reply(await commands.execute(runtime, caller, id, command, staff=staff))
+
+    @api.post("/reports", status_code=201)
+    async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
+        """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition."""
+        prepared = intake.prepare(body, caller.actor, runtime.keyed)
+
+        async def act(session: Session, ctx: Ctx) -> Answer:
+            (outcome,) = await intake.receive(session, ctx, [prepared])
+            if isinstance(outcome, Problem):
+                raise outcome
+            return outcome
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    lines: dict[str, Any] = {
+        "requestBody": {
+            "required": True,
+            "content": {NDJSON: {"schema": {"type": "string", "description": "One report as JSON a line"}}},
+        }
+    }
+
+    @api.post("/reports/batch", openapi_extra=lines, response_class=StreamingResponse)
+    async def receive_many(
+        request: Request, actor: Annotated[Actor, Depends(sender)], idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        """Takes reports in, one a line, and answers one line each in the same order when all were read.
+
+        `{"line", "status", "report_id", "receipt"}` or `{"line", "status", "problem"}`, `line` from 1. Empty lines are
+        counted and not answered. A key holds per line as `<key>/<line>`. What is answered 2xx is durable; a line
+        answered 503 may be sent again.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in LINES:
+            raise UnsupportedMedia(f"send {NDJSON}, one report a line, not {kind}")
+        spool = await batch.take(runtime, actor, idempotency_key, request.url.path, request.stream())
+        return StreamingResponse(batch.send(spool), media_type=NDJSON)
+
+    @api.get("/reports/{id}")
+    async def read(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
+        """One report, for the integration that sent it and for staff over its unit."""
+        async with runtime.database.read() as connection:
+            events = await views.events_of(connection, id)
+            if not events:
+                raise NotFound(f"there is no {id}")
+            first, offices = events[0], await runtime.offices(connection)
+            over = first.unit is not None and offices.within(first.unit, actor.unit)
+            may = over and (actor.is_staff or actor.post == first.actor)
+            body = await views.report(connection, events) if may else None
+        if body is None:
+            problem = Forbidden(f"{id} belongs to {first.unit}; you act as {actor.post}", act="read a report")
+            await runtime.refused(actor, problem)
+            raise problem
+        return http.json_response(body, version=body["version"])
+
+    file: dict[str, Any] = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {"file": {"type": "string", "format": "binary"}, "note": {"type": "string"}},
+                    }
+                },
+                **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in evidence.MEDIA_TYPES},
+            },
+        }
+    }
+
+    @api.post("/reports/{id}/evidence", status_code=201, openapi_extra=file)
+    async def attach(
+        request: Request,
+        id: ReportId,
+        actor: Annotated[Actor, Depends(sender)],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`."""
+        upload = await evidence.take(request, blobs, runtime.settings)
+        blob, kept = upload.blob, False
+        try:
+            command, _ = intake.masked(_evidence(upload), ReportEvidenceAttached)
+            key = None
+            if idempotency_key is not None:
+                what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
+                key = commands.Key(idempotency_key, commands.request_digest("POST", request.url.path, what))
+            answer = await commands.execute(runtime, Caller(actor=actor, key=key), id, command, status=201)
+            kept = bool(answer.events)
+        except Unavailable:
+            kept = True  # the event may have been stored all the same
+            raise
+        finally:
+            if not kept:
+                blobs.delete([blob.file])
+        return http.reply(answer)
+
+    @api.post("/reports/{id}/reach")
+    async def measure(id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]) -> Response:
+        """Adds dated totals of attention."""
+        return await follow(caller, id, body)
+
+    @api.post("/reports/{id}/refuse")
+    async def refuse(id: ReportId, body: Refuse, caller: http.Command) -> Response:
+        """Decides that this report gets no answer, with the reason."""
+        return await follow(caller, id, body, ReportRefused)
+
+    @api.post("/reports/{id}/erase")
+    async def erase(id: ReportId, body: Erase, caller: http.Command) -> Response:
+        """Deletes the words and files of this report here, and orders the same of every service."""
+        command, _ = intake.masked(body, ReportErased)
+        files: tuple[str, ...] = ()
+
+        async def act(session: Session, ctx: Ctx) -> Answer:
+            nonlocal files
+            await session.load([id])
+            if session.streams[id].version == 0:
+                raise NotFound(f"there is no {id}")
+            if caller.version is not None:
+                commands.check_version(session, id, caller)
+            events = session.decide(id, command, ctx)
+            for event in events:
+                files = event.data.files
+                await session.erase(event.data.refs, announce=True)
+            return commands.answer(session, id, events)
+
+        answer = await commands.transact(runtime, caller, act)
+        blobs.delete(files)
+        return http.reply(answer)
+
+    @api.post("/keys", status_code=201)
+    async def make_key(body: KeyRequest, staff: http.Staff) -> Response:
+        """Makes a key for an integration and shows it once; only its digest is kept."""
+        return http.json_response({"key": await keys.make(Caller(actor=staff), body)}, status=201)
+
+    @api.post("/keys/withdraw")
+    async def withdraw_key(body: KeyWithdrawal, staff: http.Staff) -> Response:
+        """Ends a key; other processes follow within a second."""
+        await keys.withdraw(Caller(actor=staff), body.key)
+        return http.json_response({"withdrawn": True})
+
+    return api
+
+
+def _evidence(upload: evidence.Upload) -> AttachEvidence:
+    try:
+        return AttachEvidence(
+            file=upload.blob.file,
+            media_type=upload.media_type,
+            size=upload.blob.size,
+            sha256=upload.blob.sha256,
+            note=upload.note,
+        )
+    except ValidationError as error:
+        raise http.malformed(error) from None

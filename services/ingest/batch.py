@@ -1,0 +1,213 @@
+"""Many reports in one request: lines of JSON in, one answer a line out, in order.
+
+Lines are read as they come and stored in chunks, each chunk in one transaction. The answers are spooled and sent when
+the whole body was read; a line that is answered 2xx is durable by then. A line that holds only white space is counted
+and not answered.
+"""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from schemas.fields import instant
+from services.ingest import intake
+from services.ingest.commands import Report
+from services.ingest.intake import Prepared
+from services.kernel import database
+from services.kernel.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
+from services.kernel.decider import Actor, Ctx
+from services.kernel.http import malformed, parse_json
+from services.kernel.problems import Forbidden, Malformed, Problem, TooLarge
+from services.kernel.runtime import Runtime
+from services.kernel.store import Conflict, Session
+
+LINES = 500
+BYTES = 4_000_000
+"""A chunk is stored when it has so many lines or bytes, whichever comes first."""
+IN_MEMORY = 1_000_000
+"""Bytes of answers above which they are spooled to a file."""
+PART = 65_536
+
+
+@dataclass(slots=True)
+class Line:
+    """A line and what it became: a report that may be stored, or the answer already."""
+
+    number: int
+    key: Key | None = None
+    prepared: Prepared | None = None
+    outcome: Answer | Problem | None = None
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Lines that are stored together."""
+
+    lines: list[Line] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.lines) >= LINES or self.size >= BYTES
+
+
+async def read_lines(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[tuple[int, bytes | None]]:
+    """The lines of a body with their numbers from 1; None for one of more than `limit` bytes, which is not held."""
+    number, held, size = 1, bytearray(), 0
+    async for part in stream:
+        *ended, rest = part.split(b"\n")
+        for piece in ended:
+            size += len(piece)
+            yield number, (bytes(held) + piece if size <= limit else None)
+            number, size = number + 1, 0
+            held.clear()
+        size += len(rest)
+        if size <= limit:
+            held += rest
+        else:
+            held.clear()
+    if size:
+        yield number, (bytes(held) if size <= limit else None)
+
+
+async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, stream: AsyncIterator[bytes]) -> IO[bytes]:
+    """Stores a body of lines and returns the answers, to be read from the start and closed."""
+    reader = _Reader(runtime, actor, key, path)
+    spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
+    try:
+        chunk = Chunk()
+        async for number, text in read_lines(stream, runtime.settings.report_limit):
+            if text is not None and not text.strip():
+                continue
+            chunk.lines.append(reader.read(number, text))
+            chunk.size += len(text or b"")
+            if chunk.is_full:
+                await reader.store(chunk.lines)
+                spool.writelines(map(_answered, chunk.lines))
+                chunk = Chunk()
+        await reader.store(chunk.lines)
+        spool.writelines(map(_answered, chunk.lines))
+        spool.seek(0)
+    except BaseException:
+        spool.close()
+        raise
+    return spool
+
+
+def send(spool: IO[bytes]) -> Iterator[bytes]:
+    """The answers in parts; closes the spool."""
+    with spool:
+        while part := spool.read(PART):
+            yield part
+
+
+def _answered(line: Line) -> bytes:
+    body: dict[str, Any] = {"line": line.number}
+    match line.outcome:
+        case Problem() as problem:
+            body.update(status=problem.status, problem=problem.body())
+        case Answer() as answer:
+            body.update(status=answer.status, **answer.body)
+    return orjson.dumps(body) + b"\n"
+
+
+class _Reader:
+    """One request's lines, one after the other."""
+
+    def __init__(self, runtime: Runtime, actor: Actor, key: str | None, path: str) -> None:
+        self._runtime, self._actor, self._key, self._path = runtime, actor, key, path
+        self._caller = Caller(actor=actor)
+        self._owner = f"{actor.post}|{actor.unit or ''}"
+        self._refused = False
+
+    def read(self, number: int, text: bytes | None) -> Line:
+        line = Line(number)
+        try:
+            if text is None:
+                raise TooLarge(f"the line has more than {self._runtime.settings.report_limit} bytes")
+            report = Report.model_validate(parse_json(text))
+            line.prepared = intake.prepare(report, self._actor, self._runtime.keyed)
+            if self._key is not None:
+                line.key = Key(f"{self._key}/{number}", request_digest("POST", self._path, text))
+        except ValidationError as error:
+            line.outcome = malformed(error)
+        except Problem as problem:
+            line.outcome = problem
+        return line
+
+    async def store(self, lines: Sequence[Line]) -> None:
+        """Gives every line its outcome. Where the database fails, all of these get that problem."""
+        waiting = [line for line in lines if line.prepared is not None]
+        if not waiting:
+            return
+        outcomes: list[Answer | Problem] = []
+
+        async def act(session: Session, ctx: Ctx) -> Answer:
+            outcomes[:] = await self._receive(session, ctx, waiting)
+            return Answer({})
+
+        try:
+            await transact(self._runtime, self._caller, act)
+        except Problem as problem:
+            outcomes[:] = [problem] * len(waiting)
+        for line, outcome in zip(waiting, outcomes, strict=True):
+            line.outcome = outcome
+        await self._tell(outcomes)
+
+    async def _receive(self, session: Session, ctx: Ctx, lines: Sequence[Line]) -> list[Answer | Problem]:
+        known = await self._remembered(session, [line.key for line in lines if line.key])
+        fresh = [line.prepared for line in lines if line.prepared and (line.key is None or line.key.key not in known)]
+        received = iter(await intake.receive(session, ctx, fresh))
+        outcomes: list[Answer | Problem] = []
+        remember = []
+        for line in lines:
+            if line.key is None or line.key.key not in known:
+                outcome = next(received)
+                if line.key is not None and isinstance(outcome, Answer):
+                    remember.append((line.key, outcome))
+            else:
+                digest, answer = known[line.key.key]
+                outcome = (
+                    answer
+                    if digest == line.key.digest
+                    else Malformed(
+                        f"line {line.number} had another content under this idempotency key; take a new key",
+                        field="Idempotency-Key",
+                    )
+                )
+            outcomes.append(outcome)
+        await self._remember(session, remember)
+        return outcomes
+
+    async def _remembered(self, session: Session, keys: Sequence[Key]) -> Mapping[str, tuple[str, Answer]]:
+        if not keys:
+            return {}
+        await database.lock(session.connection, [f"idempotency|{self._owner}|{self._key}"])
+        table = self._runtime.tables["idempotency"]
+        chosen = select(table.c.key, table.c.digest, table.c.response).where(
+            table.c.actor == self._owner, table.c.key.in_([key.key for key in keys])
+        )
+        return {row.key: (row.digest, Answer.load(row.response)) for row in await session.connection.execute(chosen)}
+
+    async def _remember(self, session: Session, answers: Sequence[tuple[Key, Answer]]) -> None:
+        if not answers:
+            return
+        until = instant(self._runtime.clock.now() + REMEMBERED)
+        rows = [
+            {"key": key.key, "actor": self._owner, "digest": key.digest, "response": answer.dump(), "until": until}
+            for key, answer in sorted(answers, key=lambda pair: pair[0].key)
+        ]
+        if len(await database.add_missing(session.connection, self._runtime.tables["idempotency"], rows)) < len(rows):
+            raise Conflict("the same idempotency key was used at once")
+
+    async def _tell(self, outcomes: Sequence[Answer | Problem]) -> None:
+        """Records a missing right, once a request."""
+        refusal = next((outcome for outcome in outcomes if isinstance(outcome, Forbidden)), None)
+        if refusal is not None and not self._refused:
+            self._refused = True
+            await self._runtime.refused(self._actor, refusal)

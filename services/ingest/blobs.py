@@ -1,0 +1,82 @@
+"""Evidence files in a folder, each under a random reference that says nothing of what it holds.
+
+A file is complete or not there: it is written beside, made durable, then renamed. A file that no event names does no
+harm.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Blob(NamedTuple):
+    """A file that is durable."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class Writing:
+    """A file on its way in. `keep` or `drop` it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.file = folder, secrets.token_hex(24)
+        self._beside = folder / f"{self.file}.part"
+        self._out = self._beside.open("xb")
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, part: bytes) -> None:
+        self._out.write(part)
+        self._hash.update(part)
+        self.size += len(part)
+
+    def keep(self) -> Blob:
+        """Makes the file durable under its reference."""
+        self._out.flush()
+        os.fsync(self._out.fileno())
+        self._out.close()
+        self._beside.rename(self._folder / self.file)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return Blob(self.file, self.size, self._hash.hexdigest())
+
+    def drop(self) -> None:
+        """Forgets the file."""
+        self._out.close()
+        self._beside.unlink(missing_ok=True)
+
+
+class Blobs:
+    """The folder, made on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self) -> Writing:
+        """A new file under a new reference."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return Writing(self._folder)
+
+    def path(self, file: str) -> Path:
+        """Where a file lies, whether or not it is there."""
+        return self._folder / file
+
+    def names(self) -> frozenset[str]:
+        """The references of the files that are there."""
+        with contextlib.suppress(FileNotFoundError):
+            return frozenset(path.name for path in self._folder.iterdir() if path.suffix != ".part")
+        return frozenset()
+
+    def delete(self, files: Iterable[str]) -> None:
+        """Deletes files; one that is gone already is no error."""
+        for file in files:
+            self.path(file).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""What can be asked of a report and of keys.
+
+All but `ReceiveReport` and `AttachEvidence` are request bodies. Lengths are in characters, before masking. Times are
+ISO 8601 with an offset; a number or a time without one is refused.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from schemas.fields import Code, Digest, Figure, Instant, MediaType, Token, UnitCode
+
+_TIME = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+
+
+def _written_time(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.fullmatch(value)):
+        return value
+    raise ValueError("write the time with its offset and a year from 1970 on, for example 2026-03-02T09:00:00+08:00")
+
+
+WrittenInstant = Annotated[Instant, BeforeValidator(_written_time)]
+Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Command(BaseModel):
+    """Unknown fields are refused by name; an author's field is never among the known ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Report(Command):
+    """A concern about a matter, as someone sent it in (ING-01).
+
+    `unit` is the receiving office, `subject` the gist of the concern, `request` the gist of what is asked for.
+    `discovered_at` is when the office first knew (ING-03). `source` and `external_id` come together and make an exact
+    repetition known. `reply_ref` is the sender's own handle for returning the answer.
+    """
+
+    unit: UnitCode
+    channel: Code
+    subject: Subject
+    text: Text
+    discovered_at: WrittenInstant
+    source: Code | None = None
+    external_id: ExternalId | None = None
+    url: Address | None = None
+    place: Subject | None = None
+    category: Code | None = None
+    request: Note | None = None
+    reply_ref: Subject | None = None
+
+
+class ReceiveReport(Command):
+    """A report with its words masked and its digests made; what the decider judges."""
+
+    report: Report
+    matter: Digest
+    duplicate: Digest | None
+    receipt: Digest
+    masked: dict[Code, Figure]
+
+
+class Reach(Command):
+    """How far the matter had spread at a time, as totals; at least one of them."""
+
+    clicks: Figure | None = None
+    comments: Figure | None = None
+    mainstream_sites: Figure | None = None
+    measured_at: WrittenInstant
+
+
+class AttachEvidence(Command):
+    """A file that lies in the blob store under `file`."""
+
+    file: Token
+    media_type: MediaType
+    size: Figure
+    sha256: Digest
+    note: Note | None = None
+
+
+class Refuse(Command):
+    """The office gives this report no answer, and says why."""
+
+    reason: Note
+
+
+class Erase(Command):
+    """Delete the words and files of this report everywhere."""
+
+    cause: Literal["asked", "law", "mistake"] = "asked"
+    reason: Note | None = None
+
+
+class KeyRequest(Command):
+    """A key for an integration that reports to `unit` and the units below it."""
+
+    unit: UnitCode
+    scope: Literal["ingest"] = "ingest"
+
+
+class KeyWithdrawal(Command):
+    """The key itself, which is valid no longer."""
+
+    key: Annotated[str, StringConstraints(min_length=4, max_length=200)]

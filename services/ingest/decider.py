@@ -1,0 +1,123 @@
+"""The rules of a report: who may send it, what may follow it, and what is left when it is erased."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.envelope import Event
+from schemas.fields import Typed, instant
+from schemas.ingest import (
+    ReportErased,
+    ReportEvidenceAttached,
+    ReportReachMeasured,
+    ReportReceived,
+    ReportRefused,
+)
+from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
+from services.kernel.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.problems import Malformed, Rejected
+
+FUTURE = timedelta(seconds=60)
+"""How far the sender's clock may be ahead."""
+FIGURES = ("clicks", "comments", "mainstream_sites")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A report as its rules need it. `refs` and `files` are what an erasure would have to delete now."""
+
+    unit: str | None = None
+    sender: str = ""
+    """The post that sent it."""
+    refs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    refused: bool = False
+    erased: bool = False
+
+
+def initial_state() -> State:
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    match event.data:
+        case ReportErased():
+            return replace(state, refs=(), files=(), erased=True)
+        case ReportReceived(unit=unit):
+            state = replace(state, unit=unit, sender=event.actor)
+        case ReportEvidenceAttached(file=file):
+            state = replace(state, files=(*state.files, file))
+        case ReportRefused():
+            state = replace(state, refused=True)
+    words = event.words
+    return replace(state, refs=(*state.refs, *words.values())) if words else state
+
+
+def decide(state: State, command: Any, ctx: Ctx) -> Decided:
+    match command:
+        case ReceiveReport(report=report):
+            return [_receive(state, command, report, ctx)]
+        case Reach():
+            return [_measure(state, command, ctx)]
+        case AttachEvidence():
+            return [_attach(state, command, ctx)]
+        case Refuse(reason=reason):
+            ctx.require("duty_officer", "chief", units=[state.unit], act="refuse a report")
+            if state.refused:
+                raise Rejected("this report was refused already")
+            return [ReportRefused(reason=Typed(text=reason))]
+        case Erase(cause=cause, reason=reason):
+            ctx.require("chief", "admin", units=[state.unit], act="erase a report")
+            if not state.refs and not state.files:
+                return []
+            words = Typed(text=reason) if reason else None
+            return [ReportErased(refs=state.refs, files=state.files, cause=cause, reason=words)]
+    raise TypeError(f"a report knows no {type(command).__name__}")
+
+
+DECIDER = Decider("report", initial_state, evolve, decide)
+
+
+def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> Occurred:
+    if state.unit is not None:
+        raise Rejected("this report was received already")
+    ctx.offices.unit(report.unit)
+    ctx.require("integration", "duty_officer", units=[report.unit], act="report to a unit")
+    if (report.source is None) != (report.external_id is None):
+        missing = "source" if report.source is None else "external_id"
+        raise Malformed(f"source and external_id come together; {missing} is missing", field=missing)
+    _past(report.discovered_at, "discovered_at", ctx)
+    received = ReportReceived(
+        **{name: getattr(report, name) for name in Report.model_fields},
+        matter=command.matter,
+        duplicate=command.duplicate,
+        receipt=command.receipt,
+        masked=command.masked,
+    )
+    return Occurred(received, time=report.discovered_at, unit=report.unit, basis=ctx.offices.basis)
+
+
+def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
+    _follow(state, ctx, "report reach")
+    if all(getattr(command, name) is None for name in FIGURES):
+        raise Malformed(f"give at least one of {', '.join(FIGURES)}", field="clicks")
+    _past(command.measured_at, "measured_at", ctx)
+    return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at, unit=state.unit)
+
+
+def _attach(state: State, command: AttachEvidence, ctx: Ctx) -> Occurred:
+    _follow(state, ctx, "attach evidence")
+    if state.erased:
+        raise Rejected("this report was erased; nothing can be added to it")
+    return Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)
+
+
+def _follow(state: State, ctx: Ctx, act: str) -> None:
+    """The integration that sent a report may add to it, and so may the officers who work on it."""
+    if not (ctx.actor.post == state.sender and ctx.may("integration", units=[state.unit])):
+        ctx.require("duty_officer", "verifier", "handler", units=[state.unit], act=act)
+
+
+def _past(at: datetime, field: str, ctx: Ctx) -> None:
+    if at > ctx.now + FUTURE:
+        raise Malformed(f"{field} lies in the future: {instant(at)} is after {instant(ctx.now)}", field=field)

@@ -1,0 +1,132 @@
+"""From a report as it was sent to its first event: masked, given its digests, and told from a repetition.
+
+Nothing typed leaves `prepare` unmasked. A single report and a batch go the same way from there.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import select
+
+from schemas import catalogue
+from schemas.fields import Fact
+from schemas.ingest import ReportReceived
+from services.ingest.commands import Command, ReceiveReport, Report
+from services.ingest.decider import DECIDER
+from services.ingest.masking import mask, normalise
+from services.ingest.views import EXTERNAL_IDS
+from services.kernel import database
+from services.kernel.commands import Answer
+from services.kernel.decider import Actor, Ctx, Decided
+from services.kernel.ids import uuid7
+from services.kernel.problems import Malformed, Problem
+from services.kernel.store import Session
+
+Keyed = Callable[..., str]
+C = TypeVar("C", bound=Command)
+CODES = ("channel", "source", "category")
+
+
+class Prepared(NamedTuple):
+    """A report that may become the stream `id`."""
+
+    id: str
+    command: ReceiveReport
+
+
+def receipt(keyed: Keyed, report_id: str) -> str:
+    """The short code by which the asker is known later, and by nothing else: `ABCD-EFGH-IJKL`."""
+    code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id))).decode()
+    return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
+
+
+def masked(command: C, fact: type[Fact]) -> tuple[C, dict[str, int]]:
+    """The command with the words that `fact` will hold masked, and how many numbers of each kind were."""
+    counts: Counter[str] = Counter()
+    fresh = {}
+    for name in catalogue.words_of(fact):
+        if (text := getattr(command, name)) is not None:
+            found = mask(text)
+            if found.counts:
+                fresh[name] = found.text
+                counts.update(found.counts)
+    return (command.model_copy(update=fresh) if fresh else command), dict(counts)
+
+
+@lru_cache(4096)
+def _is_plain(code: str) -> bool:
+    return not mask(code).counts
+
+
+def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
+    """Masks a report and makes its digests. Raises `Malformed` where a code holds what would have to be masked.
+
+    The matter is the address, or else the subject: an address that had to be masked leads to a person, and no matter
+    is ever found by a person.
+    """
+    for name in CODES:
+        if (code := getattr(report, name)) is not None and not _is_plain(code):
+            raise Malformed(f"{name} is a code of a list; this one looks like somebody's number or address", field=name)
+    clean, counts = masked(report, ReportReceived)
+    about = report.url if report.url is not None and clean.url == report.url else normalise(clean.subject)
+    duplicate = None
+    if report.source is not None and report.external_id is not None:
+        duplicate = keyed("duplicate", actor.post, report.source, report.external_id)
+    id_ = f"report-{uuid7()}"
+    command = ReceiveReport(
+        report=clean,
+        matter=keyed("matter", report.unit, about),
+        duplicate=duplicate,
+        receipt=keyed("receipt", receipt(keyed, id_)),
+        masked=counts,
+    )
+    return Prepared(id_, command)
+
+
+async def receive(session: Session, ctx: Ctx, reports: Sequence[Prepared]) -> list[Answer | Problem]:
+    """What becomes of each report, in order: 201, 200 for an exact repetition, or the problem that it has.
+
+    Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
+    """
+    facts = [_judge(command, ctx) for _, command in reports]
+    good = [item for item, decided in zip(reports, facts, strict=True) if not isinstance(decided, Problem)]
+    first = await _reserve(session, good)
+    outcomes: list[Answer | Problem] = []
+    for (id_, command), decided in zip(reports, facts, strict=True):
+        if isinstance(decided, Problem):
+            outcomes.append(decided)
+            continue
+        known = first.get(command.duplicate or "", id_)
+        if known == id_:
+            session.begin(id_)
+            session.append(id_, decided, ctx)
+        body = {"report_id": known, "receipt": receipt(ctx.keyed, known)}
+        outcomes.append(Answer(body, 201 if known == id_ else 200))
+    return outcomes
+
+
+def _judge(command: ReceiveReport, ctx: Ctx) -> Decided | Problem:
+    try:
+        return DECIDER.decide(DECIDER.initial_state(), command, ctx)
+    except Problem as problem:
+        return problem
+
+
+async def _reserve(session: Session, reports: Sequence[Prepared]) -> Mapping[str, str]:
+    """Duplicate digest -> the report that holds it, of those with an external id."""
+    wanted: dict[str, str] = {}
+    for id_, command in reports:
+        if command.duplicate is not None:
+            wanted.setdefault(command.duplicate, id_)
+    if not wanted:
+        return wanted
+    rows = [{"duplicate": duplicate, "report_id": wanted[duplicate]} for duplicate in sorted(wanted)]
+    added = await database.add_missing(session.connection, EXTERNAL_IDS, rows)
+    taken = [duplicate for duplicate in wanted if (duplicate,) not in added]
+    if taken:
+        chosen = select(EXTERNAL_IDS).where(EXTERNAL_IDS.c.duplicate.in_(taken))
+        wanted.update({row.duplicate: row.report_id for row in await session.connection.execute(chosen)})
+    return wanted

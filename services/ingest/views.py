@@ -1,0 +1,135 @@
+"""What ingest reads back: external ids taken, keys of integrations, evidence files, and one report as a resource."""
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.fields import instant
+from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReachMeasured, ReportReceived, ReportRefused
+from schemas.operation import OperationConfigured
+from services.kernel import offices, tables
+from services.kernel.columns import key
+from services.kernel.views import Key, Row, View
+
+KEY_MADE, KEY_WITHDRAWN = "api_key", "api_key_withdrawn"
+"""Settings of `operation.configured`; the value is `<scope>:<SHA-256 of the key, hex>`."""
+ERASED = "[erased]"
+"""Stands where words were erased; words that are only missing read as null."""
+
+METADATA = tables.metadata()
+EXTERNAL_IDS = Table(
+    "external_ids",
+    METADATA,
+    Column("duplicate", key(64), primary_key=True),
+    Column("report_id", key(), nullable=False),
+)
+"""Reserved by the command before it appends, so that of two at once one waits for the other; a replay rebuilds it."""
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("digest", key(64), primary_key=True),
+    Column("scope", key(32), nullable=False),
+    Column("unit", key(64), nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+)
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("file", key(128), primary_key=True),
+    Column("report_id", key(), nullable=False),
+    Column("erased", Boolean, nullable=False),
+)
+
+
+def _external_id_keys(event: Event) -> list[Key]:
+    data = event.data if event.kind == "report" else None
+    return [(data.duplicate,)] if isinstance(data, ReportReceived) and data.duplicate else []
+
+
+def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
+    return row or {"duplicate": key[0], "report_id": event.stream}
+
+
+def _api_key_keys(event: Event) -> list[Key]:
+    data = event.data if event.kind == "operation" and event.service == "ingest" else None
+    if isinstance(data, OperationConfigured) and data.setting in (KEY_MADE, KEY_WITHDRAWN):
+        return [(data.value.partition(":")[2],)]
+    return []
+
+
+def _configure_key(key: Key, row: Row | None, event: Event) -> Row:
+    """Making and withdrawing stand in streams of different days; withdrawn stays withdrawn in either order."""
+    data: OperationConfigured = event.data
+    return {
+        "digest": key[0],
+        "scope": data.value.partition(":")[0],
+        "unit": data.unit,
+        "withdrawn": data.setting == KEY_WITHDRAWN or (row is not None and row["withdrawn"]),
+    }
+
+
+def _evidence_keys(event: Event) -> list[Key]:
+    if event.kind != "report":
+        return []
+    match event.data:
+        case ReportEvidenceAttached(file=file):
+            return [(file,)]
+        case ReportErased(files=files):
+            return [(file,) for file in files]
+    return []
+
+
+def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
+    return {"file": key[0], "report_id": event.stream, "erased": isinstance(event.data, ReportErased)}
+
+
+VIEWS = (
+    *offices.views(METADATA),
+    View(EXTERNAL_IDS, _external_id_keys, _take_external_id),
+    View(API_KEYS, _api_key_keys, _configure_key),
+    View(EVIDENCE, _evidence_keys, _take_evidence),
+)
+
+
+async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
+    """The events of one stream, in order."""
+    events = METADATA.tables["events"]
+    chosen = select(events.c.bytes).where(events.c.stream_id == stream).order_by(events.c.version)
+    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+
+
+async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, Any]:
+    """One report from its events, with its words. Times are UTC; `received_at` is when it was recorded."""
+    words = await _words(connection, events)
+    body: dict[str, Any] = {"state": "received", "reach": [], "evidence": []}
+    for event in events:
+        facts = {**event.data.model_dump(mode="json", exclude_none=True), **words.get(event.id, {})}
+        match event.data:
+            case ReportReceived():
+                for digest in ("matter", "duplicate", "receipt"):
+                    facts.pop(digest, None)
+                body.update(id=event.stream, received_at=instant(event.recorded), **facts)
+            case ReportReachMeasured():
+                body["reach"].append(facts)
+            case ReportEvidenceAttached():
+                body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
+            case ReportRefused():
+                body.update(state="refused", refused=facts["reason"])
+            case ReportErased():
+                body.update(state="erased", erased=facts["cause"])
+    body["version"] = sum(event.actor != "system" for event in events)
+    return body
+
+
+async def _words(connection: AsyncConnection, events: list[Event]) -> dict[str, dict[str, str | None]]:
+    """Event id -> field -> its words, null where they are missing and `ERASED` where they were erased."""
+    contents, erased = METADATA.tables["contents"], METADATA.tables["erased"]
+    refs = [ref for event in events for ref in event.words.values()]
+    found: dict[str, str] = dict.fromkeys(
+        (await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(refs)))).scalars(), ERASED
+    )
+    chosen = select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(refs))
+    found.update({row.ref: row.words for row in await connection.execute(chosen)})
+    return {event.id: {name: found.get(ref) for name, ref in event.words.items()} for event in events}
