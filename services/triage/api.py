@@ -1,0 +1,166 @@
+"""Triage over HTTP: incidents, what staff may ask of them, units and packs.
+
+An incident's `version` (also its `ETag`) counts what staff decided; a command names it in `If-Match`. Words that have
+not arrived yet are null, erased ones "[erased]". An office sees what concerns it or a unit below it.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Query, Response
+from pydantic import StringConstraints
+
+from services.kernel import commands, http
+from services.kernel.problems import Malformed, NotFound
+from services.kernel.runtime import Runtime
+from services.triage import linking, views
+from services.triage.commands import VERBS, Accept, Command, EstablishFact, Grade, IncidentId, Merge, Split
+from services.triage.decider import proposed
+from services.triage.views import Filters
+
+_ID = re.compile("incident-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CURSOR = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z)\|({_ID.pattern})")
+_SEES = {Grade: views.seen_for_grade, EstablishFact: views.seen_for_fact}
+"""What a decision looks at besides its incident."""
+
+Narrow = Annotated[str | None, StringConstraints(max_length=100)]
+
+
+def _incident_id(id: str) -> str:
+    if not _ID.fullmatch(id):
+        raise NotFound(f"there is no incident {id[:60]!r}")
+    return id
+
+
+Id = Annotated[IncidentId, Depends(_incident_id)]
+
+
+def _cursor(after: tuple[str, str] | None) -> str | None:
+    return base64.urlsafe_b64encode("|".join(after).encode()).decode() if after else None
+
+
+def _after(cursor: str | None) -> tuple[str, str] | None:
+    if cursor is None:
+        return None
+    try:
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor).decode())
+    except (binascii.Error, ValueError):
+        found = None
+    if not found:
+        raise Malformed("cursor: take `next` of the page before as it is", field="cursor")
+    return found[1], found[2]
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of triage."""
+    routes = http.router("/triage/v1", "triage")
+
+    @routes.get("/incidents")
+    async def incidents(
+        staff: http.Staff,
+        unit: Narrow = None,
+        assigned: Narrow = None,
+        level: Narrow = None,
+        state: Literal["open", "assigned", "accepted", "resolved", "closed", "merged"] | None = None,
+        report_id: Narrow = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """Incidents of the caller's office and those below it, newest first."""
+        async with runtime.database.read() as connection:
+            visible = (await runtime.offices(connection)).below(staff.unit or "")
+            items, after = await views.incidents(
+                connection, visible, Filters(unit, assigned, level, state, report_id), _after(cursor), limit
+            )
+        return http.json_response({"items": items, "next": _cursor(after)})
+
+    @routes.get("/incidents/{id}")
+    async def incident(id: Id, staff: http.Staff) -> Response:
+        """One incident with facts, reports, handling, notes, and what the figures propose; up to 500 reports."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            found = await views.incident(connection, id, offices.below(staff.unit or ""))
+            if found is None:
+                raise NotFound(f"there is no {id} that concerns {staff.unit}")
+            reach = await views.reach(connection, id)
+            proposal = proposed(offices.pack(found["unit"]), reach) if reach.basis else None
+        figures = {
+            "reach": {**reach.figures.model_dump(exclude={"harm"}), "basis": reach.basis} if reach.basis else None,
+            "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
+        }
+        return http.json_response({**found, **figures}, version=found["version"])
+
+    for verb, model in VERBS.items():
+        routes.add_api_route(
+            f"/incidents/{{id}}/{verb}",
+            _endpoint(runtime, model),
+            methods=["POST"],
+            name=verb,
+            description=model.__doc__,
+        )
+
+    @routes.get("/units")
+    async def units(staff: http.Staff) -> Response:
+        """The tree of units as it stands now, and the stream's version that says so."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        items = [
+            {
+                "unit": unit.code,
+                "kind": unit.kind,
+                "name": unit.name,
+                "parent": unit.parent,
+                "policy": offices.assigned.get(unit.code),
+            }
+            for unit in sorted(offices.units.values(), key=lambda unit: (len(offices.above(unit.code)), unit.code))
+        ]
+        return http.json_response({"items": items, "next": None, "basis": offices.basis})
+
+    @routes.get("/packs")
+    async def packs(staff: http.Staff) -> Response:
+        """The packs that this service has: their levels and kinds of answer, and which units work by them now."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        items = [
+            {
+                "policy": ref,
+                "pack": pack.model.id,
+                "version": pack.model.version,
+                "title": pack.model.title,
+                "levels": [
+                    {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
+                ],
+                "answer_kinds": [
+                    {"answer_kind": category.kind, "title": category.title_zh, "levels": category.levels}
+                    for category in pack.model.categories
+                ],
+                "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
+            }
+            for ref, pack in sorted(offices.packs.items())
+        ]
+        return http.json_response({"items": items, "next": None})
+
+    return routes
+
+
+def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine[Any, Any, Response]]:
+    """The handler of one verb: its body is the model."""
+
+    async def ask(id: Id, caller: http.Command, command: Any) -> Response:
+        match command:
+            case Merge():
+                answer = await linking.merge(runtime, caller, id, command)
+            case Split():
+                answer = await linking.split(runtime, caller, id, command)
+            case _:
+                see = _SEES.get(model)
+                answer = await commands.execute(runtime, caller, id, command, staff=True, see=see)
+        return http.reply(answer)
+
+    ask.__annotations__["command"] = Annotated[model, Body()]
+    if model is Accept:
+        ask.__defaults__ = (Accept(),)
+    return ask

@@ -1,0 +1,22 @@
+"""Triage, joined with the kernel."""
+
+from services.kernel.service import Service
+from services.triage import decider, packs, setup, units
+from services.triage.api import router
+from services.triage.matching import know
+from services.triage.reactions import react
+from services.triage.views import METADATA, VIEWS
+
+SERVICE = Service(
+    name="triage",
+    metadata=METADATA,
+    deciders={"incident": decider.DECIDER, "unit": units.DECIDER, "policy": packs.DECIDER},
+    views=VIEWS,
+    consumes=("ingest.report", "publish.statement"),
+    contents=("ingest",),
+    react=react,
+    know=know,
+    router=router,
+    on_start=setup.place,
+    stream="services.triage.stream",
+)

@@ -1,0 +1,298 @@
+"""What can be asked of triage. Those of the table `VERBS` are the bodies of HTTP requests; the others are internal."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
+from schemas.triage import AnswerKind, Track, UnitPlaced
+
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
+ReportId = Annotated[str, StringConstraints(pattern=f"^report-{UUID}$")]
+StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
+Basis = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}@[0-9]+$")]
+
+MAX_NUMBER = 1e15
+_CODE: TypeAdapter[str] = TypeAdapter(Code)
+
+
+class Command(BaseModel):
+    """Something that is asked; refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Instruct(Command):
+    """A leader gives a written instruction on the matter."""
+
+    text: Text
+
+
+class RequestVerification(Command):
+    """Asks a unit to establish the facts before an answer is given."""
+
+    unit: UnitCode
+    text: Text | None = None
+
+
+class EstablishFact(Command):
+    """Establishes a fact with its source, or revises it where the value is another one.
+
+    `value` is by `kind`: `text` and `code` a string, `number` a number, `yes_no` true or false, `time` an ISO 8601 time
+    with its offset.
+    """
+
+    key: Code
+    kind: Literal["text", "number", "time", "code", "yes_no"]
+    value: StrictBool | StrictInt | StrictFloat | StrictStr
+    source: Text
+
+    @model_validator(mode="after")
+    def _value_is_of_its_kind(self) -> Self:
+        wrong = _WRONG[self.kind](self.value)
+        if wrong:
+            raise ValueError(f"value: a fact of the kind {self.kind} takes {wrong}")
+        return self
+
+    @property
+    def at(self) -> datetime:
+        """The value of a `time`, UTC."""
+        return datetime.fromisoformat(str(self.value)).astimezone(UTC)
+
+
+def _wrong_text(value: object) -> str:
+    return "" if isinstance(value, str) and value.strip() and len(value) <= 10_000 else "1 to 10,000 characters"
+
+
+def _wrong_number(value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "" if number and math.isfinite(value) and abs(value) <= MAX_NUMBER else "a number up to 10^15"  # type: ignore[arg-type]
+
+
+def _wrong_time(value: object) -> str:
+    wanted = "an ISO 8601 time with its offset, such as 2026-03-02T09:00:00+08:00"
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return wanted
+    return "" if at and at.tzinfo and 1900 <= at.year < 2200 else wanted
+
+
+def _wrong_code(value: object) -> str:
+    try:
+        _CODE.validate_python(value, strict=True)
+    except ValidationError:
+        return "a code of at most 100 letters and digits without spaces"
+    return ""
+
+
+def _wrong_yes_no(value: object) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
+_WRONG = {
+    "text": _wrong_text,
+    "number": _wrong_number,
+    "time": _wrong_time,
+    "code": _wrong_code,
+    "yes_no": _wrong_yes_no,
+}
+
+
+class Classify(Command):
+    """Chooses what kind of answer the office will give."""
+
+    answer_kind: AnswerKind
+
+
+class Grade(Command):
+    """Judges how grave the matter is for the public, by the pack in force; again with another level to change it."""
+
+    level: Code
+    reason: Text
+
+
+class Assign(Command):
+    """Tells one unit to handle the matter; again with another unit to change it."""
+
+    unit: UnitCode
+    reason: Text | None = None
+
+
+class Accept(Command):
+    """The assigned unit takes the matter on."""
+
+
+class Return(Command):
+    """The assigned unit gives the matter back, with its explanation."""
+
+    reason: Text
+
+
+class Transfer(Command):
+    """Makes another unit accountable for the matter. Who handles it stays as assigned."""
+
+    unit: UnitCode
+    reason: Text
+
+
+class RecordHandling(Command):
+    """Records what was done about the real problem, or for the answer."""
+
+    track: Track
+    text: Text
+
+
+class Resolve(Command):
+    """The handling is completed on both tracks."""
+
+    reason: Text
+
+
+class FollowUp(Command):
+    """Somebody looked again at the matter after it was handled."""
+
+    text: Text
+
+
+class Reopen(Command):
+    """Opens a resolved or closed matter again; both tracks are then to be recorded anew."""
+
+    reason: Text
+
+
+class Close(Command):
+    """Ends the office's work on a resolved matter."""
+
+    reason: Text
+
+
+class Merge(Command):
+    """This incident is the same matter as `into` and goes on there."""
+
+    into: IncidentId
+    reason: Text | None = None
+
+
+class Split(Command):
+    """Lets reports of another matter leave for an incident of their own."""
+
+    reports: tuple[ReportId, ...] = Field(min_length=1, max_length=500)
+
+
+VERBS: Mapping[str, type[Command]] = {
+    "instruct": Instruct,
+    "request-verification": RequestVerification,
+    "establish-fact": EstablishFact,
+    "classify": Classify,
+    "grade": Grade,
+    "assign": Assign,
+    "accept": Accept,
+    "return": Return,
+    "transfer": Transfer,
+    "record-handling": RecordHandling,
+    "resolve": Resolve,
+    "follow-up": FollowUp,
+    "reopen": Reopen,
+    "close": Close,
+    "merge": Merge,
+    "split": Split,
+}
+"""What staff may ask of an incident, by the last part of its path."""
+
+
+class OpenIncident(Command):
+    """A report came in that belongs to no open incident. `basis` is the report as `stream@version`."""
+
+    unit: UnitCode
+    report: ReportId
+    discovered_at: Instant
+    category: Code | None = None
+    matter: Digest | None = None
+    basis: Basis
+
+
+class AttachReport(Command):
+    """A further report of the incident's matter came in."""
+
+    unit: UnitCode
+    report: ReportId
+    discovered_at: Instant
+    basis: Basis
+
+
+class RecordAnswerPublished(Command):
+    """The office published a statement of facts on the incident; `unit` is whose statement it is."""
+
+    statement: StatementId
+    unit: UnitCode
+    basis: Basis
+
+
+class Absorb(Command):
+    """Another incident was merged into this one."""
+
+    incident: IncidentId
+    reports: tuple[ReportId, ...]
+    discovered_at: Instant
+
+
+class Received(Command):
+    """A report as ingest told it: which unit knew of it, and since when."""
+
+    report: ReportId
+    unit: UnitCode
+    discovered_at: Instant
+
+
+class OpenSplit(Command):
+    """An incident of its own for the reports that left another one."""
+
+    unit: UnitCode
+    reports: tuple[Received, ...] = Field(min_length=1)
+
+
+class PlaceUnits(Command):
+    """The tree of units as it should stand; several places of one unit differ in `since`."""
+
+    units: tuple[UnitPlaced, ...]
+
+
+class PackFile(Command):
+    """A pack among this service's policies."""
+
+    pack: Code
+    version: Code
+    digest: Digest
+    effective_from: Instant
+
+
+class LoadPacks(Command):
+    """The packs among this service's policies."""
+
+    packs: tuple[PackFile, ...]
+
+
+class AssignPack(Command):
+    """A unit and those below it work by this pack from `since` on."""
+
+    unit: UnitCode
+    policy: PolicyRef
+    since: Instant

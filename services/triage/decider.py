@@ -1,0 +1,431 @@
+"""The rules of an incident: who may do what, in which state, and what is recorded then.
+
+A right is judged over the accountable unit for decisions, and over the assigned unit as well for work on the matter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from schemas import triage
+from schemas.envelope import Event
+from schemas.fields import Fact, Typed
+from schemas.triage import AnswerKind, FactValue, Track
+from services.kernel.decider import Ctx, Decided, Decider, Moved, Occurred
+from services.kernel.policy import Figures, LoadedPack, Proposal, propose_level
+from services.kernel.problems import Malformed, Rejected
+from services.triage import commands as c
+
+Phase = Literal["new", "open", "resolved", "closed", "merged"]
+TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the answer"}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What later decisions on the incident depend on."""
+
+    id: str = ""
+    phase: Phase = "new"
+    unit: str = ""
+    """The accountable unit."""
+    assigned: str | None = None
+    accepted: bool = False
+    verifying: frozenset[str] = frozenset()
+    """Units that were asked to establish facts."""
+    level: str | None = None
+    rank: int = 0
+    answer_kind: AnswerKind | None = None
+    discovered_at: datetime | None = None
+    reports: tuple[str, ...] = ()
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    handled: frozenset[Track] = frozenset()
+    """Tracks on which handling was recorded since the matter was opened, or opened again."""
+    statements: frozenset[str] = frozenset()
+    """Published statements that were recorded as the answer."""
+    merged_into: str | None = None
+    drill: bool = False
+
+
+class Reach(NamedTuple):
+    """How far the matter had spread as far as triage knows, and the reports that say so, as `stream@version`."""
+
+    figures: Figures
+    basis: tuple[str, ...]
+
+
+def initial_state() -> State:
+    """An incident that does not exist yet."""
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after the event."""
+    match event.data:
+        case triage.IncidentOpened() as data:
+            return replace(
+                state,
+                id=event.stream,
+                phase="open",
+                unit=data.unit,
+                discovered_at=data.discovered_at,
+                reports=(data.report,),
+                drill=event.drill,
+            )
+        case triage.IncidentReportAttached() as data:
+            return replace(state, reports=_with(state.reports, data.report))
+        case triage.IncidentReportDetached() as data:
+            return replace(state, reports=_without(state.reports, data.report))
+        case triage.IncidentSplit() as data:
+            return replace(state, reports=_without(state.reports, *data.reports))
+        case triage.IncidentAbsorbed() as data:
+            earlier = min(data.discovered_at, state.discovered_at or data.discovered_at)
+            return replace(state, reports=_with(state.reports, *data.reports), discovered_at=earlier)
+        case triage.IncidentVerificationRequested() as data:
+            return replace(state, verifying=state.verifying | {data.unit})
+        case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
+            return replace(state, facts={**state.facts, data.key: data})
+        case triage.IncidentClassified() as data:
+            return replace(state, answer_kind=data.answer_kind)
+        case triage.IncidentGraded() | triage.IncidentRegraded() as data:
+            return replace(state, level=data.level, rank=data.rank)
+        case triage.IncidentAssigned() as data:
+            return replace(state, assigned=data.unit, accepted=False)
+        case triage.IncidentAccepted():
+            return replace(state, accepted=True)
+        case triage.IncidentReturned():
+            return replace(state, assigned=None, accepted=False)
+        case triage.IncidentTransferred() as data:
+            return replace(state, unit=data.unit)
+        case triage.IncidentHandlingRecorded() as data:
+            said = {data.statement} if data.statement else set()
+            return replace(state, handled=state.handled | {data.track}, statements=state.statements | said)
+        case triage.IncidentResolved():
+            return replace(state, phase="resolved")
+        case triage.IncidentClosed():
+            return replace(state, phase="closed")
+        case triage.IncidentReopened():
+            return replace(state, phase="open", handled=frozenset())
+        case triage.IncidentMerged() as data:
+            return replace(state, phase="merged", merged_into=data.into)
+    return state
+
+
+def _with(reports: tuple[str, ...], *further: str) -> tuple[str, ...]:
+    return (*reports, *(report for report in further if report not in reports))
+
+
+def _without(reports: tuple[str, ...], *leaving: str) -> tuple[str, ...]:
+    return tuple(report for report in reports if report not in leaving)
+
+
+class Right(NamedTuple):
+    """Which roles may do something, and over which units one of them must be held."""
+
+    act: str
+    roles: tuple[str, ...]
+    units: Callable[[State], Sequence[str | None]]
+
+
+def _accountable(state: State) -> Sequence[str | None]:
+    return (state.unit,)
+
+
+def _working(state: State) -> Sequence[str | None]:
+    return (state.assigned, state.unit)
+
+
+def _assigned(state: State) -> Sequence[str | None]:
+    return (state.assigned or state.unit,)
+
+
+def _verifying(state: State) -> Sequence[str | None]:
+    return (state.assigned, state.unit, *sorted(state.verifying))
+
+
+RIGHTS: Mapping[type[c.Command], Right] = {
+    c.Instruct: Right("instruct", ("chief",), _accountable),
+    c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable),
+    c.EstablishFact: Right("establish-fact", ("verifier",), _verifying),
+    c.Classify: Right("classify", ("duty_officer",), _accountable),
+    c.Grade: Right("grade", ("duty_officer",), _accountable),
+    c.Assign: Right("assign", ("duty_officer",), _accountable),
+    c.Accept: Right("accept", ("handler",), _assigned),
+    c.Return: Right("return", ("handler",), _assigned),
+    c.Transfer: Right("transfer", ("chief",), _accountable),
+    c.RecordHandling: Right("record-handling", ("handler",), _working),
+    c.Resolve: Right("resolve", ("handler",), _working),
+    c.FollowUp: Right("follow-up", ("handler", "chief"), _working),
+    c.Reopen: Right("reopen", ("chief",), _accountable),
+    c.Close: Right("close", ("chief",), _accountable),
+    c.Merge: Right("merge", ("chief",), _accountable),
+    c.Split: Right("split", ("chief",), _accountable),
+}
+
+
+def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
+    """What the command makes happen.
+
+    `ctx.seen` holds, for Grade `reach` (a `Reach`), for EstablishFact `words` (reference -> text of the facts' texts),
+    for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
+    """
+    right = RIGHTS.get(type(command))
+    if right is None:
+        return _caused(state, command, ctx)
+    ctx.require(*right.roles, units=right.units(state), act=right.act)
+    if state.phase == "merged":
+        raise Rejected(f"{state.id} was merged into {state.merged_into}; {right.act} there", into=state.merged_into)
+    if state.phase == "closed" and not isinstance(command, c.Reopen | c.FollowUp):
+        raise Rejected(f"{state.id} is closed; reopen it first, then {right.act}")
+    return _decided(state, command, ctx)
+
+
+def _caused(state: State, command: c.Command, ctx: Ctx) -> Decided:
+    """What follows from other events. No rule refuses it."""
+    match command:
+        case c.OpenIncident():
+            if state.phase != "new":
+                return []
+            opened = triage.IncidentOpened(
+                unit=command.unit,
+                report=command.report,
+                discovered_at=command.discovered_at,
+                category=command.category,
+                matter=command.matter,
+            )
+            return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
+        case c.AttachReport():
+            if state.merged_into:
+                raise Moved(state.merged_into)
+            if state.phase == "new" or command.report in state.reports:
+                return []
+            attached = triage.IncidentReportAttached(
+                report=command.report, unit=command.unit, discovered_at=command.discovered_at
+            )
+            return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
+        case c.RecordAnswerPublished():
+            if state.merged_into:
+                raise Moved(state.merged_into)
+            if state.phase == "new" or command.statement in state.statements:
+                return []
+            answered = triage.IncidentHandlingRecorded(track="answer", statement=command.statement)
+            return [Occurred(answered, basis=(command.basis,), unit=command.unit)]
+        case c.Absorb():
+            earlier = min(command.discovered_at, state.discovered_at or command.discovered_at)
+            return [triage.IncidentAbsorbed(incident=command.incident, reports=command.reports, discovered_at=earlier)]
+        case c.OpenSplit():
+            first, *others = command.reports
+            return [
+                triage.IncidentOpened(unit=command.unit, report=first.report, discovered_at=first.discovered_at),
+                *(
+                    triage.IncidentReportAttached(
+                        report=other.report, unit=other.unit, discovered_at=other.discovered_at
+                    )
+                    for other in others
+                ),
+            ]
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
+    """What staff decided, on an incident that is neither merged nor, but for looking back, closed."""
+    tree = ctx.offices.basis
+    match command:
+        case c.Instruct():
+            return [triage.IncidentInstructionGiven(text=Typed(text=command.text))]
+        case c.RequestVerification():
+            ctx.offices.unit(command.unit)
+            asked = triage.IncidentVerificationRequested(unit=command.unit, text=_typed(command.text))
+            return [Occurred(asked, basis=tree)]
+        case c.EstablishFact():
+            return _establish(state, command, ctx)
+        case c.Classify():
+            return _classify(state, command, ctx)
+        case c.Grade():
+            return _grade(state, command, ctx)
+        case c.Assign():
+            _must_be_open(state, "assign")
+            ctx.offices.unit(command.unit)
+            if command.unit == state.assigned:
+                raise Rejected(f"{state.id} is assigned to {command.unit} already; name another unit")
+            assigned = triage.IncidentAssigned(unit=command.unit, reason=_typed(command.reason))
+            return [Occurred(assigned, basis=tree)]
+        case c.Accept():
+            unit = _assigned_unit(state, "accept")
+            if state.accepted:
+                raise Rejected(f"{unit} has accepted {state.id} already; record the handling, or return it")
+            return [triage.IncidentAccepted(unit=unit)]
+        case c.Return():
+            unit = _assigned_unit(state, "return")
+            return [triage.IncidentReturned(unit=unit, reason=Typed(text=command.reason))]
+        case c.Transfer():
+            _must_be_open(state, "transfer")
+            ctx.offices.unit(command.unit)
+            if command.unit == state.unit:
+                raise Rejected(f"{command.unit} is accountable for {state.id} already; name another unit")
+            transferred = triage.IncidentTransferred(
+                unit=command.unit, previous=state.unit, reason=Typed(text=command.reason)
+            )
+            return [Occurred(transferred, basis=tree)]
+        case c.RecordHandling():
+            return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
+        case c.Resolve():
+            _must_be_open(state, "resolve")
+            missing = [TRACKS[track] for track in TRACKS if track not in state.handled]
+            if missing:
+                raise Rejected(
+                    f"{state.id} cannot be resolved: nothing is recorded for {' and '.join(missing)}; "
+                    "record the handling on both tracks first",
+                    missing=[track for track in TRACKS if track not in state.handled],
+                )
+            return [triage.IncidentResolved(reason=Typed(text=command.reason))]
+        case c.FollowUp():
+            if state.phase == "open":
+                raise Rejected(f"{state.id} is still being handled; follow up after it is resolved")
+            return [triage.IncidentFollowedUp(text=Typed(text=command.text))]
+        case c.Reopen():
+            if state.phase == "open":
+                raise Rejected(f"{state.id} is open; only a resolved or closed incident is reopened")
+            return [triage.IncidentReopened(reason=Typed(text=command.reason))]
+        case c.Close():
+            if state.phase != "resolved":
+                raise Rejected(f"{state.id} is not resolved; resolve it first, then close it")
+            return [triage.IncidentClosed(reason=Typed(text=command.reason))]
+        case c.Merge():
+            return _merge(state, command, ctx)
+        case c.Split():
+            return _split(state, command, ctx)
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _typed(text: str | None) -> Typed | None:
+    return None if text is None else Typed(text=text)
+
+
+def _must_be_open(state: State, act: str) -> None:
+    if state.phase == "resolved":
+        raise Rejected(f"{state.id} is resolved; reopen it first, then {act}")
+
+
+def _assigned_unit(state: State, act: str) -> str:
+    _must_be_open(state, act)
+    if state.assigned is None:
+        raise Rejected(f"{state.id} is assigned to no unit; a duty officer assigns it before anyone can {act} it")
+    return state.assigned
+
+
+def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
+    model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
+    if known := state.facts.get(command.key):
+        if _same(known, command, ctx.seen.get("words", {})):
+            return []
+        model = triage.IncidentFactRevised
+    fact = model(key=command.key, kind=command.kind, source=Typed(text=command.source), **_value(command))
+    return [fact]
+
+
+def _value(command: c.EstablishFact) -> dict[str, Any]:
+    """The one value field of the fact that its kind has."""
+    value = command.value
+    match command.kind:
+        case "text":
+            return {"words": Typed(text=str(value))}
+        case "number":
+            return {"number": float(value)}
+        case "time":
+            return {"at": command.at}
+        case "code":
+            return {"code": str(value)}
+        case "yes_no":
+            return {"yes": bool(value)}
+
+
+def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | None]) -> bool:
+    if known.kind != command.kind:
+        return False
+    if command.kind == "text":
+        return known.words is not None and words.get(known.words.ref) == command.value
+    return all(getattr(known, name) == value for name, value in _value(command).items())
+
+
+def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
+    if command.answer_kind == state.answer_kind:
+        raise Rejected(f"{state.id} is to get the kind of answer {command.answer_kind} already; choose another one")
+    pack = ctx.offices.pack(state.unit)
+    category = next((category for category in pack.model.categories if category.kind == command.answer_kind), None)
+    if category is None:
+        raise Rejected(f"{_name(pack)} has no rule for the kind of answer {command.answer_kind}; choose another one")
+    if state.level is not None and state.level not in category.levels:
+        raise Rejected(
+            f"{_name(pack)} does not allow {command.answer_kind} at the level {state.level}; choose another one"
+        )
+    return [_by_pack(triage.IncidentClassified(answer_kind=command.answer_kind), pack, ctx)]
+
+
+def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
+    pack = ctx.offices.pack(state.unit)
+    levels = {level.code: level.rank for level in pack.model.levels}
+    rank = levels.get(command.level)
+    if rank is None:
+        raise Malformed(
+            f"level: {_name(pack)} has no level {command.level!r}; its levels are {', '.join(levels)}", field="level"
+        )
+    if command.level == state.level:
+        raise Rejected(f"{state.id} is graded {command.level} already; choose another level")
+    reach: Reach | None = ctx.seen.get("reach")
+    proposal = proposed(pack, reach)
+    judged: dict[str, Any] = {
+        "level": command.level,
+        "rank": rank,
+        "reason": Typed(text=command.reason),
+        "proposed": proposal.level if proposal else None,
+        "rule": proposal.rule if proposal else None,
+    }
+    fact: Fact
+    if state.level is None:
+        fact = triage.IncidentGraded(**judged)
+    else:
+        fact = triage.IncidentRegraded(previous=state.level, previous_rank=state.rank, **judged)
+    return [_by_pack(fact, pack, ctx, *(reach.basis if reach else ()))]
+
+
+def proposed(pack: LoadedPack, reach: Reach | None) -> Proposal | None:
+    """What the figures propose by the pack; None where nothing was measured."""
+    return propose_level(pack, reach.figures) if reach and reach.basis else None
+
+
+def _by_pack(fact: Fact, pack: LoadedPack, ctx: Ctx, *basis: str) -> Occurred:
+    return Occurred(fact, policy=pack.ref, basis=(*ctx.offices.basis, *basis))
+
+
+def _name(pack: LoadedPack) -> str:
+    return pack.ref.partition("#")[0]
+
+
+def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
+    into: State = ctx.seen["into"]
+    ctx.require("chief", units=(into.unit,), act="merge")
+    if command.into == state.id:
+        raise Rejected(f"{state.id} cannot be merged into itself; name the other incident")
+    if into.merged_into:
+        raise Rejected(
+            f"{into.id} was itself merged into {into.merged_into}; merge into that one", into=into.merged_into
+        )
+    if into.phase in ("resolved", "closed"):
+        raise Rejected(f"{into.id} is {into.phase}; reopen it first, then merge")
+    if into.drill != state.drill:
+        raise Rejected("an exercise and a real matter are never merged")
+    return [triage.IncidentMerged(into=command.into, reason=_typed(command.reason))]
+
+
+def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
+    strangers = [report for report in command.reports if report not in state.reports]
+    if strangers:
+        raise Rejected(f"{', '.join(strangers)} does not belong to {state.id}; name reports that do")
+    if not set(state.reports) - set(command.reports):
+        raise Rejected(f"every report would leave {state.id}; keep at least one, or merge it into another incident")
+    leaving = tuple(dict.fromkeys(command.reports))
+    return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving)]
+
+
+DECIDER = Decider("incident", initial_state, evolve, decide)

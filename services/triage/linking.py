@@ -1,0 +1,63 @@
+"""Commands that concern two incidents: merging one into another, and splitting one. Each is one transaction."""
+
+from schemas.fields import parse_instant
+from services.kernel import commands
+from services.kernel.commands import Answer, Caller, check_version, with_seen
+from services.kernel.decider import Ctx
+from services.kernel.problems import Malformed, NotFound
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+from services.triage import views
+from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
+
+
+async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -> Answer:
+    """`incident.merged` on the stream and `incident.absorbed` on the other, both or neither.
+
+    The caller's version is that of the stream. Of two opposite merges at once one finds the other done: 412.
+    """
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await session.load([stream, command.into])
+        _must_exist(session, stream)
+        check_version(session, stream, caller)
+        leaving, into = session.streams[stream], session.streams[command.into]
+        if into.version == 0:
+            raise Malformed(f"into: there is no {command.into}", field="into")
+        events = session.decide(stream, command, with_seen(ctx, {"into": into.state}))
+        absorb = Absorb(incident=stream, reports=leaving.state.reports, discovered_at=leaving.state.discovered_at)
+        events += session.decide(command.into, absorb, ctx)
+        return commands.answer(session, stream, events)
+
+    return await commands.transact(runtime, caller, act)
+
+
+async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -> Answer:
+    """`incident.split` on the stream, and a new incident with the reports that leave; the answer names it as `into`."""
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await session.load([stream])
+        _must_exist(session, stream)
+        check_version(session, stream, caller)
+        parent, new = session.streams[stream], ctx.ids.new("incident")
+        events = session.decide(stream, command, with_seen(ctx, {"into": new}))
+        session.begin(new).drill = parent.drill
+        known = await views.received(session.connection, command.reports)
+        # A report that was attached is in the view: it is written when the report is taken in.
+        reports = sorted(
+            (
+                Received(report=report, unit=unit, discovered_at=parse_instant(since))
+                for report, (unit, since) in known.items()
+            ),
+            key=lambda report: (report.discovered_at, report.report),
+        )
+        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=tuple(reports)), ctx)
+        answer = commands.answer(session, stream, events)
+        return Answer({**answer.body, "into": new}, answer.status, answer.version, answer.events)
+
+    return await commands.transact(runtime, caller, act)
+
+
+def _must_exist(session: Session, stream: str) -> None:
+    if session.streams[stream].version == 0:
+        raise NotFound(f"there is no {stream}")

@@ -1,0 +1,134 @@
+"""What stands in `units.yaml` and in the policy folder becomes events when the service starts; only what is new."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from schemas.fields import Code, UnitCode
+from schemas.triage import UnitPlaced
+from services.kernel.commands import Answer, Caller, transact
+from services.kernel.decider import Ctx
+from services.kernel.problems import Rejected
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
+from services.triage.packs import POLICIES
+from services.triage.units import TREE
+
+FILE = "units.yaml"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Place(_Model):
+    """A unit's place in the tree; `since` is the file's where it is absent."""
+
+    unit: UnitCode
+    kind: Literal["city", "county", "town", "department"]
+    name: Code
+    parent: UnitCode | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class PackOf(_Model):
+    """The pack of a unit and of those below it that have none of their own."""
+
+    unit: UnitCode
+    pack: Code
+
+
+class UnitsFile(_Model):
+    """`units.yaml`: a unit that moves stands there twice, with its new parent and a later `since`."""
+
+    since: AwareDatetime
+    units: tuple[Place, ...]
+    packs: tuple[PackOf, ...]
+
+    def places(self) -> tuple[UnitPlaced, ...]:
+        """The places as events have them."""
+        return tuple(
+            UnitPlaced(
+                unit=place.unit,
+                kind=place.kind,
+                name=place.name,
+                parent=place.parent,
+                since=place.since or self.since,
+                until=place.until,
+            )
+            for place in self.units
+        )
+
+
+class UnitsError(ValueError):
+    """`units.yaml` cannot be used; the text says where and why."""
+
+
+def read(path: Path) -> UnitsFile:
+    """The file, checked in itself. Raises `UnitsError`; whether it makes a tree is for the decider to say."""
+    try:
+        content: Any = yaml.safe_load(path.read_text("utf-8"))
+        return UnitsFile.model_validate(content)
+    except FileNotFoundError:
+        raise UnitsError(f"{path} is missing; it names the units of the deployment and the pack of each") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UnitsError(f"{path} is not readable as YAML: {error}") from None
+    except ValidationError as error:
+        places = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise UnitsError(f"{path}: {'; '.join(places)}") from None
+
+
+async def place(runtime: Runtime) -> None:
+    """Places the units, loads the packs and assigns them. Changes nothing where all of it is known."""
+    path = runtime.settings.policies / FILE
+    file = read(path)
+
+    async def units(session: Session, ctx: Ctx) -> Answer:
+        await session.load([TREE])
+        return _done(session.decide(TREE, PlaceUnits(units=file.places()), ctx))
+
+    async def packs(session: Session, ctx: Ctx) -> Answer:
+        await session.load([POLICIES])
+        events = session.decide(POLICIES, _loaded(runtime), ctx)
+        for command in _assigned(runtime, file, path):
+            events += session.decide(POLICIES, command, ctx)
+        return _done(events)
+
+    await transact(runtime, Caller(), units)
+    await transact(runtime, Caller(), packs)
+
+
+def _done(events: list[Any]) -> Answer:
+    return Answer({"events": [event.id for event in events]}, events=tuple(events))
+
+
+def _loaded(runtime: Runtime) -> LoadPacks:
+    return LoadPacks(
+        packs=tuple(
+            PackFile(
+                pack=pack.model.id,
+                version=str(pack.model.version),
+                digest=pack.digest,
+                effective_from=pack.model.effective_at,
+            )
+            for pack in runtime.packs.values()
+        )
+    )
+
+
+def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]:
+    """Every version of each unit's pack, from the one that comes into effect first."""
+    wanted: list[tuple[datetime, AssignPack]] = []
+    for of in file.packs:
+        versions = [pack for pack in runtime.packs.values() if pack.model.id == of.pack]
+        if not versions:
+            raise Rejected(f"{path}: no pack of the policy folder has the id {of.pack!r}, which {of.unit} works by")
+        for pack in versions:
+            since = pack.model.effective_at
+            wanted.append((since, AssignPack(unit=of.unit, policy=pack.ref, since=since)))
+    return [command for _, command in sorted(wanted, key=lambda item: (item[0], item[1].unit, item[1].policy))]

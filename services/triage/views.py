@@ -1,0 +1,603 @@
+"""What triage shows: incidents with their reports, facts and records, as tables folded from events.
+
+What an incident's own events say and what ingest says of a report stand in rows of their own, so that it does not
+matter which topic arrives first. Instants are texts in UTC that sort as times do. Words are kept as references;
+`resolve` gives their text.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Float, Index, Integer, Table, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import ingest, triage
+from schemas.envelope import Event
+from schemas.fields import WordsRef, instant
+from services.kernel import offices, tables
+from services.kernel.columns import key
+from services.kernel.policy import Figures
+from services.kernel.views import Key, Row, View
+from services.triage.decider import Reach, State
+
+METADATA = tables.metadata()
+
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("id", key(), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", key(16), nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("assigned", key()),
+    Column("accepted", Boolean, nullable=False),
+    Column("lead", key()),
+    Column("level", key(100)),
+    Column("rank", Integer),
+    Column("policy", key(200)),
+    Column("answer_kind", key(16)),
+    Column("category", key(100)),
+    Column("discovered_at", key(27), nullable=False),
+    Column("opened_at", key(27), nullable=False),
+    Column("updated_at", key(27), nullable=False),
+    Column("graded_at", key(27)),
+    Column("assigned_at", key(27)),
+    Column("accepted_at", key(27)),
+    Column("handled_problem", key(27)),
+    Column("handled_answer", key(27)),
+    Column("resolved_at", key(27)),
+    Column("closed_at", key(27)),
+    Column("merged_into", key()),
+    Column("reports", Integer, nullable=False),
+    Column("drill", Boolean, nullable=False),
+    Index(None, "opened_at", "id"),
+    Index(None, "merged_into"),
+)
+"""One row an incident; `revision` counts what staff decided, `reports` those that belong to it now."""
+
+INCIDENT_UNITS = Table(
+    "incident_units",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("unit", key(), primary_key=True),
+    Index(None, "unit"),
+)
+"""Units that are or were concerned with an incident: they, and those above them, see it."""
+
+INCIDENT_REPORTS = Table(
+    "incident_reports",
+    METADATA,
+    Column("report_id", key(), primary_key=True),
+    Column("incident_id", key(), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index(None, "incident_id"),
+)
+"""Which reports belong, or belonged, to which incident. `position` is the incident's version that took it in."""
+
+INCIDENT_FACTS = Table(
+    "incident_facts",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("key", key(100), primary_key=True),
+    Column("kind", key(8), nullable=False),
+    Column("words", key(36)),
+    Column("number", Float),
+    Column("at", key(27)),
+    Column("code", key(100)),
+    Column("yes", Boolean),
+    Column("source", key(36), nullable=False),
+    Column("established_at", key(27), nullable=False),
+    Column("revised_at", key(27)),
+)
+
+INCIDENT_NOTES = Table(
+    "incident_notes",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("type", key(100), nullable=False),
+    Column("recorded_at", key(27), nullable=False),
+    Column("actor", key(130), nullable=False),
+    Column("unit", key()),
+    Column("track", key(8)),
+    Column("statement", key()),
+    Column("words", key(36)),
+)
+"""What staff wrote on an incident (instructions, reasons, handling, follow-ups), and the answers published."""
+
+MATTERS = Table(
+    "matters",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("matter", key(64), primary_key=True),
+    Column("incident_id", key(), primary_key=True),
+    Index(None, "matter"),
+)
+"""Which incidents were opened for a matter of a unit."""
+
+REPORTS = Table(
+    "reports",
+    METADATA,
+    Column("report_id", key(), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("channel", key(100), nullable=False),
+    Column("category", key(100)),
+    Column("discovered_at", key(27), nullable=False),
+    Column("received_at", key(27), nullable=False),
+    Column("subject", key(36), nullable=False),
+    Column("text", key(36), nullable=False),
+    Column("url", key(36)),
+    Column("place", key(36)),
+    Column("request", key(36)),
+    Column("clicks", BigInteger),
+    Column("comments", BigInteger),
+    Column("mainstream_sites", BigInteger),
+    Column("measured_at", key(27)),
+    Column("measured_version", Integer),
+)
+"""One row a report as ingest tells it, with the newest figures of its reach."""
+
+ERASED = "[erased]"
+"""Stands for words that were erased; words that have not arrived yet are null."""
+STATES = ("open", "assigned", "accepted", "resolved", "closed", "merged")
+REACH = ("clicks", "comments", "mainstream_sites")
+SHOWN_REPORTS = 500
+"""At most as many reports stand in one incident's answer."""
+
+
+# folds
+
+
+def _own(event: Event) -> list[Key]:
+    return [(event.stream,)] if event.kind == "incident" else []
+
+
+def _incident(key: Key, row: Row | None, event: Event) -> Row | None:
+    if isinstance(event.data, triage.IncidentOpened):
+        row = _opened(event, event.data)
+    if row is None:
+        return None
+    row = {
+        **row,
+        **_changes(row, event),
+        "version": event.version,
+        "revision": row["revision"] + (event.actor != "system"),
+        "updated_at": event.recorded_text,
+    }
+    return {**row, "state": _state(row)}
+
+
+def _opened(event: Event, data: triage.IncidentOpened) -> Row:
+    return {
+        **dict.fromkeys(INCIDENTS.columns.keys()),
+        "id": event.stream,
+        "revision": 0,
+        "unit": data.unit,
+        "accepted": False,
+        "category": data.category,
+        "discovered_at": instant(data.discovered_at),
+        "opened_at": event.recorded_text,
+        "reports": 1,
+        "drill": event.drill,
+    }
+
+
+def _state(row: Row) -> str:
+    if row["merged_into"]:
+        return "merged"
+    if row["closed_at"]:
+        return "closed"
+    if row["resolved_at"]:
+        return "resolved"
+    if row["accepted"]:
+        return "accepted"
+    return "assigned" if row["assigned"] else "open"
+
+
+def _changes(row: Row, event: Event) -> Row:
+    at = event.recorded_text
+    match event.data:
+        case triage.IncidentReportAttached():
+            return {"reports": row["reports"] + 1}
+        case triage.IncidentReportDetached():
+            return {"reports": row["reports"] - 1}
+        case triage.IncidentSplit() as data:
+            return {"reports": row["reports"] - len(data.reports)}
+        case triage.IncidentAbsorbed() as data:
+            earlier = min(row["discovered_at"], instant(data.discovered_at))
+            return {"reports": row["reports"] + len(data.reports), "discovered_at": earlier}
+        case triage.IncidentClassified() as data:
+            return {"answer_kind": data.answer_kind}
+        case triage.IncidentGraded() | triage.IncidentRegraded() as data:
+            return {"level": data.level, "rank": data.rank, "policy": event.policy, "graded_at": at}
+        case triage.IncidentAssigned() as data:
+            return {"assigned": data.unit, "accepted": False, "assigned_at": at, "accepted_at": None}
+        case triage.IncidentAccepted():
+            return {"accepted": True, "accepted_at": at}
+        case triage.IncidentReturned():
+            return {"assigned": None, "accepted": False, "assigned_at": None, "accepted_at": None}
+        case triage.IncidentTransferred() as data:
+            return {"unit": data.unit}
+        case triage.IncidentLeadTaken() as data:
+            return {"lead": data.unit}
+        case triage.IncidentHandlingRecorded() as data:
+            return {f"handled_{data.track}": at}
+        case triage.IncidentResolved():
+            return {"resolved_at": at}
+        case triage.IncidentClosed():
+            return {"closed_at": at}
+        case triage.IncidentReopened():
+            return dict.fromkeys(("resolved_at", "closed_at", "handled_problem", "handled_answer"))
+        case triage.IncidentMerged() as data:
+            return {"merged_into": data.into}
+    return {}
+
+
+def _unit_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case (
+            triage.IncidentOpened()
+            | triage.IncidentAssigned()
+            | triage.IncidentTransferred()
+            | triage.IncidentLeadTaken()
+            | triage.IncidentVerificationRequested()
+        ) as data:
+            return [(event.stream, data.unit)]
+    return []
+
+
+def _unit(key: Key, row: Row | None, event: Event) -> Row:
+    return {"incident_id": key[0], "unit": key[1]}
+
+
+def _report_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
+            return [(data.report, event.stream)]
+        case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
+            return [(report, event.stream) for report in data.reports]
+    return []
+
+
+def _belongs(key: Key, row: Row | None, event: Event) -> Row:
+    leaves = isinstance(event.data, triage.IncidentSplit | triage.IncidentReportDetached)
+    position = row["position"] if row and leaves else event.version
+    return {"report_id": key[0], "incident_id": key[1], "position": position, "active": not leaves}
+
+
+def _fact_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
+            return [(event.stream, data.key)]
+    return []
+
+
+def _fact(key: Key, row: Row | None, event: Event) -> Row:
+    data: triage.IncidentFactEstablished | triage.IncidentFactRevised = event.data
+    return {
+        "incident_id": key[0],
+        "key": key[1],
+        "kind": data.kind,
+        "words": _ref(data.words),
+        "number": data.number,
+        "at": instant(data.at) if data.at else None,
+        "code": data.code,
+        "yes": data.yes,
+        "source": data.source.ref,
+        "established_at": row["established_at"] if row else event.recorded_text,
+        "revised_at": event.recorded_text if row else None,
+    }
+
+
+def _note_keys(event: Event) -> list[Key]:
+    if event.kind != "incident":
+        return []
+    handled = isinstance(event.data, triage.IncidentHandlingRecorded)
+    return [(event.stream, event.version)] if handled or _noted(event) else []
+
+
+def _note(key: Key, row: Row | None, event: Event) -> Row:
+    track, statement = getattr(event.data, "track", None), getattr(event.data, "statement", None)
+    return {
+        "incident_id": key[0],
+        "version": key[1],
+        "type": event.type,
+        "recorded_at": event.recorded_text,
+        "actor": event.actor,
+        "unit": event.unit,
+        "track": track,
+        "statement": statement,
+        "words": _noted(event),
+    }
+
+
+def _noted(event: Event) -> str | None:
+    return event.words.get("text") or event.words.get("reason")
+
+
+def _ref(words: WordsRef | None) -> str | None:
+    return words.ref if words else None
+
+
+def _matter_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case triage.IncidentOpened(matter=str()) as data:
+            return [(data.unit, data.matter, event.stream)]
+    return []
+
+
+def _matter(key: Key, row: Row | None, event: Event) -> Row:
+    return {"unit": key[0], "matter": key[1], "incident_id": key[2]}
+
+
+def _of_ingest(event: Event) -> list[Key]:
+    known = isinstance(event.data, ingest.ReportReceived | ingest.ReportReachMeasured)
+    return [(event.stream,)] if event.kind == "report" and known else []
+
+
+def _report(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case ingest.ReportReceived() as data:
+            row = {
+                **dict.fromkeys(REPORTS.columns.keys()),
+                "report_id": event.stream,
+                "unit": data.unit,
+                "channel": data.channel,
+                "category": data.category,
+                "discovered_at": instant(data.discovered_at),
+                "received_at": event.recorded_text,
+                "subject": data.subject.ref,
+                "text": data.text.ref,
+                "url": _ref(data.url),
+                "place": _ref(data.place),
+                "request": _ref(data.request),
+            }
+        case ingest.ReportReachMeasured() as data if row is not None:
+            at = instant(data.measured_at)
+            newer = row["measured_at"] is None or at >= row["measured_at"]
+            figures = {name: value for name in REACH if (value := getattr(data, name)) is not None}
+            older = {name: row[name] for name in REACH if row[name] is not None}
+            row = {**row, **({**older, **figures} if newer else {**figures, **older})}
+            row |= {"measured_at": at if newer else row["measured_at"], "measured_version": event.version}
+    return {**row, "version": event.version} if row else None
+
+
+VIEWS: tuple[View, ...] = (
+    *offices.views(METADATA),
+    View(INCIDENTS, _own, _incident),
+    View(INCIDENT_UNITS, _unit_keys, _unit),
+    View(INCIDENT_REPORTS, _report_keys, _belongs),
+    View(INCIDENT_FACTS, _fact_keys, _fact),
+    View(INCIDENT_NOTES, _note_keys, _note),
+    View(MATTERS, _matter_keys, _matter),
+    View(REPORTS, _of_ingest, _report),
+)
+
+
+# queries
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of incidents is narrowed to."""
+
+    unit: str | None = None
+    assigned: str | None = None
+    level: str | None = None
+    state: str | None = None
+    report_id: str | None = None
+
+
+async def resolve(connection: AsyncConnection, refs: Iterable[str | None]) -> Callable[[str | None], str | None]:
+    """A function from reference to text: None while the words have not arrived, `ERASED` where they were erased."""
+    wanted = sorted({ref for ref in refs if ref})
+    found: dict[str, str] = {}
+    contents, erased = METADATA.tables["contents"], METADATA.tables["erased"]
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        known = await connection.execute(select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(part)))
+        found.update({row.ref: row.words for row in known})
+        gone = await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(part)))
+        found.update(dict.fromkeys(gone.scalars(), ERASED))
+    return lambda ref: found.get(ref) if ref else None
+
+
+async def incidents(
+    connection: AsyncConnection,
+    units: frozenset[str],
+    filters: Filters,
+    after: tuple[str, str] | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], tuple[str, str] | None]:
+    """Incidents that concern one of `units`, newest first, and where the next page goes on (None at the end).
+
+    By report, the incident that the report belongs to now.
+    """
+    table = INCIDENTS
+    chosen = select(table).where(_concerns(units))
+    for name in ("unit", "assigned", "level", "state"):
+        if (value := getattr(filters, name)) is not None:
+            chosen = chosen.where(table.c[name] == value)
+    if filters.report_id is not None:
+        chosen = chosen.join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.incident_id == table.c.id).where(
+            INCIDENT_REPORTS.c.report_id == filters.report_id,
+            INCIDENT_REPORTS.c.active,
+            table.c.merged_into.is_(None),
+        )
+    if after is not None:
+        chosen = chosen.where(tuple_(table.c.opened_at, table.c.id) < after)
+    chosen = chosen.order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(limit + 1)
+    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    subjects = await _subjects(connection, [row["id"] for row in rows[:limit]])
+    items = [_shown(row, subjects.get(row["id"])) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return items, (last["opened_at"], last["id"]) if last else None
+
+
+def _concerns(units: frozenset[str]) -> ColumnElement[bool]:
+    concerned = select(INCIDENT_UNITS.c.incident_id).where(INCIDENT_UNITS.c.unit.in_(sorted(units)))
+    return INCIDENTS.c.id.in_(concerned)
+
+
+async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
+    """Incident -> subject of the first report that belongs to it."""
+    of = INCIDENT_REPORTS
+    first = (
+        select(of.c.incident_id, func.min(of.c.position).label("position"))
+        .where(of.c.incident_id.in_(ids), of.c.active)
+        .group_by(of.c.incident_id)
+        .subquery()
+    )
+    found = await connection.execute(
+        select(of.c.incident_id, REPORTS.c.subject)
+        .join(first, (first.c.incident_id == of.c.incident_id) & (first.c.position == of.c.position))
+        .join(REPORTS, REPORTS.c.report_id == of.c.report_id)
+        .where(of.c.active)
+        .order_by(of.c.report_id.desc())
+    )
+    refs = {row.incident_id: row.subject for row in found}
+    words = await resolve(connection, refs.values())
+    return {id_: words(ref) for id_, ref in refs.items()}
+
+
+_TIMES = (
+    "discovered_at",
+    "opened_at",
+    "updated_at",
+    "graded_at",
+    "assigned_at",
+    "accepted_at",
+    "resolved_at",
+    "closed_at",
+)
+
+
+def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
+    plain = ("id", "state", "unit", "assigned", "lead", "level", "rank", "policy", "answer_kind", "category", *_TIMES)
+    return {
+        **{name: row[name] for name in plain},
+        "subject": subject,
+        "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
+        "merged_into": row["merged_into"],
+        "report_count": row["reports"],
+        "drill": row["drill"],
+        "version": row["revision"],
+    }
+
+
+async def incident(connection: AsyncConnection, id_: str, units: frozenset[str]) -> dict[str, Any] | None:
+    """An incident with all that belongs to it and its words; None where there is none that concerns `units`."""
+    found = await connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == id_, _concerns(units)))
+    row = found.mappings().first()
+    if row is None:
+        return None
+    facts = await _rows(connection, INCIDENT_FACTS, id_, INCIDENT_FACTS.c.key)
+    notes = await _rows(connection, INCIDENT_NOTES, id_, INCIDENT_NOTES.c.version)
+    reports = await _reports(connection, id_)
+    absorbed = await connection.execute(
+        select(INCIDENTS.c.id).where(INCIDENTS.c.merged_into == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+    )
+    named = ("subject", "text", "url", "place", "request")
+    words = await resolve(
+        connection,
+        [
+            *(report[name] for report in reports for name in named),
+            *(fact[name] for fact in facts for name in ("words", "source")),
+            *(note["words"] for note in notes),
+        ],
+    )
+    written = [_shown_note(note, words) for note in notes]
+    return {
+        **_shown(dict(row), words(reports[0]["subject"]) if reports else None),
+        "absorbed": list(absorbed.scalars()),
+        "facts": [_shown_fact(fact, words) for fact in facts],
+        "reports": [
+            {
+                "id": report["report_id"],
+                **{name: report[name] for name in ("unit", "channel", "category", "discovered_at", "received_at")},
+                **{name: words(report[name]) for name in named},
+                "reach": {name: report[name] for name in (*REACH, "measured_at")},
+            }
+            for report in reports
+        ],
+        "handling": [note for note in written if note["track"]],
+        "notes": [note for note in written if not note["track"]],
+    }
+
+
+def _shown_note(note: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    plain = ("version", "type", "recorded_at", "actor", "unit", "track", "statement")
+    return {**{name: note[name] for name in plain}, "text": words(note["words"])}
+
+
+def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    values = {
+        "text": words(fact["words"]),
+        "number": fact["number"],
+        "time": fact["at"],
+        "code": fact["code"],
+        "yes_no": fact["yes"],
+    }
+    plain = ("key", "kind", "established_at", "revised_at")
+    return {**{name: fact[name] for name in plain}, "value": values[fact["kind"]], "source": words(fact["source"])}
+
+
+async def _rows(connection: AsyncConnection, table: Table, id_: str, order: Any) -> list[Row]:
+    found = await connection.execute(select(table).where(table.c.incident_id == id_).order_by(order))
+    return [dict(row) for row in found.mappings()]
+
+
+async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
+    of = INCIDENT_REPORTS
+    found = await connection.execute(
+        select(REPORTS)
+        .join(of, of.c.report_id == REPORTS.c.report_id)
+        .where(of.c.incident_id == id_, of.c.active)
+        .order_by(of.c.position, of.c.report_id)
+        .limit(SHOWN_REPORTS)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+async def reach(connection: AsyncConnection, id_: str) -> Reach:
+    """The largest of each figure that the incident's reports give, and the reports that give it.
+
+    They all measure one matter, so they are not added up.
+    """
+    of = INCIDENT_REPORTS
+    found = await connection.execute(
+        select(REPORTS.c.report_id, REPORTS.c.measured_version, *(REPORTS.c[name] for name in REACH))
+        .join(of, of.c.report_id == REPORTS.c.report_id)
+        .where(of.c.incident_id == id_, of.c.active, REPORTS.c.measured_at.is_not(None))
+        .order_by(REPORTS.c.report_id)
+    )
+    figures: dict[str, int] = {}
+    basis: dict[str, str] = {}
+    for row in found.mappings():
+        for name in REACH:
+            if row[name] is not None and row[name] > figures.get(name, -1):
+                figures[name] = row[name]
+                basis[name] = f"{row['report_id']}@{row['measured_version']}"
+    return Reach(Figures(**figures), tuple(sorted(set(basis.values()))))
+
+
+async def received(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Report -> the unit that received it and since when that knew of it."""
+    chosen = select(REPORTS.c.report_id, REPORTS.c.unit, REPORTS.c.discovered_at).where(REPORTS.c.report_id.in_(ids))
+    return {row.report_id: (row.unit, row.discovered_at) for row in await connection.execute(chosen)}
+
+
+async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
+    """What grading looks at: how far the matter has spread."""
+    return {"reach": await reach(connection, state.id)}
+
+
+async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
+    """What establishing a fact looks at: the texts of the facts so far."""
+    refs = [fact.words.ref for fact in state.facts.values() if fact.words]
+    words = await resolve(connection, refs)
+    return {"words": {ref: words(ref) for ref in refs}}
