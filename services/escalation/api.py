@@ -1,0 +1,131 @@
+"""Escalation's HTTP API: clocks, reports upward with their receipts, and the duty roster."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import UnitCode
+from services.escalation import roster, views
+from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, Receipt, ReportUpward
+from services.kernel import commands, http
+from services.kernel.decider import Actor
+from services.kernel.ids import stream_of
+from services.kernel.problems import Forbidden, NotFound
+from services.kernel.runtime import Runtime
+
+_INCIDENT = re.compile(r"incident-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The service's paths."""
+    api = http.router("/escalation/v1", "escalation")
+
+    async def command(caller: commands.Caller, incident: str, body: Body) -> Response:
+        """`If-Match` is optional here; where it is sent, it must name the newest version."""
+
+        async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
+            row = await views.matter(connection, incident)
+            return {"into": row["merged_into"] if row else None}
+
+        stream, named = stream_of("clock", _checked(incident)), caller.version is not None
+        return http.reply(await commands.execute(runtime, caller, stream, body, staff=named, see=see))
+
+    @api.get("/clocks")
+    async def list_clocks(
+        staff: http.Staff,
+        incident: str | None = None,
+        unit: UnitCode | None = None,
+        state: Literal["running", "met", "breached", "annulled", "cancelled"] | None = None,
+        due_before: AwareDatetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: str | None = None,
+    ) -> Response:
+        """Clocks of the units that the caller sees, in order of due instant; `unit` narrows to it and those below."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            units = offices.below(staff.unit) if staff.unit else frozenset()
+            if unit is not None:
+                units &= offices.below(unit)
+            items, next_ = await views.clocks(
+                connection, units, incident=incident, state=state, due_before=due_before, cursor=cursor, limit=limit
+            )
+        return http.json_response({"items": items, "next": next_})
+
+    @api.get("/incidents/{id}")
+    async def read_incident(id: str, staff: http.Staff) -> Response:
+        """An incident's clocks and reports upward, with the version that `If-Match` takes."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            row = await views.matter(connection, _checked(id))
+            if row is None or row["unit"] is None:
+                raise NotFound(f"escalation knows no incident {id}")
+            _must_see(staff, offices.above(row["unit"]), row["unit"])
+            items, _ = await views.clocks(connection, offices.units, incident=id, limit=500)
+            reports = await views.reports(connection, id)
+        body = {
+            "id": id,
+            "version": row["revision"],
+            **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
+            "clocks": items,
+            "reports": reports,
+        }
+        return http.json_response(body, version=row["revision"])
+
+    @api.post("/incidents/{id}/report-upward")
+    async def report_upward(id: str, body: ReportUpward, caller: http.Command) -> Response:
+        """Report the matter to a unit above (002/7, 000 三(三)); marked unverified while no fact is established."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/receipt")
+    async def receipt(id: str, body: Receipt, caller: http.Command) -> Response:
+        """Confirm a report from below, or send it back with a reason."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/extend")
+    async def extend(id: str, body: Extend, caller: http.Command) -> Response:
+        """Move a limit that has not passed, where the pack allows it."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/annul")
+    async def annul(id: str, body: AnnulBreach, caller: http.Command) -> Response:
+        """A reviewer finds that a breach does not stand; breach and finding both stay on record."""
+        return await command(caller, id, body)
+
+    @api.get("/roster")
+    async def read_roster(unit: UnitCode, staff: http.Staff) -> Response:
+        """The duties planned for a unit."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            offices.unit(unit)
+            _must_see(staff, offices.above(unit), unit)
+            duties, revision = await views.roster(connection, unit)
+        return http.json_response({"unit": unit, "version": revision, "duties": duties}, version=revision)
+
+    @api.put("/roster")
+    async def plan(body: PlanDuties, caller: http.Command) -> Response:
+        """Plan duties for a unit. What was planned before stays."""
+        stream = roster.stream_of_unit(body.unit)
+
+        async def act(session: Any, ctx: Any) -> commands.Answer:
+            await session.load([stream])
+            if caller.version is not None:
+                commands.check_version(session, stream, caller)
+            return commands.answer(session, stream, session.decide(stream, body, ctx))
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    return api
+
+
+def _checked(incident: str) -> str:
+    if not _INCIDENT.fullmatch(incident):
+        raise NotFound(f"{incident} is no incident's id")
+    return incident
+
+
+def _must_see(staff: Actor, above: tuple[str, ...], unit: str) -> None:
+    if staff.unit not in above:
+        raise Forbidden(f"{unit} does not stand below {staff.unit}; you see your own unit and those below", act="read")

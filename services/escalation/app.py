@@ -1,0 +1,16 @@
+"""Escalation as the kernel runs it."""
+
+from services.escalation import api, decider, reactions, roster, timers, views
+from services.kernel.service import Service
+
+SERVICE = Service(
+    name="escalation",
+    metadata=views.METADATA,
+    deciders={"clock": decider.DECIDER, "roster": roster.DECIDER},
+    views=views.VIEWS,
+    consumes=timers.TOPICS,
+    react=reactions.react,
+    router=api.router,
+    loops=(timers.run,),
+    stream="services.escalation.stream",
+)

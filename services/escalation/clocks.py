@@ -1,0 +1,193 @@
+"""Clocks as a fold over milestones: pure, and the same whatever order the milestones arrived in.
+
+A clock starts at what happened and is met by what was recorded. Milestones are folded in order of
+(`recorded_at`, event), so a topic that is ahead of another one changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple, cast
+
+from schemas import pack as packs
+from schemas.escalation import ClockMilestoneReached
+from schemas.pack import PolicyPack
+from services.escalation import calendar
+
+HAPPENS_ONCE = ("discovered", "opened")
+"""What a matter has once: after a reopening, the reopening stands for it."""
+HANDED_OVER = ("assigned", "transferred")
+"""Each of these begins a clock that starts with it anew, for the unit that it names."""
+
+
+class Cancelled(NamedTuple):
+    """Why a clock stopped to apply before it was met, and when that was recorded."""
+
+    cause: Literal["regraded", "merged", "closed", "reassigned"]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A time limit of a matter. `name` is the pack's, with `#2` and on where it runs again."""
+
+    name: str
+    unit: str
+    """Who was accountable when it fell due, or when it was met."""
+    since: datetime
+    due: datetime
+    first_answer: bool
+    met_at: datetime | None = None
+    """When what was owed was recorded, also where that was late."""
+    cancelled: Cancelled | None = None
+
+    @property
+    def late(self) -> bool:
+        return self.met_at is not None and self.met_at > self.due
+
+    @property
+    def runs(self) -> bool:
+        """Whether something is still owed."""
+        return self.met_at is None and self.cancelled is None
+
+    def overdue(self, at: datetime) -> bool:
+        """Whether the limit had passed by `at` with nothing recorded and the clock in force."""
+        ended = self.met_at or (self.cancelled.at if self.cancelled else None)
+        return self.due < at and (ended is None or ended > self.due)
+
+
+def in_order(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneReached]:
+    """The one order in which milestones count."""
+    return sorted(milestones, key=lambda reached: (reached.recorded_at, reached.event, reached.milestone))
+
+
+def derive(
+    milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime] | None = None
+) -> tuple[Clock, ...]:
+    """Every clock that the matter has or had, in the pack's order. `extended` holds limits that were moved, by name.
+
+    While no level is known, only clocks of every level apply. A limit whose working days are not announced yet is
+    left out until they are.
+    """
+    past = in_order(milestones)
+    return tuple(clock for spec in pack.clocks for clock in _clocks_of(spec, past, pack, extended or {}))
+
+
+def accountable(past: Sequence[ClockMilestoneReached], at: datetime | None = None) -> str | None:
+    """The unit accountable for the matter as recorded by `at`, or now. `past` is in order."""
+    unit = None
+    for reached in past:
+        if reached.milestone == "opened" or (
+            reached.milestone == "transferred" and (at is None or reached.recorded_at <= at)
+        ):
+            unit = reached.unit
+    return unit
+
+
+def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
+    """The level in force, or None before the first grading. `past` is in order."""
+    return next((reached.level for reached in reversed(past) if reached.level is not None), None)
+
+
+class _Run(NamedTuple):
+    """One run of a clock."""
+
+    began: int
+    """Index of the milestone that started it."""
+    from_at: datetime
+    """When that happened. Only what was recorded from then on can meet the clock."""
+    until: int | None
+    """Index of the hand-over that ended it."""
+
+
+def _clocks_of(
+    spec: packs.Clock, past: Sequence[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime]
+) -> Iterator[Clock]:
+    every_level = {level.code for level in pack.levels}.issubset(spec.levels)
+    for number, run in enumerate(_runs(spec, past), start=1):
+        name = spec.name if number == 1 else f"{spec.name}#{number}"
+        met_at = min((m.recorded_at for m in past if _meets(spec, m) and m.recorded_at >= run.from_at), default=None)
+        applied, cancelled = _in_force(spec, run, past, met_at, every_level)
+        if not applied:
+            continue
+        since = run.from_at if every_level else _anchored(spec, run, past)
+        try:
+            due = extended.get(name) or calendar.due(since, spec.limit, pack.timezone, pack.workday)
+        except calendar.YearNotAnnounced:
+            continue
+        met_at = None if cancelled else met_at
+        unit = accountable(past, due if met_at is None else min(due, met_at))
+        if unit is not None:
+            yield Clock(name, unit, since, due, spec.first_answer, met_at, cancelled)
+
+
+def _meets(spec: packs.Clock, reached: ClockMilestoneReached) -> bool:
+    return spec.is_met_by(cast("packs.Milestone", reached.milestone))
+
+
+def _starts(spec: packs.Clock, reached: ClockMilestoneReached) -> bool:
+    return spec.starts_at(cast("packs.Milestone", reached.milestone))
+
+
+def _runs(spec: packs.Clock, past: Sequence[ClockMilestoneReached]) -> list[_Run]:
+    starts = [index for index, reached in enumerate(past) if _starts(spec, reached)]
+    if not starts:
+        return []
+    if spec.from_ in HANDED_OVER:
+        ends: list[int | None] = [*starts[1:], None]
+        return [_Run(start, past[start].happened_at, end) for start, end in zip(starts, ends, strict=True)]
+    first = starts[0]
+    from_at = past[first].happened_at
+    if spec.from_ == "discovered":
+        from_at = min(past[index].happened_at for index in starts)
+    runs = [_Run(first, from_at, None)]
+    reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
+    if spec.start_again_on_reopen:
+        for at in reopened:
+            again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
+            if again is not None and again != runs[-1].began:
+                runs.append(_Run(again, past[again].happened_at, None))
+    return runs
+
+
+def _in_force(
+    spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached], met_at: datetime | None, every_level: bool
+) -> tuple[bool, Cancelled | None]:
+    """Whether the clock ever applied, and why it no longer does.
+
+    A first answer stays owed after regrading, hand-over and closing; only merging ends it, since it goes on elsewhere.
+    """
+    level = kind = None
+    applied, cancelled = False, None
+    for index, reached in enumerate(past):
+        level, kind = reached.level or level, reached.answer_kind or kind
+        if index < run.began:
+            if reached.milestone == "merged":
+                return False, None
+            continue
+        applies = (every_level or level in spec.levels) and (spec.answer_kinds is None or kind in spec.answer_kinds)
+        at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
+        if applies:
+            applied, cancelled = True, None
+        elif applied and cancelled is None and unmet and not spec.first_answer:
+            cancelled = Cancelled("regraded", at)
+        if reached.milestone == "merged":
+            return applied, cancelled or (Cancelled("merged", at) if unmet else None)
+        if reached.milestone == "closed" and not spec.first_answer:
+            return applied, cancelled or (Cancelled("closed", at) if unmet else None)
+        if index == run.until and not spec.first_answer:
+            return applied, cancelled or (Cancelled("reassigned", at) if unmet else None)
+    return applied, cancelled
+
+
+def _anchored(spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached]) -> datetime:
+    """Where the time starts.
+
+    A level that the first grading gave is taken as known from the start; one that a later grading gave, as known from
+    that grading. Milestones carry no earlier fact by which the level could have been known.
+    """
+    if spec.anchor == "milestone":
+        return run.from_at
+    gradings = [reached for reached in past if reached.level is not None]
+    known = next(index for index, reached in enumerate(gradings) if reached.level in spec.levels)
+    return run.from_at if known == 0 else max(run.from_at, gradings[known].happened_at)

@@ -1,0 +1,98 @@
+"""What can be asked of escalation: request bodies of staff, and what reactions and timers say."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.escalation import ClockMilestoneReached
+from schemas.fields import Code, Instant, UnitCode, Uuid
+
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReportUpward(Body):
+    """Report the matter to a unit above; to the parent where `to` is absent."""
+
+    to: UnitCode | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
+
+
+class Receipt(Body):
+    """Confirm a report that came from below, or send it back with a reason; the latest open one where none is named."""
+
+    report: Uuid | None = None
+    accepted: bool = True
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if not self.accepted and self.reason is None:
+            raise ValueError("a report is sent back with a reason; add `reason`")
+        return self
+
+
+class Extend(Body):
+    """Move a limit that has not passed to a later time."""
+
+    clock: Code
+    due: Instant
+    reason: Reason
+
+
+class AnnulBreach(Body):
+    """Find that a breach does not stand, for example because paper was entered later."""
+
+    clock: Code
+    reason: Reason
+
+
+class Duty(Body):
+    """A post on duty for a time."""
+
+    post: Code
+    since: Instant
+    until: Instant
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> Self:
+        if self.since >= self.until:
+            raise ValueError("a duty ends after it begins; set `until` later than `since`")
+        return self
+
+
+class PlanDuties(Body):
+    """Put duties on a unit's roster. What was planned before and is not named stays."""
+
+    unit: UnitCode
+    duties: tuple[Duty, ...] = Field(max_length=500)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMilestones:
+    """Milestones that one event of another service brought, or that go over from a matter merged into this one."""
+
+    milestones: tuple[ClockMilestoneReached, ...]
+    basis: tuple[str, ...] = ()
+    """`stream@version` of the event that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectBreaches:
+    """Judge limits that passed before `until`: all that was recorded by then has been taken in.
+
+    `incomplete` where a stream of the matter has stood parked too long to be waited for.
+    """
+
+    until: datetime
+    incomplete: bool = False
+
+
+Command = ReportUpward | Receipt | Extend | AnnulBreach | RecordMilestones | DetectBreaches

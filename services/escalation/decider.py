@@ -1,0 +1,385 @@
+"""The rules of a clock stream: what one matter owed, met and missed, and how it went upward.
+
+The state holds all milestones and, for each clock, what is on record. Whatever happens, clocks are derived anew from
+the milestones, and the difference between what is derived and what is on record becomes events.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from schemas import escalation as e
+from schemas.envelope import Event
+from schemas.fields import Fact, Typed
+from schemas.pack import Rung
+from services.escalation import clocks
+from services.escalation.clocks import Clock
+from services.escalation.commands import (
+    AnnulBreach,
+    Command,
+    DetectBreaches,
+    Extend,
+    Receipt,
+    RecordMilestones,
+    ReportUpward,
+)
+from services.kernel.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.policy import LoadedPack
+from services.kernel.problems import Malformed, Rejected, Unavailable
+
+EXPLAINS = frozenset(
+    {"handled_problem", "handled_answer", "returned", "resolved", "status_published", "facts_published"}
+)
+"""A reply or an explanation: after one, nobody is named in a circular."""
+OF_THE_MATTER = frozenset(
+    {"discovered", "opened", "graded", "regraded", "classified", "transferred", "closed", "reopened", "merged"}
+)
+"""Milestones that do not go over when a matter is merged into another one. What was done goes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What the stream says of one clock."""
+
+    started: e.ClockStarted
+    met_at: datetime | None = None
+    cancelled: bool = False
+    breach: e.ClockBreached | None = None
+    """The breach that stands."""
+    excused: bool = False
+    """A reviewer annulled its breach; it is not breached again."""
+    rungs: frozenset[e.Rung] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report upward, and which posts confirmed it or sent it back."""
+
+    id: str
+    to: str
+    answered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One matter's milestones, clocks and reports."""
+
+    milestones: tuple[e.ClockMilestoneReached, ...] = ()
+    clocks: Mapping[str, OnRecord] = field(default_factory=dict)
+    extended: Mapping[str, datetime] = field(default_factory=dict)
+    reports: tuple[Report, ...] = ()
+    policy: str | None = None
+    """The pack by which the matter's clocks run: the one in force when it was opened or handed over."""
+
+    @property
+    def past(self) -> list[e.ClockMilestoneReached]:
+        """The milestones in the order in which they count."""
+        return clocks.in_order(self.milestones)
+
+
+def initial_state() -> State:
+    """Nothing is known of the matter."""
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after the event."""
+    if event.policy and event.policy != state.policy:
+        state = replace(state, policy=event.policy)
+    match event.data:
+        case e.ClockMilestoneReached() as data:
+            return replace(state, milestones=(*state.milestones, data))
+        case e.ClockStarted() as data:
+            before = state.clocks.get(data.clock) or OnRecord(data)
+            return _with(state, replace(before, started=data, met_at=None, cancelled=False))
+        case e.ClockMet() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, met_at=data.met_at))
+        case e.ClockCancelled() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, cancelled=True))
+        case e.ClockBreached() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, breach=data))
+        case e.ClockBreachAnnulled() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, breach=None, excused=known.excused or data.cause == "reviewed"))
+        case e.ClockReminderSent() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, rungs=known.rungs | {data.rung}))
+        case e.ClockExtended() as data:
+            return replace(state, extended={**state.extended, data.clock: data.due})
+        case e.ClockReportedUpward() as data:
+            return replace(state, reports=(*state.reports, Report(data.report, data.to)))
+        case e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
+            reports = (
+                replace(report, answered=report.answered | {event.actor}) if report.id == data.report else report
+                for report in state.reports
+            )
+            return replace(state, reports=tuple(reports))
+    return state
+
+
+def _with(state: State, clock: OnRecord) -> State:
+    return replace(state, clocks={**state.clocks, clock.started.clock: clock})
+
+
+def decide(state: State, command: Command, ctx: Ctx) -> Decided:
+    """What the command makes happen. `RecordMilestones` and `DetectBreaches` are never refused.
+
+    `ctx.seen["into"]` names the incident that this one was merged into, for the sentence of a refusal.
+    """
+    match command:
+        case RecordMilestones():
+            return _record(state, command, ctx)
+        case DetectBreaches():
+            return _detect(state, command, ctx)
+        case ReportUpward():
+            return _report(state, command, ctx)
+        case Receipt():
+            return _receipt(state, command, ctx)
+        case Extend():
+            return _extend(state, command, ctx)
+        case AnnulBreach():
+            known = _known(state, command.clock)
+            ctx.require("auditor", units=[known.started.unit], act="annul")
+            if known.breach is None:
+                raise Rejected(f"no breach of {command.clock} stands; there is nothing to annul")
+            return [e.ClockBreachAnnulled(clock=command.clock, cause="reviewed", reason=Typed(text=command.reason))]
+
+
+def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
+    seen = {(reached.milestone, reached.event) for reached in state.milestones}
+    known = min((m.happened_at for m in state.milestones if m.milestone == "discovered"), default=None)
+    new = tuple(
+        reached
+        for reached in command.milestones
+        if (reached.milestone, reached.event) not in seen
+        and not (reached.milestone == "discovered" and known is not None and known <= reached.happened_at)
+    )
+    if not new:
+        return []
+    return _reached(state, new, command.basis, ctx)
+
+
+def _reached(
+    state: State, new: tuple[e.ClockMilestoneReached, ...], basis: tuple[str, ...], ctx: Ctx
+) -> list[Occurred]:
+    """The milestones, and what they change in the clocks."""
+    after = replace(state, milestones=(*state.milestones, *new))
+    pack = _pack(after, ctx, anew=any(reached.milestone == "transferred" for reached in new))
+    ref = pack.ref if pack else None
+    recorded = [Occurred(reached, time=reached.happened_at, policy=ref, basis=basis) for reached in new]
+    return [*recorded, *_by_pack(_difference(after, pack), pack, ctx)]
+
+
+def _pack(state: State, ctx: Ctx, *, anew: bool = False) -> LoadedPack | None:
+    """The matter's pack; the one in force for the accountable unit at first and after a hand-over.
+
+    None while the unit or its pack has not arrived yet; what is owed is derived when it has.
+    """
+    if not anew and state.policy and (pack := ctx.offices.packs.get(state.policy)):
+        return pack
+    unit = clocks.accountable(state.past)
+    if unit is None:
+        return None
+    try:
+        return ctx.offices.pack(unit)
+    except Unavailable:
+        return ctx.offices.packs.get(state.policy or "")
+
+
+def _by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx) -> list[Occurred]:
+    ref = pack.ref if pack else None
+    items = (fact if isinstance(fact, Occurred) else Occurred(fact) for fact in facts)
+    return [replace(item, policy=ref, basis=ctx.offices.basis) for item in items]
+
+
+def _derived(state: State, pack: LoadedPack | None) -> tuple[Clock, ...]:
+    return clocks.derive(state.milestones, pack.model, state.extended) if pack else ()
+
+
+def _difference(state: State, pack: LoadedPack | None) -> list[Fact | Occurred]:
+    """What must be said so that the record agrees with the milestones; each event's time is when it became so."""
+    if pack is None:
+        return []
+    derived = _derived(state, pack)
+    gone = state.clocks.keys() - {clock.name for clock in derived}
+    facts: list[Fact | Occurred] = [fact for name in sorted(gone) for fact in _stopped(state.clocks[name])]
+    for clock in derived:
+        facts += _changed(clock, state.clocks.get(clock.name))
+    return facts
+
+
+def _stopped(known: OnRecord) -> Iterator[Fact]:
+    name = known.started.clock
+    if known.breach:
+        yield e.ClockBreachAnnulled(clock=name, cause="start_changed")
+    if not known.cancelled:
+        yield e.ClockCancelled(clock=name, cause="start_changed")
+
+
+def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
+    """The difference of one clock. `clock.started` said again takes the place of the earlier one."""
+    name = clock.name
+    started = e.ClockStarted(
+        clock=name, unit=clock.unit, since=clock.since, due=clock.due, first_answer=clock.first_answer
+    )
+    if known and known.breach:
+        if (known.breach.due, known.breach.unit) != (clock.due, clock.unit):
+            yield e.ClockBreachAnnulled(clock=name, cause="start_changed")
+        elif not clock.overdue(known.breach.detected_at):
+            yield e.ClockBreachAnnulled(clock=name, cause="recorded_in_time")
+    revived = known and ((known.cancelled and not clock.cancelled) or (known.met_at and not clock.met_at))
+    if known is None or known.started != started or revived:
+        yield Occurred(started, time=clock.since)
+        known = OnRecord(started)
+    if clock.met_at and known.met_at != clock.met_at:
+        yield Occurred(e.ClockMet(clock=name, met_at=clock.met_at, late=clock.late), time=clock.met_at)
+    if clock.cancelled and not known.cancelled:
+        yield Occurred(e.ClockCancelled(clock=name, cause=clock.cancelled.cause), time=clock.cancelled.at)
+
+
+def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
+    pack = _pack(state, ctx)
+    if pack is None:
+        return []
+    facts = _difference(state, pack)
+    annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
+    for clock in _derived(state, pack):
+        known = state.clocks.get(clock.name)
+        if known and known.excused:
+            continue
+        stands = known is not None and known.breach is not None and clock.name not in annulled
+        if not stands and clock.overdue(command.until):
+            breached = e.ClockBreached(
+                clock=clock.name,
+                unit=clock.unit,
+                due=clock.due,
+                detected_at=ctx.now,
+                incomplete=command.incomplete,
+            )
+            facts.append(Occurred(breached, time=clock.due))
+            stands = True
+        if stands and clock.runs:
+            sent = known.rungs if known else frozenset()
+            facts += _ladder(state, clock, sent, pack, command.until, ctx)
+    return _by_pack(facts, pack, ctx)
+
+
+def _ladder(
+    state: State, clock: Clock, sent: frozenset[e.Rung], pack: LoadedPack, until: datetime, ctx: Ctx
+) -> Iterator[Fact]:
+    for rung in pack.model.escalation.ladder:
+        due = clock.due + rung.after
+        if rung.rung in sent or due >= until or (rung.spares_explained and explained(state, clock)):
+            continue
+        for told in _told(rung, clock.unit, ctx):
+            yield e.ClockReminderSent(clock=clock.name, rung=rung.rung, unit=clock.unit, told=told, due=due)
+
+
+def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:
+    parent = ctx.offices.parent(unit) or unit
+    return list(dict.fromkeys(unit if who == "unit" else parent for who in rung.tells))
+
+
+def explained(state: State, clock: Clock) -> bool:
+    """Whether the office replied or explained itself since the clock began (ESC-10)."""
+    return any(m.milestone in EXPLAINS and m.recorded_at >= clock.since for m in state.milestones)
+
+
+def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
+    past = state.past
+    accountable = clocks.accountable(past)
+    if accountable is None:
+        raise Rejected("escalation has not seen the matter opened yet; try again in a moment")
+    _must_go_on_here(state, "report it upward", ctx)
+    passed_on = ctx.actor.unit in {report.to for report in state.reports}
+    unit = ctx.actor.unit if passed_on and ctx.actor.unit else accountable
+    ctx.require("duty_officer", units=[unit], act="report upward")
+    if command.to is not None:
+        ctx.offices.unit(command.to, "to")
+    above = ctx.offices.above(unit)[1:]
+    to = command.to or (above[0] if above else None)
+    if to is None:
+        raise Rejected(f"no unit stands above {unit}; there is nobody to report to")
+    if to not in above:
+        raise Rejected(f"{to} does not stand above {unit}; report to one of {', '.join(above)}")
+    pack = _pack(state, ctx)
+    report = e.ClockReportedUpward(
+        report=ctx.ids.new(""),
+        unit=unit,
+        to=to,
+        level=clocks.level_of(past),
+        unverified=all(reached.milestone != "fact_established" for reached in past),
+        text=None if command.text is None else Typed(text=command.text),
+    )
+    return [*_by_pack([report], pack, ctx), *_own(state, "reported_upward", report.report, unit, ctx)]
+
+
+def _own(state: State, milestone: str, report: str, unit: str, ctx: Ctx) -> list[Occurred]:
+    """A milestone of this stream itself; `event` is the report that it is about."""
+    reached = e.ClockMilestoneReached(
+        milestone=milestone, happened_at=ctx.now, recorded_at=ctx.now, event=report, unit=unit
+    )
+    return _reached(state, (reached,), (), ctx)
+
+
+def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
+    report = _report_meant(state, command.report)
+    ctx.require("duty_officer", "approver", "chief", units=[report.to], act="receipt")
+    if ctx.actor.post in report.answered:
+        raise Rejected(f"{ctx.actor.post} has answered this report already")
+    if not command.accepted:
+        refused = e.ClockReceiptRefused(report=report.id, unit=report.to, reason=Typed(text=command.reason or ""))
+        return [refused]
+    given = e.ClockReceiptGiven(report=report.id, unit=report.to)
+    first = all(reached.milestone != "receipt_given" or reached.event != report.id for reached in state.milestones)
+    return [given, *(_own(state, "receipt_given", report.id, report.to, ctx) if first else ())]
+
+
+def _report_meant(state: State, named: str | None) -> Report:
+    if named is None:
+        report = next((report for report in reversed(state.reports) if not report.answered), None)
+        if report is None:
+            raise Rejected("no report waits for a receipt; name the `report` that is meant")
+        return report
+    report = next((report for report in state.reports if report.id == named), None)
+    if report is None:
+        raise Malformed(f"this matter has no report {named}", field="report")
+    return report
+
+
+def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
+    known = _known(state, command.clock)
+    ctx.require("chief", units=[known.started.unit], act="extend")
+    _must_go_on_here(state, "extend its limits", ctx)
+    pack = _pack(state, ctx)
+    name = command.clock.partition("#")[0]
+    if pack is None or not any(clock.name == name and clock.extendable for clock in pack.model.clocks):
+        raise Rejected(f"{state.policy or 'the policy'} does not allow to extend {command.clock}")
+    if known.met_at or known.cancelled:
+        raise Rejected(f"{command.clock} does not run any more; there is nothing to extend")
+    if known.breach or known.started.due < ctx.now:
+        raise Rejected(
+            f"{command.clock} was due at {known.started.due.isoformat()}; a limit is extended before it passes"
+        )
+    if command.due <= known.started.due:
+        raise Malformed("a limit is only moved to a later time", field="due")
+    extended = e.ClockExtended(
+        clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
+    )
+    after = replace(state, extended={**state.extended, command.clock: command.due})
+    return _by_pack([extended, *_difference(after, pack)], pack, ctx)
+
+
+def _must_go_on_here(state: State, act: str, ctx: Ctx) -> None:
+    if any(reached.milestone == "merged" for reached in state.milestones):
+        into = ctx.seen.get("into")
+        raise Rejected(f"the matter was merged into {into or 'another one'}; {act} there", into=into)
+
+
+def _known(state: State, name: str) -> OnRecord:
+    known = state.clocks.get(name)
+    if known is None:
+        there = f"it has {', '.join(state.clocks)}" if state.clocks else "it has none yet"
+        raise Malformed(f"this matter has no clock {name}; {there}", field="clock")
+    return known
+
+
+DECIDER = Decider("clock", initial_state, evolve, decide)
