@@ -1,0 +1,51 @@
+"""The HTTP of each service as an OpenAPI document.
+
+Services are looked up by name: this tool looks at them from outside, while the vocabulary itself stands on none.
+"""
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from schemas import catalogue
+
+PROBLEM = {
+    "title": "Problem",
+    "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong and what to do."},
+        "field": {"type": "string", "description": "The place in the request."},
+        "version": {"type": "integer", "description": "The newest version, where another one was named."},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+def services() -> dict[str, Any]:
+    """The joined services by name."""
+    found = {}
+    for name in catalogue.SERVICES:
+        try:
+            found[name] = importlib.import_module(f"services.{name}.app").SERVICE
+        except ImportError:  # being written
+            continue
+    return found
+
+
+def document(service: Any) -> dict[str, Any]:
+    """The paths of one service, over a database that is never opened."""
+    kernel: dict[str, Any] = {
+        name: importlib.import_module(f"services.kernel.{name}")
+        for name in ("clock", "database", "http", "runtime", "settings")
+    }
+    settings, clock = kernel["settings"].Settings(), kernel["clock"].Clock()
+    database = kernel["database"].Database(Path("never-opened"))
+    runtime = kernel["runtime"].Runtime(service, settings, database, clock, None, b"")
+    made: dict[str, Any] = kernel["http"].application([runtime], title=f"Huiying {service.name}", secret=b"").openapi()
+    made.setdefault("components", {}).setdefault("schemas", {}).setdefault("Problem", PROBLEM)
+    return made

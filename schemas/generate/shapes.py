@@ -1,0 +1,134 @@
+"""JSON Schemas of events, and what a released one may not lose."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from schemas import catalogue
+from schemas.fields import Digest, Fact, Instant, PolicyRef, Post, StreamId, UnitCode, Uuid
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_AT_VERSION = r"[a-z]+-[0-9a-f-]{36}@[0-9]+"
+_TYPE = r"[a-z]+\.[a-z_]+\.v[1-9][0-9]*"
+
+
+class Envelope(BaseModel):
+    """An event: a CloudEvents 1.0 object in structured mode. `data` has the schema whose `$id` is `dataschema`.
+
+    Times are UTC with microseconds. Readers ignore attributes and fields that they do not know.
+    """
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    specversion: Literal["1.0"]
+    id: Uuid
+    source: Annotated[str, StringConstraints(pattern=rf"^/huiying/[^/]+/({'|'.join(catalogue.SERVICES)})$")]
+    """The deployment and the service that wrote it."""
+    type: Annotated[str, StringConstraints(pattern=rf"^huiying\.{_TYPE}$", max_length=100)]
+    subject: StreamId
+    """The stream."""
+    time: Instant
+    """When it happened."""
+    recordedtime: Instant
+    """When it was appended; never decreasing within a stream."""
+    dataschema: Annotated[str, StringConstraints(pattern=rf"^urn:huiying:{_TYPE}$")]
+    partitionkey: StreamId
+    """Fixed for the stream's life."""
+    streamversion: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """From 1 on, without a gap."""
+    previousdigest: Digest | None = None
+    """SHA-256 of the bytes of the stream's previous event; absent at version 1 alone."""
+    correlationid: StreamId | None = None
+    """The incident, where it is known."""
+    causationid: Uuid | None = None
+    """The event or request behind it."""
+    actor: Post
+    unit: UnitCode | None = None
+    """Who acted; of a report, who received."""
+    policy: PolicyRef | None = None
+    """The pack by which a rule decided."""
+    basis: Annotated[str, StringConstraints(pattern=rf"^{_AT_VERSION}(,{_AT_VERSION})*$")] | None = None
+    """Versions of other services' streams that the decision rests on."""
+    drill: bool = False
+    data: dict[str, Any]
+
+
+class _Schema(GenerateJsonSchema):
+    """What is absent is left out, never null."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        return {name: value for name, value in made.items() if (name, value) != ("default", None)}
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        made = super().dict_schema(schema)
+        return {**made, "additionalProperties": False} if "patternProperties" in made else made
+
+
+class _ReadersSchema(_Schema):
+    """Open: a later event of the same type may have more fields."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        return {name: value for name, value in made.items() if name != "additionalProperties"}
+
+
+def of_bytes(model: type[BaseModel], id_: str) -> dict[str, Any]:
+    """The JSON Schema of what is written, as its readers should check it."""
+    made = model.model_json_schema(mode="serialization", schema_generator=_ReadersSchema)
+    return {"$schema": DIALECT, "$id": id_, **made}
+
+
+def of_input(model: type[BaseModel], id_: str) -> dict[str, Any]:
+    """The JSON Schema of what someone writes for us: an unknown field is a mistake."""
+    return {"$schema": DIALECT, "$id": id_, **model.model_json_schema(mode="validation", schema_generator=_Schema)}
+
+
+def of_event(type_: str, model: type[Fact]) -> dict[str, Any]:
+    """The JSON Schema of the data of a type; `$id` is what its events have as `dataschema`."""
+    return of_bytes(model, f"urn:{type_.replace('.', ':', 1)}")
+
+
+def name_of(type_: str) -> str:
+    """`incident.graded.v1` of `huiying.incident.graded.v1`: the name of the type's files."""
+    return type_.removeprefix(catalogue.PREFIX)
+
+
+def breaks(released: dict[str, Any], current: dict[str, Any], place: str) -> list[str]:
+    """What keeps `current` from being the same version as `released`: anything but prose and added optional fields."""
+    found = _changes(_without_prose(released, "properties"), _without_prose(current, "properties"), place)
+    for name, defined in released.get("$defs", {}).items():
+        found += breaks(defined, current.get("$defs", {}).get(name, {}), f"{place}: {name}")
+    return found
+
+
+def _without_prose(shape: dict[str, Any], inner: str) -> dict[str, Any]:
+    kept = {name: part for name, part in shape.items() if name not in ("title", "description", "$defs", inner)}
+    fields = {
+        name: {key: value for key, value in part.items() if key != "description"}
+        for name, part in shape.get(inner, {}).items()
+    }
+    return {**kept, "required": sorted(shape.get("required", ())), inner: fields}
+
+
+def _changes(released: dict[str, Any], current: dict[str, Any], place: str) -> list[str]:
+    before, now = released.pop("properties"), current.pop("properties")
+    found = [f"{place}: {name} is gone" for name in before if name not in now]
+    found += [
+        f"{place}: {name} was {part}, is {now[name]}" for name, part in before.items() if now.get(name, part) != part
+    ]
+    found += [
+        f"{place}: {name} was {released.get(name)}, is {current.get(name)}"
+        for name in sorted(released.keys() | current.keys())
+        if released.get(name) != current.get(name)
+    ]
+    return found
