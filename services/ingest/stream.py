@@ -1,18 +1,17 @@
 """The Faust application of ingest: one agent a topic, each hands its batches to the unit of work. No rules."""
 
+from collections.abc import Sequence
+
 import faust
 
 from services.kernel.log import Handle, Offsets
-from services.kernel.log.faust import application as kernel_application
-from services.kernel.log.faust import take
+from services.kernel.log import faust as kernel
 from services.kernel.settings import Settings
 
-TOPICS = ("triage.unit", "triage.policy")
 
-
-def application(settings: Settings, offsets: Offsets, handle: Handle) -> faust.App:
-    """Built when the consumer starts; the topics are those that the service declares in `app.py`."""
-    app = kernel_application("ingest", settings, offsets)
-    for topic in TOPICS:
-        take(app, settings, topic, handle)
+def application(settings: Settings, topics: Sequence[str], offsets: Offsets, handle: Handle) -> faust.App:
+    """Built when the consumer starts; `topics` are those that `app.py` declares."""
+    app = kernel.application("ingest", settings, offsets)
+    for topic in topics:
+        kernel.take(app, settings, topic, handle)
     return app

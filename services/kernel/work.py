@@ -246,7 +246,7 @@ class UnitOfWork:
                 table.c.consumer == self.consumer, table.c.stream_id.in_(streams)
             )
         )
-        intake.cursors = {row.stream_id: Cursor(row.version, row.digest, row.blocked) for row in found}
+        intake.cursors = {row.stream_id: Cursor(row.version, row.digest or None, row.blocked) for row in found}
         blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
         if blocked:
             rows = await connection.execute(
@@ -435,7 +435,7 @@ class UnitOfWork:
     # repairs
 
     async def redrive(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> bool:
-        """Gives a record of the quarantine to the service again. False where it fails as before."""
+        """Gives a record of the quarantine to the service again; the caller flushes. False where it fails as before."""
         record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
         intake = Intake()
         try:
@@ -450,12 +450,11 @@ class UnitOfWork:
         if intake.aside or event in intake.parked:
             return False
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await session.flush()
         await self._write(connection, intake)
         return True
 
     async def pass_over(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> None:
-        """Sets a record of the quarantine aside for good and lets its stream go on behind it."""
+        """Sets a record of the quarantine aside for good and lets its stream go on behind it; the caller flushes."""
         if row["stream_id"] is None:
             return
         event = Event.parse(row["bytes"])
@@ -468,7 +467,6 @@ class UnitOfWork:
         intake.changed.add(event.stream)
         self.drain(intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"]))
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await session.flush()
         await self._write(connection, intake)
 
     async def unpark(self) -> int:

@@ -24,7 +24,7 @@ WITHIN = 0.005
 """Seconds for which an agent gathers events before it hands them on."""
 EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
 log = structlog.get_logger()
-Build = Callable[[Settings, Offsets, Handle], faust.App]
+Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
 
 def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
@@ -130,7 +130,7 @@ class FaustLog(KafkaLog):
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
         """See `EventLog.consume`. What fails in a stream ends the process."""
         if self._build is not None:
-            app = self._build(self._faust, offsets, handle)
+            app = self._build(self._faust, topics, offsets, handle)
         else:
             app = application(group, self._faust, offsets)
             for topic in topics:

@@ -1,0 +1,305 @@
+"""The unit of work on SQLite and PostgreSQL: repeated, missing, forged and broken records, and each guard's reason."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.envelope import Event
+from services.kernel import operations
+from services.kernel.log import Record
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+from services.kernel.work import LostPartition, SkippedOffset, UnitOfWork
+from tests.kit import small, spec
+from tests.kit.stores import as_records, rows, runtime, stored
+from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def triage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Runtime]:
+    async with runtime(small.triage(), tmp_path, request.param) as made:
+        yield made
+
+
+def report(number: int = 0, length: int = 4) -> list[Event]:
+    """A stream of `length` events."""
+    uuid = f"01890a5d-ac96-774b-bcce-{number:012d}"
+    first = ReportReceived(
+        unit="county", channel="board", discovered_at=spec.NOW, subject="s", text="t", matter=DIGEST, receipt=DIGEST
+    )
+    more = [ReportReachMeasured(clicks=n, measured_at=spec.NOW) for n in range(length - 1)]
+    return spec.events("report", [first, *more], uuid)
+
+
+def altered(event: Event, **changes: Any) -> Event:
+    """The same event with other attributes: what a forger or a broken disk would leave."""
+    return Event.parse(orjson.dumps({**event.attributes, **changes}))
+
+
+async def state(made: Runtime) -> dict[str, Any]:
+    """What a taken-in history comes to."""
+    return {
+        "cursors": await rows(made, "stream_cursor"),
+        "counts": await rows(made, "report_counts"),
+        "incidents": [(event.stream, event.version, event.id, event.type) for event in await stored(made)],
+        "parked": await rows(made, "parked", "stream_id", "version"),
+        "quarantine": await rows(made, "quarantine", "stream_id", "version", "reason", "state"),
+    }
+
+
+async def test_a_batch_is_taken_once_and_in_order(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), [*report(1), *report(2)]
+    await work.handle(as_records(events))
+    once = await state(triage)
+    assert once["counts"] == [("county", 8)]
+    assert len(once["incidents"]) == 2
+    await work.handle(as_records(events))
+    assert await state(triage) == once
+    assert await rows(triage, "consumer_offset", "next") == [(8,)]
+
+
+async def test_a_duplicate_behind_the_offset_changes_nothing(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    await work.handle(as_records([*events, *events, events[0], events[2]]))
+    assert await rows(triage, "report_counts") == [("county", 4)]
+    assert await rows(triage, "quarantine") == []
+
+
+async def test_a_skipped_offset_ends_the_consumer(triage: Runtime) -> None:
+    work = UnitOfWork(triage)
+    with pytest.raises(SkippedOffset, match="got 3, expected 0"):
+        await work.handle(as_records(report(1), start=3))
+    assert await rows(triage, "report_counts") == []
+
+
+async def test_a_lost_swap_rolls_everything_back(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    await work.handle(as_records(events[:1]))
+
+    async def stale(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(work, "_start", stale)
+    with pytest.raises(LostPartition):
+        await work.handle(as_records([*events[:2]]))
+    assert await rows(triage, "report_counts") == [("county", 1)]
+
+
+async def test_two_consumers_of_one_partition_have_one_effect(triage: Runtime) -> None:
+    events = [event for number in range(20) for event in report(number)]
+
+    async def consume() -> None:
+        work = UnitOfWork(triage)
+        for at in range(0, len(events), 7):
+            await work.handle(as_records(events[at : at + 7], start=at))
+
+    results = await asyncio.gather(consume(), consume(), return_exceptions=True)
+    assert all(result is None or isinstance(result, LostPartition) for result in results), results
+    await consume()
+    assert await rows(triage, "report_counts") == [("county", len(events))]
+    assert len(await stored(triage)) == 20
+
+
+async def test_a_gap_waits_and_drains_in_order(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    await work.handle(as_records([events[0], events[2], events[3]]))
+    assert (await state(triage))["parked"] == [(events[0].stream, 3), (events[0].stream, 4)]
+    assert await rows(triage, "report_counts") == [("county", 1)]
+    assert (await triage.attention())["parked"] == 1
+    await work.handle(as_records([events[1]], start=3))
+    after = await state(triage)
+    assert after["parked"] == [] and after["counts"] == [("county", 4)]
+    assert (await triage.attention())["parked"] == 0
+
+
+async def test_a_gap_parks_its_own_stream_alone(triage: Runtime) -> None:
+    work, one, two = UnitOfWork(triage), report(1), report(2)
+    await work.handle(as_records([one[1], *two]))
+    assert await rows(triage, "report_counts") == [("county", 4)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_order_with_any_repetition_comes_to_the_same(triage: Runtime, seed: int) -> None:
+    chance = random.Random(seed)
+    events = [event for number in range(4) for event in report(number)]
+    shuffled = events + chance.choices(events, k=10)
+    chance.shuffle(shuffled)
+    work = UnitOfWork(triage)
+    at = 0
+    while at < len(shuffled):
+        size = chance.randint(1, 6)
+        await work.handle(as_records(shuffled[at : at + size], start=at))
+        at += size
+    after = await state(triage)
+    assert after["counts"] == [("county", 16)]
+    assert after["parked"] == [] and after["quarantine"] == []
+    assert [(cursor[1], cursor[2], cursor[4]) for cursor in after["cursors"]] == [
+        (report(number)[0].stream, 4, None) for number in range(4)
+    ]
+    assert len(after["incidents"]) == 4
+
+
+async def test_other_bytes_under_the_last_version_are_a_fork(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    forged = altered(events[1], data={"clicks": 9, "measured_at": events[1].recorded_text})
+    await work.handle(as_records([events[0], events[1], forged, events[2]]))
+    after = await state(triage)
+    assert after["quarantine"] == [(events[0].stream, 2, "fork", "open")]
+    assert after["parked"] == [(events[0].stream, 3)]
+    assert after["counts"] == [("county", 2)]
+
+
+async def test_a_version_that_does_not_follow_is_a_fork(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    forged = altered(events[1], previousdigest=DIGEST)
+    await work.handle(as_records([events[0], forged, events[1]]))
+    after = await state(triage)
+    assert after["quarantine"] == [(events[0].stream, 2, "fork", "open")]
+    assert after["counts"] == [("county", 1)]
+
+
+POISON = [
+    pytest.param(b"not json", "undecodable", id="not-json"),
+    pytest.param(b"\xff\xfe\x00", "undecodable", id="not-utf8"),
+    pytest.param(b"[]", "undecodable", id="no-object"),
+    pytest.param(b"{}", "undecodable", id="no-attributes"),
+    pytest.param(b'{"specversion":"1.0","data":' + b"[" * 5000 + b"]" * 5000 + b"}", "undecodable", id="deep"),
+    pytest.param(b'{"x":"' + b"a" * 5_000_000 + b'"}', "undecodable", id="five-megabytes"),
+    pytest.param(None, "undecodable", id="tombstone"),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), POISON)
+async def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(
+    triage: Runtime, value: bytes | None, reason: str
+) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    records = as_records(events)
+    bad = Record("ingest.report", 0, 4, b"key", value)
+    await work.handle([*records, bad, *as_records(report(2), start=5)])
+    assert await rows(triage, "report_counts") == [("county", 8)]
+    assert await rows(triage, "quarantine", "reason", "state") == [(reason, "open")]
+    assert await rows(triage, "quarantine", "bytes") == [(value,)]
+
+
+async def test_data_that_breaks_its_schema_parks_its_stream(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    broken = altered(events[1], data={"clicks": -5, "measured_at": "yesterday"})
+    await work.handle(as_records([events[0], broken, events[2], *report(2)]))
+    after = await state(triage)
+    assert after["quarantine"] == [(events[0].stream, 2, "poison", "open")]
+    assert after["parked"] == [(events[0].stream, 3)]
+    assert after["counts"] == [("county", 5)]
+
+
+async def test_an_unknown_type_waits_for_a_version_that_knows_it(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    from schemas import catalogue
+
+    work, events = UnitOfWork(triage), report(1, 2)
+    later = altered(events[1], type="huiying.report.reach_measured.v2")
+    await work.handle(as_records([events[0], later, *report(2)]))
+    after = await state(triage)
+    assert after["parked"] == [(later.stream, 2)] and after["quarantine"] == []
+    assert after["counts"] == [("county", 5)]
+    monkeypatch.setitem(catalogue._models, "huiying.report.reach_measured.v2", ReportReachMeasured)
+    assert await work.unpark() == 1
+    after = await state(triage)
+    assert after["parked"] == [] and after["counts"] == [("county", 6)]
+    assert {cursor[4] for cursor in after["cursors"]} == {None}
+
+
+async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    bad = report(2)
+
+    def react(event: Event, known: Any) -> Any:
+        if event.stream == bad[0].stream:
+            raise ZeroDivisionError("a planted defect")
+        return small.react(event, known)
+
+    triage.service = replace(triage.service, react=react)
+    work = UnitOfWork(triage)
+    await work.handle(as_records([*report(1), *bad, *report(3)]))
+    after = await state(triage)
+    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "open")]
+    assert after["counts"] == [("county", 8)]
+    assert [row[1] for row in after["parked"]] == [2, 3, 4]
+
+    triage.service = replace(triage.service, react=small.react)
+    mended = UnitOfWork(triage)
+    await _repair(mended, operations.redrive)
+    after = await state(triage)
+    assert after["counts"] == [("county", 12)] and after["parked"] == []
+    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "redriven")]
+    assert "operation.redriven" in " ".join(event.type for event in await stored(triage))
+
+
+async def _repair(work: UnitOfWork, repair: Any) -> None:
+    (found,) = await rows(work.runtime, "quarantine", "id", "state")
+    async with work.runtime.database.transaction() as connection:
+        session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
+        ctx = await work.runtime.context(connection, spec.staff("admin"))
+        await repair(work, session, ctx, found[0], "looked at it")
+        await session.flush()
+
+
+async def test_a_record_set_aside_for_good_lets_its_stream_go_on(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    broken = altered(events[1], data={"clicks": -5, "measured_at": events[1].recorded_text})
+    after_broken = altered(events[2], previousdigest=broken.digest)
+    await work.handle(as_records([events[0], broken, after_broken]))
+    await _repair(work, operations.discard)
+    after = await state(triage)
+    assert after["parked"] == [] and after["counts"] == [("county", 2)]
+    assert {cursor[2] for cursor in after["cursors"]} == {3}
+    assert "operation.discarded" in " ".join(event.type for event in await stored(triage))
+
+
+async def test_a_restored_consumer_decides_nothing_twice(triage: Runtime) -> None:
+    work, events = UnitOfWork(triage), report(1)
+    await work.handle(as_records(events))
+    before = [event.bytes for event in await stored(triage)]
+    async with triage.database.transaction() as connection:
+        for name in ("stream_cursor", "consumer_offset", "report_counts"):
+            await connection.execute(triage.tables[name].delete())
+    await work.handle(as_records(events))
+    assert [event.bytes for event in await stored(triage)] == before
+
+
+def content(ref: str, words: str = "words") -> bytes:
+    return orjson.dumps({"ref": ref, "salt": "00" * 16, "words": words})
+
+
+async def test_an_erasure_that_overtakes_its_words_wins(triage: Runtime) -> None:
+    work = UnitOfWork(triage)
+    refs = tuple(report(1)[0].words.values())
+    events = spec.events("report", [report(1)[0].data, ReportErased(refs=refs)])
+    late = [Record("ingest.content", 0, n, ref.encode(), content(ref)) for n, ref in enumerate(refs)]
+    await work.handle(late[:1])
+    assert await rows(triage, "contents", "words") == [("words",)]
+    await work.handle(as_records(events))
+    assert await rows(triage, "contents") == []
+    await work.handle(late[1:])
+    assert await rows(triage, "contents") == []
+    assert await rows(triage, "erased") == sorted((ref,) for ref in refs)
+
+
+async def test_words_with_holes_in_their_topic_are_taken(triage: Runtime) -> None:
+    work, refs = UnitOfWork(triage), [f"01890a5d-ac96-774b-bcce-{n:012d}" for n in range(3)]
+    records = [Record("ingest.content", 0, n * 10, ref.encode(), content(ref)) for n, ref in enumerate(refs)]
+    await work.handle([*records, Record("ingest.content", 0, 21, refs[0].encode(), None)])
+    assert len(await rows(triage, "contents")) == 3
+
+
+async def test_broken_words_are_set_aside(triage: Runtime) -> None:
+    work = UnitOfWork(triage)
+    await work.handle([Record("ingest.content", 0, 0, b"k", b"{}")])
+    assert await rows(triage, "quarantine", "reason") == [("undecodable",)]

@@ -1,0 +1,67 @@
+"""Runtimes of small services on real databases, SQLite and PostgreSQL alike."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from schemas.envelope import Event
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log import Record
+from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.runtime import Runtime
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+from services.kernel.store import partition_of
+from tests.kit import substrate
+
+SECRET = b"a secret of the tests, long enough to be one"
+
+
+@asynccontextmanager
+async def runtime(service: Service, path: Path, kind: str, **settings: Any) -> AsyncIterator[Runtime]:
+    """A service with its tables made, on `sqlite` or `postgres`, over an embedded log in `path`."""
+    template = substrate.new_databases("t") if kind == "postgres" else ""
+    made = Settings(data=path, **settings)
+    database = Database(template.format(service=service.name) if template else path / f"{service.name}.sqlite")
+    log = EmbeddedLog(path / "log.sqlite", made.partitions)
+    await log.start()
+    async with database.transaction() as connection:
+        await connection.run_sync(service.metadata.create_all)
+    try:
+        yield Runtime(service, made, database, Clock(), log, SECRET)
+    finally:
+        await database.close()
+        await log.stop()
+        if template:
+            substrate.drop_databases(template)
+
+
+async def rows(made: Runtime, table: str | Table, *columns: str) -> list[Any]:
+    """All rows of a table, or some columns of them, sorted."""
+    found = made.tables[table] if isinstance(table, str) else table
+    wanted = [found.c[name] for name in columns] or [found]
+    async with made.database.read() as connection:
+        return sorted(tuple(row) for row in (await connection.execute(select(*wanted))).all())
+
+
+async def stored(made: Runtime) -> list[Event]:
+    """The store's events in the order of their streams and versions."""
+    table = made.tables["events"]
+    async with made.database.read() as connection:
+        found = await connection.execute(select(table.c.bytes).order_by(table.c.stream_id, table.c.version))
+        return [Event.parse(bytes_) for (bytes_,) in found]
+
+
+def as_records(events: Sequence[Event | bytes], topic: str = "ingest.report", start: int = 0, partition: int = 0) -> list[Record]:
+    """Consecutive records of one partition."""
+    values = [event.bytes if isinstance(event, Event) else event for event in events]
+    return [Record(topic, partition, start + index, b"key", value) for index, value in enumerate(values)]
+
+
+def partition(event: Event, partitions: int = 4) -> int:
+    """Where the relay would send it."""
+    return partition_of(event.partitionkey, partitions)
