@@ -1,0 +1,132 @@
+"""A publish service on a real SQLite file that has heard from triage, and people to act on it."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from schemas.envelope import Event
+from schemas.fields import Fact, parse_instant
+from schemas.triage import (
+    IncidentFactEstablished,
+    IncidentGraded,
+    IncidentOpened,
+    PolicyPackAssigned,
+    UnitPlaced,
+)
+from services.kernel import http, identity
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.ids import derived
+from services.kernel.log import EventLog
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import Session
+from services.publish.app import SERVICE
+from tests.kit import spec
+
+SECRET = b"the secret of these tests, long enough"
+SINCE = parse_instant("2020-01-01T00:00:00.000000Z")
+NAMES = {"city": "示例市", "county": "示例县", "town-east": "东镇", "town-west": "西镇", "county-roads": "县交通运输局"}
+INCIDENT = f"incident-{spec.UUID}"
+TEXT = "路面塌陷处已围挡，今日17时前恢复通行。"
+
+
+@dataclass
+class Office:
+    """The service, and what tests do with it."""
+
+    runtime: Runtime
+    app: FastAPI
+    client: httpx.AsyncClient
+    heard: dict[str, list[Event]] = field(default_factory=dict)
+
+    async def hear(self, events: Sequence[Event]) -> None:
+        """Takes in events of another service, for the views alone."""
+        async with self.runtime.database.transaction() as connection:
+            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.clock.now())
+            session.observed.extend(events)
+            await session.flush()
+        self.runtime.offices_changed()
+
+    async def incident(self, *facts: Fact, uuid: str = spec.UUID, drill: bool = False) -> str:
+        """Further facts of an incident of triage; returns its id."""
+        past = self.heard.setdefault(uuid, [])
+        all_ = spec.events("incident", [*(event.data for event in past), *facts], uuid=uuid)
+        fresh = all_[len(past) :]
+        if drill:
+            fresh = [Event({**event.attributes, "drill": True}, event.bytes) for event in fresh]
+        past.extend(fresh)
+        await self.hear(fresh)
+        return f"incident-{uuid}"
+
+    def as_(self, role: str, unit: str = "county", person: str = "") -> dict[str, str]:
+        """The header of somebody who holds a role; without `person`, each role is a person of its own."""
+        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person=person or f"{role} of {unit}")
+        return {"Authorization": f"Bearer {token}"}
+
+    async def draft(self, text: str = TEXT, **more: Any) -> str:
+        """A fresh draft's id."""
+        body = {"incident_id": INCIDENT, "kind": "status", "text": text} | more
+        answer = await self.client.post("/publish/v1/statements", json=body, headers=self.as_("handler"))
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def act(self, id_: str, verb: str, role: str, body: Any = None, person: str = "") -> httpx.Response:
+        """A verb on the version that stands now."""
+        who = self.as_(role, person=person)
+        found = await self.client.get(f"/publish/v1/statements/{id_}", headers=who)
+        headers = who | {"If-Match": found.headers["ETag"]}
+        answer = await self.client.post(f"/publish/v1/statements/{id_}/{verb}", json=body, headers=headers)
+        assert answer.status_code in (200, 403, 409, 422), answer.text
+        return answer
+
+    async def published(self, text: str = TEXT, **more: Any) -> str:
+        """A statement on the bulletin."""
+        id_ = await self.draft(text, **more)
+        for verb, role in (("submit", "handler"), ("approve", "approver"), ("publish", "spokesperson")):
+            answer = await self.act(id_, verb, role)
+            assert answer.status_code == 200, answer.text
+        return id_
+
+
+def opened(unit: str = "town-east") -> IncidentOpened:
+    """The first event of an incident."""
+    return IncidentOpened(unit=unit, report=f"report-{spec.UUID}", discovered_at=spec.NOW)
+
+
+def graded(level: str = "general", rank: int = 1) -> IncidentGraded:
+    """A grading."""
+    return IncidentGraded.model_validate({"level": level, "rank": rank, "reason": "as the figures say"})
+
+
+def established(key: str = "cause") -> IncidentFactEstablished:
+    """An established fact."""
+    return IncidentFactEstablished.model_validate({"key": key, "kind": "yes_no", "yes": True, "source": "the site"})
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Publish, knowing the units, the pack, and one incident of town-east that is graded general."""
+    database = Database(tmp_path / "publish.sqlite")
+    async with database.transaction() as connection:
+        await connection.run_sync(SERVICE.metadata.create_all)
+    settings = Settings(data=tmp_path)
+    runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
+    app = http.application([runtime], title="publish", secret=SECRET)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://office.test") as client:
+        made = Office(runtime, app, client)
+        for code, name in NAMES.items():
+            kind = spec.KINDS.get(code, "department")
+            placed = {"unit": code, "kind": kind, "name": name, "parent": spec.UNITS[code], "since": SINCE}
+            await made.hear(spec.events("unit", [UnitPlaced.model_validate(placed)], uuid=derived(code)))
+        ref = spec.offices().assigned["city"]
+        await made.hear(spec.events("policy", [PolicyPackAssigned(unit="city", policy=ref, since=SINCE)]))
+        await made.incident(opened(), graded())
+        yield made
+    await database.close()

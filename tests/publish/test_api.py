@@ -1,0 +1,202 @@
+"""The API for staff on a real store: shapes, versions, rights, words, paging."""
+
+import pytest
+
+from schemas.triage import IncidentMerged
+from services.kernel import database
+from services.kernel.ids import derived
+from tests.kit import spec
+from tests.publish.conftest import INCIDENT, TEXT, Office, established, graded, opened
+
+STATEMENTS = "/publish/v1/statements"
+
+
+async def test_a_statement_from_draft_to_withdrawal(office: Office) -> None:
+    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler"))
+    assert answer.status_code == 201
+    made = answer.json()
+    assert made == {"id": made["id"], "version": 1, "events": made["events"]}
+    assert [event["type"] for event in made["events"]] == ["huiying.statement.drafted.v1"]
+    assert answer.headers["ETag"] == '"1"'
+    id_, text = made["id"], "明日17时恢复。"
+    states = []
+    for verb, role, content in (
+        ("revise", "handler", {"text": TEXT + "请绕行。"}),
+        ("submit", "handler", None),
+        ("reject", "chief", {"reason": "绕行路线没有写"}),
+        ("submit", "handler", {}),
+        ("approve", "approver", {"reason": "同意"}),
+        ("publish", "spokesperson", {}),
+        ("correct", "spokesperson", {"text": text, "reason": "时间写错"}),
+        ("withdraw", "spokesperson", {"reason": "事项不属本镇"}),
+    ):
+        done = await office.act(id_, verb, role, content)
+        assert done.status_code == 200, done.text
+        states.append((await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("auditor"))).json()["state"])
+    assert states == [
+        "drafted", "submitted", "drafted", "submitted", "approved", "published", "published", "withdrawn"
+    ]  # fmt: skip
+    found = (await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("auditor"))).json()
+    assert found["version"] == 9
+    assert found["draft"] == TEXT + "请绕行。"
+    assert (found["text"], found["corrections"], found["unit"]) == (text, 1, "town-east")
+    assert [(release["kind"], release["text"], release["reason"]) for release in found["releases"]] == [
+        ("publication", TEXT + "请绕行。", None),
+        ("correction", text, "时间写错"),
+        ("withdrawal", None, "事项不属本镇"),
+    ]
+
+
+async def test_what_staff_typed_stands_in_no_event_until_it_is_published(office: Office) -> None:
+    id_ = await office.draft("尚未核准的草稿")
+    await office.act(id_, "submit", "handler")
+    await office.act(id_, "reject", "approver", {"reason": "数字不准"})
+    events = office.runtime.tables["events"]
+    async with office.runtime.database.read() as connection:
+        stored = [row.bytes.decode() for row in await connection.execute(events.select())]
+    assert len(stored) == 3
+    assert not any("草稿" in bytes_ or "数字" in bytes_ for bytes_ in stored)
+    assert all(f'"partitionkey":"{INCIDENT}"' in bytes_ for bytes_ in stored)
+    assert all(f'"correlationid":"{INCIDENT}"' in bytes_ for bytes_ in stored)
+
+
+async def test_the_version_that_was_seen_must_be_named(office: Office) -> None:
+    id_, who = await office.draft(), office.as_("handler")
+    path = f"{STATEMENTS}/{id_}/submit"
+    missing = await office.client.post(path, headers=who)
+    assert (missing.status_code, missing.headers["content-type"]) == (428, "application/problem+json")
+    stale = await office.client.post(path, headers=who | {"If-Match": '"2"'})
+    assert (stale.status_code, stale.json()["version"]) == (412, 1)
+    for version in ("1", '"1"'):
+        done = await office.client.post(path, headers=who | {"If-Match": version})
+        assert done.status_code in (200, 412)
+    assert done.status_code == 412
+
+
+@pytest.mark.requirement("PUB-18")
+async def test_a_right_that_is_missing_is_403_and_recorded(office: Office) -> None:
+    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("spokesperson"))
+    assert answer.status_code == 403
+    assert "to draft a statement takes the role handler over town-east" in answer.json()["detail"]
+    events = office.runtime.tables["events"]
+    async with office.runtime.database.read() as connection:
+        types = [row.type for row in await connection.execute(events.select())]
+    assert types == ["huiying.operation.access_refused.v1"]
+    assert (await office.client.post(STATEMENTS, json=body)).status_code == 401
+
+
+async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
+    facts = {"incident_id": INCIDENT, "kind": "facts", "text": TEXT, "facts": ["cause"]}
+    answer = await office.client.post(STATEMENTS, json=facts, headers=office.as_("handler"))
+    assert (answer.status_code, answer.json()["missing"]) == (409, ["cause"])
+    await office.incident(established())
+    await office.draft(kind="facts", facts=["cause"])
+    other = await office.incident(opened(), uuid=derived("other"))
+    await office.incident(IncidentMerged.model_validate({"into": other, "reason": "同一事项"}))
+    answer = await office.client.post(STATEMENTS, json=facts, headers=office.as_("handler"))
+    assert (answer.status_code, answer.json()["incident"]) == (409, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"incident_id": f"incident-{derived('nowhere')}"}, "incident_id"),
+        ({"incident_id": f"report-{spec.UUID}"}, "incident_id"),
+        ({"kind": "praise"}, "kind"),
+        ({"text": ""}, "text"),
+        ({"text": " \n"}, "text"),
+        ({"text": "断开\x1b[31m"}, "text"),
+        ({"text": "x" * 100_001}, "text"),
+        ({"facts": ["not a code!"]}, "facts.0"),
+        ({"author": "someone"}, "author"),
+        ({"persona": "热心市民"}, "persona"),
+    ],
+)
+@pytest.mark.requirement("PUB-02")
+async def test_a_malformed_draft_names_the_field(office: Office, change: dict[str, object], place: str) -> None:
+    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT} | change
+    answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler"))
+    assert (answer.status_code, answer.json()["field"]) == (422, place)
+
+
+async def test_verbs_need_what_they_need(office: Office) -> None:
+    id_ = await office.draft()
+    who = office.as_("approver") | {"If-Match": "1"}
+    for verb, body, status in (("reject", {}, 422), ("reject", None, 422), ("approve", {"why": "x"}, 422)):
+        answer = await office.client.post(f"{STATEMENTS}/{id_}/{verb}", json=body, headers=who)
+        assert answer.status_code == status, (verb, answer.text)
+    assert (await office.client.post(f"{STATEMENTS}/{id_}/delete", headers=who)).status_code == 404
+
+
+@pytest.mark.parametrize("id_", ["statement-1", f"incident-{spec.UUID}", f"statement-{derived('none')}"])
+async def test_what_is_not_there_is_404(office: Office, id_: str) -> None:
+    who = office.as_("handler")
+    assert (await office.client.get(f"{STATEMENTS}/{id_}", headers=who)).status_code == 404
+    answer = await office.client.post(f"{STATEMENTS}/{id_}/submit", headers=who | {"If-Match": "1"})
+    assert answer.status_code == 404
+
+
+async def test_a_repeated_key_answers_the_same(office: Office) -> None:
+    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    headers = office.as_("handler") | {"Idempotency-Key": "one"}
+    first = await office.client.post(STATEMENTS, json=body, headers=headers)
+    again = await office.client.post(STATEMENTS, json=body, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = await office.client.post(STATEMENTS, json=body | {"text": "别的"}, headers=headers)
+    assert other.status_code == 422
+
+
+async def test_lists_are_paged_filtered_and_kept_to_the_subtree(office: Office) -> None:
+    ids = [await office.draft(f"第{number}稿") for number in range(5)]
+    await office.act(ids[0], "submit", "handler")
+    who, seen, cursor = office.as_("handler"), [], None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await office.client.get(STATEMENTS, params=query, headers=who)).json()
+        seen += [item["id"] for item in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == ids[::-1]
+    by_state = (await office.client.get(STATEMENTS, params={"state": "submitted"}, headers=who)).json()
+    assert [item["id"] for item in by_state["items"]] == ids[:1]
+    assert by_state["items"][0]["draft"] == "第0稿"
+    elsewhere = {"incident": f"incident-{derived('elsewhere')}"}
+    assert (await office.client.get(STATEMENTS, params=elsewhere, headers=who)).json()["items"] == []
+    west = office.as_("handler", unit="town-west")
+    assert (await office.client.get(STATEMENTS, headers=west)).json() == {"items": [], "next": None}
+    assert (await office.client.get(f"{STATEMENTS}/{ids[0]}", headers=west)).status_code == 404
+    for wrong in ({"limit": 501}, {"limit": 0}, {"cursor": "x"}, {"cursor": "é"}, {"state": "draft"}):
+        assert (await office.client.get(STATEMENTS, params=wrong, headers=who)).status_code == 422, wrong
+    assert (await office.client.get(STATEMENTS)).status_code == 401
+
+
+async def test_erased_words_are_marked_and_not_published(office: Office) -> None:
+    id_ = await office.draft()
+    await office.act(id_, "submit", "handler")
+    await office.act(id_, "approve", "approver")
+    contents = office.runtime.tables["contents"]
+    async with office.runtime.database.transaction() as connection:
+        refs = [row.ref for row in await connection.execute(contents.select())]
+        await database.upsert(connection, office.runtime.tables["erased"], [{"ref": ref} for ref in refs])
+        await connection.execute(contents.delete())
+    found = await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("handler"))
+    assert found.json()["draft"] == "[erased]"
+    refused = await office.act(id_, "publish", "spokesperson")
+    assert (refused.status_code, "were erased" in refused.json()["detail"]) == (409, True)
+
+
+async def test_a_matter_that_is_raised_between_approval_and_publication(office: Office) -> None:
+    id_ = await office.draft()
+    await office.act(id_, "submit", "handler")
+    await office.act(id_, "approve", "approver")
+    await office.incident(graded("major", 2))
+    assert (await office.act(id_, "publish", "spokesperson")).status_code == 409
+    for verb, role in (
+        ("submit", "handler"),
+        ("approve", "approver"),
+        ("approve", "chief"),
+        ("publish", "spokesperson"),
+    ):
+        assert (await office.act(id_, verb, role)).status_code == 200, verb
