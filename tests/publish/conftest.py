@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,6 +110,11 @@ def established(key: str = "cause") -> IncidentFactEstablished:
     return IncidentFactEstablished.model_validate({"key": key, "kind": "yes_no", "yes": True, "source": "the site"})
 
 
+@cache
+def _pack() -> str:
+    return spec.offices().assigned["city"]
+
+
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """Publish, knowing the units, the pack, and one incident of town-east that is graded general."""
@@ -125,8 +131,8 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             kind = spec.KINDS.get(code, "department")
             placed = {"unit": code, "kind": kind, "name": name, "parent": spec.UNITS[code], "since": SINCE}
             await made.hear(spec.events("unit", [UnitPlaced.model_validate(placed)], uuid=derived(code)))
-        ref = spec.offices().assigned["city"]
-        await made.hear(spec.events("policy", [PolicyPackAssigned(unit="city", policy=ref, since=SINCE)]))
+        assigned = PolicyPackAssigned(unit="city", policy=_pack(), since=SINCE)
+        await made.hear(spec.events("policy", [assigned]))
         await made.incident(opened(), graded())
         yield made
     await database.close()

@@ -1,0 +1,165 @@
+"""The bulletin in a browser: readable on a phone, by keyboard, without a script, in light and in dark."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import product
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from services.publish import bulletin
+from tests.publish.conftest import INCIDENT, TEXT, Office, established
+
+OLD, NEW, WHY = TEXT, "路面塌陷处已围挡，预计3月3日17时恢复通行。", "恢复时间写错一天"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@asynccontextmanager
+async def served(office: Office) -> AsyncIterator[str]:
+    """The service on a free port of this machine."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(office.app, log_config=None, lifespan="off"))
+        running = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
+
+
+@asynccontextmanager
+async def browser(path: str) -> AsyncIterator[Browser]:
+    """A Chromium of its own."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield launched
+        finally:
+            await launched.close()
+
+
+async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, list[str]]:
+    """A page without scripts of its own, and what the browser complained about."""
+    page = await browser.new_page(viewport={"width": width, "height": 800}, **more)  # type: ignore[arg-type]
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(request.url))
+    return page, complaints
+
+
+async def some_statements(office: Office) -> str:
+    """A corrected statement, one that updates it, one withdrawn; returns the first one's id."""
+    first = await office.published(OLD)
+    await office.act(first, "correct", "spokesperson", {"text": NEW, "reason": WHY})
+    await office.incident(established())
+    await office.published("塌陷由供水管破裂引起。\n已更换管道，路面正在回填。", kind="facts", facts=["cause"])
+    gone = await office.published("https://" + "a" * 300)
+    await office.act(gone, "withdraw", "spokesperson", {"reason": "链接有误"})
+    return first
+
+
+@pytest.mark.chromium
+@pytest.mark.requirement("PUB-16")
+async def test_a_reader_finds_the_correction_and_the_old_text(office: Office, chromium: str) -> None:
+    first = await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, complaints = await opened(chrome, 1024)
+        await page.goto(f"{address}/bulletin/")
+        assert await page.title() == "回应公告"
+        assert await page.locator("html").get_attribute("lang") == "zh"
+        assert await page.locator("h1").all_inner_texts() == ["回应公告"]
+        assert await page.locator("h2").count() == 3
+        await page.locator(f"a[href$='{first}']").first.click()
+        headings = await page.locator("h1, h2, h3").all_inner_texts()
+        assert headings[:4] == ["东镇：处置情况", "本件已更正", "现行文本", "更正前的文本"]
+        shown = await page.locator("main").inner_text()
+        for part in (OLD, NEW, WHY, "东镇", INCIDENT, "UTC+08:00"):
+            assert part in shown
+        assert complaints == []
+
+
+@pytest.mark.chromium
+async def test_every_link_is_reached_by_keyboard(office: Office, chromium: str) -> None:
+    await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, _ = await opened(chrome, 1024)
+        await page.goto(f"{address}/bulletin/")
+        reached, shown = [], "document.activeElement"
+        for _ in range(await page.locator("a").count()):
+            await page.keyboard.press("Tab")
+            reached.append(await page.evaluate(f"{shown}.getAttribute('href')"))
+            box = await page.evaluate(f"{shown}.getBoundingClientRect().toJSON()")
+            assert box["left"] >= 0
+            assert box["height"] >= 24
+            assert await page.evaluate(f"getComputedStyle({shown}).outlineStyle") == "solid"
+        assert reached == [await link.get_attribute("href") for link in await page.locator("a").all()]
+        assert reached[0] == "#main"
+        await page.goto(f"{address}/bulletin/")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_phone_shows_it_without_scrolling_sideways(office: Office, chromium: str, scheme: str) -> None:
+    first = await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, complaints = await opened(chrome, 360, color_scheme=scheme, java_script_enabled=True)
+        grounds = set()
+        for path in ("", f"statements/{first}", "statements/none"):
+            await page.goto(f"{address}/bulletin/{path}")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+            grounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert grounds == {"rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 29)"}
+        assert [complaint for complaint in complaints if "404" not in complaint] == []
+
+
+@pytest.mark.chromium
+async def test_it_reads_the_same_without_scripts(office: Office, chromium: str) -> None:
+    first = await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, _ = await opened(chrome, 1024, java_script_enabled=False)
+        await page.goto(f"{address}/bulletin/statements/{first}")
+        assert OLD in await page.locator("main").inner_text()
+
+
+def _luminance(colour: str) -> float:
+    full = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(full[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_text_has_the_contrast_of_wcag_aa_in_both_schemes() -> None:
+    style = bulletin._style().decode()
+    schemes = [
+        dict(re.findall(r"--(\w+): #([0-9a-f]+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert len(schemes) == 2
+    for scheme in schemes:
+        texts = scheme.keys() - {"ground", "raised", "line"}
+        assert len(texts) == 6
+        for ground, text in product(("ground", "raised"), sorted(texts)):
+            dark, light = sorted((_luminance(scheme[ground]), _luminance(scheme[text])))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, text)
