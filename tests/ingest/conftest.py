@@ -1,0 +1,108 @@
+"""Ingest on a real SQLite file behind its HTTP API; nothing is relayed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from schemas.envelope import Event
+from schemas.fields import instant
+from services.ingest.app import SERVICE
+from services.kernel import http, identity
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from tests.kit.spec import KINDS, UNITS, UUID
+
+SECRET = b"a secret of tests, long enough for HMAC"
+
+
+@dataclass
+class Ingest:
+    """The service, its API, and what a test asks of its tables."""
+
+    runtime: Runtime
+    client: httpx.AsyncClient
+
+    def staff(self, *roles: str, unit: str = "county", person: str = "anyone") -> dict[str, str]:
+        """The header of a staff token."""
+        return {"Authorization": f"Bearer {identity.staff_token(SECRET, unit=unit, roles=roles, person=person)}"}
+
+    async def key(self, unit: str = "county") -> dict[str, str]:
+        """The header of a fresh key."""
+        made = await self.client.post("/ingest/v1/keys", json={"unit": unit}, headers=self.staff("admin", unit="city"))
+        assert made.status_code == 201, made.text
+        return {"Authorization": f"Bearer {made.json()['key']}"}
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table."""
+        async with self.runtime.database.read() as connection:
+            return [dict(row) for row in (await connection.execute(select(self.runtime.tables[table]))).mappings()]
+
+    async def events(self, type_: str = "") -> list[Event]:
+        """The stored events whose type contains `type_`, in order."""
+        events = self.runtime.tables["events"]
+        async with self.runtime.database.read() as connection:
+            stored = (await connection.execute(select(events.c.bytes).order_by(events.c.seq))).scalars().all()
+        return [event for event in map(Event.parse, stored) if type_ in event.type]
+
+    async def words(self) -> list[str]:
+        """Everything typed that is stored."""
+        return [row["words"] for row in await self.rows("contents")]
+
+
+def report(**more: Any) -> dict[str, Any]:
+    """A report's body; a field given as None is left out."""
+    body = {
+        "unit": "town-east",
+        "channel": "mayor-board",
+        "subject": "路灯不亮",
+        "text": "人民路的路灯已经三天不亮了。",
+        "discovered_at": instant(datetime.now(UTC)),
+        **more,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+async def start(runtime: Runtime) -> None:
+    """Places the units that the project ships."""
+    units = runtime.tables["units"]
+    rows = [
+        {
+            "unit": code,
+            "since": "2020-01-01T00:00:00.000000Z",
+            "until": None,
+            "kind": KINDS.get(code, "department"),
+            "name": code,
+            "parent": parent,
+            "stream_id": f"unit-{UUID}",
+            "version": number,
+        }
+        for number, (code, parent) in enumerate(UNITS.items(), 1)
+    ]
+    async with runtime.database.transaction() as connection:
+        await connection.execute(units.insert(), rows)
+
+
+@pytest.fixture
+async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
+    file = tmp_path / "ingest.sqlite"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
+    async with engine.begin() as connection:
+        await connection.run_sync(SERVICE.metadata.create_all)
+    await engine.dispose()
+    settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
+    runtime = Runtime(SERVICE, settings, Database(file), Clock(), None, SECRET)  # type: ignore[arg-type]
+    await start(runtime)
+    app = http.application([runtime], title="ingest", secret=SECRET)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+        yield Ingest(runtime, client)
+    await runtime.database.close()

@@ -1,0 +1,154 @@
+"""The rules of a report, without any I/O."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.fields import Typed
+from schemas.ingest import (
+    ReportErased,
+    ReportEvidenceAttached,
+    ReportReachMeasured,
+    ReportReceived,
+    ReportRefused,
+)
+from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
+from services.ingest.decider import DECIDER, FUTURE
+from services.kernel.decider import Actor, Occurred
+from services.kernel.problems import Forbidden, Malformed, Rejected
+from tests.kit.spec import NOW, At, given, staff
+
+INTEGRATION = Actor("integration@county", "county", frozenset({"integration"}))
+OTHER = Actor("integration@town-east", "town-east", frozenset({"integration"}))
+ELSEWHERE = Actor("integration@town-west", "town-west", frozenset({"integration"}))
+DIGEST = "ab" * 32
+FILE = "f" * 48
+
+
+def command(**more: Any) -> ReceiveReport:
+    fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
+    return ReceiveReport(report=Report(**fields), matter=DIGEST, duplicate=None, receipt=DIGEST, masked={"手机号": 1})
+
+
+def fact(**more: Any) -> ReportReceived:
+    fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
+    return ReportReceived(**fields, matter=DIGEST, receipt=DIGEST, masked={"手机号": 1})
+
+
+RECEIVED = At(fact(), actor=INTEGRATION.post, unit="town-east")
+EVIDENCE = ReportEvidenceAttached(file=FILE, media_type="image/png", size=3, sha256=DIGEST)
+ATTACH = AttachEvidence(file=FILE, media_type="image/png", size=3, sha256=DIGEST)
+
+
+class TestReceive:
+    @pytest.mark.requirement("ING-01")
+    def test_keeps_every_field_of_the_report(self) -> None:
+        more = {
+            "source": "board",
+            "external_id": "7",
+            "url": "https://gov.example/7",
+            "place": "人民路",
+            "category": "light",
+            "request": "修好",
+            "reply_ref": "thread 7",
+        }
+        given(DECIDER, actor=INTEGRATION).when(command(**more)).then(fact(**more))
+
+    @pytest.mark.requirement("ING-03")
+    def test_happened_when_the_office_first_knew(self) -> None:
+        at = NOW - timedelta(days=2)
+        (decided,) = given(DECIDER, actor=INTEGRATION).when(command(discovered_at=at)).decided()
+        assert isinstance(decided, Occurred)
+        assert (decided.time, decided.unit) == (at, "town-east")
+        assert decided.basis
+
+    def test_takes_a_clock_that_is_a_little_ahead(self) -> None:
+        given(DECIDER, actor=INTEGRATION).when(command(discovered_at=NOW + FUTURE)).then(
+            fact(discovered_at=NOW + FUTURE)
+        )
+
+    def test_refuses_the_future(self) -> None:
+        late = command(discovered_at=NOW + FUTURE + timedelta(seconds=1))
+        given(DECIDER, actor=INTEGRATION).when(late).then_raises(Malformed, "discovered_at lies in the future")
+
+    def test_refuses_an_unknown_unit(self) -> None:
+        given(DECIDER, actor=INTEGRATION).when(command(unit="moon")).then_raises(
+            Malformed, "no unit has the code 'moon'"
+        )
+
+    @pytest.mark.parametrize("given_alone", [{"source": "board"}, {"external_id": "7"}])
+    def test_refuses_half_an_external_id(self, given_alone: dict[str, str]) -> None:
+        given(DECIDER, actor=INTEGRATION).when(command(**given_alone)).then_raises(Malformed, "come together")
+
+    @pytest.mark.parametrize("actor", [staff("handler"), ELSEWHERE])
+    def test_refuses_who_may_not_report_to_the_unit(self, actor: Actor) -> None:
+        given(DECIDER, actor=actor).when(command()).then_raises(Forbidden, "report to a unit")
+
+    def test_takes_it_from_the_officer_on_duty(self) -> None:
+        given(DECIDER, actor=staff("duty_officer", unit="town-east")).when(command()).then(fact())
+
+    def test_refuses_a_second_beginning(self) -> None:
+        given(DECIDER, RECEIVED, actor=INTEGRATION).when(command()).then_raises(Rejected, "received already")
+
+
+class TestReach:
+    def test_is_measured_by_who_sent_the_report(self) -> None:
+        fact = ReportReachMeasured(clicks=10, measured_at=NOW)
+        given(DECIDER, RECEIVED, actor=INTEGRATION).when(Reach(clicks=10, measured_at=NOW)).then(fact)
+
+    def test_is_refused_from_another_integration(self) -> None:
+        given(DECIDER, RECEIVED, actor=OTHER).when(Reach(clicks=10, measured_at=NOW)).then_raises(
+            Forbidden, "report reach"
+        )
+
+    def test_needs_a_figure(self) -> None:
+        given(DECIDER, RECEIVED, actor=INTEGRATION).when(Reach(measured_at=NOW)).then_raises(Malformed, "at least one")
+
+    def test_is_not_of_the_future(self) -> None:
+        tomorrow = Reach(clicks=1, measured_at=NOW + timedelta(days=1))
+        given(DECIDER, RECEIVED, actor=INTEGRATION).when(tomorrow).then_raises(Malformed, "measured_at")
+
+
+class TestEvidence:
+    def test_is_attached(self) -> None:
+        given(DECIDER, RECEIVED, actor=staff("verifier")).when(ATTACH).then(EVIDENCE)
+
+    def test_is_refused_without_a_right(self) -> None:
+        given(DECIDER, RECEIVED, actor=staff("spokesperson")).when(ATTACH).then_raises(Forbidden, "attach evidence")
+
+    def test_is_refused_after_erasure(self) -> None:
+        past = (RECEIVED, ReportErased(refs=()))
+        given(DECIDER, *past, actor=INTEGRATION).when(ATTACH).then_raises(Rejected, "erased")
+
+
+class TestRefuse:
+    def test_carries_its_reason(self) -> None:
+        refused = ReportRefused(reason=Typed(text="重复"))
+        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Refuse(reason="重复")).then(refused)
+
+    def test_happens_once(self) -> None:
+        past = (RECEIVED, ReportRefused(reason=Typed(text="重复")))
+        given(DECIDER, *past, actor=staff("chief")).when(Refuse(reason="重复")).then_raises(Rejected, "already")
+
+    def test_takes_a_right(self) -> None:
+        given(DECIDER, RECEIVED, actor=INTEGRATION).when(Refuse(reason="重复")).then_raises(
+            Forbidden, "refuse a report"
+        )
+
+
+class TestErase:
+    def test_names_all_words_and_files(self) -> None:
+        past = given(DECIDER, RECEIVED, EVIDENCE, ReportRefused(reason=Typed(text="重复")), actor=staff("chief"))
+        (erased,) = past.when(Erase(cause="law")).decided()
+        assert isinstance(erased, ReportErased)
+        assert len(erased.refs) == len(set(erased.refs)) == 3
+        assert erased.files == (FILE,)
+        assert erased.cause == "law"
+
+    def test_says_nothing_where_nothing_is_left(self) -> None:
+        past = (RECEIVED, EVIDENCE, ReportErased(refs=(), files=(FILE,), reason=Typed(text="本人要求")))
+        given(DECIDER, *past, actor=staff("admin")).when(Erase()).then_nothing()
+
+    def test_takes_a_right(self) -> None:
+        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Erase()).then_raises(Forbidden, "erase a report")
