@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,7 +16,8 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
@@ -64,17 +65,21 @@ class EstablishFact(Command):
     value: StrictBool | StrictInt | StrictFloat | StrictStr
     source: Text
 
-    @model_validator(mode="after")
-    def _value_is_of_its_kind(self) -> Self:
-        wrong = _WRONG[self.kind](self.value)
-        if wrong:
-            raise ValueError(f"value: a fact of the kind {self.kind} takes {wrong}")
-        return self
+    @field_validator("value", mode="before")
+    @classmethod
+    def _is_of_its_kind(cls, value: object, info: ValidationInfo) -> object:
+        kind = info.data.get("kind", "")
+        if kind and (wanted := _WRONG[kind](value)):
+            raise ValueError(f"a fact of the kind {kind} takes {wanted}")
+        return value
 
     @property
     def at(self) -> datetime:
         """The value of a `time`, UTC."""
         return datetime.fromisoformat(str(self.value)).astimezone(UTC)
+
+
+# Each says what a value of the kind is, or nothing where the value is one.
 
 
 def _wrong_text(value: object) -> str:

@@ -1,0 +1,202 @@
+"""A triage service over a real SQLite file, with its HTTP API and the kernel's unit of work, but no log."""
+
+import functools
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from schemas.envelope import Event, seal
+from schemas.fields import Fact, WordsRef
+from schemas.ingest import ReportReceived
+from services.kernel import http, identity, policy
+from services.kernel.clock import Clock
+from services.kernel.database import Database, insert
+from services.kernel.ids import derived
+from services.kernel.log import EventLog, Record
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import partition_of
+from services.kernel.work import UnitOfWork
+from services.triage import setup
+from services.triage.app import SERVICE
+
+SECRET = b"only-for-tests-" * 4
+
+
+def words(text: str) -> WordsRef:
+    """A reference to words that ingest sealed."""
+    ref = derived("words", text)
+    return WordsRef(ref=ref, digest=ref.replace("-", "") * 2)
+
+
+@dataclass
+class Triage:
+    """What a test holds: the service, a client of it, and other services' events on their way in."""
+
+    runtime: Runtime
+    client: httpx.AsyncClient
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    streams: dict[str, Event] = field(default_factory=dict)
+    numbers: Any = field(default_factory=itertools.count)
+
+    def token(self, role: str, unit: str = "county") -> dict[str, str]:
+        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="anyone")
+        return {"Authorization": f"Bearer {token}"}
+
+    async def get(self, path: str, unit: str = "county", role: str = "duty_officer", **query: Any) -> httpx.Response:
+        return await self.client.get(f"/triage/v1/{path}", params=query, headers=self.token(role, unit))
+
+    async def ask(
+        self, id_: str, verb: str, body: Any = None, *, role: str, unit: str = "county", version: int | str | None = -1
+    ) -> httpx.Response:
+        """POSTs a verb; version -1 is the newest, None sends no If-Match."""
+        headers = self.token(role, unit)
+        if version == -1:
+            version = (await self.get(f"incidents/{id_}", "city")).json()["version"]
+        if version is not None:
+            headers["If-Match"] = str(version)
+        sent = {} if body is None else {"json": body}
+        return await self.client.post(f"/triage/v1/incidents/{id_}/{verb}", headers=headers, **sent)
+
+    def event(self, stream: str, data: Fact, *, service: str, unit: str = "town-east", drill: bool = False) -> Event:
+        """The next event of another service's stream."""
+        before = self.streams.get(stream)
+        now = self.runtime.clock.now()
+        made = seal(
+            data,
+            id=derived(stream, str(next(self.numbers))),
+            source=f"/huiying/test/{service}",
+            stream=stream,
+            version=before.version + 1 if before else 1,
+            previous=before.digest if before else None,
+            time=now,
+            recorded=now,
+            partitionkey=stream,
+            actor="integration",
+            unit=unit,
+            drill=drill,
+        )
+        self.streams[stream] = made
+        return made
+
+    def report(
+        self,
+        name: str,
+        *,
+        unit: str = "town-east",
+        matter: str | None = None,
+        drill: bool = False,
+        discovered_at: datetime | None = None,
+    ) -> Event:
+        """A report that ingest received."""
+        data = ReportReceived(
+            unit=unit,
+            channel="board",
+            discovered_at=discovered_at or self.runtime.clock.now() - timedelta(minutes=5),
+            subject=words(f"{name}: subject"),
+            text=words(f"{name}: text"),
+            category="roads",
+            matter=derived("matter", matter or name).replace("-", "") * 2,
+            receipt="0" * 64,
+        )
+        return self.event(f"report-{derived(name)}", data, service="ingest", unit=unit, drill=drill)
+
+    async def take(self, *events: Event) -> None:
+        """Hands events on as the log would: per partition in order."""
+        work = UnitOfWork(self.runtime)
+        for (topic, partition), group in itertools.groupby(events, self.place):
+            start = self.offsets.get((topic, partition), 0)
+            records = [
+                Record(topic, partition, start + index, event.partitionkey.encode(), event.bytes)
+                for index, event in enumerate(group)
+            ]
+            await work.handle(records)
+            self.offsets[topic, partition] = start + len(records)
+        async with self.runtime.database.read() as connection:
+            aside = (await connection.execute(self.runtime.tables["quarantine"].select())).mappings().all()
+        assert [row["error"] for row in aside] == []
+
+    def place(self, event: Event) -> tuple[str, int]:
+        """The topic and partition that the event travels on."""
+        return event.topic, partition_of(event.partitionkey, self.runtime.settings.partitions)
+
+    async def say(self, *texts: str) -> None:
+        """The words arrive."""
+        rows = [{"ref": words(text).ref, "salt": b"salt", "words": text} for text in texts]
+        async with self.runtime.database.transaction() as connection:
+            await insert(connection, self.runtime.tables["contents"], rows)
+
+    async def open(self, name: str = "pothole", **more: Any) -> str:
+        """The incident of a report that is taken in now."""
+        report = self.report(name, **more)
+        await self.take(report)
+        found = await self.get("incidents", "city", report_id=report.stream)
+        [item] = found.json()["items"]
+        return str(item["id"])
+
+    async def events(self, stream: str) -> list[Event]:
+        """What the store holds of a stream."""
+        table = self.runtime.tables["events"]
+        async with self.runtime.database.read() as connection:
+            chosen = table.select().where(table.c.stream_id == stream).order_by(table.c.version)
+            return [Event.parse(row["bytes"]) for row in (await connection.execute(chosen)).mappings()]
+
+    async def kinds(self, stream: str) -> list[str]:
+        """The names of a stream's events."""
+        return [event.type.split(".")[2] for event in await self.events(stream)]
+
+
+_load_once = functools.cache(policy.load_packs)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _packs_are_read_once() -> Iterator[None]:
+    """Trying out a pack's conditions takes longer than most of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy, "load_packs", _load_once)
+        yield
+
+
+@asynccontextmanager
+async def made(database: Database, settings: Settings) -> AsyncIterator[Runtime]:
+    """A triage service on an empty database, SQLite or PostgreSQL, with the shipped units and pack."""
+    runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
+    try:
+        async with database.transaction() as connection:
+            await connection.run_sync(SERVICE.metadata.create_all)
+        await setup.place(runtime)
+        yield runtime
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def used(runtime: Runtime) -> AsyncIterator[Triage]:
+    """The service through HTTP."""
+    app = http.application([runtime], title="triage", secret=SECRET)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://triage") as client:
+        yield Triage(runtime, client)
+
+
+@pytest.fixture
+async def triage(tmp_path: Path) -> AsyncIterator[Triage]:
+    """Triage on a SQLite file."""
+    async with made(Database(tmp_path / "triage.db"), Settings(data=tmp_path)) as runtime, used(runtime) as service:
+        yield service
+
+
+@pytest.fixture
+async def triage_on_postgres(postgres_databases: str, tmp_path: Path) -> AsyncIterator[Triage]:
+    """Triage on a PostgreSQL server, where transactions really run at once."""
+    url = postgres_databases.format(service="triage")
+    settings = Settings(data=tmp_path, database=postgres_databases)
+    async with made(Database(url), settings) as runtime, used(runtime) as service:
+        yield service

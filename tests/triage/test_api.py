@@ -1,0 +1,449 @@
+"""Triage through HTTP, on a real SQLite file: from reports to closed incidents."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from schemas.envelope import Event
+from schemas.ingest import ReportErased, ReportReachMeasured
+from schemas.publish import StatementPublished
+from schemas.triage import UnitPlaced
+from services.kernel.commands import Answer, Caller, transact
+from services.kernel.ids import derived
+from services.triage import setup
+from services.triage.commands import VERBS, PlaceUnits
+from services.triage.packs import POLICIES
+from services.triage.units import TREE
+from tests.triage.conftest import Triage
+
+
+def problem(answer: httpx.Response, status: int, *parts: str) -> dict[str, object]:
+    """Checks a problem's status and that its sentence holds the parts."""
+    body: dict[str, object] = answer.json()
+    assert answer.status_code == status, body
+    assert answer.headers["content-type"] == "application/problem+json"
+    for part in parts:
+        assert part in str(body["detail"])
+    return body
+
+
+async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -> None:
+    """Asks verbs in order: verb, role, unit, body."""
+    for verb, role, unit, body in steps:
+        answer = await triage.ask(id_, verb, body, role=role, unit=unit)
+        assert answer.status_code == 200, (verb, answer.text)
+
+
+HANDLED = (
+    ("assign", "duty_officer", "town-east", {"unit": "county-roads", "reason": "in charge of roads"}),
+    ("accept", "handler", "county-roads", None),
+    ("record-handling", "handler", "county-roads", {"track": "problem", "text": "filled"}),
+    ("record-handling", "handler", "county-roads", {"track": "answer", "text": "answered by letter"}),
+    ("resolve", "handler", "county-roads", {"reason": "both done"}),
+)
+
+
+async def test_a_report_opens_an_incident_and_a_further_one_joins_it(triage: Triage) -> None:
+    first, second = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
+    other, elsewhere = triage.report("c"), triage.report("d", matter="pothole", unit="town-west")
+    await triage.take(first, second, other, elsewhere)
+    items = (await triage.get("incidents")).json()["items"]
+    assert sorted((item["unit"], item["report_count"]) for item in items) == [
+        ("town-east", 1),
+        ("town-east", 2),
+        ("town-west", 1),
+    ]
+    by_report = [(await triage.get("incidents", report_id=r.stream)).json()["items"] for r in (first, second)]
+    assert by_report[0] == by_report[1]
+    id_ = by_report[0][0]["id"]
+    opened, attached = await triage.events(id_)
+    assert opened.data.report == first.stream
+    assert opened.data.discovered_at == first.data.discovered_at
+    assert opened.causation == first.id
+    assert attached.basis == (f"{second.stream}@1",)
+    assert (opened.actor, opened.unit) == ("system", "town-east")
+
+
+async def test_a_repeated_report_opens_nothing_twice(triage: Triage) -> None:
+    report = triage.report("a")
+    await triage.take(report)
+    triage.offsets.clear()
+    await triage.take(report)
+    assert len((await triage.get("incidents")).json()["items"]) == 1
+
+
+async def test_a_closed_matter_that_comes_back_opens_a_new_incident(triage: Triage) -> None:
+    id_ = await triage.open("a", matter="pothole")
+    await done(triage, id_, *HANDLED, ("close", "chief", "town-east", {"reason": "over"}))
+    again = await triage.open("b", matter="pothole")
+    assert again != id_
+    assert await triage.open("c", matter="pothole") == again
+
+
+async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
+    real = await triage.open("a", matter="pothole")
+    assert await triage.open("b", matter="pothole", drill=True) != real
+
+
+@pytest.mark.requirement("TRI-04", "TRI-05", "TRI-10", "TRI-17")
+async def test_a_matter_from_report_to_close(triage: Triage) -> None:
+    id_ = await triage.open()
+    await done(
+        triage,
+        id_,
+        ("request-verification", "duty_officer", "town-east", {"unit": "county-water", "text": "is it the main?"}),
+        (
+            "establish-fact",
+            "verifier",
+            "county-water",
+            {"key": "burst", "kind": "yes_no", "value": True, "source": "inspection"},
+        ),
+        ("classify", "duty_officer", "town-east", {"answer_kind": "status"}),
+        ("grade", "duty_officer", "county", {"level": "major", "reason": "the street is closed"}),
+        ("instruct", "chief", "town-east", {"text": "today"}),
+        *HANDLED,
+        ("follow-up", "handler", "town-east", {"text": "still dry"}),
+        ("close", "chief", "town-east", {"reason": "over"}),
+    )
+    answer = await triage.get(f"incidents/{id_}")
+    found = answer.json()
+    assert answer.headers["etag"] == f'"{found["version"]}"'
+    assert (found["state"], found["level"], found["answer_kind"]) == ("closed", "major", "status")
+    assert found["facts"] == [
+        {
+            "key": "burst",
+            "kind": "yes_no",
+            "value": True,
+            "source": "inspection",
+            "established_at": found["facts"][0]["established_at"],
+            "revised_at": None,
+        }
+    ]
+    assert [(note["track"], note["text"], note["unit"]) for note in found["handling"]] == [
+        ("problem", "filled", "county-roads"),
+        ("answer", "answered by letter", "county-roads"),
+    ]
+    assert "today" in [note["text"] for note in found["notes"]]
+    assert found["version"] == 12
+    graded = next(event for event in await triage.events(id_) if event.type == "huiying.incident.graded.v1")
+    assert graded.policy is not None
+    assert graded.policy.startswith("county-default@1#")
+    assert graded.actor == "duty_officer@county"
+    assert {at.partition("@")[0] for at in graded.basis} == {TREE, POLICIES}
+
+
+@pytest.mark.requirement("TRI-05")
+async def test_figures_propose_and_a_person_judges(triage: Triage) -> None:
+    a, b = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
+    await triage.take(a, b)
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    old = ReportReachMeasured(clicks=9000, comments=7, measured_at=at - timedelta(days=1))
+    await triage.take(triage.event(a.stream, ReportReachMeasured(clicks=1500, measured_at=at), service="ingest"))
+    await triage.take(triage.event(a.stream, old, service="ingest"))
+    await triage.take(triage.event(b.stream, ReportReachMeasured(clicks=20, measured_at=at), service="ingest"))
+    [item] = (await triage.get("incidents")).json()["items"]
+    found = (await triage.get(f"incidents/{item['id']}")).json()
+    assert found["reach"] == {"clicks": 1500, "comments": 7, "mainstream_sites": 0, "basis": [f"{a.stream}@3"]}
+    assert found["proposed"] == {"level": "major", "rule": "major/clicks"}
+    await done(triage, item["id"], ("grade", "duty_officer", "county", {"level": "general", "reason": "old news"}))
+    graded = (await triage.events(item["id"]))[-1]
+    assert (graded.data.level, graded.data.proposed, graded.data.rule) == ("general", "major", "major/clicks")
+    assert f"{a.stream}@3" in graded.basis
+
+
+@pytest.mark.requirement("TRI-17")
+async def test_resolving_with_one_track_names_the_other(triage: Triage) -> None:
+    id_ = await triage.open()
+    await done(triage, id_, ("record-handling", "handler", "town-east", {"track": "problem", "text": "filled"}))
+    answer = await triage.ask(id_, "resolve", {"reason": "done"}, role="handler", unit="town-east")
+    assert problem(answer, 409, "the answer")["missing"] == ["answer"]
+
+
+async def test_a_published_statement_of_facts_is_the_answer_once(triage: Triage) -> None:
+    id_ = await triage.open()
+    by, statement = "0" * 64, f"statement-{derived('statement')}"
+
+    def published(kind: str) -> StatementPublished:
+        return StatementPublished.model_validate(
+            {"incident": id_, "unit": "town-east", "kind": kind, "text": "It is mended.", "by": by}
+        )
+
+    status = triage.event(f"statement-{derived('status')}", published("status"), service="publish")
+    await triage.take(status, triage.event(statement, published("facts"), service="publish"))
+    await triage.take(triage.event(statement, published("facts"), service="publish"))
+    found = (await triage.get(f"incidents/{id_}")).json()
+    assert [(note["track"], note["statement"]) for note in found["handling"]] == [("answer", statement)]
+    assert found["handled"]["answer"]
+    assert found["version"] == 0
+
+
+async def test_the_version_that_was_seen_is_asked_for(triage: Triage) -> None:
+    id_ = await triage.open()
+    body = {"level": "major", "reason": "r"}
+    problem(await triage.ask(id_, "grade", body, role="duty_officer", version=None), 428, "If-Match")
+    assert (await triage.ask(id_, "grade", body, role="duty_officer", version='"0"')).headers["etag"] == '"1"'
+    body["level"] = "general"
+    assert (
+        problem(await triage.ask(id_, "grade", body, role="duty_officer", version=0), 412, "is at version 1")["version"]
+        == 1
+    )
+
+
+async def test_a_report_that_joins_makes_no_page_stale(triage: Triage) -> None:
+    id_ = await triage.open("a", matter="pothole")
+    assert await triage.open("b", matter="pothole") == id_
+    answer = await triage.ask(id_, "classify", {"answer_kind": "answer"}, role="duty_officer", version=0)
+    assert answer.json()["version"] == 1
+
+
+async def test_accepting_takes_no_body_or_an_empty_one(triage: Triage) -> None:
+    for name, body in (("a", None), ("b", {})):
+        id_ = await triage.open(name)
+        await done(triage, id_, HANDLED[0])
+        assert (await triage.ask(id_, "accept", body, role="handler", unit="county-roads")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "field"),
+    [
+        ("grade", {"level": "terrible", "reason": "r"}, "level"),
+        ("grade", {"level": "major"}, "reason"),
+        ("grade", {"level": "major", "reason": "   "}, "reason"),
+        ("grade", {"level": "major", "reason": "r" * 10_001}, "reason"),
+        ("grade", {"level": "major", "reason": "r", "author": "someone"}, "author"),
+        ("classify", {"answer_kind": "hype"}, "answer_kind"),
+        ("assign", {"unit": "nowhere"}, "unit"),
+        ("transfer", {"unit": "town-west"}, "reason"),
+        ("establish-fact", {"key": "k", "kind": "number", "value": "7", "source": "s"}, "value"),
+        ("record-handling", {"track": "both", "text": "t"}, "track"),
+        ("merge", {"into": "report-1"}, "into"),
+        ("merge", {"into": f"incident-{derived('none')}"}, "into"),
+        ("split", {"reports": []}, "reports"),
+        ("accept", {"unit": "county"}, "unit"),
+        ("follow-up", None, None),
+    ],
+)
+async def test_a_malformed_body_is_refused_by_name(triage: Triage, verb: str, body: object, field: str | None) -> None:
+    id_ = await triage.open()
+    role = "duty_officer" if verb in ("grade", "assign", "classify") else "chief"
+    assert problem(await triage.ask(id_, verb, body, role=role), 422).get("field") == field
+    assert len(await triage.events(id_)) == 1
+
+
+async def test_what_is_not_there_is_404(triage: Triage) -> None:
+    for id_ in ("incident-7", TREE, POLICIES, f"incident-{derived('none')}"):
+        problem(await triage.get(f"incidents/{id_}"), 404)
+        problem(await triage.ask(id_, "instruct", {"text": "t"}, role="chief", version=0), 404)
+
+
+async def test_a_right_that_is_missing_is_403_and_an_event(triage: Triage) -> None:
+    id_ = await triage.open()
+    body = {"level": "major", "reason": "r"}
+    problem(await triage.ask(id_, "grade", body, role="handler"), 403, "duty_officer")
+    problem(await triage.ask(id_, "grade", body, role="duty_officer", unit="town-west"), 403, "town-east")
+    refused = [row async for row in _operations(triage)]
+    assert refused == ["huiying.operation.access_refused.v1"] * 2
+
+
+async def _operations(triage: Triage):  # type: ignore[no-untyped-def]
+    table = triage.runtime.tables["events"]
+    async with triage.runtime.database.read() as connection:
+        rows = await connection.execute(table.select().where(table.c.stream_id.like("operation-%")))
+        for row in rows.mappings():
+            yield row["type"]
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_an_office_sees_what_concerns_it_or_an_office_below(triage: Triage) -> None:
+    id_ = await triage.open()
+    seen = {}
+    for unit in ("city", "county", "town-east", "town-west", "county-roads"):
+        listed = [item["id"] for item in (await triage.get("incidents", unit)).json()["items"]]
+        one = (await triage.get(f"incidents/{id_}", unit)).status_code
+        seen[unit] = (listed == [id_], one == 200)
+    both, none = (True, True), (False, False)
+    assert seen == {"city": both, "county": both, "town-east": both, "town-west": none, "county-roads": none}
+    await done(triage, id_, HANDLED[0])
+    assert (await triage.get(f"incidents/{id_}", "county-roads")).status_code == 200
+
+
+async def test_lists_are_narrowed_and_paged(triage: Triage) -> None:
+    ids = [await triage.open(f"r{number}") for number in range(5)]
+    await done(triage, ids[2], HANDLED[0], ("grade", "duty_officer", "town-east", {"level": "major", "reason": "r"}))
+    for query in ({"assigned": "county-roads"}, {"level": "major"}, {"state": "assigned"}):
+        assert [item["id"] for item in (await triage.get("incidents", **query)).json()["items"]] == [ids[2]]
+    assert (await triage.get("incidents", unit="county", level="general")).json()["items"] == []
+    walked, cursor = [], None
+    while True:
+        page = (await triage.get("incidents", limit=2, **({"cursor": cursor} if cursor else {}))).json()
+        walked += [item["id"] for item in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert walked == ids[::-1]
+    for query in ({"limit": 501}, {"cursor": "none"}, {"state": "forgotten"}):
+        assert problem(await triage.get("incidents", **query), 422)["field"] == next(iter(query))
+
+
+async def test_words_are_null_until_they_come_and_marked_when_erased(triage: Triage) -> None:
+    id_ = await triage.open()
+    assert (await triage.get(f"incidents/{id_}")).json()["subject"] is None
+    await triage.say("pothole: subject", "pothole: text")
+    found = (await triage.get(f"incidents/{id_}")).json()
+    assert (found["subject"], found["reports"][0]["text"]) == ("pothole: subject", "pothole: text")
+    report = triage.streams[found["reports"][0]["id"]]
+    refs = tuple(report.words.values())
+    await triage.take(triage.event(report.stream, ReportErased(refs=refs), service="ingest"))
+    assert (await triage.get("incidents")).json()["items"][0]["subject"] == "[erased]"
+
+
+async def test_the_same_text_establishes_nothing_again(triage: Triage) -> None:
+    id_ = await triage.open()
+    fact = {"key": "cause", "kind": "text", "value": "a burst main", "source": "inspection"}
+    for value, kinds in (
+        ("a burst main", ["fact_established"]),
+        ("a burst main", ["fact_established"]),
+        ("frost", ["fact_established", "fact_revised"]),
+    ):
+        await done(triage, id_, ("establish-fact", "verifier", "town-east", {**fact, "value": value}))
+        assert (await triage.kinds(id_))[1:] == kinds
+    [shown] = (await triage.get(f"incidents/{id_}")).json()["facts"]
+    assert (shown["value"], shown["source"]) == ("frost", "inspection")
+
+
+async def test_merging(triage: Triage) -> None:
+    early = triage.runtime.clock.now() - timedelta(days=2)
+    a, b = await triage.open("a", matter="m", discovered_at=early), await triage.open("b")
+    await done(triage, a, ("merge", "chief", "county", {"into": b, "reason": "the same hole"}))
+    merged, absorbed = (await triage.events(a))[-1], (await triage.events(b))[-1]
+    assert (merged.data.into, absorbed.data.incident, absorbed.data.discovered_at) == (b, a, early)
+    assert merged.causation == absorbed.causation
+    shown = [(await triage.get(f"incidents/{id_}")).json() for id_ in (a, b)]
+    assert (shown[0]["state"], shown[0]["merged_into"]) == ("merged", b)
+    assert (shown[1]["absorbed"], shown[1]["report_count"], len(shown[1]["reports"])) == ([a], 2, 2)
+    refused = await triage.ask(a, "grade", {"level": "major", "reason": "r"}, role="duty_officer")
+    assert problem(refused, 409, b)["into"] == b
+    # a further report of A's matter goes on to B, through one merge more
+    c = await triage.open("c")
+    await done(triage, b, ("merge", "chief", "county", {"into": c}))
+    assert await triage.open("d", matter="m") == c
+    assert (await triage.get(f"incidents/{c}")).json()["report_count"] == 4
+
+
+async def test_a_report_on_its_way_to_a_merged_incident_goes_on(triage: Triage) -> None:
+    a, b = await triage.open("a"), await triage.open("b")
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    statement = StatementPublished(incident=a, unit="town-east", kind="facts", text="Mended.", by="0" * 64)
+    await triage.take(triage.event(f"statement-{derived('s')}", statement, service="publish"))
+    assert (await triage.kinds(b))[-1] == "handling_recorded"
+    assert (await triage.kinds(a))[-1] == "merged"
+
+
+async def opposite_merges(triage: Triage) -> None:
+    """A into B and B into A at once, by officers who both saw the newest pages: one is done, the other is refused."""
+    for round_ in range(5):
+        a, b = await triage.open(f"a{round_}"), await triage.open(f"b{round_}")
+        answers = await asyncio.gather(
+            triage.ask(a, "merge", {"into": b}, role="chief", version=0),
+            triage.ask(b, "merge", {"into": a}, role="chief", version=0),
+        )
+        done, refused = sorted(answer.status_code for answer in answers)
+        assert done == 200
+        assert refused in (409, 412)
+        kinds = sorted([(await triage.kinds(a))[-1], (await triage.kinds(b))[-1]])
+        assert kinds == ["absorbed", "merged"]
+
+
+async def test_opposite_merges_end_with_one_done(triage: Triage) -> None:
+    await opposite_merges(triage)
+
+
+@pytest.mark.postgres
+async def test_opposite_merges_end_with_one_done_on_postgres(triage_on_postgres: Triage) -> None:
+    await opposite_merges(triage_on_postgres)
+
+
+async def one_matter_in_many_partitions(triage: Triage) -> None:
+    """Reports of one matter that are taken in at once, from several partitions, share one incident."""
+    reports = [triage.report(f"r{number}", matter="flood") for number in range(24)]
+    partitions: dict[tuple[str, int], list[Event]] = {}
+    for report in reports:
+        partitions.setdefault(triage.place(report), []).append(report)
+    assert len(partitions) > 1
+    await asyncio.gather(*(triage.take(*group) for group in partitions.values()))
+    [item] = (await triage.get("incidents")).json()["items"]
+    assert item["report_count"] == 24
+
+
+async def test_one_matter_in_many_partitions_is_one_incident(triage: Triage) -> None:
+    await one_matter_in_many_partitions(triage)
+
+
+@pytest.mark.postgres
+async def test_one_matter_in_many_partitions_is_one_incident_on_postgres(triage_on_postgres: Triage) -> None:
+    await one_matter_in_many_partitions(triage_on_postgres)
+
+
+@pytest.mark.postgres
+async def test_triage_answers_alike_on_postgres(triage_on_postgres: Triage) -> None:
+    await test_a_matter_from_report_to_close(triage_on_postgres)
+    await test_merging(triage_on_postgres)
+
+
+async def test_splitting(triage: Triage) -> None:
+    a = await triage.open("a", matter="m")
+    b, c = triage.report("b", matter="m"), triage.report("c", matter="m")
+    await triage.take(b)
+    await triage.take(c)
+    answer = await triage.ask(a, "split", {"reports": [c.stream, b.stream]}, role="chief")
+    new = answer.json()["into"]
+    opened, attached = await triage.events(new)
+    assert (opened.data.report, attached.data.report) == (b.stream, c.stream)
+    assert opened.data.discovered_at == b.data.discovered_at
+    assert (await triage.events(a))[-1].data.into == new
+    for report, at in ((b, new), (c, new)):
+        [item] = (await triage.get("incidents", report_id=report.stream)).json()["items"]
+        assert item["id"] == at
+    counts = [(await triage.get(f"incidents/{id_}")).json()["report_count"] for id_ in (a, new)]
+    assert counts == [1, 2]
+    await triage.say("b: subject")
+    assert (await triage.get("incidents", report_id=b.stream)).json()["items"][0]["subject"] == "b: subject"
+    assert await triage.open("d", matter="m") == a
+
+
+@pytest.mark.requirement("MUL-01")
+async def test_the_shipped_units_are_a_tree_of_events_and_stay_as_they_are(triage: Triage) -> None:
+    items = {item["unit"]: item for item in (await triage.get("units")).json()["items"]}
+    assert items["city"]["parent"] is None
+    assert items["county"]["parent"] == "city"
+    assert {items[unit]["parent"] for unit in ("town-east", "town-west", "county-roads")} == {"county"}
+    before = len(await triage.events(TREE)), len(await triage.events(POLICIES))
+    await setup.place(triage.runtime)
+    assert (len(await triage.events(TREE)), len(await triage.events(POLICIES))) == before == (9, 2)
+    [pack] = (await triage.get("packs")).json()["items"]
+    assert [level["level"] for level in pack["levels"]] == ["general", "major", "extraordinary"]
+    assert pack["units"] == ["city"]
+
+
+@pytest.mark.requirement("MUL-01")
+async def test_a_unit_that_moves_is_seen_by_its_new_superior(triage: Triage) -> None:
+    id_ = await triage.open(unit="county-water")
+    assert (await triage.get(f"incidents/{id_}", "town-west")).status_code == 404
+    moved = UnitPlaced(
+        unit="county-water", kind="department", name="水务站", parent="town-west", since=triage.runtime.clock.now()
+    )
+
+    async def act(session, ctx):  # type: ignore[no-untyped-def]
+        await session.load([TREE])
+        return Answer({}, events=tuple(session.decide(TREE, PlaceUnits(units=(moved,)), ctx)))
+
+    await transact(triage.runtime, Caller(), act)
+    assert (await triage.get(f"incidents/{id_}", "town-west")).status_code == 200
+
+
+async def test_every_verb_has_its_own_path_and_body(triage: Triage) -> None:
+    paths = (await triage.client.get("/openapi.json")).json()["paths"]
+    for verb, model in VERBS.items():
+        post = paths[f"/triage/v1/incidents/{{id}}/{verb}"]["post"]
+        assert model.__name__ in str(post["requestBody"])

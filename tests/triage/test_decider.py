@@ -1,0 +1,524 @@
+"""The rules of an incident: every verb in every state, who may, and what no sequence of commands can break."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas import catalogue, triage
+from schemas.envelope import seal
+from schemas.fields import Fact
+from services.kernel.decider import SYSTEM, Actor, Moved, Occurred
+from services.kernel.ids import derived
+from services.kernel.policy import Figures
+from services.kernel.problems import Forbidden, Malformed, Rejected
+from services.triage import commands as c
+from services.triage.decider import DECIDER, RIGHTS, Reach, State
+from tests.kit.spec import NOW, At, Given, _plain, ctx, given, staff
+
+HERE = given(DECIDER).stream
+REPORTS = tuple(f"report-{derived(str(number))}" for number in range(4))
+OTHER = f"incident-{derived('other')}"
+STATEMENT = f"statement-{derived('statement')}"
+DISCOVERED = NOW - timedelta(hours=1)
+BASIS = f"{REPORTS[0]}@1"
+
+OPENED = triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED)
+ATTACHED = triage.IncidentReportAttached(report=REPORTS[1], unit="town-east", discovered_at=DISCOVERED)
+GRADED = triage.IncidentGraded(level="general", rank=1, reason="r")
+ASSIGNED = triage.IncidentAssigned(unit="county-roads")
+ACCEPTED = triage.IncidentAccepted(unit="county-roads")
+PROBLEM = triage.IncidentHandlingRecorded(track="problem", text="t")
+ANSWER = triage.IncidentHandlingRecorded(track="answer", text="t")
+RESOLVED = triage.IncidentResolved(reason="r")
+CLOSED = triage.IncidentClosed(reason="r")
+REOPENED = triage.IncidentReopened(reason="r")
+MERGED = triage.IncidentMerged(into=OTHER)
+
+STATES: dict[str, tuple[Fact, ...]] = {
+    "open": (OPENED, ATTACHED),
+    "assigned": (OPENED, ATTACHED, ASSIGNED),
+    "accepted": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER),
+    "resolved": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
+    "closed": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
+    "reopened": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
+    "merged": (OPENED, ATTACHED, MERGED),
+}
+COMMANDS: dict[str, c.Command] = {
+    "instruct": c.Instruct(text="t"),
+    "request-verification": c.RequestVerification(unit="county-water"),
+    "establish-fact": c.EstablishFact(key="burst", kind="yes_no", value=True, source="s"),
+    "classify": c.Classify(answer_kind="status"),
+    "grade": c.Grade(level="major", reason="r"),
+    "assign": c.Assign(unit="county-water"),
+    "accept": c.Accept(),
+    "return": c.Return(reason="r"),
+    "transfer": c.Transfer(unit="town-west", reason="r"),
+    "record-handling": c.RecordHandling(track="answer", text="t"),
+    "resolve": c.Resolve(reason="r"),
+    "follow-up": c.FollowUp(text="t"),
+    "reopen": c.Reopen(reason="r"),
+    "close": c.Close(reason="r"),
+    "merge": c.Merge(into=OTHER),
+    "split": c.Split(reports=(REPORTS[1],)),
+}
+ALLOWED: dict[str, str] = {
+    "instruct": "open assigned accepted resolved reopened",
+    "request-verification": "open assigned accepted resolved reopened",
+    "establish-fact": "open assigned accepted resolved reopened",
+    "classify": "open assigned accepted resolved reopened",
+    "grade": "open assigned accepted resolved reopened",
+    "assign": "open assigned accepted reopened",
+    "accept": "assigned",
+    "return": "assigned accepted reopened",
+    "transfer": "open assigned accepted reopened",
+    "record-handling": "open assigned accepted resolved reopened",
+    "resolve": "accepted",
+    "follow-up": "resolved closed",
+    "reopen": "resolved closed",
+    "close": "resolved",
+    "merge": "open assigned accepted resolved reopened",
+    "split": "open assigned accepted resolved reopened",
+}
+"""Verb -> the states in which it is taken; in every other one it is 409."""
+
+
+def past(*facts: Fact | At, roles: Iterable[str] = ("duty_officer",), unit: str = "city", **seen: Any) -> Given:
+    """An incident with these facts, acted on by a post."""
+    return given(DECIDER, *facts, actor=staff(*roles, unit=unit)).seeing(**seen)
+
+
+def other(**changes: Any) -> State:
+    """The incident that others are merged into."""
+    return replace(State(id=OTHER, phase="open", unit="town-west", discovered_at=NOW), **changes)
+
+
+def test_every_verb_has_its_right_and_its_row() -> None:
+    assert set(c.VERBS) == set(COMMANDS) == set(ALLOWED)
+    assert set(c.VERBS.values()) == set(RIGHTS)
+    assert {right.act for right in RIGHTS.values()} == set(c.VERBS)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("state", STATES)
+def test_each_verb_in_each_state(verb: str, state: str) -> None:
+    command = COMMANDS[verb]
+    into = OTHER if verb == "split" else other()
+    case = past(*STATES[state], roles=RIGHTS[type(command)].roles, into=into).when(command)
+    if state in ALLOWED[verb].split():
+        assert len(case.decided()) == 1
+    else:
+        case.then_raises(Rejected, HERE)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_a_merged_incident_names_where_it_goes_on(verb: str) -> None:
+    right = RIGHTS[type(COMMANDS[verb])]
+    past(*STATES["merged"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(Rejected, OTHER)
+
+
+@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up"}))
+def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
+    right = RIGHTS[type(COMMANDS[verb])]
+    past(*STATES["closed"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(
+        Rejected, "reopen it first"
+    )
+
+
+WHO = {
+    "duty_officer": "classify grade assign request-verification",
+    "verifier": "establish-fact",
+    "handler": "accept return record-handling resolve follow-up",
+    "chief": "instruct transfer merge split reopen close follow-up request-verification",
+}
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize(
+    "role", ["duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor"]
+)
+def test_who_may(verb: str, role: str) -> None:
+    case = past(*STATES["assigned"], roles=(role,), into=OTHER if verb == "split" else other()).when(COMMANDS[verb])
+    if verb in WHO.get(role, "").split():
+        with contextlib.suppress(Rejected):  # the state says no, not the right
+            case.decided()
+    else:
+        case.then_raises(Forbidden, f"to {verb} takes the role")
+
+
+@pytest.mark.parametrize(
+    ("verb", "yes", "no"),
+    [
+        ("grade", "city county town-east", "town-west county-roads"),
+        ("transfer", "city county town-east", "town-west county-roads"),
+        ("accept", "city county county-roads", "town-east town-west"),
+        ("return", "city county county-roads", "town-east town-west"),
+        ("record-handling", "city county town-east county-roads", "town-west county-water"),
+        ("establish-fact", "city county town-east county-roads", "town-west county-water"),
+    ],
+)
+@pytest.mark.requirement("MUL-01")
+def test_over_which_unit(verb: str, yes: str, no: str) -> None:
+    command = COMMANDS[verb]
+    for unit in yes.split():
+        past(*STATES["assigned"], roles=RIGHTS[type(command)].roles, unit=unit).when(command).decided()
+    for unit in no.split():
+        past(*STATES["assigned"], roles=RIGHTS[type(command)].roles, unit=unit).when(command).then_raises(
+            Forbidden, "takes the role"
+        )
+
+
+def test_a_unit_that_was_asked_to_verify_may_establish_facts() -> None:
+    asked = triage.IncidentVerificationRequested(unit="county-water")
+    case = past(OPENED, asked, roles=("verifier",), unit="county-water").when(COMMANDS["establish-fact"])
+    case.then(triage.IncidentFactEstablished(key="burst", kind="yes_no", yes=True, source="s"))
+
+
+class TestGrading:
+    @pytest.mark.requirement("TRI-05")
+    def test_first(self) -> None:
+        case = past(OPENED).when(c.Grade(level="major", reason="a road is closed"))
+        case.then(triage.IncidentGraded(level="major", rank=2, reason="a road is closed"))
+        [decided] = case.decided()
+        assert isinstance(decided, Occurred)
+        assert decided.policy is not None
+        assert decided.policy.startswith("county-default@1#")
+        assert decided.basis == case.given.context.offices.basis
+
+    @pytest.mark.requirement("TRI-05")
+    def test_again_keeps_what_was_before(self) -> None:
+        past(OPENED, GRADED).when(c.Grade(level="extraordinary", reason="r")).then(
+            triage.IncidentRegraded(level="extraordinary", rank=3, previous="general", previous_rank=1, reason="r")
+        )
+
+    @pytest.mark.requirement("TRI-05")
+    def test_figures_propose_and_stand_in_the_basis(self) -> None:
+        reach = Reach(Figures(comments=600), (BASIS,))
+        case = past(OPENED, reach=reach).when(c.Grade(level="general", reason="one thread, answered"))
+        case.then(
+            triage.IncidentGraded(
+                level="general",
+                rank=1,
+                reason="one thread, answered",
+                proposed="extraordinary",
+                rule="extraordinary/comments",
+            )
+        )
+        [decided] = case.decided()
+        assert isinstance(decided, Occurred)
+        assert BASIS in decided.basis
+
+    def test_nothing_measured_proposes_nothing(self) -> None:
+        case = past(OPENED, reach=Reach(Figures(), ())).when(c.Grade(level="general", reason="r"))
+        case.then(triage.IncidentGraded(level="general", rank=1, reason="r"))
+
+    @pytest.mark.requirement("TRI-08")
+    def test_general_is_chosen_by_content_without_any_figure(self) -> None:
+        reach = Reach(Figures(), (BASIS,))
+        past(OPENED, reach=reach).when(c.Grade(level="general", reason="a personal request")).then(
+            triage.IncidentGraded(
+                level="general", rank=1, reason="a personal request", proposed="general", rule="general/otherwise"
+            )
+        )
+
+    def test_the_same_level_again_is_refused(self) -> None:
+        past(OPENED, GRADED).when(c.Grade(level="general", reason="r")).then_raises(Rejected, "graded general already")
+
+    def test_a_level_of_another_pack_is_refused_with_the_packs_own(self) -> None:
+        past(OPENED).when(c.Grade(level="IV", reason="r")).then_raises(Malformed, "general, major, extraordinary")
+
+
+class TestFacts:
+    FACT = c.EstablishFact(key="length", kind="number", value=3, source="measured")
+    ESTABLISHED = triage.IncidentFactEstablished(key="length", kind="number", number=3, source="measured")
+
+    def when(self, command: c.Command, *facts: Fact, **seen: Any) -> Any:
+        return past(OPENED, *facts, roles=("verifier",), **seen).when(command)
+
+    def test_first_another_and_the_same(self) -> None:
+        self.when(self.FACT).then(self.ESTABLISHED)
+        self.when(self.FACT, self.ESTABLISHED).then_nothing()
+        self.when(self.FACT.model_copy(update={"value": 4}), self.ESTABLISHED).then(
+            triage.IncidentFactRevised(key="length", kind="number", number=4, source="measured")
+        )
+
+    def test_another_kind_is_another_value(self) -> None:
+        command = c.EstablishFact(key="length", kind="text", value="3", source="s")
+        self.when(command, self.ESTABLISHED).then(
+            triage.IncidentFactRevised(key="length", kind="text", words="3", source="s")
+        )
+
+    def test_a_text_is_compared_by_its_words(self) -> None:
+        known = triage.IncidentFactEstablished(key="cause", kind="text", words="frost", source="s")
+        ref = _plain(known).words.ref  # type: ignore[attr-defined]
+        command = c.EstablishFact(key="cause", kind="text", value="frost", source="s")
+        self.when(command, known, words={ref: "frost"}).then_nothing()
+        revised = triage.IncidentFactRevised(key="cause", kind="text", words="frost", source="s")
+        for unknown in ({}, {ref: None}, {ref: "rain"}):
+            self.when(command, known, words=unknown).then(revised)
+
+    def test_a_time_is_the_same_in_every_offset(self) -> None:
+        at = datetime(2026, 3, 2, 1, tzinfo=UTC)
+        known = triage.IncidentFactEstablished(key="since", kind="time", at=at, source="s")
+        command = c.EstablishFact(key="since", kind="time", value="2026-03-02T09:00:00+08:00", source="s")
+        self.when(command).then(known)
+        self.when(command, known).then_nothing()
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            ("text", 3),
+            ("text", "  "),
+            ("text", "x" * 10_001),
+            ("number", "3"),
+            ("number", True),
+            ("number", float("inf")),
+            ("number", 1e16),
+            ("time", "2026-03-02T09:00:00"),
+            ("time", "2026-03-02"),
+            ("time", "1700000000"),
+            ("time", 1700000000),
+            ("time", "0001-01-01T00:00:00+14:00"),
+            ("code", "two words"),
+            ("code", 7),
+            ("code", ""),
+            ("yes_no", 1),
+            ("yes_no", "true"),
+            ("number", None),
+            ("text", ["a"]),
+        ],
+    )
+    def test_a_value_that_is_not_of_its_kind(self, kind: Any, value: Any) -> None:
+        with pytest.raises(ValidationError) as caught:
+            c.EstablishFact(key="k", kind=kind, value=value, source="s")
+        assert caught.value.errors()[0]["loc"] == ("value",)
+
+
+class TestAnswerKind:
+    @pytest.mark.requirement("TRI-04")
+    @pytest.mark.parametrize("kind", ["answer", "status", "clarification", "adoption"])
+    def test_each_of_the_four(self, kind: Any) -> None:
+        past(OPENED).when(c.Classify(answer_kind=kind)).then(triage.IncidentClassified(answer_kind=kind))
+
+    @pytest.mark.requirement("TRI-04")
+    def test_no_word_for_a_speaker(self) -> None:
+        with pytest.raises(ValidationError):
+            c.Classify(answer_kind="fabrication")  # type: ignore[arg-type]
+
+    def test_the_same_again_is_refused(self) -> None:
+        classified = triage.IncidentClassified(answer_kind="status")
+        past(OPENED, classified).when(c.Classify(answer_kind="status")).then_raises(Rejected, "already")
+
+
+class TestAssigning:
+    @pytest.mark.requirement("TRI-10")
+    def test_one_unit_at_a_time(self) -> None:
+        past(OPENED, ASSIGNED).when(c.Assign(unit="county-water", reason="the main")).then(
+            triage.IncidentAssigned(unit="county-water", reason="the main")
+        )
+        state = past(OPENED, ASSIGNED, ACCEPTED, triage.IncidentAssigned(unit="county-water")).state
+        assert (state.assigned, state.accepted) == ("county-water", False)
+
+    def test_the_same_unit_again_is_refused(self) -> None:
+        past(OPENED, ASSIGNED).when(c.Assign(unit="county-roads")).then_raises(Rejected, "already")
+
+    @pytest.mark.parametrize("verb", [c.Assign, c.Transfer, c.RequestVerification])
+    def test_an_unknown_unit_is_named(self, verb: Any) -> None:
+        more = {"reason": "r"} if verb is c.Transfer else {}
+        past(OPENED, roles=("duty_officer", "chief")).when(verb(unit="nowhere", **more)).then_raises(
+            Malformed, "nowhere"
+        )
+
+    def test_accepting_and_returning_say_which_unit(self) -> None:
+        roads: dict[str, Any] = {"roles": ("handler",), "unit": "county-roads"}
+        past(OPENED, ASSIGNED, **roads).when(c.Accept()).then(ACCEPTED)
+        returned = triage.IncidentReturned(unit="county-roads", reason="not ours")
+        past(OPENED, ASSIGNED, ACCEPTED, **roads).when(c.Return(reason="not ours")).then(returned)
+        assert past(OPENED, ASSIGNED, ACCEPTED, returned).state.assigned is None
+
+    def test_the_earlier_accountable_unit_is_named(self) -> None:
+        transferred = triage.IncidentTransferred(unit="town-west", previous="town-east", reason="their road")
+        command = c.Transfer(unit="town-west", reason="their road")
+        past(OPENED, ASSIGNED, roles=("chief",)).when(command).then(transferred)
+        assert past(OPENED, ASSIGNED, transferred).state.assigned == "county-roads"
+        again = past(OPENED, transferred, roles=("chief",)).when(command)
+        again.then_raises(Rejected, "accountable")
+
+
+@pytest.mark.requirement("TRI-17")
+@pytest.mark.parametrize(
+    ("recorded", "missing"),
+    [((), "the real problem and the answer"), ((PROBLEM,), "for the answer"), ((ANSWER,), "for the real problem")],
+)
+def test_resolving_needs_both_tracks(recorded: tuple[Fact, ...], missing: str) -> None:
+    case = past(OPENED, *recorded, roles=("handler",)).when(c.Resolve(reason="r"))
+    case.then_raises(Rejected, missing)
+
+
+@pytest.mark.requirement("TRI-17")
+def test_reopening_asks_for_both_tracks_anew() -> None:
+    case = past(*STATES["reopened"], roles=("handler",)).when(c.Resolve(reason="r"))
+    case.then_raises(Rejected, "the real problem and the answer")
+
+
+class TestMergingAndSplitting:
+    def merge(self, **changes: Any) -> Any:
+        return past(OPENED, roles=("chief",), into=other(**changes)).when(c.Merge(into=changes.get("id", OTHER)))
+
+    def test_merging(self) -> None:
+        self.merge().then(triage.IncidentMerged(into=OTHER))
+
+    def test_what_is_refused(self) -> None:
+        self.merge(id=HERE).then_raises(Rejected, "itself")
+        third = f"incident-{derived('third')}"
+        self.merge(phase="merged", merged_into=third).then_raises(Rejected, third)
+        self.merge(phase="closed").then_raises(Rejected, "reopen it first")
+        self.merge(drill=True).then_raises(Rejected, "exercise")
+
+    def test_a_right_over_both_is_needed(self) -> None:
+        case = past(OPENED, roles=("chief",), unit="town-east", into=other()).when(c.Merge(into=OTHER))
+        case.then_raises(Forbidden, "town-west")
+
+    def test_the_earlier_first_knowledge_counts(self) -> None:
+        for known in (DISCOVERED - timedelta(days=1), NOW):
+            absorb = c.Absorb(incident=OTHER, reports=(REPORTS[2],), discovered_at=known)
+            earlier = min(known, DISCOVERED)
+            absorbed = triage.IncidentAbsorbed(incident=OTHER, reports=(REPORTS[2],), discovered_at=earlier)
+            past(OPENED).when(absorb).then(absorbed)
+            state = past(OPENED, absorbed).state
+            assert (state.discovered_at, state.reports) == (earlier, (REPORTS[0], REPORTS[2]))
+
+    def test_splitting(self) -> None:
+        case = past(OPENED, ATTACHED, roles=("chief",), into=OTHER)
+        command = c.Split(reports=(REPORTS[1], REPORTS[1]))
+        case.when(command).then(triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)))
+        case.when(c.Split(reports=REPORTS[:2])).then_raises(Rejected, "keep at least one")
+        case.when(c.Split(reports=(REPORTS[3],))).then_raises(Rejected, REPORTS[3])
+
+    def test_the_new_incident(self) -> None:
+        received = [c.Received(report=report, unit="town-east", discovered_at=DISCOVERED) for report in REPORTS[:2]]
+        given(DECIDER).when(c.OpenSplit(unit="town-east", reports=tuple(received))).then(OPENED, ATTACHED)
+
+
+ATTACH = c.AttachReport(unit="town-east", report=REPORTS[1], discovered_at=DISCOVERED, basis=BASIS)
+PUBLISHED = c.RecordAnswerPublished(statement=STATEMENT, unit="town-east", basis=BASIS)
+OPEN = c.OpenIncident(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, basis=BASIS)
+
+
+class TestWhatOtherServicesCause:
+    def test_opening_once(self) -> None:
+        given(DECIDER).when(OPEN).then(OPENED)
+        given(DECIDER, OPENED).when(OPEN).then_nothing()
+
+    def test_attaching_once(self) -> None:
+        given(DECIDER, OPENED).when(ATTACH).then(ATTACHED)
+        given(DECIDER, OPENED, ATTACHED).when(ATTACH).then_nothing()
+
+    def test_a_published_answer_once(self) -> None:
+        answered = triage.IncidentHandlingRecorded(track="answer", statement=STATEMENT)
+        given(DECIDER, OPENED).when(PUBLISHED).then(answered)
+        given(DECIDER, OPENED, answered).when(PUBLISHED).then_nothing()
+
+    @pytest.mark.parametrize("command", [ATTACH, PUBLISHED])
+    @pytest.mark.parametrize("state", [*STATES, "new"])
+    def test_no_state_refuses_it(self, state: str, command: c.Command) -> None:
+        case = given(DECIDER, *STATES.get(state, ())).when(command)
+        if state == "merged":
+            with pytest.raises(Moved) as moved:
+                case.decided()
+            assert moved.value.to == OTHER
+        else:
+            case.decided()
+
+    def test_who_received_is_who_acted(self) -> None:
+        [decided] = given(DECIDER).when(OPEN).decided()
+        assert isinstance(decided, Occurred)
+        assert (decided.unit, decided.basis) == ("town-east", (BASIS,))
+
+
+class TestAnySequence:
+    """Whatever is asked in whatever order, by a post with every right."""
+
+    ALL = (
+        *COMMANDS.values(),
+        OPEN,
+        ATTACH,
+        PUBLISHED,
+        c.Grade(level="general", reason="r"),
+        c.Assign(unit="county-roads"),
+        c.RecordHandling(track="problem", text="t"),
+    )
+
+    @settings(max_examples=150, deadline=None)
+    @examples(st.lists(st.sampled_from(ALL), max_size=25))
+    def test_keeps_what_must_hold(self, commands: list[c.Command]) -> None:
+        everyone = Actor(
+            "everyone@city", "city", frozenset(role for right in RIGHTS.values() for role in right.roles), "p"
+        )
+        state, last = DECIDER.initial_state(), None
+        for number, command in enumerate((OPEN, *commands)):
+            actor = everyone if type(command) in RIGHTS else SYSTEM
+            into = OTHER if isinstance(command, c.Split) else other()
+            try:
+                decided = DECIDER.decide(state, command, ctx(actor, cause=str(number), seen={"into": into}))
+            except (Rejected, Moved):
+                continue
+            before = state
+            for item in decided:
+                fact = item.data if isinstance(item, Occurred) else item
+                last = seal(
+                    _plain(fact),
+                    id=derived(str(number)),
+                    source="/huiying/test/triage",
+                    stream=HERE,
+                    version=last.version + 1 if last else 1,
+                    previous=last.digest if last else None,
+                    time=NOW,
+                    recorded=NOW,
+                    partitionkey=HERE,
+                    actor=actor.post,
+                )
+                state = DECIDER.evolve(state, last)
+            self.check(before, state)
+
+    @staticmethod
+    def check(before: State, state: State) -> None:
+        assert state.phase != "new"
+        assert (state.phase == "merged") == (state.merged_into is not None)
+        assert before.phase != "merged" or state == before
+        assert not state.accepted or state.assigned is not None
+        assert len(set(state.reports)) == len(state.reports) >= 1
+        assert (state.level is None) == (state.rank == 0)
+        if state.phase == "resolved" and before.phase != "resolved":
+            assert before.phase == "open"
+            assert before.handled == {"problem", "answer"}
+        if state.phase == "closed" and before.phase != "closed":
+            assert before.phase == "resolved"
+        if before.discovered_at is not None:
+            assert state.discovered_at is not None
+            assert state.discovered_at <= before.discovered_at
+
+    def test_no_event_of_the_catalogue_breaks_the_state(self) -> None:
+        """Also those that later work adds and this decider does not know."""
+        words = {"ref": derived("w"), "digest": "0" * 64}
+        filled: dict[str, Any] = {
+            "unit": "county", "report": REPORTS[0], "reports": [REPORTS[0]], "discovered_at": NOW, "into": OTHER,
+            "incident": OTHER, "text": words, "reason": words, "source": words, "minutes": words, "measure": words,
+            "key": "k", "kind": "number", "number": 1, "answer_kind": "status", "level": "major", "rank": 2,
+            "previous": "general", "previous_rank": 1, "posts": ["chief"], "plan": "p", "units": ["county"],
+            "signed": True, "sealed": True, "track": "answer",
+        }  # fmt: skip
+        for name, model in catalogue.types().items():
+            if not name.startswith("huiying.incident."):
+                continue
+            data = {field: filled[field] for field in model.model_fields if field in filled}
+            if name == "huiying.incident.transferred.v1":
+                data["previous"] = "county"
+            past(OPENED, model.model_validate(data)).state  # noqa: B018

@@ -1,0 +1,157 @@
+"""The tree of units and the packs in force, as streams that only grow."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas.triage import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced
+from services.kernel.problems import Malformed, Rejected
+from services.kernel.settings import ROOT
+from services.triage import packs, setup, units
+from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
+from tests.kit.spec import NOW, given, offices
+
+SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+LATER = SINCE + timedelta(days=100)
+REF = offices().assigned["city"]
+DIGEST = REF.partition("#")[2]
+
+
+def placed(unit: str, kind: Any, parent: str | None = None, since: datetime = SINCE, **more: Any) -> UnitPlaced:
+    """A place of a unit that is named like its code."""
+    return UnitPlaced(unit=unit, kind=kind, name=unit, parent=parent, since=since, **more)
+
+
+CITY, COUNTY = placed("city", "city"), placed("county", "county", "city")
+EAST, WEST = placed("east", "town", "county"), placed("west", "town", "county")
+ROADS = placed("roads", "department", "east")
+
+
+def place(past: Sequence[UnitPlaced], *wanted: UnitPlaced) -> Any:
+    """Placing units on a tree."""
+    return given(units.DECIDER, *past).when(PlaceUnits(units=wanted))
+
+
+@pytest.mark.requirement("MUL-01")
+def test_only_what_is_new_is_placed() -> None:
+    place([], CITY, COUNTY, EAST).then(CITY, COUNTY, EAST)
+    place([CITY, COUNTY], CITY, COUNTY, EAST).then(EAST)
+    place([CITY, COUNTY], CITY, COUNTY).then_nothing()
+
+
+@pytest.mark.requirement("MUL-01")
+def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
+    moved = placed("roads", "department", "west", LATER)
+    past = [CITY, COUNTY, EAST, WEST, ROADS]
+    place(past, ROADS, moved).then(moved)
+    ended = ROADS.model_copy(update={"until": LATER})
+    place(past, ended).then(ended)
+    state = given(units.DECIDER, *past, moved).state
+    assert units.tree_at(state.places.values(), SINCE)["roads"].parent == "east"
+    assert units.tree_at(state.places.values(), LATER)["roads"].parent == "west"
+    assert "roads" not in units.tree_at([*past[:4], ended], LATER)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ([CITY, EAST], "no unit at"),
+        ([placed("county", "county")], "needs a parent"),
+        ([CITY, placed("town", "town", "city")], "cannot stand below city, a city"),
+        ([placed("city", "city", "city")], "cannot stand below"),
+        ([CITY, COUNTY, placed("county", "county", "city")], "two places"),
+        ([CITY, COUNTY.model_copy(update={"until": LATER}), placed("east", "town", "county", LATER)], "no unit at"),
+    ],
+)
+@pytest.mark.requirement("MUL-01")
+def test_what_is_no_tree(wanted: list[UnitPlaced], sentence: str) -> None:
+    place([], *wanted).then_raises(Rejected, sentence)
+
+
+def test_a_ring() -> None:
+    ring = {("a", SINCE): placed("a", "department", "b"), ("b", SINCE): placed("b", "department", "a")}
+    with pytest.raises(Rejected, match="department"):
+        units.check(ring)
+    with pytest.raises(Rejected, match="ring"):
+        units._check_ring(ring["a", SINCE], {"a": ring["a", SINCE], "b": ring["b", SINCE]})
+
+
+def test_the_past_is_not_rewritten() -> None:
+    other = placed("roads", "department", "west")
+    place([CITY, COUNTY, EAST, WEST, ROADS], other).then_raises(Rejected, "later since")
+    ended = ROADS.model_copy(update={"until": LATER})
+    place([CITY, COUNTY, EAST, ended], ROADS).then_raises(Rejected, "ends already")
+
+
+@settings(max_examples=100, deadline=None)
+@examples(st.lists(st.sampled_from([CITY, COUNTY, EAST, WEST, ROADS, placed("roads", "department", "west", LATER)])))
+@pytest.mark.requirement("MUL-01")
+def test_placing_again_changes_nothing(wanted: list[UnitPlaced]) -> None:
+    try:
+        decided = place([], *wanted).decided()
+    except Rejected:
+        return
+    place(decided, *wanted).then_nothing()
+
+
+def file(version: str = "1", digest: str = DIGEST) -> PackFile:
+    """A pack of the policy folder."""
+    return PackFile(pack="county-default", version=version, digest=digest, effective_from=SINCE)
+
+
+LOADED = PolicyPackLoaded(pack="county-default", version="1", digest=DIGEST, effective_from=SINCE)
+
+
+def test_packs_are_loaded_once_and_never_changed() -> None:
+    given(packs.DECIDER).when(LoadPacks(packs=(file(),))).then(LOADED)
+    given(packs.DECIDER, LOADED).when(LoadPacks(packs=(file(),))).then_nothing()
+    other = LoadPacks(packs=(file(digest="1" * 64),))
+    given(packs.DECIDER, LOADED).when(other).then_raises(Rejected, "needs a new version")
+
+
+def test_only_the_first_pack_of_a_unit_reaches_back() -> None:
+    first = PolicyPackAssigned(unit="city", policy=REF, since=SINCE)
+    given(packs.DECIDER, LOADED).when(AssignPack(unit="city", policy=REF, since=SINCE)).then(first)
+    given(packs.DECIDER, LOADED, first).when(AssignPack(unit="city", policy=REF, since=LATER)).then_nothing()
+    second = PolicyPackLoaded(pack="county-default", version="2", digest="2" * 64, effective_from=SINCE)
+    policy = "county-default@2#" + "2" * 64
+    for since, effective in ((SINCE, NOW), (NOW + timedelta(days=1), NOW + timedelta(days=1))):
+        given(packs.DECIDER, LOADED, second, first).when(AssignPack(unit="city", policy=policy, since=since)).then(
+            PolicyPackAssigned(unit="city", policy=policy, since=effective)
+        )
+
+
+def test_a_pack_that_is_not_loaded_and_a_unit_that_is_not_there() -> None:
+    given(packs.DECIDER).when(AssignPack(unit="city", policy=REF, since=SINCE)).then_raises(Rejected, "not loaded")
+    nowhere = AssignPack(unit="nowhere", policy=REF, since=SINCE)
+    given(packs.DECIDER, LOADED).when(nowhere).then_raises(Malformed, "nowhere")
+
+
+def test_the_shipped_file_is_a_tree_with_a_pack_on_top() -> None:
+    shipped = setup.read(ROOT / "policies" / setup.FILE)
+    place([], *shipped.places()).decided()
+    assert [(of.unit, of.pack) for of in shipped.packs] == [("city", "county-default")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("units: [", "not readable as YAML"),
+        ("units: []\npacks: []", "since"),
+        ('since: "2020-01-01T00:00:00"\nunits: []\npacks: []', "since"),
+        ('since: "2020-01-01T00:00:00Z"\nunits: [{unit: A b, kind: city, name: x}]\npacks: []', r"units\.0\.unit"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_where(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / setup.FILE
+    with pytest.raises(setup.UnitsError, match="is missing"):
+        setup.read(path)
+    path.write_text(text)
+    with pytest.raises(setup.UnitsError, match=sentence):
+        setup.read(path)
