@@ -196,7 +196,7 @@ def reply(answer: Answer) -> Response:
 def json_response(body: Any, *, version: int | None = None, status: int = 200) -> Response:
     """A plain JSON answer."""
     headers = {} if version is None else {"ETag": f'"{version}"'}
-    return Response(orjson.dumps(body), status, headers, "application/json")
+    return Response(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), status, headers, "application/json")
 
 
 class _Measure:

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
     """File with an offset in seconds by which deciders' time is moved; for tests and the demo."""
+    send_seconds: float = 30.0
+    """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
     outbox_limit: int = 200_000
     """Unsent rows above which commands are refused with 503 until the log takes events again."""
     report_limit: int = 1_000_000

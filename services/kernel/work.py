@@ -118,7 +118,9 @@ class UnitOfWork:
             try:
                 await self._once(records, poison)
                 return
-            except Conflict:
+            except Conflict as error:
+                if wait >= 1:
+                    log.warning("work.conflicts", consumer=self.consumer, error=repr(error.__cause__)[:300])
                 await asyncio.sleep(wait)
             except (DBAPIError, OSError) as error:
                 log.warning("work.waits", consumer=self.consumer, error=repr(error)[:300], seconds=wait)

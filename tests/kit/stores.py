@@ -24,7 +24,7 @@ SECRET = b"a secret of the tests, long enough to be one"
 @asynccontextmanager
 async def runtime(service: Service, path: Path, kind: str, **settings: Any) -> AsyncIterator[Runtime]:
     """A service with its tables made, on `sqlite` or `postgres`, over an embedded log in `path`."""
-    template = substrate.new_databases("t") if kind == "postgres" else ""
+    template = substrate.new_databases("t", services=(service.name,)) if kind == "postgres" else ""
     made = Settings(data=path, **settings)
     database = Database(template.format(service=service.name) if template else path / f"{service.name}.sqlite")
     log = EmbeddedLog(path / "log.sqlite", made.partitions)

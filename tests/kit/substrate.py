@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NewType
 
@@ -66,12 +66,12 @@ def private_postgres(**config: str) -> Iterator[native.Postgres]:
         yield server
 
 
-def new_databases(prefix: str = "test", server: str | None = None) -> str:
+def new_databases(prefix: str = "test", server: str | None = None, services: Sequence[str] = SERVICES) -> str:
     """Creates an empty database for each service and returns `postgresql+psycopg://…/<name>_{service}`."""
     base = server or postgres()
     name = f"{prefix}_{uuid.uuid4().hex[:10]}"
     with psycopg.connect(base, autocommit=True) as connection:
-        for service in SERVICES:
+        for service in services:
             connection.execute(f'CREATE DATABASE "{name}_{service}"')
     return re.sub(r"^\w+:(//[^/]*/)[^?]*", rf"postgresql+psycopg:\1{name}_{{service}}", base)
 

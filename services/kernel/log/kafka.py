@@ -16,7 +16,6 @@ from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Part
 from services.kernel.settings import Settings
 
 FETCH = 500
-SEND_SECONDS = 30
 BATCH_LIMIT = 1_000_000
 log = structlog.get_logger()
 
@@ -89,7 +88,7 @@ class KafkaLog:
     async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
         """See `EventLog.append`."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._settings.send_seconds):
                 producer = await self._started_producer()
                 acks = []
                 for partition, records in batches.items():
@@ -116,7 +115,7 @@ class KafkaLog:
                 enable_idempotence=True,
                 max_batch_size=BATCH_LIMIT,
                 max_request_size=4 * BATCH_LIMIT,
-                request_timeout_ms=SEND_SECONDS * 500,
+                request_timeout_ms=int(self._settings.send_seconds * 500),
             )
             try:
                 await producer.start()

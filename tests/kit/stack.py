@@ -1,0 +1,284 @@
+"""The real system as processes, to be killed: embedded, or five services over Kafka and PostgreSQL.
+
+Both worlds have the same verbs, so that one crash test runs in both. Ports, topics and databases are a world's own.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.native import free_port
+from services.kernel import identity
+from tests.kit import substrate
+
+SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
+SECRET = "the secret of the tests, long enough to be one"
+LIMIT = 60.0
+
+
+def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
+    """Waits for a true answer and returns it; an error of the network counts as not yet."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            if found := holds():
+                return found
+        except (httpx.TransportError, KeyError):
+            pass
+        if time.monotonic() > end:
+            raise AssertionError(f"after {limit:.0f} s still not: {what}")
+        time.sleep(0.05)
+
+
+class World:
+    """What both worlds share: processes by name, and the API."""
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.clock = folder / "clock"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")},
+            "HUIYING_DATA": str(folder / "data"),
+            "HUIYING_SECRET": SECRET,
+            "HUIYING_CLOCK": str(self.clock),
+            "HUIYING_LOG_LEVEL": "warning",
+            **environment,
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.key = ""
+
+    # processes
+
+    def start(self, part: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Starts a part; `environment` may set a failpoint for it: `HUIYING_FAILPOINT="relay.acked"`."""
+        with (self.folder / f"{part}.log").open("ab") as log:
+            process = subprocess.Popen(
+                self.command(part), env={**self.environment, **self.own(part), **environment}, stdout=log, stderr=log
+            )
+        self.processes[part] = process
+        return process
+
+    def command(self, part: str) -> list[str]:
+        raise NotImplementedError
+
+    def own(self, part: str) -> dict[str, str]:
+        return {}
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> int:
+        """Sends a signal and waits for the end."""
+        process = self.processes[part]
+        process.send_signal(number)
+        return process.wait(30)
+
+    def died(self, part: str, limit: float = 30) -> int:
+        """Waits until a part has ended by itself, for example at its failpoint; returns its code."""
+        return self.processes[part].wait(limit)
+
+    def restart(self, part: str, **environment: str) -> None:
+        """Kills a part if it lives, and starts it."""
+        if self.processes[part].poll() is None:
+            self.kill(part)
+        self.start(part, **environment)
+        self.ready(part)
+
+    def ready(self, part: str) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+        for process in self.processes.values():
+            process.wait(30)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failed test."""
+        texts = []
+        for path in sorted(self.folder.glob("*.log")):
+            tail = path.read_text(errors="replace")[-1500:]
+            texts.append(f"--- {path.name}\n{tail}")
+        return "\n".join(texts)
+
+    # the API
+
+    def url(self, service: str) -> str:
+        raise NotImplementedError
+
+    def token(self, *roles: str, unit: str = "county", person: str = "") -> str:
+        return identity.staff_token(SECRET.encode(), unit=unit, roles=roles, person=person or f"{roles[0]}@{unit}")
+
+    def client(self, service: str, *roles: str, unit: str = "county", person: str = "", **headers: str) -> httpx.Client:
+        """A staff member's client of one service."""
+        bearer = {"Authorization": f"Bearer {self.token(*(roles or ('chief',)), unit=unit, person=person)}"}
+        return httpx.Client(base_url=self.url(service), headers={**bearer, **headers}, timeout=20)
+
+    def integration(self, **headers: str) -> httpx.Client:
+        """An integration's client of ingest, over the county."""
+        if not self.key:
+            with self.client("ingest", "admin", unit="city") as admin:
+                answer = until(
+                    lambda: (r := admin.post("/ingest/v1/keys", json={"unit": "city", "scope": "ingest"})).is_success and r,
+                    "ingest gives a key",
+                )
+            self.key = answer.json()["key"]
+        return httpx.Client(
+            base_url=self.url("ingest"), headers={"Authorization": f"Bearer {self.key}", **headers}, timeout=20
+        )
+
+    def post(self, text: str, unit: str = "town-east", **headers: str) -> httpx.Response:
+        """One report."""
+        with self.integration(**headers) as client:
+            return client.post("/ingest/v1/reports", json=report(text, unit))
+
+    def incident(self, report_id: str) -> dict[str, Any]:
+        """The incident of a report, once triage has it."""
+        with self.client("triage", "duty_officer") as client:
+            found = until(
+                lambda: client.get("/triage/v1/incidents", params={"report_id": report_id}).json()["items"],
+                f"triage has an incident of {report_id}",
+            )
+        return dict(found[0])
+
+    def verb(self, incident: str, name: str, body: Mapping[str, Any], *roles: str, unit: str = "county") -> httpx.Response:
+        """A staff verb on an incident at its newest version."""
+        with self.client("triage", *roles, unit=unit) as client:
+            version = client.get(f"/triage/v1/incidents/{incident}").json()["version"]
+            return client.post(
+                f"/triage/v1/incidents/{incident}/{name}", json=dict(body), headers={"If-Match": str(version)}
+            )
+
+    def events(self, **filters: str) -> list[dict[str, Any]]:
+        """What audit has, all pages."""
+        found: list[dict[str, Any]] = []
+        with self.client("audit", "auditor", unit="city") as client:
+            cursor = None
+            while True:
+                page = client.get("/audit/v1/events", params={**filters, "limit": 500, **({"cursor": cursor} if cursor else {})})
+                page.raise_for_status()
+                found += page.json()["items"]
+                cursor = page.json()["next"]
+                if cursor is None:
+                    return found
+
+    def move_clock(self, seconds: float) -> None:
+        """Moves the time that deciders see, in every process."""
+        fresh = self.clock.with_suffix(".new")
+        fresh.write_text(str(float(self.clock.read_text() if self.clock.exists() else 0) + seconds))
+        fresh.replace(self.clock)
+
+    def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
+        """The command line."""
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            env=self.environment, capture_output=True, text=True, timeout=limit, check=False,
+        )
+
+    def check(self) -> None:
+        """`huiying check` finds nothing wrong."""
+        done = self.run("check")
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self.logs()}"
+
+
+def report(text: str, unit: str = "town-east") -> dict[str, Any]:
+    """A report's body."""
+    return {"unit": unit, "channel": "board", "subject": text[:60], "text": text, "discovered_at": "2026-01-05T09:00:00+08:00"}
+
+
+class EmbeddedWorld(World):
+    """One process over SQLite files."""
+
+    parts = ("up",)
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = free_port()
+        super().__init__(folder, environment)
+
+    def command(self, part: str) -> list[str]:
+        return [sys.executable, "-m", "services.cli", "up", "--port", str(self.port)]
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ready(self, part: str) -> None:
+        until(lambda: self._answers(), f"the server is ready\n{self.logs()}")
+
+    def _answers(self) -> bool:
+        assert self.processes["up"].poll() is None, f"the server ended\n{self.logs()}"
+        return httpx.get(f"{self.url('')}/readyz", timeout=5).status_code == 200
+
+    def part(self, service: str, part: str) -> str:
+        """The process that does this work."""
+        return "up"
+
+
+class DeployedWorld(World):
+    """Five services, two processes each, over Kafka and PostgreSQL."""
+
+    def __init__(self, folder: Path, database: str, kafka: str, **environment: str) -> None:
+        self.ports = {service: free_port() for service in SERVICES}
+        self.prefix = f"t{uuid.uuid4().hex[:8]}"
+        super().__init__(
+            folder,
+            {"HUIYING_DATABASE": database, "HUIYING_KAFKA": kafka, "HUIYING_PREFIX": self.prefix, **environment},
+        )
+
+    parts = tuple(f"{service}.{part}" for service in SERVICES for part in ("api", "consumer"))
+
+    def command(self, part: str) -> list[str]:
+        service, _, kind = part.partition(".")
+        return [sys.executable, "-m", "services.cli", "serve", service, "--part", kind.rstrip("0123456789")]
+
+    def own(self, part: str) -> dict[str, str]:
+        service, _, kind = part.partition(".")
+        return {"HUIYING_PORT": str(self.ports[service])} if kind == "api" else {}
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def ready(self, part: str) -> None:
+        service, _, kind = part.partition(".")
+        if kind == "api":
+            until(lambda: httpx.get(f"{self.url(service)}/readyz", timeout=5).status_code == 200, f"{part} is ready\n{self.logs()}")
+
+    def part(self, service: str, part: str) -> str:
+        """The process that does this work."""
+        return f"{service}.{part}"
+
+
+@contextlib.contextmanager
+def embedded(folder: Path, **environment: str) -> Iterator[EmbeddedWorld]:
+    """A running embedded world."""
+    folder.mkdir(parents=True, exist_ok=True)
+    world = EmbeddedWorld(folder, **environment)
+    try:
+        world.start("up")
+        world.ready("up")
+        yield world
+    finally:
+        world.stop()
+
+
+@contextlib.contextmanager
+def deployed(folder: Path, database: str, kafka: str = "", **environment: str) -> Iterator[DeployedWorld]:
+    """A running deployed world."""
+    folder.mkdir(parents=True, exist_ok=True)
+    world = DeployedWorld(folder, database, kafka or substrate.kafka(), **environment)
+    try:
+        for part in world.parts:
+            world.start(part)
+        for part in world.parts:
+            world.ready(part)
+        yield world
+    finally:
+        world.stop()
