@@ -63,10 +63,10 @@ class Moment(NamedTuple):
 
 
 def moment(at: datetime, zone: tzinfo) -> Moment:
-    """`2026年3月2日 17:00（UTC+08:00）`, and the same in UTC."""
+    """`2026年3月2日 17:00 (UTC+08:00)`, and the same in UTC."""
     here = at.astimezone(zone)
     offset = here.strftime("%z")
-    local = f"{here.year}年{here.month}月{here.day}日 {here:%H:%M}（UTC{offset[:3]}:{offset[3:]}）"
+    local = f"{here.year}年{here.month}月{here.day}日 {here:%H:%M} (UTC{offset[:3]}:{offset[3:]})"
     return Moment(at.isoformat().replace("+00:00", "Z"), local, f"{at:%Y-%m-%d %H:%M} UTC")
 
 

@@ -106,7 +106,7 @@ async def test_times_are_given_in_the_offices_zone_and_in_utc(office: Office) ->
         (await office.client.get(f"/publish/v1/statements/{id_}", headers=who)).json()["published_at"]
     )
     here = at + timedelta(hours=8)
-    assert f"{here.year}年{here.month}月{here.day}日 {here:%H:%M}（UTC+08:00）" in shown
+    assert f"{here.year}年{here.month}月{here.day}日 {here:%H:%M} (UTC+08:00)" in shown
     assert f"{at:%Y-%m-%d %H:%M} UTC" in shown
 
 
@@ -344,6 +344,6 @@ async def test_what_was_never_published_is_a_page_too(office: Office, id_: str) 
 
 def test_an_instant_for_readers() -> None:
     at = datetime.fromisoformat("2026-03-02T09:00:00.5+00:00")
-    assert bulletin.moment(at, spec.NOW.tzinfo or at.tzinfo).local == "2026年3月2日 09:00（UTC+00:00）"  # type: ignore[arg-type]
+    assert bulletin.moment(at, spec.NOW.tzinfo or at.tzinfo).local == "2026年3月2日 09:00 (UTC+00:00)"  # type: ignore[arg-type]
     assert datetime.fromisoformat(bulletin.moment(at, spec.NOW.tzinfo).iso) == at  # type: ignore[arg-type]
     assert instant(at) == "2026-03-02T09:00:00.500000Z"
