@@ -1,6 +1,6 @@
 """One SQL database a service: PostgreSQL in a deployment, a SQLite file embedded. The only place that knows which."""
 
-import hashlib
+import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from services.kernel.problems import Unavailable
 COPY_FROM = 16
 """Rows from which COPY beats INSERT on PostgreSQL."""
 SQLITE_VARIABLES = 30_000
+STRIPES = 512
 
 
 class Database:
@@ -181,17 +182,22 @@ def _array(type_: TypeEngine[Any]) -> str:
     return "text[]"
 
 
-async def lock(connection: AsyncConnection, names: Iterable[str]) -> None:
+async def lock(connection: AsyncConnection, space: str, names: Iterable[str]) -> None:
     """Holds these names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
-    SQLite's writer is alone already.
+    Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `matter`, `view`.
+    Names share `STRIPES` locks a space, so that a large batch stays within PostgreSQL's lock table. SQLite's writer is
+    alone already.
     """
     if is_sqlite(connection):
         return
-    numbers = sorted({int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True) for name in names})
-    if numbers:
-        statement = text("select pg_advisory_xact_lock(n) from unnest(cast(:numbers as bigint[])) n order by n")
-        await connection.execute(statement, {"numbers": numbers})
+    stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in names})
+    if stripes:
+        statement = text(
+            "select pg_advisory_xact_lock(:space, stripe) from unnest(cast(:stripes as integer[])) stripe order by stripe"
+        )
+        number = zlib.crc32(space.encode()) & 0x7FFFFFFF
+        await connection.execute(statement, {"space": number, "stripes": stripes})
 
 
 def translate(error: DBAPIError) -> Unavailable:

@@ -218,9 +218,10 @@ class Session:
                     by_key.setdefault(key, []).append(event)
             if by_key:
                 touched.append((view, by_key))
-        names = (f"{view.table.name}|{'|'.join(map(str, key))}" for view, keys in touched for key in keys)
-        if touched:
-            await database.lock(self.connection, names)
+        names = [
+            f"{view.table.name}|{'|'.join(map(str, key))}" for view, keys in touched if not view.one_stream for key in keys
+        ]
+        await database.lock(self.connection, "view", names)
         folded = []
         for view, by_key in touched:
             rows = await read_rows(self.connection, view, by_key)

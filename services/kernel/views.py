@@ -27,3 +27,5 @@ class View:
     """Primary keys, in the table's order, of the rows that the event touches."""
     apply: Callable[[Key, Row | None, Event], Row | None]
     """The row after the event; None for no row. Pure."""
+    one_stream: bool = False
+    """Whether each row listens to one stream alone. Then the stream's own versions keep writers apart, without a lock."""

@@ -382,6 +382,8 @@ class UnitOfWork:
                 await session.load([stream])
             if event.id in session.streams[stream].causes:
                 return []
+            if session.streams[stream].version == 0:
+                session.streams[stream].drill = event.drill
             try:
                 return session.decide(stream, reaction.command, ctx)
             except Moved as moved:

@@ -368,13 +368,13 @@ def _report(key: Key, row: Row | None, event: Event) -> Row | None:
 
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
-    View(INCIDENTS, _own, _incident),
-    View(INCIDENT_UNITS, _unit_keys, _unit),
+    View(INCIDENTS, _own, _incident, one_stream=True),
+    View(INCIDENT_UNITS, _unit_keys, _unit, one_stream=True),
     View(INCIDENT_REPORTS, _report_keys, _belongs),
-    View(INCIDENT_FACTS, _fact_keys, _fact),
-    View(INCIDENT_NOTES, _note_keys, _note),
+    View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
+    View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
     View(MATTERS, _matter_keys, _matter),
-    View(REPORTS, _of_ingest, _report),
+    View(REPORTS, _of_ingest, _report, one_stream=True),
 )
 
 
