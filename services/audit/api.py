@@ -1,0 +1,191 @@
+"""Audit over HTTP: the timeline of an incident, and every event. Nothing can be changed here.
+
+Every answer states `log_size` and `complete_until`; asked again with that `log_size` it is the same, byte for byte.
+Staff see what their own unit and those below it did, and all of an incident for which one of these answers; a unit
+at the root of the tree sees everything.
+"""
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import Event
+from schemas.fields import Instant, instant
+from services.audit import views
+from services.audit.summaries import summary
+from services.audit.views import Filters
+from services.kernel import http
+from services.kernel.decider import Actor
+from services.kernel.offices import Offices
+from services.kernel.problems import Forbidden, Malformed, NotFound, Unavailable
+from services.kernel.runtime import Runtime
+
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_EVENT = re.compile(_UUID)
+_INCIDENT = re.compile(f"incident-{_UUID}")
+_CURSOR = re.compile(r"(\d{1,18})\|(\d{1,18})")
+
+Size = Annotated[int | None, Query(ge=0, le=10**18)]
+Narrow = Annotated[str | None, Query(max_length=150, pattern=r"^[^\x00]*$")]
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of audit."""
+    routes = http.router("/audit/v1", "audit")
+
+    @routes.get("/incidents/{id}/timeline")
+    async def timeline(
+        id: str, staff: http.Staff, as_of: Instant | None = None, known_at: Instant | None = None, log_size: Size = None
+    ) -> Response:
+        """What is on record about an incident, its reports, clocks, statements and what was merged into it.
+
+        `as_of` keeps what had happened by then, `known_at` what had been recorded by then. What belongs to the
+        incident is taken as `log_size` knows it.
+        """
+        if not _INCIDENT.fullmatch(id):
+            raise NotFound(f"there is no incident {id[:60]!r}")
+        async with runtime.database.read() as connection:
+            await _check_incident(runtime, connection, staff, id)
+            size = await _size(connection, log_size)
+            axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
+            found = await views.timeline(connection, id, size, axes["as_of"], axes["known_at"])
+            stated = await _stated(connection, size)
+        items = [
+            {
+                "event": orjson.Fragment(row.bytes),
+                "summary": summary(Event.parse(row.bytes)),
+                "position": row.position,
+            }
+            for row in found
+        ]
+        return http.json_response({"incident_id": id, **axes, **stated, "items": items})
+
+    @routes.get("/events")
+    async def events(
+        staff: http.Staff,
+        type: Narrow = None,
+        subject: Narrow = None,
+        unit: Narrow = None,
+        incident: Narrow = None,
+        actor: Narrow = None,
+        from_: Annotated[Instant | None, Query(alias="from")] = None,
+        to: Instant | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        log_size: Size = None,
+    ) -> Response:
+        """Events in the order in which audit took them, narrowed by what is given; a cursor keeps its `log_size`.
+
+        `type` is the full name or the short one (`incident.graded`), `actor` a post, `from` and `to` are instants of
+        what happened, both included.
+        """
+        after, kept = _after(cursor)
+        if kept is not None and log_size not in (None, kept):
+            raise Malformed(f"the cursor belongs to log_size {kept}, not {log_size}", field="log_size")
+        filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
+        async with runtime.database.read() as connection:
+            if incident is None:
+                units = _visible(await runtime.offices(connection), staff)
+            else:
+                await _check_incident(runtime, connection, staff, incident)
+                units = None
+            size = await _size(connection, log_size if kept is None else kept)
+            found, last = await views.events(connection, filters, size, after=after, limit=limit, units=units)
+            stated = await _stated(connection, size)
+        next_ = None if last is None else base64.urlsafe_b64encode(f"{last}|{size}".encode()).decode()
+        return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
+
+    @routes.get("/events/{id}")
+    async def event(id: str, staff: http.Staff, log_size: Size = None) -> Response:
+        """One event, as it is."""
+        async with runtime.database.read() as connection:
+            size = await _size(connection, log_size)
+            found = await views.event(connection, id, size) if _EVENT.fullmatch(id) else None
+            if found is None:
+                raise NotFound(f"there is no event {id[:60]!r}")
+            await _check_event(runtime, connection, staff, found, size)
+            stated = await _stated(connection, size)
+        parsed = Event.parse(found.bytes)
+        body = {"event": orjson.Fragment(found.bytes), "summary": summary(parsed), "position": found.position}
+        return http.json_response({**stated, **body})
+
+    return routes
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else instant(at)
+
+
+async def _size(connection: AsyncConnection, asked: int | None) -> int:
+    """The size to answer at: the newest, or the one that was asked for."""
+    size, given = await views.head(connection)
+    if asked is None:
+        return size
+    if asked > given:
+        raise Malformed(f"the log has {given} events, not {asked}", field="log_size")
+    if asked > size:
+        raise Unavailable(f"audit is taking in again what it had: it has {size} of {given} events", 5)
+    return asked
+
+
+async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
+    return {"log_size": size, "complete_until": await views.complete_until(connection, size)}
+
+
+def _visible(offices: Offices, staff: Actor) -> frozenset[str] | None:
+    """The units whose acts a post sees; None for all."""
+    unit = staff.unit or ""
+    return None if unit in offices.units and offices.parent(unit) is None else offices.below(unit)
+
+
+async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> None:
+    """Raises `NotFound` for an unknown incident, `Forbidden` where another office answers for it."""
+    if not await views.knows(connection, incident):
+        raise NotFound(f"there is no incident {incident[:60]!r}")
+    units = _visible(await runtime.offices(connection), staff)
+    unit = await views.accountable(connection, incident)
+    if units is not None and unit not in units:
+        problem = Forbidden(f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}", act="read")
+        await runtime.refused(staff, problem)
+        raise problem
+
+
+async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Actor, found: Any, size: int) -> None:
+    units = _visible(await runtime.offices(connection), staff)
+    if units is None or found.unit in units:
+        return
+    for incident in await views.incidents_of(connection, found.stream_id, size):
+        if await views.accountable(connection, incident) in units:
+            return
+    problem = Forbidden(f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}", act="read")
+    await runtime.refused(staff, problem)
+    raise problem
+
+
+def _types(name: str | None) -> tuple[str, ...] | None:
+    """The full names that a filter means: itself, or every version of a short name."""
+    if name is None:
+        return None
+    if name.startswith(catalogue.PREFIX):
+        return (name,)
+    return tuple(full for full in catalogue.types() if full.rpartition(".v")[0] == catalogue.PREFIX + name)
+
+
+def _after(cursor: str | None) -> tuple[int, int | None]:
+    """The position to go on behind, and the size that the first page was read at."""
+    if cursor is None:
+        return -1, None
+    try:
+        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor).decode())
+    except (binascii.Error, ValueError):
+        found = None
+    if not found:
+        raise Malformed("cursor: take `next` of the page before as it is", field="cursor")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,295 @@
+"""How audit takes events in: each gets the next position, and the order is said on audit's own topic.
+
+One transaction at a time holds the row of `head`, so positions have no hole and no twin, however many consumers run.
+Envelopes are read once with orjson and never judged by their data: a type that nobody knows is kept like any other.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.audit import LogSequenced
+from schemas.envelope import Event, Undecodable, UnknownType
+from schemas.fields import Fact, instant, parse_instant
+from schemas.ingest import ReportErased
+from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
+from services.audit.views import HEAD, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
+from services.kernel import database
+from services.kernel.log import LogGone, Partition, Record
+from services.kernel.recovery import Diverged
+from services.kernel.runtime import Runtime
+from services.kernel.store import Session
+from services.kernel.work import Cursor, Intake, UnitOfWork
+
+BATCH = 2000
+"""Events in one transaction."""
+AIM_SECONDS = 0.1
+"""The least time between two looks at the ends of the topics, where those are on brokers; embedded it costs nothing."""
+LIMITS = (
+    ("type", 100),
+    ("subject", 64),
+    ("source", 200),
+    ("partitionkey", 64),
+    ("actor", 130),
+    ("unit", 64),
+    ("correlationid", 64),
+)
+"""Attributes that have a column, and how long they may be; longer ones are no event of this system."""
+MAX_VERSION = 2**31 - 1
+SEQUENCED = catalogue.type_of(LogSequenced)
+LINKING = frozenset(catalogue.type_of(model) for model in (IncidentOpened, IncidentReportAttached, IncidentAbsorbed))
+ERASED = catalogue.type_of(ReportErased)
+OFFICES = frozenset({"unit", "policy"})
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """See `views.HEAD`."""
+
+    size: int
+    next: int
+    logged: int
+    complete_until: str | None
+
+
+class AuditWork(UnitOfWork):
+    """Takes in every event of every service."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self._aim: tuple[str, Mapping[Partition, int]] | None = None
+        self._aimed = 0.0
+        self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """See `UnitOfWork.handle`."""
+        await self._take_aim()
+        await super().handle(records)
+
+    def read(self, event: Event) -> None:
+        """Only what a column holds is judged; data stays unread."""
+        for name, limit in LIMITS:
+            value = event.attributes.get(name)
+            if value is not None and (type(value) is not str or len(value) > limit or "\x00" in value):
+                raise Undecodable(f"{name} is not a text of at most {limit} characters")
+        if event.version > MAX_VERSION:
+            raise Undecodable(f"streamversion is above {MAX_VERSION}")
+
+    async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
+        """Compares every version that was taken in before, not the last one alone."""
+        if event.version == cursor.version:
+            return event.digest != cursor.digest
+        chosen = select(TIMELINE.c.digest).where(
+            TIMELINE.c.stream_id == event.stream, TIMELINE.c.version == event.version
+        )
+        stored = (await session.connection.execute(chosen)).scalar()
+        return stored is not None and stored != event.digest
+
+    async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
+        """Gives the events their positions, keeps them, and says their order on audit's own stream."""
+        for event in events:
+            await self._observe(session, event)
+        if not events:
+            return
+        connection = session.connection
+        head = await lock_head(connection)
+        own = await session.load_head(LOG)
+        if own.version > head.logged:
+            head = await plan(connection, head, own.version)
+        regaining = head.size < head.next
+        known = await _planned(connection, events) if regaining else {}
+        fresh = [event.digest for event in events if event.digest not in known]
+        positions = dict(zip(fresh, range(head.next, head.next + len(fresh)), strict=True))
+        placed = [(known.get(event.digest, positions.get(event.digest, 0)), event) for event in events]
+        await database.insert(connection, TIMELINE, [_row(position, event) for position, event in placed])
+        await _link(connection, placed, regaining=regaining)
+        next_ = head.next + len(fresh)
+        size = await _gapless(connection, known, next_) if regaining else next_
+        complete = head.complete_until
+        if not regaining:
+            complete = await _keep_complete(connection, size, complete, await self._complete(connection, intake))
+        if fresh and not self.replaying:
+            session.append(LOG, _said(head.next, fresh, complete), await self.runtime.context(connection))
+        await _move(connection, Head(size, next_, own.version, complete))
+
+    async def _observe(self, session: Session, event: Event) -> None:
+        if event.kind not in OFFICES and event.type != ERASED:
+            return
+        try:
+            data = event.data
+        except (UnknownType, Undecodable) as error:
+            log.warning("event.unread", event=event.id, type=event.type, error=str(error))
+            return
+        if isinstance(data, ReportErased):
+            await session.erase(data.refs, announce=False)
+        else:
+            session.observed.append(event)
+
+    async def _take_aim(self) -> None:
+        """Notes, from time to time, where the topics end: when all that is taken in, audit is complete until now."""
+        if self._aim is not None or time.monotonic() - self._aimed < self._pause:
+            return
+        self._aimed = time.monotonic()
+        now = instant(self.runtime.clock.now())
+        try:
+            self._aim = (now, await self.runtime.log.ends(self.service.topics))
+        except LogGone as error:
+            log.debug("log.ends_unknown", error=str(error))
+
+    async def _complete(self, connection: AsyncConnection, intake: Intake) -> str | None:
+        """The instant of the last aim if it is reached with this transaction."""
+        if self._aim is None:
+            return None
+        until, ends = self._aim
+        offset = self.tables["consumer_offset"]
+        found = await connection.execute(
+            select(offset.c.topic, offset.c.partition, offset.c.next).where(offset.c.consumer == self.consumer)
+        )
+        taken = {Partition(row.topic, row.partition): row.next for row in found}
+        for _, record in intake.accepted:
+            partition = Partition(record.topic, record.partition)
+            taken[partition] = max(taken.get(partition, 0), record.offset + 1)
+        if any(taken.get(partition, 0) < end for partition, end in ends.items()):
+            return None
+        self._aim = None
+        return until
+
+
+async def regain(runtime: Runtime) -> None:
+    """Before serving: plans the positions that the log gave and the timeline, put back from a backup, lacks."""
+    async with runtime.database.transaction() as connection:
+        head = await lock_head(connection)
+        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        own = await session.load_head(LOG)
+        if own.version > head.logged:
+            head = await plan(connection, head, own.version)
+    if head.size < head.next:
+        log.warning("audit.regains", have=head.size, wanted=head.next)
+
+
+async def lock_head(connection: AsyncConnection) -> Head:
+    """The head, held until the transaction ends."""
+    chosen = select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update()
+    row = (await connection.execute(chosen)).first()
+    if row is None:
+        await database.add_missing(connection, HEAD, [{"id": 1, "size": 0, "next": 0, "logged": 0}])
+        row = (await connection.execute(chosen)).one()
+    return Head(*row)
+
+
+async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
+    """Notes the positions that versions of the log above `head.logged` gave; there are some after a restore alone."""
+    events = METADATA.tables["events"]
+    chosen = (
+        select(events.c.bytes)
+        .where(events.c.stream_id == LOG, events.c.version > head.logged, events.c.type == SEQUENCED)
+        .order_by(events.c.version)
+    )
+    next_, complete = head.next, head.complete_until
+    for (bytes_,) in await connection.execute(chosen):
+        said = Event.parse(bytes_).attributes["data"]
+        if said["first"] != next_:
+            raise Diverged(
+                f"audit's log goes on at position {said['first']} where {next_} is next: its stream {LOG} was altered, "
+                "or its timeline was put back without its events. Restore the whole database from one backup"
+            )
+        rows = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]
+        await database.insert(connection, PLANNED, rows)
+        next_ += len(rows)
+        complete = await _keep_complete(connection, next_, complete, said.get("complete_until"))
+    moved = Head(head.size, next_, version, complete)
+    await _move(connection, moved)
+    return moved
+
+
+async def _planned(connection: AsyncConnection, events: Sequence[Event]) -> dict[str, int]:
+    """The positions that the log gave to these events before, by digest."""
+    digests = [event.digest for event in events]
+    found = await connection.execute(select(PLANNED.c.digest, PLANNED.c.position).where(PLANNED.c.digest.in_(digests)))
+    return {row.digest: row.position for row in found}
+
+
+async def _gapless(connection: AsyncConnection, taken: Iterable[str], next_: int) -> int:
+    """Strikes what was taken off the plan, and returns the first position that is still missing."""
+    await connection.execute(delete(PLANNED).where(PLANNED.c.digest.in_(list(taken))))
+    missing: int | None = (await connection.execute(select(func.min(PLANNED.c.position)))).scalar()
+    return next_ if missing is None else missing
+
+
+async def _keep_complete(connection: AsyncConnection, size: int, before: str | None, now: str | None) -> str | None:
+    """Writes down up to when the log of this size is complete, where that is later than before; returns the later."""
+    if now is None or (before is not None and now <= before):
+        return before
+    await database.insert(connection, SIZES, [{"size": size, "complete_until": now}])
+    return now
+
+
+async def _move(connection: AsyncConnection, to: Head) -> None:
+    values = {"size": to.size, "next": to.next, "logged": to.logged, "complete_until": to.complete_until}
+    await connection.execute(update(HEAD).values(values))
+
+
+def _said(first: int, digests: Sequence[str], complete: str | None) -> list[Fact]:
+    """The order as events, each small enough for a topic; not validated, since it was made right here."""
+    facts: list[Fact] = []
+    for start in range(0, len(digests), BATCH):
+        said: dict[str, Any] = {"first": first + start, "events": tuple(digests[start : start + BATCH])}
+        if complete and start + BATCH >= len(digests):
+            said["complete_until"] = parse_instant(complete)
+        facts.append(LogSequenced.model_construct(**said))
+    return facts
+
+
+def _row(position: int, event: Event) -> dict[str, Any]:
+    attributes = event.attributes
+    return {
+        "position": position,
+        "event_id": attributes["id"],
+        "digest": event.digest,
+        "type": attributes["type"],
+        "stream_id": attributes["subject"],
+        "version": attributes["streamversion"],
+        "time": attributes["time"],
+        "recordedtime": attributes["recordedtime"],
+        "unit": attributes.get("unit"),
+        "actor": event.actor,
+        "correlation": attributes.get("correlationid"),
+        "topic": event.topic,
+        "bytes": event.bytes,
+    }
+
+
+def linked(event: Event) -> Iterable[tuple[str, str]]:
+    """(incident, stream) pairs that the event says belong together."""
+    if event.correlation:
+        yield event.correlation, event.stream
+    if event.type in LINKING:
+        data = event.attributes["data"]
+        others = data.get("reports") or ()
+        for stream in (data.get("report"), data.get("incident"), *(others if isinstance(others, list) else ())):
+            if isinstance(stream, str) and len(stream) <= 64 and "\x00" not in stream:
+                yield event.stream, stream
+
+
+async def _link(connection: AsyncConnection, placed: Sequence[tuple[int, Event]], *, regaining: bool) -> None:
+    first: dict[tuple[str, str], int] = {}
+    for position, event in placed:
+        for pair in linked(event):
+            first[pair] = min(position, first.get(pair, position))
+    rows = [{"incident_id": i, "stream_id": s, "position": first[i, s]} for i, s in sorted(first)]
+    added = await database.add_missing(connection, LINKS, rows)
+    if not regaining:
+        return
+    # Positions that are given anew do not come in order: a link counts from the lowest.
+    for row in rows:
+        if (row["incident_id"], row["stream_id"]) not in added:
+            this = (LINKS.c.incident_id == row["incident_id"], LINKS.c.stream_id == row["stream_id"])
+            lower = LINKS.c.position > row["position"]
+            await connection.execute(update(LINKS).where(*this, lower).values(position=row["position"]))

@@ -1,0 +1,132 @@
+"""One sentence for each type of event, Chinese and English, from codes, numbers and times alone: no word that somebody
+typed, and no published text, ever stands in a summary.
+"""
+
+from string import Formatter
+from typing import Any
+
+from schemas import catalogue
+from schemas.envelope import Event
+
+NOTHING = "—"
+TEMPLATES: dict[str, str] = {
+    "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
+    "report.reach_measured": "传播量：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}"
+    "|reach: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites",
+    "report.evidence_attached": "附上证据（{media_type}，{size} 字节）|evidence attached ({media_type}, {size} bytes)",
+    "report.refused": "决定不予答复|it was decided not to answer",
+    "report.helpfulness_given": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
+    "report.erased": "内容已删除（{cause}）|the words were erased ({cause})",
+    "incident.opened": "{unit}立案，{discovered_at} 获知|opened for {unit}, known since {discovered_at}",
+    "incident.report_attached": "并入同一事项的反映|a further report was attached",
+    "incident.report_detached": "移出另一事项的反映|a report of another matter was detached",
+    "incident.instruction_given": "领导批示|a leader gave an instruction",
+    "incident.verification_requested": "要求{unit}核实|{unit} was asked to verify",
+    "incident.fact_established": "查明事实 {key}|fact {key} established",
+    "incident.fact_revised": "更正事实 {key}|fact {key} revised",
+    "incident.classified": "答复类型：{answer_kind}|classified: {answer_kind}",
+    "incident.graded": "定级：{level}|graded {level}",
+    "incident.regraded": "改级：{previous} 改为 {level}|regraded from {previous} to {level}",
+    "incident.assigned": "交{unit}办理|assigned to {unit}",
+    "incident.accepted": "{unit}接办|{unit} accepted",
+    "incident.returned": "{unit}退回|{unit} gave it back",
+    "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
+    "incident.lead_taken": "{unit}牵头|{unit} took the lead",
+    "incident.team_named": "成立工作组：{posts}|team named: {posts}",
+    "incident.plan_started": "启动预案 {plan}|plan {plan} started",
+    "incident.meeting_held": "会商：{units}|meeting held: {units}",
+    "incident.measure_approved": "批准措施|a measure was approved",
+    "incident.material_received": "收到{unit}材料（签字 {signed}，盖章 {sealed}）"
+    "|material of {unit} received (signed {signed}, sealed {sealed})",
+    "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
+    "incident.resolved": "办结|resolved",
+    "incident.followed_up": "回访|followed up",
+    "incident.reopened": "重新办理|reopened",
+    "incident.closed": "结案|closed",
+    "incident.merged": "并入 {into}|merged into {into}",
+    "incident.absorbed": "并入了 {incident}|absorbed {incident}",
+    "incident.split": "拆分至 {into}|split into {into}",
+    "policy.pack_loaded": "载入规则 {pack}@{version}|pack {pack}@{version} loaded",
+    "policy.pack_assigned": "{unit}自 {since} 适用 {policy}|{unit} works by {policy} from {since}",
+    "policy.period_opened": "{unit}进入特殊时期 {period}|period {period} opened for {unit}",
+    "policy.period_closed": "{unit}结束特殊时期 {period}|period {period} closed for {unit}",
+    "unit.placed": "{unit}隶属{parent}，自 {since}|{unit} stands under {parent} from {since}",
+    "unit.officer_named": "{unit}指定岗位 {post}|{unit} named the post {post}",
+    "unit.delegation_given": "{unit}：{post} 委托 {to}，至 {until}|{unit}: {post} delegated to {to} until {until}",
+    "unit.delegation_ended": "{unit}：{post} 对 {to} 的委托结束|{unit}: delegation of {post} to {to} ended",
+    "clock.milestone_reached": "节点 {milestone}（{happened_at}）|milestone {milestone} at {happened_at}",
+    "clock.started": "{unit}时限 {clock} 起算，{due} 到期|clock {clock} of {unit} started, due {due}",
+    "clock.met": "时限 {clock} 完成（逾期：{late}）|clock {clock} met (late: {late})",
+    "clock.breached": "{unit}时限 {clock} 逾期，应于 {due}|clock {clock} of {unit} breached, was due {due}",
+    "clock.breach_annulled": "撤销时限 {clock} 的逾期（{cause}）|breach of {clock} annulled ({cause})",
+    "clock.extended": "时限 {clock} 延至 {due}|clock {clock} extended to {due}",
+    "clock.cancelled": "时限 {clock} 取消（{cause}）|clock {clock} cancelled ({cause})",
+    "clock.reminder_sent": "就时限 {clock} 向{told}发出{rung}|{rung} about {clock} sent to {told}",
+    "clock.reported_upward": "{unit}上报{to}，未核实：{unverified}|{unit} reported to {to}, unverified: {unverified}",
+    "clock.receipt_given": "{unit}确认收到上报|{unit} confirmed the report",
+    "clock.receipt_refused": "{unit}退回上报|{unit} refused the report",
+    "clock.notice_delivered": "通知经{way}送达{unit}|notice delivered to {unit} by {way}",
+    "clock.notice_failed": "通知未能经{way}送达{unit}（{error}）|notice to {unit} by {way} failed ({error})",
+    "roster.duty_planned": "{unit}值班：{post}，{since} 至 {until}|{unit}: {post} on duty from {since} until {until}",
+    "roster.duty_handed_over": "{unit}交班：{post} 至 {to}|{unit}: duty passed from {post} to {to}",
+    "roster.duty_gap_found": "{unit}值班空缺，{since} 至 {until}|{unit}: nobody on duty from {since} until {until}",
+    "roster.reachability_tested": "{unit}值班抽查 {post}：接通 {reached}|{unit}: {post} called, reached: {reached}",
+    "surge.noticed": "{unit}反映激增：{reports}，平时 {usual}|surge at {unit}: {reports} reports, usually {usual}",
+    "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
+    "statement.revised": "修改稿件|the draft was revised",
+    "statement.submitted": "送审：{steps}|submitted for approval: {steps}",
+    "statement.approved": "审批通过（{step}）|approved ({step})",
+    "statement.rejected": "审批退回（{step}）|rejected ({step})",
+    "statement.published": "{unit}发布说明（{kind}）|{unit} published a statement ({kind})",
+    "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
+    "statement.delivery_failed": "未能送达渠道 {channel}（{error}）|delivery to {channel} failed ({error})",
+    "statement.corrected": "更正已发布的说明|the published statement was corrected",
+    "statement.withdrawn": "撤回已发布的说明|the published statement was withdrawn",
+    "review.finding_proposed": "对{unit}提出认定建议：{finding}|finding proposed about {unit}: {finding}",
+    "review.finding_confirmed": "认定成立：{finding}|finding confirmed: {finding}",
+    "review.finding_rejected": "认定不成立：{finding}|finding rejected: {finding}",
+    "review.drafted": "起草总结|a review was drafted",
+    "review.adopted": "总结通过（记录数 {log_size}）|the review was adopted at log size {log_size}",
+    "review.lesson_assigned": "整改事项交{unit}，{due} 前完成|a lesson was assigned to {unit}, due {due}",
+    "review.archive_sealed": "归档封存（记录数 {log_size}）|the file was sealed at log size {log_size}",
+    "operation.configured": "设置 {setting}：{value}|setting {setting}: {value}",
+    "operation.record_read": "查阅 {record}|{record} was consulted",
+    "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
+    "operation.redriven": "隔离记录重新处理|a quarantined record was redriven",
+    "operation.discarded": "隔离记录弃用|a quarantined record was discarded",
+    "operation.recovered": "自 {topic} 恢复 {events} 条|{events} events recovered from {topic}",
+}
+"""Name of the type -> Chinese and English; placeholders are fields of the data."""
+
+
+def summary(event: Event) -> str:
+    """The sentence for an event; of a type without one, its name."""
+    name = event.type.removeprefix(catalogue.PREFIX).rpartition(".v")[0]
+    template = TEMPLATES.get(name)
+    if template is None:
+        return event.type
+    data = event.attributes["data"]
+    values = {field: _text(data.get(field)) for field in fields(template)}
+    chinese, english = (part.format_map(values) for part in template.split("|"))
+    return f"{chinese} · {english}"
+
+
+def fields(template: str) -> set[str]:
+    """The fields of the data that a template shows."""
+    return {field for _, field, _, _ in Formatter().parse(template) if field}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return "是/yes" if value else "否/no"
+        case int() | float():
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case str() if len(value) == 27 and value.endswith("Z"):
+            return f"{value[:10]} {value[11:16]} UTC"
+        case str():
+            return value[:100] or NOTHING
+        case [*items] if items:
+            return "、".join(map(_text, items))
+        case _:
+            return NOTHING

@@ -1,0 +1,166 @@
+"""How audit takes events in: every well-formed one, each once, without a hole, whatever it is."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from schemas import catalogue
+from schemas.envelope import Event, digest
+from schemas.fields import WordsRef, _parts
+from schemas.publish import StatementPublished
+from schemas.triage import IncidentFollowedUp, IncidentOpened
+from services.audit import summaries
+from services.audit.projection import AuditWork
+from services.audit.views import LOG
+from services.kernel.log import Partition, Record
+from tests.audit.test_timeline import matter
+from tests.audit.world import START, World, id_of, received, words
+
+
+def changed(event: Event, **attributes: Any) -> Event:
+    """The same event with other attributes."""
+    return Event.parse(orjson.dumps({**event.attributes, **attributes}))
+
+
+async def order(world: World) -> list[str]:
+    """The digests that audit's own stream says, in order of position."""
+    events = world.runtime.tables["events"]
+    said: list[str] = []
+    async with world.runtime.database.read() as connection:
+        chosen = select(events.c.bytes).where(events.c.stream_id == LOG).order_by(events.c.version)
+        for (bytes_,) in await connection.execute(chosen):
+            data = Event.parse(bytes_).data
+            assert data.first == len(said)
+            said += data.events
+    return said
+
+
+async def test_every_event_is_kept_once_with_its_bytes_and_its_order_is_said(world: World) -> None:
+    await matter(world)
+    await world.take()
+    kept = await world.rows("timeline", "position", "digest", "bytes")
+    assert [position for position, _, _ in kept] == list(range(10))
+    assert [digest(bytes_) for _, _, bytes_ in kept] == [known for _, known, _ in kept]
+    assert [known for _, known, _ in kept] == await order(world)
+    on_topics = set()
+    for partition, end in (await world.log.ends(world.runtime.service.topics)).items():
+        async for records in world.log.read(partition, 0, end):
+            on_topics |= {record.value for record in records}
+    assert {bytes_ for _, _, bytes_ in kept} == on_topics
+
+
+async def test_a_type_that_nobody_knows_is_kept_like_any_other(world: World) -> None:
+    opened = IncidentOpened(unit="county", report=id_of("report", "x"), discovered_at=START)
+    event = world.event("triage", id_of("incident", "x"), opened, unit="county", incident=id_of("incident", "x"))
+    strange = changed(event, type="huiying.incident.sung_about.v7", data={"tune": [1, 2]})
+    await world.send(strange)
+    await world.take()
+    assert (await world.get("events", type=strange.type))["items"] == [strange.attributes]
+    timeline = await world.get(f"incidents/{id_of('incident', 'x')}/timeline")
+    assert [item["summary"] for item in timeline["items"]] == [strange.type]
+
+
+async def test_a_lower_version_with_other_bytes_is_a_fork(world: World) -> None:
+    incident = await matter(world)
+    again = world.event("triage", incident, IncidentFollowedUp(text=words("well")), incident=incident, unit="county")
+    await world.send(again)
+    await world.take()
+    kept = [Event.parse(bytes_) for (bytes_,) in await world.rows("timeline", "bytes")]
+    first = next(event for event in kept if (event.stream, event.version) == (incident, 1))
+    await world.send(first)
+    await world.take()
+    assert await world.rows("quarantine", "reason") == [], "the same bytes again are a duplicate"
+    await world.send(changed(first, unit="town-west"))
+    await world.take()
+    assert await world.rows("quarantine", "reason", "stream_id", "version") == [("fork", incident, 1)]
+    after = world.event("triage", incident, IncidentFollowedUp(text=words("oh")), incident=incident, unit="county")
+    await world.send(after)
+    await world.take()
+    assert await world.rows("parked", "version") == [(after.version,)], "a forked stream waits"
+    assert len(await world.rows("timeline", "position")) == 4 + 7
+
+
+async def test_a_gap_is_waited_for(world: World) -> None:
+    stream = id_of("report", "gap")
+    one, two, three = (world.event("ingest", stream, received(str(i)), unit="county") for i in range(3))
+    await world.send(one, three)
+    await world.take()
+    assert len(await world.rows("timeline", "position")) == 4 + 1
+    await world.send(two)
+    await world.take()
+    assert [Event.parse(bytes_).version for _, bytes_ in await world.rows("timeline", "position", "bytes")][4:] == [
+        1,
+        2,
+        3,
+    ]
+    assert await world.rows("parked", "version") == []
+
+
+@pytest.mark.parametrize(
+    "attribute", [{"type": "x" * 101}, {"unit": 7}, {"correlationid": "a\x00"}, {"actor": "b" * 131}]
+)
+async def test_an_envelope_that_no_column_holds_parks_its_stream_alone(world: World, attribute: dict[str, Any]) -> None:
+    bad = changed(world.event("ingest", id_of("report", "bad"), received(), unit="county"), **attribute)
+    good = world.event("ingest", id_of("report", "good"), received(), unit="county")
+    await world.send(bad, good)
+    await world.take()
+    assert await world.rows("quarantine", "reason", "stream_id") == [("poison", bad.stream)]
+    assert [stream for _, stream in await world.rows("timeline", "position", "stream_id")][4:] == [good.stream]
+
+
+async def test_partitions_taken_in_at_once_share_one_order_without_a_hole(world: World) -> None:
+    events = [world.event("ingest", id_of("report", str(i)), received(), unit="county") for i in range(60)]
+    await world.send(*events)
+    works = [AuditWork(world.runtime) for _ in range(3)]
+
+    async def take(work: AuditWork, partition: Partition, end: int) -> None:
+        async for records in world.log.read(partition, 0, end):
+            for start in range(0, len(records), 7):
+                await work.handle(records[start : start + 7])
+
+    ends = await world.log.ends(["ingest.report"])
+    await asyncio.gather(*(take(work, *item) for work, item in zip(works, ends.items(), strict=True)))
+    positions = await world.rows("timeline", "position", "digest")
+    assert [position for position, _ in positions] == list(range(4 + 60))
+    assert [known for _, known in positions] == await order(world)
+
+
+async def test_what_is_repeated_changes_nothing(world: World) -> None:
+    await matter(world)
+    await world.take()
+    before = await world.rows("timeline", "position", "digest"), await order(world)
+    repeated: Sequence[Record]
+    for partition, end in (await world.log.ends(["triage.incident"])).items():
+        async for repeated in world.log.read(partition, 0, end):
+            await world.log.append({partition: [(record.key or b"", record.value) for record in repeated]})
+    await world.take()
+    assert (await world.rows("timeline", "position", "digest"), await order(world)) == before
+
+
+def test_every_known_type_has_a_summary_and_none_shows_words() -> None:
+    for type_, model in catalogue.types().items():
+        name = type_.removeprefix(catalogue.PREFIX).rpartition(".v")[0]
+        if name.partition(".")[0] == "log":
+            continue
+        shown = summaries.fields(summaries.TEMPLATES[name])
+        assert shown <= model.model_fields.keys(), name
+        for field in shown:
+            assert WordsRef not in _parts(model.model_fields[field].annotation), f"{name} shows words in {field}"
+            assert "x-published" not in str(model.model_json_schema()["properties"][field]), f"{name} shows {field}"
+    assert "x-published" in str(StatementPublished.model_json_schema()["properties"]["text"])
+
+
+async def test_no_typed_word_reaches_a_summary(world: World) -> None:
+    incident = await matter(world)
+    await world.take()
+    answer = await world.get(f"incidents/{incident}/timeline")
+    said = [item["summary"] for item in answer["items"]]
+    assert said[0] == "town-east经board收到反映 · town-east received a report through board"
+    assert (
+        said[1] == "town-east立案，2026-03-02 09:00 UTC 获知 · opened for town-east, known since 2026-03-02 09:00 UTC"
+    )
+    assert not any(word in sentence for sentence in said for word in ("road", "hole", "draft "))

@@ -1,0 +1,259 @@
+"""What audit answers about an incident: complete, on both axes, and for good."""
+
+import shutil
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.audit import LogSequenced
+from schemas.escalation import ClockStarted
+from schemas.fields import instant
+from schemas.ingest import ReportReachMeasured
+from schemas.publish import StatementDrafted
+from schemas.triage import IncidentAbsorbed, IncidentGraded, IncidentMerged, IncidentOpened, IncidentReportAttached
+from services.kernel.log import Partition
+from tests.audit.world import START, World, id_of, received, words
+
+DIGEST = "a" * 64
+
+
+async def matter(world: World, name: str = "a", unit: str = "town-east") -> str:
+    """A report, its incident with a second report, a clock and a statement, all of them on their topics."""
+    incident, report, second = id_of("incident", name), id_of("report", name), id_of("report", name + "2")
+    about = {"incident": incident, "unit": unit}
+    opened = IncidentOpened(unit=unit, report=report, discovered_at=START)
+    clock = ClockStarted(clock="first_answer", unit=unit, since=START, due=START + timedelta(hours=4))
+    draft = StatementDrafted(incident=incident, unit=unit, kind="status", draft=words("draft"), by=DIGEST)
+    await world.send(
+        world.event("ingest", report, received(unit=unit), unit=unit),
+        world.event("triage", incident, opened, **about),
+        world.event("escalation", id_of("clock", name), clock, **about),
+        world.event("ingest", second, received("hole", unit), unit=unit),
+        world.event("triage", incident, IncidentReportAttached(report=second, unit=unit, discovered_at=START), **about),
+        world.event("publish", id_of("statement", name), draft, **about),
+    )
+    return incident
+
+
+def kinds(answer: Any) -> list[str]:
+    """The kinds of stream in a timeline, in its order."""
+    return [item["event"]["subject"].partition("-")[0] for item in answer["items"]]
+
+
+async def test_a_timeline_holds_reports_clocks_and_statements_in_order_of_recording(world: World) -> None:
+    incident = await matter(world)
+    await matter(world, "other")
+    await world.take("publish.statement", "escalation.clock")
+    answer = await world.get(f"incidents/{incident}/timeline")
+    assert kinds(answer) == ["report", "incident", "clock", "report", "incident", "statement"]
+    recorded = [(item["event"]["recordedtime"], item["event"]["id"]) for item in answer["items"]]
+    assert recorded == sorted(recorded)
+    assert answer["incident_id"] == incident
+    assert answer["as_of"] is None
+    assert answer["known_at"] is None
+    assert answer["log_size"] == 16
+    assert answer["complete_until"] == instant(world.now)
+    assert [item["position"] for item in answer["items"]] != sorted(item["position"] for item in answer["items"])
+
+
+async def test_the_bytes_of_an_event_are_answered_untouched(world: World) -> None:
+    incident = id_of("incident", "raw")
+    opened = IncidentOpened(unit="county", report=id_of("report", "x"), discovered_at=START)
+    event = world.event("triage", incident, opened, unit="county", incident=incident)
+    odd = event.bytes.replace(b'"data":', b'"odd" : [1.50, "\xe5\x9b\x9e"] , "data":')
+    await world.log.append({Partition("triage.incident", 0): [(b"k", odd)]})
+    await world.take()
+    assert odd in await world.raw(f"incidents/{incident}/timeline")
+    assert odd in await world.raw("events", subject=incident)
+    assert odd in await world.raw(f"events/{event.id}")
+
+
+async def test_two_axes(world: World) -> None:
+    incident = await matter(world)
+    late = IncidentGraded(level="major", rank=2, reason=words("why"))
+    happened = START + timedelta(minutes=3)
+    graded = world.event("triage", incident, late, time=happened, unit="town-east", incident=incident)
+    await world.send(graded)
+    await world.take()
+    types = lambda answer: [item["event"]["type"] for item in answer["items"]]  # noqa: E731
+    both = await world.get(f"incidents/{incident}/timeline")
+    assert types(both)[-1] == graded.type
+    by_then = await world.get(f"incidents/{incident}/timeline", as_of=instant(happened))
+    assert types(by_then) == [graded.type], "it had happened before the others, though it was recorded after them"
+    before = instant(graded.recorded - timedelta(seconds=1))
+    unknown = await world.get(f"incidents/{incident}/timeline", known_at=before)
+    assert graded.type not in types(unknown)
+    assert len(unknown["items"]) == len(both["items"]) - 1
+    assert unknown["known_at"] == before
+    assert (await world.get(f"incidents/{incident}/timeline", as_of=instant(happened), known_at=before))["items"] == []
+
+
+async def test_asked_again_at_a_size_the_answer_is_the_same_to_the_byte(world: World) -> None:
+    incident = await matter(world)
+    await world.take()
+    size = (await world.get("events"))["log_size"]
+    asked: dict[str, Any] = {"log_size": size}
+    paths = (f"incidents/{incident}/timeline", "events")
+    first = [await world.raw(path, **asked) for path in paths]
+    assert first[0] == await world.raw(paths[0]), "the newest size is the usual one"
+    report = id_of("report", "a")
+    await world.send(world.event("ingest", report, ReportReachMeasured(clicks=9, measured_at=START), unit="town-east"))
+    await matter(world, "b")
+    await world.take()
+    assert [await world.raw(path, **asked) for path in paths] == first
+    assert await world.raw(paths[0]) != first[0]
+    await world.restart()
+    assert [await world.raw(path, **asked) for path in paths] == first
+
+
+async def test_a_list_keeps_its_size_from_page_to_page(world: World) -> None:
+    await matter(world)
+    await world.take()
+    page = await world.get("events", limit=4)
+    size, seen = page["log_size"], list(page["items"])
+    await matter(world, "b")
+    await world.take()
+    while page["next"]:
+        page = await world.get("events", limit=4, cursor=page["next"])
+        assert page["log_size"] == size
+        seen += page["items"]
+    assert len(seen) == size
+    assert len({event["id"] for event in seen}) == size
+    await world.get("events", status=422, cursor="bm8=")
+    await world.get("events", status=422, log_size=size + 1000)
+    await world.get("events", status=422, limit=501)
+
+
+async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:
+    a, b, c = await matter(world, "a"), await matter(world, "b"), await matter(world, "c")
+    await world.take()
+    before = await world.raw(f"incidents/{b}/timeline")
+    size = orjson.loads(before)["log_size"]
+    for gone, goes_on in ((c, a), (a, b)):
+        merged = IncidentMerged(into=goes_on)
+        absorbed = IncidentAbsorbed(incident=gone, reports=(), discovered_at=START)
+        await world.send(
+            world.event("triage", gone, merged, unit="county", incident=gone),
+            world.event("triage", goes_on, absorbed, unit="county", incident=goes_on),
+        )
+    await world.take()
+    answer = await world.get(f"incidents/{b}/timeline")
+    assert len(answer["items"]) == 3 * 6 + 4, "c went into a, and a into b"
+    assert {event["subject"] for event in (item["event"] for item in answer["items"])} >= {a, b, c}
+    assert len((await world.get(f"incidents/{a}/timeline"))["items"]) == 2 * 6 + 3
+    assert await world.raw(f"incidents/{b}/timeline", log_size=size) == before
+    listed = await world.get("events", incident=b, limit=500)
+    assert len(listed["items"]) == len(answer["items"])
+    later = StatementDrafted(incident=a, unit="county", kind="status", draft=words("late"), by=DIGEST)
+    await world.send(world.event("publish", id_of("statement", "late"), later, unit="county", incident=a))
+    await world.take()
+    assert len((await world.get(f"incidents/{b}/timeline"))["items"]) == len(answer["items"]) + 1
+
+
+async def test_complete_until_never_goes_back_and_waits_for_what_is_on_the_topics(world: World) -> None:
+    incident = await matter(world)
+    await world.take()
+    complete = (await world.get("events"))["complete_until"]
+    graded = IncidentGraded(level="major", rank=2, reason=words("why"))
+    await world.send(
+        world.event("triage", incident, graded, unit="county", incident=incident),
+        world.event("ingest", id_of("report", "z"), received(), unit="county"),
+    )
+    ends = await world.log.ends(["triage.incident"])
+    offsets = await world.work.offsets(list(ends))
+    for partition, end in ends.items():
+        async for records in world.log.read(partition, offsets[partition], end):
+            await world.work.handle(records)
+    half = await world.get("events")
+    assert half["complete_until"] == complete, "a report is on its topic that audit has not read"
+    await world.take()
+    whole = await world.get("events")
+    assert whole["complete_until"] == instant(world.now) > complete
+    assert whole["log_size"] == half["log_size"] + 1
+    at_half = await world.get("events", log_size=half["log_size"])
+    assert at_half["complete_until"] == complete
+
+
+async def test_a_restored_audit_gives_every_event_its_old_position(world: World) -> None:
+    incident = await matter(world)
+    await world.take()
+    async with world.runtime.database.read() as connection:
+        await connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
+    await world.stop()
+    shutil.copy(world.folder / "audit.sqlite", world.folder / "backup")
+    await world.start()
+    await matter(world, "b")
+    await world.take("publish.statement")
+    await matter(world, "c")
+    await world.take("escalation.clock", "triage.incident")
+    positions = await world.rows("timeline", "position", "digest")
+    links = await world.rows("links", "incident_id", "stream_id", "position")
+    path = f"incidents/{incident}/timeline"
+    size = len(positions)
+    before = await world.get(path, log_size=size), await world.get("events", log_size=size, limit=500)
+
+    await world.stop()
+    for file in world.folder.glob("audit.sqlite*"):
+        file.unlink()
+    shutil.copy(world.folder / "backup", world.folder / "audit.sqlite")
+    await world.start()
+    await world.get(path, log_size=size, status=503)
+    await matter(world, "d")
+    await world.take("ingest.report")
+    again = await world.rows("timeline", "position", "digest")
+    assert again[:size] == positions
+    assert len(again) > size
+    assert [position for position, _ in again] == list(range(len(again)))
+    assert set(links) <= set(await world.rows("links", "incident_id", "stream_id", "position"))
+    after = await world.get(path, log_size=size), await world.get("events", log_size=size, limit=500)
+    if "complete_until" not in LogSequenced.model_fields:
+        for answer in (*before, *after):
+            del answer["complete_until"]
+    assert after == before
+
+
+async def test_staff_see_their_own_subtree(world: World) -> None:
+    east, west = await matter(world, "east", "town-east"), await matter(world, "west", "town-west")
+    await world.take()
+    own = await world.get("events", "town-east", limit=500)
+    assert {event["unit"] for event in own["items"]} == {"town-east"}
+    above = await world.get("events", "county", limit=500)
+    assert {event["unit"] for event in above["items"]} == {"town-east", "town-west"}
+    await world.get(f"incidents/{east}/timeline", "town-east")
+    await world.get(f"incidents/{east}/timeline", "county")
+    await world.get(f"incidents/{west}/timeline", "town-east", status=403)
+    await world.get("events", "town-east", status=403, incident=west)
+    theirs = (await world.get("events", incident=west))["items"][0]["id"]
+    await world.get(f"events/{theirs}", "town-east", status=403)
+    await world.get(f"events/{theirs}", "county")
+    await world.take()
+    await world.take()
+    refused = await world.get("events", type="operation.access_refused")
+    assert len(refused["items"]) == 1, "a refusal is an event, and audit takes its own in too"
+    await world.get(f"incidents/{id_of('incident', 'none')}/timeline", status=404)
+    await world.get("incidents/no-id/timeline", status=404)
+
+
+@pytest.mark.parametrize(
+    ("params", "count"),
+    [
+        ({"type": "huiying.incident.opened.v1"}, 1),
+        ({"type": "incident.opened"}, 1),
+        ({"type": "incident.unheard_of"}, 0),
+        ({"subject": id_of("incident", "a")}, 2),
+        ({"unit": "town-west"}, 0),
+        ({"actor": "system", "limit": 500}, 10),
+        ({"from": instant(START + timedelta(minutes=9))}, 2),
+        ({"from": instant(START + timedelta(minutes=9)), "to": instant(START + timedelta(minutes=9))}, 1),
+    ],
+)
+async def test_filters(world: World, params: dict[str, Any], count: int) -> None:
+    await matter(world)
+    await world.take()
+    assert len((await world.get("events", **params))["items"]) == count
+
+
+async def test_times_need_an_offset(world: World) -> None:
+    await world.get("events", status=422, **{"from": "2026-03-02T09:00:00"})

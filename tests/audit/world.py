@@ -1,0 +1,166 @@
+"""Audit on a SQLite file and an embedded log, and events of four services as they would stand on their topics."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from sqlalchemy import select
+
+from schemas.envelope import Event, seal
+from schemas.fields import Fact, WordsRef
+from schemas.ingest import ReportReceived
+from schemas.triage import UnitPlaced
+from services.audit.app import SERVICE
+from services.audit.projection import AuditWork
+from services.kernel import http, identity, process
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.ids import derived
+from services.kernel.log import Partition
+from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.relay import Relay
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import partition_of
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}
+SECRET = b"a secret of the tests, long enough"
+
+
+def id_of(kind: str, name: str) -> str:
+    """The same stream id for the same name."""
+    return f"{kind}-{derived('world', name)}"
+
+
+def words(text: str) -> WordsRef:
+    """A reference to words; what the words are, audit never learns."""
+    return WordsRef(ref=derived("words", text), digest=derived("words", text).replace("-", "") * 2)
+
+
+def received(text: str = "road", unit: str = "town-east") -> ReportReceived:
+    """A report's first event."""
+    return ReportReceived(
+        unit=unit,
+        channel="board",
+        discovered_at=START,
+        subject=words(text),
+        text=words(text),
+        matter="0" * 64,
+        receipt="1" * 64,
+    )
+
+
+class World:
+    """Writes events and lets audit take them in, a minute of time an event."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now = folder, START
+        self.settings = Settings(data=folder, partitions=3)
+        self.log = EmbeddedLog(folder / "log.sqlite", 3)
+        self.heads: dict[str, Event] = {}
+        self.runtime: Runtime
+
+    async def start(self) -> None:
+        """Opens audit as a process does: tables, recovery, what was planned."""
+        await self.log.start()
+        database = Database(self.folder / "audit.sqlite")
+        self.runtime = Runtime(SERVICE, self.settings, database, Clock(), self.log, SECRET)
+        self.runtime.clock.now = lambda: self.now  # type: ignore[method-assign]
+        await process.prepare(self.runtime)
+        self.work = AuditWork(self.runtime)
+
+    async def stop(self) -> None:
+        """Closes the files."""
+        await self.runtime.database.close()
+        await self.log.stop()
+
+    async def restart(self) -> None:
+        """Another process on the same files."""
+        await self.stop()
+        await self.start()
+
+    def event(
+        self,
+        service: str,
+        stream: str,
+        data: Fact,
+        *,
+        time: datetime | None = None,
+        unit: str | None = None,
+        incident: str | None = None,
+        actor: str = "system",
+    ) -> Event:
+        """The next event of a stream, recorded a minute after the last event of all."""
+        self.now += timedelta(minutes=1)
+        head = self.heads.get(stream)
+        event = seal(
+            data,
+            id=derived("event", stream, str(head.version + 1 if head else 1)),
+            source=self.settings.source(service),
+            stream=stream,
+            version=head.version + 1 if head else 1,
+            previous=head.digest if head else None,
+            time=time or self.now,
+            recorded=self.now,
+            partitionkey=incident or stream,
+            actor=actor,
+            correlation=incident,
+            unit=unit,
+        )
+        self.heads[stream] = event
+        return event
+
+    async def send(self, *events: Event) -> None:
+        """Puts events on their topics, in this order."""
+        for event in events:
+            place = Partition(event.topic, partition_of(event.partitionkey, self.settings.partitions))
+            await self.log.append({place: [(event.partitionkey.encode(), event.bytes)]})
+
+    async def take(self, *topics: str) -> None:
+        """Lets audit take in all that the topics hold, those named first; then its own order goes onto its topic."""
+        ends = await self.log.ends(self.runtime.service.topics)
+        rank = {topic: index for index, topic in enumerate(topics)}
+        offsets = await self.work.offsets(list(ends))
+        for partition in sorted(ends, key=lambda part: (rank.get(part.topic, len(rank)), part)):
+            async for records in self.log.read(partition, offsets[partition], ends[partition]):
+                await self.work.handle(records)
+        relay = Relay(self.runtime)
+        while await relay.round():
+            pass
+
+    async def units(self) -> None:
+        """Places the units, as triage does."""
+        stream = id_of("unit", "tree")
+        kinds = {"city": "city", "county": "county"}
+        for code, parent in UNITS.items():
+            placed = UnitPlaced(unit=code, kind=kinds.get(code, "town"), name=code, parent=parent, since=START)  # type: ignore[arg-type]
+            await self.send(self.event("triage", stream, placed, unit="city"))
+        await self.take()
+
+    def client(self, unit: str = "city", role: str = "auditor") -> httpx.AsyncClient:
+        """A member of staff at the HTTP API."""
+        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="p")
+        app = http.application([self.runtime], title="audit", secret=SECRET)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://audit", headers={"Authorization": f"Bearer {token}"}
+        )
+
+    async def get(self, path: str, unit: str = "city", status: int = 200, **params: Any) -> Any:
+        """The JSON that a member of staff is answered."""
+        return orjson.loads(await self.raw(path, unit, status, **params))
+
+    async def raw(self, path: str, unit: str = "city", status: int = 200, **params: Any) -> bytes:
+        """The bytes that a member of staff is answered."""
+        async with self.client(unit) as client:
+            answer = await client.get(f"/audit/v1/{path}", params=params)
+        assert answer.status_code == status, answer.text
+        return answer.content
+
+    async def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Rows of one of audit's tables, in order of the columns asked for."""
+        wanted = [self.runtime.tables[table].c[name] for name in columns]
+        async with self.runtime.database.read() as connection:
+            return [tuple(row) for row in await connection.execute(select(*wanted).order_by(*wanted))]
