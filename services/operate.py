@@ -1,0 +1,245 @@
+"""What the command line does to a deployment: reach its API or its stores, whether it runs here, elsewhere or not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from sqlalchemy import delete, select
+
+from schemas import catalogue
+from services import embedded, serve
+from services.embedded import Embedded, FolderLock, InUse
+from services.kernel import database, identity, operations, process
+from services.kernel.clock import Clock
+from services.kernel.commands import Answer, Caller, transact
+from services.kernel.database import Database
+from services.kernel.decider import Actor, Ctx
+from services.kernel.log import EventLog, Partition
+from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.problems import NotFound
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import Session
+
+OPERATOR = Actor("operator")
+"""Who repairs on the command line: not a post of an office, and not the system itself."""
+
+
+class Refused(Exception):
+    """What was asked cannot be done now; the sentence says why and what to do."""
+
+
+class SharedLog(EmbeddedLog):
+    """The log file of a server that runs in another process: where it ends is read each time."""
+
+    async def ends(self, topics: Sequence[str]) -> Any:
+        await self.start()
+        return await super().ends(topics)
+
+
+class Stores(NamedTuple):
+    """The five services' stores and the event log, without serving."""
+
+    runtimes: dict[str, Runtime]
+    log: EventLog
+    embedded: Embedded | None = None
+    """Where this process runs the services itself."""
+
+
+def folder_owner(data: Path) -> str | None:
+    """Who works in the folder: an address, empty where none is known, or None where nobody does."""
+    lock = FolderLock(data)
+    try:
+        lock.take()
+    except InUse:
+        return lock.address() or ""
+    lock.release()
+    return None
+
+
+@asynccontextmanager
+async def stores(settings: Settings, *, run: bool = False) -> AsyncIterator[Stores]:
+    """The stores as they stand, also beside a running server.
+
+    With `run`, an embedded system that nobody runs is started here, so that it takes in what it holds.
+    """
+    if not settings.embedded:
+        async with _deployed(settings) as found:
+            yield found
+        return
+    if not (settings.data / "triage.sqlite").exists():
+        raise Refused(f"{settings.data} holds no data; start with `huiying up --data {settings.data}`")
+    if run and folder_owner(settings.data) is None:
+        async with embedded.running(settings) as here:
+            yield Stores(here.runtimes, here.log, here)
+        return
+    secret, log = identity.deployment_secret(settings), SharedLog(settings.data / "log.sqlite", settings.partitions)
+    await log.start()
+    runtimes = {
+        service.name: Runtime(
+            service, settings, Database(settings.data / f"{service.name}.sqlite"), Clock(settings.clock), log, secret
+        )
+        for service in embedded.SERVICES
+    }
+    try:
+        yield Stores(runtimes, log)
+    finally:
+        for runtime in runtimes.values():
+            await runtime.database.close()
+        await log.stop()
+
+
+@asynccontextmanager
+async def _deployed(settings: Settings) -> AsyncIterator[Stores]:
+    from services.kernel.log.kafka import KafkaLog
+
+    if not settings.kafka:
+        raise Refused("HUIYING_DATABASE is set and HUIYING_KAFKA is not; set both for a deployment, neither embedded")
+    secret, log = identity.deployment_secret(settings), KafkaLog(settings)
+    await log.start()
+    runtimes = {}
+    for name in catalogue.SERVICES:
+        store = Database(settings.database.format(service=name))
+        runtimes[name] = Runtime(serve.load(name), settings, store, Clock(settings.clock), log, secret)
+    try:
+        yield Stores(runtimes, log)
+    finally:
+        for runtime in runtimes.values():
+            await runtime.database.close()
+        await log.stop()
+
+
+@asynccontextmanager
+async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service's API: a deployment's, the running embedded server's, or one started here for the call."""
+    if not settings.embedded:
+        address = settings.services.format(service=service, port=serve.PORTS[service])
+    else:
+        address = folder_owner(settings.data)
+        if address is None:
+            async with embedded.running(settings) as here, here.client() as client:
+                yield client
+            return
+        if not address:
+            raise Refused(f"another process works in {settings.data} and serves nothing; try again when it has ended")
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+        yield client
+
+
+async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
+    """The JSON that a service answers. Raises `Refused` with the problem's sentence."""
+    try:
+        answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
+    except httpx.TransportError as error:
+        raise Refused(f"{client.base_url} does not answer: {error or type(error).__name__}") from None
+    if answer.is_success:
+        return answer.json()
+    problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}")
+
+
+def token(settings: Settings, unit: str, *roles: str) -> str:
+    """A staff token for the command line itself."""
+    return identity.staff_token(
+        identity.deployment_secret(settings), unit=unit, roles=roles, person="operator", post=OPERATOR.post
+    )
+
+
+async def make_key(settings: Settings, unit: str, scope: str) -> str:
+    """A new key for an integration of this unit."""
+    async with api(settings, "ingest") as client:
+        body = {"unit": unit, "scope": scope}
+        made = await ask(client, "POST", "/ingest/v1/keys", token(settings, unit, "admin"), json=body)
+        return str(made["key"])
+
+
+async def root_unit(settings: Settings, client: httpx.AsyncClient) -> str:
+    """The unit above all others, as triage knows the tree now."""
+    tree = await ask(client, "GET", "/triage/v1/units", token(settings, "operator", "auditor"))
+    return next(str(item["unit"]) for item in tree["items"] if item["parent"] is None)
+
+
+# repairs
+
+
+async def quarantine(runtime: Runtime) -> list[dict[str, Any]]:
+    """What is open in a service's quarantine, oldest first, without the raw bytes."""
+    table = runtime.tables["quarantine"]
+    columns = [column for column in table.columns if column.name not in ("bytes", "key")]
+    chosen = select(*columns).where(table.c.state == "open").order_by(table.c.since, table.c.id)
+    async with runtime.database.read() as connection:
+        return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+async def settle_record(runtime: Runtime, id_: str, reason: str, *, discard: bool) -> None:
+    """Redrives or discards one record of the quarantine. Raises `Problem`s."""
+    work = process.unit_of_work(runtime)
+    repair = operations.discard if discard else operations.redrive
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await repair(work, session, ctx, id_, reason)
+        return Answer({})
+
+    await transact(runtime, Caller(actor=OPERATOR), act)
+
+
+async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
+    """Puts events into the outbox again; a relay that runs elsewhere finds them within a second."""
+    if streams is not None:
+        events = runtime.tables["events"]
+        async with runtime.database.read() as connection:
+            chosen = select(events.c.stream_id).where(events.c.stream_id.in_(list(streams))).distinct()
+            known = set((await connection.execute(chosen)).scalars())
+        if missing := sorted(set(streams) - known):
+            raise NotFound(f"{runtime.service.name} owns no stream {', '.join(missing)}")
+    return await operations.resend(runtime, streams)
+
+
+async def owner_of(found: Stores, stream: str) -> str:
+    """The service that owns a stream; of an operation stream, the one that holds it."""
+    kind = catalogue.kind_of(stream)
+    if kind in catalogue.STREAMS:
+        return catalogue.owner(kind)
+    for name, runtime in found.runtimes.items():
+        events = runtime.tables["events"]
+        async with runtime.database.read() as connection:
+            if (await connection.execute(select(events.c.seq).where(events.c.stream_id == stream).limit(1))).first():
+                return name
+    raise NotFound(f"no service owns a stream {stream}")
+
+
+async def rewind(found: Stores, service: str, topic: str) -> int:
+    """Sets a consumer back to the beginning of a topic; returns how many partitions go back.
+
+    What it took in already it drops as repeated. On Kafka a consumer that runs notices and starts again from there;
+    an embedded server would end, so it must not run.
+    """
+    runtime = found.runtimes[service]
+    reads = (*runtime.service.topics, *runtime.service.content_topics)
+    if topic not in reads:
+        raise Refused(f"{service} does not read {topic}; it reads {', '.join(reads)}")
+    begins = await found.log.begins([topic])
+    table = runtime.tables["consumer_offset"]
+    async with runtime.database.transaction() as connection:
+        mine = (table.c.consumer == service, table.c.topic == topic)
+        before = dict((await connection.execute(select(table.c.partition, table.c.next).where(*mine))).tuples().all())
+        await connection.execute(delete(table).where(*mine))
+        rows = [
+            {"consumer": service, "topic": topic, "partition": part.number, "next": first}
+            for part, first in sorted(begins.items())
+            if first or part.number in before
+        ]
+        await database.upsert(connection, table, rows)
+    return sum(before.get(Partition(*part).number, 0) != first for part, first in begins.items())
+
+
+async def hold_leadership(runtime: Runtime, limit: float = 2.0) -> None:
+    """Raises `Refused` while a process of this service runs."""
+    try:
+        async with asyncio.timeout(limit), process.leadership(runtime):
+            return
+    except TimeoutError:
+        raise Refused(f"{runtime.service.name} is running; stop the services before a restore") from None
