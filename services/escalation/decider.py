@@ -145,16 +145,22 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
 def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
     seen = {(reached.milestone, reached.event) for reached in state.milestones}
-    known = min((m.happened_at for m in state.milestones if m.milestone == "discovered"), default=None)
     new = tuple(
         reached
         for reached in command.milestones
-        if (reached.milestone, reached.event) not in seen
-        and not (reached.milestone == "discovered" and known is not None and known <= reached.happened_at)
+        if (reached.milestone, reached.event) not in seen and not _known_before(state, reached)
     )
-    if not new:
-        return []
-    return _reached(state, new, command.basis, ctx)
+    return _reached(state, new, command.basis, ctx) if new else []
+
+
+def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
+    """Whether it is a further discovery that adds no earlier knowledge."""
+    return reached.milestone == "discovered" and any(
+        known.milestone == "discovered"
+        and known.happened_at <= reached.happened_at
+        and known.recorded_at <= reached.recorded_at
+        for known in state.milestones
+    )
 
 
 def _reached(

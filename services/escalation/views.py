@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -329,10 +329,15 @@ async def absorbed_into(connection: AsyncConnection, incidents: Iterable[str]) -
 # queries for the API
 
 
+def _row(found: Mapping[Any, Any]) -> Row:
+    """A row with plain names: SQLAlchemy's quoted ones are no strings to orjson."""
+    return {str(name): value for name, value in found.items()}
+
+
 async def matter(connection: AsyncConnection, incident: str) -> Row | None:
     """The incident's row, or None."""
     found = (await connection.execute(select(MATTERS).where(MATTERS.c.incident_id == incident))).mappings().first()
-    return dict(found) if found else None
+    return _row(found) if found else None
 
 
 async def clocks(
@@ -366,7 +371,7 @@ async def clocks(
         chosen = chosen.where(CLOCKS.c.due < instant(due_before))
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > tuple_(*(literal(part) for part in _cursor(cursor, len(order)))))
-    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    rows = [_row(row) for row in (await connection.execute(chosen)).mappings()]
     more = rows[limit - 1] if len(rows) > limit else None
     return rows[:limit], _next([more["due"], more["incident_id"], more["clock"]]) if more else None
 
@@ -387,7 +392,7 @@ async def reports(connection: AsyncConnection, incident: str) -> list[Row]:
         .where(REPORTS.c.incident_id == incident)
         .order_by(REPORTS.c.at, REPORTS.c.report)
     )
-    return [_report_shown(dict(row)) for row in (await connection.execute(chosen)).mappings()]
+    return [_report_shown(_row(row)) for row in (await connection.execute(chosen)).mappings()]
 
 
 def _report_shown(row: Row) -> Row:
@@ -405,7 +410,7 @@ async def roster(connection: AsyncConnection, unit: str) -> tuple[list[Row], int
     chosen = select(ROSTER.c.post, ROSTER.c.since, ROSTER.c.until).where(ROSTER.c.unit == unit)
     rows = await connection.execute(chosen.order_by(ROSTER.c.since, ROSTER.c.post))
     revision = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
-    return [dict(row) for row in rows.mappings()], (await connection.execute(revision)).scalar() or 0
+    return [_row(row) for row in rows.mappings()], (await connection.execute(revision)).scalar() or 0
 
 
 def _next(parts: Sequence[Any]) -> str:

@@ -1,0 +1,153 @@
+"""Escalation over a real SQLite file: other services' topics on their way in, its timers, and its HTTP API."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from schemas.envelope import Event, seal
+from schemas.fields import Fact
+from schemas.triage import PolicyPackAssigned, UnitPlaced
+from services.escalation import timers
+from services.escalation.app import SERVICE
+from services.kernel import http, identity
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.ids import derived
+from services.kernel.log import EventLog, LogGone, Partition, Record
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import partition_of
+from services.kernel.work import UnitOfWork
+from tests.escalation.matter import OFFICES, PACK, at
+from tests.kit import spec
+
+SECRET = b"only-for-tests-" * 4
+LONG_AGO = at(0) - timedelta(days=30)
+
+
+class Standing(Clock):
+    """A clock that stands until it is set."""
+
+    at: datetime = at(0)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass
+class Topics:
+    """What the other services have written: a log of which timers ask the ends alone."""
+
+    records: dict[Partition, list[Record]] = field(default_factory=dict)
+    gone: bool = False
+
+    def add(self, event: Event, partitions: int) -> None:
+        number = partition_of(event.partitionkey, partitions)
+        records = self.records.setdefault(Partition(event.topic, number), [])
+        records.append(Record(event.topic, number, len(records), event.partitionkey.encode(), event.bytes))
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        if self.gone:
+            raise LogGone("the log is away")
+        return {part: len(records) for part, records in self.records.items() if part.topic in topics}
+
+
+@dataclass
+class Desk:
+    """What a test holds. Events are told, then consumed topic by topic, so that a test decides what is late."""
+
+    runtime: Runtime
+    client: httpx.AsyncClient
+    clock: Standing
+    topics: Topics
+    work: UnitOfWork
+    streams: dict[str, Event] = field(default_factory=dict)
+    taken: dict[Partition, int] = field(default_factory=dict)
+
+    def tell(
+        self, stream: str, fact: Fact, when: datetime, *, happened: datetime | None = None, unit: str = "town-east",
+        skip: bool = False, incident: str | None = None,
+    ) -> Event:  # fmt: skip
+        """An event of another service, recorded at `when`; with `skip` it is lost on the way to the topic."""
+        last = self.streams.get(stream)
+        service = "publish" if stream.startswith("statement") else "triage"
+        correlation = incident or (stream if stream.startswith("incident") else None)
+        event = seal(
+            spec._plain(fact),
+            id=derived("told", stream, str(last.version if last else 0)),
+            source=f"/huiying/test/{service}",
+            stream=stream,
+            version=last.version + 1 if last else 1,
+            previous=last.digest if last else None,
+            time=happened or when,
+            recorded=when,
+            partitionkey=correlation or stream,
+            actor="system",
+            correlation=correlation,
+            unit=unit,
+        )
+        self.streams[stream] = event
+        if not skip:
+            self.topics.add(event, self.runtime.settings.partitions)
+        return event
+
+    async def consume(self, *topics: str) -> None:
+        """Takes in what the named topics hold; all of them where none is named."""
+        for part, records in self.topics.records.items():
+            if not topics or part.topic in topics:
+                await self.work.handle(records[self.taken.get(part, 0) :])
+                self.taken[part] = len(records)
+
+    async def turn(self, now: datetime) -> None:
+        """One round of the timer loop at this time."""
+        self.clock.at = now
+        await timers.turn(self.runtime, timers.Horizons())
+
+    async def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
+        found = self.runtime.tables[table]
+        chosen = select(found).where(*(found.c[name] == value for name, value in where.items()))
+        async with self.runtime.database.read() as connection:
+            return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+
+    async def clocks(self, incident: str) -> dict[str, dict[str, Any]]:
+        return {row["clock"]: row for row in await self.rows("clocks", incident_id=incident)}
+
+    async def events(self, stream: str) -> list[Event]:
+        return [Event.parse(row["bytes"]) for row in await self.rows("events", stream_id=stream)]
+
+    async def ask(
+        self, method: str, path: str, role: str, unit: str = "county", json: Any = None, **headers: str
+    ) -> httpx.Response:
+        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="anyone")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.request(
+            method, f"/escalation/v1{path}", json=json, headers={"Authorization": f"Bearer {token}", **named}
+        )
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """Escalation with the units that the project ships, under county-default."""
+    settings, clock, topics = Settings(data=tmp_path), Standing(), Topics()
+    database = Database(tmp_path / "escalation.sqlite")
+    runtime = Runtime(SERVICE, settings, database, clock, cast("EventLog", topics), SECRET)
+    async with database.transaction() as connection:
+        await connection.run_sync(SERVICE.metadata.create_all)
+    app = http.application([runtime], title="escalation", secret=SECRET)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        made = Desk(runtime, client, clock, topics, UnitOfWork(runtime))
+        for unit in OFFICES.units.values():
+            placed = UnitPlaced(unit=unit.code, kind=unit.kind, name=unit.code, parent=unit.parent, since=LONG_AGO)  # type: ignore[arg-type]
+            made.tell(f"unit-{spec.UUID}", placed, LONG_AGO)
+        assigned = PolicyPackAssigned(unit="city", policy=PACK.ref, since=LONG_AGO)
+        made.tell(f"policy-{spec.UUID}", assigned, LONG_AGO)
+        await made.consume()
+        yield made
+    await database.close()

@@ -1,0 +1,219 @@
+"""Clocks as a fold: what starts them, what meets them, and that the order of arrival changes nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.pack import PolicyPack
+from services.escalation.clocks import Clock, derive
+from services.escalation.commands import DetectBreaches, RecordMilestones
+from tests.escalation.matter import DAY, PACK, Matter, at, graded, milestone, opened, reached
+
+GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
+
+
+def clocks(*commands: RecordMilestones, pack: PolicyPack = PACK.model) -> dict[str, Clock]:
+    return {clock.name: clock for clock in derive([m for c in commands for m in c.milestones], pack)}
+
+
+def with_clocks(**changes: dict[str, object]) -> PolicyPack:
+    """The county's pack with fields of some clocks changed."""
+    changed = tuple(clock.model_copy(update=changes.get(clock.name, {})) for clock in PACK.model.clocks)
+    return PACK.model.model_copy(update={"clocks": changed})
+
+
+def test_nothing_is_owed_by_the_level_before_there_is_one() -> None:
+    assert clocks(opened(at(0))) == {}
+    assert clocks(GENERAL) == {}
+
+
+def test_a_clock_of_every_level_needs_no_grade() -> None:
+    everywhere = with_clocks(transfer={"levels": ("general", "major", "extraordinary")})
+    assert clocks(opened(at(0)), pack=everywhere)["transfer"].due == at(2)
+
+
+@pytest.mark.requirement("TRI-11")
+def test_a_general_matter_is_passed_on_within_two_hours_of_discovery() -> None:
+    clock = clocks(opened(at(0.5), discovered=at(0)), GENERAL)["transfer"]
+    assert (clock.since, clock.due, clock.met_at) == (at(0), at(2), None)
+    assert clocks(opened(at(0)), GENERAL, reached("assigned", at(2), unit="county-roads"))["transfer"].late is False
+    assert clocks(opened(at(0)), GENERAL, reached("assigned", at(2.01), unit="county-roads"))["transfer"].late
+
+
+@pytest.mark.requirement("PUB-05")
+def test_a_general_matter_is_explained_within_a_day_of_discovery() -> None:
+    clock = clocks(opened(at(0.5), discovered=at(0)), GENERAL)["explanation"]
+    assert (clock.due, clock.first_answer) == (at(0, day=1), True)
+    assert clocks(opened(at(0)), GENERAL, reached("handled_problem", at(20)))["explanation"].met_at == at(20)
+
+
+@pytest.mark.requirement("PUB-01")
+def test_a_major_matter_is_answered_in_public_within_three_hours_however_late_it_is_graded() -> None:
+    for level in ("major", "extraordinary"):
+        assert clocks(opened(at(0)), graded(at(30), level))["public_statement"].due == at(3)
+    status = reached("status_published", at(2))
+    assert clocks(opened(at(0)), MAJOR, status)["public_statement"].met_at == at(2)
+
+
+def test_a_matter_that_becomes_major_is_owed_from_then_and_not_from_before_it_could_be_known() -> None:
+    later = graded(at(9), "major", "regraded")
+    assert clocks(opened(at(0)), GENERAL, later)["public_statement"].due == at(12)
+    back = graded(at(10), "general", "regraded")
+    again = graded(at(11), "extraordinary", "regraded")
+    assert clocks(opened(at(0)), GENERAL, later, back, again)["public_statement"].due == at(12)
+
+
+@pytest.mark.requirement("PUB-03")
+def test_class_one_gets_an_interim_reply_by_the_end_of_the_day_of_discovery() -> None:
+    kind = reached("classified", at(1.5), answer_kind="answer")
+    clock = clocks(opened(at(0)), MAJOR, kind)["interim_reply"]
+    assert clock.due == at(16), "midnight in Shanghai"
+    assert "interim_reply" not in clocks(opened(at(0)), MAJOR)
+
+
+@pytest.mark.requirement("PUB-04")
+def test_class_one_gets_the_result_on_the_day_of_completion() -> None:
+    kind, interim = reached("classified", at(1.5), answer_kind="answer"), reached("handled_answer", at(3))
+    done = reached("resolved", at(5, day=3))
+    clock = clocks(opened(at(0)), MAJOR, kind, interim, done)["result_reply"]
+    assert (clock.since, clock.due, clock.met_at) == (at(5, day=3), at(16, day=3), None)
+
+
+def test_back_dating_does_not_meet_a_clock() -> None:
+    paper = reached("handled_problem", at(30), happened=at(5))
+    clock = clocks(opened(at(0)), GENERAL, paper)["explanation"]
+    assert (clock.met_at, clock.late) == (at(30), True)
+
+
+def test_the_earliest_knowledge_counts() -> None:
+    earlier = reached("discovered", at(2), happened=at(-1))
+    assert clocks(opened(at(0)), GENERAL, earlier)["transfer"].due == at(1)
+
+
+def test_regrading_cancels_what_no_longer_applies_but_no_first_answer() -> None:
+    found = clocks(opened(at(0)), GENERAL, graded(at(1.5), "major", "regraded"))
+    assert found["transfer"].cancelled == ("regraded", at(1.5))
+    assert found["explanation"].cancelled is None
+    back = clocks(opened(at(0)), GENERAL, graded(at(1.5), "major", "regraded"), graded(at(1.7), "general", "regraded"))
+    assert back["transfer"].cancelled is None
+    assert back["report_upward"].cancelled == ("regraded", at(1.7))
+
+
+def test_reopening_gives_a_round_of_its_own() -> None:
+    first = (opened(at(0)), GENERAL, reached("handled_problem", at(5)), reached("closed", at(6)))
+    found = clocks(*first, reached("reopened", at(0, day=3)))
+    assert found["explanation"].met_at == at(5)
+    assert (found["explanation#2"].since, found["explanation#2"].due) == (at(0, day=3), at(0, day=4))
+    assert found["explanation#2"].met_at is None
+    assert "transfer#2" not in found
+
+
+def test_closing_ends_what_runs_but_not_an_answer_that_is_owed() -> None:
+    found = clocks(opened(at(0)), GENERAL, reached("closed", at(1.5)))
+    assert found["transfer"].cancelled == ("closed", at(1.5))
+    assert found["explanation"].cancelled is None
+
+
+def test_merging_ends_every_clock_that_runs() -> None:
+    merged = reached("merged", at(1.5))
+    found = clocks(opened(at(0)), GENERAL, merged, reached("handled_problem", at(2)))
+    assert {clock.cancelled for clock in found.values()} == {("merged", at(1.5))}
+
+
+def test_a_hand_over_names_the_unit_that_was_accountable_when_it_fell_due() -> None:
+    over = reached("transferred", at(1.5), unit="town-west")
+    assert clocks(opened(at(0)), GENERAL, over)["explanation"].unit == "town-west"
+    late = reached("transferred", at(30), unit="town-west")
+    assert clocks(opened(at(0)), GENERAL, late)["explanation"].unit == "town-east"
+
+
+def test_a_clock_from_a_hand_over_begins_anew_with_each() -> None:
+    pack = with_clocks(transfer={"from_": "assigned", "to": ("accepted",)})
+    first, second = (reached("assigned", at(hour), unit=unit) for hour, unit in ((2, "town-east"), (3, "town-west")))
+    found = clocks(opened(at(0)), GENERAL, first, second, reached("accepted", at(4)), pack=pack)
+    assert found["transfer"].cancelled == ("reassigned", at(3))
+    assert (found["transfer#2"].due, found["transfer#2"].met_at) == (at(5), at(4))
+
+
+def test_a_limit_in_working_time_waits_for_its_year_to_be_announced() -> None:
+    start = DAY.replace(year=2040)
+    limit = PACK.model.clocks[0].limit.model_copy(update={"mode": "working", "duration": timedelta(hours=2)})
+    workday = {"windows": [{"from": "08:00", "to": "18:00"}], "source": {"kind": "unset"}}
+    base = with_clocks(transfer={"limit": limit})
+    pack = base.model_copy(update={"workday": type(base).model_fields["workday"].annotation.__args__[0](**workday)})
+    found = clocks(opened(start), graded(start + timedelta(hours=1), "general"), pack=pack)
+    assert "transfer" not in found
+    assert "explanation" in found
+
+
+NAMES = ("assigned", "returned", "handled_problem", "handled_answer", "resolved", "closed", "reopened",
+         "reported_upward", "status_published", "facts_published", "fact_established")  # fmt: skip
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[RecordMilestones]:
+    """What two services recorded about one matter within three days, in the order of recording."""
+    minutes = st.integers(0, 72 * 60)
+    history = [opened(DAY, DAY - timedelta(minutes=draw(st.integers(0, 120))))]
+    grading = "graded"
+    for minute in sorted(draw(st.lists(minutes, max_size=9))):
+        when = DAY + timedelta(minutes=minute)
+        # A tie in time is decided by the event's id, the same in every order.
+        id_ = str(draw(st.uuids()))
+        match draw(st.integers(0, 8)):
+            case 0 | 1 | 2:
+                level = draw(st.sampled_from(("general", "major", "extraordinary")))
+                rank = {"general": 1, "major": 2, "extraordinary": 3}[level]
+                history.append(RecordMilestones((milestone(grading, when, event=id_, level=level, rank=rank),)))
+                grading = "regraded"
+            case 3:
+                unit = draw(st.sampled_from(("town-west", "county")))
+                history.append(RecordMilestones((milestone("transferred", when, event=id_, unit=unit),)))
+            case 4:
+                kind = draw(st.sampled_from(("answer", "status")))
+                history.append(RecordMilestones((milestone("classified", when, event=id_, answer_kind=kind),)))
+            case 5:
+                known = when - timedelta(minutes=draw(st.integers(0, 5000)))
+                history.append(RecordMilestones((milestone("discovered", when, known, id_),)))
+            case _:
+                name = draw(st.sampled_from(NAMES))
+                happened = when - timedelta(minutes=draw(st.sampled_from((0, 0, 600))))
+                history.append(RecordMilestones((milestone(name, when, happened, id_, unit="town-east"),)))
+    return history
+
+
+END = at(0, day=10)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
+    history = data.draw(histories())
+    straight = Matter().hear(*history).detect(END)
+    arrivals: list[RecordMilestones | DetectBreaches] = list(data.draw(st.permutations(history)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        # A judgement on half of the facts: the loop would wait, yet even this must come right.
+        until = DAY + timedelta(hours=data.draw(st.integers(0, 90)))
+        arrivals.insert(data.draw(st.integers(0, len(arrivals))), DetectBreaches(until=until))
+    shuffled = Matter()
+    for number, arrival in enumerate(arrivals):
+        shuffled.do(arrival, at(0, day=5) + timedelta(seconds=number))
+    shuffled.detect(END)
+    assert shuffled.standing() == straight.standing()
+    # The record says what the milestones say, and saying it again changes nothing.
+    assert shuffled.detect(END).did == []
+    for arrival in arrivals:
+        assert shuffled.do(arrival, END).did == []
+
+
+@given(histories())
+@settings(max_examples=100, deadline=None)
+def test_a_breach_stands_exactly_where_the_limit_passed_unmet(history: list[RecordMilestones]) -> None:
+    matter = Matter().hear(*history).detect(END)
+    derived = derive(matter.state.milestones, PACK.model)
+    assert set(matter.breaches()) == {clock.name for clock in derived if clock.overdue(END)}
+    for clock in derived:
+        assert replace(clock, met_at=None).due == matter.state.clocks[clock.name].started.due

@@ -1,0 +1,283 @@
+"""The rules of the clock stream: breaches, annulments, the ladder, reports upward."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from schemas import escalation as e
+from schemas.fields import Typed
+from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpward
+from services.escalation.decider import DECIDER
+from services.kernel.offices import Offices
+from services.kernel.problems import Forbidden, Malformed, Problem, Rejected
+from tests.escalation.matter import OFFICES, PACK, Matter, at, graded, opened, reached
+from tests.kit.spec import staff
+
+GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
+OFFICER = staff("duty_officer", unit="town-east")
+CHIEF = staff("chief", unit="town-east")
+
+
+def kinds(matter: Matter) -> list[str]:
+    return [f"{type(fact).__name__}:{getattr(fact, 'clock', getattr(fact, 'milestone', ''))}" for fact in matter.did]
+
+
+def general() -> Matter:
+    return Matter().hear(opened(at(0)), GENERAL)
+
+
+def test_the_answer_that_reaches_escalation_before_the_grade_starts_and_meets_the_clock() -> None:
+    matter = Matter().hear(opened(at(0)))
+    matter.do(reached("status_published", at(2)), at(2))
+    assert kinds(matter) == ["ClockMilestoneReached:status_published"]
+    matter.do(MAJOR, at(2.5))
+    started, met = (fact for fact in matter.did if getattr(fact, "clock", "") == "public_statement")
+    assert started == e.ClockStarted(
+        clock="public_statement", unit="town-east", since=at(0), due=at(3), first_answer=True
+    )
+    assert met == e.ClockMet(clock="public_statement", met_at=at(2), late=False)
+    assert "public_statement" not in matter.detect(at(9)).breaches()
+
+
+def test_the_same_answer_before_the_incident_is_known_is_kept_for_it() -> None:
+    matter = Matter().do(reached("status_published", at(2)), at(2))
+    assert kinds(matter) == ["ClockMilestoneReached:status_published"]
+    assert matter.hear(opened(at(0)), MAJOR).detect(at(9)).breaches() == ["report_upward"]
+
+
+@pytest.mark.requirement("ESC-13")
+def test_a_passed_limit_is_a_breach_once_with_its_due_time_also_after_downtime() -> None:
+    matter = general()
+    assert matter.detect(at(1.9)).did == []
+    matter.detect(at(50))
+    assert matter.breach("transfer") == e.ClockBreached(
+        clock="transfer", unit="town-east", due=at(2), detected_at=at(50)
+    )
+    breached = next(event for event in matter.events if isinstance(event.data, e.ClockBreached))
+    assert (breached.time, breached.recorded, breached.policy) == (at(2), at(50), PACK.ref)
+    assert [f for f in matter.detect(at(51)).did if isinstance(f, e.ClockBreached)] == []
+
+
+def test_a_limit_that_was_met_late_is_breached_all_the_same() -> None:
+    matter = general().do(reached("assigned", at(5), unit="county-roads"), at(5))
+    assert e.ClockMet(clock="transfer", met_at=at(5), late=True) in matter.did
+    assert matter.detect(at(6)).breaches() == ["transfer"]
+
+
+@pytest.mark.requirement("ESC-13")
+def test_a_fact_that_was_recorded_in_time_and_arrives_late_annuls_the_breach() -> None:
+    matter = general().detect(at(3))
+    matter.do(reached("assigned", at(1.5), unit="county-roads"), at(4))
+    assert e.ClockBreachAnnulled(clock="transfer", cause="recorded_in_time") in matter.did
+    assert e.ClockMet(clock="transfer", met_at=at(1.5), late=False) in matter.did
+    assert matter.detect(at(5)).breaches() == []
+    assert len(matter.of(e.ClockBreached)) == 1, "the record of it stays"
+
+
+def test_back_dating_annuls_nothing() -> None:
+    matter = general().detect(at(3))
+    matter.do(reached("assigned", at(4), happened=at(1.5), unit="county-roads"), at(4))
+    assert matter.breaches() == ["transfer"]
+
+
+def test_an_earlier_discovery_moves_the_limit_and_the_breach() -> None:
+    matter = general().detect(at(3))
+    matter.do(reached("discovered", at(4), happened=at(-1)), at(4))
+    assert e.ClockBreachAnnulled(clock="transfer", cause="start_changed") in matter.did
+    assert matter.detect(at(4.5)).breach("transfer").due == at(1)
+
+
+def test_a_reviewer_annuls_with_a_reason_and_the_breach_does_not_come_back() -> None:
+    matter = general().detect(at(3))
+    paper = AnnulBreach(clock="transfer", reason="the paper of 9:30 was entered today")
+    with pytest.raises(Forbidden):
+        matter.do(paper, at(4), CHIEF)
+    matter.do(paper, at(4), staff("auditor", unit="county"))
+    (fact,) = matter.did
+    assert isinstance(fact, e.ClockBreachAnnulled)
+    assert (fact.cause, fact.reason is not None) == ("reviewed", True)
+    assert matter.detect(at(200)).of(e.ClockBreached)[-1].clock != "transfer"
+    with pytest.raises(Rejected, match="no breach of transfer stands"):
+        matter.do(paper, at(5), staff("auditor", unit="county"))
+
+
+def test_regrading_records_the_difference() -> None:
+    matter = general().do(graded(at(1.5), "major", "regraded"), at(1.5))
+    assert kinds(matter) == [
+        "ClockMilestoneReached:regraded",
+        "ClockCancelled:transfer",
+        "ClockStarted:public_statement",
+        "ClockStarted:report_upward",
+    ]
+    assert not matter.state.clocks["explanation"].cancelled
+
+
+def test_a_breached_first_answer_survives_regrading() -> None:
+    matter = Matter().hear(opened(at(0)), MAJOR).detect(at(4))
+    matter.do(graded(at(5), "general", "regraded"), at(5))
+    assert "public_statement" in matter.breaches()
+    assert not matter.state.clocks["public_statement"].cancelled
+    assert matter.state.clocks["report_upward"].cancelled
+
+
+def test_reopening_starts_a_round_of_its_own() -> None:
+    matter = general().hear(reached("handled_problem", at(5)), reached("reopened", at(9, day=1)))
+    assert kinds(matter) == ["ClockMilestoneReached:reopened", "ClockStarted:explanation#2"]
+    assert matter.detect(at(10, day=2)).breach("explanation#2").due == at(9, day=2)
+
+
+def test_merging_cancels_what_runs_and_leaves_the_breaches() -> None:
+    matter = general().detect(at(3)).do(reached("merged", at(4)), at(4))
+    assert e.ClockCancelled(clock="explanation", cause="merged") in matter.did
+    assert matter.detect(at(0, day=9)).breaches() == ["transfer"]
+    assert matter.of(e.ClockReminderSent) == [], "the ladder goes on where the matter does"
+
+
+def test_the_other_matter_takes_the_earlier_first_knowledge() -> None:
+    matter = Matter().hear(opened(at(0)), GENERAL)
+    matter.do(reached("discovered", at(1.2), happened=at(-2)), at(1.2))
+    assert matter.state.clocks["transfer"].started.due == at(0)
+
+
+@pytest.mark.requirement("ESC-10")
+def test_the_ladder_is_climbed_once_rung_by_rung() -> None:
+    matter = general().detect(at(3))
+    expected = [
+        (26.1, [("reminder", "town-east")]),
+        (50.1, [("supervision", "town-east"), ("supervision", "county")]),
+        (74.1, [("circular", "town-east"), ("circular", "county")]),
+        (99.0, []),
+    ]
+    for hour, told in expected:
+        did = [f for f in matter.detect(at(hour)).did if isinstance(f, e.ClockReminderSent) and f.clock == "transfer"]
+        assert [(fact.rung, fact.told) for fact in did] == told
+
+
+@pytest.mark.requirement("ESC-10")
+@pytest.mark.parametrize("explanation", ["returned", "handled_problem", "handled_answer"])
+def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> None:
+    matter = general().detect(at(3)).do(reached(explanation, at(40), unit="town-east"), at(40))
+    matter.detect(at(0, day=30))
+    rungs = [fact.rung for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"]
+    assert "circular" not in rungs
+    assert "supervision" in rungs
+
+
+@pytest.mark.requirement("ESC-10")
+def test_meeting_what_is_owed_ends_the_ladder() -> None:
+    matter = general().detect(at(3)).do(reached("assigned", at(10), unit="county-roads"), at(10))
+    matter.detect(at(0, day=30))
+    assert [fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"] == []
+    assert "transfer" in matter.breaches()
+
+
+@pytest.mark.requirement("ESC-02", "ESC-03")
+def test_a_report_goes_up_step_by_step_and_each_step_has_its_receipt() -> None:
+    matter = Matter().hear(opened(at(0), unit="town-east"), MAJOR)
+    matter.do(ReportUpward(text="塌方，正在核实"), at(1.2), OFFICER)
+    report = matter.of(e.ClockReportedUpward)[0]
+    assert (report.unit, report.to, report.level, report.unverified) == ("town-east", "county", "major", True)
+    assert e.ClockMet(clock="report_upward", met_at=at(1.2), late=True) in matter.did
+    approver, chief = staff("approver", unit="county", person="a"), staff("chief", unit="county", person="b")
+    matter.do(Receipt(), at(1.3), approver)
+    matter.do(Receipt(report=report.report), at(1.4), chief)
+    assert matter.of(e.ClockReceiptGiven) == [e.ClockReceiptGiven(report=report.report, unit="county")] * 2
+    with pytest.raises(Rejected, match="already"):
+        matter.do(Receipt(report=report.report), at(1.5), chief)
+    matter.do(ReportUpward(), at(1.6), staff("duty_officer", unit="county"))
+    further = matter.of(e.ClockReportedUpward)[1]
+    assert (further.unit, further.to) == ("county", "city")
+
+
+def test_a_report_after_a_fact_was_established_is_not_unverified() -> None:
+    matter = Matter().hear(opened(at(0)), MAJOR, reached("fact_established", at(1.1)))
+    matter.do(ReportUpward(to="city"), at(1.2), OFFICER)
+    report = matter.of(e.ClockReportedUpward)[0]
+    assert (report.to, report.unverified) == ("city", False)
+
+
+def test_sending_a_report_back_takes_a_reason() -> None:
+    with pytest.raises(ValueError, match="with a reason"):
+        Receipt(accepted=False)
+    matter = general().do(ReportUpward(), at(1.2), OFFICER)
+    with pytest.raises(Forbidden):
+        matter.do(Receipt(), at(1.3), CHIEF)
+    matter.do(Receipt(accepted=False, reason="no place is named"), at(1.3), staff("duty_officer", unit="county"))
+    assert isinstance(matter.did[0], e.ClockReceiptRefused)
+
+
+@pytest.mark.parametrize(
+    ("command", "actor", "problem", "says"),
+    [
+        (ReportUpward(), staff("handler", unit="town-east"), Forbidden, "duty_officer"),
+        (ReportUpward(), staff("duty_officer", unit="town-west"), Forbidden, "town-east"),
+        (ReportUpward(to="nowhere"), OFFICER, Malformed, "nowhere"),
+        (ReportUpward(to="town-west"), OFFICER, Rejected, "does not stand above"),
+        (Receipt(), staff("chief", unit="county"), Rejected, "no report waits"),
+        (Receipt(report="01890a5d-ac96-774b-bcce-b302099a8057"), CHIEF, Malformed, "has no report"),
+        (Extend(clock="transfer", due=at(9), reason="storm"), CHIEF, Rejected, "does not allow"),
+        (Extend(clock="nothing", due=at(9), reason="storm"), CHIEF, Malformed, "has no clock"),
+    ],
+)
+def test_what_staff_may_not_do(command: object, actor: object, problem: type[Problem], says: str) -> None:
+    with pytest.raises(problem, match=says):
+        general().do(command, at(1.2), actor)  # type: ignore[arg-type]
+
+
+def test_after_a_merger_the_answer_names_where_the_matter_goes_on() -> None:
+    matter = general().do(reached("merged", at(1.1)), at(1.1))
+    with pytest.raises(Rejected, match="merged into incident-b"):
+        matter.do(ReportUpward(), at(1.2), OFFICER, seen={"into": "incident-b"})
+
+
+def extendable() -> Offices:
+    clocks = tuple(clock.model_copy(update={"extendable": True}) for clock in PACK.model.clocks)
+    pack = dataclasses.replace(PACK, model=PACK.model.model_copy(update={"clocks": clocks}))
+    return dataclasses.replace(OFFICES, packs={pack.ref: pack})
+
+
+def test_a_limit_is_extended_where_the_pack_allows_it_and_before_it_passes() -> None:
+    matter = Matter(offices=extendable()).hear(opened(at(0)), GENERAL)
+    matter.do(Extend(clock="transfer", due=at(5), reason="the road is cut"), at(1.5), CHIEF)
+    assert kinds(matter) == ["ClockExtended:transfer", "ClockStarted:transfer"]
+    assert matter.did[0].previous == at(2)  # type: ignore[attr-defined]
+    assert matter.detect(at(4)).breaches() == []
+    assert matter.detect(at(5.1)).breach("transfer").due == at(5)
+    with pytest.raises(Rejected, match="before it passes"):
+        matter.do(Extend(clock="transfer", due=at(9), reason="again"), at(6), CHIEF)
+    with pytest.raises(Malformed, match="later"):
+        matter.do(Extend(clock="explanation", due=at(9), reason="sooner"), at(6), CHIEF)
+
+
+def test_reactions_are_never_refused_even_where_no_pack_is_in_force() -> None:
+    bare = Offices(OFFICES.units, {}, {})
+    matter = Matter(offices=bare).hear(opened(at(0)), GENERAL).detect(at(9))
+    assert [type(fact) for fact in matter.of(e.ClockStarted)] == []
+    matter.offices = OFFICES
+    matter.detect(at(9, day=1))
+    assert matter.breaches() == ["transfer", "explanation"]
+    assert matter.breach("transfer").due == at(2)
+
+
+def test_a_milestone_that_comes_again_changes_nothing() -> None:
+    matter = general()
+    assert matter.do(GENERAL, at(3)).did == []
+    assert matter.do(opened(at(0)), at(3)).did == []
+
+
+def test_a_later_discovery_is_not_worth_an_event() -> None:
+    assert general().do(reached("discovered", at(3), happened=at(2)), at(3)).did == []
+
+
+def test_words_stay_words() -> None:
+    matter = general()
+    ctx = matter.context(at(1.2), OFFICER)
+    first = DECIDER.decide(matter.state, ReportUpward(text="塌方"), ctx)[0]
+    assert first.data.text == Typed(text="塌方")  # type: ignore[union-attr]
+
+
+def test_the_last_judgement_of_a_long_silence_reports_every_rung() -> None:
+    matter = general().detect(at(0) + timedelta(days=60))
+    told = [fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"]
+    assert [fact.rung for fact in told if fact.told == "county"] == ["supervision", "circular"]

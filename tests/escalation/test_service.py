@@ -1,0 +1,375 @@
+"""The service on a real SQLite file: what comes in, what the timers judge and what they wait for, and the API."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from schemas import publish, triage
+from schemas.envelope import Event
+from schemas.escalation import ClockBreached
+from schemas.fields import instant
+from services.escalation import timers, views
+from services.kernel.ids import derived, stream_of
+from services.kernel.log import LogGone
+from tests.escalation.conftest import Desk
+from tests.escalation.matter import at
+from tests.kit.spec import UUID
+
+REPORT = f"report-{UUID}"
+
+
+def incident(name: str = "a") -> str:
+    return f"incident-{derived('incident', name)}"
+
+
+def statement(name: str = "a") -> str:
+    return f"statement-{derived('statement', name)}"
+
+
+def opened(desk: Desk, name: str = "a", hour: float = 0, unit: str = "town-east") -> str:
+    fact = triage.IncidentOpened(unit=unit, report=REPORT, discovered_at=at(hour))
+    desk.tell(incident(name), fact, at(hour), unit=unit)
+    return incident(name)
+
+
+def grade(desk: Desk, name: str = "a", level: str = "major", hour: float = 1) -> None:
+    fact = triage.IncidentGraded(level=level, rank=2, reason="harm")  # type: ignore[arg-type]
+    desk.tell(incident(name), fact, at(hour))
+
+
+def publish_status(desk: Desk, name: str = "a", hour: float = 2) -> None:
+    fact = publish.StatementPublished(
+        incident=incident(name), unit="town-east", kind="status", text="正在处置", by="0" * 64
+    )
+    desk.tell(statement(name), fact, at(hour), incident=incident(name))
+
+
+async def test_events_become_clocks_with_pack_and_basis(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    clocks = await desk.clocks(id_)
+    assert {name: row["state"] for name, row in clocks.items()} == {
+        "public_statement": "running",
+        "report_upward": "running",
+    }
+    assert clocks["public_statement"]["due"] == instant(at(3))
+    started = next(e for e in await desk.events(stream_of("clock", id_)) if e.type.endswith("clock.started.v1"))
+    assert started.partitionkey == id_
+    assert started.policy
+    assert started.basis
+    assert await desk.rows("quarantine") == []
+
+
+@pytest.mark.parametrize("order", [("triage.incident", "publish.statement"), ("publish.statement", "triage.incident")])
+@pytest.mark.requirement("PUB-01")
+async def test_an_answer_in_time_is_no_breach_whichever_topic_is_ahead(desk: Desk, order: tuple[str, str]) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    publish_status(desk)
+    for topic in order:
+        await desk.consume(topic)
+    await desk.turn(at(3.5))
+    row = (await desk.clocks(id_))["public_statement"]
+    assert (row["state"], row["met_at"], row["late"], row["breached_at"]) == ("met", instant(at(2)), False, None)
+
+
+async def test_nobody_is_accused_while_a_statement_is_on_its_way(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    publish_status(desk)
+    await desk.consume("triage.incident")
+    await desk.turn(at(3.5))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+    await desk.consume()
+    await desk.turn(at(3.6))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "met"
+
+
+async def test_a_consumer_that_is_always_a_little_behind_delays_a_breach_and_does_not_prevent_it(desk: Desk) -> None:
+    id_ = opened(desk, hour=0)
+    grade(desk)
+    await desk.consume()
+    desk.clock.at, horizons = at(3.5), timers.Horizons()
+    busy = [name for name in map(str, range(200)) if _partition(desk, name) == _partition(desk, "a")][:4]
+    opened(desk, busy[0], hour=3.4)
+    await timers.turn(desk.runtime, horizons)
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+    await desk.consume()
+    opened(desk, busy[1], hour=3.5)
+    await timers.turn(desk.runtime, horizons)
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+
+
+def _partition(desk: Desk, name: str) -> int:
+    return timers.partition_of(incident(name), desk.runtime.settings.partitions)
+
+
+async def test_without_the_log_nobody_is_accused(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    desk.topics.gone = True
+    with pytest.raises(LogGone):
+        await desk.turn(at(9))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+    desk.topics.gone = False
+    await desk.turn(at(9))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+
+
+@pytest.mark.requirement("ESC-13")
+async def test_a_limit_that_passed_in_downtime_fires_once(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    for hour in (100, 101, 102):
+        await desk.turn(at(hour))
+    fired = [e for e in await desk.events(stream_of("clock", id_)) if isinstance(e.data, ClockBreached)]
+    assert sorted((e.data.clock, e.time, e.data.detected_at) for e in fired) == [
+        ("public_statement", at(3), at(100)),
+        ("report_upward", at(1), at(100)),
+    ]
+    rungs = {row["clock"]: row["rung"] for row in await desk.rows("clocks")}
+    assert rungs == {"public_statement": "circular", "report_upward": "circular"}
+
+
+async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk) -> None:
+    opened(desk)
+    grade(desk)
+    await desk.consume()
+    await desk.turn(at(200))
+    before = len(await desk.rows("events"))
+    desk.topics.gone = True
+    await desk.turn(at(300))
+    assert len(await desk.rows("events")) == before
+
+
+async def test_an_explained_breach_is_not_looked_at_again_for_its_circular(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk, level="general")
+    returned = triage.IncidentReturned(unit="town-east", reason="another unit's road")  # type: ignore[arg-type]
+    desk.tell(id_, returned, at(30))
+    await desk.consume()
+    await desk.turn(at(200))
+    assert {row["clock"]: row["rung"] for row in await desk.rows("clocks")} == {
+        "transfer": "supervision",
+        "explanation": "supervision",
+    }
+    desk.topics.gone = True
+    await desk.turn(at(300))
+
+
+async def test_a_parked_stream_is_waited_for_an_hour_then_judged_as_incomplete(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    desk.tell(statement(), _drafted(id_), at(1.2), incident=id_, skip=True)
+    publish_status(desk)
+    desk.clock.at = at(2)
+    await desk.consume()
+    assert [row["correlation"] for row in await desk.rows("parked")] == [id_]
+    await desk.turn(at(2.9))
+    assert (await desk.clocks(id_))["report_upward"]["state"] == "running"
+    await desk.turn(at(3.5))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+    fired = [e.data for e in await desk.events(stream_of("clock", id_)) if isinstance(e.data, ClockBreached)]
+    assert all(breach.incomplete for breach in fired)
+
+
+def _drafted(id_: str) -> Any:
+    return publish.StatementDrafted(incident=id_, unit="town-east", kind="status", draft="words", by="0" * 64)  # type: ignore[arg-type]
+
+
+async def test_an_open_quarantine_is_waited_for_too(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    row = {
+        "id": UUID, "consumer": "escalation", "topic": "publish.statement", "partition": 0, "offset": 0,
+        "stream_id": statement(), "version": 1, "correlation": id_, "reason": "poison", "error": "defect",
+        "since": instant(at(3)), "state": "open", "key": None, "bytes": b"",
+    }  # fmt: skip
+    async with desk.runtime.database.transaction() as connection:
+        await connection.execute(insert(desk.runtime.tables["quarantine"]), [row])
+    await desk.turn(at(3.5))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+    await desk.turn(at(4.1))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+
+
+def merge(desk: Desk, a: str, b: str, hour: float, discovered: float) -> None:
+    desk.tell(incident(a), triage.IncidentMerged(into=incident(b)), at(hour))
+    absorbed = triage.IncidentAbsorbed(incident=incident(a), reports=(REPORT,), discovered_at=at(discovered))
+    desk.tell(incident(b), absorbed, at(hour))
+
+
+async def test_a_merged_matter_keeps_its_breaches_and_what_was_done_counts_where_it_goes_on(desk: Desk) -> None:
+    a, b = opened(desk, "a", 0), opened(desk, "b", 2)
+    grade(desk, "a", "major", 0.5)
+    grade(desk, "b", "major", 2.5)
+    publish_status(desk, "a", 2.8)
+    await desk.consume()
+    await desk.turn(at(1.5))
+    merge(desk, "a", "b", 2.9, 0)
+    await desk.consume()
+    await desk.turn(at(3.5))
+    of_a, of_b = await desk.clocks(a), await desk.clocks(b)
+    assert (of_a["public_statement"]["state"], of_a["report_upward"]["state"]) == ("met", "breached")
+    assert of_a["report_upward"]["cancelled"] == "merged"
+    assert of_b["public_statement"]["due"] == instant(at(3))
+    assert (of_b["public_statement"]["state"], of_b["public_statement"]["met_at"]) == ("met", instant(at(2.8)))
+
+
+async def test_a_statement_after_the_merger_still_answers_the_matter(desk: Desk) -> None:
+    b = opened(desk, "b", 0)
+    opened(desk, "a", 0.1)
+    grade(desk, "b", "major", 0.5)
+    merge(desk, "a", "b", 1, 0)
+    publish_status(desk, "a", 2)
+    await desk.consume("triage.incident")
+    await desk.turn(at(3.5))
+    assert (await desk.clocks(b))["public_statement"]["state"] == "running", "the other matter's facts are awaited too"
+    await desk.consume()
+    await desk.turn(at(3.6))
+    assert (await desk.clocks(b))["public_statement"]["met_at"] == instant(at(2))
+
+
+async def test_settle_judges_all_that_is_due(desk: Desk) -> None:
+    names = [str(number) for number in range(230)]
+    for name in names:
+        opened(desk, name)
+        grade(desk, name)
+    await desk.consume()
+    desk.clock.at = at(4)
+    await timers.settle(desk.runtime)
+    assert len(await desk.rows("clocks", state="breached")) == 2 * len(names)
+    opened(desk, "late", 3)
+    with pytest.raises(TimeoutError):
+        await timers.settle(desk.runtime, limit=0.1)
+
+
+async def test_views_are_the_same_after_the_same_events(desk: Desk) -> None:
+    """Rows are folds: read anew from the events in another order between topics, they are equal."""
+    opened(desk)
+    grade(desk)
+    publish_status(desk)
+    await desk.consume()
+    await desk.turn(at(50))
+    told = (Event.parse(record.value) for records in desk.topics.records.values() for record in records)
+    foreign = [event for event in told if event.kind == "incident"]
+    own = [e for stream in {row["stream_id"] for row in await desk.rows("events")} for e in await desk.events(stream)]
+    for view in views.VIEWS[2:]:
+        for events in ([*own, *foreign], [*foreign, *own]):
+            rows: dict[Any, Any] = {}
+            for event in events:
+                for key in view.keys(event):
+                    rows[key] = view.apply(key, rows.get(key), event)
+            stored = await desk.rows(view.table.name)
+            keys = [column.name for column in view.table.primary_key.columns]
+            assert {tuple(row[name] for name in keys): row for row in stored} == rows
+
+
+async def test_the_list_of_clocks_shows_the_own_units_and_pages(desk: Desk) -> None:
+    for name, unit in (("a", "town-east"), ("b", "town-west"), ("c", "town-east")):
+        opened(desk, name, unit=unit)
+        grade(desk, name)
+    await desk.consume()
+    await desk.turn(at(2))
+    seen = (await desk.ask("GET", "/clocks", "handler", "town-east")).json()
+    assert {item["unit"] for item in seen["items"]} == {"town-east"}
+    assert seen["next"] is None
+    items, cursor = [], ""
+    while cursor is not None:
+        page = (await desk.ask("GET", f"/clocks?limit=2{cursor}", "handler", "county")).json()
+        items += page["items"]
+        cursor = page["next"] and f"&cursor={page['next']}"
+    assert len({(item["incident_id"], item["clock"]) for item in items}) == len(items) == 6
+    assert [item["due"] for item in items] == sorted(item["due"] for item in items)
+    narrow = f"/clocks?state=breached&incident={incident('b')}&unit=town-west&due_before=2026-03-03T00:00:00Z"
+    assert [i["clock"] for i in (await desk.ask("GET", narrow, "handler")).json()["items"]] == ["report_upward"]
+    assert (await desk.ask("GET", "/clocks?unit=county", "handler", "town-east")).json()["items"]
+    for wrong in ("limit=501", "cursor=x", "state=asleep", "due_before=2026-03-03T00:00:00"):
+        assert (await desk.ask("GET", f"/clocks?{wrong}", "handler")).status_code == 422
+
+
+@pytest.mark.requirement("ESC-02")
+async def test_a_report_upward_and_its_receipt_over_http(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk, hour=0.5)
+    await desk.consume()
+    desk.clock.at = at(0.7)
+    path = f"/incidents/{id_}"
+    sent = await desk.ask("POST", f"{path}/report-upward", "duty_officer", "town-east", {"text": "塌方"})
+    assert (sent.status_code, sent.headers["ETag"]) == (200, '"3"')
+    assert [event["type"] for event in sent.json()["events"]] == [
+        "huiying.clock.reported_upward.v1",
+        "huiying.clock.milestone_reached.v1",
+        "huiying.clock.met.v1",
+    ]
+    stale = await desk.ask("POST", f"{path}/receipt", "chief", "county", {}, If_Match="1")
+    assert stale.status_code == 412
+    given = await desk.ask("POST", f"{path}/receipt", "chief", "county", {}, If_Match="3")
+    assert given.status_code == 200
+    read = (await desk.ask("GET", path, "handler", "county")).json()
+    assert read["version"] == given.json()["version"]
+    (report,) = read["reports"]
+    assert (report["to"], report["state"], report["text"], report["unverified"]) == ("county", "received", "塌方", True)
+    assert (await desk.ask("GET", path, "handler", "town-west")).status_code == 403
+
+
+async def test_what_is_refused_over_http(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk, level="general")
+    await desk.consume()
+    desk.clock.at = at(1.5)
+    path = f"/incidents/{id_}"
+    later = {"clock": "transfer", "due": "2026-03-02T09:00:00Z", "reason": "storm"}
+    cases: list[tuple[str, str, Any, int]] = [
+        (f"{path}/report-upward", "handler", {}, 403),
+        (f"{path}/report-upward", "duty_officer", {"reporter": "someone"}, 422),
+        (f"{path}/receipt", "chief", {}, 409),
+        (f"{path}/receipt", "chief", {"accepted": False}, 422),
+        (f"{path}/extend", "chief", later, 409),
+        (f"{path}/extend", "chief", {**later, "due": "tomorrow"}, 422),
+        (f"{path}/annul", "auditor", {"clock": "transfer", "reason": "paper"}, 409),
+        (f"/incidents/{incident('nowhere')}/report-upward", "duty_officer", {}, 404),
+        ("/incidents/nonsense/report-upward", "duty_officer", {}, 404),
+    ]
+    for where, role, body, status in cases:
+        answer = await desk.ask("POST", where, role, "county", body)
+        assert answer.status_code == status, (where, body, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_reviewer_annuls_over_http_and_the_timer_leaves_it_so(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    await desk.turn(at(4))
+    body = {"clock": "public_statement", "reason": "the paper of 10:30 was entered today"}
+    assert (await desk.ask("POST", f"/incidents/{id_}/annul", "auditor", "county", body)).status_code == 200
+    await desk.turn(at(90))
+    row = (await desk.clocks(id_))["public_statement"]
+    assert (row["state"], row["breached_at"], row["rung"]) == ("annulled", None, "")
+
+
+async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
+    duty = {"post": "duty_officer@town-east", "since": "2026-03-02T00:00:00Z", "until": "2026-03-02T12:00:00Z"}
+    plan = {"unit": "town-east", "duties": [duty]}
+    first = await desk.ask("PUT", "/roster", "duty_officer", "town-east", plan)
+    assert (first.status_code, len(first.json()["events"])) == (200, 1)
+    again = await desk.ask("PUT", "/roster", "chief", "county", plan)
+    assert again.json()["events"] == []
+    longer = {**plan, "duties": [{**duty, "until": "2026-03-02T18:00:00Z"}]}
+    assert (await desk.ask("PUT", "/roster", "chief", "county", longer, If_Match='"1"')).status_code == 200
+    assert (await desk.ask("PUT", "/roster", "chief", "county", longer, If_Match='"1"')).status_code == 412
+    read = await desk.ask("GET", "/roster?unit=town-east", "handler", "town-east")
+    assert read.json()["duties"] == [
+        {"post": "duty_officer@town-east", "since": instant(at(0)), "until": instant(at(18))}
+    ]
+    assert read.headers["ETag"] == '"2"'
+    assert (await desk.ask("PUT", "/roster", "handler", "county", plan)).status_code == 403
+    assert (await desk.ask("PUT", "/roster", "chief", "county", {**plan, "unit": "nowhere"})).status_code == 422
+    back = {**duty, "until": duty["since"]}
+    assert (await desk.ask("PUT", "/roster", "chief", "county", {**plan, "duties": [back]})).status_code == 422
