@@ -34,12 +34,13 @@ class Prepared(NamedTuple):
     """A report that may become the stream `id`."""
 
     id: str
+    receipt: str
     command: ReceiveReport
 
 
 def receipt(keyed: Keyed, report_id: str) -> str:
     """The short code by which the asker is known later, and by nothing else: `ABCD-EFGH-IJKL`."""
-    code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id))).decode()
+    code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id)[:20])).decode()
     return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
 
 
@@ -76,14 +77,15 @@ def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
     if report.source is not None and report.external_id is not None:
         duplicate = keyed("duplicate", actor.post, report.source, report.external_id)
     id_ = f"report-{uuid7()}"
+    code = receipt(keyed, id_)
     command = ReceiveReport(
         report=clean,
         matter=keyed("matter", report.unit, about),
         duplicate=duplicate,
-        receipt=keyed("receipt", receipt(keyed, id_)),
+        receipt=keyed("receipt", code),
         masked=counts,
     )
-    return Prepared(id_, command)
+    return Prepared(id_, code, command)
 
 
 async def receive(session: Session, ctx: Ctx, reports: Sequence[Prepared]) -> list[Answer | Problem]:
@@ -91,20 +93,21 @@ async def receive(session: Session, ctx: Ctx, reports: Sequence[Prepared]) -> li
 
     Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
     """
-    facts = [_judge(command, ctx) for _, command in reports]
-    good = [item for item, decided in zip(reports, facts, strict=True) if not isinstance(decided, Problem)]
-    first = await _reserve(session, good)
+    facts = [_judge(report.command, ctx) for report in reports]
+    first = await _reserve(
+        session, [report for report, judged in zip(reports, facts, strict=True) if not isinstance(judged, Problem)]
+    )
     outcomes: list[Answer | Problem] = []
-    for (id_, command), decided in zip(reports, facts, strict=True):
-        if isinstance(decided, Problem):
-            outcomes.append(decided)
-            continue
-        known = first.get(command.duplicate or "", id_)
-        if known == id_:
-            session.begin(id_)
-            session.append(id_, decided, ctx)
-        body = {"report_id": known, "receipt": receipt(ctx.keyed, known)}
-        outcomes.append(Answer(body, 201 if known == id_ else 200))
+    for report, judged in zip(reports, facts, strict=True):
+        known = first.get(report.command.duplicate or "", report.id)
+        if isinstance(judged, Problem):
+            outcomes.append(judged)
+        elif known != report.id:
+            outcomes.append(Answer({"report_id": known, "receipt": receipt(ctx.keyed, known)}, 200))
+        else:
+            session.begin(report.id)
+            session.append(report.id, judged, ctx)
+            outcomes.append(Answer({"report_id": report.id, "receipt": report.receipt}, 201))
     return outcomes
 
 
@@ -118,9 +121,9 @@ def _judge(command: ReceiveReport, ctx: Ctx) -> Decided | Problem:
 async def _reserve(session: Session, reports: Sequence[Prepared]) -> Mapping[str, str]:
     """Duplicate digest -> the report that holds it, of those with an external id."""
     wanted: dict[str, str] = {}
-    for id_, command in reports:
-        if command.duplicate is not None:
-            wanted.setdefault(command.duplicate, id_)
+    for report in reports:
+        if report.command.duplicate is not None:
+            wanted.setdefault(report.command.duplicate, report.id)
     if not wanted:
         return wanted
     rows = [{"duplicate": duplicate, "report_id": wanted[duplicate]} for duplicate in sorted(wanted)]

@@ -1,6 +1,7 @@
-"""Ingest on a real SQLite file behind its HTTP API; nothing is relayed."""
+"""Ingest on a real database behind its HTTP API; nothing is relayed."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,18 +92,32 @@ async def start(runtime: Runtime) -> None:
         await connection.execute(units.insert(), rows)
 
 
-@pytest.fixture
-async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
-    file = tmp_path / "ingest.sqlite"
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
+@asynccontextmanager
+async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
+    """Ingest on an empty database."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{where}" if isinstance(where, Path) else where)
     async with engine.begin() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
     await engine.dispose()
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
-    runtime = Runtime(SERVICE, settings, Database(file), Clock(), None, SECRET)  # type: ignore[arg-type]
+    runtime = Runtime(SERVICE, settings, Database(where), Clock(), None, SECRET)  # type: ignore[arg-type]
     await start(runtime)
     app = http.application([runtime], title="ingest", secret=SECRET)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
         yield Ingest(runtime, client)
     await runtime.database.close()
+
+
+@pytest.fixture
+async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
+    """Ingest on a SQLite file."""
+    async with running(tmp_path, tmp_path / "ingest.sqlite") as service:
+        yield service
+
+
+@pytest.fixture
+async def on_postgres(tmp_path: Path, postgres_databases: str) -> AsyncIterator[Ingest]:
+    """Ingest on PostgreSQL."""
+    async with running(tmp_path, postgres_databases.format(service="ingest")) as service:
+        yield service

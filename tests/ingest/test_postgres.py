@@ -1,0 +1,50 @@
+"""What only a database with many writers can show."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from tests.ingest.conftest import Ingest, report
+
+pytestmark = pytest.mark.postgres
+PATH = "/ingest/v1/reports"
+
+
+async def test_one_report_of_many_at_once(on_postgres: Ingest) -> None:
+    key = await on_postgres.key()
+    body = report(source="board", external_id="7")
+    answers = await asyncio.gather(*(on_postgres.client.post(PATH, json=body, headers=key) for _ in range(16)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 15 + [201]
+    assert len({answer.json()["report_id"] for answer in answers}) == 1
+    assert len(await on_postgres.events("report.received")) == 1
+
+
+async def test_batches_that_meet_wait_for_each_other(on_postgres: Ingest) -> None:
+    key = await on_postgres.key()
+    lines = [orjson.dumps(report(source="board", external_id=str(number))) for number in range(900)]
+    orders = [lines, lines[::-1], lines[450:] + lines[:450]]
+    answers = await asyncio.gather(
+        *(on_postgres.client.post(f"{PATH}/batch", content=b"\n".join(order), headers=key) for order in orders)
+    )
+    statuses = [orjson.loads(line)["status"] for answer in answers for line in answer.content.splitlines()]
+    assert sorted(statuses) == [200] * 1800 + [201] * 900
+    assert len(await on_postgres.events("report.received")) == 900
+
+
+async def test_one_batch_under_one_key_at_once(on_postgres: Ingest) -> None:
+    headers = {**await on_postgres.key(), "Idempotency-Key": "abc"}
+    content = b"\n".join(orjson.dumps(report(subject=f"第{number}个")) for number in range(100))
+    first, second = await asyncio.gather(
+        *(on_postgres.client.post(f"{PATH}/batch", content=content, headers=headers) for _ in range(2))
+    )
+    assert first.content == second.content
+    assert len(await on_postgres.events("report.received")) == 100
+
+
+async def test_erases_what_was_kept(on_postgres: Ingest) -> None:
+    key = await on_postgres.key()
+    id_ = (await on_postgres.client.post(PATH, json=report(), headers=key)).json()["report_id"]
+    answer = await on_postgres.client.post(f"{PATH}/{id_}/erase", json={}, headers=on_postgres.staff("chief"))
+    assert answer.status_code == 200, answer.text
+    assert await on_postgres.words() == []
