@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from schemas.envelope import Event
-from schemas.fields import Fact, WordsRef
+from schemas.fields import Fact, Typed, WordsRef
 from schemas.pack import ApprovalStep
 from schemas.publish import (
     StatementApproved,
@@ -145,15 +145,13 @@ def _draft(state: State, command: Draft, ctx: Ctx, matter: Matter, pack: LoadedP
             f"{matter.id} goes on as {matter.merged_into}; draft the statement there", incident=matter.merged_into
         )
     facts = _established(command.kind, command.facts, matter, pack)
-    return StatementDrafted.model_validate(
-        {
-            "incident": matter.id,
-            "unit": _speaks_for(ctx, matter, "handler"),
-            "kind": command.kind,
-            "draft": command.text,
-            "facts": facts,
-            "by": _by(ctx),
-        }
+    return StatementDrafted(
+        incident=matter.id,
+        unit=_speaks_for(ctx, matter, "handler"),
+        kind=command.kind,
+        draft=Typed(text=command.text),
+        facts=facts,
+        by=_by(ctx),
     )
 
 
@@ -162,7 +160,7 @@ def _revise(state: State, command: Revise, ctx: Ctx, matter: Matter, pack: Loade
     if state.phase not in ("drafted", "submitted", "approved"):
         raise Rejected("the statement is published; correct it, so that the earlier text stays visible")
     facts = None if command.facts is None else _established(state.kind, command.facts, matter, pack)
-    return StatementRevised.model_validate({"draft": command.text, "facts": facts, "by": _by(ctx)})
+    return StatementRevised(draft=Typed(text=command.text), facts=facts, by=_by(ctx))
 
 
 def _submit(state: State, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
@@ -198,7 +196,8 @@ def _approve(state: State, command: Approve, ctx: Ctx, matter: Matter, pack: Loa
         if by in state.approvers:
             raise Rejected("you approved this text at an earlier step; the next step is somebody else's")
     last = len(state.approvers) + 1 == len(state.steps)
-    return StatementApproved.model_validate({"step": step.code, "last": last, "reason": command.reason, "by": by})
+    reason = None if command.reason is None else Typed(text=command.reason)
+    return StatementApproved(step=step.code, last=last, reason=reason, by=by)
 
 
 def _reject(state: State, command: Reject, ctx: Ctx, matter: Matter) -> Fact:
@@ -206,7 +205,7 @@ def _reject(state: State, command: Reject, ctx: Ctx, matter: Matter) -> Fact:
     ctx.require("approver", "chief", units=matter.units, act="reject a statement")
     _expect(state, "submitted", f"the statement is {state.phase}; only what was submitted is rejected")
     step = state.steps[len(state.approvers)]
-    return StatementRejected.model_validate({"step": step, "reason": command.reason, "by": _by(ctx)})
+    return StatementRejected(step=step, reason=Typed(text=command.reason), by=_by(ctx))
 
 
 def _publish(state: State, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:

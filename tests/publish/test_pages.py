@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from services.publish import bulletin
 from tests.publish.conftest import INCIDENT, TEXT, Office, established
@@ -53,7 +53,7 @@ async def browser(path: str) -> AsyncIterator[Browser]:
 
 
 async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, list[str]]:
-    """A page without scripts of its own, and what the browser complained about."""
+    """A page, and what the browser complained about."""
     page = await browser.new_page(viewport={"width": width, "height": 800}, **more)  # type: ignore[arg-type]
     complaints: list[str] = []
 
@@ -61,9 +61,13 @@ async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, li
         if message.type in ("error", "warning"):
             complaints.append(message.text)
 
+    def failed(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the icon, where the next page is opened before it came
+            complaints.append(f"{request.url}: {request.failure}")
+
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.on("requestfailed", failed)
     return page, complaints
 
 
@@ -125,7 +129,7 @@ async def test_every_link_is_reached_by_keyboard(office: Office, chromium: str) 
 async def test_a_phone_shows_it_without_scrolling_sideways(office: Office, chromium: str, scheme: str) -> None:
     first = await some_statements(office)
     async with served(office) as address, browser(chromium) as chrome:
-        page, complaints = await opened(chrome, 360, color_scheme=scheme, java_script_enabled=True)
+        page, complaints = await opened(chrome, 360, color_scheme=scheme)
         grounds = set()
         for path in ("", f"statements/{first}", "statements/none"):
             await page.goto(f"{address}/bulletin/{path}")

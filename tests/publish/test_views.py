@@ -1,0 +1,114 @@
+"""Read models: what publish knows of an incident, and that a replay gives the rows that were stored."""
+
+from typing import Any
+
+import pytest
+
+from schemas.envelope import Event
+from schemas.fields import Fact
+from schemas.triage import (
+    IncidentAbsorbed,
+    IncidentAccepted,
+    IncidentAssigned,
+    IncidentClassified,
+    IncidentClosed,
+    IncidentFactRevised,
+    IncidentMerged,
+    IncidentRegraded,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentReturned,
+    IncidentTransferred,
+)
+from services.kernel.ids import derived
+from services.publish import views
+from services.publish.decider import Matter
+from tests.kit import spec
+from tests.publish.conftest import INCIDENT, Office, established, graded, opened
+
+OTHER = f"incident-{derived('other')}"
+
+
+def a(model: type[Fact], **data: Any) -> Fact:
+    return model.model_validate(data)
+
+
+ASSIGNED = a(IncidentAssigned, unit="county-roads", reason="属道路")
+RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous_rank=1, reason="点击过千")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([], {}),
+        ([graded()], {"level": "general", "rank": 1}),
+        ([graded(), RAISED], {"level": "major", "rank": 2}),
+        ([a(IncidentClassified, answer_kind="status")], {"answer_kind": "status"}),
+        ([ASSIGNED, a(IncidentAccepted, unit="county-roads")], {"assigned": "county-roads"}),
+        ([ASSIGNED, a(IncidentReturned, unit="county-roads", reason="不属本局")], {"assigned": None}),
+        ([a(IncidentTransferred, unit="town-west", previous="town-east", reason="属西镇")], {"unit": "town-west"}),
+        ([a(IncidentResolved, reason="已修好")], {"state": "resolved"}),
+        ([a(IncidentResolved, reason="已修好"), a(IncidentClosed, reason="完成")], {"state": "closed"}),
+        ([a(IncidentResolved, reason="已修好"), a(IncidentReopened, reason="又塌")], {"state": "open"}),
+        ([a(IncidentMerged, into=OTHER)], {"state": "merged", "merged_into": OTHER}),
+        ([a(IncidentAbsorbed, incident=OTHER, reports=(), discovered_at=spec.NOW)], {}),
+    ],
+)
+def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, Any]) -> None:
+    (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
+    events = spec.events("incident", [opened(), *facts])
+    start = {"id": INCIDENT, "unit": "town-east", "state": "open", "drill": False, "version": len(events)}
+    nothing = dict.fromkeys(("assigned", "level", "rank", "answer_kind", "merged_into"))
+    row = None
+    for event in events:
+        row = view.apply((INCIDENT,), row, event)
+    assert row == start | nothing | expected
+
+
+def test_what_was_never_opened_or_drafted_gives_no_row() -> None:
+    (graded_only,) = spec.events("incident", [graded()])
+    for view in views.VIEWS:
+        for key in view.keys(graded_only):
+            assert view.apply(key, None, graded_only) is None
+
+
+async def test_a_decision_sees_facts_and_level(office: Office) -> None:
+    await office.incident(established("cause"), established("place"), ASSIGNED)
+    revised = {"key": "cause", "kind": "yes_no", "yes": False, "source": "复查"}
+    await office.incident(a(IncidentFactRevised, **revised))
+    async with office.runtime.database.read() as connection:
+        assert await views.matter(connection, OTHER) is None
+        assert await views.matter(connection, INCIDENT) == Matter(
+            INCIDENT,
+            version=6,
+            unit="town-east",
+            assigned="county-roads",
+            level="general",
+            rank=1,
+            facts=frozenset({"cause", "place"}),
+        )
+
+
+async def test_a_replay_gives_the_rows_that_were_stored(office: Office) -> None:
+    await office.incident(established())
+    rejected = await office.draft()
+    await office.act(rejected, "submit", "handler")
+    await office.act(rejected, "reject", "approver", {"reason": "数字不准"})
+    id_ = await office.published(kind="facts", facts=["cause"])
+    await office.act(id_, "correct", "spokesperson", {"text": "改", "reason": "写错"})
+    await office.act(id_, "withdraw", "spokesperson", {"reason": "不实"})
+    tables = office.runtime.tables
+    async with office.runtime.database.read() as connection:
+        stored = await connection.execute(tables["events"].select().order_by(tables["events"].c.seq))
+        events = [Event.parse(row.bytes) for row in stored]
+        for view in views.VIEWS:
+            if view.table.name not in ("statements", "releases"):
+                continue
+            rows: dict[Any, Any] = {}
+            for event in events:
+                for key in view.keys(event):
+                    rows[key] = view.apply(key, rows.get(key), event)
+            names = [column.name for column in view.table.primary_key.columns]
+            kept = [dict(row) for row in (await connection.execute(view.table.select())).mappings()]
+            assert {tuple(row[name] for name in names): row for row in kept} == rows
+            assert len(rows) == {"statements": 2, "releases": 3}[view.table.name]
