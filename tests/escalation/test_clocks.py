@@ -111,6 +111,12 @@ def test_reopening_gives_a_round_of_its_own() -> None:
     assert "transfer#2" not in found
 
 
+def test_a_round_is_met_by_what_was_recorded_in_it_whenever_it_happened() -> None:
+    again = (opened(at(0)), GENERAL, reached("handled_problem", at(5)), reached("reopened", at(0, day=3)))
+    paper = reached("handled_answer", at(1, day=3), happened=at(20, day=2))
+    assert clocks(*again, paper)["explanation#2"].met_at == at(1, day=3)
+
+
 def test_closing_ends_what_runs_but_not_an_answer_that_is_owed() -> None:
     found = clocks(opened(at(0)), GENERAL, reached("closed", at(1.5)))
     assert found["transfer"].cancelled == ("closed", at(1.5))

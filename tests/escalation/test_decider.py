@@ -270,6 +270,16 @@ def test_a_later_discovery_is_not_worth_an_event() -> None:
     assert general().do(reached("discovered", at(3), happened=at(2)), at(3)).did == []
 
 
+def test_an_earlier_discovery_that_arrives_first_does_not_hide_what_was_owed_before_it_was_recorded() -> None:
+    earlier = reached("discovered", at(9), happened=at(-1))
+    history = (opened(at(0)), MAJOR, graded(at(2), "general", "regraded"))
+    ahead = Matter().do(earlier, at(9))
+    for command in history:
+        ahead.do(command, at(9.5))
+    assert ahead.detect(at(10)).standing() == Matter().hear(*history, earlier).detect(at(10)).standing()
+    assert "public_statement" in ahead.breaches()
+
+
 def test_words_stay_words() -> None:
     matter = general()
     ctx = matter.context(at(1.2), OFFICER)
