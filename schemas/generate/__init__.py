@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from schemas import audit, catalogue, escalation, ingest, operation, publish, triage  # noqa: F401  they register events
+from schemas import audit, escalation, ingest, operation, publish, triage  # noqa: F401  they register events
 from schemas.generate import asyncapi, openapi, samples, shapes
-from schemas.generate.shapes import name_of
+from schemas.generate.shapes import event_types, name_of
 from schemas.pack import PolicyPack
 
 HERE = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ FOLDERS = ("json", "examples", "openapi")
 
 def made() -> Iterator[tuple[str, bytes]]:
     """Path below `schemas/` and content of every file that is made anew each time."""
-    for type_, model in catalogue.types().items():
+    for type_, model in event_types().items():
         name = name_of(type_)
         yield f"json/{name}.json", _json(shapes.of_event(type_, model))
         complete, required = (samples.event(type_, model, complete=complete) for complete in (True, False))
@@ -48,7 +48,7 @@ def differences() -> list[str]:
     wanted = dict(made())
     found = [f"{path} is out of date" for path, content in wanted.items() if _bytes(path) != content]
     found += [f"{path} belongs to nothing" for path in _strays(wanted)]
-    for type_, model in catalogue.types().items():
+    for type_, model in event_types().items():
         name, shape = name_of(type_), shapes.of_event(type_, model)
         if not (HERE / f"golden/{name}.json").exists():
             found.append(f"golden/{name}.json is missing")
@@ -65,7 +65,7 @@ def write() -> list[str]:
     for path, content in wanted.items():
         _write(path, content)
     pinned, refused = sums(), []
-    for type_, model in catalogue.types().items():
+    for type_, model in event_types().items():
         name, shape = name_of(type_), shapes.of_event(type_, model)
         if not (HERE / f"golden/{name}.json").exists():
             golden = wanted[f"examples/{name}.complete.json"]

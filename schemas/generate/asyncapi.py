@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from schemas import catalogue
 from schemas.fields import Fact, Uuid
-from schemas.generate.shapes import name_of
+from schemas.generate.shapes import event_types, name_of
 
 ABOUT = (
     "The events of the five services. Every topic has the same number of partitions; a record's partition is CRC-32 of "
@@ -21,7 +21,7 @@ ABOUT = (
 def document(services: Mapping[str, Any]) -> dict[str, Any]:
     """`services` are the joined `Service` objects by name: they say what each reads."""
     by_kind: dict[str, list[str]] = defaultdict(list)
-    for type_ in catalogue.types():
+    for type_ in event_types():
         by_kind[name_of(type_).partition(".")[0]].append(name_of(type_))
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def document(services: Mapping[str, Any]) -> dict[str, Any]:
         "operations": operations,
         "components": {
             "messages": {
-                **{name_of(type_): _event(type_, model) for type_, model in catalogue.types().items()},
+                **{name_of(type_): _event(type_, model) for type_, model in event_types().items()},
                 "content": _content(),
             },
             "parameters": {"prefix": {"description": "Prefix of the deployment's topics.", "default": "huiying"}},

@@ -98,6 +98,12 @@ def of_event(type_: str, model: type[Fact]) -> dict[str, Any]:
     return of_bytes(model, f"urn:{type_.replace('.', ':', 1)}")
 
 
+def event_types() -> dict[str, type[Fact]]:
+    """Every registered type and its model, kind by kind, whichever module was imported first."""
+    kinds = (*catalogue.STREAMS, "operation")
+    return dict(sorted(catalogue.types().items(), key=lambda item: kinds.index(name_of(item[0]).partition(".")[0])))
+
+
 def name_of(type_: str) -> str:
     """`incident.graded.v1` of `huiying.incident.graded.v1`: the name of the type's files."""
     return type_.removeprefix(catalogue.PREFIX)
