@@ -4,6 +4,7 @@ A string in an event is a code, an identifier, a digest, an instant, a published
 person typed never stands in an event: the event holds its reference and salted digest, the words travel apart.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -41,12 +42,31 @@ def parse_instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time lies outside the years 1 to 9999 in UTC") from None
+
+
 Instant = Annotated[
     AwareDatetime,
-    AfterValidator(lambda at: at.astimezone(UTC)),
+    AfterValidator(_utc),
     PlainSerializer(instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+_WRITTEN = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)")
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and _WRITTEN.fullmatch(value)):
+        return value
+    raise ValueError("write the time with its offset and a year from 1970 on, for example 2026-03-02T09:00:00+08:00")
+
+
+WrittenInstant = Annotated[Instant, BeforeValidator(_written)]
+"""A time in a request: spelled out with its offset, never a bare number."""
 
 CODE = r"^[0-9A-Za-z_一-鿿][0-9A-Za-z_一-鿿.:/@#·、()+-]{0,99}$"
 Code = Annotated[str, StringConstraints(pattern=CODE, max_length=100)]

@@ -4,24 +4,12 @@ All but `ReceiveReport` and `AttachEvidence` are request bodies. Lengths are in 
 ISO 8601 with an offset; a number or a time without one is refused.
 """
 
-import re
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from schemas.fields import Code, Digest, Figure, Instant, MediaType, Token, UnitCode
+from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
 
-_TIME = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)")
-
-
-def _written_time(value: Any) -> Any:
-    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.fullmatch(value)):
-        return value
-    raise ValueError("write the time with its offset and a year from 1970 on, for example 2026-03-02T09:00:00+08:00")
-
-
-WrittenInstant = Annotated[Instant, BeforeValidator(_written_time)]
 Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]

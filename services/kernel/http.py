@@ -90,9 +90,6 @@ class _StrictRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in ("application/json", "") and not kind.endswith("+json"):
-            raise UnsupportedMedia(f"send application/json, not {kind}")
         return parse_json(await self.body())
 
 
@@ -101,9 +98,19 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
         handler = super().get_route_handler()
+        takes_json = self.body_field is not None
 
         async def handle(request: Request) -> Response:
-            return await handler(_StrictRequest(request.scope, request.receive))
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if takes_json and kind and kind != "application/json" and not kind.endswith("+json"):
+                raise UnsupportedMedia(f"send application/json, not {kind}")
+            try:
+                return await handler(_StrictRequest(request.scope, request.receive))
+            except HTTPException as error:
+                # FastAPI wraps whatever reading the body raises in a bare 400.
+                if isinstance(error.__cause__, Problem):
+                    raise error.__cause__ from None
+                raise
 
         return handle
 
@@ -114,7 +121,9 @@ def router(prefix: str, tag: str) -> APIRouter:
         kind.status: {"description": kind.title, "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
         for kind in KINDS
     }
-    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems)
+    return APIRouter(
+        prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False
+    )
 
 
 def problem_response(problem: Problem) -> Response:

@@ -4,6 +4,7 @@ A pack is named by `id@version#digest`. The digest is SHA-256 over the content i
 every scalar as the text that stands in the file), so comments and layout do not change it and any value does.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -103,6 +104,7 @@ def load_pack(path: Path) -> LoadedPack:
         raise PackError(str(path), Fault(0, "", f"not UTF-8 ({error.reason} at byte {error.start})")) from None
 
 
+@functools.lru_cache(maxsize=64)
 def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
     """The pack in a text, YAML or a pack's `canonical`; `origin` stands for the file's name in a `PackError`."""
     root, content = _read(text, origin)

@@ -1,7 +1,6 @@
 """A service that runs: its settings, database, clock, log, and what it knows of the offices."""
 
 import asyncio
-import hashlib
 import hmac
 import time
 from collections.abc import Mapping, Sequence
@@ -53,7 +52,7 @@ class Runtime:
 
     def keyed(self, *parts: str) -> str:
         """HMAC-SHA-256 of texts under the deployment's secret, hex."""
-        return hmac.new(self.secret, "\x00".join(parts).encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.secret, "\x00".join(parts).encode(), "sha256").hex()
 
     async def offices(self, connection: AsyncConnection) -> Offices:
         """Units and packs as they stand now."""
