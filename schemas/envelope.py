@@ -18,11 +18,31 @@ from pydantic import ValidationError
 from schemas import catalogue, upcast
 from schemas.fields import WIRE, Fact, instant, parse_instant
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_SUBJECT = re.compile(r"[a-z]+-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_TEXT_ATTRIBUTES = ("type", "source", "partitionkey")
+_INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_STREAM = rf"[a-z]{{1,27}}-{_UUID}"
+_ALWAYS = {
+    "id": _UUID,
+    "source": r"/huiying/[^/\x00-\x20]{1,64}/[a-z]{1,16}",
+    "type": r"(?=[^\n]{1,100}(?:\n|\Z))[a-z]+(?:\.[a-z_]+)+\.v[1-9]\d*",
+    "subject": _STREAM,
+    "time": _INSTANT,
+    "recordedtime": _INSTANT,
+    "partitionkey": _STREAM,
+}
+_SOMETIMES = {
+    "previousdigest": r"[0-9a-f]{64}",
+    "correlationid": _STREAM,
+    "causationid": _UUID,
+    "actor": r"[^\x00-\x1f]{1,130}",
+    "unit": r"[a-z0-9][a-z0-9-]{0,63}",
+    "policy": r"[^\x00-\x1f]{1,200}",
+    "basis": r"[^\x00-\x1f]{1,2000}",
+}
+# One line an attribute: one match is twice as fast as fourteen.
+_NAMES = (*_ALWAYS, *_SOMETIMES)
+_LINES = re.compile("\n".join((*_ALWAYS.values(), *(f"(?:{one})?" for one in _SOMETIMES.values()))), re.ASCII)
+MAX_VERSION = 2**31 - 1
 MAX_BYTES = 900_000
 """The largest event; with it every record fits the brokers' default limit of one megabyte."""
 
@@ -186,24 +206,37 @@ class Event:
 def _check(attributes: dict[str, Any]) -> None:
     if attributes.get("specversion") != "1.0":
         raise Undecodable("specversion is not 1.0")
-    for name, pattern in (("id", _ID), ("subject", _SUBJECT), ("time", _INSTANT), ("recordedtime", _INSTANT)):
-        value = attributes.get(name)
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise Undecodable(f"{name} is missing or malformed")
-    for name in _TEXT_ATTRIBUTES:
-        value = attributes.get(name)
-        if not isinstance(value, str) or not value:
-            raise Undecodable(f"{name} is missing or not a text")
+    try:
+        fits = _LINES.fullmatch("\n".join([attributes.get(name, "") for name in _NAMES]))
+    except TypeError:
+        fits = None
+    if not fits:
+        raise Undecodable(f"{_misfit(attributes)} is missing or malformed")
+    for name in ("time", "recordedtime"):
+        try:
+            parse_instant(attributes[name])
+        except ValueError:
+            raise Undecodable(f"{name} is no time: {attributes[name]}") from None
     version = attributes.get("streamversion")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise Undecodable("streamversion is not a number from 1 on")
-    previous = attributes.get("previousdigest")
-    if (version == 1) != (previous is None):
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= MAX_VERSION:
+        raise Undecodable(f"streamversion is not a number from 1 to {MAX_VERSION}")
+    if (version == 1) != (not attributes.get("previousdigest")):
         raise Undecodable("previousdigest stands from version 2 on, and only there")
-    if previous is not None and not (isinstance(previous, str) and _DIGEST.fullmatch(previous)):
-        raise Undecodable("previousdigest is malformed")
+    if not isinstance(attributes.get("drill", False), bool):
+        raise Undecodable("drill is not true or false")
     if not isinstance(attributes.get("data"), dict):
         raise Undecodable("data is not an object")
+
+
+def _misfit(attributes: dict[str, Any]) -> str:
+    """The first attribute that does not fit, for the message."""
+    for name, pattern in (_ALWAYS | _SOMETIMES).items():
+        value = attributes.get(name, "")
+        if name in _SOMETIMES and value == "":
+            continue
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            return name
+    return "an attribute"
 
 
 def seal(

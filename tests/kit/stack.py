@@ -85,6 +85,13 @@ class World:
         """Waits until a part has ended by itself, for example at its failpoint; returns its code."""
         return self.processes[part].wait(limit)
 
+    def armed(self, part: str, failpoint: str) -> None:
+        """Restarts a part so that it dies at its next pass of a failpoint (`name` or `name:count`)."""
+        when = self.folder / f"{part}.armed"
+        when.unlink(missing_ok=True)
+        self.restart(part, HUIYING_FAILPOINT=failpoint, HUIYING_FAILPOINT_WHEN=str(when))
+        when.touch()
+
     def restart(self, part: str, **environment: str) -> None:
         """Kills a part if it lives, and starts it."""
         if self.processes[part].poll() is None:
@@ -192,7 +199,7 @@ class World:
 
 def report(text: str, unit: str = "town-east") -> dict[str, Any]:
     """A report's body."""
-    return {"unit": unit, "channel": "board", "subject": text[:60], "text": text, "discovered_at": "2026-01-05T09:00:00+08:00"}
+    return {"unit": unit, "channel": "board", "subject": text[-60:], "text": text, "discovered_at": "2026-01-05T09:00:00+08:00"}
 
 
 class EmbeddedWorld(World):

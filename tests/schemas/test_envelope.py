@@ -111,8 +111,15 @@ def test_an_event_with_anything_changed_is_read_or_set_aside(which: tuple[str, b
     assume(part)
     name = draw.draw(st.sampled_from(sorted(part)))
     part[name] = draw.draw(JSON)
-    with contextlib.suppress(Undecodable, UnknownType):
-        Event.parse(json.dumps(changed).encode()).data  # noqa: B018  reading judges it
+    with contextlib.suppress(Undecodable):
+        event = Event.parse(json.dumps(changed).encode())
+        for read in ("time", "recorded", "kind", "service", "topic", "basis", "words", "digest", "drill"):
+            getattr(event, read)
+        hash(
+            (event.id, event.stream, event.version, event.partitionkey, event.correlation, event.causation, event.unit)
+        )
+        with contextlib.suppress(UnknownType):
+            event.data  # noqa: B018  reading judges it
 
 
 @pytest.mark.parametrize(
@@ -121,10 +128,19 @@ def test_an_event_with_anything_changed_is_read_or_set_aside(which: tuple[str, b
         ({"specversion": "0.3"}, "specversion is not 1.0"),
         ({"id": "7"}, "id is missing or malformed"),
         ({"time": "2026-03-02T00:30:00Z"}, "time is missing or malformed"),
-        ({"streamversion": True}, "streamversion is not a number from 1 on"),
+        ({"time": "2026-13-45T00:30:00.000000Z"}, "time is no time"),
+        ({"streamversion": True}, "streamversion is not a number from 1 to"),
+        ({"streamversion": 2**31}, "streamversion is not a number from 1 to"),
         ({"streamversion": 1}, "previousdigest stands from version 2 on, and only there"),
-        ({"previousdigest": "none"}, "previousdigest is malformed"),
-        ({"source": ""}, "source is missing or not a text"),
+        ({"previousdigest": "none"}, "previousdigest is missing or malformed"),
+        ({"source": ""}, "source is missing or malformed"),
+        ({"type": "huiying." + "a" * 100 + ".v1"}, "type is missing or malformed"),
+        ({"partitionkey": "county"}, "partitionkey is missing or malformed"),
+        ({"correlationid": ["incident"]}, "correlationid is missing or malformed"),
+        ({"unit": "county\x00"}, "unit is missing or malformed"),
+        ({"basis": 7}, "basis is missing or malformed"),
+        ({"policy": None}, "policy is missing or malformed"),
+        ({"drill": "yes"}, "drill is not true or false"),
     ],
 )
 def test_what_is_wrong_with_an_envelope_is_said(attributes: dict[str, Any], problem: str) -> None:
