@@ -174,6 +174,12 @@ class Level(Rule):
     leads: Lead
 
 
+class Ungraded(Rule):
+    """What a matter owes until somebody grades it. That leaving it ungraded stops no clock is no choice of a pack."""
+
+    owes: Literal["lowest"] = "lowest"
+
+
 class Category(Rule):
     """A kind of answer, what the office does for it, and at which levels it may be chosen."""
 
@@ -418,6 +424,8 @@ class PolicyPack(Model):
     flags: tuple[Flag, ...] = ()
     harm_scale: tuple[HarmStep, ...] = ()
     levels: tuple[Level, ...] = Field(min_length=1)
+    ungraded: Ungraded | None = None
+    """Where the pack says what it rests on; it holds all the same."""
     categories: tuple[Category, ...]
     clocks: tuple[Clock, ...]
     workday: Workday | None = None

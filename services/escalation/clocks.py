@@ -66,8 +66,8 @@ def derive(
 ) -> tuple[Clock, ...]:
     """Every clock that the matter has or had, in the pack's order. `extended` holds limits that were moved, by name.
 
-    While no level is known, only clocks of every level apply. A limit whose working days are not announced yet is
-    left out until they are.
+    While no level is known, the clocks of the lowest one run. A limit whose working days are not announced yet is left
+    out until they are.
     """
     past = in_order(milestones)
     return tuple(clock for spec in pack.clocks for clock in _clocks_of(spec, past, pack, extended or {}))
@@ -103,14 +103,14 @@ class _Run(NamedTuple):
 def _clocks_of(
     spec: packs.Clock, past: Sequence[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime]
 ) -> Iterator[Clock]:
-    every_level = {level.code for level in pack.levels}.issubset(spec.levels)
+    graded = _levels(past, pack)
     for number, run in enumerate(_runs(spec, past), start=1):
         name = spec.name if number == 1 else f"{spec.name}#{number}"
         met_at = min((m.recorded_at for m in past if _meets(spec, m) and m.recorded_at >= run.from_at), default=None)
-        applied, cancelled = _in_force(spec, run, past, met_at, every_level)
+        applied, cancelled = _in_force(spec, run, past, graded, met_at, pack.levels[0].code)
         if not applied:
             continue
-        since = run.from_at if every_level else _anchored(spec, run, past)
+        since = _since(spec, run, past, graded, pack.levels[0].code)
         try:
             due = extended.get(name) or calendar.due(since, spec.limit, pack.timezone, pack.workday)
         except calendar.YearNotAnnounced:
@@ -119,6 +119,15 @@ def _clocks_of(
         unit = accountable(past, due if met_at is None else min(due, met_at))
         if unit is not None:
             yield Clock(name, unit, since, due, spec.first_answer, met_at, cancelled)
+
+
+def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str | None]:
+    """The level in force after each milestone; None before the first grading in a level of this pack."""
+    known = {level.code for level in pack.levels}
+    graded: list[str | None] = []
+    for reached in past:
+        graded.append(reached.level if reached.level in known else graded[-1] if graded else None)
+    return graded
 
 
 def _meets(spec: packs.Clock, reached: ClockMilestoneReached) -> bool:
@@ -151,25 +160,33 @@ def _runs(spec: packs.Clock, past: Sequence[ClockMilestoneReached]) -> list[_Run
 
 
 def _in_force(
-    spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached], met_at: datetime | None, every_level: bool
+    spec: packs.Clock,
+    run: _Run,
+    past: Sequence[ClockMilestoneReached],
+    graded: Sequence[str | None],
+    met_at: datetime | None,
+    lowest: str,
 ) -> tuple[bool, Cancelled | None]:
     """Whether the clock ever applied, and why it no longer does.
 
-    A first answer stays owed after regrading, hand-over and closing; only merging ends it, since it goes on elsewhere.
+    Until somebody grades it, a matter owes what the lowest level owes: leaving it ungraded must not stop the clock.
+    The first grading cancels what it does not keep. From then on a first answer stays owed after regrading, hand-over
+    and closing; only merging ends it, since it goes on elsewhere.
     """
-    level = kind = None
+    before, kind = None, None
     applied, cancelled = False, None
-    for index, reached in enumerate(past):
-        level, kind = reached.level or level, reached.answer_kind or kind
+    for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
+        first_grading, before = before is None and level is not None, level
+        kind = reached.answer_kind or kind
         if index < run.began:
             if reached.milestone == "merged":
                 return False, None
             continue
-        applies = (every_level or level in spec.levels) and (spec.answer_kinds is None or kind in spec.answer_kinds)
+        applies = (level or lowest) in spec.levels and (spec.answer_kinds is None or kind in spec.answer_kinds)
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
         if applies:
             applied, cancelled = True, None
-        elif applied and cancelled is None and unmet and not spec.first_answer:
+        elif applied and cancelled is None and unmet and (first_grading or not spec.first_answer):
             cancelled = Cancelled("regraded", at)
         if reached.milestone == "merged":
             return applied, cancelled or (Cancelled("merged", at) if unmet else None)
@@ -180,14 +197,16 @@ def _in_force(
     return applied, cancelled
 
 
-def _anchored(spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached]) -> datetime:
+def _since(
+    spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached], graded: Sequence[str | None], lowest: str
+) -> datetime:
     """Where the time starts.
 
-    A level that the first grading gave is taken as known from the start; one that a later grading gave, as known from
-    that grading. Milestones carry no earlier fact by which the level could have been known.
+    The lowest level is known from the start, and so is one that the first grading gave. One that a later grading gave
+    is taken as known from that grading: milestones carry no earlier fact by which it could have been.
     """
-    if spec.anchor == "milestone":
+    if spec.anchor == "milestone" or lowest in spec.levels:
         return run.from_at
-    gradings = [reached for reached in past if reached.level is not None]
+    gradings = [reached for reached, level in zip(past, graded, strict=True) if level and reached.level == level]
     known = next(index for index, reached in enumerate(gradings) if reached.level in spec.levels)
     return run.from_at if known == 0 else max(run.from_at, gradings[known].happened_at)

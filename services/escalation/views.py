@@ -300,10 +300,10 @@ def _rungs_due(pack: LoadedPack, now: datetime) -> Iterable[ColumnElement[bool]]
 
 
 async def without_pack(connection: AsyncConnection, limit: int) -> list[str]:
-    """Graded incidents whose clocks could not be derived yet, because their pack had not arrived."""
+    """Incidents whose clocks could not be derived yet, because their pack had not arrived."""
     chosen = (
         select(MATTERS.c.incident_id)
-        .where(MATTERS.c.policy.is_(None), MATTERS.c.unit.is_not(None), MATTERS.c.level.is_not(None))
+        .where(MATTERS.c.policy.is_(None), MATTERS.c.unit.is_not(None))
         .order_by(MATTERS.c.incident_id)
         .limit(limit)
     )

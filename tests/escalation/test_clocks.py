@@ -25,14 +25,41 @@ def with_clocks(**changes: dict[str, object]) -> PolicyPack:
     return PACK.model.model_copy(update={"clocks": changed})
 
 
-def test_nothing_is_owed_by_the_level_before_there_is_one() -> None:
-    assert clocks(opened(at(0))) == {}
+def test_nothing_is_owed_before_the_matter_is_known() -> None:
     assert clocks(GENERAL) == {}
 
 
-def test_a_clock_of_every_level_needs_no_grade() -> None:
-    everywhere = with_clocks(transfer={"levels": ("general", "major", "extraordinary")})
-    assert clocks(opened(at(0)), pack=everywhere)["transfer"].due == at(2)
+def test_until_it_is_graded_a_matter_owes_what_the_lowest_level_owes() -> None:
+    found = clocks(opened(at(0)))
+    assert {name: clock.due for name, clock in found.items()} == {"transfer": at(2), "explanation": at(0, day=1)}
+    assert found == clocks(opened(at(0)), GENERAL)
+
+
+def test_the_first_grading_cancels_what_it_does_not_keep_also_a_first_answer() -> None:
+    found = clocks(opened(at(0)), MAJOR)
+    assert {name: found[name].cancelled for name in ("transfer", "explanation")} == {
+        "transfer": ("regraded", at(1)),
+        "explanation": ("regraded", at(1)),
+    }
+    assert found["public_statement"].cancelled is None
+    back = clocks(opened(at(0)), MAJOR, graded(at(2), "general", "regraded"))
+    assert (back["explanation"].cancelled, back["explanation"].due) == (None, at(0, day=1))
+
+
+def test_grading_it_afterwards_takes_no_breach_back() -> None:
+    found = clocks(opened(at(0)), graded(at(30), "major"))
+    assert found["explanation"].cancelled == ("regraded", at(30))
+    assert {name for name, clock in found.items() if clock.overdue(at(40))} == set(found)
+
+
+def test_a_level_that_the_pack_does_not_know_is_no_grading_by_it() -> None:
+    assert clocks(opened(at(0)), reached("graded", at(1), level="grave", rank=9)) == clocks(opened(at(0)))
+
+
+def test_the_lowest_level_is_known_from_the_start_whatever_came_between() -> None:
+    pack = with_clocks(explanation={"anchor": "level_known"})
+    again = graded(at(9), "general", "regraded")
+    assert clocks(opened(at(0)), MAJOR, again, pack=pack)["explanation"].since == at(0)
 
 
 @pytest.mark.requirement("TRI-11")
@@ -213,6 +240,13 @@ def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
     assert shuffled.detect(END).did == []
     for arrival in arrivals:
         assert shuffled.do(arrival, END).did == []
+
+
+@given(histories())
+@settings(max_examples=100, deadline=None)
+def test_leaving_a_matter_ungraded_owes_the_same_as_grading_it_lowest_at_once(history: list[RecordMilestones]) -> None:
+    ungraded = [command for command in history if command.milestones[0].level is None]
+    assert clocks(*ungraded) == clocks(graded(DAY, "general"), *ungraded)
 
 
 @given(histories())

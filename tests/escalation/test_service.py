@@ -50,9 +50,11 @@ async def test_events_become_clocks_with_pack_and_basis(desk: Desk) -> None:
     grade(desk)
     await desk.consume()
     clocks = await desk.clocks(id_)
-    assert {name: row["state"] for name, row in clocks.items()} == {
-        "public_statement": "running",
-        "report_upward": "running",
+    assert {name: (row["state"], row["cancelled"]) for name, row in clocks.items()} == {
+        "transfer": ("cancelled", "regraded"),
+        "explanation": ("cancelled", "regraded"),
+        "public_statement": ("running", None),
+        "report_upward": ("running", None),
     }
     assert clocks["public_statement"]["due"] == instant(at(3))
     started = next(e for e in await desk.events(stream_of("clock", id_)) if e.type.endswith("clock.started.v1"))
@@ -131,8 +133,37 @@ async def test_a_limit_that_passed_in_downtime_fires_once(desk: Desk) -> None:
         ("public_statement", at(3), at(100)),
         ("report_upward", at(1), at(100)),
     ]
-    rungs = {row["clock"]: row["rung"] for row in await desk.rows("clocks")}
+    rungs = {row["clock"]: row["rung"] for row in await desk.rows("clocks", state="breached")}
     assert rungs == {"public_statement": "circular", "report_upward": "circular"}
+
+
+async def test_a_matter_that_nobody_grades_is_breached_all_the_same(desk: Desk) -> None:
+    id_ = opened(desk)
+    await desk.consume()
+    await desk.turn(at(25))
+    assert {name: row["state"] for name, row in (await desk.clocks(id_)).items()} == {
+        "transfer": "breached",
+        "explanation": "breached",
+    }
+    grade(desk, hour=26)
+    await desk.consume()
+    await desk.turn(at(30))
+    clocks = await desk.clocks(id_)
+    assert {(row["state"], row["cancelled"]) for row in map(clocks.get, ("transfer", "explanation")) if row} == {
+        ("breached", "regraded")
+    }
+
+
+async def test_an_ungraded_matter_whose_pack_comes_late_is_judged_when_it_has_come(desk: Desk) -> None:
+    packs, desk.runtime.packs = desk.runtime.packs, {}
+    desk.runtime.offices_changed()
+    id_ = opened(desk)
+    await desk.consume()
+    assert await desk.clocks(id_) == {}
+    desk.runtime.packs = packs
+    desk.runtime.offices_changed()
+    await desk.turn(at(3))
+    assert (await desk.clocks(id_))["transfer"]["state"] == "breached"
 
 
 async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk) -> None:
@@ -281,10 +312,10 @@ async def test_the_list_of_clocks_shows_the_own_units_and_pages(desk: Desk) -> N
     assert seen["next"] is None
     items, cursor = [], ""
     while cursor is not None:
-        page = (await desk.ask("GET", f"/clocks?limit=2{cursor}", "handler", "county")).json()
+        page = (await desk.ask("GET", f"/clocks?limit=5{cursor}", "handler", "county")).json()
         items += page["items"]
         cursor = page["next"] and f"&cursor={page['next']}"
-    assert len({(item["incident_id"], item["clock"]) for item in items}) == len(items) == 6
+    assert len({(item["incident_id"], item["clock"]) for item in items}) == len(items) == 12
     assert [item["due"] for item in items] == sorted(item["due"] for item in items)
     narrow = f"/clocks?state=breached&incident={incident('b')}&unit=town-west&due_before=2026-03-03T00:00:00Z"
     assert [i["clock"] for i in (await desk.ask("GET", narrow, "handler")).json()["items"]] == ["report_upward"]

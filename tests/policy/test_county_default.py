@@ -153,6 +153,10 @@ class TestClocks:
         assert clocks("major")["report_upward"].source.kind == "unset"
         assert {rung.source.kind for rung in COUNTY.escalation.ladder} == {"unset"}
 
+    def test_that_an_ungraded_matter_owes_the_lowest_level_is_marked_as_our_reading(self) -> None:
+        assert COUNTY.ungraded is not None
+        assert (COUNTY.ungraded.owes, COUNTY.ungraded.source.kind) == ("lowest", "reading")
+
 
 class TestApproval:
     def test_the_chain_grows_with_the_level(self) -> None:
