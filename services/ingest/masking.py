@@ -8,7 +8,8 @@ One ordered table says what is masked; `mask` is a loop over it. Two rules carry
   A second call meets the same pieces and finds nothing, so masking is idempotent whatever the table says.
 
 Every pattern is bounded in length, or begins only where a run of characters begins and takes it whole (possessively):
-the work grows with the text, whatever somebody sends.
+the work grows with the text, whatever somebody sends. Every rule names what no text without it can match (`_NEEDS`),
+and most texts are done after those few looks.
 """
 
 import re
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
 from types import MappingProxyType
 
 
@@ -62,19 +62,24 @@ class Masked:
 
 def mask(text: str) -> Masked:
     """Replaces personal numbers, handles and profile addresses by markers; everything else stays as written."""
-    plain = text.translate({ord(char): _plain(char) for char in set(text)})
+    plain = text.translate(_PLAIN)
     found: list[tuple[int, int, Kind]] = []
     pending = list(_between([match.span() for match in _MARKER.finditer(text)], 0, len(text)))
     while pending:
         start, end = pending.pop()
         piece = plain[start:end]
-        for kind, pattern, holds in _TABLE:
+        has = {name for name, needed in _NEEDS.items() if needed.search(piece)}
+        for kind, need, pattern, holds in _TABLE:
+            if need not in has:
+                continue
             places = [match.span(1) for match in pattern.finditer(piece) if holds(match[1])]
             if places:
                 walls = [(start + first, start + last) for first, last in places]
                 found.extend((first, last, kind) for first, last in walls)
                 pending.extend(_between(walls, start, end))
                 break
+    if not found:
+        return Masked(text, _NOTHING)
     found.sort()
     parts: list[str] = []
     position = 0
@@ -107,6 +112,7 @@ def identity_check(number: str) -> bool:
 
 _IDENTITY_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ASCII_MARKS = frozenset(string.punctuation)
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 _MARKER = re.compile("|".join(re.escape(marker) for marker in MARKERS.values()))
 
 
@@ -118,7 +124,19 @@ def _between(walls: list[tuple[int, int]], start: int, end: int) -> Iterator[tup
         start = last
 
 
-@lru_cache(maxsize=16_384)
+class _Plain(dict[int, str]):
+    """Code point -> its plain form, for `str.translate`; remembers the ones that it was asked for, up to a bound."""
+
+    def __missing__(self, code: int) -> str:
+        plain = _plain(chr(code))
+        if len(self) < 16_384:
+            self[code] = plain
+        return plain
+
+
+_PLAIN = _Plain()
+
+
 def _plain(char: str) -> str:
     """One character in its ASCII form where it has one; never more than one, so that places stay the same."""
     category = unicodedata.category(char)
@@ -258,16 +276,31 @@ _PROVINCE = (
     r"(?:(?!新(?:gb|db|jg|cj|hj))[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼]|(?<![清酸苦痛])楚)"
 )
 
+# What a rule's match always contains. A rule is not tried on a piece that lacks it.
+_NEEDS = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        "address": r"[a-z][/=-]|\.[a-z]",
+        "number": rf"[0-9](?:[ \t{_UNSEEN}.-]{{0,3}}[0-9]){{5}}",
+        "handle": r"[a-z0-9_][a-z0-9_.-]{4}",
+        "plate": r"[a-z][ .·•-]?[a-z0-9]{4}",
+        "spelled": r"[一幺][三四五六七八九]",
+        "named": r"网[友民名络]|楼主|博主|微博|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧|昵称|用户名",
+        "at": "@",
+    }.items()
+}
+
 # Order counts: a form that contains another one stands first.
-_TABLE: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
-    (kind, re.compile(pattern), holds)
-    for kind, pattern, holds in (
-        (Kind.PROFILE, rf"({_HOST}(?:{_PAGES}){_REST})", _any),
+_TABLE: tuple[tuple[Kind, str, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
+    (kind, need, re.compile(pattern), holds)
+    for kind, need, pattern, holds in (
+        (Kind.PROFILE, "address", rf"({_HOST}(?:{_PAGES}){_REST})", _any),
         # The address of a post stays readable, without who posted it.
-        (Kind.ACCOUNT, rf"{_HOST}{_OWNER}({_OWNER_NAME})(?=/[a-z0-9])", _any),
-        (Kind.PROFILE, rf"({_HOST}{_OWNER}{_OWNER_NAME}{_REST})", _any),
+        (Kind.ACCOUNT, "address", rf"{_HOST}{_OWNER}({_OWNER_NAME})(?=/[a-z0-9])", _any),
+        (Kind.PROFILE, "address", rf"({_HOST}{_OWNER}{_OWNER_NAME}{_REST})", _any),
         (
             Kind.ACCOUNT,
+            "address",
             (
                 r"(?:space-uid-|space-username-|[?&](?:uid|user_?id|uin|un|user_?name|user|screen_name|author_?id|author|sec_uid|sec_user_id|open_?id"
                 r"|union_?id|vmid|host_mid|account)=)([\w%@+*-]++)"
@@ -276,6 +309,7 @@ _TABLE: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
         ),
         (
             Kind.EMAIL,
+            "address",
             (
                 r"(?<![a-z0-9._+*%-])([a-z0-9._+*%-]++(?:@|#|\(at\)|\[at\])(?:[a-z0-9-]++\.)+[a-z]{2,}"
                 r"[a-z0-9._+*%-]*+)"
@@ -284,40 +318,45 @@ _TABLE: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
         ),
         (
             Kind.IDENTITY_CARD,
+            "number",
             rf"身份证(?:件)?(?:号码|号)?{_IS}([0-9](?:{_GAP}[0-9]){{13,16}}{_GAP}[0-9x]){_TO}",
             _any,
         ),
         (
             Kind.IDENTITY_CARD,
+            "number",
             (
                 rf"{_FROM}{_NOT_A_POST}([0-9]{{6}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{3}}"
                 rf"{_GAP}[0-9x]){_TO}"
             ),
             _is_identity,
         ),
-        (Kind.IDENTITY_CARD, rf"{_FROM}{_NOT_A_POST}([0-9]{{15}}){_TO}", _is_old_identity),
+        (Kind.IDENTITY_CARD, "number", rf"{_FROM}{_NOT_A_POST}([0-9]{{15}}){_TO}", _is_old_identity),
         (
             Kind.DOCUMENT,
+            "number",
             (
                 r"(?:护照|通行证|军官证|士兵证|驾驶证|居住证|社保卡?|医保卡?|学籍|学)(?:号码|号|:)"
                 rf"{_IS}([a-z]{{0,3}}[0-9]{{6,18}}x?)(?![a-z0-9])"
             ),
             _any,
         ),
-        (Kind.BANK_CARD, rf"{_FROM}{_NOT_A_POST}([0-9]{{16,19}}){_TO}", _is_card),
-        (Kind.BANK_CARD, rf"{_FROM}({_CARD_GROUPS}[ {_UNSEEN}-]?[0-9]{{1,3}}){_TO}", _is_card),
-        (Kind.BANK_CARD, rf"{_FROM}({_CARD_GROUPS}){_TO}", _is_card),
-        (Kind.BANK_CARD, rf"{_FROM}([2-69][0-9]{{5}}[ {_UNSEEN}-][0-9]{{10,13}}){_TO}", _is_card),
-        (Kind.ACCOUNT, r"(wxid_[a-z0-9_-]++)", _any),
-        (Kind.ACCOUNT, rf"{_PLATFORM}(?:\s?{_NUMBER_WORD}{_IS}|{_SAYS}){_ACCOUNT}", _any),
-        (Kind.ACCOUNT, rf"加(?:微信|v信|v|qq|wx|vx){_IS}{_ACCOUNT}", _any),
+        (Kind.BANK_CARD, "number", rf"{_FROM}{_NOT_A_POST}([0-9]{{16,19}}){_TO}", _is_card),
+        (Kind.BANK_CARD, "number", rf"{_FROM}({_CARD_GROUPS}[ {_UNSEEN}-]?[0-9]{{1,3}}){_TO}", _is_card),
+        (Kind.BANK_CARD, "number", rf"{_FROM}({_CARD_GROUPS}){_TO}", _is_card),
+        (Kind.BANK_CARD, "number", rf"{_FROM}([2-69][0-9]{{5}}[ {_UNSEEN}-][0-9]{{10,13}}){_TO}", _is_card),
+        (Kind.ACCOUNT, "handle", r"(wxid_[a-z0-9_-]++)", _any),
+        (Kind.ACCOUNT, "handle", rf"{_PLATFORM}(?:\s?{_NUMBER_WORD}{_IS}|{_SAYS}){_ACCOUNT}", _any),
+        (Kind.ACCOUNT, "handle", rf"加(?:微信|v信|v|qq|wx|vx){_IS}{_ACCOUNT}", _any),
         (
             Kind.ACCOUNT,
+            "handle",
             rf"(?:(?<![a-z])qq|扣扣)(?:群号|群|号码|号)?{_IS}([1-9][0-9]{{4,11}})(?![0-9年月日元])",
             _any,
         ),
         (
             Kind.ACCOUNT,
+            "named",
             (
                 r"(?<!官方)(?<!政务)(?:微博|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧|网名|昵称|用户名)"
                 rf"{_NUMBER_WORD}?\s?[:是为叫]?\s?{_QUOTED}"
@@ -326,34 +365,39 @@ _TABLE: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
         ),
         (
             Kind.ACCOUNT,
+            "named",
             rf"(?:(?:微博|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧){_NUMBER_WORD}|网名|昵称|用户名|网络户名)\s?:\s?{_NICKNAME}",
             _is_name,
         ),
-        (Kind.ACCOUNT, rf"(?:网友|网民|楼主|博主)\s?{_QUOTED}", _any),
-        (Kind.ACCOUNT, rf"{_QUOTED}\s?(?:网友|网民)", _any),
-        (Kind.ACCOUNT, r"(?:网友|网民):?([a-z0-9][a-z0-9_]{4,}+)", _any),
+        (Kind.ACCOUNT, "named", rf"(?:网友|网民|楼主|博主)\s?{_QUOTED}", _any),
+        (Kind.ACCOUNT, "named", rf"{_QUOTED}\s?(?:网友|网民)", _any),
+        (Kind.ACCOUNT, "handle", r"(?:网友|网民):?([a-z0-9][a-z0-9_]{4,}+)", _any),
         (
             Kind.BANK_CARD,
+            "number",
             rf"(?:卡号|帐号|账号|帐户|账户|存折)(?:号码?)?{_IS}([0-9](?:[ {_UNSEEN}-]?[0-9]){{11,24}}){_TO}",
             _any,
         ),
         (
             Kind.MOBILE,
+            "number",
             rf"{_DIAL}{_NOT_A_POST}((?:(?:\+|00)?86{_GAP}|\(\+?86\){_GAP}|0)?(?:{_MOBILE_FORMS})){_TO}(?!元(?!旦))",
             _any,
         ),
-        (Kind.MOBILE, rf"(?<!{_SPELLED})([一幺][三四五六七八九]{_SPELLED}{{9}})(?!{_SPELLED})", _any),
+        (Kind.MOBILE, "spelled", rf"(?<!{_SPELLED})([一幺][三四五六七八九]{_SPELLED}{{9}})(?!{_SPELLED})", _any),
         (
             Kind.LANDLINE,
+            "number",
             (
                 rf"{_DIAL}((?:(?:\+|00)?86{_GAP})?(?:{_AREA}|\({_AREA}\)){_GAP}{_LOCAL}"
                 rf"(?:{_GAP}(?:转|-){_GAP}[0-9]{{1,5}})?(?:{_OR}{_LOCAL})*){_TO}"
             ),
             _any,
         ),
-        (Kind.LANDLINE, rf"((?:\+|00)86{_GAP}(?:10|2[0-9]|[3-9][0-9]{{2}}){_GAP}{_LOCAL}){_TO}", _any),
+        (Kind.LANDLINE, "number", rf"((?:\+|00)86{_GAP}(?:10|2[0-9]|[3-9][0-9]{{2}}){_GAP}{_LOCAL}){_TO}", _any),
         (
             Kind.LANDLINE,
+            "number",
             (
                 r"(?:电话|热线|座机|固话|传真|号码|手机|联系方式|致电|拨打|来电|tel|phone|[股科室站所局办台处队](?=[:-]))"
                 r"[\s:号码是为.(-]{0,4}"
@@ -361,16 +405,17 @@ _TABLE: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = tuple(
             ),
             _any,
         ),
-        (Kind.LANDLINE, rf"{_FROM}({_LOCAL})(?=打来|打电话|来电)", _any),
-        (Kind.PLATE, rf"({_PROVINCE}{_PLATE})", _is_plate),
+        (Kind.LANDLINE, "number", rf"{_FROM}({_LOCAL})(?=打来|打电话|来电)", _any),
+        (Kind.PLATE, "plate", rf"({_PROVINCE}{_PLATE})", _is_plate),
         (
             Kind.PLATE,
+            "plate",
             (
                 r"(?:车牌|牌照|号牌|牌号|车号)(?:号码|号)?[\s:=是为叫(“]{0,4}"
                 r"([\u4e00-\u9fff]?[a-z][ .·•-]?[a-z0-9]{4,6})(?![a-z0-9])"
             ),
             _is_plate,
         ),
-        (Kind.ACCOUNT, rf"(@(?=[0-9]*+[a-z_]|[^\W0-9]){_NICKNAME[1:-1]})", _is_name),
+        (Kind.ACCOUNT, "at", rf"(@(?=[0-9]*+[a-z_]|[^\W0-9]){_NICKNAME[1:-1]})", _is_name),
     )
 )

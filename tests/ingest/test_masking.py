@@ -261,6 +261,15 @@ def test_masking_twice_changes_nothing(text: str) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(texts)
+def test_what_a_rule_needs_hides_nothing(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(masking, "_NEEDS", dict.fromkeys(masking._NEEDS, re.compile("")))
+        everything = mask(text)
+    assert mask(text) == everything
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts)
 def test_what_is_not_masked_stays_as_written(text: str) -> None:
     position = 0
     for piece in re.split("|".join(map(re.escape, MARKERS.values())), mask(text).text):
@@ -379,7 +388,7 @@ class Counted:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = [(kind, Counted(pattern), holds) for kind, pattern, holds in masking._TABLE]
+    table = [(kind, need, Counted(pattern), holds) for kind, need, pattern, holds in masking._TABLE]
     monkeypatch.setattr(masking, "_TABLE", table)
 
 
