@@ -172,10 +172,10 @@ def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0, data: Data = None
 ) -> None:
     """Prove that every accepted event is stored, sent and audited: once, in order, unaltered. Exit 0 or 1."""
-    from services import checking
+    from services import operate
 
-    report = run(checking.check_deployment(quiet(settings_of(data)), wait))
-    for line in checking.table(report):
+    report = run(operate.check(quiet(settings_of(data)), wait))
+    for line in operate.told(report):
         say(line)
     raise typer.Exit(0 if report.ok else 1)
 
@@ -183,12 +183,12 @@ def check(
 @app.command()
 def replay(data: Data = None) -> None:
     """Rebuild every view and audit from the topics alone, and compare row by row. Exit 0 or 1."""
-    from services import checking
+    from services import operate
 
-    differences = run(checking.replay_deployment(quiet(settings_of(data))))
+    differences = run(operate.replay(quiet(settings_of(data))))
     for line in differences:
         say(line)
-    say("every view is as the topics say" if not differences else f"{len(differences)} differences")
+    say(f"{len(differences)} differences" if differences else "every view is as the topics say")
     raise typer.Exit(1 if differences else 0)
 
 
@@ -469,6 +469,8 @@ def execute(arguments: Sequence[str]) -> int:
 def _sentence(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     text = " ".join(str(getattr(error, "detail", "") or getattr(error, "orig", "") or error).split())
     expected = type(error).__module__.startswith("services.") or isinstance(error, OSError | ValueError)
     return text if text and expected else f"{type(error).__name__}: {text}; HUIYING_LOG_LEVEL=debug shows where"

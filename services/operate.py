@@ -1,6 +1,7 @@
 """What the command line does to a deployment: reach its API or its stores, whether it runs here, elsewhere or not."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from sqlalchemy import delete, select
 from schemas import catalogue
 from services import embedded, serve
 from services.embedded import Embedded, FolderLock, InUse
+from services.kernel import check as checks
 from services.kernel import database, identity, operations, process
+from services.kernel import replay as replays
+from services.kernel.check import Report
 from services.kernel.clock import Clock
 from services.kernel.commands import Answer, Caller, transact
 from services.kernel.database import Database
@@ -116,16 +120,17 @@ async def _deployed(settings: Settings) -> AsyncIterator[Stores]:
 async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service's API: a deployment's, the running embedded server's, or one started here for the call."""
     if not settings.embedded:
-        address = settings.services.format(service=service, port=serve.PORTS[service])
+        address: str | None = settings.services.format(service=service, port=serve.PORTS[service])
     else:
         address = folder_owner(settings.data)
         if address is None:
             async with embedded.running(settings) as here, here.client() as client:
                 yield client
+                await here.settle()
             return
         if not address:
             raise Refused(f"another process works in {settings.data} and serves nothing; try again when it has ended")
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=address or "", timeout=60) as client:
         yield client
 
 
@@ -134,7 +139,7 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **r
     try:
         answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
     except httpx.TransportError as error:
-        raise Refused(f"{client.base_url} does not answer: {error or type(error).__name__}") from None
+        raise Refused(f"{client.base_url} does not answer: {type(error).__name__} {error}") from None
     if answer.is_success:
         return answer.json()
     problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
@@ -160,6 +165,63 @@ async def root_unit(settings: Settings, client: httpx.AsyncClient) -> str:
     """The unit above all others, as triage knows the tree now."""
     tree = await ask(client, "GET", "/triage/v1/units", token(settings, "operator", "auditor"))
     return next(str(item["unit"]) for item in tree["items"] if item["parent"] is None)
+
+
+# proofs
+
+
+async def check(settings: Settings, wait: float) -> Report:
+    """What `huiying check` looks at. An embedded system that nobody runs is started for it."""
+    async with stores(settings, run=True) as found:
+        if found.embedded:
+            await found.embedded.settle()
+        return await check_stores(found, wait)
+
+
+async def check_stores(found: Stores, wait: float = 30.0) -> Report:
+    """The check over stores that are at hand."""
+    seen = {name: checks.Store.of(runtime) for name, runtime in found.runtimes.items()}
+    return await checks.check(seen, found.log, found.runtimes["audit"].tables["timeline"], wait)
+
+
+def told(report: Report) -> list[str]:
+    """A report as lines: counts, then each fault as a sentence, then the verdict."""
+    lines = [f"{name:<20} {count:>10,}" for name, count in sorted(report.counts.items())]
+    lines += [f"fault: {sentence}" for sentence in report.faults]
+    if report.untold:
+        lines.append(f"and {report.untold} faults more")
+    return [*lines, "clean" if report.ok else f"{len(report.faults) + report.untold} faults"]
+
+
+async def replay(settings: Settings) -> list[str]:
+    """Rebuilds each service's views in a scratch folder from the topics alone; says each row that differs.
+
+    What a running server writes meanwhile is told as a difference.
+    """
+    lines = []
+    async with stores(settings, run=True) as found:
+        if found.embedded:
+            await found.embedded.settle()
+        with tempfile.TemporaryDirectory(prefix="huiying-replay-") as scratch:
+            for name, runtime in found.runtimes.items():
+                into = Database(Path(scratch) / f"{name}.sqlite")
+                try:
+                    lines += [_told(name, difference) for difference in await replays.replay(runtime, into)]
+                finally:
+                    await into.close()
+    return lines
+
+
+def _told(service: str, difference: replays.Difference) -> str:
+    key = "/".join(map(str, difference.key))
+    place = f"{service}.{difference.table} {key}"
+    if difference.live is None:
+        return f"{place}: the topics give this row, and it is not there"
+    if difference.replayed is None:
+        return f"{place}: this row is there, and the topics do not give it"
+    live, replayed = difference.live, difference.replayed
+    names = [name for name in live if live[name] != replayed[name]]
+    return f"{place}: " + ", ".join(f"{name} is {live[name]!r}, the topics give {replayed[name]!r}" for name in names)
 
 
 # repairs

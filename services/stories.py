@@ -1,0 +1,520 @@
+"""Stories of the demo: how the officers of one office deal with one matter, as it happens in an office.
+
+Each is a coroutine that waits for its appointments. Everything is a request with the token of one post; the limits
+that are missed are missed by what nobody did in time.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+AT_ONCE = 8
+STEP, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+
+
+class Failed(Exception):
+    """An answer that should not have come."""
+
+
+class Over(Exception):
+    """The play ends before this appointment."""
+
+
+class Stage:
+    """Lets stories play until `end`, and moves the clock to the next appointment when all of them wait."""
+
+    def __init__(self, end: datetime) -> None:
+        self.end = end
+        self._waiting: list[tuple[datetime, int, asyncio.Event]] = []
+        self._numbers = itertools.count()
+        self._playing = 0
+        self._quiet = asyncio.Event()
+        self._error: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, story: Coroutine[Any, Any, None]) -> None:
+        """Lets a story begin."""
+        self._playing += 1
+        self._quiet.clear()
+        task = asyncio.create_task(self._tell(story))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def until(self, when: datetime) -> None:
+        """Waits for an appointment. Raises `Over` where it lies behind the end: the story stays as it is."""
+        if when > self.end:
+            raise Over
+        gate = asyncio.Event()
+        heapq.heappush(self._waiting, (when, next(self._numbers), gate))
+        self._rest()
+        await gate.wait()
+
+    async def play(self, go_on: Callable[[datetime], Awaitable[None]]) -> None:
+        """Plays all stories to their end; `go_on` moves the clock to an appointment. Raises what a story raises."""
+        try:
+            while True:
+                await self._quiet.wait()
+                if self._error:
+                    raise self._error
+                if not self._waiting:
+                    return
+                when = self._waiting[0][0]
+                await go_on(when)
+                self._quiet.clear()
+                while self._waiting and self._waiting[0][0] <= when:
+                    self._playing += 1
+                    heapq.heappop(self._waiting)[2].set()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _tell(self, story: Coroutine[Any, Any, None]) -> None:
+        try:
+            await story
+        except Over:
+            pass
+        except Exception as error:  # noqa: BLE001 - `play` raises it
+            self._error = self._error or error
+        self._rest()
+
+    def _rest(self) -> None:
+        self._playing -= 1
+        if self._playing == 0 or self._error:
+            self._quiet.set()
+
+
+@dataclass
+class Matter:
+    """An incident as its officers see it."""
+
+    id: str
+    unit: str
+    subject: str
+    version: int
+    assigned: str = ""
+
+
+@dataclass
+class Statement:
+    """A statement on its way."""
+
+    id: str
+    version: int
+
+
+@dataclass
+class Officers:
+    """The posts of all units, over HTTP."""
+
+    client: httpx.AsyncClient
+    token: Callable[..., str]
+    """Unit and roles -> a staff token."""
+    acts: Counter[str] = field(default_factory=Counter)
+    """How often what was done, and what was refused as it should be."""
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    async def ask(
+        self,
+        unit: str,
+        role: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        version: int | None = None,
+        refused: int = 0,
+    ) -> Any:
+        """What the API answers to a post. Raises `Failed` unless it is a success, or the status `refused`."""
+        if (unit, role) not in self._tokens:
+            self._tokens[unit, role] = self.token(unit, *role.split("+"))
+        headers = {"Authorization": f"Bearer {self._tokens[unit, role]}"}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        async with self._gate:
+            answer = await self.client.request(method, path, json=body, headers=headers)
+        if answer.status_code != refused if refused else not answer.is_success:
+            raise Failed(f"{role}@{unit} {method} {path}: {answer.status_code} {answer.text[:300]}")
+        if refused:
+            self.acts[f"(refused with {refused})"] += 1
+        return answer.json()
+
+    async def pages(self, unit: str, path: str, **filters: str) -> list[Any]:
+        """All items of a list, as a unit's auditor sees them."""
+        items: list[Any] = []
+        query = {**filters, "limit": "500"}
+        while True:
+            page = await self.ask(unit, "auditor", "GET", f"{path}?{httpx.QueryParams(query)}")
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            query["cursor"] = page["next"]
+
+    async def decide(self, matter: Matter, role: str, verb: str, body: Any = None, by: str = "") -> None:
+        """A post of the accountable unit, or of the unit `by`, decides on a matter."""
+        path = f"/triage/v1/incidents/{matter.id}/{verb}"
+        answer = await self.ask(by or matter.unit, role, "POST", path, body or {}, matter.version)
+        matter.version = answer["version"]
+        self.acts[verb] += 1
+
+    async def upward(self, matter: Matter, role: str, verb: str, body: Any = None, by: str = "") -> None:
+        """What escalation keeps: `report-upward`, `receipt`, `annul`."""
+        await self.ask(by or matter.unit, role, "POST", f"/escalation/v1/incidents/{matter.id}/{verb}", body or {})
+        self.acts[verb] += 1
+
+    async def draft(self, matter: Matter, kind: str, text: str, *facts: str) -> Statement:
+        """A handler writes a statement."""
+        body = {"incident_id": matter.id, "kind": kind, "text": text, "facts": facts}
+        made = await self.ask(matter.unit, "handler", "POST", "/publish/v1/statements", body)
+        self.acts["draft"] += 1
+        return Statement(made["id"], made["version"])
+
+    async def handle(self, matter: Matter, statement: Statement, role: str, verb: str, body: Any = None) -> None:
+        """A post of the accountable unit decides on a statement."""
+        path = f"/publish/v1/statements/{statement.id}/{verb}"
+        answer = await self.ask(matter.unit, role, "POST", path, body or {}, statement.version)
+        statement.version = answer["version"]
+        self.acts[verb] += 1
+
+
+@dataclass
+class Desk:
+    """One matter on the desks of the offices: what its story is told with."""
+
+    stage: Stage
+    officers: Officers
+    matter: Matter
+    begun: datetime
+    """When its office first looks at it."""
+    reports: list[str]
+    other: Matter | None = None
+    """Another incident, for stories of two."""
+
+    async def at(self, after: timedelta) -> None:
+        """Waits until so much later than the office first looked."""
+        await self.stage.until(self.begun + after)
+
+    async def decide(self, role: str, verb: str, body: Any = None, by: str = "") -> None:
+        await self.officers.decide(self.matter, role, verb, body, by)
+
+    async def sort(
+        self, level: str = "general", kind: str = "answer", to: str = "", after: timedelta = 0 * HOUR
+    ) -> None:
+        """Graded, classified, assigned; half an hour later the assigned unit has accepted."""
+        await self.at(after)
+        await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
+        await self.decide("duty_officer", "classify", {"answer_kind": kind})
+        await self.assign(to or self.matter.unit)
+        await self.at(after + 2 * STEP)
+        await self.decide("handler", "accept", by=self.matter.assigned)
+
+    async def assign(self, to: str) -> None:
+        self.matter.assigned = to
+        await self.decide("duty_officer", "assign", {"unit": to, "reason": "按职责分工交办"})
+
+    async def verify(self) -> None:
+        """Two facts, each with what it rests on."""
+        source = "现场查看记录"
+        await self.decide(
+            "verifier", "establish-fact", {"key": "inspected", "kind": "yes_no", "value": True, "source": source}
+        )
+        fact = {"key": "finding", "kind": "text", "value": "现场情况与反映基本一致", "source": source}
+        await self.decide("verifier", "establish-fact", fact)
+
+    async def record(self, track: str, text: str) -> None:
+        await self.decide("handler", "record-handling", {"track": track, "text": text}, by=self.matter.assigned)
+
+    async def draft(self, kind: str) -> Statement:
+        """A statement of status says what is being done; one of facts what was found."""
+        about = f"关于“{self.matter.subject}”"
+        if kind == "status":
+            text = f"{about}，我单位已接到反映，正在核实处理，核实后及时公布。"
+            statement = await self.officers.draft(self.matter, kind, text)
+        else:
+            text = f"{about}，经现场核实，反映基本属实。我单位已安排处理，完成后将回访。"
+            statement = await self.officers.draft(self.matter, kind, text, "inspected", "finding")
+        await self.officers.handle(self.matter, statement, "handler", "submit")
+        return statement
+
+    async def approve(self, statement: Statement, after: timedelta, chief: bool = False) -> timedelta:
+        """Approved step by step and published, a quarter of an hour each; returns when it is in public."""
+        steps = [("approver", "approve"), *([("chief", "approve")] if chief else []), ("spokesperson", "publish")]
+        for role, verb in steps:
+            after += STEP
+            await self.at(after)
+            await self.officers.handle(self.matter, statement, role, verb)
+        return after
+
+    async def finish(self, after: timedelta) -> None:
+        """Handled on both tracks, resolved."""
+        await self.at(after)
+        await self.record("problem", "已到现场处理，问题解决")
+        await self.decide("handler", "resolve", {"reason": "问题已解决，答复已公开"}, by=self.matter.assigned)
+
+    async def look_back(self, after: timedelta) -> None:
+        """Followed up, closed."""
+        await self.at(after)
+        await self.decide("handler", "follow-up", {"text": "回访：情况稳定，没有反复"}, by=self.matter.assigned)
+        await self.at(after + STEP)
+        await self.decide("chief", "close", {"reason": "办结并回访"})
+
+
+async def answered(desk: Desk) -> None:
+    """By the book: verified, answered in public the same day, resolved, closed the day after."""
+    await desk.sort()
+    await desk.at(1.5 * HOUR)
+    await desk.verify()
+    await desk.at(2 * HOUR)
+    said = await desk.approve(await desk.draft("facts"), 2 * HOUR)
+    await desk.finish(said + HOUR)
+    await desk.look_back(DAY + HOUR)
+
+
+async def told(desk: Desk) -> None:
+    """Answered directly, without a public statement."""
+    await desk.sort(kind="adoption" if "建议" in desk.matter.subject else "answer")
+    await desk.at(3 * HOUR)
+    await desk.record("answer", "已电话答复处理意见")
+    await desk.finish(3 * HOUR)
+    await desk.look_back(DAY + 2 * HOUR)
+
+
+async def late(desk: Desk) -> None:
+    """Left until the second day: two limits pass, then it is answered all the same."""
+    await desk.sort(after=DAY + HOUR)
+    await desk.at(DAY + 3 * HOUR)
+    await desk.record("answer", "已说明延误原因并答复")
+    await desk.finish(DAY + 3 * HOUR)
+
+
+async def silent(desk: Desk) -> None:
+    """Sorted in time, then nothing is said: the limit passes and reminders follow."""
+    await desk.sort()
+
+
+async def untouched(desk: Desk) -> None:
+    """Nobody looks at it."""
+
+
+async def answered_after_reminder(desk: Desk) -> None:
+    """Nothing is said until the reminder comes."""
+    await desk.sort()
+    await desk.at(2 * DAY + HOUR)
+    await desk.record("answer", "收到催办后已答复")
+    await desk.finish(2 * DAY + HOUR)
+
+
+async def returned(desk: Desk) -> None:
+    """Given to the roads department, which gives it back."""
+    await desk.sort(to="county-roads")
+    await desk.at(2 * HOUR)
+    await desk.decide("handler", "return", {"reason": "该路段不属本单位管养"}, by="county-roads")
+    await desk.at(3 * HOUR)
+    await desk.assign(desk.matter.unit)
+    await desk.at(3 * HOUR + STEP)
+    await desk.decide("handler", "accept")
+    await desk.at(4 * HOUR)
+    await desk.record("answer", "已说明管养责任并答复")
+    await desk.finish(5 * HOUR)
+
+
+async def transferred(desk: Desk) -> None:
+    """Another unit becomes accountable, and answers."""
+    await desk.at(HOUR)
+    await desk.decide("chief", "transfer", {"unit": "county-roads", "reason": "属县级职责"})
+    desk.matter.unit = "county-roads"
+    await desk.sort(after=HOUR + STEP)
+    await desk.at(4 * HOUR)
+    await desk.record("answer", "已答复处理计划")
+    await desk.finish(5 * HOUR)
+
+
+async def rejected(desk: Desk) -> None:
+    """The first text is sent back; the handler who also holds the right to approve may not approve the own text."""
+    await desk.sort()
+    await desk.at(2 * HOUR)
+    await desk.verify()
+    await desk.at(2.5 * HOUR)
+    statement = await desk.draft("facts")
+    await desk.at(3 * HOUR)
+    await desk.officers.handle(desk.matter, statement, "approver", "reject", {"reason": "请写明完成时间"})
+    await desk.at(3 * HOUR + STEP)
+    text = f"关于“{desk.matter.subject}”，经核实反映属实，将于三日内处理完毕。"
+    await desk.officers.handle(desk.matter, statement, "handler", "revise", {"text": text})
+    await desk.officers.handle(desk.matter, statement, "handler", "submit")
+    said = await desk.approve(statement, 3.5 * HOUR)
+    await desk.finish(said + STEP)
+
+
+async def corrected(desk: Desk) -> None:
+    """The published text is wrong; the office corrects it, and both stay visible."""
+    await desk.sort(kind="status")
+    await desk.at(1.5 * HOUR)
+    await desk.verify()
+    await desk.at(2 * HOUR)
+    statement = await desk.draft("facts")
+    said = await desk.approve(statement, 2 * HOUR)
+    await desk.finish(said + HOUR)
+    await desk.at(DAY + HOUR)
+    text = f"关于“{desk.matter.subject}”，现更正：处理工作将于本周五完成，此前所写日期有误。"
+    correction = {"text": text, "reason": "完成日期写错"}
+    await desk.officers.handle(desk.matter, statement, "spokesperson", "correct", correction)
+
+
+async def withdrawn(desk: Desk) -> None:
+    """The published text concerned another place; it is taken back, and a new one says what holds."""
+    await desk.sort(kind="clarification")
+    await desk.at(1.5 * HOUR)
+    await desk.verify()
+    await desk.at(2 * HOUR)
+    statement = await desk.draft("status")
+    await desk.approve(statement, 2 * HOUR)
+    await desk.at(DAY + HOUR)
+    await desk.officers.handle(desk.matter, statement, "spokesperson", "withdraw", {"reason": "地点有误，另行说明"})
+    await desk.at(DAY + 2 * HOUR)
+    said = await desk.approve(await desk.draft("facts"), DAY + 2 * HOUR)
+    await desk.finish(said + STEP)
+
+
+async def reopened(desk: Desk) -> None:
+    """It comes back on the second day, and is handled again."""
+    await desk.sort()
+    await desk.at(2 * HOUR)
+    await desk.record("answer", "已答复")
+    await desk.finish(3 * HOUR)
+    await desk.at(DAY + 2 * HOUR)
+    await desk.decide("chief", "reopen", {"reason": "同一问题再次出现"})
+    await desk.at(DAY + 4 * HOUR)
+    await desk.record("answer", "已再次到场并答复")
+    await desk.finish(DAY + 5 * HOUR)
+
+
+async def merged(desk: Desk) -> None:
+    """The same matter came to the other office too; the county's chief joins the two."""
+    other = desk.other
+    if other is None:
+        return
+    await desk.sort()
+    await desk.at(HOUR)
+    await desk.decide("chief", "merge", {"into": other.id, "reason": "同一事项，合并办理"}, by="county")
+    other.version += 1  # to take another incident in is a decision on it
+    path = f"/triage/v1/incidents/{desk.matter.id}/follow-up"
+    await desk.officers.ask(
+        desk.matter.unit, "handler", "POST", path, {"text": "再看一次"}, desk.matter.version, refused=409
+    )
+
+
+async def major(desk: Desk, level: str = "major") -> None:
+    """Grave: reported upward and confirmed within the hour, a first word in public within three, facts the same day."""
+    await desk.sort(level)
+    await desk.officers.upward(desk.matter, "duty_officer", "report-upward", {"text": "情况正在核实"})
+    await desk.at(3 * STEP)
+    await desk.officers.upward(desk.matter, "duty_officer", "receipt", by="county")
+    await desk.decide("chief", "instruct", {"text": "请立即到现场，先公布处置情况"})
+    said = await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
+    await desk.at(said + HOUR)
+    await desk.verify()
+    await desk.at(said + HOUR + STEP)
+    said = await desk.approve(await desk.draft("facts"), said + HOUR + STEP, chief=True)
+    await desk.finish(said + STEP)
+    await desk.at(said + 2 * STEP)
+    await desk.record("answer", "已回复办理结果")
+    await desk.look_back(2 * DAY)
+
+
+async def extraordinary(desk: Desk) -> None:
+    """The gravest, in the same way."""
+    await major(desk, "extraordinary")
+
+
+async def major_late(desk: Desk) -> None:
+    """The first word comes after the limit; the report upward was in time."""
+    await desk.sort("major", "status")
+    await desk.officers.upward(desk.matter, "duty_officer", "report-upward")
+    await desk.at(5 * HOUR)
+    await desk.approve(await desk.draft("status"), 5 * HOUR, chief=True)
+
+
+async def major_annulled(desk: Desk) -> None:
+    """The report upward was made on paper in time and entered later: the county's auditor annuls the breach."""
+    await desk.sort("major", "status")
+    await desk.at(3 * STEP)
+    await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
+    await desk.at(4 * HOUR)
+    await desk.officers.upward(desk.matter, "duty_officer", "report-upward", {"text": "九时已书面上报，现补录"})
+    await desk.at(DAY + HOUR)
+    annulment = {"clock": "report_upward", "reason": "已查书面报告原件，时间在时限内"}
+    await desk.officers.upward(desk.matter, "auditor", "annul", annulment, by="county")
+
+
+async def major_silent(desk: Desk) -> None:
+    """Nothing is reported and nothing is said: reminder, then supervision, which the county hears of too."""
+    await desk.sort("major", "answer")
+
+
+async def not_entitled(desk: Desk) -> None:
+    """A handler tries to grade, and somebody decides on a page that is no longer the newest; both are refused."""
+    body = {"level": "general", "reason": "试"}
+    path = f"/triage/v1/incidents/{desk.matter.id}/grade"
+    await desk.at(0 * HOUR)
+    await desk.officers.ask(desk.matter.unit, "handler", "POST", path, body, desk.matter.version, refused=403)
+    await desk.officers.ask(desk.matter.unit, "duty_officer", "POST", path, body, desk.matter.version + 7, refused=412)
+    await told(desk)
+
+
+async def own_text(desk: Desk) -> None:
+    """One person with two roles writes and wants to approve; somebody else has to."""
+    await desk.sort()
+    await desk.at(1.5 * HOUR)
+    await desk.verify()
+    await desk.at(2 * HOUR)
+    officers, both = desk.officers, "handler+approver"
+    text = f"关于“{desk.matter.subject}”，经核实，已安排处理。"
+    body = {"incident_id": desk.matter.id, "kind": "facts", "text": text, "facts": ["inspected"]}
+    made = await officers.ask(desk.matter.unit, both, "POST", "/publish/v1/statements", body)
+    statement = Statement(made["id"], made["version"])
+    await officers.handle(desk.matter, statement, both, "submit")
+    path = f"/publish/v1/statements/{statement.id}/approve"
+    await officers.ask(desk.matter.unit, both, "POST", path, {}, statement.version, refused=409)
+    said = await desk.approve(statement, 2 * HOUR)
+    await desk.finish(said + STEP)
+
+
+async def erased(desk: Desk) -> None:
+    """Answered; later somebody asks that the words of the report be deleted."""
+    await told(desk)
+    await desk.at(2 * DAY + 2 * HOUR)
+    path = f"/ingest/v1/reports/{desk.reports[0]}/erase"
+    await desk.officers.ask(desk.matter.unit, "chief", "POST", path, {"cause": "asked", "reason": "反映人要求"})
+    desk.officers.acts["erase"] += 1
+
+
+Story = Callable[[Desk], Coroutine[Any, Any, None]]
+RARE: tuple[Story, ...] = (
+    extraordinary,
+    major,
+    major_late,
+    major_annulled,
+    major_silent,
+    corrected,
+    withdrawn,
+    rejected,
+    own_text,
+    reopened,
+    returned,
+    transferred,
+    not_entitled,
+    erased,
+    late,
+    answered_after_reminder,
+    untouched,
+)
+"""Told once in each round of reports, on matters of the towns."""
+USUAL: tuple[Story, ...] = (answered, told, told, silent, answered, told, late, told, answered_after_reminder, told)
+"""Told in turn on all other matters."""
