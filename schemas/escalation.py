@@ -17,6 +17,7 @@ class ClockMilestoneReached(Fact):
     """Something happened by which clocks start or are met.
 
     `happened_at` is when it happened, `recorded_at` when it was written down; `event` is the event that says so.
+    `known_at`, of a grading, is the first fact by which the level could be known, where one is on record.
     """
 
     milestone: Code
@@ -27,6 +28,7 @@ class ClockMilestoneReached(Fact):
     level: Code | None = None
     rank: Figure | None = None
     answer_kind: Code | None = None
+    known_at: Instant | None = None
 
 
 @event("clock.started")

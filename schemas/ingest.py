@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Figure, Instant, MediaType, StreamId, Token, UnitCode, Uuid, Words
 
@@ -28,7 +30,7 @@ class ReportReceived(Fact):
     category: Code | None = None
     request: Words | None = None
     reply_ref: Words | None = None
-    masked: dict[Code, Figure] = {}
+    masked: dict[Code, Figure] = Field(default_factory=dict)
     receipt: Digest
 
 

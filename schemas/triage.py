@@ -87,18 +87,25 @@ class IncidentClassified(Fact):
 
 @event("incident.graded")
 class IncidentGraded(Fact):
-    """A person judged how grave the matter is for the public, by the pack in force."""
+    """A person judged how grave the matter is for the public, by the pack in force.
+
+    `known_at` is the time of the first figures by which the pack proposes this level or a higher one.
+    """
 
     level: Code
     rank: Figure
     reason: Words
     proposed: Code | None = None
     rule: Code | None = None
+    known_at: Instant | None = None
 
 
 @event("incident.regraded")
 class IncidentRegraded(Fact):
-    """The level was changed; `previous` was in force until now, and what it owed stays on record."""
+    """The level was changed; `previous` was in force until now, and what it owed stays on record.
+
+    `known_at` is the time of the first figures by which the pack proposes this level or a higher one.
+    """
 
     level: Code
     rank: Figure
@@ -107,6 +114,7 @@ class IncidentRegraded(Fact):
     reason: Words
     proposed: Code | None = None
     rule: Code | None = None
+    known_at: Instant | None = None
 
 
 @event("incident.assigned")

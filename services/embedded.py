@@ -97,9 +97,7 @@ class Embedded:
         await self.log.start()
         for service in SERVICES:
             database = Database(self.settings.data / f"{service.name}.sqlite")
-            self.runtimes[service.name] = Runtime(
-                service, self.settings, database, self.clock, self.log, self.secret
-            )
+            self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", secret=self.secret)
         for runtime in self.runtimes.values():
             ready = asyncio.Event()
@@ -214,5 +212,3 @@ def default_settings(data: Path | None = None, port: int | None = None) -> Setti
     if port is not None:
         named["port"] = port
     return Settings(**named)  # type: ignore[arg-type]
-
-

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy import native
 from tests.kit import substrate
+
+# A busy machine must not fail a property.
+settings.register_profile("huiying", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("huiying")
 
 MARKERS = (
     "requirement(id): the requirement of tests/requirements.txt that the test proves",

@@ -9,21 +9,6 @@ from typing import Any
 
 from schemas import catalogue
 
-PROBLEM = {
-    "title": "Problem",
-    "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What was wrong and what to do."},
-        "field": {"type": "string", "description": "The place in the request."},
-        "version": {"type": "integer", "description": "The newest version, where another one was named."},
-    },
-    "required": ["type", "title", "status", "detail"],
-}
-
 
 def services() -> dict[str, Any]:
     """The joined services by name."""
@@ -40,5 +25,4 @@ def document(service: Any) -> dict[str, Any]:
     database = kernel["database"].Database(Path("never-opened"))
     runtime = kernel["runtime"].Runtime(service, settings, database, clock, None, b"")
     made: dict[str, Any] = kernel["http"].application([runtime], title=f"Huiying {service.name}", secret=b"").openapi()
-    made.setdefault("components", {}).setdefault("schemas", {}).setdefault("Problem", PROBLEM)
     return made

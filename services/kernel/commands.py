@@ -235,4 +235,3 @@ async def _wait_for(runtime: Runtime, stream: str, version: int) -> None:
         if asyncio.get_running_loop().time() > until:
             raise Unavailable(f"{runtime.service.name} has {stream} up to version {reached}, not {version} yet", 2)
         await asyncio.sleep(0.02)
-

@@ -23,7 +23,7 @@ STRIPES = 512
 
 
 class Database:
-    """Engines for writing and reading. On SQLite there is one writer that begins IMMEDIATE, and `query_only` readers."""
+    """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers."""
 
     def __init__(self, url: str | Path) -> None:
         self.is_sqlite = isinstance(url, Path)
@@ -132,7 +132,9 @@ async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mappi
     if not is_sqlite(connection) and len(rows) >= COPY_FROM:
         change = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
         conflict = ", ".join(f'"{name}"' for name in keys)
-        await _unnest(connection, table, rows, f"on conflict ({conflict}) do " + (f"update set {change}" if rest else "nothing"))
+        await _unnest(
+            connection, table, rows, f"on conflict ({conflict}) do " + (f"update set {change}" if rest else "nothing")
+        )
         return
     statement: Any = (sqlite if is_sqlite(connection) else postgresql).insert(table)
     if rest:
@@ -176,7 +178,13 @@ async def _unnest(connection: AsyncConnection, table: Table, rows: Sequence[Mapp
 
 
 def _array(type_: TypeEngine[Any]) -> str:
-    for sort, name in ((BigInteger, "bigint"), (Integer, "integer"), (LargeBinary, "bytea"), (Boolean, "boolean"), (Float, "float8")):
+    for sort, name in (
+        (BigInteger, "bigint"),
+        (Integer, "integer"),
+        (LargeBinary, "bytea"),
+        (Boolean, "boolean"),
+        (Float, "float8"),
+    ):
         if isinstance(type_, sort):
             return f"{name}[]"
     return "text[]"
@@ -194,7 +202,7 @@ async def lock(connection: AsyncConnection, space: str, names: Iterable[str]) ->
     stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in names})
     if stripes:
         statement = text(
-            "select pg_advisory_xact_lock(:space, stripe) from unnest(cast(:stripes as integer[])) stripe order by stripe"
+            "select pg_advisory_xact_lock(:space, n) from unnest(cast(:stripes as integer[])) n order by n"
         )
         number = zlib.crc32(space.encode()) & 0x7FFFFFFF
         await connection.execute(statement, {"space": number, "stripes": stripes})
@@ -204,5 +212,7 @@ def translate(error: DBAPIError) -> Unavailable:
     """The problem that a caller sees when the database fails under a request."""
     detail = str(error.orig).strip().split("\n")[0]
     if "full" in detail or "No space" in detail:
-        return Unavailable("the store has no room left; nothing of the request was kept. Free space, then try again", 30)
+        return Unavailable(
+            "the store has no room left; nothing of the request was kept. Free space, then try again", 30
+        )
     return Unavailable("the store cannot be reached; nothing of the request is known to be kept. Try again", 5)

@@ -87,8 +87,8 @@ class Ctx:
         if not self.may(*roles, units=units):
             where = " or ".join(sorted({unit for unit in units if unit}))
             raise Forbidden(
-                f"to {act} takes the role {' or '.join(roles)} over {where}; "
-                f"you act as {self.actor.post} of {self.actor.unit} with {', '.join(sorted(self.actor.roles)) or 'no role'}",
+                f"to {act} takes the role {' or '.join(roles)} over {where}; you act as {self.actor.post} "
+                f"of {self.actor.unit} with {', '.join(sorted(self.actor.roles)) or 'no role'}",
                 act=act,
             )
 

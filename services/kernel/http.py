@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -31,12 +31,65 @@ from services.kernel.problems import (
 from services.kernel.runtime import Runtime
 
 PROBLEM = "application/problem+json"
+PROBLEM_SCHEMA = {
+    "title": "Problem",
+    "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong and what to do."},
+        "field": {"type": "string", "description": "The place in the request."},
+        "version": {"type": "integer", "description": "The newest version, where another one was named."},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
 MAX_DEPTH = 32
 MAX_BODY = 1_000_000
 AUTHOR_FIELDS = frozenset(
-    "author author_id author_name user user_id username nickname account account_id poster poster_id reporter name "
-    "first_name last_name real_name phone mobile tel email e_mail wechat qq ip ip_address device device_id id_card "
-    "id_number identity profile profile_url avatar petitioner student patient contact gender age address_home".split()
+    {
+        "author",
+        "author_id",
+        "author_name",
+        "user",
+        "user_id",
+        "username",
+        "nickname",
+        "account",
+        "account_id",
+        "poster",
+        "poster_id",
+        "reporter",
+        "name",
+        "first_name",
+        "last_name",
+        "real_name",
+        "phone",
+        "mobile",
+        "tel",
+        "email",
+        "e_mail",
+        "wechat",
+        "qq",
+        "ip",
+        "ip_address",
+        "device",
+        "device_id",
+        "id_card",
+        "id_number",
+        "identity",
+        "profile",
+        "profile_url",
+        "avatar",
+        "petitioner",
+        "student",
+        "patient",
+        "contact",
+        "gender",
+        "age",
+        "address_home",
+    }
 )
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(r"^([a-z]+-[0-9a-f-]{36})@(\d{1,9})$")
@@ -96,7 +149,7 @@ class _StrictRequest(Request):
 class StrictRoute(APIRoute):
     """A route whose JSON is read by `parse_json` within the size limit."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_json = self.body_field is not None
 
@@ -118,12 +171,13 @@ class StrictRoute(APIRoute):
 def router(prefix: str, tag: str) -> APIRouter:
     """A router of a service, with strict bodies and the problems of the design in its OpenAPI."""
     problems: dict[int | str, dict[str, Any]] = {
-        kind.status: {"description": kind.title, "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        kind.status: {
+            "description": kind.title,
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
         for kind in KINDS
     }
-    return APIRouter(
-        prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False
-    )
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False)
 
 
 def problem_response(problem: Problem) -> Response:
@@ -234,9 +288,18 @@ class _Measure:
             metrics.REQUESTS.labels(name, scope["method"], status).observe(time.perf_counter() - began)
 
 
+class _Application(FastAPI):
+    """Brings the schema of problem details, which every operation of `router` names."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {}).setdefault("Problem", PROBLEM_SCHEMA)
+        return document
+
+
 def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> FastAPI:
     """One HTTP application for one service, or for all of them embedded."""
-    app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
+    app = _Application(title=title, version="1", docs_url=None, redoc_url=None)
     app.state.secret = secret
     app.state.runtimes = tuple(runtimes)
 
@@ -263,7 +326,9 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
     @app.exception_handler(Exception)
     async def _defect(request: Request, error: Exception) -> Response:
         log.error("request.failed", path=request.url.path, error=repr(error), exc_info=error)
-        return problem_response(Problem("the service has a defect here; it was logged. Nothing of the request was kept"))
+        return problem_response(
+            Problem("the service has a defect here; it was logged. Nothing of the request was kept")
+        )
 
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
 

@@ -17,6 +17,8 @@ AUDIENCE = "huiying"
 TOKEN_LIFE = timedelta(hours=12)
 MIN_SECRET = 32
 _UNIT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_POST = re.compile(r"[a-z_]{1,60}@[a-z0-9-]{1,64}")
+"""A post, so that no person's name gets into an event as `actor`."""
 
 
 def deployment_secret(settings: Settings) -> bytes:
@@ -64,9 +66,10 @@ def staff_of(secret: bytes, token: str) -> Actor:
         claims = jwt.decode(
             token, secret, [ALGORITHM], audience=AUDIENCE, options={"require": ["exp", "sub", "unit", "roles", "post"]}
         )
-        return Actor(
-            str(claims["post"]), str(claims["unit"]), frozenset(map(str, claims["roles"])), str(claims["sub"])
-        )
+        post, unit = str(claims["post"]), str(claims["unit"])
+        if not (_POST.fullmatch(post) and _UNIT.fullmatch(unit)):
+            raise Unauthenticated("the token names no post like duty_officer@town-east; sign in again")
+        return Actor(post, unit, frozenset(map(str, claims["roles"])), str(claims["sub"]))
     except jwt.ExpiredSignatureError:
         raise Unauthenticated("the token has expired; sign in again") from None
     except jwt.InvalidTokenError:

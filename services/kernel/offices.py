@@ -159,7 +159,10 @@ async def snapshot(
 ) -> Offices:
     """The offices as they stand at `now`, from the service's own views."""
     units_table, assigned_table = metadata.tables["units"], metadata.tables["packs_assigned"]
-    at, units, assigned, basis = instant(now), {}, {}, {}
+    at = instant(now)
+    units: dict[str, Unit | None] = {}
+    assigned: dict[str, str] = {}
+    basis: dict[str, int] = {}
     for row in (await connection.execute(select(units_table).order_by(units_table.c.since))).mappings():
         basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
         if row["since"] <= at:
@@ -178,5 +181,3 @@ async def snapshot(
 
 def _unit(row: Any) -> Unit:
     return Unit(row["unit"], row["kind"], row["name"], row["parent"])
-
-

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import Fact, instant, parse_instant
+from schemas.fields import Fact, Typed, instant, parse_instant
 from schemas.operation import OperationAccessRefused, OperationDiscarded, OperationRedriven
 from services.kernel import database
 from services.kernel.decider import Actor, Ctx
@@ -114,7 +114,7 @@ async def redrive(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reas
     if not await work.redrive(session.connection, session, row):
         raise Rejected(f"the record {id_} fails as before: {row['error']}")
     await _settle(session, work, id_, "redriven")
-    await record(session, ctx, OperationRedriven(quarantine=id_, reason=reason))
+    await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
 
 
 async def discard(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:
@@ -122,7 +122,7 @@ async def discard(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reas
     row = await _open(session.connection, work, id_)
     await work.pass_over(session.connection, session, row)
     await _settle(session, work, id_, "discarded")
-    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=reason))
+    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=Typed(text=reason)))
 
 
 async def _open(connection: AsyncConnection, work: "UnitOfWork", id_: str) -> Any:

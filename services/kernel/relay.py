@@ -67,7 +67,7 @@ class Relay:
             partition = Partition(row.topic, row.partition)
             value = values.get(row.event_id or row.ref)
             size = len(value or b"") + len(row.key) + 100
-            if partition in full or sizes.get(partition, 0) + size > BATCH_BYTES and partition in batches:
+            if partition in full or (sizes.get(partition, 0) + size > BATCH_BYTES and partition in batches):
                 full.add(partition)
                 continue
             sizes[partition] = sizes.get(partition, 0) + size
@@ -93,8 +93,10 @@ class Relay:
         refs = [row.ref for row in rows if row.ref]
         values: dict[str, bytes | None] = dict.fromkeys(refs)
         if ids:
-            found = await connection.execute(select(events.c.event_id, events.c.bytes).where(events.c.event_id.in_(ids)))
-            values.update({id_: bytes_ for id_, bytes_ in found})
+            found = await connection.execute(
+                select(events.c.event_id, events.c.bytes).where(events.c.event_id.in_(ids))
+            )
+            values.update((row.event_id, row.bytes) for row in found)
         if refs:
             found = await connection.execute(select(contents).where(contents.c.ref.in_(refs)))
             for row in found:

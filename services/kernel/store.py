@@ -206,9 +206,7 @@ class Session:
         for table, changed, gone in folded:
             await _write_view(connection, table, changed, gone)
 
-    async def fold(
-        self, views: Iterable[View], events: Sequence[Event]
-    ) -> list[tuple[Any, list[Row], list[Key]]]:
+    async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
         """The rows of each view after the events: locked, read and folded, not yet written."""
         touched: list[tuple[View, dict[Key, list[Event]]]] = []
         for view in views:
@@ -219,7 +217,10 @@ class Session:
             if by_key:
                 touched.append((view, by_key))
         names = [
-            f"{view.table.name}|{'|'.join(map(str, key))}" for view, keys in touched if not view.one_stream for key in keys
+            f"{view.table.name}|{'|'.join(map(str, key))}"
+            for view, keys in touched
+            if not view.one_stream
+            for key in keys
         ]
         await database.lock(self.connection, "view", names)
         folded = []
@@ -288,17 +289,19 @@ async def read_rows(connection: AsyncConnection, view: View, keys: Iterable[Key]
     found: dict[Key, Row] = {}
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        if len(columns) == 1:
-            condition = columns[0].in_([key[0] for key in part])
-        else:
-            condition = tuple_(*columns).in_(part)
+        one = len(columns) == 1
+        condition = columns[0].in_([key[0] for key in part]) if one else tuple_(*columns).in_(part)
         for row in (await connection.execute(select(view.table).where(condition))).mappings():
             found[tuple(row[column.name] for column in columns)] = dict(row)
     return found
 
 
-async def _write_view(connection: AsyncConnection, table: Any, changed: Sequence[Mapping[str, Any]], gone: Sequence[Key]) -> None:
+async def _write_view(
+    connection: AsyncConnection, table: Any, changed: Sequence[Mapping[str, Any]], gone: Sequence[Key]
+) -> None:
     await database.upsert(connection, table, changed)
     for key in gone:
         columns = table.primary_key.columns
-        await connection.execute(delete(table).where(*(column == part for column, part in zip(columns, key, strict=True))))
+        await connection.execute(
+            delete(table).where(*(column == part for column, part in zip(columns, key, strict=True)))
+        )

@@ -28,4 +28,4 @@ class View:
     apply: Callable[[Key, Row | None, Event], Row | None]
     """The row after the event; None for no row. Pure."""
     one_stream: bool = False
-    """Whether each row listens to one stream alone. Then the stream's own versions keep writers apart, without a lock."""
+    """Whether each row listens to one stream alone: then the stream's versions keep writers apart, without a lock."""

@@ -469,7 +469,9 @@ class UnitOfWork:
             cursor.version, cursor.digest = event.version, event.digest
         cursor.blocked = "gap"
         intake.changed.add(event.stream)
-        self.drain(intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"]))
+        self.drain(
+            intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
+        )
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
         await self._write(connection, intake)
 
@@ -503,4 +505,3 @@ class UnitOfWork:
                     await self._write(connection, intake)
                     freed += len(intake.accepted)
         return freed
-

@@ -34,9 +34,7 @@ def deployed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploye
         yield made
 
 
-@pytest.fixture(
-    params=["embedded", pytest.param("deployed", marks=[pytest.mark.kafka, pytest.mark.postgres])]
-)
+@pytest.fixture(params=["embedded", pytest.param("deployed", marks=[pytest.mark.kafka, pytest.mark.postgres])])
 def world(request: pytest.FixtureRequest) -> World:
     """Each of the two in turn."""
     made: World = request.getfixturevalue(f"{request.param}_world")

@@ -106,7 +106,9 @@ def test_c3_c4_the_relay_dies_around_the_log(world: World_, point: str, copies: 
     world.check()
 
 
-COMMIT = pytest.mark.parametrize("point", [pytest.param("work.before_commit", id="c6"), pytest.param("work.committed", id="c7")])
+COMMIT = pytest.mark.parametrize(
+    "point", [pytest.param("work.before_commit", id="c6"), pytest.param("work.committed", id="c7")]
+)
 
 
 @COMMIT
@@ -167,7 +169,8 @@ def test_c8_a_consumer_that_is_told_to_stop_in_the_middle_of_a_transaction_loses
         with psycopg.connect(url, autocommit=True) as seeing:
             until(
                 lambda: seeing.execute(
-                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'UPDATE consumer_offset%'"
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+                    "and query like 'UPDATE consumer_offset%'"
                 ).fetchone()[0],
                 "the consumer waits inside its transaction",
             )

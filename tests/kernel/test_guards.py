@@ -1,4 +1,4 @@
-"""Each guard of the unit of work, on and off: with it off the same history comes out wrong, so the guard is what holds."""
+"""Each guard of the unit of work, on and off: with it off the same history comes out wrong."""
 
 import asyncio
 from collections.abc import AsyncIterator

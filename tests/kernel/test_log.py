@@ -42,7 +42,9 @@ def _kafka_settings() -> Settings:
     return Settings(kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}", partitions=PARTITIONS)
 
 
-@pytest.fixture(params=[embedded, pytest.param(aiokafka, marks=pytest.mark.kafka), pytest.param(faust, marks=pytest.mark.kafka)])
+@pytest.fixture(
+    params=[embedded, pytest.param(aiokafka, marks=pytest.mark.kafka), pytest.param(faust, marks=pytest.mark.kafka)]
+)
 async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventLog]:
     made: EventLog = await request.param(tmp_path)
     await made.start()
@@ -75,7 +77,9 @@ class Taker:
 
 
 @asynccontextmanager
-async def consuming(log: EventLog, taker: Taker, *topics: str, group: str = "triage") -> AsyncIterator[asyncio.Task[None]]:
+async def consuming(
+    log: EventLog, taker: Taker, *topics: str, group: str = "triage"
+) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(log.consume(group, topics, taker.offsets, taker.handle))
     try:
         yield task

@@ -1,4 +1,4 @@
-"""The relay: nothing is lost or out of order, whatever crashes; a row that becomes visible late is sent all the same."""
+"""The relay: nothing is lost or out of order, whatever crashes; a row that shows late is sent all the same."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from schemas.envelope import Event
+from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
 from services.kernel import operations
 from services.kernel.log import Record
 from services.kernel.runtime import Runtime
@@ -17,7 +18,6 @@ from services.kernel.store import Session
 from services.kernel.work import LostPartition, SkippedOffset, UnitOfWork
 from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, runtime, stored
-from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
 
 DIGEST = "ab" * 32
 
@@ -199,7 +199,9 @@ async def test_data_that_breaks_its_schema_parks_its_stream(triage: Runtime) -> 
     assert after["counts"] == [("county", 5)]
 
 
-async def test_an_unknown_type_waits_for_a_version_that_knows_it(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_type_waits_for_a_version_that_knows_it(
+    triage: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from schemas import catalogue
 
     work, events = UnitOfWork(triage), report(1, 2)

@@ -41,8 +41,13 @@ def receive(state: int, command: Any, ctx: Ctx) -> Decided:
         digest = ctx.keyed("matter", command.text)
         return [
             ReportReceived(
-                unit=command.unit, channel="board", discovered_at=ctx.now, subject=command.text[:20], text=command.text,
-                matter=digest, receipt=digest,
+                unit=command.unit,
+                channel="board",
+                discovered_at=ctx.now,
+                subject=command.text[:20],
+                text=command.text,
+                matter=digest,
+                receipt=digest,
             )
         ]
     return [ReportErased(refs=command)]
@@ -89,5 +94,8 @@ def triage() -> Service:
     table = Table("report_counts", metadata, Column("unit", key(), primary_key=True), Column("reports", Integer))
     return replace(
         Service("triage", metadata, {"incident": INCIDENT}),
-        views=(View(table, _keys, _apply),), consumes=("ingest.report",), contents=("ingest",), react=react,
+        views=(View(table, _keys, _apply),),
+        consumes=("ingest.report",),
+        contents=("ingest",),
+        react=react,
     )

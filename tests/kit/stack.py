@@ -135,7 +135,9 @@ class World:
         if not self.key:
             with self.client("ingest", "admin", unit="city") as admin:
                 answer = until(
-                    lambda: (r := admin.post("/ingest/v1/keys", json={"unit": "city", "scope": "ingest"})).is_success and r,
+                    lambda: (
+                        (r := admin.post("/ingest/v1/keys", json={"unit": "city", "scope": "ingest"})).is_success and r
+                    ),
                     "ingest gives a key",
                 )
             self.key = answer.json()["key"]
@@ -157,7 +159,9 @@ class World:
             )
         return dict(found[0])
 
-    def verb(self, incident: str, name: str, body: Mapping[str, Any], *roles: str, unit: str = "county") -> httpx.Response:
+    def verb(
+        self, incident: str, name: str, body: Mapping[str, Any], *roles: str, unit: str = "county"
+    ) -> httpx.Response:
         """A staff verb on an incident at its newest version."""
         with self.client("triage", *roles, unit=unit) as client:
             version = client.get(f"/triage/v1/incidents/{incident}").json()["version"]
@@ -171,7 +175,9 @@ class World:
         with self.client("audit", "auditor", unit="city") as client:
             cursor = None
             while True:
-                page = client.get("/audit/v1/events", params={**filters, "limit": 500, **({"cursor": cursor} if cursor else {})})
+                page = client.get(
+                    "/audit/v1/events", params={**filters, "limit": 500, **({"cursor": cursor} if cursor else {})}
+                )
                 page.raise_for_status()
                 found += page.json()["items"]
                 cursor = page.json()["next"]
@@ -188,7 +194,11 @@ class World:
         """The command line."""
         return subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments],
-            env=self.environment, capture_output=True, text=True, timeout=limit, check=False,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
         )
 
     def check(self) -> None:
@@ -199,7 +209,13 @@ class World:
 
 def report(text: str, unit: str = "town-east") -> dict[str, Any]:
     """A report's body."""
-    return {"unit": unit, "channel": "board", "subject": text[-60:], "text": text, "discovered_at": "2026-01-05T09:00:00+08:00"}
+    return {
+        "unit": unit,
+        "channel": "board",
+        "subject": text[-60:],
+        "text": text,
+        "discovered_at": "2026-01-05T09:00:00+08:00",
+    }
 
 
 class EmbeddedWorld(World):
@@ -218,7 +234,7 @@ class EmbeddedWorld(World):
         return f"http://127.0.0.1:{self.port}"
 
     def ready(self, part: str) -> None:
-        until(lambda: self._answers(), f"the server is ready\n{self.logs()}")
+        until(self._answers, f"the server is ready\n{self.logs()}")
 
     def _answers(self) -> bool:
         assert self.processes["up"].poll() is None, f"the server ended\n{self.logs()}"
@@ -256,7 +272,10 @@ class DeployedWorld(World):
     def ready(self, part: str) -> None:
         service, _, kind = part.partition(".")
         if kind == "api":
-            until(lambda: httpx.get(f"{self.url(service)}/readyz", timeout=5).status_code == 200, f"{part} is ready\n{self.logs()}")
+            until(
+                lambda: httpx.get(f"{self.url(service)}/readyz", timeout=5).status_code == 200,
+                f"{part} is ready\n{self.logs()}",
+            )
 
     def part(self, service: str, part: str) -> str:
         """The process that does this work."""

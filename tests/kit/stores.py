@@ -56,7 +56,9 @@ async def stored(made: Runtime) -> list[Event]:
         return [Event.parse(bytes_) for (bytes_,) in found]
 
 
-def as_records(events: Sequence[Event | bytes], topic: str = "ingest.report", start: int = 0, partition: int = 0) -> list[Record]:
+def as_records(
+    events: Sequence[Event | bytes], topic: str = "ingest.report", start: int = 0, partition: int = 0
+) -> list[Record]:
     """Consecutive records of one partition."""
     values = [event.bytes if isinstance(event, Event) else event for event in events]
     return [Record(topic, partition, start + index, b"key", value) for index, value in enumerate(values)]

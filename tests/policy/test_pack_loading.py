@@ -27,7 +27,10 @@ def changed(old: str, new: str) -> str:
     return COUNTY.replace(old, new, 1)
 
 
-@pytest.fixture(scope="module", params=sorted({*POLICIES.glob("*.yaml")} - {POLICIES / "units.yaml"}), ids=lambda path: path.stem)
+PACKS = sorted({*POLICIES.glob("*.yaml")} - {POLICIES / "units.yaml"})
+
+
+@pytest.fixture(scope="module", params=PACKS, ids=lambda path: path.stem)
 def pack(request: pytest.FixtureRequest) -> LoadedPack:
     return load_pack(request.param)
 

@@ -71,7 +71,7 @@ class EventLog(Protocol):
         ...
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
-        """Hands records on until cancelled: per partition in order, from the database's offset, one batch at a time.
+        """Hands records on until cancelled: per partition in order, from the database's offset, a batch at a time.
 
         Raises what `handle` raises, and `OffsetOutOfRange`; then the process ends and starts again from the database.
         """
@@ -81,7 +81,7 @@ def check_range(partition: Partition, wanted: int, first: int, end: int) -> None
     """Raises `OffsetOutOfRange` with what to do unless the topic holds the offset, or ends there."""
     if not first <= wanted <= end and not (wanted < first == 0):
         raise OffsetOutOfRange(
-            f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, but the topic holds "
-            f"{first} to {end}. Records were lost or the topic was made anew: let the owner write its events again with "
+            f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, "
+            f"but the topic holds {first} to {end}. Records were lost or the topic was made anew: let the owner write its events again with "
             f"`huiying resend --all`, then set this consumer back with `huiying resend --rewind {partition.topic}`"
         )

@@ -79,9 +79,8 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     class Transport(driver.Transport):
         """Faust's Kafka transport with the consumer above."""
 
-        Consumer: Any = None
-
-    Transport.Consumer = Consumer
+    # The base declares the class of its consumer as `Consumer`.
+    setattr(Transport, "Consumer", Consumer)  # noqa: B010
     app.transport = Transport(app.conf.broker_consumer, app)
     return app
 
@@ -115,7 +114,7 @@ async def _hand_on(topic: str, events: Sequence[Any], handle: Handle) -> None:
             await handle(records)
     except asyncio.CancelledError:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001, whatever it was: Faust would acknowledge the event
         log.critical("consumer.stops", topic=topic, error=repr(error))
         os._exit(EXIT_LOST)
 

@@ -95,9 +95,11 @@ class KafkaLog:
                     batch = producer.create_batch()
                     for key, value in records:
                         if batch.append(key=key, value=value, timestamp=None) is None:
-                            raise ValueError(f"the records for {partition} do not fit one batch")
+                            raise ValueError(f"the records for {partition} do not fit one batch")  # noqa: TRY301
                     batch.close()
-                    acks.append(await producer.send_batch(batch, self.name(partition.topic), partition=partition.number))
+                    acks.append(
+                        await producer.send_batch(batch, self.name(partition.topic), partition=partition.number)
+                    )
                 await asyncio.gather(*acks)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._drop_producer()
@@ -241,7 +243,7 @@ class KafkaLog:
             await consumer.stop()
 
 
-class _StartAtDatabase(ConsumerRebalanceListener):
+class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
     """Sets each assigned partition to the database's offset; aiokafka swallows what is raised here, so it is kept."""
 
     def __init__(self, consumer: AIOKafkaConsumer, names: Mapping[str, str], offsets: Offsets) -> None:
@@ -261,7 +263,7 @@ class _StartAtDatabase(ConsumerRebalanceListener):
                 place = places[partition]
                 check_range(partition, wanted, firsts[place], ends[place])
                 self._consumer.seek(place, wanted)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001, kept for the consumer to raise
             self.failed = error
 
 

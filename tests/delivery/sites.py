@@ -1,0 +1,159 @@
+"""What several delivery tests need besides the worlds: supervised services, topics at hand, one service taken by hand."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from services import serve
+from services.kernel import process
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store import partition_of
+from tests.kit import substrate
+from tests.kit.stack import SERVICES, DeployedWorld, World, until
+
+T = TypeVar("T")
+PARTITIONS = 4
+
+
+class SupervisedWorld(DeployedWorld):
+    """Five services as `huiying serve X` runs them: what ends is started again, as in a deployment."""
+
+    parts = SERVICES
+
+    def command(self, part: str) -> list[str]:
+        return [sys.executable, "-m", "services.cli", "serve", part]
+
+    def own(self, part: str) -> dict[str, str]:
+        return {"HUIYING_PORT": str(self.ports[part])}
+
+    def ready(self, part: str) -> None:
+        until(lambda: self.readiness(part).status_code == 200, f"{part} is ready\n{self.logs()}")
+
+    def readiness(self, service: str) -> httpx.Response:
+        """What `/readyz` answers."""
+        return httpx.get(f"{self.url(service)}/readyz", timeout=5)
+
+    def stop(self) -> None:
+        for supervisor in self.processes.values():
+            if supervisor.poll() is None:
+                supervisor.terminate()
+        for supervisor in self.processes.values():
+            supervisor.wait(40)
+
+
+@contextlib.contextmanager
+def supervised(folder: Path, database: str, kafka: str, **environment: str) -> Iterator[SupervisedWorld]:
+    """A running supervised world."""
+    folder.mkdir(parents=True, exist_ok=True)
+    world = SupervisedWorld(folder, database, kafka, **environment)
+    try:
+        for part in world.parts:
+            world.start(part)
+        for part in world.parts:
+            world.ready(part)
+        yield world
+    finally:
+        world.stop()
+
+
+def database(world: World, service: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection of the test's own to a service's database, with autocommit."""
+    return psycopg.connect(substrate.plain_url(world.environment["HUIYING_DATABASE"], service), autocommit=True)
+
+
+def settings(world: World) -> Settings:
+    """The settings that a world's processes run with."""
+    named = {name.removeprefix("HUIYING_").lower(): value for name, value in world.environment.items() if name.startswith("HUIYING_")}
+    return Settings(**named)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def by_hand(world: World, service: str) -> Any:
+    """A service of a deployed world in this process, whose consumer is not running: `take` is its consumer."""
+    made = serve.runtime(service, settings(world).model_copy(update={"consumer": "aiokafka"}))
+    try:
+        yield made
+    finally:
+        await made.log.stop()
+        await made.database.close()
+
+
+async def take(runtime: Runtime, *topics: str) -> None:
+    """Takes in what these topics hold, one topic after the other, by the service's own unit of work."""
+    work = process.unit_of_work(runtime)
+    for topic in topics:
+        ends = await runtime.log.ends([topic])
+        begins = await work.offsets(list(ends))
+        for partition, end in ends.items():
+            async for records in runtime.log.read(partition, begins[partition], end):
+                await work.handle(records)
+
+
+# topics
+
+
+def on_kafka(world: World, work: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
+    """Runs something with an administrator of the world's brokers."""
+
+    async def run() -> T:
+        admin = AIOKafkaAdminClient(bootstrap_servers=world.environment["HUIYING_KAFKA"])
+        await admin.start()
+        try:
+            return await work(admin)
+        finally:
+            await admin.close()
+
+    return asyncio.run(run())
+
+
+def write(world: DeployedWorld, topic: str, records: Mapping[int, list[bytes | None]]) -> None:
+    """Writes values straight to a topic, by partition: what no service of ours would write."""
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=world.environment["HUIYING_KAFKA"], acks="all")
+        await producer.start()
+        try:
+            for partition, values in records.items():
+                for value in values:
+                    await producer.send_and_wait(f"{world.prefix}.{topic}", value, key=b"foreign", partition=partition)
+        finally:
+            await producer.stop()
+
+    asyncio.run(run())
+
+
+def read(world: DeployedWorld, topic: str) -> list[bytes | None]:
+    """Every value of a topic, partition by partition."""
+
+    async def run() -> list[bytes | None]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=world.environment["HUIYING_KAFKA"], group_id=None)
+        await consumer.start()
+        found: list[bytes | None] = []
+        try:
+            places = [TopicPartition(f"{world.prefix}.{topic}", number) for number in range(PARTITIONS)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            for place in places:
+                consumer.seek(place, 0)
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found += [record.value for record in records]
+        finally:
+            await consumer.stop()
+        return found
+
+    return asyncio.run(run())
+
+
+def place(stream: str) -> int:
+    """The partition of a stream that is its own key."""
+    return partition_of(stream, PARTITIONS)

@@ -1,0 +1,135 @@
+"""A store is put back from an older backup while its topics, and the others, have gone on (C22)."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import embedded
+from services.kernel import recovery
+from services.kernel.runtime import Runtime
+from tests.delivery import sites
+from tests.kit.stack import DeployedWorld, EmbeddedWorld, World, report, until
+from tests.kit.stores import rows
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def parts(world: World, service: str) -> list[str]:
+    """The processes that must be down while a service's store is put back."""
+    return ["up"] if isinstance(world, EmbeddedWorld) else [f"{service}.api", f"{service}.consumer"]
+
+
+def query(world: World, service: str, statement: str) -> list[tuple[Any, ...]]:
+    """Rows of a service's database."""
+    if isinstance(world, EmbeddedWorld):
+        with contextlib.closing(sqlite3.connect(world.folder / "data" / f"{service}.sqlite", timeout=30)) as found:
+            return list(found.execute(statement))
+    with sites.database(world, service) as connection:
+        return list(connection.execute(statement))
+
+
+def positions(world: World) -> dict[str, int]:
+    """Where each event stands in audit."""
+    return dict(query(world, "audit", "select event_id, position from timeline"))
+
+
+def refuse(world: World, service: str) -> None:
+    """An act without the right to it: an event on the service's operation stream of the day."""
+    path, body = {
+        "ingest": ("/ingest/v1/keys", {"unit": "county", "scope": "ingest"}),
+        "triage": ("/triage/v1/incidents/{}/classify", {"answer_kind": "answer"}),
+    }[service]
+    with world.client(service, "verifier") as client:
+        if "{}" in path:
+            id_ = client.get("/triage/v1/incidents").json()["items"][0]
+            found = client.post(path.format(id_["id"]), json=body, headers={"If-Match": str(id_["version"])})
+        else:
+            found = client.post(path, json=body)
+    assert found.status_code == 403, found.text
+
+
+def settled(world: World, *reports: str) -> None:
+    for id_ in reports:
+        world.incident(id_)
+    world.check()
+
+
+@pytest.mark.parametrize("service", ["audit", "ingest", "triage"])
+def test_c22_an_older_backup_takes_back_what_came_since_and_goes_on(world: World, service: str, tmp_path: Path) -> None:
+    """Audit regains identical positions; an owner takes its events from its topic before it writes another one."""
+    before = [world.post(f"{service} before {n}").json()["report_id"] for n in range(3)]
+    settled(world, *before)
+    assert world.run("backup", "--to", str(tmp_path / "copy")).returncode == 0
+    after = [world.post(f"{service} after {n}").json()["report_id"] for n in range(3)]
+    incident = world.incident(before[0])["id"]
+    assert world.verb(incident, "grade", {"level": "general", "reason": "small"}, "duty_officer").status_code == 200
+    refuse(world, "ingest")
+    refuse(world, "triage")
+    settled(world, *after)
+    known = positions(world)
+    for part in parts(world, service):
+        world.kill(part)
+    done = world.run("restore", "--from", str(tmp_path / "copy"), "--service", service)
+    assert done.returncode == 0, done.stderr
+    assert len(positions(world)) < len(known) or service != "audit"
+    for part in parts(world, service):
+        world.start(part)
+    for part in parts(world, service):
+        world.ready(part)
+    until(lambda: positions(world).items() >= known.items(), f"audit holds every event where it stood\n{world.logs()}")
+    # The owner goes on writing on the very streams that were rolled back.
+    regraded = world.verb(incident, "grade", {"level": "major", "reason": "grew"}, "duty_officer")
+    assert regraded.status_code == 200, regraded.text
+    refuse(world, "ingest")
+    refuse(world, "triage")
+    settled(world, world.post(f"{service} later").json()["report_id"])
+    assert positions(world).items() >= known.items()
+    taken_back = world.events(type="huiying.operation.recovered.v1")
+    assert any(event["source"].endswith(f"/{service}") for event in taken_back), taken_back
+
+
+async def no_recovery(runtime: Runtime) -> int:
+    """The guard switched off: the owner serves from its older store at once."""
+    return 0
+
+
+@pytest.mark.parametrize("guard", [recovery.recover, no_recovery])
+async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Any
+) -> None:
+    settings = embedded.default_settings(tmp_path / "data")
+    copy = tmp_path / "triage.sqlite"
+
+    async def grade(here: embedded.Embedded, incident: str, level: str, version: int) -> int:
+        async with here.client(here.token("county", "duty_officer")) as client:
+            answer = await client.post(
+                f"/triage/v1/incidents/{incident}/grade",
+                json={"level": level, "reason": "as it stands"},
+                headers={"If-Match": str(version)},
+            )
+        await here.settle()
+        return answer.status_code
+
+    async with embedded.running(settings) as here:
+        async with here.client(here.token("county", "duty_officer")) as client:
+            id_ = (await client.post("/ingest/v1/reports", json=report("a matter"))).json()["report_id"]
+            await here.settle()
+            found = await client.get("/triage/v1/incidents", params={"report_id": id_})
+            incident = found.json()["items"][0]["id"]
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "triage.sqlite")) as reading:
+            with contextlib.closing(sqlite3.connect(copy)) as writing:
+                reading.backup(writing)
+        assert await grade(here, incident, "general", 0) == 200
+    for end in ("-wal", "-shm"):
+        (tmp_path / "data" / f"triage.sqlite{end}").unlink(missing_ok=True)
+    copy.replace(tmp_path / "data" / "triage.sqlite")
+    monkeypatch.setattr(recovery, "recover", guard)
+    async with embedded.running(settings) as here:
+        held = guard is recovery.recover
+        assert await grade(here, incident, "major", 0) == (412 if held else 200)
+        for service in ("escalation", "publish", "audit"):
+            aside = await rows(here.runtimes[service], "quarantine", "stream_id", "version", "reason")
+            assert aside == ([] if held else [(incident, 3, "fork")])
