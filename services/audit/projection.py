@@ -31,17 +31,6 @@ BATCH = 2000
 """Events in one transaction."""
 AIM_SECONDS = 0.1
 """The least time between two looks at the ends of the topics, where those are on brokers; embedded it costs nothing."""
-LIMITS = (
-    ("type", 100),
-    ("subject", 64),
-    ("source", 200),
-    ("partitionkey", 64),
-    ("actor", 130),
-    ("unit", 64),
-    ("correlationid", 64),
-)
-"""Attributes that have a column, and how long they may be; longer ones are no event of this system."""
-MAX_VERSION = 2**31 - 1
 SEQUENCED = catalogue.type_of(LogSequenced)
 LINKING = frozenset(catalogue.type_of(model) for model in (IncidentOpened, IncidentReportAttached, IncidentAbsorbed))
 ERASED = catalogue.type_of(ReportErased)
@@ -74,13 +63,7 @@ class AuditWork(UnitOfWork):
         await super().handle(records)
 
     def read(self, event: Event) -> None:
-        """Only what a column holds is judged; data stays unread."""
-        for name, limit in LIMITS:
-            value = event.attributes.get(name)
-            if value is not None and (type(value) is not str or len(value) > limit or "\x00" in value):
-                raise Undecodable(f"{name} is not a text of at most {limit} characters")
-        if event.version > MAX_VERSION:
-            raise Undecodable(f"streamversion is above {MAX_VERSION}")
+        """Nothing is judged: data stays unread, a type that nobody knows is kept like any other."""
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
         """Compares every version that was taken in before, not the last one alone."""
@@ -267,7 +250,7 @@ def _row(position: int, event: Event) -> dict[str, Any]:
 
 
 def linked(event: Event) -> Iterable[tuple[str, str]]:
-    """(incident, stream) pairs that the event says belong together."""
+    """(incident, stream) pairs that the event says belong together; an incident belongs to itself."""
     if event.correlation:
         yield event.correlation, event.stream
     if event.type in LINKING:

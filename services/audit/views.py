@@ -50,8 +50,9 @@ LINKS = Table(
     Column("incident_id", key(), primary_key=True),
     Column("stream_id", key(), primary_key=True),
     Column("position", BigInteger, nullable=False),
+    Index("ix_links_stream", "stream_id"),
 )
-"""Which streams belong to an incident, and the position from which on that is known."""
+"""Which streams, its own among them, belong to an incident, and the position from which on that is known."""
 SIZES = Table(
     "sizes",
     METADATA,
@@ -196,6 +197,6 @@ async def event(connection: AsyncConnection, event_id: str, size: int) -> Any:
 
 
 async def incidents_of(connection: AsyncConnection, stream: str, size: int) -> Sequence[str]:
-    """The incidents that a stream belongs to by itself, without what absorbed them."""
+    """The incidents that a stream belongs to, itself if it is one."""
     chosen = select(LINKS.c.incident_id).where(LINKS.c.stream_id == stream, LINKS.c.position < size)
     return (await connection.execute(chosen.order_by(LINKS.c.incident_id))).scalars().all()

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.audit.world import World
+from tests.kit import substrate
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Audit, started, with the units placed."""
-    world = World(tmp_path)
+    template = substrate.new_databases("t", services=("audit",)) if request.param == "postgres" else ""
+    world = World(tmp_path, template.format(service="audit"))
     await world.start()
     await world.units()
     yield world
     await world.stop()
+    if template:
+        substrate.drop_databases(template)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-import pytest
 from sqlalchemy import select
 
 from schemas import catalogue
@@ -17,6 +16,7 @@ from services.audit import summaries
 from services.audit.projection import AuditWork
 from services.audit.views import LOG
 from services.kernel.log import Partition, Record
+from services.kernel.store import partition_of
 from tests.audit.test_timeline import matter
 from tests.audit.world import START, World, id_of, received, words
 
@@ -100,15 +100,12 @@ async def test_a_gap_is_waited_for(world: World) -> None:
     assert await world.rows("parked", "version") == []
 
 
-@pytest.mark.parametrize(
-    "attribute", [{"type": "x" * 101}, {"unit": 7}, {"correlationid": "a\x00"}, {"actor": "b" * 131}]
-)
-async def test_an_envelope_that_no_column_holds_parks_its_stream_alone(world: World, attribute: dict[str, Any]) -> None:
-    bad = changed(world.event("ingest", id_of("report", "bad"), received(), unit="county"), **attribute)
+async def test_what_is_no_event_is_set_aside_and_the_partition_goes_on(world: World) -> None:
     good = world.event("ingest", id_of("report", "good"), received(), unit="county")
-    await world.send(bad, good)
+    place = Partition(good.topic, partition_of(good.partitionkey, world.settings.partitions))
+    await world.log.append({place: [(b"a", b"{}"), (b"b", b"\xff"), (b"c", None), (b"d", good.bytes)]})
     await world.take()
-    assert await world.rows("quarantine", "reason", "stream_id") == [("poison", bad.stream)]
+    assert [reason for (reason,) in await world.rows("quarantine", "reason")] == ["undecodable"] * 3
     assert [stream for _, stream in await world.rows("timeline", "position", "stream_id")][4:] == [good.stream]
 
 

@@ -176,6 +176,7 @@ async def test_complete_until_never_goes_back_and_waits_for_what_is_on_the_topic
     assert at_half["complete_until"] == complete
 
 
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 async def test_a_restored_audit_gives_every_event_its_old_position(world: World) -> None:
     incident = await matter(world)
     await world.take()

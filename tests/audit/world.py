@@ -56,8 +56,8 @@ def received(text: str = "road", unit: str = "town-east") -> ReportReceived:
 class World:
     """Writes events and lets audit take them in, a minute of time an event."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.now = folder, START
+    def __init__(self, folder: Path, database: str = "") -> None:
+        self.folder, self.now, self.database = folder, START, database
         self.settings = Settings(data=folder, partitions=3)
         self.log = EmbeddedLog(folder / "log.sqlite", 3)
         self.heads: dict[str, Event] = {}
@@ -66,7 +66,7 @@ class World:
     async def start(self) -> None:
         """Opens audit as a process does: tables, recovery, what was planned."""
         await self.log.start()
-        database = Database(self.folder / "audit.sqlite")
+        database = Database(self.database or self.folder / "audit.sqlite")
         self.runtime = Runtime(SERVICE, self.settings, database, Clock(), self.log, SECRET)
         self.runtime.clock.now = lambda: self.now  # type: ignore[method-assign]
         await process.prepare(self.runtime)

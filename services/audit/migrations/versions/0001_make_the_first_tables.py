@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", "stream_id", name=op.f("pk_links")),
     )
+    op.create_index("ix_links_stream", "links", ["stream_id"], unique=False)
     op.create_table(
         "outbox",
         sa.Column("seq", serial(), autoincrement=True, nullable=False),
