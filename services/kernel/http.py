@@ -356,7 +356,14 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
-        """Prometheus' text format."""
+        """Prometheus' text format; what waits for a person is read from the stores, whichever process put it there."""
+        for runtime in runtimes:
+            try:
+                waiting = await runtime.attention()
+            except (DBAPIError, OSError):
+                continue
+            for kind, count in waiting.items():
+                metrics.ATTENTION.labels(runtime.service.name, kind).set(count)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for runtime in runtimes:

@@ -8,5 +8,6 @@ DUPLICATES = Counter("huiying_events_duplicate", "Records that had been taken in
 QUARANTINED = Counter("huiying_records_quarantined", "Records set aside", ["service", "reason"])
 PARKED = Counter("huiying_events_parked", "Events that wait for their stream", ["service", "reason"])
 RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
+ATTENTION = Gauge("huiying_attention", "Records in quarantine and parked streams", ["service", "kind"])
 OUTBOX = Gauge("huiying_outbox_rows", "Records that wait for the event log", ["service"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])
