@@ -1,0 +1,7 @@
+"""The figures: what the system reaches, each beside a floor that is measured in the same run on the same machine.
+
+    python -m benchmarks [NAME…] [--runs N] [--json FILE]
+
+A figure and its floor take turns, so that what else the machine does weighs on both; what counts is the median of
+their ratios. Nothing here is a test: no figure fails a build.
+"""

@@ -1,0 +1,123 @@
+"""Services on PostgreSQL and Kafka for measuring, and the bare COPY that they are held against."""
+
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Table
+
+from services.kernel import identity
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log.kafka import KafkaLog
+from services.kernel.runtime import Runtime
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+from tests.kit import substrate
+
+SECRET = b"a secret of the benchmarks, long enough"
+UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}
+KEPT = frozenset({"units", "packs_assigned", "api_keys"})
+"""Tables that say who may do what; they stay when the others are emptied."""
+Rows = Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]
+"""Table -> its columns and rows."""
+
+
+@asynccontextmanager
+async def runtime(service: Service, prefix: str = "bench") -> AsyncIterator[Runtime]:
+    """A service on an empty database of its own, with the units placed; its topics are made when they are needed."""
+    template = substrate.new_databases("bench", services=(service.name,))
+    os.environ.setdefault("HUIYING_LOG_LEVEL", "warning")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data=Path(folder),
+            database=template,
+            kafka=substrate.kafka() if prefix != "bench" else "",
+            prefix=prefix,
+            outbox_limit=10**9,
+        )
+        database = Database(template.format(service=service.name))
+        made = Runtime(service, settings, database, Clock(), KafkaLog(settings), SECRET)
+        async with database.transaction() as connection:
+            await connection.run_sync(service.metadata.create_all)
+            await connection.execute(made.tables["units"].insert(), _units())
+        try:
+            yield made
+        finally:
+            await made.log.stop()
+            await database.close()
+            substrate.drop_databases(template)
+
+
+def _units() -> list[dict[str, Any]]:
+    return [
+        {
+            "unit": code,
+            "since": "2000-01-01T00:00:00.000000Z",
+            "until": None,
+            "kind": "county",
+            "name": code,
+            "parent": parent,
+            "stream_id": "unit-00000000-0000-7000-8000-000000000000",
+            "version": number,
+        }
+        for number, (code, parent) in enumerate(UNITS.items(), 1)
+    ]
+
+
+def token(*roles: str, unit: str = "city") -> str:
+    """A staff token."""
+    return identity.staff_token(SECRET, unit=unit, roles=roles, person="bench")
+
+
+def plain(made: Runtime) -> str:
+    """The database's address as psycopg takes it."""
+    return made.database.location.replace("postgresql+psycopg:", "postgresql:", 1)
+
+
+def empty(made: Runtime) -> None:
+    """Empties every table but `KEPT`."""
+    names = ", ".join(f'"{name}"' for name in made.tables if name not in KEPT)
+    with psycopg.connect(plain(made), autocommit=True) as connection:
+        connection.execute(f"truncate {names}")
+
+
+def stored(made: Runtime) -> Rows:
+    """What the service's tables hold, without the numbers that the database gives."""
+    rows = {}
+    with psycopg.connect(plain(made)) as connection:
+        for name, table in made.tables.items():
+            columns = [column.name for column in table.columns if not _is_given(table, column.name)]
+            quoted = ", ".join(f'"{column}"' for column in columns)
+            found = connection.execute(f'select {quoted} from "{name}"').fetchall()
+            if found and name not in KEPT:
+                rows[name] = (columns, found)
+    return rows
+
+
+def _is_given(table: Table, column: str) -> bool:
+    return column == "seq"
+
+
+def copy(made: Runtime, rows: Rows) -> float:
+    """Seconds for COPY of these rows into the emptied tables with their indexes, in one transaction."""
+    empty(made)
+    began = time.perf_counter()
+    with psycopg.connect(plain(made)) as connection:
+        for name, (columns, values) in rows.items():
+            quoted = ", ".join(f'"{column}"' for column in columns)
+            with connection.cursor().copy(f'copy "{name}" ({quoted}) from stdin') as into:
+                for row in values:
+                    into.write_row(row)
+    return time.perf_counter() - began
+
+
+def settle(mades: Sequence[Runtime]) -> None:
+    """Lets the server write what it has put off, so that one run does not pay for the one before."""
+    with psycopg.connect(plain(mades[0]), autocommit=True) as connection:
+        connection.execute("checkpoint")

@@ -1,0 +1,87 @@
+"""The two HTTP servers that single reports are posted to: ingest, and a bare endpoint that inserts what it gets.
+
+python -m benchmarks.servers ours|bare PORT        the database is HUIYING_DATABASE
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel
+
+from benchmarks import rig
+from services.ingest.app import SERVICE
+from services.kernel import http
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log.kafka import KafkaLog
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+
+TABLE = "create table if not exists bare (id bigserial primary key, body jsonb not null, at timestamptz default now())"
+
+
+class Body(BaseModel):
+    """A report, as a first program would take it."""
+
+    unit: str
+    channel: str
+    subject: str
+    text: str
+    discovered_at: str
+    source: str
+    external_id: str
+
+
+def bare(database: str) -> FastAPI:
+    """One validated body, one INSERT, one COMMIT."""
+    pool = AsyncConnectionPool(database, min_size=10, max_size=20, open=False)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with pool:
+            async with pool.connection() as connection:
+                await connection.execute(TABLE)
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.post("/ingest/v1/reports", status_code=201)
+    async def insert(body: Body) -> dict[str, int]:
+        async with pool.connection() as connection:
+            found = await connection.execute(
+                "insert into bare (body) values (%s) returning id", [body.model_dump_json()]
+            )
+            row = await found.fetchone()
+        assert row is not None
+        return {"id": row[0]}
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {}
+
+    return app
+
+
+def ours(database: str) -> FastAPI:
+    """Ingest's API. Its relay is measured by itself, and all together by `latency`."""
+    settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
+    log = KafkaLog(settings)
+    made = Runtime(SERVICE, settings, Database(database), Clock(), log, rig.SECRET)
+    return http.application([made], title="ingest", secret=rig.SECRET)
+
+
+def main() -> None:
+    """The command line."""
+    which, port = sys.argv[1], int(sys.argv[2])
+    database = Settings().database
+    app = ours(database) if which == "ours" else bare(database.replace("postgresql+psycopg:", "postgresql:", 1))
+    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Triage on Faust's streams with its unit of work, against bare Faust whose handler does nothing.
+
+Each run is a process of its own, since a Faust worker owns its process:
+
+    python -m benchmarks.streams ours|bare        prints records a second; database, brokers and prefix as settings
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import rig
+from benchmarks.intake import fill
+from benchmarks.measure import Figure, pairs
+from schemas import catalogue
+from services.ingest.app import SERVICE as INGEST
+from services.kernel import process
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log import Record
+from services.kernel.log.kafka import KafkaLog
+from services.kernel.relay import Relay
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from services.triage.app import SERVICE
+from tests.kit import substrate
+
+EVENTS = 5000
+TOPIC = "ingest.report"
+
+
+async def measure(runs: int) -> list[Figure]:
+    """Reports a second, each of which opens an incident."""
+    prefix = f"streams-{uuid.uuid4().hex[:8]}"
+    async with rig.runtime(INGEST, prefix) as ingest:
+        topics = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
+        contents = [catalogue.content_topic(service) for service in catalogue.SERVICES]
+        await ingest.log.create_topics(topics, contents)
+        await fill(ingest, EVENTS)
+        while await Relay(ingest).round():
+            pass
+    async with rig.runtime(SERVICE, prefix) as made:
+        await process.prepare(made)
+
+        async def ours() -> float:
+            rig.empty(made)
+            rig.settle([made])
+            return await _run("ours", made)
+
+        async def floor() -> float:
+            return await _run("bare", made)
+
+        what = "bare Faust, no-op"
+        return [await pairs("Faust streams", ours, floor, goal=0.5, floor_is=what, unit="reports/s", runs=runs)]
+
+
+async def _run(which: str, made: Runtime) -> float:
+    environment = {
+        **os.environ,
+        "HUIYING_DATABASE": made.database.location,
+        "HUIYING_KAFKA": substrate.kafka(),
+        "HUIYING_PREFIX": made.settings.prefix,
+    }
+    command = [sys.executable, "-m", "benchmarks.streams", which]
+    child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.PIPE)
+    output, _ = await child.communicate()
+    assert child.returncode == 0, f"{which} ended with {child.returncode}"
+    return float(output.split()[-1])
+
+
+class _Count:
+    """Ends the process with the rate when everything was taken."""
+
+    def __init__(self) -> None:
+        self.taken, self.began = 0, 0.0
+
+    def begin(self) -> None:
+        """At the first record."""
+        self.began = self.began or time.perf_counter()
+
+    def add(self, number: int) -> None:
+        """After the handler."""
+        self.taken += number
+        if self.taken >= EVENTS:
+            print(EVENTS / (time.perf_counter() - self.began), flush=True)
+            os._exit(0)
+
+
+async def ours(settings: Settings) -> None:
+    """As `huiying serve triage` consumes, with this topic alone."""
+    from services.kernel.log.faust import FaustLog
+    from services.triage.stream import application
+
+    log = FaustLog(settings, application)
+    made = Runtime(SERVICE, settings, Database(settings.database), Clock(), log, rig.SECRET)
+    work, count = process.unit_of_work(made), _Count()
+
+    async def handle(records: Sequence[Record]) -> None:
+        count.begin()
+        await work.handle(records)
+        count.add(len(records))
+
+    await log.consume(f"bench-{uuid.uuid4().hex[:8]}", [TOPIC], work.offsets, handle)
+
+
+async def bare(settings: Settings) -> None:
+    """Faust as its documentation shows it."""
+    import faust
+
+    app = faust.App(
+        f"bench-{uuid.uuid4().hex[:8]}",
+        broker=f"kafka://{settings.kafka}",
+        store="memory://",
+        topic_partitions=settings.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        datadir=f"/tmp/bench-faust-{os.getpid()}",  # noqa: S108
+        consumer_auto_offset_reset="earliest",
+        loop=asyncio.get_running_loop(),
+    )
+    count = _Count()
+
+    async def nothing(stream: Any) -> None:
+        async for _ in stream:
+            count.begin()
+            count.add(1)
+
+    app.agent(app.topic(settings.topic(TOPIC), value_serializer="raw", value_type=bytes))(nothing)
+    worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
+    worker.override_logging = False
+    await worker.start()
+    await worker.wait_until_stopped()
+
+
+def main() -> None:
+    """The command line."""
+    settings = Settings(data=Path("/nonexistent"), outbox_limit=10**9)
+    asyncio.run({"ours": ours, "bare": bare}[sys.argv[1]](settings))
+
+
+if __name__ == "__main__":
+    main()
