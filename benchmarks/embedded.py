@@ -20,6 +20,10 @@ REPORTS = 500
 
 async def measure(runs: int) -> list[Figure]:
     """Seconds and megabytes, medians."""
+    return _measure(runs)
+
+
+def _measure(runs: int) -> list[Figure]:
     starts, again, idle, busy = [], [], [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as name:

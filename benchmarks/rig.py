@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
-from services.kernel import identity
+from services.kernel import identity, process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.log.kafka import KafkaLog
@@ -29,24 +29,30 @@ Rows = Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]
 
 
 @asynccontextmanager
-async def runtime(service: Service, prefix: str = "bench") -> AsyncIterator[Runtime]:
-    """A service on an empty database of its own, with the units placed; its topics are made when they are needed."""
+async def runtime(service: Service, prefix: str = "", *, prepared: bool = False) -> AsyncIterator[Runtime]:
+    """A service on an empty database of its own, with the units placed. With a prefix it also has the broker.
+
+    `prepared` makes it ready as a process does, packs and topics included; otherwise topics are the caller's.
+    """
     template = substrate.new_databases("bench", services=(service.name,))
     os.environ.setdefault("HUIYING_LOG_LEVEL", "warning")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data=Path(folder),
             database=template,
-            kafka=substrate.kafka() if prefix != "bench" else "",
-            prefix=prefix,
+            kafka=substrate.kafka() if prefix else "",
+            prefix=prefix or "bench",
             outbox_limit=10**9,
         )
         database = Database(template.format(service=service.name))
         made = Runtime(service, settings, database, Clock(), KafkaLog(settings), SECRET)
-        async with database.transaction() as connection:
-            await connection.run_sync(service.metadata.create_all)
-            await connection.execute(made.tables["units"].insert(), _units())
         try:
+            if prepared:
+                await process.prepare(made)
+            else:
+                async with database.transaction() as connection:
+                    await connection.run_sync(service.metadata.create_all)
+                    await connection.execute(made.tables["units"].insert(), _units())
             yield made
         finally:
             await made.log.stop()

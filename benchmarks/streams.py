@@ -24,7 +24,6 @@ from services.kernel import process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.log import Record
-from services.kernel.log.kafka import KafkaLog
 from services.kernel.relay import Relay
 from services.kernel.runtime import Runtime
 from services.kernel.settings import Settings
@@ -45,8 +44,7 @@ async def measure(runs: int) -> list[Figure]:
         await fill(ingest, EVENTS)
         while await Relay(ingest).round():
             pass
-    async with rig.runtime(SERVICE, prefix) as made:
-        await process.prepare(made)
+    async with rig.runtime(SERVICE, prefix, prepared=True) as made:
 
         async def ours() -> float:
             rig.empty(made)
