@@ -161,3 +161,13 @@ async def test_no_typed_word_reaches_a_summary(world: World) -> None:
         said[1] == "town-east立案，2026-03-02 09:00 UTC 获知 · opened for town-east, known since 2026-03-02 09:00 UTC"
     )
     assert not any(word in sentence for sentence in said for word in ("road", "hole", "draft "))
+
+
+async def test_an_id_that_another_event_has_is_set_aside_alone(world: World) -> None:
+    first = world.event("ingest", id_of("report", "first"), received(), unit="county")
+    stolen = changed(world.event("ingest", id_of("report", "second"), received(), unit="county"), id=first.id)
+    others = [world.event("ingest", id_of("report", str(i)), received(), unit="county") for i in range(20)]
+    await world.send(first, stolen, *others)
+    await world.take()
+    assert await world.rows("quarantine", "reason", "stream_id") == [("poison", stolen.stream)]
+    assert len(await world.rows("timeline", "position")) == 4 + 21
