@@ -55,6 +55,10 @@ class UnknownType(Exception):
     """A well-formed event of a type or major version that this version does not know: kept until it does."""
 
 
+Raw = bytes
+"""Within `Event`, `bytes` is the event's own."""
+
+
 def digest(value: bytes) -> str:
     """SHA-256 of an event's bytes, in hex: what the next version of its stream names as `previousdigest`."""
     return hashlib.sha256(value).hexdigest()
@@ -68,7 +72,7 @@ class Event:
     bytes: bytes
 
     @classmethod
-    def parse(cls, value: bytes | None) -> "Event":
+    def parse(cls, value: Raw | None) -> "Event":
         """The event in `value`. Checks the envelope alone; `data` is judged when it is read.
 
         Raises `Undecodable` with a sentence that says what is wrong with the bytes.

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import structlog
 from sqlalchemy import delete, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, Undecodable, UnknownType, digest
@@ -30,6 +30,9 @@ from services.kernel.store import Conflict, Session
 
 BATCH = 500
 RETRY_LIMIT = 5.0
+PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+NOT_THERE = ("42P01", "42703", "42501")
+"""PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
@@ -41,6 +44,16 @@ class LostPartition(Exception):
 
 class SkippedOffset(Exception):
     """The transport handed a record beyond the database's offset: it must start again from there."""
+
+
+def is_defect(error: BaseException) -> bool:
+    """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    if isinstance(error, ProgrammingError | InterfaceError):
+        code = getattr(error.orig, "sqlstate", None)
+        return code not in NOT_THERE and "no such" not in str(error.orig)
+    return isinstance(error, PURE)
 
 
 class Poison(Exception):
@@ -105,12 +118,26 @@ class UnitOfWork:
             part = records[start : start + BATCH]
             try:
                 await self._until_durable(part)
-            except Poison:
-                for record in part:
-                    try:
-                        await self._until_durable([record])
-                    except Poison as poison:
-                        await self._until_durable([record], poison)
+            except (Poison, DBAPIError, *PURE) as defect:
+                log.warning("work.one_by_one", consumer=self.consumer, error=repr(defect)[:300])
+                await self._one_by_one(part)
+
+    async def _one_by_one(self, records: Sequence[Record]) -> None:
+        """Finds the record that a pure function, or the rows that it made, cannot be right with, and sets it aside."""
+        for record in records:
+            try:
+                await self._until_durable([record])
+            except Poison as poison:
+                await self._until_durable([record], poison)
+            except (DBAPIError, *PURE) as error:
+                await self._until_durable([record], self._poison_of(record, error))
+
+    @staticmethod
+    def _poison_of(record: Record, error: Exception) -> Poison:
+        try:
+            return Poison(record, Event.parse(record.value), "poison", repr(error))
+        except Undecodable as undecodable:
+            return Poison(record, None, "undecodable", str(undecodable))
 
     async def _until_durable(self, records: Sequence[Record], poison: Poison | None = None) -> None:
         wait = 0.01
@@ -123,6 +150,8 @@ class UnitOfWork:
                     log.warning("work.conflicts", consumer=self.consumer, error=repr(error.__cause__)[:300])
                 await asyncio.sleep(wait)
             except (DBAPIError, OSError) as error:
+                if is_defect(error):
+                    raise
                 log.warning("work.waits", consumer=self.consumer, error=repr(error)[:300], seconds=wait)
                 await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_LIMIT)

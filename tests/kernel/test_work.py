@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +219,6 @@ async def test_an_unknown_type_waits_for_a_version_that_knows_it(
 
 
 async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     bad = report(2)
 
     def react(event: Event, known: Any) -> Any:
@@ -305,3 +304,21 @@ async def test_broken_words_are_set_aside(triage: Runtime) -> None:
     work = UnitOfWork(triage)
     await work.handle([Record("ingest.content", 0, 0, b"k", b"{}")])
     assert await rows(triage, "quarantine", "reason") == [("undecodable",)]
+
+
+@pytest.mark.parametrize("row", [{"unit": "county"}, None])
+async def test_a_view_that_makes_rows_which_no_table_takes_sets_one_record_aside(triage: Runtime, row: Any) -> None:
+    """A defect of a view must not hold up the partition, whatever way it fails."""
+    (view,) = triage.service.views
+    bad = report(2)
+
+    def apply(key: Any, before: Any, event: Event) -> Any:
+        if event.stream != bad[0].stream:
+            return view.apply(key, before, event)
+        return row["missing"] if row is None else {**row, "reports": row.get("reports", object())}
+
+    triage.service = replace(triage.service, views=(replace(view, apply=apply),))
+    await UnitOfWork(triage).handle(as_records([*report(1), *bad, *report(3)]))
+    after = await state(triage)
+    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "open")]
+    assert after["counts"] == [("county", 8)]
