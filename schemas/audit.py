@@ -71,10 +71,14 @@ class ReviewArchiveSealed(Fact):
 
 @event("log.sequenced")
 class LogSequenced(Fact):
-    """Audit took these events in this order; the first has position `first`. Is itself not sequenced."""
+    """Audit took these events in this order; the first has position `first`. Is itself not sequenced.
+
+    `complete_until` is the instant up to which audit had read every topic to its end.
+    """
 
     first: Figure
     events: tuple[Digest, ...]
+    complete_until: Instant | None = None
 
 
 @event("log.checkpoint_signed")

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from pydantic import Field
-
 from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Figure, Instant, MediaType, StreamId, Token, UnitCode, Uuid, Words
 
@@ -30,7 +28,7 @@ class ReportReceived(Fact):
     category: Code | None = None
     request: Words | None = None
     reply_ref: Words | None = None
-    masked: dict[Code, Figure] = Field(default_factory=dict)
+    masked: dict[Code, Figure] = {}  # noqa: RUF012, pydantic copies it
     receipt: Digest
 
 

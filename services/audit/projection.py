@@ -53,6 +53,7 @@ class AuditWork(UnitOfWork):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
+        self.batch = BATCH
         self._aim: tuple[str, Mapping[Partition, int]] | None = None
         self._aimed = 0.0
         self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS

@@ -99,6 +99,9 @@ class UnitOfWork:
         self.replaying = False
         """True while views are rebuilt: events are projected, nothing is decided."""
 
+    batch = BATCH
+    """Records in one transaction."""
+
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Where each partition goes on; 0 where nothing was taken yet."""
         table = self.tables["consumer_offset"]
@@ -114,8 +117,8 @@ class UnitOfWork:
 
         Raises `LostPartition` or `SkippedOffset`, upon which the process must end.
         """
-        for start in range(0, len(records), BATCH):
-            part = records[start : start + BATCH]
+        for start in range(0, len(records), self.batch):
+            part = records[start : start + self.batch]
             try:
                 await self._until_durable(part)
             except (Poison, DBAPIError, *PURE) as defect:

@@ -12,7 +12,7 @@ from services.kernel.columns import key
 from services.kernel.database import Database
 from services.kernel.log import Handle, LogGone, Offsets, Partition, Record, check_range
 
-FETCH = 500
+FETCH = 2000
 METADATA = MetaData()
 RECORDS = Table(
     "records",

@@ -5,7 +5,8 @@ leave the outbox, so the next producer starts again from the lowest unsent row.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -235,10 +236,9 @@ class KafkaLog:
                     raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
                 if start.failed is not None:
                     raise start.failed
-                for place, items in found.items():
-                    topic = names[place.topic]
-                    for at in range(0, len(items), FETCH):
-                        await handle([_record(topic, item) for item in items[at : at + FETCH]])
+                await _side_by_side(
+                    handle([_record(names[place.topic], item) for item in items]) for place, items in found.items()
+                )
         finally:
             await consumer.stop()
 
@@ -265,6 +265,17 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.seek(place, wanted)
         except Exception as error:  # noqa: BLE001, kept for the consumer to raise
             self.failed = error
+
+
+async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """One task a partition; the first failure ends the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
