@@ -127,9 +127,14 @@ async def listen(runtime: Runtime) -> None:
         driver = raw.driver_connection
         assert driver is not None
         await connection.execute(text("listen outbox"))
-        async for _ in driver.notifies():
-            runtime.wake.set()
-            runtime.changed.set()
+        import psycopg
+
+        try:
+            async for _ in driver.notifies():
+                runtime.wake.set()
+                runtime.changed.set()
+        except psycopg.Error as error:
+            raise DBAPIError("listen", None, error) from error
 
 
 async def consume(runtime: Runtime) -> None:
