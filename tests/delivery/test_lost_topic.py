@@ -1,0 +1,55 @@
+"""A topic is lost and made anew (C14): consumers refuse to jump, say what to do, and that heals it."""
+
+from pathlib import Path
+
+import pytest
+
+from services.serve import EXIT_RANGE
+from tests.delivery import sites
+from tests.kit.stack import DeployedWorld, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
+TOPIC = "ingest.report"
+READERS = ("triage", "audit")
+
+
+def said(world: DeployedWorld, part: str) -> str:
+    """What a process wrote."""
+    return (world.folder / f"{part}.log").read_text(errors="replace")
+
+
+def test_c14_consumers_refuse_a_topic_that_was_made_anew_and_say_how_to_heal_it(deployed_world: DeployedWorld) -> None:
+    world = deployed_world
+    before = [world.post(f"before the loss {n}").json()["report_id"] for n in range(12)]
+    for id_ in before:
+        world.incident(id_)
+    world.check()
+    assert {sites.place(id_) for id_ in before} == set(range(sites.PARTITIONS)), "every partition has something to lose"
+
+    # Ten seconds is the longest that Faust and aiokafka may take to see it; nobody may go on silently.
+    sites.on_kafka(world, lambda admin: admin.delete_topics([f"{world.prefix}.{TOPIC}"]))
+    until(lambda: not sites.on_kafka(world, lambda admin: _has(admin, f"{world.prefix}.{TOPIC}")), "the topic is gone")
+    world.restart("ingest.api")
+    lost = world.post("after the loss").json()["report_id"]
+    for service in READERS:
+        part = f"{service}.consumer"
+        if world.processes[part].poll() is None:
+            world.kill(part)
+        world.start(part)
+        assert world.died(part, 60) == EXIT_RANGE, world.logs()
+        assert "huiying resend --all" in said(world, part)
+        assert f"huiying resend --rewind {TOPIC}" in said(world, part)
+        world.start(part)
+        assert world.died(part, 60) == EXIT_RANGE, "it refuses as long as nothing is done"
+
+    assert world.run("resend", "ingest", "--all").returncode == 0
+    for service in READERS:
+        assert world.run("resend", service, "--rewind", TOPIC).returncode == 0
+        world.start(f"{service}.consumer")
+    for id_ in (*before, lost, world.post("after the repair").json()["report_id"]):
+        world.incident(id_)
+    world.check()
+
+
+async def _has(admin: object, topic: str) -> bool:
+    return topic in await admin.list_topics()  # type: ignore[attr-defined]
