@@ -4,12 +4,15 @@ import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from select import POLLIN, poll
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, event, select, text, tuple_
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeEngine
@@ -32,7 +35,7 @@ class Database:
             self._write = _sqlite(url, readonly=False)
             self._read = _sqlite(url, readonly=True)
         else:
-            self._write = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            self._write = _postgresql(url)
             self._read = self._write
 
     @asynccontextmanager
@@ -67,6 +70,20 @@ class Database:
             await self._read.dispose()
 
 
+def _postgresql(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=10, max_overflow=10)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def look(connection: Any, _: Any, __: Any) -> None:
+        """A server that has gone leaves something to read on an idle connection: seen without asking it anything."""
+        idle = poll()
+        idle.register(connection.driver_connection.fileno(), POLLIN)
+        if idle.poll(0):
+            raise DisconnectionError
+
+    return engine
+
+
 def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
@@ -99,50 +116,151 @@ def is_sqlite(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
+class Write(NamedTuple):
+    """Rows for one table, which all have the same columns."""
+
+    table: Table
+    rows: Sequence[Mapping[str, Any]]
+    replaces: bool = False
+    """Whether a row takes the place of the one with the same primary key; then each key stands at most once."""
+
+
+async def write(connection: AsyncConnection, writes: Iterable[Write]) -> None:
+    """Adds or replaces rows, in order; raises `IntegrityError` where a key exists, see `violated`.
+
+    On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
+    """
+    writes = [one for one in writes if one.rows]
+    if not writes:
+        return
+    if is_sqlite(connection):
+        for one in writes:
+            await connection.execute(_upsert(one.table, one.rows[0]) if one.replaces else one.table.insert(), one.rows)
+        return
+    async with _driver(connection) as driver:
+        if all(len(one.rows) < COPY_FROM for one in writes):
+            async with driver.pipeline():
+                for one in writes:
+                    await driver.execute(*_few(one))
+            return
+        for one in writes:
+            if one.replaces or len(one.rows) < COPY_FROM:
+                await driver.execute(*_few(one))
+            else:
+                await _copy(driver, one)
+
+
 async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Adds rows that all have the same columns, in order; raises `IntegrityError` where a key exists."""
-    if not rows:
-        return
-    if is_sqlite(connection) or len(rows) < COPY_FROM:
-        await connection.execute(table.insert(), rows)
-        return
-    columns = [column for column in table.columns if column.name in rows[0]]
-    names = [column.name for column in columns]
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    quoted = ", ".join(f'"{name}"' for name in names)
-    import psycopg
-
-    try:
-        async with driver.cursor() as cursor, cursor.copy(f'copy "{table.name}" ({quoted}) from stdin') as copy:
-            for row in rows:
-                await copy.write_row([row[name] for name in names])
-    except psycopg.IntegrityError as error:
-        raise IntegrityError(f"copy {table.name}", None, error) from error
-    except psycopg.Error as error:
-        raise DBAPIError(f"copy {table.name}", None, error) from error
+    await write(connection, [Write(table, rows)])
 
 
 async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Adds or replaces whole rows by primary key; each key at most once."""
-    if not rows:
-        return
-    keys = [column.name for column in table.primary_key.columns]
-    rest = [name for name in rows[0] if name not in keys]
-    if not is_sqlite(connection) and len(rows) >= COPY_FROM:
-        change = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        conflict = ", ".join(f'"{name}"' for name in keys)
-        await _unnest(
-            connection, table, rows, f"on conflict ({conflict}) do " + (f"update set {change}" if rest else "nothing")
-        )
-        return
-    statement: Any = (sqlite if is_sqlite(connection) else postgresql).insert(table)
-    if rest:
-        changed = {name: statement.excluded[name] for name in rest}
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    await write(connection, [Write(table, rows, replaces=True)])
+
+
+def violated(error: IntegrityError) -> str:
+    """The table whose constraint refused a row."""
+    if diagnosis := getattr(error.orig, "diag", None):
+        return str(diagnosis.table_name)
+    return str(error.orig).rpartition(": ")[2].partition(".")[0]
+
+
+@asynccontextmanager
+async def _driver(connection: AsyncConnection) -> AsyncIterator[Any]:
+    """Psycopg's own connection, within the same transaction; its errors come out as SQLAlchemy's."""
+    import psycopg
+
+    raw = await connection.get_raw_connection()
+    try:
+        yield raw.driver_connection
+    except psycopg.Error as error:
+        # psycopg's exceptions have the names of the DB-API, which is what SQLAlchemy goes by.
+        base: Any = psycopg.Error
+        raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
+
+
+async def _copy(driver: Any, one: Write) -> None:
+    names = tuple(one.rows[0])
+    of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+    async with driver.cursor() as cursor, cursor.copy(f'copy "{one.table.name}" ({_list(names)}) from stdin') as copy:
+        for row in one.rows:
+            await copy.write_row(of_row(row))
+
+
+def _few(one: Write) -> tuple[str, list[Any]]:
+    """One statement: of values for one row, of one array a column for more, so that it is prepared once for all."""
+    names = tuple(one.rows[0])
+    if len(one.rows) == 1:
+        return _statement(one.table, names, one.replaces, single=True), list(one.rows[0].values())
+    columns = [[row[name] for row in one.rows] for name in names]
+    return _statement(one.table, names, one.replaces, single=False), columns
+
+
+@lru_cache(1024)
+def _statement(table: Table, names: tuple[str, ...], replaces: bool, single: bool) -> str:
+    if single:
+        source = f"values ({', '.join('%s' for _ in names)})"
     else:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
-    await connection.execute(statement, rows)
+        source = f"select * from unnest({', '.join(f'%s::{_array(table.columns[name].type)}' for name in names)})"
+    statement = f'insert into "{table.name}" ({_list(names)}) {source}'
+    if not replaces:
+        return statement
+    keys = [column.name for column in table.primary_key.columns]
+    change = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    return f"{statement} on conflict ({_list(keys)}) do " + (f"update set {change}" if change else "nothing")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _upsert(table: Table, row: Mapping[str, Any]) -> Any:
+    keys = [column.name for column in table.primary_key.columns]
+    statement = sqlite.insert(table)
+    changed = {name: statement.excluded[name] for name in row if name not in keys}
+    if changed:
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement.on_conflict_do_nothing(index_elements=keys)
+
+
+Keys = Sequence[tuple[Any, ...]]
+
+
+async def rows_of(connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]]) -> list[list[dict[str, Any]]]:
+    """The rows of each table with these primary keys; on PostgreSQL all in one exchange with the server."""
+    if is_sqlite(connection):
+        return [await _rows_of(connection, table, keys) for table, keys in wanted]
+    async with _driver(connection) as driver:
+        async with driver.pipeline():
+            cursors = [
+                await driver.execute(_chosen(table), [list(column) for column in zip(*keys, strict=True)])
+                for table, keys in wanted
+            ]
+        return [
+            [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()]
+            for (table, _), cursor in zip(wanted, cursors, strict=True)
+        ]
+
+
+async def _rows_of(connection: AsyncConnection, table: Table, keys: Keys) -> list[dict[str, Any]]:
+    columns, found = list(table.primary_key.columns), []
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
+        condition = columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
+        found += [dict(row) for row in (await connection.execute(select(table).where(condition))).mappings()]
+    return found
+
+
+@lru_cache(256)
+def _chosen(table: Table) -> str:
+    keys = list(table.primary_key.columns)
+    select_ = f'select {_list(table.columns.keys())} from "{table.name}"'
+    if len(keys) == 1:
+        return f'{select_} where "{keys[0].name}" = any(%s::{_array(keys[0].type)})'
+    arrays = ", ".join(f"%s::{_array(key.type)}" for key in keys)
+    return f"{select_} where ({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
 
 
 async def add_missing(

@@ -7,12 +7,12 @@ their words, and `flush` writes events, words, outbox rows and views in one go, 
 import hashlib
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from services.kernel import database
+from services.kernel.database import Write
 from services.kernel.decider import Ctx, Decider, Occurred
 from services.kernel.ids import uuid7
 from services.kernel.problems import Malformed
@@ -189,22 +190,29 @@ class Session:
 
     async def flush(self) -> None:
         """Writes all that was decided. Raises `Conflict` where a stream has grown in between."""
-        tables, connection = self._tables, self.connection
-        folded = await self.fold(self.service.views, (*self.observed, *self.restored, *self.appended))
+        tables, connection, views = self._tables, self.connection, self.service.views
+        folded = await self.fold(views, (*self.observed, *self.restored, *self.appended))
         events = sorted(self.appended, key=_order)
         stored = sorted((*self.restored, *events), key=_order)
-        if stored:
-            try:
-                await database.insert(connection, tables["events"], [_event_row(event) for event in stored])
-            except IntegrityError as error:
-                raise Conflict("a stream has grown in between") from error
-        if self._words:
-            await database.insert(connection, tables["contents"], self._words)
         outbox = [self._content_row(words["ref"]) for words in self._words]
         outbox += [self._event_outbox(event) for event in events]
-        await database.insert(connection, tables["outbox"], outbox)
-        for table, changed, gone in folded:
-            await _write_view(connection, table, changed, gone)
+        writes = [
+            Write(tables["events"], [_event_row(event) for event in stored]),
+            Write(tables["contents"], self._words),
+            Write(tables["outbox"], outbox),
+            *(Write(table, changed, replaces=True) for table, changed, _ in folded),
+        ]
+        try:
+            await database.write(connection, writes)
+        except IntegrityError as error:
+            if database.violated(error) != "events":
+                raise
+            raise Conflict("a stream has grown in between") from error
+        for table, _, gone in folded:
+            for key in gone:
+                columns = table.primary_key.columns
+                this = (column == part for column, part in zip(columns, key, strict=True))
+                await connection.execute(delete(table).where(*this))
 
     async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
         """The rows of each view after the events: locked, read and folded, not yet written."""
@@ -223,9 +231,9 @@ class Session:
             for key in keys
         ]
         await database.lock(self.connection, "view", names)
+        known = await self._read_rows(touched)
         folded = []
-        for view, by_key in touched:
-            rows = await read_rows(self.connection, view, by_key)
+        for (view, by_key), rows in zip(touched, known, strict=True):
             changed, gone = [], []
             for key, of_key in by_key.items():
                 before = row = rows.get(key)
@@ -237,6 +245,20 @@ class Session:
                     gone.append(key)
             folded.append((view.table, changed, gone))
         return folded
+
+    async def _read_rows(self, touched: Sequence[tuple[View, dict[Key, list[Event]]]]) -> list[dict[Key, Row]]:
+        """The rows that there are. Of a stream's own rows there are none before its first event: they are not read."""
+        wanted = []
+        for at, (view, by_key) in enumerate(touched):
+            old = sorted(key for key, events in by_key.items() if not (view.one_stream and events[0].version == 1))
+            if old:
+                wanted.append((at, view.table, old))
+        known: list[dict[Key, Row]] = [{} for _ in touched]
+        found = await database.rows_of(self.connection, [(table, keys) for _, table, keys in wanted]) if wanted else []
+        for (at, table, _), rows in zip(wanted, found, strict=True):
+            names = [column.name for column in table.primary_key.columns]
+            known[at] = {tuple(row[name] for name in names): row for row in rows}
+        return known
 
     def _event_outbox(self, event: Event) -> dict[str, Any]:
         return {
@@ -280,28 +302,3 @@ def _event_row(event: Event) -> dict[str, Any]:
         "recordedtime": event.recorded_text,
         "bytes": event.bytes,
     }
-
-
-async def read_rows(connection: AsyncConnection, view: View, keys: Iterable[Key]) -> dict[Key, Row]:
-    """The rows of a view with these primary keys."""
-    columns = list(view.table.primary_key.columns)
-    wanted = sorted(keys)
-    found: dict[Key, Row] = {}
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
-        one = len(columns) == 1
-        condition = columns[0].in_([key[0] for key in part]) if one else tuple_(*columns).in_(part)
-        for row in (await connection.execute(select(view.table).where(condition))).mappings():
-            found[tuple(row[column.name] for column in columns)] = dict(row)
-    return found
-
-
-async def _write_view(
-    connection: AsyncConnection, table: Any, changed: Sequence[Mapping[str, Any]], gone: Sequence[Key]
-) -> None:
-    await database.upsert(connection, table, changed)
-    for key in gone:
-        columns = table.primary_key.columns
-        await connection.execute(
-            delete(table).where(*(column == part for column, part in zip(columns, key, strict=True)))
-        )
