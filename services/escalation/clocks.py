@@ -202,11 +202,12 @@ def _since(
 ) -> datetime:
     """Where the time starts.
 
-    The lowest level is known from the start, and so is one that the first grading gave. One that a later grading gave
-    is taken as known from that grading: milestones carry no earlier fact by which it could have been.
+    The lowest level is known from the start. Another one is known from the first figures by which the pack proposes
+    it; where there are none, one that the first grading gave from the start, one that a later one gave from that one.
     """
     if spec.anchor == "milestone" or lowest in spec.levels:
         return run.from_at
     gradings = [reached for reached, level in zip(past, graded, strict=True) if level and reached.level == level]
     known = next(index for index, reached in enumerate(gradings) if reached.level in spec.levels)
-    return run.from_at if known == 0 else max(run.from_at, gradings[known].happened_at)
+    known_at = gradings[known].known_at or (gradings[known].happened_at if known else run.from_at)
+    return max(run.from_at, known_at)

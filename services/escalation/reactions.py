@@ -30,9 +30,9 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
         case triage.IncidentReportAttached() | triage.IncidentAbsorbed() as data:
             yield _reached(event, "discovered", data.discovered_at)
         case triage.IncidentGraded() as data:
-            yield _reached(event, "graded", level=data.level, rank=data.rank)
+            yield _reached(event, "graded", level=data.level, rank=data.rank, known_at=data.known_at)
         case triage.IncidentRegraded() as data:
-            yield _reached(event, "regraded", level=data.level, rank=data.rank)
+            yield _reached(event, "regraded", level=data.level, rank=data.rank, known_at=data.known_at)
         case triage.IncidentClassified() as data:
             yield _reached(event, "classified", answer_kind=data.answer_kind)
         case triage.IncidentAssigned() as data:

@@ -82,13 +82,15 @@ def router(runtime: Runtime) -> APIRouter:
         """One incident with facts, reports, handling, notes, and what the figures propose; up to 500 reports."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            found = await views.incident(connection, id, offices.below(staff.unit or ""))
+            measured = await views.measurements(connection, id)
+            found = await views.incident(connection, id, offices.below(staff.unit or ""), measured)
             if found is None:
                 raise NotFound(f"there is no {id} that concerns {staff.unit}")
-            reach = await views.reach(connection, id)
-            proposal = proposed(offices.pack(found["unit"]), reach) if reach.basis else None
+            reach = views.spread(measured)
+            proposal = proposed(offices.pack(found["unit"]), reach) if reach else None
+        newest = reach[-1] if reach else None
         figures = {
-            "reach": {**reach.figures.model_dump(exclude={"harm"}), "basis": reach.basis} if reach.basis else None,
+            "reach": {**newest.figures.model_dump(exclude={"harm"}), "basis": newest.basis} if newest else None,
             "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
         }
         return http.json_response({**found, **figures}, version=found["version"])

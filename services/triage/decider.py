@@ -48,8 +48,9 @@ class State:
 
 
 class Reach(NamedTuple):
-    """How far the matter had spread as far as triage knows, and the reports that say so, as `stream@version`."""
+    """How far the matter had spread at a time, and the reports that say so, as `stream@version`."""
 
+    at: datetime
     figures: Figures
     basis: tuple[str, ...]
 
@@ -166,8 +167,8 @@ RIGHTS: Mapping[type[c.Command], Right] = {
 def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
     """What the command makes happen.
 
-    `ctx.seen` holds, for Grade `reach` (a `Reach`), for EstablishFact `words` (reference -> text of the facts' texts),
-    for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
+    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of the
+    facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -372,7 +373,7 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
         )
     if command.level == state.level:
         raise Rejected(f"{state.id} is graded {command.level} already; choose another level")
-    reach: Reach | None = ctx.seen.get("reach")
+    reach: Sequence[Reach] = ctx.seen.get("reach", ())
     proposal = proposed(pack, reach)
     judged: dict[str, Any] = {
         "level": command.level,
@@ -380,18 +381,26 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
         "reason": Typed(text=command.reason),
         "proposed": proposal.level if proposal else None,
         "rule": proposal.rule if proposal else None,
+        "known_at": _known_at(pack, reach, levels, rank),
     }
     fact: Fact
     if state.level is None:
         fact = triage.IncidentGraded(**judged)
     else:
         fact = triage.IncidentRegraded(previous=state.level, previous_rank=state.rank, **judged)
-    return [_by_pack(fact, pack, ctx, *(reach.basis if reach else ()))]
+    return [_by_pack(fact, pack, ctx, *(reach[-1].basis if reach else ()))]
 
 
-def proposed(pack: LoadedPack, reach: Reach | None) -> Proposal | None:
-    """What the figures propose by the pack; None where nothing was measured."""
-    return propose_level(pack, reach.figures) if reach and reach.basis else None
+def proposed(pack: LoadedPack, reach: Sequence[Reach]) -> Proposal | None:
+    """What the newest figures propose by the pack; None where nothing was measured."""
+    return propose_level(pack, reach[-1].figures) if reach else None
+
+
+def _known_at(pack: LoadedPack, reach: Sequence[Reach], ranks: Mapping[str, int], rank: int) -> datetime | None:
+    """When figures first proposed the level or a higher one. Nothing need be known for the lowest."""
+    if rank == min(ranks.values()):
+        return None
+    return next((known.at for known in reach if ranks[propose_level(pack, known.figures).level] >= rank), None)
 
 
 def _by_pack(fact: Fact, pack: LoadedPack, ctx: Ctx, *basis: str) -> Occurred:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import ingest, triage
 from schemas.envelope import Event
-from schemas.fields import WordsRef, instant
+from schemas.fields import WordsRef, instant, parse_instant
 from services.kernel import offices, tables
 from services.kernel.columns import key
 from services.kernel.policy import Figures
@@ -122,7 +122,6 @@ REPORTS = Table(
     "reports",
     METADATA,
     Column("report_id", key(), primary_key=True),
-    Column("version", Integer, nullable=False),
     Column("unit", key(), nullable=False),
     Column("channel", key(100), nullable=False),
     Column("category", key(100)),
@@ -133,13 +132,20 @@ REPORTS = Table(
     Column("url", key(36)),
     Column("place", key(36)),
     Column("request", key(36)),
+)
+"""One row a report as ingest tells it."""
+
+MEASUREMENTS = Table(
+    "measurements",
+    METADATA,
+    Column("report_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", key(27), nullable=False),
     Column("clicks", BigInteger),
     Column("comments", BigInteger),
     Column("mainstream_sites", BigInteger),
-    Column("measured_at", key(27)),
-    Column("measured_version", Integer),
 )
-"""One row a report as ingest tells it, with the newest figures of its reach."""
+"""How far what a report tells of had spread at a time; one row a measurement."""
 
 ERASED = "[erased]"
 """Stands for words that were erased; words that have not arrived yet are null."""
@@ -334,36 +340,35 @@ def _matter(key: Key, row: Row | None, event: Event) -> Row:
     return {"unit": key[0], "matter": key[1], "incident_id": key[2]}
 
 
-def _of_ingest(event: Event) -> list[Key]:
-    known = isinstance(event.data, ingest.ReportReceived | ingest.ReportReachMeasured)
-    return [(event.stream,)] if event.kind == "report" and known else []
+def _received_keys(event: Event) -> list[Key]:
+    return [(event.stream,)] if event.kind == "report" and isinstance(event.data, ingest.ReportReceived) else []
 
 
-def _report(key: Key, row: Row | None, event: Event) -> Row | None:
-    match event.data:
-        case ingest.ReportReceived() as data:
-            row = {
-                **dict.fromkeys(REPORTS.columns.keys()),
-                "report_id": event.stream,
-                "unit": data.unit,
-                "channel": data.channel,
-                "category": data.category,
-                "discovered_at": instant(data.discovered_at),
-                "received_at": event.recorded_text,
-                "subject": data.subject.ref,
-                "text": data.text.ref,
-                "url": _ref(data.url),
-                "place": _ref(data.place),
-                "request": _ref(data.request),
-            }
-        case ingest.ReportReachMeasured() as data if row is not None:
-            at = instant(data.measured_at)
-            newer = row["measured_at"] is None or at >= row["measured_at"]
-            figures = {name: value for name in REACH if (value := getattr(data, name)) is not None}
-            older = {name: row[name] for name in REACH if row[name] is not None}
-            row = {**row, **({**older, **figures} if newer else {**figures, **older})}
-            row |= {"measured_at": at if newer else row["measured_at"], "measured_version": event.version}
-    return {**row, "version": event.version} if row else None
+def _report(key: Key, row: Row | None, event: Event) -> Row:
+    data: ingest.ReportReceived = event.data
+    return {
+        "report_id": event.stream,
+        "unit": data.unit,
+        "channel": data.channel,
+        "category": data.category,
+        "discovered_at": instant(data.discovered_at),
+        "received_at": event.recorded_text,
+        "subject": data.subject.ref,
+        "text": data.text.ref,
+        "url": _ref(data.url),
+        "place": _ref(data.place),
+        "request": _ref(data.request),
+    }
+
+
+def _measured_keys(event: Event) -> list[Key]:
+    measured = event.kind == "report" and isinstance(event.data, ingest.ReportReachMeasured)
+    return [(event.stream, event.version)] if measured else []
+
+
+def _measurement(key: Key, row: Row | None, event: Event) -> Row:
+    figures = {name: getattr(event.data, name) for name in REACH}
+    return {"report_id": key[0], "version": key[1], "at": instant(event.data.measured_at), **figures}
 
 
 VIEWS: tuple[View, ...] = (
@@ -374,7 +379,8 @@ VIEWS: tuple[View, ...] = (
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
     View(MATTERS, _matter_keys, _matter),
-    View(REPORTS, _of_ingest, _report, one_stream=True),
+    View(REPORTS, _received_keys, _report, one_stream=True),
+    View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
 )
 
 
@@ -489,8 +495,13 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
     }
 
 
-async def incident(connection: AsyncConnection, id_: str, units: frozenset[str]) -> dict[str, Any] | None:
-    """An incident with all that belongs to it and its words; None where there is none that concerns `units`."""
+async def incident(
+    connection: AsyncConnection, id_: str, units: frozenset[str], measured: Sequence[Row]
+) -> dict[str, Any] | None:
+    """An incident with all that belongs to it and its words; None where there is none that concerns `units`.
+
+    `measured` are its `measurements`.
+    """
     found = await connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == id_, _concerns(units)))
     row = found.mappings().first()
     if row is None:
@@ -520,13 +531,21 @@ async def incident(connection: AsyncConnection, id_: str, units: frozenset[str])
                 "id": report["report_id"],
                 **{name: report[name] for name in ("unit", "channel", "category", "discovered_at", "received_at")},
                 **{name: words(report[name]) for name in named},
-                "reach": {name: report[name] for name in (*REACH, "measured_at")},
+                "reach": _newest([row for row in measured if row["report_id"] == report["report_id"]]),
             }
             for report in reports
         ],
         "handling": [note for note in written if note["track"]],
         "notes": [note for note in written if not note["track"]],
     }
+
+
+def _newest(measured: Iterable[Row]) -> dict[str, Any]:
+    newest = dict.fromkeys((*REACH, "measured_at"))
+    for row in measured:
+        newest |= {name: row[name] for name in REACH if row[name] is not None}
+        newest["measured_at"] = row["at"]
+    return newest
 
 
 def _shown_note(note: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
@@ -563,26 +582,34 @@ async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
     return [dict(row) for row in found.mappings()]
 
 
-async def reach(connection: AsyncConnection, id_: str) -> Reach:
-    """The largest of each figure that the incident's reports give, and the reports that give it.
-
-    They all measure one matter, so they are not added up.
-    """
-    of = INCIDENT_REPORTS
+async def measurements(connection: AsyncConnection, id_: str) -> list[Row]:
+    """What was measured of the reports that belong to an incident, oldest first."""
+    of, table = INCIDENT_REPORTS, MEASUREMENTS
     found = await connection.execute(
-        select(REPORTS.c.report_id, REPORTS.c.measured_version, *(REPORTS.c[name] for name in REACH))
-        .join(of, of.c.report_id == REPORTS.c.report_id)
-        .where(of.c.incident_id == id_, of.c.active, REPORTS.c.measured_at.is_not(None))
-        .order_by(REPORTS.c.report_id)
+        select(table)
+        .join(of, of.c.report_id == table.c.report_id)
+        .where(of.c.incident_id == id_, of.c.active)
+        .order_by(table.c.at, table.c.report_id, table.c.version)
     )
-    figures: dict[str, int] = {}
-    basis: dict[str, str] = {}
-    for row in found.mappings():
+    return [dict(row) for row in found.mappings()]
+
+
+def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
+    """How far a matter had spread after each of its `measurements`.
+
+    Of each figure the largest of those that its reports gave last: they all measure one matter, so nothing is added up.
+    """
+    given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
+    reaches = []
+    for row in measured:
         for name in REACH:
-            if row[name] is not None and row[name] > figures.get(name, -1):
-                figures[name] = row[name]
-                basis[name] = f"{row['report_id']}@{row['measured_version']}"
-    return Reach(Figures(**figures), tuple(sorted(set(basis.values()))))
+            if row[name] is not None:
+                given[name][row["report_id"]] = row[name], f"{row['report_id']}@{row['version']}"
+        largest = {name: max(of.values()) for name, of in given.items() if of}
+        figures = Figures(**{name: value for name, (value, _) in largest.items()})
+        basis = tuple(sorted({report for _, report in largest.values()}))
+        reaches.append(Reach(parse_instant(row["at"]), figures, basis))
+    return tuple(reaches)
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -592,8 +619,8 @@ async def received(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
 
 
 async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """What grading looks at: how far the matter has spread."""
-    return {"reach": await reach(connection, state.id)}
+    """What grading looks at: how the matter has spread."""
+    return {"reach": spread(await measurements(connection, state.id))}
 
 
 async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:

@@ -136,6 +136,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_matters_matter"), "matters", ["matter"], unique=False)
     op.create_table(
+        "measurements",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("clicks", sa.BigInteger(), nullable=True),
+        sa.Column("comments", sa.BigInteger(), nullable=True),
+        sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("report_id", "version", name=op.f("pk_measurements")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", serial(), autoincrement=True, nullable=False),
         sa.Column("event_id", key(36), nullable=True),
@@ -199,7 +209,6 @@ def upgrade() -> None:
     op.create_table(
         "reports",
         sa.Column("report_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("unit", key(64), nullable=False),
         sa.Column("channel", key(100), nullable=False),
         sa.Column("category", key(100), nullable=True),
@@ -210,11 +219,6 @@ def upgrade() -> None:
         sa.Column("url", key(36), nullable=True),
         sa.Column("place", key(36), nullable=True),
         sa.Column("request", key(36), nullable=True),
-        sa.Column("clicks", sa.BigInteger(), nullable=True),
-        sa.Column("comments", sa.BigInteger(), nullable=True),
-        sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
-        sa.Column("measured_at", key(27), nullable=True),
-        sa.Column("measured_version", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
     )
     op.create_table(
