@@ -167,8 +167,8 @@ RIGHTS: Mapping[type[c.Command], Right] = {
 def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
     """What the command makes happen.
 
-    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of the
-    facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
+    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of
+    the facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
     """
     right = RIGHTS.get(type(command))
     if right is None:

@@ -93,6 +93,16 @@ def test_a_matter_that_becomes_major_is_owed_from_then_and_not_from_before_it_co
     assert clocks(opened(at(0)), GENERAL, later, back, again)["public_statement"].due == at(12)
 
 
+@pytest.mark.requirement("PUB-01")
+@pytest.mark.parametrize("name", ["graded", "regraded"])
+def test_it_is_owed_from_the_first_figures_that_made_it_major_however_late_a_person_grades(name: str) -> None:
+    late = reached(name, at(30), level="major", rank=2, known_at=at(5))
+    before = (opened(at(0)), GENERAL) if name == "regraded" else (opened(at(0)),)
+    assert clocks(*before, late)["public_statement"].due == at(8)
+    early = reached(name, at(30), level="major", rank=2, known_at=at(-9))
+    assert clocks(*before, early)["public_statement"].due == at(3), "never before the office knew of the matter"
+
+
 @pytest.mark.requirement("PUB-03")
 def test_class_one_gets_an_interim_reply_by_the_end_of_the_day_of_discovery() -> None:
     kind = reached("classified", at(1.5), answer_kind="answer")
@@ -200,7 +210,9 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
             case 0 | 1 | 2:
                 level = draw(st.sampled_from(("general", "major", "extraordinary")))
                 rank = {"general": 1, "major": 2, "extraordinary": 3}[level]
-                history.append(RecordMilestones((milestone(grading, when, event=id_, level=level, rank=rank),)))
+                known = draw(st.sampled_from((None, when - timedelta(hours=9))))
+                judged = milestone(grading, when, event=id_, level=level, rank=rank, known_at=known)
+                history.append(RecordMilestones((judged,)))
                 grading = "regraded"
             case 3:
                 unit = draw(st.sampled_from(("town-west", "county")))
@@ -209,8 +221,8 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
                 kind = draw(st.sampled_from(("answer", "status")))
                 history.append(RecordMilestones((milestone("classified", when, event=id_, answer_kind=kind),)))
             case 5:
-                known = when - timedelta(minutes=draw(st.integers(0, 5000)))
-                history.append(RecordMilestones((milestone("discovered", when, known, id_),)))
+                found = when - timedelta(minutes=draw(st.integers(0, 5000)))
+                history.append(RecordMilestones((milestone("discovered", when, found, id_),)))
             case _:
                 name = draw(st.sampled_from(NAMES))
                 happened = when - timedelta(minutes=draw(st.sampled_from((0, 0, 600))))

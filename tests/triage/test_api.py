@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from schemas.envelope import Event
+from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportReachMeasured
 from schemas.publish import StatementPublished
 from schemas.triage import UnitPlaced
@@ -145,12 +146,30 @@ async def test_figures_propose_and_a_person_judges(triage: Triage) -> None:
     await triage.take(triage.event(b.stream, ReportReachMeasured(clicks=20, measured_at=at), service="ingest"))
     [item] = (await triage.get("incidents")).json()["items"]
     found = (await triage.get(f"incidents/{item['id']}")).json()
-    assert found["reach"] == {"clicks": 1500, "comments": 7, "mainstream_sites": 0, "basis": [f"{a.stream}@3"]}
+    basis = [f"{a.stream}@2", f"{a.stream}@3"]
+    assert found["reach"] == {"clicks": 1500, "comments": 7, "mainstream_sites": 0, "basis": basis}
+    shown = {"clicks": 1500, "comments": 7, "mainstream_sites": None, "measured_at": instant(at)}
+    assert [report["reach"] for report in found["reports"] if report["id"] == a.stream] == [shown]
     assert found["proposed"] == {"level": "major", "rule": "major/clicks"}
     await done(triage, item["id"], ("grade", "duty_officer", "county", {"level": "general", "reason": "old news"}))
     graded = (await triage.events(item["id"]))[-1]
     assert (graded.data.level, graded.data.proposed, graded.data.rule) == ("general", "major", "major/clicks")
-    assert f"{a.stream}@3" in graded.basis
+    assert set(basis) <= set(graded.basis)
+
+
+@pytest.mark.requirement("PUB-01")
+async def test_a_grading_says_since_when_figures_made_the_matter_so(triage: Triage) -> None:
+    report = triage.report("a")
+    await triage.take(report)
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    for hour, clicks in ((9, 5000), (2, 1200), (1, 10)):
+        measured = ReportReachMeasured(clicks=clicks, measured_at=at + timedelta(hours=hour))
+        await triage.take(triage.event(report.stream, measured, service="ingest"))
+    [item] = (await triage.get("incidents")).json()["items"]
+    for level in ("general", "major", "extraordinary"):
+        await done(triage, item["id"], ("grade", "duty_officer", "county", {"level": level, "reason": "figures"}))
+    known = [event.data.known_at for event in (await triage.events(item["id"]))[-3:]]
+    assert known == [None, at + timedelta(hours=2), at + timedelta(hours=9)]
 
 
 @pytest.mark.requirement("TRI-17")

@@ -200,8 +200,8 @@ class TestGrading:
 
     @pytest.mark.requirement("TRI-05")
     def test_figures_propose_and_stand_in_the_basis(self) -> None:
-        reach = Reach(Figures(comments=600), (BASIS,))
-        case = past(OPENED, reach=reach).when(c.Grade(level="general", reason="one thread, answered"))
+        reach = Reach(NOW, Figures(comments=600), (BASIS,))
+        case = past(OPENED, reach=[reach]).when(c.Grade(level="general", reason="one thread, answered"))
         case.then(
             triage.IncidentGraded(
                 level="general",
@@ -216,13 +216,34 @@ class TestGrading:
         assert BASIS in decided.basis
 
     def test_nothing_measured_proposes_nothing(self) -> None:
-        case = past(OPENED, reach=Reach(Figures(), ())).when(c.Grade(level="general", reason="r"))
+        case = past(OPENED, reach=()).when(c.Grade(level="general", reason="r"))
         case.then(triage.IncidentGraded(level="general", rank=1, reason="r"))
+
+    @pytest.mark.requirement("PUB-01")
+    @pytest.mark.parametrize(
+        ("level", "hour"), [("general", None), ("major", 1), ("extraordinary", 2)], ids=str
+    )
+    def test_a_level_is_known_from_the_first_figures_that_propose_it_or_a_higher_one(
+        self, level: str, hour: int | None
+    ) -> None:
+        clicks = (20, 1500, 9000, 9500)
+        reach = [Reach(NOW + timedelta(hours=at), Figures(clicks=n), (BASIS,)) for at, n in enumerate(clicks)]
+        [decided] = past(OPENED, reach=reach).when(c.Grade(level=level, reason="r")).decided()
+        assert isinstance(decided, Occurred)
+        assert isinstance(decided.data, triage.IncidentGraded)
+        assert decided.data.known_at == (None if hour is None else NOW + timedelta(hours=hour))
+
+    def test_a_level_above_what_the_figures_say_is_the_persons_own(self) -> None:
+        reach = [Reach(NOW, Figures(clicks=20), (BASIS,))]
+        [decided] = past(OPENED, reach=reach).when(c.Grade(level="major", reason="harm")).decided()
+        assert isinstance(decided, Occurred)
+        assert isinstance(decided.data, triage.IncidentGraded)
+        assert (decided.data.proposed, decided.data.known_at) == ("general", None)
 
     @pytest.mark.requirement("TRI-08")
     def test_general_is_chosen_by_content_without_any_figure(self) -> None:
-        reach = Reach(Figures(), (BASIS,))
-        past(OPENED, reach=reach).when(c.Grade(level="general", reason="a personal request")).then(
+        reach = Reach(NOW, Figures(), (BASIS,))
+        past(OPENED, reach=[reach]).when(c.Grade(level="general", reason="a personal request")).then(
             triage.IncidentGraded(
                 level="general", rank=1, reason="a personal request", proposed="general", rule="general/otherwise"
             )

@@ -106,7 +106,7 @@ def test_what_the_rows_say() -> None:
         (REPORTS[0], f"incident-{B}"): True,
         (REPORTS[1], f"incident-{B}"): True,
     }
-    assert rows["reports", (REPORTS[0],)]["clicks"] == 5
+    assert rows["measurements", (REPORTS[0], 2)]["clicks"] == 5
 
 
 @pytest.mark.requirement("ING-02")
