@@ -78,7 +78,7 @@ def router(runtime: Runtime) -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
     api.route_class = Route
-    keys, blobs = Keys(runtime), blobs_of(runtime)
+    keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
 
     async def sender(request: Request) -> Actor:
         """An integration by its key, or a member of staff by their token."""
@@ -105,9 +105,11 @@ def router(runtime: Runtime) -> APIRouter:
     async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
         """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition."""
         prepared = intake.prepare(body, caller.actor, runtime.keyed)
+        if caller.key is None and caller.after is None:
+            return http.reply(await together.receive(prepared, caller))
 
         async def act(session: Session, ctx: Ctx) -> Answer:
-            (outcome,) = await intake.receive(session, ctx, [prepared])
+            (outcome,) = await intake.receive(session, [(prepared, ctx)])
             if isinstance(outcome, Problem):
                 raise outcome
             return outcome

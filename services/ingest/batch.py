@@ -162,7 +162,7 @@ class _Reader:
     async def _receive(self, session: Session, ctx: Ctx, lines: Sequence[Line]) -> list[Answer | Problem]:
         known = await self._remembered(session, [line.key for line in lines if line.key])
         fresh = [line.prepared for line in lines if line.prepared and (line.key is None or line.key.key not in known)]
-        received = iter(await intake.receive(session, ctx, fresh))
+        received = iter(await intake.receive(session, [(report, ctx) for report in fresh]))
         outcomes: list[Answer | Problem] = []
         remember = []
         for line in lines:

@@ -3,9 +3,11 @@
 Nothing typed leaves `prepare` unmasked. A single report and a batch go the same way from there.
 """
 
+import asyncio
 import base64
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -19,14 +21,17 @@ from services.ingest.decider import DECIDER
 from services.ingest.masking import mask, normalise
 from services.ingest.views import EXTERNAL_IDS
 from services.kernel import database
-from services.kernel.commands import Answer
+from services.kernel.commands import Answer, Caller, transact
 from services.kernel.decider import Actor, Ctx, Decided
 from services.kernel.ids import uuid7
-from services.kernel.problems import Malformed, Problem
+from services.kernel.problems import Forbidden, Malformed, Problem
+from services.kernel.runtime import Runtime
 from services.kernel.store import Session
 
 Keyed = Callable[..., str]
 C = TypeVar("C", bound=Command)
+AT_ONCE = 200
+"""Single reports that one transaction takes."""
 CODES = ("channel", "source", "category")
 
 
@@ -88,17 +93,17 @@ def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
     return Prepared(id_, code, command)
 
 
-async def receive(session: Session, ctx: Ctx, reports: Sequence[Prepared]) -> list[Answer | Problem]:
+async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> list[Answer | Problem]:
     """What becomes of each report, in order: 201, 200 for an exact repetition, or the problem that it has.
 
     Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
     """
-    facts = [_judge(report.command, ctx) for report in reports]
+    facts = [_judge(report.command, ctx) for report, ctx in reports]
     first = await _reserve(
-        session, [report for report, judged in zip(reports, facts, strict=True) if not isinstance(judged, Problem)]
+        session, [report for (report, _), judged in zip(reports, facts, strict=True) if not isinstance(judged, Problem)]
     )
     outcomes: list[Answer | Problem] = []
-    for report, judged in zip(reports, facts, strict=True):
+    for (report, ctx), judged in zip(reports, facts, strict=True):
         known = first.get(report.command.duplicate or "", report.id)
         if isinstance(judged, Problem):
             outcomes.append(judged)
@@ -109,6 +114,57 @@ async def receive(session: Session, ctx: Ctx, reports: Sequence[Prepared]) -> li
             session.append(report.id, judged, ctx)
             outcomes.append(Answer({"report_id": report.id, "receipt": report.receipt}, 201))
     return outcomes
+
+
+class Together:
+    """Stores reports that are sent at the same time in one transaction: while one commits, the next ones gather.
+
+    Nobody waits for others to come: what is there is stored at once, and what comes meanwhile goes into the next one.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._waiting: list[tuple[Prepared, Caller, asyncio.Future[Answer]]] = []
+        self._storing: asyncio.Task[None] | None = None
+
+    async def receive(self, report: Prepared, caller: Caller) -> Answer:
+        """As `receive` of one report in a transaction of its own; raises the problem that it has."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((report, caller, answer))
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store())
+        try:
+            return await answer
+        except Forbidden as problem:
+            await self._runtime.refused(caller.actor, problem)
+            raise
+
+    async def _store(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            try:
+                outcomes = await self._transact([(report, caller) for report, caller, _ in batch])
+            except Exception as error:  # noqa: BLE001  whoever waits gets it
+                outcomes = [error] * len(batch)
+            for (_, _, answer), outcome in zip(batch, outcomes, strict=True):
+                if answer.done():
+                    continue  # whoever asked has gone
+                if isinstance(outcome, Answer):
+                    answer.set_result(outcome)
+                else:
+                    answer.set_exception(outcome)
+        self._storing = None
+
+    async def _transact(self, reports: Sequence[tuple[Prepared, Caller]]) -> Sequence[Answer | Exception]:
+        outcomes: list[Answer | Problem] = []
+
+        async def act(session: Session, ctx: Ctx) -> Answer:
+            asked = [(report, replace(ctx, actor=caller.actor, cause=caller.request)) for report, caller in reports]
+            outcomes[:] = await receive(session, asked)
+            return Answer({})
+
+        await transact(self._runtime, Caller(), act)
+        return outcomes
 
 
 def _judge(command: ReceiveReport, ctx: Ctx) -> Decided | Problem:
