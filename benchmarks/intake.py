@@ -21,12 +21,12 @@ async def fill(made: Runtime, number: int) -> None:
     app = http.application([made], title="ingest", secret=rig.SECRET)
     content = b"\n".join(orjson.dumps(report) for report in reports(number))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest", timeout=600) as client:
-        answer = await client.post("/ingest/v1/reports/batch", content=content, headers=_headers())
+        answer = await client.post("/ingest/v1/reports/batch", content=content, headers=_headers(made))
     assert sum(orjson.loads(line)["status"] == 201 for line in answer.content.splitlines()) == number
 
 
-def _headers() -> dict[str, str]:
-    return {"Authorization": f"Bearer {rig.token('duty_officer')}", "Content-Type": "application/x-ndjson"}
+def _headers(made: Runtime) -> dict[str, str]:
+    return {"Authorization": f"Bearer {rig.integration_key(made)}", "Content-Type": "application/x-ndjson"}
 
 
 async def measure(runs: int) -> list[Figure]:
@@ -35,7 +35,7 @@ async def measure(runs: int) -> list[Figure]:
     async with rig.runtime(SERVICE) as made, rig.runtime(SERVICE) as bare:
         app = http.application([made], title="ingest", secret=rig.SECRET)
         transport = httpx.ASGITransport(app)
-        client = httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=_headers(), timeout=600)
+        client = httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=_headers(made), timeout=600)
 
         async def body() -> AsyncIterator[bytes]:
             for start in range(0, len(lines), 100):

@@ -21,9 +21,9 @@ AT_ONCE = 16
 
 async def measure(runs: int) -> list[Figure]:
     """Reports a second."""
-    headers = {"authorization": f"Bearer {rig.token('duty_officer')}"}
-    wires = [client.request("/ingest/v1/reports", report, headers) for report in reports(REQUESTS)]
     async with rig.runtime(SERVICE) as made, rig.runtime(SERVICE) as other:
+        headers = {"authorization": f"Bearer {rig.integration_key(made)}"}
+        wires = [client.request("/ingest/v1/reports", report, headers) for report in reports(REQUESTS)]
         with serving("ours", made.database.location) as port, serving("bare", other.database.location) as bare:
 
             async def ours() -> float:
