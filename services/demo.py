@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from schemas.catalogue import all_topics
 from schemas.fields import parse_instant
 from services import embedded, operate, samples, stories
 from services.embedded import Embedded
@@ -108,6 +109,8 @@ class Demo:
         self.officers = Officers(client, self._token)
         self.stage = Stage(_at(3, 17.5))
         self.random = dice()
+        self.rare = stories.RARE
+        """Told in the round to come; half of them in the one after it."""
         self.received: Counter[str] = Counter()
         self.reports: dict[tuple[str, str], list[str]] = defaultdict(list)
         """Unit and title -> reports."""
@@ -141,11 +144,20 @@ class Demo:
     async def settle(self) -> None:
         """All limits that have passed are judged, and all that was done is taken in everywhere."""
         await timers.settle(self.system.runtimes["escalation"])
+        await self.rest()
+
+    async def rest(self) -> None:
+        """All is taken in. The databases are asked when the log has stopped growing: asking slows the work down."""
+        topics, before, still = all_topics(), -1, 0
+        while still < 3:
+            await asyncio.sleep(0.02)
+            now = sum((await self.system.log.ends(topics)).values())
+            before, still = now, still + 1 if now == before else 0
         await self.system.settle()
 
     async def go_on(self, when: datetime) -> None:
         """Moves the clock; limits in between pass."""
-        await self.system.settle()
+        await self.rest()
         clock = self.system.clock
         was = clock.now().astimezone(ZONE)
         clock.move(max(when - clock.now(), timedelta()))
@@ -231,9 +243,10 @@ class Demo:
         self.known.update(matter.id for matter in matters)
         self.random.shuffle(matters)
         towns = [matter for matter in matters if matter.unit.startswith("town")]
-        told: dict[str, stories.Story] = dict(zip((matter.id for matter in towns), stories.RARE, strict=False))
+        rare, self.rare = self.rare, self.rare[1::2]
+        told: dict[str, stories.Story] = dict(zip((matter.id for matter in towns), rare, strict=False))
         usual = [matter for matter in matters if matter.id not in told]
-        if len(towns) > len(stories.RARE) + 1:
+        if len(towns) > len(rare) + 1:
             one, other = [matter for matter in towns if matter.id not in told][:2]
             told[one.id], told[other.id] = stories.merged, stories.answered
             usual = [matter for matter in usual if matter not in (one, other)]

@@ -148,9 +148,7 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **r
 
 def token(settings: Settings, unit: str, *roles: str) -> str:
     """A staff token for the command line itself."""
-    return identity.staff_token(
-        identity.deployment_secret(settings), unit=unit, roles=roles, person="operator", post=OPERATOR.post
-    )
+    return identity.staff_token(identity.deployment_secret(settings), unit=unit, roles=roles, person="operator")
 
 
 async def make_key(settings: Settings, unit: str, scope: str) -> str:

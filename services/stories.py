@@ -515,6 +515,6 @@ RARE: tuple[Story, ...] = (
     answered_after_reminder,
     untouched,
 )
-"""Told once in each round of reports, on matters of the towns."""
+"""Told on one matter of the towns each."""
 USUAL: tuple[Story, ...] = (answered, told, told, silent, answered, told, late, told, answered_after_reminder, told)
 """Told in turn on all other matters."""

@@ -1,0 +1,181 @@
+"""Backups of an embedded system and of PostgreSQL: whole or refused, and never bringing back what was erased."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from schemas.catalogue import SERVICES
+from services import backup, embedded, operate
+from services.embedded import Embedded
+from services.kernel import tables
+from services.kernel.database import Database
+from services.kernel.settings import Settings
+
+REF, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+
+
+async def report(system: Embedded, subject: str) -> str:
+    """Sends a report and waits until everyone has it."""
+    body = {
+        "unit": "town-east",
+        "channel": "counter",
+        "subject": subject,
+        "text": f"{subject}，请尽快处理。",
+        "discovered_at": datetime.now(UTC).isoformat(),
+    }
+    async with system.client(system.token("town-east", "duty_officer")) as client:
+        answer = await client.post("/ingest/v1/reports", json=body)
+        assert answer.status_code == 201, answer.text
+        await system.settle()
+        return str(answer.json()["report_id"])
+
+
+async def erase(system: Embedded, report_id: str) -> None:
+    async with system.client(system.token("town-east", "chief")) as client:
+        answer = await client.post(f"/ingest/v1/reports/{report_id}/erase", json={"cause": "asked"})
+        assert answer.status_code == 200, answer.text
+        await system.settle()
+
+
+async def subjects(system: Embedded) -> set[str | None]:
+    async with system.client(system.token("city", "auditor")) as client:
+        answer = await client.get("/triage/v1/incidents")
+        return {item["subject"] for item in answer.json()["items"]}
+
+
+async def is_clean(system: Embedded) -> bool:
+    found = await operate.check_stores(operate.Stores(system.runtimes, system.log, system), 5)
+    assert found.faults == []
+    return found.ok
+
+
+def rows(path: Path, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(statement).fetchall()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data")
+
+
+@pytest.fixture
+async def lived(settings: Settings, tmp_path: Path) -> AsyncIterator[Path]:
+    """A folder in which two reports came before a backup was made, and one came and one was erased after it."""
+    async with embedded.running(settings) as system:
+        first = await report(system, "路灯不亮")
+        await report(system, "道路积水")
+        backup.back_up_folder(settings.data, tmp_path / "backup")
+        await report(system, "水管爆裂")
+        await erase(system, first)
+    yield tmp_path / "backup"
+
+
+async def test_a_restored_folder_has_what_came_after_the_backup_and_nothing_that_was_erased(
+    lived: Path, settings: Settings
+) -> None:
+    backup.restore_folder(settings.data, lived)
+    async with embedded.running(settings) as system:
+        assert {"道路积水", "水管爆裂"} <= await subjects(system)
+        assert "路灯不亮" not in await subjects(system)
+        assert await is_clean(system)
+    for service in ("ingest", "triage"):
+        assert not rows(settings.data / f"{service}.sqlite", "select 1 from contents where words like '%路灯%'")
+
+
+async def test_a_restored_store_never_holds_erased_words_not_even_before_it_starts(
+    lived: Path, settings: Settings
+) -> None:
+    assert rows(lived / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
+    backup.restore_folder(settings.data, lived)
+    assert not rows(settings.data / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
+
+
+async def test_one_service_alone_catches_up(lived: Path, settings: Settings) -> None:
+    assert backup.restore_folder(settings.data, lived, ["triage"]) == ["triage.sqlite"]
+    async with embedded.running(settings) as system:
+        assert {"道路积水", "水管爆裂"} <= await subjects(system)
+        assert await is_clean(system)
+
+
+async def test_with_the_log_the_folder_is_as_it_was_but_for_what_was_erased(lived: Path, settings: Settings) -> None:
+    backup.restore_folder(settings.data, lived, log=True)
+    assert not rows(settings.data / "log.sqlite", "select 1 from records where cast(value as text) like '%路灯不亮%'")
+    async with embedded.running(settings) as system:
+        found = await subjects(system)
+        assert "道路积水" in found
+        assert found.isdisjoint({"水管爆裂", "路灯不亮"})
+
+
+async def test_an_empty_place_gets_everything_with_its_secret(lived: Path, settings: Settings, tmp_path: Path) -> None:
+    elsewhere = Settings(data=tmp_path / "elsewhere")
+    elsewhere.data.mkdir()
+    backup.restore_folder(elsewhere.data, lived)
+    assert (elsewhere.data / "secret").read_bytes() == (settings.data / "secret").read_bytes()
+    assert (elsewhere.data / "secret").stat().st_mode & 0o077 == 0
+    async with embedded.running(elsewhere) as system:
+        assert await subjects(system) == {"路灯不亮", "道路积水"}
+        assert await is_clean(system)
+
+
+async def test_a_store_that_cannot_be_read_is_replaced(lived: Path, settings: Settings) -> None:
+    (settings.data / "triage.sqlite").write_bytes(b"not a database at all, whatever its name says" * 100)
+    backup.restore_folder(settings.data, lived, ["triage"])
+    async with embedded.running(settings) as system:
+        assert {"道路积水", "水管爆裂"} <= await subjects(system)
+
+
+async def test_an_altered_backup_is_refused_before_anything_changes(lived: Path, settings: Settings) -> None:
+    before = {path.name: path.read_bytes() for path in settings.data.iterdir() if path.is_file()}
+    with (lived / "publish.sqlite").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(backup.BackupError, match=r"publish\.sqlite is missing or differs"):
+        backup.restore_folder(settings.data, lived)
+    assert {path.name: path.read_bytes() for path in settings.data.iterdir() if path.is_file()} == before
+
+
+async def test_the_log_alone_is_never_rolled_back(lived: Path, settings: Settings) -> None:
+    with pytest.raises(backup.BackupError, match="only with all services"):
+        backup.restore_folder(settings.data, lived, ["triage"], log=True)
+
+
+async def test_a_backup_takes_a_folder_of_its_own(lived: Path, settings: Settings) -> None:
+    with pytest.raises(backup.BackupError, match="is not empty"):
+        backup.back_up_folder(settings.data, lived)
+
+
+def test_a_folder_without_data_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(backup.BackupError, match="no data of an embedded system"):
+        backup.back_up_folder(tmp_path, tmp_path / "to")
+    with pytest.raises(backup.BackupError, match=r"manifest\.json cannot be read"):
+        backup.restore_folder(tmp_path, tmp_path)
+
+
+@pytest.mark.postgres
+async def test_databases_go_back_without_what_was_erased(postgres_databases: str, tmp_path: Path) -> None:
+    metadata = tables.metadata()
+    contents, erased = metadata.tables["contents"], metadata.tables["erased"]
+    databases = {name: Database(postgres_databases.format(service=name)) for name in SERVICES}
+    for database in databases.values():
+        async with database.transaction() as connection:
+            await connection.run_sync(metadata.create_all)
+            for ref in (REF, OTHER):
+                await connection.execute(contents.insert().values(ref=ref, salt=b"salt", words="路灯"))
+    assert backup.back_up_databases(postgres_databases, tmp_path / "backup") == sorted(f"{name}.dump" for name in SERVICES)
+    async with databases["ingest"].transaction() as connection:
+        await connection.execute(contents.delete().where(contents.c.ref == REF))
+        await connection.execute(erased.insert().values(ref=REF))
+        await connection.execute(contents.insert().values(ref=REF[:-1] + "9", salt=b"salt", words="后来"))
+    backup.restore_databases(postgres_databases, tmp_path / "backup", ["ingest"])
+    async with databases["ingest"].read() as connection:
+        assert (await connection.execute(select(contents.c.ref))).scalars().all() == [OTHER]
+        assert (await connection.execute(select(erased.c.ref))).scalars().all() == [REF]
+        assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
+    for database in databases.values():
+        await database.close()
