@@ -253,11 +253,11 @@ def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
 
 VIEWS = (
     *offices.views(METADATA),
-    View(CLOCKS, _clock_keys, _clock_row),
+    View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
     View(MATTERS, _matter_keys, _matter),
-    View(REPORTS, _report_keys, _report_row),
-    View(ROSTER, _duty_keys, _duty_row),
-    View(ROSTERS, _roster_keys, _roster_row),
+    View(REPORTS, _report_keys, _report_row, one_stream=True),
+    View(ROSTER, _duty_keys, _duty_row, one_stream=True),
+    View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
 )
 
 

@@ -49,7 +49,7 @@ def _external_id_keys(event: Event) -> list[Key]:
 
 
 def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
-    return row or {"duplicate": key[0], "report_id": event.stream}
+    return {"duplicate": key[0], "report_id": event.stream}
 
 
 def _api_key_keys(event: Event) -> list[Key]:
@@ -87,9 +87,9 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 
 VIEWS = (
     *offices.views(METADATA),
-    View(EXTERNAL_IDS, _external_id_keys, _take_external_id),
+    View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True),
     View(API_KEYS, _api_key_keys, _configure_key),
-    View(EVIDENCE, _evidence_keys, _take_evidence),
+    View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
 )
 
 

@@ -236,6 +236,9 @@ class Session:
         for (view, by_key), rows in zip(touched, known, strict=True):
             changed, gone = [], []
             for key, of_key in by_key.items():
+                assert not view.one_stream or all(event.stream == of_key[0].stream for event in of_key), (
+                    f"{view.table.name} is said to listen to one stream a row, but {key} listens to several"
+                )
                 before = row = rows.get(key)
                 for event in of_key:
                     row = view.apply(key, row, event)

@@ -255,10 +255,10 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
 
 VIEWS = (
     *offices.views(METADATA),
-    View(incidents, _incident_keys, _incident),
-    View(incident_facts, _fact_keys, _fact),
-    View(statements, _statement_keys, _statement),
-    View(releases, _release_keys, _release),
+    View(incidents, _incident_keys, _incident, one_stream=True),
+    View(incident_facts, _fact_keys, _fact, one_stream=True),
+    View(statements, _statement_keys, _statement, one_stream=True),
+    View(releases, _release_keys, _release, one_stream=True),
 )
 
 
