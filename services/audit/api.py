@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
-from schemas.fields import Instant, instant
+from schemas.fields import WrittenInstant, instant
 from services.audit import views
 from services.audit.summaries import summary
 from services.audit.views import Filters
@@ -42,7 +42,11 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/incidents/{id}/timeline")
     async def timeline(
-        id: str, staff: http.Staff, as_of: Instant | None = None, known_at: Instant | None = None, log_size: Size = None
+        id: str,
+        staff: http.Staff,
+        as_of: WrittenInstant | None = None,
+        known_at: WrittenInstant | None = None,
+        log_size: Size = None,
     ) -> Response:
         """What is on record about an incident, its reports, clocks, statements and what was merged into it.
 
@@ -75,8 +79,8 @@ def router(runtime: Runtime) -> APIRouter:
         unit: Narrow = None,
         incident: Narrow = None,
         actor: Narrow = None,
-        from_: Annotated[Instant | None, Query(alias="from")] = None,
-        to: Instant | None = None,
+        from_: Annotated[WrittenInstant | None, Query(alias="from")] = None,
+        to: WrittenInstant | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str | None, Query(max_length=100)] = None,
         log_size: Size = None,

@@ -4,10 +4,9 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import UnitCode
+from schemas.fields import UnitCode, WrittenInstant
 from services.escalation import roster, views
 from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, Receipt, ReportUpward
 from services.kernel import commands, http
@@ -39,7 +38,7 @@ def router(runtime: Runtime) -> APIRouter:
         incident: str | None = None,
         unit: UnitCode | None = None,
         state: Literal["running", "met", "breached", "annulled", "cancelled"] | None = None,
-        due_before: AwareDatetime | None = None,
+        due_before: WrittenInstant | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: str | None = None,
     ) -> Response:

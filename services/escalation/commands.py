@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.escalation import ClockMilestoneReached
-from schemas.fields import Code, Instant, UnitCode, Uuid
+from schemas.fields import Code, UnitCode, Uuid, WrittenInstant
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
@@ -43,7 +43,7 @@ class Extend(Body):
     """Move a limit that has not passed to a later time."""
 
     clock: Code
-    due: Instant
+    due: WrittenInstant
     reason: Reason
 
 
@@ -58,8 +58,8 @@ class Duty(Body):
     """A post on duty for a time."""
 
     post: Code
-    since: Instant
-    until: Instant
+    since: WrittenInstant
+    until: WrittenInstant
 
     @model_validator(mode="after")
     def _ends_later(self) -> Self:

@@ -256,5 +256,11 @@ async def test_filters(world: World, params: dict[str, Any], count: int) -> None
     assert len((await world.get("events", **params))["items"]) == count
 
 
-async def test_times_need_an_offset(world: World) -> None:
-    await world.get("events", status=422, **{"from": "2026-03-02T09:00:00"})
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("events", "from"), ("events", "to"), ("timeline", "as_of"), ("timeline", "known_at")],
+)
+async def test_a_time_is_written_out_with_its_offset(world: World, path: str, name: str) -> None:
+    path = f"incidents/{id_of('incident', 'a')}/timeline" if path == "timeline" else path
+    for at in ("2026-03-02T09:00:00", "1772442000", "9999-12-31T23:00:00-09:00", "2026-02-30T00:00:00Z"):
+        assert (await world.get(path, status=422, **{name: at}))["field"] == name

@@ -17,6 +17,7 @@ from tests.escalation.matter import at
 from tests.kit.spec import UUID
 
 REPORT = f"report-{UUID}"
+NO_INSTANTS = ("1772442000", "2026-03-03T00:00:00", "2026-03-03", "9999-12-31T23:00:00-09:00", "2026-02-30T00:00:00Z")
 
 
 def incident(name: str = "a") -> str:
@@ -320,8 +321,9 @@ async def test_the_list_of_clocks_shows_the_own_units_and_pages(desk: Desk) -> N
     narrow = f"/clocks?state=breached&incident={incident('b')}&unit=town-west&due_before=2026-03-03T00:00:00Z"
     assert [i["clock"] for i in (await desk.ask("GET", narrow, "handler")).json()["items"]] == ["report_upward"]
     assert (await desk.ask("GET", "/clocks?unit=county", "handler", "town-east")).json()["items"]
-    for wrong in ("limit=501", "cursor=x", "state=asleep", "due_before=2026-03-03T00:00:00"):
-        assert (await desk.ask("GET", f"/clocks?{wrong}", "handler")).status_code == 422
+    for wrong in ("limit=501", "cursor=x", "state=asleep", *(f"due_before={wrong}" for wrong in NO_INSTANTS)):
+        answer = await desk.ask("GET", f"/clocks?{wrong}", "handler")
+        assert (answer.status_code, answer.json()["field"]) == (422, wrong.partition("=")[0]), wrong
 
 
 @pytest.mark.requirement("ESC-02")
@@ -362,7 +364,10 @@ async def test_what_is_refused_over_http(desk: Desk) -> None:
         (f"{path}/receipt", "chief", {}, 409),
         (f"{path}/receipt", "chief", {"accepted": False}, 422),
         (f"{path}/extend", "chief", later, 409),
-        (f"{path}/extend", "chief", {**later, "due": "tomorrow"}, 422),
+        *(
+            (f"{path}/extend", "chief", {**later, "due": wrong}, 422)
+            for wrong in ("tomorrow", 1772442000, *NO_INSTANTS)
+        ),
         (f"{path}/annul", "auditor", {"clock": "transfer", "reason": "paper"}, 409),
         (f"/incidents/{incident('nowhere')}/report-upward", "duty_officer", {}, 404),
         ("/incidents/nonsense/report-upward", "duty_officer", {}, 404),
@@ -403,4 +408,6 @@ async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
     assert (await desk.ask("PUT", "/roster", "handler", "county", plan)).status_code == 403
     assert (await desk.ask("PUT", "/roster", "chief", "county", {**plan, "unit": "nowhere"})).status_code == 422
     back = {**duty, "until": duty["since"]}
-    assert (await desk.ask("PUT", "/roster", "chief", "county", {**plan, "duties": [back]})).status_code == 422
+    for wrong in (back, *({**duty, "until": wrong} for wrong in (1772442000, *NO_INSTANTS))):
+        answer = await desk.ask("PUT", "/roster", "chief", "county", {**plan, "duties": [wrong]})
+        assert (answer.status_code, answer.json()["field"].split(".")[0]) == (422, "duties")
