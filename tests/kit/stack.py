@@ -22,7 +22,7 @@ from tests.kit import substrate
 
 SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
 SECRET = "the secret of the tests, long enough to be one"
-LIMIT = 60.0
+LIMIT = 120.0
 
 
 def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
