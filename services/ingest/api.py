@@ -4,14 +4,12 @@
 """
 
 import re
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from sqlalchemy import select
-from starlette.exceptions import HTTPException
 
 from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
@@ -43,23 +41,6 @@ ReportId = Annotated[str, Depends(report_id)]
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 
 
-class Route(http.StrictRoute):
-    """A route that tells what is wrong with a body; FastAPI wraps whatever reading it raises in a bare 400."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except HTTPException as error:
-                if isinstance(error.__cause__, Problem):
-                    raise error.__cause__ from None
-                raise
-
-        return handle
-
-
 def blobs_of(runtime: Runtime) -> Blobs:
     """The evidence files of a deployment."""
     return Blobs(runtime.settings.data / "evidence")
@@ -77,7 +58,6 @@ async def sweep(runtime: Runtime) -> None:
 def router(runtime: Runtime) -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
-    api.route_class = Route
     keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
 
     async def sender(request: Request) -> Actor:

@@ -18,7 +18,7 @@ from schemas.fields import Fact
 from schemas.ingest import ReportReceived
 from services.ingest.commands import Command, ReceiveReport, Report
 from services.ingest.decider import DECIDER
-from services.ingest.masking import mask, normalise
+from services.ingest.masking import MARKERS, Kind, is_post_number, mask, normalise
 from services.ingest.views import EXTERNAL_IDS
 from services.kernel import database
 from services.kernel.commands import Answer, Caller, transact
@@ -50,11 +50,15 @@ def receipt(keyed: Keyed, report_id: str) -> str:
 
 
 def masked(command: C, fact: type[Fact]) -> tuple[C, dict[str, int]]:
-    """The command with the words that `fact` will hold masked, and how many numbers of each kind were."""
+    """The command with the words that `fact` will hold masked, and how many numbers of each kind were.
+
+    The number of a post stays readable as an external id; in free text it could be somebody's card.
+    """
     counts: Counter[str] = Counter()
     fresh = {}
     for name in catalogue.words_of(fact):
-        if (text := getattr(command, name)) is not None:
+        text = getattr(command, name)
+        if text is not None and not (name == "external_id" and is_post_number(text)):
             found = mask(text)
             if found.counts:
                 fresh[name] = found.text
@@ -67,17 +71,21 @@ def _is_plain(code: str) -> bool:
     return not mask(code).counts
 
 
+def _leads_to_person(url: str | None) -> bool:
+    """Whether the masked address is that of somebody's page, or asks for somebody; that of a post is not."""
+    return url is not None and (MARKERS[Kind.PROFILE] in url or f"={MARKERS[Kind.ACCOUNT]}" in url)
+
+
 def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
     """Masks a report and makes its digests. Raises `Malformed` where a code holds what would have to be masked.
 
-    The matter is the address, or else the subject: an address that had to be masked leads to a person, and no matter
-    is ever found by a person.
+    The matter is the address, or else the subject: no matter is ever found by the page of a person.
     """
     for name in CODES:
         if (code := getattr(report, name)) is not None and not _is_plain(code):
             raise Malformed(f"{name} is a code of a list; this one looks like somebody's number or address", field=name)
     clean, counts = masked(report, ReportReceived)
-    about = report.url if report.url is not None and clean.url == report.url else normalise(clean.subject)
+    about = normalise(clean.subject) if report.url is None or _leads_to_person(clean.url) else report.url
     duplicate = None
     if report.source is not None and report.external_id is not None:
         duplicate = keyed("duplicate", actor.post, report.source, report.external_id)

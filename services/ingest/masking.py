@@ -110,6 +110,12 @@ def identity_check(number: str) -> bool:
     return "10x98765432"[total % 11] == number[17].lower()
 
 
+def is_post_number(text: str) -> bool:
+    """Whether an identifier is a number such as platforms give to posts; an identity card names a birthday."""
+    number = len(text) in range(16, 20) and text.isascii() and text.isdigit()
+    return number and not (len(text) == 18 and _names_birth(text, text[6:14]))
+
+
 _IDENTITY_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ASCII_MARKS = frozenset(string.punctuation)
 _NOTHING: Mapping[str, int] = MappingProxyType({})

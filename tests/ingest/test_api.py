@@ -98,11 +98,32 @@ class TestOneReport:
             {"subject": "路灯 不亮"},
             {"unit": "town-west"},
             {"url": "https://weibo.com/u/1234567890"},
+            {"url": "https://forum.example/home.php?mod=space&uid=77"},
+            {"url": "https://weibo.com/1234567890/NaBcD1234"},
+            {"url": "https://weibo.com/1234567890/NaBcD1234", "subject": "别的"},
+            {"url": "https://weibo.com/1234567890/NaBcD5678"},
         ):
             assert (await post(ingest, key, **more)).status_code == 201
         matters = [event.data.matter for event in await ingest.events("report.received")]
         assert matters[0] == matters[1] != matters[2] == matters[3] != matters[4]
-        assert matters[5] == matters[3], "a person's page is no matter"
+        assert matters[5] == matters[6] == matters[3], "a person's page is no matter"
+        assert matters[7] == matters[8], "a post is one, although it is not kept who posted it"
+        assert len({matters[3], *matters[7:]}) == 3
+
+    @pytest.mark.parametrize(
+        ("external_id", "kept"),
+        [
+            ("4111111111111111", True),
+            ("7300000000000000007", True),
+            ("13812345678", False),
+            ("a.b@example.com", False),
+            ("110105194912310021", False),
+            ("卡号4111111111111111", False),
+        ],
+    )
+    async def test_keeps_the_number_of_a_post_readable(self, ingest: Ingest, external_id: str, kept: bool) -> None:
+        await post(ingest, await ingest.key(), source="board", external_id=external_id)
+        assert (external_id in await ingest.words()) is kept
 
     async def test_is_taken_from_the_officer_on_duty(self, ingest: Ingest) -> None:
         assert (await post(ingest, ingest.staff("duty_officer"))).status_code == 201
@@ -232,6 +253,10 @@ class TestBadInput:
         assert answer.status_code == status, answer.text
         assert says in answer.json()["detail"]
         assert await ingest.words() == []
+
+    async def test_is_asked_for_json(self, ingest: Ingest) -> None:
+        headers = {**await ingest.key(), "Content-Type": "text/plain"}
+        refused(await ingest.client.post(PATH, content=b"{}", headers=headers), 415, "application/json")
 
 
 class TestKeys:
