@@ -121,9 +121,27 @@ async def test_an_id_that_is_none_is_4xx(system: Embedded, id_: str) -> None:
                 assert 400 <= answer.status_code < 500, f"{method} {path} with {id_}: {answer.status_code}"
 
 
-QUERIES = ["limit=0", "limit=501", "limit=x", "cursor=x", "cursor=%00", "cursor=" + "A" * 5000, "from=yesterday",
-           "to=2026-01-01", "as_of=7", "known_at=0001-01-01T00:00:00%2B14:00", "log_size=-1", "log_size=99999999999999999999",
-           "unit=%00", "unit=atlantis", "incident=x", "report_id=x", "state=odd", "type=%F0%9F%92%A9", "due_before=1"]  # fmt: skip
+QUERIES = [
+    "limit=0",
+    "limit=501",
+    "limit=x",
+    "cursor=x",
+    "cursor=%00",
+    "cursor=" + "A" * 5000,
+    "from=yesterday",
+    "to=2026-01-01",
+    "as_of=7",
+    "known_at=0001-01-01T00:00:00%2B14:00",
+    "log_size=-1",
+    "log_size=99999999999999999999",
+    "unit=%00",
+    "unit=atlantis",
+    "incident=x",
+    "report_id=x",
+    "state=odd",
+    "type=%F0%9F%92%A9",
+    "due_before=1",
+]
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -135,10 +153,17 @@ async def test_no_query_breaks_an_endpoint(system: Embedded, query: str) -> None
 
 
 HEADERS: list[dict[str, str]] = [
-    {"If-Match": "*"}, {"If-Match": "x"}, {"If-Match": "99999999999999999999"}, {"If-Match": '"7", "8"'}, {"If-Match": "-1"},
-    {"Idempotency-Key": "k" * 5000}, {"Huiying-After": "x"}, {"Huiying-After": f"incident-{UUID}@x"},
-    {"Content-Type": "text/xml", "If-Match": "0"}, {"Content-Type": "application/x-www-form-urlencoded", "If-Match": "0"},
-]  # fmt: skip
+    {"If-Match": "*"},
+    {"If-Match": "x"},
+    {"If-Match": "99999999999999999999"},
+    {"If-Match": '"7", "8"'},
+    {"If-Match": "-1"},
+    {"Idempotency-Key": "k" * 5000},
+    {"Huiying-After": "x"},
+    {"Huiying-After": f"incident-{UUID}@x"},
+    {"Content-Type": "text/xml", "If-Match": "0"},
+    {"Content-Type": "application/x-www-form-urlencoded", "If-Match": "0"},
+]
 
 
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
@@ -155,8 +180,29 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ("unit", "reason", "text", "level", "key", "kind", "value", "source", "track", "into", "facts", "incident_id",
-          "answer_kind", "reports", "channel", "subject", "discovered_at", "clicks", "measured_at", "scope", "due")  # fmt: skip
+FIELDS = (
+    "unit",
+    "reason",
+    "text",
+    "level",
+    "key",
+    "kind",
+    "value",
+    "source",
+    "track",
+    "into",
+    "facts",
+    "incident_id",
+    "answer_kind",
+    "reports",
+    "channel",
+    "subject",
+    "discovered_at",
+    "clicks",
+    "measured_at",
+    "scope",
+    "due",
+)
 
 
 async def test_made_up_bodies_are_judged_and_never_break_a_service(system: Embedded) -> None:
