@@ -21,7 +21,6 @@ from pydantic import (
     WithJsonSchema,
 )
 
-INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 WIRE = {"wire": True}
 """Validation context of bytes that come from a store or a topic: there, words must already be a reference."""
 
@@ -34,7 +33,7 @@ class Fact(BaseModel):
 
 def instant(at: datetime) -> str:
     """UTC with microseconds and fixed width, so that texts sort as times do. `at` must carry an offset."""
-    return at.astimezone(UTC).strftime(INSTANT)
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:

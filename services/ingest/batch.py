@@ -1,10 +1,11 @@
 """Many reports in one request: lines of JSON in, one answer a line out, in order.
 
-Lines are read as they come and stored in chunks, each chunk in one transaction. The answers are spooled and sent when
-the whole body was read; a line that is answered 2xx is durable by then. A line that holds only white space is counted
-and not answered.
+Lines are read as they come and stored in chunks, each in one transaction, while the next lines are read. The answers
+are spooled and sent when the whole body was read; a line that is answered 2xx is durable by then. A line that holds
+only white space is counted and not answered.
 """
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from services.kernel.store import Conflict, Session
 LINES = 500
 BYTES = 4_000_000
 """A chunk is stored when it has so many lines or bytes, whichever comes first."""
+TURN = 20
+"""Lines after which other requests, and the chunk that is being stored, get their turn."""
 IN_MEMORY = 1_000_000
 """Bytes of answers above which they are spooled to a file."""
 PART = 65_536
@@ -79,6 +82,12 @@ async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, strea
     """Stores a body of lines and returns the answers, to be read from the start and closed."""
     reader = _Reader(runtime, actor, key, path)
     spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
+    storing: asyncio.Task[None] | None = None
+
+    async def store(chunk: Chunk) -> None:
+        await reader.store(chunk.lines)
+        spool.writelines(map(_answered, chunk.lines))
+
     try:
         chunk = Chunk()
         async for number, text in read_lines(stream, runtime.settings.report_limit):
@@ -86,14 +95,20 @@ async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, strea
                 continue
             chunk.lines.append(reader.read(number, text))
             chunk.size += len(text or b"")
+            if len(chunk.lines) % TURN == 0:
+                await asyncio.sleep(0)
             if chunk.is_full:
-                await reader.store(chunk.lines)
-                spool.writelines(map(_answered, chunk.lines))
-                chunk = Chunk()
-        await reader.store(chunk.lines)
-        spool.writelines(map(_answered, chunk.lines))
+                if storing is not None:
+                    await storing
+                storing, chunk = asyncio.create_task(store(chunk)), Chunk()
+        if storing is not None:
+            await storing
+        await store(chunk)
         spool.seek(0)
     except BaseException:
+        if storing is not None:
+            storing.cancel()
+            await asyncio.wait([storing])
         spool.close()
         raise
     return spool

@@ -39,24 +39,41 @@ class Stream:
 
     id: str
     decider: Decider | None
-    state: Any = None
-    version: int = 0
-    digest: str | None = None
-    recorded: datetime | None = None
-    partitionkey: str = ""
+    last: Event | None = None
     correlation: str | None = None
     drill: bool = False
     revision: int = 0
     """How many of its events staff decided: the version that officers see."""
     causes: set[str] = field(default_factory=set)
     """Causation ids that the stream held when it was read."""
+    _state: Any = None
+    _unfolded: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.decider is not None:
+            self._state = self.decider.initial_state()
+
+    @property
+    def state(self) -> Any:
+        """Folded when somebody asks: most events are the last of their transaction, and nobody does."""
+        if self.decider is not None:
+            for event in self._unfolded:
+                self._state = self.decider.evolve(self._state, event)
+            self._unfolded.clear()
+        return self._state
+
+    @property
+    def version(self) -> int:
+        return self.last.version if self.last else 0
+
+    @property
+    def digest(self) -> str | None:
+        return self.last.digest if self.last else None
 
     def take(self, event: Event) -> None:
-        """Folds one more event in."""
-        if self.decider is not None:
-            self.state = self.decider.evolve(self.state, event)
-        self.version, self.digest, self.recorded = event.version, event.digest, event.recorded
-        self.partitionkey = event.partitionkey
+        """One more event."""
+        self.last = event
+        self._unfolded.append(event)
         self.correlation = event.correlation or self.correlation
         self.drill = event.drill
         if event.actor != "system":
@@ -79,15 +96,13 @@ class Session:
         """Events of other services that this transaction takes in, for the views."""
         self.restored: list[Event] = []
         self._words: list[dict[str, Any]] = []
-        self._outbox: list[dict[str, Any]] = []
         self._tables = service.metadata.tables
 
     async def load(self, ids: Iterable[str]) -> None:
         """Reads streams with one statement; those that do not exist are there with version 0."""
         wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
         for id_ in wanted:
-            decider = self.service.deciders.get(catalogue.kind_of(id_))
-            self.streams[id_] = Stream(id_, decider, decider.initial_state() if decider else None)
+            self.begin(id_)
         events = self._tables["events"]
         for start in range(0, len(wanted), 500):
             chosen = (
@@ -115,8 +130,7 @@ class Session:
 
     def begin(self, id_: str) -> Stream:
         """A stream that is known to be new: nothing is read."""
-        decider = self.service.deciders.get(catalogue.kind_of(id_))
-        stream = Stream(id_, decider, decider.initial_state() if decider else None)
+        stream = Stream(id_, self.service.deciders.get(catalogue.kind_of(id_)))
         self.streams[id_] = stream
         return stream
 
@@ -134,7 +148,8 @@ class Session:
         done = []
         for item in decided:
             occurred = item if isinstance(item, Occurred) else Occurred(item)
-            recorded = max(ctx.now, stream.recorded) if stream.recorded else ctx.now
+            last = stream.last
+            recorded = max(ctx.now, last.recorded) if last else ctx.now
             kind = catalogue.kind_of(id_)
             incident = correlation or stream.correlation or _incident(kind, id_, occurred.data)
             event = seal(
@@ -146,7 +161,7 @@ class Session:
                 previous=stream.digest,
                 time=occurred.time or ctx.now,
                 recorded=recorded,
-                partitionkey=stream.partitionkey or (incident if kind in catalogue.FOLLOWS_INCIDENT else None) or id_,
+                partitionkey=last.partitionkey if last else _partitionkey(kind, id_, incident),
                 actor=ctx.actor.post,
                 correlation=incident,
                 causation=ctx.cause,
@@ -191,7 +206,11 @@ class Session:
     async def flush(self) -> None:
         """Writes all that was decided. Raises `Conflict` where a stream has grown in between."""
         tables, connection, views = self._tables, self.connection, self.service.views
-        folded = await self.fold(views, (*self.observed, *self.restored, *self.appended))
+        folded = await self.fold(
+            [view for view in views if not view.by_command], (*self.observed, *self.restored, *self.appended)
+        )
+        if self.restored:
+            folded += await self.fold([view for view in views if view.by_command], self.restored)
         events = sorted(self.appended, key=_order)
         stored = sorted((*self.restored, *events), key=_order)
         outbox = [self._content_row(words["ref"]) for words in self._words]
@@ -294,6 +313,10 @@ def _incident(kind: str, id_: str, data: Fact) -> str | None:
     if kind == "clock":
         return "incident-" + id_.partition("-")[2]
     return getattr(data, "incident", None)
+
+
+def _partitionkey(kind: str, id_: str, incident: str | None) -> str:
+    return incident if incident and kind in catalogue.FOLLOWS_INCIDENT else id_
 
 
 def _event_row(event: Event) -> dict[str, Any]:

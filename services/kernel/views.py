@@ -29,3 +29,5 @@ class View:
     """The row after the event; None for no row. Pure."""
     one_stream: bool = False
     """Whether each row listens to one stream alone: then the stream's versions keep writers apart, without a lock."""
+    by_command: bool = False
+    """Whether the command that causes the event writes its row itself. Then only events from a topic are folded in."""
