@@ -1,6 +1,7 @@
-"""Escalation over a real SQLite file: other services' topics on their way in, its timers, and its HTTP API."""
+"""Escalation over a real database: other services' topics on their way in, its timers, and its HTTP API."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -131,11 +132,10 @@ class Desk:
         )
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    """Escalation with the units that the project ships, under county-default."""
-    settings, clock, topics = Settings(data=tmp_path), Standing(), Topics()
-    database = Database(tmp_path / "escalation.sqlite")
+@asynccontextmanager
+async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
+    """Escalation on an empty database, with the units that the project ships, under county-default."""
+    clock, topics = Standing(), Topics()
     runtime = Runtime(SERVICE, settings, database, clock, cast("EventLog", topics), SECRET)
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
@@ -151,3 +151,18 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         await made.consume()
         yield made
     await database.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """Escalation on a SQLite file."""
+    async with opened(Database(tmp_path / "escalation.sqlite"), Settings(data=tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+async def desk_on_postgres(postgres_databases: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Escalation on a PostgreSQL server."""
+    settings = Settings(data=tmp_path, database=postgres_databases)
+    async with opened(Database(postgres_databases.format(service="escalation")), settings) as made:
+        yield made

@@ -1,6 +1,7 @@
-"""A publish service on a real SQLite file that has heard from triage, and people to act on it."""
+"""A publish service on a real database that has heard from triage, and people to act on it."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -115,13 +116,11 @@ def _pack() -> str:
     return spec.offices().assigned["city"]
 
 
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    """Publish, knowing the units, the pack, and one incident of town-east that is graded general."""
-    database = Database(tmp_path / "publish.sqlite")
+@asynccontextmanager
+async def staffed(database: Database, settings: Settings) -> AsyncIterator[Office]:
+    """Publish on an empty database, with units, a pack, and one incident of town-east that is graded general."""
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
-    settings = Settings(data=tmp_path)
     runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
     app = http.application([runtime], title="publish", secret=SECRET)
     transport = httpx.ASGITransport(app)
@@ -136,3 +135,18 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         await made.incident(opened(), graded())
         yield made
     await database.close()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Publish on a SQLite file."""
+    async with staffed(Database(tmp_path / "publish.sqlite"), Settings(data=tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+async def office_on_postgres(postgres_databases: str, tmp_path: Path) -> AsyncIterator[Office]:
+    """Publish on a PostgreSQL server."""
+    settings = Settings(data=tmp_path, database=postgres_databases)
+    async with staffed(Database(postgres_databases.format(service="publish")), settings) as made:
+        yield made

@@ -1,0 +1,28 @@
+"""What stands on a SQLite file stands on PostgreSQL too."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.escalation import test_service as on
+from tests.escalation.conftest import Desk
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "flow",
+    [
+        on.test_events_become_clocks_with_pack_and_basis,
+        on.test_a_matter_that_nobody_grades_is_breached_all_the_same,
+        on.test_an_explained_breach_is_not_looked_at_again_for_its_circular,
+        on.test_an_open_quarantine_is_waited_for_too,
+        on.test_a_merged_matter_keeps_its_breaches_and_what_was_done_counts_where_it_goes_on,
+        on.test_views_are_the_same_after_the_same_events,
+        on.test_the_list_of_clocks_shows_the_own_units_and_pages,
+        on.test_a_report_upward_and_its_receipt_over_http,
+        on.test_the_roster_is_planned_and_read,
+    ],
+    ids=lambda flow: flow.__name__,
+)
+async def test_escalation_answers_alike(desk_on_postgres: Desk, flow: Callable[[Desk], Awaitable[None]]) -> None:
+    await flow(desk_on_postgres)
