@@ -1,4 +1,4 @@
-"""What several delivery tests need besides the worlds: supervised services, topics at hand, one service taken by hand."""
+"""What several delivery tests need besides the worlds: supervised services, topics, one service taken by hand."""
 
 import asyncio
 import contextlib
@@ -72,7 +72,8 @@ def database(world: World, service: str) -> psycopg.Connection[tuple[Any, ...]]:
 
 def settings(world: World) -> Settings:
     """The settings that a world's processes run with."""
-    named = {name.removeprefix("HUIYING_").lower(): value for name, value in world.environment.items() if name.startswith("HUIYING_")}
+    prefix = "HUIYING_"
+    named = {name.removeprefix(prefix).lower(): v for name, v in world.environment.items() if name.startswith(prefix)}
     return Settings(**named)  # type: ignore[arg-type]
 
 

@@ -1,7 +1,5 @@
 """A topic is lost and made anew (C14): consumers refuse to jump, say what to do, and that heals it."""
 
-from pathlib import Path
-
 import pytest
 
 from services.serve import EXIT_RANGE

@@ -11,7 +11,7 @@ from services import embedded
 from services.kernel import recovery
 from services.kernel.runtime import Runtime
 from tests.delivery import sites
-from tests.kit.stack import DeployedWorld, EmbeddedWorld, World, report, until
+from tests.kit.stack import EmbeddedWorld, World, report, until
 from tests.kit.stores import rows
 
 pytestmark = pytest.mark.timeout(360)
@@ -69,7 +69,7 @@ def test_c22_an_older_backup_takes_back_what_came_since_and_goes_on(
 ) -> None:
     """Audit regains identical positions; an owner takes its events from its topic before it writes another one."""
     before = [world.post(f"{services} before {n}").json()["report_id"] for n in range(3)]
-    incident = [world.incident(id_)["id"] for id_ in before][0]
+    incident, *_ = [world.incident(id_)["id"] for id_ in before]
     audited(world)
     assert world.run("backup", "--to", str(tmp_path / "copy")).returncode == 0
     after = [world.post(f"{services} after {n}").json()["report_id"] for n in range(3)]
@@ -133,9 +133,9 @@ async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
             await here.settle()
             found = await client.get("/triage/v1/incidents", params={"report_id": id_})
             incident = found.json()["items"][0]["id"]
-        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "triage.sqlite")) as reading:
-            with contextlib.closing(sqlite3.connect(copy)) as writing:
-                reading.backup(writing)
+        store = sqlite3.connect(tmp_path / "data" / "triage.sqlite")
+        with contextlib.closing(store) as reading, contextlib.closing(sqlite3.connect(copy)) as writing:
+            reading.backup(writing)
         assert await grade(here, incident, "general", 0) == 200
     for end in ("-wal", "-shm"):
         (tmp_path / "data" / f"triage.sqlite{end}").unlink(missing_ok=True)

@@ -1,0 +1,110 @@
+"""The brokers freeze, or are gone for a minute: reports are taken while the outbox has room, and all of it drains."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.native import Kafka
+from tests.delivery import sites
+from tests.delivery.sites import SupervisedWorld
+from tests.kit import substrate
+from tests.kit.stack import report, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
+OUTAGE = 60.0
+"""Seconds for which the brokers are down: longer than any session, metadata or send timeout."""
+LIMIT = 700
+"""Outbox rows: more than a minute of single reports, less than a batch on top."""
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Kafka]:
+    with substrate.private_kafka() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def world(broker: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedWorld]:
+    database = substrate.new_databases("brokers")
+    environment = {"HUIYING_SEND_SECONDS": "3", "HUIYING_OUTBOX_LIMIT": str(LIMIT)}
+    try:
+        with sites.supervised(tmp_path_factory.mktemp("brokers"), database, broker.address, **environment) as made:
+            yield made
+    finally:
+        substrate.drop_databases(database)
+
+
+def waiting(world: SupervisedWorld) -> int:
+    """How many rows wait in ingest's outbox."""
+    with sites.database(world, "ingest") as connection:
+        found = connection.execute("select count(*) from outbox").fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_c5_what_the_brokers_wrote_without_an_answer_is_sent_again_and_has_one_effect(
+    world: SupervisedWorld, broker: Kafka
+) -> None:
+    """Frozen brokers take the batch from the connection and answer only after the relay has given up."""
+    world.incident(world.post("a live producer").json()["report_id"])
+    until(lambda: waiting(world) == 0, "the relay has nothing to do")
+    broker.pause()
+    try:
+        id_ = world.post("written without an answer").json()["report_id"]
+        until(lambda: "did not acknowledge" in (world.folder / "ingest.log").read_text(), "the relay gave up", 20)
+        assert waiting(world) > 0
+    finally:
+        broker.resume()
+    until(lambda: waiting(world) == 0, "the outbox drains")
+    world.incident(id_)
+    copies = [value for value in sites.read(world, "ingest.report") if value and id_.encode() in value]
+    assert len(copies) >= 2, "the first batch was written though nobody heard of it"
+    assert len(set(copies)) == 1
+    world.check()
+    received = [event for event in world.events(type="huiying.report.received.v1") if event["subject"] == id_]
+    assert len(received) == 1
+
+
+def batch(world: SupervisedWorld, count: int) -> list[dict[str, Any]]:
+    """Posts a batch and returns its lines."""
+    lines = "\n".join(json.dumps(report(f"line {n}")) for n in range(count))
+    with world.integration() as client:
+        answer = client.post(
+            "/ingest/v1/reports/batch", content=lines.encode(), headers={"Content-Type": "application/x-ndjson"}
+        )
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_c13_intake_goes_on_without_brokers_until_the_outbox_is_full_and_all_of_it_drains(
+    world: SupervisedWorld, broker: Kafka
+) -> None:
+    taken = []
+    broker.kill()
+    began = time.monotonic()
+    while time.monotonic() - began < OUTAGE:
+        answer = world.post(f"without brokers {len(taken)}")
+        assert answer.status_code == 201, answer.text
+        taken.append(answer.json()["report_id"])
+        time.sleep(1)  # a report a second, through the whole outage
+    while waiting(world) <= LIMIT:
+        lines = batch(world, 100)
+        taken += [line["report_id"] for line in lines if line["status"] == 201]
+        assert {line["status"] for line in lines} <= {201, 503}
+    refused = until(lambda: (r := world.post("one too many")).status_code == 503 and r, "a full outbox refuses", 10)
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "events wait for the event log" in refused.json()["detail"]
+    readiness = world.readiness("ingest")
+    assert readiness.status_code == 503
+    broker.start()
+    id_ = until(lambda: (r := world.post("taken again")).status_code == 201 and r.json()["report_id"], "intake resumes")
+    until(lambda: waiting(world) == 0, "the outbox drains")
+    for one in (*taken[:3], *taken[-3:], id_):
+        world.incident(one)
+    world.check()
+    received = [event["subject"] for event in world.events(type="huiying.report.received.v1")]
+    assert len(received) == len(set(received))
+    assert set(received) >= {*taken, id_}
