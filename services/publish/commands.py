@@ -70,7 +70,10 @@ class Publish(Command):
 
 
 class Correct(Command):
-    """Replace the published text; the reason is published with it, and the earlier text stays."""
+    """Say what is right in place of what was wrong; the reason is published with it, and the earlier text stays.
+
+    What is to say more is a new statement on the same incident, with its own approvals.
+    """
 
     text: Text
     reason: Reason

@@ -128,10 +128,10 @@ def _decide(state: State, command: Command, ctx: Ctx, matter: Matter, pack: Load
         case Publish():
             return _publish(state, ctx, matter, pack)
         case Correct():
-            by = _amend(state, ctx, pack, "correct")
+            by = _amend(state, ctx, pack, "correct", state.writers.union(state.approvers))
             return StatementCorrected(text=command.text, reason=command.reason, by=by)
         case Withdraw():
-            by = _amend(state, ctx, pack, "withdraw")
+            by = _amend(state, ctx, pack, "withdraw", state.writers)
             return StatementWithdrawn(reason=command.reason, by=by)
         case _:
             raise TypeError(f"{type(command).__name__} is no command of a statement")
@@ -226,20 +226,21 @@ def _publish(state: State, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     )
 
 
-def _amend(state: State, ctx: Ctx, pack: LoadedPack, act: str) -> str:
+def _amend(state: State, ctx: Ctx, pack: LoadedPack, act: str, concerned: frozenset[str]) -> str:
     """Who corrects or withdraws: a spokesperson over the unit whose statement it is.
 
     An office that was wrong in public must be able to say so at once, so no chain stands before it. Where the pack
-    separates persons, it takes one who did not write on the statement; a text that is to say more than the correction
-    of an error is a new statement on the same incident and passes the whole chain.
+    separates persons, it takes one who is not `concerned`: who wrote on the statement does neither, and who agreed to
+    it does not correct it, so that two persons at least have read whatever comes to stand in public. A text that is to
+    say more than what was wrong is a new statement on the same incident and passes the whole chain.
     """
     ctx.require("spokesperson", units=(state.unit,), act=f"{act} a statement")
     if state.phase == "withdrawn":
         raise Rejected("the statement was withdrawn; say more in a new one")
     _expect(state, "published", f"the statement is {state.phase}; there is nothing in public to {act}")
     by = _by(ctx)
-    if _separates(pack) and by in state.writers:
-        raise Rejected(f"you wrote on this statement; somebody else must {act} it")
+    if _separates(pack) and by in concerned:
+        raise Rejected(f"you wrote on this statement or approved it; somebody else must {act} it")
     return by
 
 

@@ -122,7 +122,6 @@ async def test_the_name_is_the_one_that_the_unit_had_when_it_spoke(office: Offic
     assert "东街道" in (await page(office, f"statements/{fresh}")).text
 
 
-@pytest.mark.requirement("PUB-16")
 async def test_corrections_and_the_withdrawal_stand_beside_the_old_text(office: Office) -> None:
     id_ = await office.published("今日17时恢复。")
     assert (

@@ -326,6 +326,15 @@ def test_who_wrote_neither_corrects_nor_withdraws() -> None:
     a_statement(*PHASES["published"], actor=both).when(WITHDRAW).then_raises(Rejected, "somebody else must withdraw")
 
 
+def test_who_approved_does_not_correct_but_may_withdraw() -> None:
+    both = staff("approver", "spokesperson", unit="town-east", person="li")
+    a_statement(*PHASES["published"], actor=both).when(CORRECT).then_raises(Rejected, "somebody else must correct")
+    a_statement(*PHASES["corrected"], actor=both).when(CORRECT).then_raises(Rejected, "somebody else must correct")
+    a_statement(*PHASES["published"], actor=both).when(WITHDRAW).then(
+        StatementWithdrawn(reason=WITHDRAWN.reason, by=by("li"))
+    )
+
+
 def test_every_decision_says_what_it_rests_on() -> None:
     for verb, (actor, command, outcomes) in OUTCOMES.items():
         (event,) = a_statement(*PHASES[next(iter(outcomes))], actor=actor).when(command).decided()

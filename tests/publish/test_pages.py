@@ -83,7 +83,6 @@ async def some_statements(office: Office) -> str:
 
 
 @pytest.mark.chromium
-@pytest.mark.requirement("PUB-16")
 async def test_a_reader_finds_the_correction_and_the_old_text(office: Office, chromium: str) -> None:
     first = await some_statements(office)
     async with served(office) as address, browser(chromium) as chrome:
