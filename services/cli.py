@@ -4,7 +4,6 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 could not be done, with one sentence that says why.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Coroutine, Sequence
@@ -86,47 +85,20 @@ def up(
     data: Data = None, port: Annotated[int | None, typer.Option(help="The HTTP port.", show_default="8400")] = None
 ) -> None:
     """Run everything in one process, until Ctrl-C."""
-    from services import embedded
+    from services import embedded, listening
 
     settings = settings_of(data, port)
     if not settings.embedded:
         raise CannotDo("HUIYING_DATABASE is set: `up` is embedded; run `huiying serve <service>` or unset it")
-    port = settings.port or embedded.PORT
-    _must_be_free(settings.host, port)
 
     async def serve() -> None:
-        announcing = asyncio.create_task(_announce(settings.host, port, settings.data))
-        try:
-            await embedded.serve(settings)
-        finally:
-            announcing.cancel()
+        with listening.bound(settings.host, settings.port or embedded.PORT) as socket:
+            async with embedded.running(settings) as system, listening.served(system, socket) as address:
+                say(f"Huiying answers at {address}, bulletin {address}/bulletin/, data in {settings.data}")
+                sys.stdout.flush()
+                await listening.until_ended(system)
 
     run(serve())
-
-
-def _must_be_free(host: str, port: int) -> None:
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            why = f"port {port} of {host} cannot be taken ({error.strerror}); choose another with --port"
-            raise CannotDo(why) from None
-
-
-async def _announce(host: str, port: int, data: Path) -> None:
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.05)
-            continue
-        writer.close()
-        say(f"Huiying answers at http://{host}:{port}, bulletin http://{host}:{port}/bulletin/, data in {data}")
-        sys.stdout.flush()
-        return
 
 
 @app.command()

@@ -8,22 +8,20 @@ of March 2026. Some limits are missed on purpose.
 import asyncio
 import json
 import random
-import socket
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from schemas.catalogue import all_topics
 from schemas.fields import parse_instant
-from services import embedded, operate, samples, stories
+from services import embedded, listening, operate, samples, stories
 from services.embedded import Embedded
 from services.escalation import timers
 from services.kernel.clock import Clock
@@ -57,28 +55,14 @@ async def play(
         settings = settings.model_copy(update={"data": data, "database": "", "kafka": "", "clock": None})
         clock = Clock()
         clock.move(_at(1, 7.5) - clock.now())
-        async with embedded.running(settings, clock) as system, _served(system, settings) as (address, server):
+        socket = stack.enter_context(listening.bound(settings.host, settings.port))
+        async with embedded.running(settings, clock) as system, listening.served(system, socket) as address:
             async with httpx.AsyncClient(base_url=address, timeout=60) as client:
                 code = await Demo(system, client, address).run(messages)
-            if keep_serving and not server.done():
+            if keep_serving:
                 print(f"\nserving on {address} until Ctrl-C; data in {data}", flush=True)
-                await server
+                await listening.until_ended(system)
         return code
-
-
-@asynccontextmanager
-async def _served(system: Embedded, settings: Settings) -> AsyncIterator[tuple[str, "asyncio.Task[None]"]]:
-    listening = socket.create_server((settings.host, settings.port))
-    address = f"http://{settings.host}:{listening.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(system.app or "", access_log=False, log_level="warning", lifespan="off"))
-    serving = asyncio.create_task(server.serve([listening]))
-    system.lock.say(address)
-    try:
-        yield address, serving
-    finally:
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-        listening.close()
 
 
 def _at(day: int, hour: float) -> datetime:

@@ -1,6 +1,7 @@
 """A matter's events in a file, one a line, byte for byte as they were stored; and the check of such a file.
 
-Whoever holds the file needs nothing else: each event names the digest of the one before it in its stream.
+Whoever holds the file needs nothing else: each event names the digest of the one before it in its stream. The newest
+event of a stream has none that names it; for it stands the digest of the whole file, which both commands print.
 """
 
 import hashlib

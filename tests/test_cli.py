@@ -1,0 +1,333 @@
+"""The command line, as somebody types it: exit codes, what stands on which output, and the README's example."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.kernel import identity
+from tests.kit import stack, substrate
+from tests.kit.stack import SECRET, DeployedWorld, EmbeddedWorld, until
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedWorld]:
+    """A server that runs, with a report that was taken in."""
+    with stack.embedded(tmp_path_factory.mktemp("cli")) as made:
+        made.incident(made.post("卫生院门前路灯不亮").json()["report_id"])
+        yield made
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedWorld:
+    """A folder that nobody works in."""
+    return EmbeddedWorld(tmp_path_factory.mktemp("idle"))
+
+
+def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line without the settings of the tests."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        env={**clean, "HUIYING_DATA": str(data), **environment},
+        cwd=data,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def plant(world: EmbeddedWorld, id_: str) -> None:
+    """Puts a record that nobody can read into triage's quarantine."""
+    row = (id_, "triage", "ingest.report", 0, 10**9, "poison", "not JSON", "2026-01-01T00:00:00.000000Z", "open", b"?")
+    columns = 'id, consumer, topic, partition, "offset", reason, error, since, state, bytes'
+    with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite", timeout=30)) as database, database:
+        database.execute(f"insert into quarantine ({columns}) values (?,?,?,?,?,?,?,?,?,?)", row)
+
+
+def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorld) -> None:
+    for arguments, said in {
+        ("check",): "holds no data",
+        ("serve", "ingest"): "set HUIYING_DATABASE",
+        ("serve", "nothing"): "no service 'nothing'",
+        ("resend",): "--stream ID, --all, --rewind TOPIC",
+        ("resend", "--rewind", "triage.unit"): "name the service",
+        ("redrive",): "give --list, or an ID",
+        ("backup", "--to", "x"): "no data of an embedded system",
+        ("restore", "--from", "/nowhere"): "manifest.json cannot be read",
+        ("policy", "show", "nothing"): "no pack 'nothing'",
+        ("users", "token", "--unit", "county", "--role", "king"): "no such role: king",
+        ("verify", "/nowhere"): "/nowhere: No such file or directory",
+    }.items():
+        done = idle.run(*arguments)
+        assert done.returncode == 2, arguments
+        assert said in done.stderr, arguments
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert done.stdout == ""
+
+
+def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = idle.run("up", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "choose another with --port" in done.stderr
+
+
+def test_a_second_server_in_one_folder_says_where_the_first_one_is(world: EmbeddedWorld) -> None:
+    done = world.run("up", "--port", str(stack.free_port()))
+    assert done.returncode == 2
+    assert world.url("") in done.stderr
+
+
+def test_a_token_stands_alone_and_is_good(world: EmbeddedWorld) -> None:
+    done = world.run("users", "token", "--unit", "town-east", "--role", "handler", "--role", "verifier")
+    assert done.returncode == 0
+    actor = identity.staff_of(SECRET.encode(), done.stdout.strip())
+    assert (actor.unit, actor.roles, actor.post) == ("town-east", {"handler", "verifier"}, "handler@town-east")
+    answer = httpx.get(
+        f"{world.url('')}/triage/v1/incidents", headers={"Authorization": f"Bearer {done.stdout.strip()}"}
+    )
+    assert len(answer.json()["items"]) == 1
+
+
+def test_a_key_is_made_by_the_server_that_runs(world: EmbeddedWorld) -> None:
+    done = world.run("keys", "create", "--unit", "town-west", "--scope", "ingest")
+    assert re.fullmatch(r"hy_\S{43}\n", done.stdout), done.stderr
+    headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
+    body = stack.report("水管爆裂", "town-west")
+    assert httpx.post(f"{world.url('')}/ingest/v1/reports", json=body, headers=headers).status_code == 201
+    refused = world.run("keys", "create", "--unit", "nowhere", "--scope", "ingest")
+    assert refused.returncode == 2
+    assert "no unit has the code 'nowhere'" in refused.stderr
+
+
+def test_a_key_is_made_without_a_server(tmp_path: Path) -> None:
+    done = huiying("keys", "create", "--unit", "county", "--scope", "ingest", data=tmp_path)
+    assert re.fullmatch(r"hy_\S{43}\n", done.stdout), done.stderr
+    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
+    assert huiying("check", data=tmp_path).returncode == 0
+    assert huiying("replay", data=tmp_path).returncode == 0
+
+
+def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
+    done = world.run("check")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^audited +\d", done.stdout, re.MULTILINE)
+    assert done.stdout.endswith("clean\n")
+    plant(world, "00000000-0000-4000-8000-00000000000c")
+    done = world.run("check", "--wait", "2")
+    assert done.returncode == 1
+    assert "fault: triage: ingest.report/0@1000000000 is in quarantine" in done.stdout
+    assert (
+        world.run(
+            "redrive", "00000000-0000-4000-8000-00000000000c", "--service", "triage", "--reason", "test", "--discard"
+        ).returncode
+        == 0
+    )
+
+
+def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: EmbeddedWorld) -> None:
+    id_ = "00000000-0000-4000-8000-00000000000d"
+    plant(world, id_)
+    listed = world.run("redrive", "--list")
+    assert listed.stdout.split("\t")[:4] == ["triage", id_, "poison", "ingest.report"]
+    again = world.run("redrive", id_, "--service", "triage", "--reason", "looked at it")
+    assert again.returncode == 2
+    assert "fails as before" in again.stderr
+    assert world.run("redrive", id_, "--service", "triage", "--reason", "looked at it", "--discard").returncode == 0
+    assert world.run("redrive", "--list").stdout == ""
+    assert "was discarded already" in world.run("redrive", id_, "--service", "triage", "--reason", "again").stderr
+    until(lambda: world.events(type="operation.discarded"), "audit has the operator's act")
+
+
+def test_events_are_sent_again_and_change_nothing(world: EmbeddedWorld) -> None:
+    (incident, *_) = world.events(type="incident.opened")
+    before = len(world.events())
+    done = world.run("resend", "--stream", incident["subject"])
+    assert re.fullmatch(r"triage: \d+ events to be sent again\n", done.stdout), done.stderr
+    assert len(world.run("resend", "--all").stdout.splitlines()) == 5
+    world.check()
+    assert len(world.events()) == before
+    unknown = world.run("resend", "--stream", "incident-00000000-0000-4000-8000-000000000000")
+    assert unknown.returncode == 2
+    assert "owns no stream" in unknown.stderr
+
+
+def test_a_consumer_is_set_back_when_nobody_runs(tmp_path: Path) -> None:
+    with stack.embedded(tmp_path) as world:
+        world.incident(world.post("道路积水").json()["report_id"])
+        refused = world.run("resend", "triage", "--rewind", "ingest.report")
+        assert refused.returncode == 2
+        assert "stop it before" in refused.stderr
+        world.kill("up")
+        wrong = world.run("resend", "triage", "--rewind", "publish.statement.no")
+        assert wrong.returncode == 2
+        assert "does not read" in wrong.stderr
+        done = world.run("resend", "triage", "--rewind", "huiying.ingest.report")
+        assert done.stdout == "triage goes back to the beginning of huiying.ingest.report in 1 partitions\n", (
+            done.stderr
+        )
+        world.start("up")
+        world.ready("up")
+        assert len(world.events(type="incident.opened")) == 1
+        world.check()
+
+
+def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWorld, tmp_path: Path) -> None:
+    (incident, *_) = world.events(type="incident.opened")
+    world.verb(incident["subject"], "grade", {"level": "general", "reason": "一处"}, "duty_officer")
+    file = tmp_path / "matter.ndjson"
+    until(lambda: world.events(type="incident.graded"), "audit has the grading")
+    done = world.run("export", "--incident", incident["subject"], "--to", str(file))
+    assert done.returncode == 0, done.stderr
+    lines = file.read_bytes().splitlines()
+    with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite")) as database:
+        chosen = "select bytes from events where stream_id = ?"
+        assert {row[0] for row in database.execute(chosen, (incident["subject"],))} <= set(lines)
+    good = world.run("verify", str(file))
+    assert good.returncode == 0, good.stdout
+    assert done.stdout.splitlines()[-1] == good.stdout.splitlines()[-1]
+    (graded,) = (json.loads(line) for line in lines if b"incident.graded" in line)
+    assert graded["streamversion"] == 2
+    opened = next(line for line in lines if b"incident.opened" in line)
+    altered = b"\n".join(lines).replace(opened, opened.replace(b"town-east", b"town-west"))
+    file.write_bytes(altered + b"\n")
+    bad = world.run("verify", str(file))
+    assert bad.returncode == 1
+    assert f"version 2 of {incident['subject']} does not rest on the bytes of version 1" in bad.stdout
+    file.write_bytes(b"\n".join(reversed(lines)) + b"\n")
+    assert "out of order" in world.run("verify", str(file)).stdout
+    file.write_bytes(b"no event\n")
+    assert "line 1: the bytes are not JSON" in world.run("verify", str(file)).stdout
+
+
+def test_policies_are_listed_shown_and_checked(idle: EmbeddedWorld, tmp_path: Path) -> None:
+    assert idle.run("policy", "list").stdout.startswith("county-default@1#")
+    shown = idle.run("policy", "show", "county-default").stdout
+    assert re.search(r"public_statement .*\[reading\] 000 L18", shown)
+    assert idle.run("policy", "check", str(ROOT / "policies" / "county-default.yaml")).returncode == 0
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("id: x\nversion: 1\n")
+    done = idle.run("policy", "check", str(broken))
+    assert done.returncode == 1
+    assert "title: is missing; add it" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_ends_in_order_when_it_is_asked_to(tmp_path: Path, number: signal.Signals) -> None:
+    with stack.embedded(tmp_path) as world:
+        assert world.kill("up", number) == 0
+        assert not (tmp_path / "data" / "address").exists()
+        assert "Traceback" not in world.logs()
+
+
+def test_no_broker_and_no_migration_tool_is_loaded_where_none_is_needed(world: EmbeddedWorld) -> None:
+    """Cold start and memory: a folder that exists is served without Faust, aiokafka and Alembic."""
+    code = (
+        "import asyncio, sys\n"
+        "from services import embedded\n"
+        "from services.kernel.settings import Settings\n"
+        "async def main():\n"
+        "    async with embedded.running(Settings()): pass\n"
+        "asyncio.run(main())\n"
+        "print([name for name in ('faust', 'aiokafka', 'alembic', 'services.cli') if name in sys.modules])\n"
+    )
+    folder = world.folder / "second"
+    folder.mkdir()
+    for _ in range(2):
+        environment = {**world.environment, "HUIYING_DATA": str(folder)}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+def test_repairs_and_proofs_over_kafka_and_postgresql(tmp_path: Path) -> None:
+    database = substrate.new_databases("cli")
+    try:
+        with stack.deployed(tmp_path, database) as world:
+            _repair_and_prove(world)
+    finally:
+        substrate.drop_databases(database)
+
+
+def _repair_and_prove(world: DeployedWorld) -> None:
+    incident = world.incident(world.post("卫生院门前路灯不亮").json()["report_id"])
+    world.check()
+    assert len(world.run("resend", "--all").stdout.splitlines()) == 5
+    back = world.run("resend", "triage", "--rewind", "ingest.report")
+    assert back.stdout.startswith("triage goes back"), back.stderr
+    world.incident(world.post("道路积水").json()["report_id"])
+    world.check()
+    replayed = world.run("replay")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert world.run("redrive", "--list").returncode == 0
+    copied = world.run("backup", "--to", str(world.folder / "copy"))
+    assert copied.returncode == 0, copied.stderr
+    refused = world.run("restore", "--from", str(world.folder / "copy"), "--service", "triage")
+    assert refused.returncode == 2
+    assert "triage is running" in refused.stderr
+    for part in ("api", "consumer"):
+        world.kill(f"triage.{part}")
+    done = world.run("restore", "--from", str(world.folder / "copy"), "--service", "triage")
+    assert done.stdout == "restored triage.dump\n", done.stderr
+    for part in ("api", "consumer"):
+        world.start(f"triage.{part}")
+    world.ready("triage.api")
+    assert (
+        world.verb(incident["id"], "grade", {"level": "general", "reason": "一处"}, "duty_officer").status_code == 200
+    )
+    world.check()
+
+
+def example() -> str:
+    """The bash of the README's example."""
+    (found,) = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def test_the_readmes_example_works_when_pasted(tmp_path: Path) -> None:
+    port = stack.free_port()
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "huiying").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.cli "$@"\n')
+    (folder / "huiying").chmod(0o755)
+    script = example().replace("$PWD/.venv/bin", str(folder)).replace("8400", str(port))
+    environment: dict[str, Any] = {**os.environ, "HUIYING_DATA": str(tmp_path / "data")}
+    with (tmp_path / "out").open("w+") as out:
+        bash = subprocess.Popen(
+            ["bash", "-ec", script], cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            code = bash.wait(110)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(bash.pid, signal.SIGKILL)
+        out.seek(0)
+        said = out.read()
+    assert code == 0, said
+    assert "\nclean\n" in said
+    assert "published a statement (facts)" in said
+    assert json.dumps("huiying.incident.graded.v1") in said
+
+
+def test_both_readmes_show_the_same_example() -> None:
+    chinese = (ROOT / "README.zh.md").read_text()
+    commands = [line for line in example().splitlines() if line and not line.startswith("#")]
+    assert all(line.partition(" # ")[0] in chinese for line in commands)

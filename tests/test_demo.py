@@ -1,0 +1,60 @@
+"""The demonstration, as `make demo ARGS=--once` runs it, and the messages that the project brings."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from services import demo, samples
+
+MESSAGES = samples.messages()
+
+
+def test_there_are_enough_messages_of_the_project_and_some_are_about_one_matter() -> None:
+    assert len(MESSAGES) >= 40
+    assert len({message["external_id"] for message in MESSAGES}) == len(MESSAGES)
+    titles = Counter(message["title"] for message in MESSAGES)
+    assert max(titles.values()) > 1
+    assert all(datetime.fromisoformat(message["submitted_at"]).tzinfo for message in MESSAGES)
+    assert all(1 <= len(message["title"]) <= 500 and message["body"] for message in MESSAGES)
+
+
+def test_the_choice_of_messages_is_the_same_each_time() -> None:
+    assert demo.choose(45) == demo.choose(45)
+    assert len(demo.choose(45)) == 45
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "demo", "--once", "--messages", "60"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    said = done.stdout
+    for act in ("grade", "publish", "correct", "withdraw", "merge", "reopen", "annul", "return", "transfer", "erase"):
+        assert re.search(rf"^ +\d+  {act}$", said, re.MULTILINE), act
+    for status in (403, 409, 412):
+        assert f"(refused with {status})" in said
+    assert re.search(r"repeated, known already", said)
+    assert re.search(r"refused as malformed", said)
+    assert re.search(r"timeline of incident-\S+: .+\n  log size \d+", said)
+    breaches = re.search(r"breaches: (\d+), of which (\d+) were answered late", said)
+    assert breaches is not None
+    assert 0 < int(breaches[2]) < int(breaches[1])
+    for rung in ("reminder", "supervision"):
+        assert rung in said
+    assert re.search(r"bulletin: http://\S+/bulletin/ \(\d+ entries", said)
+    assert re.search(r"^  clean$", said, re.MULTILINE)
+    assert done.stderr == ""
