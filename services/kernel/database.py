@@ -10,7 +10,20 @@ from pathlib import Path
 from select import POLLIN, poll
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, event, select, text, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    bindparam,
+    delete,
+    event,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -114,6 +127,10 @@ def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
 def is_sqlite(connection: AsyncConnection) -> bool:
     """Whether this connection's database is SQLite."""
     return connection.dialect.name == "sqlite"
+
+
+Keys = Sequence[tuple[Any, ...]]
+"""Primary keys, in the order of the table's columns."""
 
 
 class Write(NamedTuple):
@@ -225,19 +242,13 @@ def _upsert(table: Table, row: Mapping[str, Any]) -> Any:
     return statement.on_conflict_do_nothing(index_elements=keys)
 
 
-Keys = Sequence[tuple[Any, ...]]
-
-
 async def rows_of(connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]]) -> list[list[dict[str, Any]]]:
     """The rows of each table with these primary keys; on PostgreSQL all in one exchange with the server."""
     if is_sqlite(connection):
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
     async with _driver(connection) as driver:
         async with driver.pipeline():
-            cursors = [
-                await driver.execute(_chosen(table), [list(column) for column in zip(*keys, strict=True)])
-                for table, keys in wanted
-            ]
+            cursors = [await driver.execute(_chosen(table), _arrays(keys)) for table, keys in wanted]
         return [
             [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()]
             for (table, _), cursor in zip(wanted, cursors, strict=True)
@@ -255,12 +266,34 @@ async def _rows_of(connection: AsyncConnection, table: Table, keys: Keys) -> lis
 
 @lru_cache(256)
 def _chosen(table: Table) -> str:
+    return f'select {_list(table.columns.keys())} from "{table.name}" where {_are(table)}'
+
+
+def _are(table: Table) -> str:
+    """The condition that a row's primary key is one of those in `_arrays`."""
     keys = list(table.primary_key.columns)
-    select_ = f'select {_list(table.columns.keys())} from "{table.name}"'
-    if len(keys) == 1:
-        return f'{select_} where "{keys[0].name}" = any(%s::{_array(keys[0].type)})'
     arrays = ", ".join(f"%s::{_array(key.type)}" for key in keys)
-    return f"{select_} where ({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
+    if len(keys) == 1:
+        return f'"{keys[0].name}" = any({arrays})'
+    return f"({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
+
+
+def _arrays(keys: Keys) -> list[list[Any]]:
+    return [list(column) for column in zip(*keys, strict=True)]
+
+
+async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
+    """Deletes the rows with these primary keys."""
+    if not keys:
+        return
+    columns = list(table.primary_key.columns)
+    if is_sqlite(connection):
+        this = (column == bindparam(f"of_{column.name}") for column in columns)
+        rows = [{f"of_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
+        await connection.execute(delete(table).where(*this), rows)
+        return
+    async with _driver(connection) as driver:
+        await driver.execute(f'delete from "{table.name}" where {_are(table)}', _arrays(keys))
 
 
 async def add_missing(

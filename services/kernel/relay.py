@@ -5,15 +5,14 @@ before version n, whatever crashes and however many relays run; what a crash rep
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
-from services.kernel import metrics
+from services.kernel import database, metrics
 from services.kernel.failpoints import failpoint
 from services.kernel.log import LogGone, Partition
 from services.kernel.runtime import Runtime
@@ -53,55 +52,57 @@ class Relay:
 
     async def round(self) -> int:
         """Sends the lowest unsent rows and removes them when acknowledged; returns how many. Raises `LogGone`."""
-        outbox = self.tables["outbox"]
         async with self.runtime.database.read() as connection:
-            rows = await self.waiting(connection)
-            values = await self._values(connection, rows)
+            rows = (await connection.execute(self.waiting())).all()
         if not rows:
             return 0
         batches: dict[Partition, list[tuple[bytes, bytes | None]]] = {}
         sizes: dict[Partition, int] = {}
-        sent: list[int] = []
+        sent: list[tuple[int]] = []
         full: set[Partition] = set()
-        for row in rows:
-            partition = Partition(row.topic, row.partition)
-            value = values.get(row.event_id or row.ref)
-            size = len(value or b"") + len(row.key) + 100
-            if partition in full or (sizes.get(partition, 0) + size > BATCH_BYTES and partition in batches):
+        for seq, topic, number, key, event, ref, salt, words in rows:
+            partition = Partition(topic, number)
+            # Words that were erased meanwhile leave a tombstone.
+            value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if ref else None)
+            size = sizes.get(partition, 0) + len(value or b"") + len(key) + 100
+            if partition in full or (size > BATCH_BYTES and partition in batches):
                 full.add(partition)
                 continue
-            sizes[partition] = sizes.get(partition, 0) + size
-            batches.setdefault(partition, []).append((row.key.encode(), value))
-            sent.append(row.seq)
+            sizes[partition] = size
+            batches.setdefault(partition, []).append((key.encode(), value))
+            sent.append((seq,))
         failpoint("relay.before_send")
         await self.runtime.log.append(batches)
         failpoint("relay.acked")
         async with self.runtime.database.transaction() as connection:
-            await connection.execute(delete(outbox).where(outbox.c.seq.in_(sent)))
+            await database.remove(connection, self.tables["outbox"], sent)
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent))
         return len(sent)
 
-    async def waiting(self, connection: Any) -> list[Any]:
+    def waiting(self) -> Select[Any]:
+        """The lowest unsent rows with what they refer to."""
+        events, contents = self.tables["events"], self.tables["contents"]
+        lowest = self.lowest().subquery()
+        return (
+            select(
+                lowest.c.seq,
+                lowest.c.topic,
+                lowest.c.partition,
+                lowest.c.key,
+                events.c.bytes,
+                contents.c.ref,
+                contents.c.salt,
+                contents.c.words,
+            )
+            .outerjoin(events, events.c.event_id == lowest.c.event_id)
+            .outerjoin(contents, contents.c.ref == lowest.c.ref)
+            .order_by(lowest.c.seq)
+        )
+
+    def lowest(self) -> Select[Any]:
         """The lowest unsent rows. Never "above the last one sent": numbers become visible out of order."""
         outbox = self.tables["outbox"]
-        return list((await connection.execute(select(outbox).order_by(outbox.c.seq).limit(ROWS))).all())
-
-    async def _values(self, connection: Any, rows: list[Any]) -> Mapping[str, bytes | None]:
-        """The bytes of each row: the event's, or a content record; None, a tombstone, for words that are erased."""
-        events, contents = self.tables["events"], self.tables["contents"]
-        ids = [row.event_id for row in rows if row.event_id]
-        refs = [row.ref for row in rows if row.ref]
-        values: dict[str, bytes | None] = dict.fromkeys(refs)
-        if ids:
-            found = await connection.execute(
-                select(events.c.event_id, events.c.bytes).where(events.c.event_id.in_(ids))
-            )
-            values.update((row.event_id, row.bytes) for row in found)
-        if refs:
-            found = await connection.execute(select(contents).where(contents.c.ref.in_(refs)))
-            for row in found:
-                values[row.ref] = orjson.dumps({"ref": row.ref, "salt": row.salt.hex(), "words": row.words})
-        return values
+        return select(outbox).order_by(outbox.c.seq).limit(ROWS)
 
     async def is_empty(self) -> bool:
         """Whether nothing waits."""

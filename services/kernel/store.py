@@ -228,10 +228,7 @@ class Session:
                 raise
             raise Conflict("a stream has grown in between") from error
         for table, _, gone in folded:
-            for key in gone:
-                columns = table.primary_key.columns
-                this = (column == part for column, part in zip(columns, key, strict=True))
-                await connection.execute(delete(table).where(*this))
+            await database.remove(connection, table, gone)
 
     async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
         """The rows of each view after the events: locked, read and folded, not yet written."""

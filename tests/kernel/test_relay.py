@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Select
 
 from schemas.envelope import Event
 from services.kernel.commands import Caller, execute
@@ -130,11 +130,15 @@ class RelayAboveTheLast(Relay):
 
     last = 0
 
-    async def waiting(self, connection: Any) -> list[Any]:
-        outbox = self.tables["outbox"]
-        found = (await connection.execute(select(outbox).where(outbox.c.seq > self.last).order_by(outbox.c.seq))).all()
-        self.last = max((row.seq for row in found), default=self.last)
-        return list(found)
+    def lowest(self) -> Select[Any]:
+        return super().lowest().where(self.tables["outbox"].c.seq > self.last)
+
+    async def round(self) -> int:
+        async with self.runtime.database.read() as connection:
+            seen = (await connection.execute(self.lowest())).all()
+        sent = await super().round()
+        self.last = max((row.seq for row in seen), default=self.last)
+        return sent
 
 
 @pytest.mark.postgres
