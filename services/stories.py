@@ -206,10 +206,11 @@ class Desk:
     async def sort(
         self, level: str = "general", kind: str = "answer", to: str = "", after: timedelta = 0 * HOUR
     ) -> None:
-        """Graded, classified, assigned; half an hour later the assigned unit has accepted."""
+        """Graded, classified where it matters, assigned; half an hour later the assigned unit has accepted."""
         await self.at(after)
         await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
-        await self.decide("duty_officer", "classify", {"answer_kind": kind})
+        if level != "general" or kind != "answer":
+            await self.decide("duty_officer", "classify", {"answer_kind": kind})
         await self.assign(to or self.matter.unit)
         await self.at(after + 2 * STEP)
         await self.decide("handler", "accept", by=self.matter.assigned)
@@ -516,5 +517,5 @@ RARE: tuple[Story, ...] = (
     untouched,
 )
 """Told on one matter of the towns each."""
-USUAL: tuple[Story, ...] = (answered, told, told, silent, answered, told, late, told, answered_after_reminder, told)
+USUAL: tuple[Story, ...] = (answered, told, told, silent, answered, told, late, untouched, told, told)
 """Told in turn on all other matters."""
