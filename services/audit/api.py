@@ -5,14 +5,12 @@ Staff see what their own unit and those below it did, and all of an incident for
 at the root of the tree sees everything.
 """
 
-import base64
-import binascii
 import re
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
@@ -21,19 +19,17 @@ from schemas.fields import WrittenInstant, instant
 from services.audit import views
 from services.audit.summaries import summary
 from services.audit.views import Filters
-from services.kernel import http
+from services.kernel import http, paging
 from services.kernel.decider import Actor
 from services.kernel.offices import Offices
+from services.kernel.paging import Cursor, Limit, Narrow
 from services.kernel.problems import Forbidden, Malformed, NotFound, Unavailable
 from services.kernel.runtime import Runtime
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _EVENT = re.compile(_UUID)
-_INCIDENT = re.compile(f"incident-{_UUID}")
-_CURSOR = re.compile(r"(\d{1,18})\|(\d{1,18})")
 
 Size = Annotated[int | None, Query(ge=0, le=10**18)]
-Narrow = Annotated[str | None, Query(max_length=150, pattern=r"^[^\x00]*$")]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -42,7 +38,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/incidents/{id}/timeline")
     async def timeline(
-        id: str,
+        id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
         as_of: WrittenInstant | None = None,
         known_at: WrittenInstant | None = None,
@@ -53,8 +49,6 @@ def router(runtime: Runtime) -> APIRouter:
         `as_of` keeps what had happened by then, `known_at` what had been recorded by then. What belongs to the
         incident is taken as `log_size` knows it.
         """
-        if not _INCIDENT.fullmatch(id):
-            raise NotFound(f"there is no incident {id[:60]!r}")
         async with runtime.database.read() as connection:
             await _check_incident(runtime, connection, staff, id)
             size = await _size(connection, log_size)
@@ -81,8 +75,8 @@ def router(runtime: Runtime) -> APIRouter:
         actor: Narrow = None,
         from_: Annotated[WrittenInstant | None, Query(alias="from")] = None,
         to: WrittenInstant | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
         log_size: Size = None,
     ) -> Response:
         """Events in the order in which audit took them, narrowed by what is given; a cursor keeps its `log_size`.
@@ -90,7 +84,7 @@ def router(runtime: Runtime) -> APIRouter:
         `type` is the full name or the short one (`incident.graded`), `actor` a post, `from` and `to` are instants of
         what happened, both included.
         """
-        after, kept = _after(cursor)
+        after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
         if kept is not None and log_size not in (None, kept):
             raise Malformed(f"the cursor belongs to log_size {kept}, not {log_size}", field="log_size")
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
@@ -103,7 +97,7 @@ def router(runtime: Runtime) -> APIRouter:
             size = await _size(connection, log_size if kept is None else kept)
             found, last = await views.events(connection, filters, size, after=after, limit=limit, units=units)
             stated = await _stated(connection, size)
-        next_ = None if last is None else base64.urlsafe_b64encode(f"{last}|{size}".encode()).decode()
+        next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
     @routes.get("/events/{id}")
@@ -180,16 +174,3 @@ def _types(name: str | None) -> tuple[str, ...] | None:
     if name.startswith(catalogue.PREFIX):
         return (name,)
     return tuple(full for full in catalogue.types() if full.rpartition(".v")[0] == catalogue.PREFIX + name)
-
-
-def _after(cursor: str | None) -> tuple[int, int | None]:
-    """The position to go on behind, and the size that the first page was read at."""
-    if cursor is None:
-        return -1, None
-    try:
-        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor).decode())
-    except (binascii.Error, ValueError):
-        found = None
-    if not found:
-        raise Malformed("cursor: take `next` of the page before as it is", field="cursor")
-    return int(found[1]), int(found[2])

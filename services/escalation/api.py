@@ -1,9 +1,8 @@
 """Escalation's HTTP API: clocks, reports upward with their receipts, and the duty roster."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import UnitCode, WrittenInstant
@@ -12,10 +11,11 @@ from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, 
 from services.kernel import commands, http
 from services.kernel.decider import Actor
 from services.kernel.ids import stream_of
+from services.kernel.paging import Cursor, Limit, Narrow
 from services.kernel.problems import Forbidden, NotFound
 from services.kernel.runtime import Runtime
 
-_INCIDENT = re.compile(r"incident-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+Id = Annotated[str, Depends(http.stream_id("incident"))]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -29,18 +29,18 @@ def router(runtime: Runtime) -> APIRouter:
             row = await views.matter(connection, incident)
             return {"into": row["merged_into"] if row else None}
 
-        stream, named = stream_of("clock", _checked(incident)), caller.version is not None
+        stream, named = stream_of("clock", incident), caller.version is not None
         return http.reply(await commands.execute(runtime, caller, stream, body, staff=named, see=see))
 
     @api.get("/clocks")
     async def list_clocks(
         staff: http.Staff,
-        incident: str | None = None,
+        incident: Narrow = None,
         unit: UnitCode | None = None,
         state: Literal["running", "met", "breached", "annulled", "cancelled"] | None = None,
         due_before: WrittenInstant | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        cursor: str | None = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response:
         """Clocks of the units that the caller sees, in order of due instant; `unit` narrows to it and those below."""
         async with runtime.database.read() as connection:
@@ -54,11 +54,11 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": next_})
 
     @api.get("/incidents/{id}")
-    async def read_incident(id: str, staff: http.Staff) -> Response:
+    async def read_incident(id: Id, staff: http.Staff) -> Response:
         """An incident's clocks and reports upward, with the version that `If-Match` takes."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            row = await views.matter(connection, _checked(id))
+            row = await views.matter(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}")
             _must_see(staff, offices.above(row["unit"]), row["unit"])
@@ -74,22 +74,22 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response(body, version=row["revision"])
 
     @api.post("/incidents/{id}/report-upward")
-    async def report_upward(id: str, body: ReportUpward, caller: http.Command) -> Response:
+    async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
         """Report the matter to a unit above (002/7, 000 三(三)); marked unverified while no fact is established."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/receipt")
-    async def receipt(id: str, body: Receipt, caller: http.Command) -> Response:
+    async def receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report from below, or send it back with a reason."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/extend")
-    async def extend(id: str, body: Extend, caller: http.Command) -> Response:
+    async def extend(id: Id, body: Extend, caller: http.Command) -> Response:
         """Move a limit that has not passed, where the pack allows it."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/annul")
-    async def annul(id: str, body: AnnulBreach, caller: http.Command) -> Response:
+    async def annul(id: Id, body: AnnulBreach, caller: http.Command) -> Response:
         """A reviewer finds that a breach does not stand; breach and finding both stay on record."""
         return await command(caller, id, body)
 
@@ -117,12 +117,6 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, caller, act))
 
     return api
-
-
-def _checked(incident: str) -> str:
-    if not _INCIDENT.fullmatch(incident):
-        raise NotFound(f"{incident} is no incident's id")
-    return incident
 
 
 def _must_see(staff: Actor, above: tuple[str, ...], unit: str) -> None:

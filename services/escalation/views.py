@@ -1,13 +1,10 @@
 """What can be read of clocks: tables as folds of events, and the queries over them."""
 
-import base64
-import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, Table, and_, func, literal, or_, select, tuple_
+from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, Table, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import escalation as e
@@ -16,12 +13,12 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from services.escalation.decider import EXPLAINS
 from services.escalation.roster import stream_of_unit
-from services.kernel import offices, tables
+from services.kernel import offices, paging, tables
 from services.kernel.columns import key
 from services.kernel.ids import stream_of
 from services.kernel.policy import LoadedPack
-from services.kernel.problems import Malformed
 from services.kernel.views import Key, Row, View
+from services.kernel.words import resolve
 
 METADATA = tables.metadata()
 
@@ -370,10 +367,9 @@ async def clocks(
     if due_before is not None:
         chosen = chosen.where(CLOCKS.c.due < instant(due_before))
     if cursor is not None:
-        chosen = chosen.where(tuple_(*order) > tuple_(*(literal(part) for part in _cursor(cursor, len(order)))))
+        chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str, str))
     rows = [_row(row) for row in (await connection.execute(chosen)).mappings()]
-    more = rows[limit - 1] if len(rows) > limit else None
-    return rows[:limit], _next([more["due"], more["incident_id"], more["clock"]]) if more else None
+    return paging.page(rows, limit, lambda row: [row[column.name] for column in order])
 
 
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("policy", "watched"))
@@ -381,28 +377,13 @@ SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("p
 
 async def reports(connection: AsyncConnection, incident: str) -> list[Row]:
     """The matter's reports upward, oldest first, with their words: null while they have not arrived."""
-    contents, erased = METADATA.tables["contents"], METADATA.tables["erased"]
-    chosen = (
-        select(REPORTS, contents.c.words, erased.c.ref.label("erased"))
-        .select_from(
-            REPORTS.outerjoin(contents, contents.c.ref == REPORTS.c.text_ref).outerjoin(
-                erased, erased.c.ref == REPORTS.c.text_ref
-            )
-        )
-        .where(REPORTS.c.incident_id == incident)
-        .order_by(REPORTS.c.at, REPORTS.c.report)
-    )
-    return [_report_shown(_row(row)) for row in (await connection.execute(chosen)).mappings()]
-
-
-def _report_shown(row: Row) -> Row:
-    words, erased = row.pop("words"), row.pop("erased")
-    del row["text_ref"]
-    return {**row, "text": ERASED if erased else words}
-
-
-ERASED = "[erased]"
-"""Stands where words were erased."""
+    chosen = select(REPORTS).where(REPORTS.c.incident_id == incident).order_by(REPORTS.c.at, REPORTS.c.report)
+    rows = [_row(row) for row in (await connection.execute(chosen)).mappings()]
+    words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
+    return [
+        {**{name: value for name, value in row.items() if name != "text_ref"}, "text": words(row["text_ref"])}
+        for row in rows
+    ]
 
 
 async def roster(connection: AsyncConnection, unit: str) -> tuple[list[Row], int]:
@@ -411,17 +392,3 @@ async def roster(connection: AsyncConnection, unit: str) -> tuple[list[Row], int
     rows = await connection.execute(chosen.order_by(ROSTER.c.since, ROSTER.c.post))
     revision = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
     return [_row(row) for row in rows.mappings()], (await connection.execute(revision)).scalar() or 0
-
-
-def _next(parts: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
-
-
-def _cursor(text: str, size: int) -> list[str]:
-    try:
-        parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error):
-        parts = None
-    if not isinstance(parts, list) or len(parts) != size or not all(isinstance(part, str) for part in parts):
-        raise Malformed("this cursor is not one that a list gave; start without it", field="cursor")
-    return parts

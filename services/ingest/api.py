@@ -3,7 +3,6 @@
 `Authorization: Bearer` takes an integration's key (`hy_…`) or a staff token wherever reports are sent or added to.
 """
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -27,17 +26,9 @@ from services.kernel.store import Session
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
 """Media types of a batch; clients that send none are understood."""
-_ID = re.compile(r"report-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def report_id(id: str) -> str:
-    """The id in a path. Raises `NotFound` where it is none."""
-    if not _ID.fullmatch(id):
-        raise NotFound(f"there is no report {id}")
-    return id
-
-
-ReportId = Annotated[str, Depends(report_id)]
+ReportId = Annotated[str, Depends(http.stream_id("report"))]
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 
 

@@ -12,11 +12,10 @@ from schemas.operation import OperationConfigured
 from services.kernel import offices, tables
 from services.kernel.columns import key
 from services.kernel.views import Key, Row, View
+from services.kernel.words import resolve
 
 KEY_MADE, KEY_WITHDRAWN = "api_key", "api_key_withdrawn"
 """Settings of `operation.configured`; the value is `<scope>:<SHA-256 of the key, hex>`."""
-ERASED = "[erased]"
-"""Stands where words were erased; words that are only missing read as null."""
 
 METADATA = tables.metadata()
 EXTERNAL_IDS = Table(
@@ -102,10 +101,11 @@ async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
 
 async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, Any]:
     """One report from its events, with its words. Times are UTC; `received_at` is when it was recorded."""
-    words = await _words(connection, events)
+    words = await resolve(connection, METADATA, [ref for event in events for ref in event.words.values()])
     body: dict[str, Any] = {"state": "received", "reach": [], "evidence": []}
     for event in events:
-        facts = {**event.data.model_dump(mode="json", exclude_none=True), **words.get(event.id, {})}
+        facts = event.data.model_dump(mode="json", exclude_none=True)
+        facts |= {name: words(ref) for name, ref in event.words.items()}
         match event.data:
             case ReportReceived():
                 for digest in ("matter", "duplicate", "receipt"):
@@ -121,15 +121,3 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body.update(state="erased", erased=facts["cause"])
     body["version"] = sum(event.actor != "system" for event in events)
     return body
-
-
-async def _words(connection: AsyncConnection, events: list[Event]) -> dict[str, dict[str, str | None]]:
-    """Event id -> field -> its words, null where they are missing and `ERASED` where they were erased."""
-    contents, erased = METADATA.tables["contents"], METADATA.tables["erased"]
-    refs = [ref for event in events for ref in event.words.values()]
-    found: dict[str, str] = dict.fromkeys(
-        (await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(refs)))).scalars(), ERASED
-    )
-    chosen = select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(refs))
-    found.update({row.ref: row.words for row in await connection.execute(chosen)})
-    return {event.id: {name: found.get(ref) for name, ref in event.words.items()} for event in events}

@@ -21,6 +21,7 @@ from services.kernel.decider import Actor
 from services.kernel.problems import (
     KINDS,
     Malformed,
+    NotFound,
     NotJson,
     Problem,
     TooLarge,
@@ -203,6 +204,18 @@ def malformed(error: RequestValidationError | Any) -> Malformed:
             return Malformed(f"{place} is not a field here; leave it out", field=place)
     message = str(first["msg"]).removeprefix("Value error, ")
     return Malformed(f"{places[0] or 'the body'}: {message}", field=places[0] or None)
+
+
+def stream_id(kind: str) -> Callable[[str], str]:
+    """A dependency that takes `id` from the path: the id of a stream of this kind. Anything else is 404."""
+    pattern = re.compile(rf"{kind}-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+
+    def checked(id: str) -> str:
+        if not pattern.fullmatch(id):
+            raise NotFound(f"there is no {kind} {id[:60]!r}")
+        return id
+
+    return checked
 
 
 def signed_in(request: Request) -> Actor:

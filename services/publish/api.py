@@ -1,33 +1,25 @@
 """Statements over HTTP, for staff."""
 
-import re
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from services.kernel import commands as kernel
 from services.kernel import http
 from services.kernel.decider import Ctx
 from services.kernel.ids import RandomIds
+from services.kernel.paging import Cursor, Limit, Narrow
 from services.kernel.problems import NotFound
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
 from services.publish import views
 from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
-_ID = re.compile(r"statement-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
 
 
-def statement_id(id: str) -> str:
-    """A statement's id from the path. Raises `NotFound` for anything else."""
-    if not _ID.fullmatch(id):
-        raise NotFound(f"there is no statement {id}")
-    return id
-
-
-Id = Annotated[str, Depends(statement_id)]
+Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -89,10 +81,10 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/statements")
     async def statements(
         staff: http.Staff,
-        incident: Annotated[str | None, Query(max_length=64)] = None,
+        incident: Narrow = None,
         state: Phase | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response:
         """Statements of the units below the asker's, or on their incidents, newest draft first."""
         async with runtime.database.read() as connection:

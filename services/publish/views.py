@@ -3,12 +3,10 @@
 Queries for the bulletin read only what was published, and never a drill.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, and_, or_, select
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -37,15 +35,13 @@ from schemas.triage import (
     IncidentReturned,
     IncidentTransferred,
 )
-from services.kernel import offices, tables
+from services.kernel import offices, paging, tables
 from services.kernel.columns import key
-from services.kernel.problems import Malformed
 from services.kernel.views import Key, Row, View
+from services.kernel.words import resolve, texts
 from services.publish.decider import Matter, State
 
 METADATA = tables.metadata()
-ERASED = "[erased]"
-"""Stands for words that were erased. The words of drafts are publish's own, so none is ever still on its way."""
 
 incidents = Table(
     "incidents",
@@ -276,15 +272,8 @@ async def seen(stream: str, connection: AsyncConnection, state: State) -> Mappin
     """What a decision on an existing statement needs, for `ctx.seen`."""
     text = None
     if state.draft is not None:
-        text = (await _contents(connection, [state.draft.ref])).get(state.draft.ref)
+        text = (await texts(connection, METADATA, [state.draft.ref])).get(state.draft.ref)
     return {"stream": stream, "matter": await matter(connection, state.incident), "text": text}
-
-
-async def _contents(connection: AsyncConnection, refs: Iterable[str | None]) -> dict[str, str]:
-    contents = METADATA.tables["contents"]
-    wanted = sorted({ref for ref in refs if ref})
-    found = await connection.execute(select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(wanted)))
-    return {row.ref: row.words for row in found}
 
 
 class Page(NamedTuple):
@@ -292,22 +281,6 @@ class Page(NamedTuple):
 
     rows: list[Row]
     next: str | None
-
-
-def cursor_of(*place: str) -> str:
-    """An opaque cursor for the last row of a page."""
-    return base64.urlsafe_b64encode("|".join(place).encode()).decode().rstrip("=")
-
-
-def place_of(cursor: str, parts: int) -> list[str]:
-    """The inverse of `cursor_of`. Raises `Malformed`."""
-    try:
-        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode().split("|")
-    except (binascii.Error, ValueError):
-        place = []
-    if len(place) != parts:
-        raise Malformed("take the cursor from `next` of the page before", field="cursor")
-    return place
 
 
 async def list_statements(
@@ -326,11 +299,11 @@ async def list_statements(
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
     if cursor is not None:
-        drafted_at, id_ = place_of(cursor, 2)
-        chosen = chosen.where(_before(statements.c.drafted_at, drafted_at, id_))
+        chosen = chosen.where(tuple_(statements.c.drafted_at, statements.c.id) < paging.place_of(cursor, str, str))
     chosen = chosen.order_by(statements.c.drafted_at.desc(), statements.c.id.desc()).limit(limit + 1)
-    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    return Page(await _shown(connection, rows[:limit]), _next(rows, limit, "drafted_at"))
+    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    rows, further = paging.page(found, limit, lambda row: (row["drafted_at"], row["id"]))
+    return Page(await _shown(connection, rows), further)
 
 
 async def one_statement(connection: AsyncConnection, id_: str, units: Iterable[str]) -> Row | None:
@@ -355,16 +328,10 @@ def _visible(units: Iterable[str]) -> Any:
     )
 
 
-def _before(column: Any, at: str, id_: str) -> Any:
-    return or_(column < at, and_(column == at, statements.c.id < id_))
-
-
-def _next(rows: Sequence[Row], limit: int, column: str) -> str | None:
-    return cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if len(rows) > limit else None
-
-
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
-    words = await _contents(connection, [ref for row in rows for ref in (row["draft_ref"], row["rejection_ref"])])
+    words = await resolve(
+        connection, METADATA, [ref for row in rows for ref in (row["draft_ref"], row["rejection_ref"])]
+    )
     return [
         {
             "id": row["id"],
@@ -373,12 +340,12 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "unit": row["unit"],
             "kind": row["kind"],
             "state": row["state"],
-            "draft": words.get(row["draft_ref"], ERASED),
+            "draft": words(row["draft_ref"]),
             "facts": row["facts"].split(),
             "level": row["level"],
             "steps": row["steps"].split(),
             "steps_done": row["steps_done"],
-            "rejection": words.get(row["rejection_ref"], ERASED) if row["rejection_ref"] else None,
+            "rejection": words(row["rejection_ref"]),
             "drafted_at": row["drafted_at"],
             "text": row["text"],
             "published_at": row["published_at"],
@@ -395,11 +362,11 @@ async def public_page(connection: AsyncConnection, *, limit: int, cursor: str | 
     """What the public sees, what was said last first; `said` holds each statement's releases in order."""
     chosen = _public()
     if cursor is not None:
-        updated_at, id_ = place_of(cursor, 2)
-        chosen = chosen.where(_before(statements.c.updated_at, updated_at, id_))
+        chosen = chosen.where(tuple_(statements.c.updated_at, statements.c.id) < paging.place_of(cursor, str, str))
     chosen = chosen.order_by(statements.c.updated_at.desc(), statements.c.id.desc()).limit(limit + 1)
-    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    return Page(await _public_rows(connection, rows[:limit]), _next(rows, limit, "updated_at"))
+    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    rows, further = paging.page(found, limit, lambda row: (row["updated_at"], row["id"]))
+    return Page(await _public_rows(connection, rows), further)
 
 
 async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:

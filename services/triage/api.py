@@ -4,54 +4,24 @@ An incident's `version` (also its `ETag`) counts what staff decided; a command n
 not arrived yet are null, erased ones "[erased]". An office sees what concerns it or a unit below it.
 """
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query, Response
-from pydantic import StringConstraints
+from fastapi import APIRouter, Body, Depends, Response
 
 from services.kernel import commands, http
-from services.kernel.problems import Malformed, NotFound
+from services.kernel.paging import Cursor, Limit, Narrow
+from services.kernel.problems import NotFound
 from services.kernel.runtime import Runtime
 from services.triage import linking, views
 from services.triage.commands import VERBS, Accept, Command, EstablishFact, Grade, IncidentId, Merge, Split
 from services.triage.decider import proposed
 from services.triage.views import Filters
 
-_ID = re.compile("incident-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CURSOR = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z)\|({_ID.pattern})")
 _SEES = {Grade: views.seen_for_grade, EstablishFact: views.seen_for_fact}
 """What a decision looks at besides its incident."""
 
-Narrow = Annotated[str | None, StringConstraints(max_length=100)]
-
-
-def _incident_id(id: str) -> str:
-    if not _ID.fullmatch(id):
-        raise NotFound(f"there is no incident {id[:60]!r}")
-    return id
-
-
-Id = Annotated[IncidentId, Depends(_incident_id)]
-
-
-def _cursor(after: tuple[str, str] | None) -> str | None:
-    return base64.urlsafe_b64encode("|".join(after).encode()).decode() if after else None
-
-
-def _after(cursor: str | None) -> tuple[str, str] | None:
-    if cursor is None:
-        return None
-    try:
-        found = _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor).decode())
-    except (binascii.Error, ValueError):
-        found = None
-    if not found:
-        raise Malformed("cursor: take `next` of the page before as it is", field="cursor")
-    return found[1], found[2]
+Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -66,16 +36,16 @@ def router(runtime: Runtime) -> APIRouter:
         level: Narrow = None,
         state: Literal["open", "assigned", "accepted", "resolved", "closed", "merged"] | None = None,
         report_id: Narrow = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response:
         """Incidents of the caller's office and those below it, newest first."""
         async with runtime.database.read() as connection:
             visible = (await runtime.offices(connection)).below(staff.unit or "")
-            items, after = await views.incidents(
-                connection, visible, Filters(unit, assigned, level, state, report_id), _after(cursor), limit
+            items, further = await views.incidents(
+                connection, visible, Filters(unit, assigned, level, state, report_id), cursor, limit
             )
-        return http.json_response({"items": items, "next": _cursor(after)})
+        return http.json_response({"items": items, "next": further})
 
     @routes.get("/incidents/{id}")
     async def incident(id: Id, staff: http.Staff) -> Response:

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import WordsRef, instant, parse_instant
-from services.kernel import offices, tables
+from services.kernel import offices, paging, tables
 from services.kernel.columns import key
 from services.kernel.policy import Figures
 from services.kernel.views import Key, Row, View
+from services.kernel.words import resolve
 from services.triage.decider import Reach, State
 
 METADATA = tables.metadata()
@@ -147,8 +148,6 @@ MEASUREMENTS = Table(
 )
 """How far what a report tells of had spread at a time; one row a measurement."""
 
-ERASED = "[erased]"
-"""Stands for words that were erased; words that have not arrived yet are null."""
 STATES = ("open", "assigned", "accepted", "resolved", "closed", "merged")
 REACH = ("clicks", "comments", "mainstream_sites")
 SHOWN_REPORTS = 500
@@ -398,28 +397,14 @@ class Filters:
     report_id: str | None = None
 
 
-async def resolve(connection: AsyncConnection, refs: Iterable[str | None]) -> Callable[[str | None], str | None]:
-    """A function from reference to text: None while the words have not arrived, `ERASED` where they were erased."""
-    wanted = sorted({ref for ref in refs if ref})
-    found: dict[str, str] = {}
-    contents, erased = METADATA.tables["contents"], METADATA.tables["erased"]
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
-        known = await connection.execute(select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(part)))
-        found.update({row.ref: row.words for row in known})
-        gone = await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(part)))
-        found.update(dict.fromkeys(gone.scalars(), ERASED))
-    return lambda ref: found.get(ref) if ref else None
-
-
 async def incidents(
     connection: AsyncConnection,
     units: frozenset[str],
     filters: Filters,
-    after: tuple[str, str] | None,
+    cursor: str | None,
     limit: int,
-) -> tuple[list[dict[str, Any]], tuple[str, str] | None]:
-    """Incidents that concern one of `units`, newest first, and where the next page goes on (None at the end).
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Incidents that concern one of `units`, newest first, and the cursor of the next page.
 
     By report, the incident that the report belongs to now.
     """
@@ -434,14 +419,13 @@ async def incidents(
             INCIDENT_REPORTS.c.active,
             table.c.merged_into.is_(None),
         )
-    if after is not None:
-        chosen = chosen.where(tuple_(table.c.opened_at, table.c.id) < after)
+    if cursor is not None:
+        chosen = chosen.where(tuple_(table.c.opened_at, table.c.id) < paging.place_of(cursor, str, str))
     chosen = chosen.order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(limit + 1)
-    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    subjects = await _subjects(connection, [row["id"] for row in rows[:limit]])
-    items = [_shown(row, subjects.get(row["id"])) for row in rows[:limit]]
-    last = rows[limit - 1] if len(rows) > limit else None
-    return items, (last["opened_at"], last["id"]) if last else None
+    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
+    subjects = await _subjects(connection, [row["id"] for row in rows])
+    return [_shown(row, subjects.get(row["id"])) for row in rows], further
 
 
 def _concerns(units: frozenset[str]) -> ColumnElement[bool]:
@@ -466,7 +450,7 @@ async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str
         .order_by(of.c.report_id.desc())
     )
     refs = {row.incident_id: row.subject for row in found}
-    words = await resolve(connection, refs.values())
+    words = await resolve(connection, METADATA, refs.values())
     return {id_: words(ref) for id_, ref in refs.items()}
 
 
@@ -515,6 +499,7 @@ async def incident(
     named = ("subject", "text", "url", "place", "request")
     words = await resolve(
         connection,
+        METADATA,
         [
             *(report[name] for report in reports for name in named),
             *(fact[name] for fact in facts for name in ("words", "source")),
@@ -626,5 +611,5 @@ async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[s
 async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
     """What establishing a fact looks at: the texts of the facts so far."""
     refs = [fact.words.ref for fact in state.facts.values() if fact.words]
-    words = await resolve(connection, refs)
+    words = await resolve(connection, METADATA, refs)
     return {"words": {ref: words(ref) for ref in refs}}

@@ -321,7 +321,13 @@ async def test_the_list_of_clocks_shows_the_own_units_and_pages(desk: Desk) -> N
     narrow = f"/clocks?state=breached&incident={incident('b')}&unit=town-west&due_before=2026-03-03T00:00:00Z"
     assert [i["clock"] for i in (await desk.ask("GET", narrow, "handler")).json()["items"]] == ["report_upward"]
     assert (await desk.ask("GET", "/clocks?unit=county", "handler", "town-east")).json()["items"]
-    for wrong in ("limit=501", "cursor=x", "state=asleep", *(f"due_before={wrong}" for wrong in NO_INSTANTS)):
+    for wrong in (
+        "limit=501",
+        "cursor=x",
+        "state=asleep",
+        "incident=%00",
+        *(f"due_before={wrong}" for wrong in NO_INSTANTS),
+    ):
         answer = await desk.ask("GET", f"/clocks?{wrong}", "handler")
         assert (answer.status_code, answer.json()["field"]) == (422, wrong.partition("=")[0]), wrong
 

@@ -13,6 +13,7 @@ from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.ingest import api, evidence, views
 from services.kernel.problems import Unavailable
+from services.kernel.words import ERASED
 from tests.ingest.conftest import Ingest, report
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 100
@@ -486,7 +487,7 @@ class TestErasure:
         assert sorted(tombstones) == sorted([*event.data.refs] * 2)
         body = (await ingest.client.get(url, headers=key)).json()
         assert (body["state"], body["erased"]) == ("erased", "law")
-        assert body["subject"] == body["text"] == body["external_id"] == views.ERASED
+        assert body["subject"] == body["text"] == body["external_id"] == ERASED
         again = await ingest.client.post(f"{url}/erase", json={}, headers=chief)
         assert (again.status_code, again.json()["events"]) == (200, [])
         refused(await ingest.client.post(f"{url}/evidence", **send), 409, "erased")

@@ -1,0 +1,36 @@
+"""Words read back by their references, from a service's content records."""
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import MetaData, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ERASED = "[erased]"
+"""Stands where words were erased. Words that have not arrived yet read as null."""
+
+
+async def texts(connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]) -> dict[str, str]:
+    """Reference -> words, of those that are there."""
+    contents, found = metadata.tables["contents"], dict[str, str]()
+    for part in _parts(refs):
+        chosen = select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(part))
+        found.update({row.ref: row.words for row in await connection.execute(chosen)})
+    return found
+
+
+async def resolve(
+    connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]
+) -> Callable[[str | None], str | None]:
+    """A function from reference to what a reader is shown: the words, `ERASED`, or None."""
+    wanted, erased = list(refs), metadata.tables["erased"]
+    found = await texts(connection, metadata, wanted)
+    for part in _parts(wanted):
+        gone = await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(part)))
+        found.update(dict.fromkeys(gone.scalars(), ERASED))
+    return lambda ref: found.get(ref) if ref else None
+
+
+def _parts(refs: Iterable[str | None]) -> Iterable[list[str]]:
+    """The references, each once, as many at a time as a statement takes."""
+    wanted = sorted({ref for ref in refs if ref})
+    return (wanted[start : start + 500] for start in range(0, len(wanted), 500))
