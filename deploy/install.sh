@@ -9,5 +9,5 @@ if [ ! -x .venv/bin/pip ]; then
   "$python" -m venv --clear .venv 2>/dev/null || { deploy/apt.sh python3-venv && "$python" -m venv --clear .venv; }
 fi
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
-.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements/build.txt "requirements/$1.txt"
+.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements/build.txt "requirements/$1.txt"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
