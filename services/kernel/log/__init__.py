@@ -82,6 +82,7 @@ def check_range(partition: Partition, wanted: int, first: int, end: int) -> None
     if not first <= wanted <= end and not (wanted < first == 0):
         raise OffsetOutOfRange(
             f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, "
-            f"but the topic holds {first} to {end}. Records were lost or the topic was made anew: let the owner write its events again with "
-            f"`huiying resend --all`, then set this consumer back with `huiying resend --rewind {partition.topic}`"
+            f"but the topic holds {first} to {end}. Records were lost or the topic was made "
+            f"anew: let the owner write its events again with `huiying resend --all`, "
+            f"then set this consumer back with `huiying resend --rewind {partition.topic}`"
         )

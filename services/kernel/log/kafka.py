@@ -5,8 +5,7 @@ leave the outbox, so the next producer starts again from the lowest unsent row.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -267,7 +266,7 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
             self.failed = error
 
 
-async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def _side_by_side(works: Iterable[Awaitable[None]]) -> None:
     """One task a partition; the first failure ends the others and is raised as it is."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
