@@ -142,9 +142,13 @@ class Write(NamedTuple):
     """Whether a row takes the place of the one with the same primary key; then each key stands at most once."""
 
 
-async def write(connection: AsyncConnection, writes: Iterable[Write]) -> None:
+_NOTIFY = "select pg_notify(%s, '')"
+
+
+async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
     """Adds or replaces rows, in order; raises `IntegrityError` where a key exists, see `violated`.
 
+    `notify` is a channel of PostgreSQL, on which listeners are woken when the transaction has committed.
     On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
     """
     writes = [one for one in writes if one.rows]
@@ -159,7 +163,11 @@ async def write(connection: AsyncConnection, writes: Iterable[Write]) -> None:
             async with driver.pipeline():
                 for one in writes:
                     await driver.execute(*_few(one))
+                if notify:
+                    await driver.execute(_NOTIFY, [notify])
             return
+        if notify:
+            await driver.execute(_NOTIFY, [notify])
         for one in writes:
             if one.replaces or len(one.rows) < COPY_FROM:
                 await driver.execute(*_few(one))
@@ -248,7 +256,7 @@ async def rows_of(connection: AsyncConnection, wanted: Sequence[tuple[Table, Key
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
     async with _driver(connection) as driver:
         async with driver.pipeline():
-            cursors = [await driver.execute(_chosen(table), _arrays(keys)) for table, keys in wanted]
+            cursors = [await driver.execute(_chosen(table), _arrays(table, keys)) for table, keys in wanted]
         return [
             [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()]
             for (table, _), cursor in zip(wanted, cursors, strict=True)
@@ -278,8 +286,8 @@ def _are(table: Table) -> str:
     return f"({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
 
 
-def _arrays(keys: Keys) -> list[list[Any]]:
-    return [list(column) for column in zip(*keys, strict=True)]
+def _arrays(table: Table, keys: Keys) -> list[list[Any]]:
+    return [[key[at] for key in keys] for at in range(len(table.primary_key.columns))]
 
 
 async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
@@ -293,7 +301,7 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
         await connection.execute(delete(table).where(*this), rows)
         return
     async with _driver(connection) as driver:
-        await driver.execute(f'delete from "{table.name}" where {_are(table)}', _arrays(keys))
+        await driver.execute(f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys))
 
 
 async def add_missing(

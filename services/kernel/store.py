@@ -95,6 +95,8 @@ class Session:
         self.observed: list[Event] = []
         """Events of other services that this transaction takes in, for the views."""
         self.restored: list[Event] = []
+        self.also: list[Write] = []
+        """What is written besides, after everything else."""
         self._words: list[dict[str, Any]] = []
         self._tables = service.metadata.tables
 
@@ -203,8 +205,11 @@ class Session:
         if announce:
             await database.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
 
-    async def flush(self) -> None:
-        """Writes all that was decided. Raises `Conflict` where a stream has grown in between."""
+    async def flush(self, tell: str | None = None) -> None:
+        """Writes all that was decided. Raises `Conflict` where a stream has grown in between.
+
+        If there are new events, other processes are told on the PostgreSQL channel `tell` once they are committed.
+        """
         tables, connection, views = self._tables, self.connection, self.service.views
         folded = await self.fold(
             [view for view in views if not view.by_command], (*self.observed, *self.restored, *self.appended)
@@ -220,9 +225,10 @@ class Session:
             Write(tables["contents"], self._words),
             Write(tables["outbox"], outbox),
             *(Write(table, changed, replaces=True) for table, changed, _ in folded),
+            *self.also,
         ]
         try:
-            await database.write(connection, writes)
+            await database.write(connection, writes, tell if self.appended else None)
         except IntegrityError as error:
             if database.violated(error) != "events":
                 raise

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
 from schemas.ingest import ReportErased
 from services.kernel import database, metrics
+from services.kernel.database import Write
 from services.kernel.decider import Actor, Moved
 from services.kernel.failpoints import failpoint
 from services.kernel.ids import DerivedIds, derived
@@ -178,11 +179,9 @@ class UnitOfWork:
                 await self._take_words(session, intake, todo)
             else:
                 await self._take_events(session, intake, todo)
-            await session.flush()
-            await self._write(connection, intake)
+            await self._write(session, intake)
+            await session.flush(tell=NOTIFY if self.notify else None)
             await self._advance(connection, partition, start, todo[-1].offset + 1)
-            if self.notify and session.appended:
-                await connection.execute(text(f"select pg_notify('{NOTIFY}', '')"))
             failpoint("work.before_commit")
         failpoint("work.committed")
         self._after(session, intake, len(todo))
@@ -207,14 +206,14 @@ class UnitOfWork:
     # offsets
 
     async def _start(self, connection: AsyncConnection, partition: Partition) -> int:
-        table = self.tables["consumer_offset"]
-        where = self._offset_row(partition)
-        found: int | None = (await connection.execute(select(table.c.next).where(*where))).scalar()
-        if found is None:
+        table, place = self.tables["consumer_offset"], (self.consumer, partition.topic, partition.number)
+        (found,) = await database.rows_of(connection, [(table, [place])])
+        if not found:
             row = {"consumer": self.consumer, "topic": partition.topic, "partition": partition.number, "next": 0}
             await database.add_missing(connection, table, [row])
-            found = (await connection.execute(select(table.c.next).where(*where))).scalar_one()
-        return found
+            (found,) = await database.rows_of(connection, [(table, [place])])
+        next_: int = found[0]["next"]
+        return next_
 
     async def _advance(self, connection: AsyncConnection, partition: Partition, start: int, next_: int) -> None:
         table = self.tables["consumer_offset"]
@@ -251,9 +250,8 @@ class UnitOfWork:
                 self._set_aside(intake, record, None, "undecodable", f"no content record: {error}")
         if not rows:
             return
-        refused = set(
-            (await session.connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars()
-        )
+        (gone,) = await database.rows_of(session.connection, [(erased, [(ref,) for ref in sorted(rows)])])
+        refused = {row["ref"] for row in gone}
         await database.add_missing(
             session.connection, contents, [rows[ref] for ref in sorted(rows) if ref not in refused]
         )
@@ -275,12 +273,10 @@ class UnitOfWork:
     async def _read_cursors(self, connection: AsyncConnection, intake: Intake, events: Iterable[Event]) -> None:
         table, parked = self.tables["stream_cursor"], self.tables["parked"]
         streams = sorted({event.stream for event in events})
-        found = await connection.execute(
-            select(table.c.stream_id, table.c.version, table.c.digest, table.c.blocked).where(
-                table.c.consumer == self.consumer, table.c.stream_id.in_(streams)
-            )
-        )
-        intake.cursors = {row.stream_id: Cursor(row.version, row.digest or None, row.blocked) for row in found}
+        (found,) = await database.rows_of(connection, [(table, [(self.consumer, stream) for stream in streams])])
+        intake.cursors = {
+            row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in found
+        }
         blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
         if blocked:
             rows = await connection.execute(
@@ -430,7 +426,9 @@ class UnitOfWork:
 
     # what is written
 
-    async def _write(self, connection: AsyncConnection, intake: Intake) -> None:
+    async def _write(self, session: Session, intake: Intake) -> None:
+        """Writes what was set aside; where the streams stand is written with the session."""
+        connection = session.connection
         cursors = [
             {
                 "consumer": self.consumer,
@@ -441,7 +439,7 @@ class UnitOfWork:
             }
             for stream in sorted(intake.changed)
         ]
-        await database.upsert(connection, self.tables["stream_cursor"], cursors)
+        session.also.append(Write(self.tables["stream_cursor"], cursors, replaces=True))
         parked = self.tables["parked"]
         now = instant(self.runtime.clock.now())
         gone = {(event.stream, event.version) for event in intake.drained}
@@ -486,7 +484,7 @@ class UnitOfWork:
         if intake.aside or event in intake.parked:
             return False
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await self._write(connection, intake)
+        await self._write(session, intake)
         return True
 
     async def pass_over(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> None:
@@ -505,7 +503,7 @@ class UnitOfWork:
             intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
         )
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await self._write(connection, intake)
+        await self._write(session, intake)
 
     async def unpark(self) -> int:
         """Takes parked events whose type this version knows; called at start, after an upgrade."""
@@ -533,7 +531,7 @@ class UnitOfWork:
                 self.drain(intake, stream, Record("", 0, 0, None, None))
                 if intake.accepted:
                     await self.apply(session, [event for event, _ in intake.accepted], intake)
+                    await self._write(session, intake)
                     await session.flush()
-                    await self._write(connection, intake)
                     freed += len(intake.accepted)
         return freed
