@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.measure import Figure, table
+from services.kernel import process
 from tests.kit import substrate
 
 NAMES = ("intake", "single", "relay", "projection", "streams", "latency", "embedded")
@@ -24,6 +25,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := sorted(set(chosen.names) - set(NAMES)):
         parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    process.collect_less()
     figures: list[Figure] = []
     try:
         for name in chosen.names or NAMES:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from benchmarks import rig
 from services.ingest.app import SERVICE
-from services.kernel import http
+from services.kernel import http, process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.log.kafka import KafkaLog
@@ -79,6 +79,7 @@ def main() -> None:
     """The command line."""
     which, port = sys.argv[1], int(sys.argv[2])
     database = Settings().database
+    process.collect_less()
     app = ours(database) if which == "ours" else bare(database.replace("postgresql+psycopg:", "postgresql:", 1))
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
 

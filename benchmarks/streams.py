@@ -140,6 +140,7 @@ async def bare(settings: Settings) -> None:
 def main() -> None:
     """The command line."""
     settings = Settings(data=Path("/nonexistent"), outbox_limit=10**9)
+    process.collect_less()
     asyncio.run({"ours": ours, "bare": bare}[sys.argv[1]](settings))
 
 

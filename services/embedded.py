@@ -182,6 +182,7 @@ async def serve(settings: Settings) -> None:
     import uvicorn
 
     async with running(settings) as embedded:
+        process.collect_less()
         port = settings.port or PORT
         assert embedded.app is not None
         config = uvicorn.Config(

@@ -116,6 +116,7 @@ async def run_api(name: str, settings: Settings) -> None:
     import uvicorn
 
     made = runtime(name, settings)
+    process.collect_less()
     await made.log.start()
     ready = asyncio.Event()
     leader = asyncio.create_task(process.lead(made, ready))
@@ -152,6 +153,7 @@ async def run_api(name: str, settings: Settings) -> None:
 async def run_consumer(name: str, settings: Settings) -> None:
     """The consumer process of a service. Ends with a code of its own where a stored offset is out of range."""
     made = runtime(name, settings)
+    process.collect_less()
     await process.wait_until_prepared(made)
     watch = asyncio.create_task(process.watch_progress(made))
     consuming = asyncio.create_task(process.consume(made))

@@ -1,6 +1,7 @@
 """How a service runs: one leader that recovers, relays and keeps the time; a consumer; an HTTP server."""
 
 import asyncio
+import gc
 import os
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,13 @@ EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
 SUM_SECONDS = 15.0
 log = structlog.get_logger()
+
+
+def collect_less() -> None:
+    """What is loaded by now lives as long as the process: the garbage collector need not look at it with each batch."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def unit_of_work(runtime: Runtime) -> UnitOfWork:
