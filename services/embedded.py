@@ -8,9 +8,8 @@ import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import httpx
 from fastapi import FastAPI
 
 from services.audit.app import SERVICE as AUDIT
@@ -26,6 +25,9 @@ from services.kernel.service import Service
 from services.kernel.settings import Settings
 from services.publish.app import SERVICE as PUBLISH
 from services.triage.app import SERVICE as TRIAGE
+
+if TYPE_CHECKING:
+    import httpx
 
 SERVICES: tuple[Service, ...] = (TRIAGE, INGEST, ESCALATION, PUBLISH, AUDIT)
 """Triage first: the others learn the unit tree from it."""
@@ -154,8 +156,10 @@ class Embedded:
                 return False
         return True
 
-    def client(self, token: str = "") -> httpx.AsyncClient:
+    def client(self, token: str = "") -> "httpx.AsyncClient":
         """A client of the HTTP API, in process."""
+        import httpx
+
         assert self.app is not None
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.app)
