@@ -239,7 +239,7 @@ def _forget_sql(refs: Sequence[str]) -> str:
         return ""
     values = ", ".join(f"('{uuid.UUID(ref)}')" for ref in refs)
     return (
-        f"\ninsert into public.erased (ref) values {values} on conflict do nothing;\n"  # noqa: S608 - uuids alone
+        f"\ninsert into public.erased (ref) values {values} on conflict do nothing;\n"
         "delete from public.contents where ref in (select ref from public.erased);\n"
     )
 

@@ -1,7 +1,6 @@
 """Backups of an embedded system and of PostgreSQL: whole or refused, and never bringing back what was erased."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +65,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def lived(settings: Settings, tmp_path: Path) -> AsyncIterator[Path]:
+async def lived(settings: Settings, tmp_path: Path) -> Path:
     """A folder in which two reports came before a backup was made, and one came and one was erased after it."""
     async with embedded.running(settings) as system:
         first = await report(system, "路灯不亮")
@@ -74,7 +73,7 @@ async def lived(settings: Settings, tmp_path: Path) -> AsyncIterator[Path]:
         backup.back_up_folder(settings.data, tmp_path / "backup")
         await report(system, "水管爆裂")
         await erase(system, first)
-    yield tmp_path / "backup"
+    return tmp_path / "backup"
 
 
 async def test_a_restored_folder_has_what_came_after_the_backup_and_nothing_that_was_erased(
@@ -167,7 +166,9 @@ async def test_databases_go_back_without_what_was_erased(postgres_databases: str
             await connection.run_sync(metadata.create_all)
             for ref in (REF, OTHER):
                 await connection.execute(contents.insert().values(ref=ref, salt=b"salt", words="路灯"))
-    assert backup.back_up_databases(postgres_databases, tmp_path / "backup") == sorted(f"{name}.dump" for name in SERVICES)
+    assert backup.back_up_databases(postgres_databases, tmp_path / "backup") == sorted(
+        f"{name}.dump" for name in SERVICES
+    )
     async with databases["ingest"].transaction() as connection:
         await connection.execute(contents.delete().where(contents.c.ref == REF))
         await connection.execute(erased.insert().values(ref=REF))
