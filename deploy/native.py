@@ -136,7 +136,8 @@ class Kafka(Server):
             (HERE / "kafka" / "server.properties").read_text() + "".join(f"{k}={v}\n" for k, v in settings.items())
         )
         if not (data / "log" / "meta.properties").exists():
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # An id that begins with a dash would be taken for an option.
+            cluster = "H" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
             _run(self._java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)))
 
     def pause(self) -> None:
