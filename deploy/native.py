@@ -17,6 +17,7 @@ import os
 import random
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -257,11 +258,18 @@ def until(holds: Callable[[], bool], otherwise: str, lives: Callable[[], bool] =
 
 def free_port() -> int:
     """A port below those that the system hands out, so that no outgoing connection takes it while a server is down."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
+    while not _is_free(port := random.randrange(20000, 32000)):
+        pass
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
-            return port
+            return True
+    return False
 
 
 def spawn(
@@ -391,6 +399,9 @@ def _locked(path: Path) -> Iterator[None]:
 def stack(data: Path) -> None:
     """The five services as processes, over a native Kafka and PostgreSQL, until Ctrl-C or SIGTERM."""
     huiying = HERE.parent / ".venv" / "bin" / "huiying"
+    for name, port in SERVICES.items():
+        if not _is_free(port):
+            raise NativeError(f"port {port}, which {name} needs, is taken; end what listens there")
     with contextlib.ExitStack() as running:
         postgres = start_postgres(data / "postgres")
         running.callback(postgres.stop)
@@ -404,14 +415,17 @@ def stack(data: Path) -> None:
         if not secret.exists():
             secret.touch(0o600)
             secret.write_text(secrets.token_urlsafe(32))
-        template = postgres.database_url("huiying_{service}").replace("postgresql:", "postgresql+psycopg:")
-        env = {
-            **os.environ,
+        databases = postgres.database_url("huiying_{service}").replace("postgresql:", "postgresql+psycopg:")
+        settings = {
             "HUIYING_KAFKA": kafka.address,
-            "HUIYING_DATABASE": template,
+            "HUIYING_DATABASE": databases,
             "HUIYING_SECRET": secret.read_text(),
             "HUIYING_DATA": str(data),
         }
+        environment = data / "environment"
+        environment.touch(0o600)
+        environment.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+        env = {**os.environ, **settings}
         services = {
             # A service ends the processes that it started when it is asked to end.
             name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)
@@ -421,9 +435,9 @@ def stack(data: Path) -> None:
         for name, port in SERVICES.items():
             lives = functools.partial(_lives, services[name])
             until(functools.partial(_ready, port), f"{name} is not ready", lives)
-        print(f"database    {template}\nkafka       {kafka.address}")
         for name, port in SERVICES.items():
             print(f"{name:<11} http://{LOOPBACK}:{port}")
+        print(f"For the command line elsewhere: set -a; . {shlex.quote(str(environment))}; set +a")
         print("Ctrl-C ends all", flush=True)
         while all(map(_lives, services.values())):
             time.sleep(0.5)
