@@ -143,6 +143,7 @@ def _has(world: DeployedWorld, stream: str, version: int) -> bool:
 
 def owned(world: DeployedWorld, stream: str, versions: list[dict[str, Any]]) -> list[Event]:
     """What a newer or a faulty ingest would have committed: stored, and in its outbox, so that its relay sends it."""
+    posted(world, f"a pattern {uuid.uuid4()}")
     with sites.database(world, "ingest") as connection:
         chosen = "select bytes from events where type = %s limit 1"
         (bytes_,) = connection.execute(chosen, [RECEIVED]).fetchone() or (b"",)
