@@ -220,9 +220,7 @@ class TestGrading:
         case.then(triage.IncidentGraded(level="general", rank=1, reason="r"))
 
     @pytest.mark.requirement("PUB-01")
-    @pytest.mark.parametrize(
-        ("level", "hour"), [("general", None), ("major", 1), ("extraordinary", 2)], ids=str
-    )
+    @pytest.mark.parametrize(("level", "hour"), [("general", None), ("major", 1), ("extraordinary", 2)], ids=str)
     def test_a_level_is_known_from_the_first_figures_that_propose_it_or_a_higher_one(
         self, level: str, hour: int | None
     ) -> None:
