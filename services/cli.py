@@ -108,7 +108,10 @@ def demo(
     port: Annotated[int | None, typer.Option(help="The HTTP port.", show_default="any free one")] = None,
     data: Data = None,
 ) -> None:
-    """Let four offices work three days on real messages, then show what the record says."""
+    """Show four offices at work for three days.
+
+    Messages come in, officers decide through the HTTP APIs under a moved clock, then the record is shown and checked.
+    """
     from services import demo as show
 
     settings = quiet(settings_of(data, port))
@@ -122,7 +125,10 @@ def serve(
     part: Annotated[str | None, typer.Option(help="api or consumer alone; both, supervised, without.")] = None,
     data: Data = None,
 ) -> None:
-    """Run one service over PostgreSQL and Kafka (HUIYING_DATABASE, HUIYING_KAFKA)."""
+    """Run one service over PostgreSQL and Kafka.
+
+    They are named by HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA; HUIYING_SECRET is the same for all.
+    """
     from services import serve as one
 
     if service not in one.PORTS:
@@ -143,7 +149,11 @@ def serve(
 def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0, data: Data = None
 ) -> None:
-    """Prove that every accepted event is stored, sent and audited: once, in order, unaltered. Exit 0 or 1."""
+    """Prove that no event was lost, doubled or altered.
+
+    Every accepted event must be in its store and in audit exactly once, in order and unaltered, and on its topic with
+    the same bytes. Exit 0, or 1 with each fault as a sentence.
+    """
     from services import operate
 
     report = run(operate.check(quiet(settings_of(data)), wait))
@@ -154,7 +164,10 @@ def check(
 
 @app.command()
 def replay(data: Data = None) -> None:
-    """Rebuild every view and audit from the topics alone, and compare row by row. Exit 0 or 1."""
+    """Rebuild all views from the topics, and compare.
+
+    Exit 0, or 1 with each row that differs.
+    """
     from services import operate
 
     differences = run(operate.replay(quiet(settings_of(data))))
@@ -174,7 +187,10 @@ def resend(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Write stored events to their topics again; consumers drop what they have."""
+    """Write stored events to their topics again.
+
+    Consumers drop what they have already.
+    """
     from services import operate
 
     settings = quiet(settings_of(data))
@@ -223,7 +239,10 @@ def redrive(
     listing: Annotated[bool, typer.Option("--list", help="Show what lies in quarantine.")] = False,
     data: Data = None,
 ) -> None:
-    """Give a record in quarantine to its service again, or discard it."""
+    """Repair what lies in quarantine.
+
+    Gives a record to its service again, or sets it aside for good.
+    """
     from services import operate
 
     settings = quiet(settings_of(data))
@@ -255,7 +274,10 @@ async def _aside(found: Any, name: str) -> list[list[str]]:
 
 @app.command()
 def backup(to: Annotated[Path, typer.Option("--to", help="A new folder.")], data: Data = None) -> None:
-    """Copy all stores, the embedded event log, evidence files and the secret; also while a server runs."""
+    """Copy all stores into a new folder.
+
+    Embedded: with the event log, the evidence files and the secret, also while a server runs.
+    """
     from services import backup as copies
 
     settings = quiet(settings_of(data))
@@ -274,7 +296,10 @@ def restore(
     log: Annotated[bool, typer.Option("--log", help="Put the event log back too, and lose what came after.")] = False,
     data: Data = None,
 ) -> None:
-    """Put stores back from a backup. What was erased since stays erased; what came since is taken from the log."""
+    """Put stores back from a backup.
+
+    What was erased since stays erased; what came since is taken from the event log.
+    """
     from schemas.catalogue import SERVICES
     from services import backup as copies
     from services import operate
@@ -357,7 +382,10 @@ def policy_check(file: Annotated[Path, typer.Argument(help="A policy pack.")], d
 
 @app.command()
 def verify(file: Annotated[Path, typer.Argument(help="An export.")], data: Data = None) -> None:
-    """Check an export by itself: envelopes, order, and each stream's chain of digests. Exit 0 or 1."""
+    """Check an exported file by itself.
+
+    Looks at the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
+    """
     from services import export as files
 
     verdict = files.verify(file)
@@ -376,7 +404,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="The file to write.")],
     data: Data = None,
 ) -> None:
-    """Write an incident's events to a file, one a line, for anyone who is to check them."""
+    """Write an incident's events to a file, one a line."""
     import hashlib
 
     from services import export as files

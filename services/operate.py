@@ -274,8 +274,8 @@ async def owner_of(found: Stores, stream: str) -> str:
 async def rewind(found: Stores, service: str, topic: str) -> int:
     """Sets a consumer back to the beginning of a topic; returns how many partitions go back.
 
-    What it took in already it drops as repeated. On Kafka a consumer that runs notices and starts again from there;
-    an embedded server would end, so it must not run.
+    What it took in already it drops as repeated. On Kafka a consumer that runs notices with the next record, or after a
+    minute, and starts again from there; an embedded server would end, so it must not run.
     """
     runtime = found.runtimes[service]
     reads = (*runtime.service.topics, *runtime.service.content_topics)

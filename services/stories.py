@@ -286,6 +286,15 @@ async def told(desk: Desk) -> None:
     await desk.look_back(DAY + 2 * HOUR)
 
 
+async def brief(desk: Desk) -> None:
+    """Answered on the same day; the problem itself takes longer."""
+    await desk.at(0 * HOUR)
+    await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
+    await desk.assign(desk.matter.unit)
+    await desk.at(4 * HOUR)
+    await desk.record("answer", "已答复办理计划")
+
+
 async def late(desk: Desk) -> None:
     """Left until the second day: two limits pass, then it is answered all the same."""
     await desk.sort(after=DAY + HOUR)
@@ -517,5 +526,5 @@ RARE: tuple[Story, ...] = (
     untouched,
 )
 """Told on one matter of the towns each."""
-USUAL: tuple[Story, ...] = (answered, told, told, silent, answered, told, late, untouched, told, told)
+USUAL: tuple[Story, ...] = (answered, brief, told, silent, brief, told, late, brief, told, untouched)
 """Told in turn on all other matters."""

@@ -271,8 +271,10 @@ def _repair_and_prove(world: DeployedWorld) -> None:
     incident = world.incident(world.post("卫生院门前路灯不亮").json()["report_id"])
     world.check()
     assert len(world.run("resend", "--all").stdout.splitlines()) == 5
+    world.kill("triage.consumer")
     back = world.run("resend", "triage", "--rewind", "ingest.report")
     assert back.stdout.startswith("triage goes back"), back.stderr
+    world.start("triage.consumer")
     world.incident(world.post("道路积水").json()["report_id"])
     world.check()
     replayed = world.run("replay")
