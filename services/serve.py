@@ -27,6 +27,8 @@ from services.kernel.settings import Settings
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 PARTS = ("api", "consumer")
 EXIT_RANGE = 5
+END_SECONDS = 8.0
+"""How long the processes have to end; container engines wait ten seconds."""
 log = structlog.get_logger()
 
 
@@ -67,36 +69,34 @@ def runtime(name: str, settings: Settings) -> Runtime:
 def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
     """Keeps the service's processes alive until SIGTERM or Ctrl-C; then ends them and returns 0."""
     children: dict[str, subprocess.Popen[bytes]] = {}
+    started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
     ending = False
 
     def end(*_: object) -> None:
         nonlocal ending
         ending = True
-        for child in children.values():
-            child.terminate()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    waits = dict.fromkeys(parts, 0.0)
-    started = dict.fromkeys(parts, 0.0)
     while not ending:
+        now = time.monotonic()
         for part in parts:
             child = children.get(part)
-            if child is not None and child.poll() is None:
-                continue
-            if child is not None:
+            if child is not None and child.poll() is not None:
                 log.warning("process.ended", service=name, part=part, code=child.returncode)
-                quick = time.monotonic() - started[part] < 10
-                waits[part] = min(waits[part] * 2 or 0.1, 10.0) if quick else 0.0
-                time.sleep(waits[part])
-            if not ending:
-                started[part] = time.monotonic()
+                waits[part] = min(waits[part] * 2 or 0.1, 10.0) if now - started[part] < 10 else 0.0
+                next_start[part] = now + waits[part]
+                del children[part]
+            if part not in children and now >= next_start[part]:
+                started[part] = now
                 children[part] = subprocess.Popen(  # noqa: S603, this very program
                     [sys.executable, "-m", "services.cli", "serve", name, "--part", part],
                     preexec_fn=_die_with_parent,  # noqa: PLW1509, one call and nothing else; no threads run here
                 )
         time.sleep(0.1)
-    deadline = time.monotonic() + 15
+    for child in children.values():
+        child.terminate()
+    deadline = time.monotonic() + END_SECONDS
     for child in children.values():
         try:
             child.wait(max(0.1, deadline - time.monotonic()))
