@@ -84,7 +84,8 @@ async def run(runtime: Runtime) -> None:
             log.warning("timers.wait", service=runtime.service.name, error=str(error)[:300])
         await asyncio.sleep(REST)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(runtime.changed.wait(), LONGEST_REST - REST)
+            async with asyncio.timeout(LONGEST_REST - REST):
+                await runtime.changed.wait()
 
 
 async def settle(runtime: Runtime, limit: float = 30.0) -> None:

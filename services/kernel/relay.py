@@ -46,7 +46,9 @@ class Relay:
                 pause = min(pause * 2, 5.0)
                 continue
             try:
-                await asyncio.wait_for(self.runtime.wake.wait(), BACKSTOP)
+                # `wait_for` of 3.11 can swallow a cancellation that comes with the wake-up.
+                async with asyncio.timeout(BACKSTOP):
+                    await self.runtime.wake.wait()
             except TimeoutError:
                 continue
 

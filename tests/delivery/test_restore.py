@@ -114,7 +114,7 @@ async def no_recovery(runtime: Runtime) -> int:
 async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    settings = embedded.default_settings(tmp_path / "data")
+    settings = embedded.Settings(data=tmp_path / "data")
     copy = tmp_path / "triage.sqlite"
 
     async def grade(here: embedded.Embedded, incident: str, level: str, version: int) -> int:

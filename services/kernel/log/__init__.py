@@ -84,5 +84,5 @@ def check_range(partition: Partition, wanted: int, first: int, end: int) -> None
             f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, "
             f"but the topic holds {first} to {end}. Records were lost or the topic was made "
             f"anew: let the owner write its events again with `huiying resend --all`, "
-            f"then set this consumer back with `huiying resend --rewind {partition.topic}`"
+            f"then set this consumer back with `huiying resend SERVICE --rewind {partition.topic}`"
         )
