@@ -12,8 +12,8 @@ import httpx
 from benchmarks.measure import Figure, percentile
 from benchmarks.reports import reports
 from deploy.native import free_port
-from services.embedded import default_settings
 from services.kernel import identity
+from services.kernel.settings import Settings
 
 REPORTS = 500
 
@@ -70,7 +70,7 @@ def _memory(pid: int) -> float:
 
 
 def _post(port: int, folder: Path) -> None:
-    secret = identity.deployment_secret(default_settings(folder))
+    secret = identity.deployment_secret(Settings(data=folder))
     token = identity.staff_token(secret, unit="city", roles=("duty_officer",), person="bench")
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}) as client:
         for report in reports(REPORTS):

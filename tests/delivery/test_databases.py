@@ -232,7 +232,7 @@ def refuses_while_full(world: World, room: Disk) -> None:
 @pytest.mark.parametrize("full", ["ingest", "triage", "audit", "log"])
 async def test_c18_a_full_sqlite_file_stops_what_needs_it_and_nothing_else(tmp_path: Path, full: str) -> None:
     """`max_page_count` of one file at its present size: ingest refuses; a full consumer or log makes reports wait."""
-    async with embedded.running(embedded.default_settings(tmp_path / "data")) as here:
+    async with embedded.running(embedded.Settings(data=tmp_path / "data")) as here:
         files: dict[str, Database] = {name: made.database for name, made in here.runtimes.items()}
         files["log"] = here.log._database
 

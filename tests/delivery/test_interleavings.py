@@ -140,7 +140,7 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
                 gate.idle.set()
 
     monkeypatch.setattr(process, "consume", gated)
-    async with embedded.running(embedded.default_settings(tmp_path / "data")) as here:
+    async with embedded.running(embedded.Settings(data=tmp_path / "data")) as here:
         yield InProcess(here, gates)
 
 
