@@ -40,7 +40,7 @@ class KafkaLog:
         self._reading = asyncio.Lock()
 
     async def start(self) -> None:
-        """Nothing is connected before it is needed: what was started goes on taking reports while the brokers are down."""
+        """Connects nothing yet: what was started goes on taking reports while the brokers are down."""
 
     async def stop(self) -> None:
         """See `EventLog.stop`."""
