@@ -357,7 +357,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
         status = 200
         for runtime in runtimes:
             try:
-                await runtime.ready_to_decide()
+                await runtime.ready_to_serve()
                 state[runtime.service.name] = await runtime.attention()
             except Problem as problem:
                 state[runtime.service.name] = problem.detail

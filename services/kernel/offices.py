@@ -40,8 +40,14 @@ class Offices:
     packs: Mapping[str, LoadedPack] = field(default_factory=dict)
     basis: tuple[str, ...] = ()
 
+    def known(self) -> None:
+        """Raises `Unavailable` as long as the units have not come from triage."""
+        if not self.units:
+            raise Unavailable("the units have not come from triage yet; try again in a moment", 2)
+
     def unit(self, code: str, field: str = "unit") -> Unit:
-        """The unit, or `Malformed` with the field's name where no unit has this code."""
+        """The unit, or `Malformed` with the field's name where no unit has this code; `Unavailable` before any came."""
+        self.known()
         found = self.units.get(code)
         if found is None:
             raise Malformed(f"no unit has the code {code!r}; known are {', '.join(sorted(self.units))}", field=field)

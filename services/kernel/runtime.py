@@ -105,6 +105,12 @@ class Runtime:
         if self._unavailable:
             raise self._unavailable
 
+    async def ready_to_serve(self) -> None:
+        """Raises `Unavailable` where `ready_to_decide` does, and until the units are known."""
+        await self.ready_to_decide()
+        async with self.database.read() as connection:
+            (await self.offices(connection)).known()
+
     async def _look(self) -> Unavailable | None:
         before = datetime.now(UTC)
         skew = (await self.database.now() - before).total_seconds()

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
     """File with an offset in seconds by which deciders' time is moved; for tests and the demo."""
+    session_seconds: float = Field(10, ge=6)
+    """How long the brokers wait for a consumer that is silent before another takes its partitions."""
     send_seconds: float = 30.0
     """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
     outbox_limit: int = 200_000

@@ -36,7 +36,7 @@ def test_c14_consumers_refuse_a_topic_that_was_made_anew_and_say_how_to_heal_it(
         world.start(part)
         assert world.died(part, 60) == EXIT_RANGE, world.logs()
         assert "huiying resend --all" in said(world, part)
-        assert f"huiying resend --rewind {TOPIC}" in said(world, part)
+        assert f"huiying resend SERVICE --rewind {TOPIC}" in said(world, part)
         world.start(part)
         assert world.died(part, 60) == EXIT_RANGE, "it refuses as long as nothing is done"
 

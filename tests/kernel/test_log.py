@@ -178,11 +178,13 @@ async def test_a_failing_handler_ends_the_consumer(log: EventLog) -> None:
             task.result()
 
 
-async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: EventLog) -> None:
+@pytest.mark.parametrize("held", [3, 0], ids=["some", "none"])
+async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: EventLog, held: int) -> None:
     place = Partition(EVENTS, 0)
-    await log.append({place: records(0, 3)})
+    if held:
+        await log.append({place: records(0, held)})
     with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
-        check_range(place, 9, 0, 3)
+        check_range(place, 9, 0, held)
     if type(log).__name__ == "FaustLog":
         assert await _exit_of_faust(log, "return", 9) == 5
         return

@@ -253,7 +253,13 @@ class DeployedWorld(World):
         self.prefix = f"t{uuid.uuid4().hex[:8]}"
         super().__init__(
             folder,
-            {"HUIYING_DATABASE": database, "HUIYING_KAFKA": kafka, "HUIYING_PREFIX": self.prefix, **environment},
+            {
+                "HUIYING_DATABASE": database,
+                "HUIYING_KAFKA": kafka,
+                "HUIYING_PREFIX": self.prefix,
+                "HUIYING_SESSION_SECONDS": "6",
+                **environment,
+            },
         )
 
     parts = tuple(f"{service}.{part}" for service in SERVICES for part in ("api", "consumer"))

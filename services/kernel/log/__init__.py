@@ -79,7 +79,7 @@ class EventLog(Protocol):
 
 def check_range(partition: Partition, wanted: int, first: int, end: int) -> None:
     """Raises `OffsetOutOfRange` with what to do unless the topic holds the offset, or ends there."""
-    if not first <= wanted <= end and not (wanted < first == 0):
+    if not first <= wanted <= end:
         raise OffsetOutOfRange(
             f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, "
             f"but the topic holds {first} to {end}. Records were lost or the topic was made "

@@ -7,7 +7,6 @@ that could lose or double an event is then the unit of work's compare-and-swap, 
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +28,7 @@ Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
 def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     """A Faust application whose every partition starts at the database's offset."""
+    settings.data.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{settings.prefix}.{name}",
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
@@ -41,10 +41,10 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
         topic_disable_leader=True,
         reply_create_topic=False,
         web_enabled=False,
-        datadir=tempfile.mkdtemp(prefix="huiying-faust-"),
+        datadir=settings.data / "faust",
         consumer_auto_offset_reset="earliest",
-        broker_session_timeout=10,
-        broker_heartbeat_interval=2,
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=settings.session_seconds / 5,
         broker_commit_interval=1.0,
         stream_buffer_maxsize=4096,
         stream_wait_empty=False,
@@ -65,7 +65,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
                 wanted = await offsets(list(places))
                 for partition, next_ in wanted.items():
                     tp = places[partition]
-                    check_range(partition, next_, firsts.get(tp) or 0, ends.get(tp) or next_)
+                    check_range(partition, next_, firsts[tp], ends[tp])
             except OffsetOutOfRange as error:
                 log.critical("consumer.stops", error=str(error))
                 os._exit(EXIT_RANGE)

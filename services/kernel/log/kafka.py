@@ -188,8 +188,8 @@ class KafkaLog:
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=4 * BATCH_LIMIT,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=int(self._settings.session_seconds * 1000),
+            heartbeat_interval_ms=int(self._settings.session_seconds * 200),
             fetch_max_wait_ms=200,
         )
 
