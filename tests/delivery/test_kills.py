@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,7 @@ class History:
 
     answered: list[str] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
-    refused: Counter[int] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 def post_until(world: World, history: History, done: threading.Event, pause: float) -> None:
@@ -38,14 +39,22 @@ def post_until(world: World, history: History, done: threading.Event, pause: flo
             key, text = uuid.uuid4().hex, f"under load {uuid.uuid4()}"
             try:
                 answer = client.post("/ingest/v1/reports", json=report(text), headers={"Idempotency-Key": key})
+            except httpx.ConnectError:
+                history.refused["no connection"] += 1
             except httpx.TransportError:
                 history.unknown.append((key, text))
             else:
                 if answer.status_code == 201:
                     history.answered.append(answer.json()["report_id"])
                 else:
-                    history.refused[answer.status_code] += 1
+                    history.refused[str(answer.status_code)] += 1
             time.sleep(pause)
+
+
+def retried(world: World, key: str, text: str) -> str:
+    """The report's id, once its request is answered 201."""
+    answer = world.post(text, **{"Idempotency-Key": key})
+    return str(answer.json()["report_id"]) if answer.status_code == 201 else ""
 
 
 def kill_at_random(world: World, parts: tuple[str, ...], kills: int, chance: random.Random) -> Counter[str]:
@@ -84,11 +93,7 @@ def survive(world: World, parts: tuple[str, ...], kills: int, seed: int, clients
     answered = [report_id for history in histories for report_id in history.answered]
     for history in histories:
         for key, text in history.unknown:
-            again = until(
-                lambda key=key, text=text: (r := world.post(text, **{"Idempotency-Key": key})).status_code == 201 and r,
-                "a report whose answer was lost is taken on retry",
-            )
-            answered.append(again.json()["report_id"])
+            answered.append(until(partial(retried, world, key, text), "a lost answer comes on retry"))
     wanted = set(answered)
 
     def all_there() -> bool:
