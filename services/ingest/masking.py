@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 
@@ -62,7 +63,7 @@ class Masked:
 
 def mask(text: str) -> Masked:
     """Replaces personal numbers, handles and profile addresses by markers; everything else stays as written."""
-    plain = text.translate(_PLAIN)
+    plain = _OTHER.sub(_plain_of, text)
     found: list[tuple[int, int, Kind]] = []
     pending = list(_between([match.span() for match in _MARKER.finditer(text)], 0, len(text)))
     while pending:
@@ -130,19 +131,15 @@ def _between(walls: list[tuple[int, int]], start: int, end: int) -> Iterator[tup
         start = last
 
 
-class _Plain(dict[int, str]):
-    """Code point -> its plain form, for `str.translate`; remembers the ones that it was asked for, up to a bound."""
-
-    def __missing__(self, code: int) -> str:
-        plain = _plain(chr(code))
-        if len(self) < 16_384:
-            self[code] = plain
-        return plain
+# Most characters of a text are their own plain form; only the others are looked up.
+_OTHER = re.compile(r"[^a-z0-9 \n\u4e00-\u9fff、。-]")
 
 
-_PLAIN = _Plain()
+def _plain_of(match: re.Match[str]) -> str:
+    return _plain(match[0])
 
 
+@lru_cache(16_384)
 def _plain(char: str) -> str:
     """One character in its ASCII form where it has one; never more than one, so that places stay the same."""
     category = unicodedata.category(char)
@@ -249,10 +246,9 @@ _OWNER = (
 )
 _OWNER_NAME = r"@?[a-z0-9_][a-z0-9_.-]*+"
 
-_PLATFORM = (
-    r"(?:微信|威信|薇信|v信|微博|扣扣|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧|陌陌|支付宝|钉钉|推特|脸书|电报"
-    r"|(?<![a-z])(?:qq|wechat|weixin|wx|vx|weibo|twitter|telegram|tg|facebook|instagram|whatsapp|skype|tiktok))"
-)
+_PLATFORMS = "微信|威信|薇信|v信|微博|扣扣|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧|陌陌|支付宝|钉钉|推特|脸书|电报"
+_LATIN_PLATFORMS = "qq|wechat|weixin|wx|vx|weibo|twitter|telegram|tg|facebook|instagram|whatsapp|skype|tiktok"
+_PLATFORM = rf"(?:{_PLATFORMS}|(?<![a-z])(?:{_LATIN_PLATFORMS}))"
 _NUMBER_WORD = r"(?:号码|帐号|账号|帐户|账户|用户名|用户|昵称|名称|名字|群号|号|id|名|群)"
 # A hotline's short number is no account.
 _ACCOUNT = rf"((?![0-9]{{1,5}}(?!{_ID})){_ID}[a-z0-9_.-]{{4,}}+)"
@@ -288,7 +284,7 @@ _NEEDS = {
     for name, pattern in {
         "address": r"[a-z][/=-]|\.[a-z]",
         "number": rf"[0-9](?:[ \t{_UNSEEN}.-]{{0,3}}[0-9]){{5}}",
-        "handle": r"[a-z0-9_][a-z0-9_.-]{4}",
+        "handle": rf"{_PLATFORMS}|{_LATIN_PLATFORMS}|加v|网[友民]",
         "plate": r"[a-z][ .·•-]?[a-z0-9]{4}",
         "spelled": r"[一幺][三四五六七八九]",
         "named": r"网[友民名络]|楼主|博主|微博|抖音|快手|小红书|知乎|b站|哔哩哔哩|贴吧|昵称|用户名",

@@ -10,6 +10,7 @@ from pathlib import Path
 from select import POLLIN, poll
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -86,6 +87,11 @@ class Database:
 def _postgresql(url: str) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=10, max_overflow=10)
 
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        """Rows come in binary: bytes are not spelled out in hex."""
+        connection.driver_connection.cursor_factory = _binary_cursor()
+
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, _: Any, __: Any) -> None:
         """A server that has gone leaves something to read on an idle connection: seen without asking it anything."""
@@ -95,6 +101,21 @@ def _postgresql(url: str) -> AsyncEngine:
             raise DisconnectionError
 
     return engine
+
+
+@lru_cache(1)
+def _binary_cursor() -> type[Any]:
+    from psycopg import AsyncCursor
+    from psycopg.pq import Format
+
+    class BinaryCursor(AsyncCursor[Any]):
+        """Asks for results in binary."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.format = Format.BINARY
+
+    return BinaryCursor
 
 
 def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
@@ -214,21 +235,23 @@ async def _copy(driver: Any, one: Write) -> None:
             await copy.write_row(of_row(row))
 
 
-def _few(one: Write) -> tuple[str, list[Any]]:
-    """One statement: of values for one row, of one array a column for more, so that it is prepared once for all."""
-    names = tuple(one.rows[0])
-    if len(one.rows) == 1:
-        return _statement(one.table, names, one.replaces, single=True), list(one.rows[0].values())
-    columns = [[row[name] for row in one.rows] for name in names]
-    return _statement(one.table, names, one.replaces, single=False), columns
+def _few(one: Write) -> tuple[str, list[str]]:
+    """One statement for any number of rows."""
+    return _insert(one.table, tuple(one.rows[0]), one.replaces), [_json(one.rows)]
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as one parameter: of all forms that PostgreSQL takes, the one that costs least to write."""
+    return orjson.dumps(rows, default=_hex).decode()
+
+
+def _hex(value: bytes) -> str:
+    return f"\\x{value.hex()}"
 
 
 @lru_cache(1024)
-def _statement(table: Table, names: tuple[str, ...], replaces: bool, single: bool) -> str:
-    if single:
-        source = f"values ({', '.join('%s' for _ in names)})"
-    else:
-        source = f"select * from unnest({', '.join(f'%s::{_array(table.columns[name].type)}' for name in names)})"
+def _insert(table: Table, names: tuple[str, ...], replaces: bool) -> str:
+    source = f'select {_list(names)} from json_populate_recordset(null::"{table.name}", %s::json)'
     statement = f'insert into "{table.name}" ({_list(names)}) {source}'
     if not replaces:
         return statement
@@ -280,7 +303,7 @@ def _chosen(table: Table) -> str:
 def _are(table: Table) -> str:
     """The condition that a row's primary key is one of those in `_arrays`."""
     keys = list(table.primary_key.columns)
-    arrays = ", ".join(f"%s::{_array(key.type)}" for key in keys)
+    arrays = ", ".join(f"%b::{_array(key.type)}" for key in keys)
     if len(keys) == 1:
         return f'"{keys[0].name}" = any({arrays})'
     return f"({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
@@ -315,25 +338,18 @@ async def add_missing(
         return set()
     keys = list(table.primary_key.columns)
     if not is_sqlite(connection):
-        returning = ", ".join(f'"{column.name}"' for column in keys)
-        found = await _unnest(connection, table, rows, f"on conflict do nothing returning {returning}")
-        return {tuple(row) for row in found}
+        names = [key.name for key in keys]
+        statement = f"{_insert(table, tuple(rows[0]), False)} on conflict do nothing returning {_list(names)}"
+        async with _driver(connection) as driver:
+            found = await driver.execute(statement, [_json(rows)])
+            return set(await found.fetchall())
     added: set[tuple[Any, ...]] = set()
     size = max(1, SQLITE_VARIABLES // len(rows[0]))
     for start in range(0, len(rows), size):
-        statement = sqlite.insert(table).values(list(rows[start : start + size]))
-        found = await connection.execute(statement.on_conflict_do_nothing().returning(*keys))
+        adding = sqlite.insert(table).values(list(rows[start : start + size]))
+        found = await connection.execute(adding.on_conflict_do_nothing().returning(*keys))
         added.update(tuple(row) for row in found)
     return added
-
-
-async def _unnest(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], rest: str) -> Any:
-    """One statement with one array a column: as short for five hundred rows as for one."""
-    names = list(rows[0])
-    columns = ", ".join(f'"{name}"' for name in names)
-    arrays = ", ".join(f"cast(:{name} as {_array(table.columns[name].type)})" for name in names)
-    statement = text(f'insert into "{table.name}" ({columns}) select * from unnest({arrays}) {rest}')
-    return await connection.execute(statement, {name: [row[name] for row in rows] for name in names})
 
 
 def _array(type_: TypeEngine[Any]) -> str:

@@ -6,16 +6,15 @@ import uuid
 from collections import defaultdict
 from typing import Protocol
 
+_VARIANT = "89ab"
 NAMESPACE = uuid.UUID("6f2c1e0a-6d0b-5b1e-9a52-0e7d0f6a1c55")
 
 
 def uuid7() -> str:
     """A UUIDv7 (RFC 9562): milliseconds, then random bits; sorts roughly by time of creation."""
-    stamp = (time.time_ns() // 1_000_000) & ((1 << 48) - 1)
-    random = int.from_bytes(os.urandom(10), "big")
-    value = stamp << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    stamp, random = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10)
+    text = random[1:].hex()
+    return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{_VARIANT[random[0] & 3]}{text[3:6]}-{text[6:]}"
 
 
 def derived(*parts: str) -> str:

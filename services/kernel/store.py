@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -49,14 +50,12 @@ class Stream:
     _state: Any = None
     _unfolded: list[Event] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        if self.decider is not None:
-            self._state = self.decider.initial_state()
-
     @property
     def state(self) -> Any:
         """Folded when somebody asks: most events are the last of their transaction, and nobody does."""
         if self.decider is not None:
+            if self._state is None:
+                self._state = self.decider.initial_state()
             for event in self._unfolded:
                 self._state = self.decider.evolve(self._state, event)
             self._unfolded.clear()
@@ -315,7 +314,12 @@ def _incident(kind: str, id_: str, data: Fact) -> str | None:
         return id_
     if kind == "clock":
         return "incident-" + id_.partition("-")[2]
-    return getattr(data, "incident", None)
+    return getattr(data, "incident") if _names_incident(type(data)) else None  # noqa: B009, some facts have it
+
+
+@lru_cache(256)
+def _names_incident(fact: type[Fact]) -> bool:
+    return "incident" in fact.model_fields
 
 
 def _partitionkey(kind: str, id_: str, incident: str | None) -> str:

@@ -16,6 +16,8 @@ from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Part
 from services.kernel.settings import Settings
 
 FETCH = 500
+AT_ONCE = 8000
+"""Records that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
 log = structlog.get_logger()
 
@@ -226,7 +228,7 @@ class KafkaLog:
             await _start_patiently(consumer)
             while True:
                 try:
-                    found = await consumer.getmany(timeout_ms=500, max_records=4 * FETCH)
+                    found = await consumer.getmany(timeout_ms=500, max_records=AT_ONCE)
                 except NoOffsetForPartitionError:
                     # The partition is assigned, its position is still being asked from the database.
                     found = {}
