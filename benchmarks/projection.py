@@ -28,8 +28,7 @@ async def measure(runs: int) -> list[Figure]:
         topics = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
         await ingest.log.create_topics(topics, [catalogue.content_topic("ingest")])
         await fill(ingest, EVENTS)
-        while await Relay(ingest).round():
-            pass
+        await Relay(ingest).drain()
     async with rig.runtime(SERVICE, prefix) as made, rig.runtime(SERVICE, prefix) as bare:
 
         async def ours() -> float:

@@ -34,9 +34,7 @@ async def measure(runs: int) -> list[Figure]:
                 connection.execute("analyze outbox")
             rig.settle([made])
             began = time.perf_counter()
-            sent = 0
-            while found := await relay.round():
-                sent += found
+            sent = await relay.drain()
             seconds = time.perf_counter() - began
             assert sent == len(records), f"{sent} of {len(records)}"
             return sent / seconds

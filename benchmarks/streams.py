@@ -42,8 +42,7 @@ async def measure(runs: int) -> list[Figure]:
         contents = [catalogue.content_topic(service) for service in catalogue.SERVICES]
         await ingest.log.create_topics(topics, contents)
         await fill(ingest, EVENTS)
-        while await Relay(ingest).round():
-            pass
+        await Relay(ingest).drain()
     async with rig.runtime(SERVICE, prefix, prepared=True) as made:
 
         async def ours() -> float:

@@ -73,7 +73,7 @@ class System:
         while moved:
             moved = False
             for made in self.runtimes.values():
-                moved |= bool(await Relay(made).round())
+                moved |= bool(await Relay(made).drain())
             for name, made in self.runtimes.items():
                 ends = await self.log.ends((*made.service.topics, *made.service.content_topics))
                 for partition, start in (await works[name].offsets(list(ends))).items():

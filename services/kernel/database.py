@@ -12,13 +12,17 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
+    ColumnElement,
     Float,
     Integer,
     LargeBinary,
     Table,
+    all_,
     bindparam,
+    cast,
     delete,
     event,
     select,
@@ -311,6 +315,13 @@ def _are(table: Table) -> str:
 
 def _arrays(table: Table, keys: Keys) -> list[list[Any]]:
     return [[key[at] for key in keys] for at in range(len(table.primary_key.columns))]
+
+
+def is_none_of(database: Database, column: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
+    """The condition that a number is none of so many; on PostgreSQL one parameter, which it hashes."""
+    if database.is_sqlite:
+        return column.not_in(numbers)
+    return column != all_(cast(list(numbers), ARRAY(BigInteger)))
 
 
 async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:

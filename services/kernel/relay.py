@@ -5,6 +5,8 @@ before version n, whatever crashes and however many relays run; what a crash rep
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,6 +18,7 @@ from services.kernel import database, metrics
 from services.kernel.failpoints import failpoint
 from services.kernel.log import LogGone, Partition
 from services.kernel.runtime import Runtime
+from services.kernel.tasks import side_by_side
 
 ROWS = 4000
 """Outbox rows in one round."""
@@ -23,6 +26,23 @@ BATCH_BYTES = 900_000
 """The most that one partition gets in one round: a batch fits the brokers' default message limit."""
 BACKSTOP = 1.0
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is sent at once: the lowest rows, of each partition as many as fit one message."""
+
+    records: dict[Partition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    _sizes: dict[Partition, int] = field(default_factory=dict)
+
+    def add(self, seq: int, partition: Partition, key: bytes, value: bytes | None) -> None:
+        """Takes the row, unless its partition is full: then this and all further ones of it wait for the next batch."""
+        before = self._sizes.get(partition, 0)
+        size = self._sizes[partition] = before + len(value or b"") + len(key) + 100
+        if size <= BATCH_BYTES or not before:
+            self.records.setdefault(partition, []).append((key, value))
+            self.rows.append(seq)
 
 
 class Relay:
@@ -38,8 +58,8 @@ class Relay:
         while True:
             self.runtime.wake.clear()
             try:
-                while await self.round():
-                    pause = 0.1
+                await self.drain()
+                pause = 0.1
             except (LogGone, DBAPIError, OSError) as error:
                 log.warning("relay.waits", service=self.runtime.service.name, error=str(error)[:300], seconds=pause)
                 await asyncio.sleep(pause)
@@ -52,39 +72,43 @@ class Relay:
             except TimeoutError:
                 continue
 
-    async def round(self) -> int:
-        """Sends the lowest unsent rows and removes them when acknowledged; returns how many. Raises `LogGone`."""
-        async with self.runtime.database.read() as connection:
-            rows = (await connection.execute(self.waiting())).all()
-        if not rows:
-            return 0
-        batches: dict[Partition, list[tuple[bytes, bytes | None]]] = {}
-        sizes: dict[Partition, int] = {}
-        sent: list[tuple[int]] = []
-        full: set[Partition] = set()
+    async def drain(self) -> int:
+        """Sends until nothing waits, and returns how many rows. Raises `LogGone`.
+
+        While a batch is on its way, the one before it is removed and the one after it is read.
+        """
+        count, sent = 0, Batch()
+        batch = await self._next(sent, Batch())
+        while batch.rows or sent.rows:
+            following, _ = await side_by_side((self._next(sent, batch), self._send(batch)))
+            count += len(batch.rows)
+            sent, batch = batch, following or Batch()
+        return count
+
+    async def _send(self, batch: "Batch") -> None:
+        if batch.rows:
+            failpoint("relay.before_send")
+            await self.runtime.log.append(batch.records)
+            failpoint("relay.acked")
+
+    async def _next(self, sent: "Batch", on_its_way: "Batch") -> "Batch":
+        """Removes what was acknowledged, and reads the lowest unsent rows that are not on their way."""
+        database_ = self.runtime.database
+        async with database_.transaction() if sent.rows else database_.read() as connection:
+            await database.remove(connection, self.tables["outbox"], [(seq,) for seq in sent.rows])
+            rows = (await connection.execute(self.waiting(on_its_way.rows))).all()
+        metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
+        batch = Batch()
         for seq, topic, number, key, event, ref, salt, words in rows:
-            partition = Partition(topic, number)
             # Words that were erased meanwhile leave a tombstone.
             value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if ref else None)
-            size = sizes.get(partition, 0) + len(value or b"") + len(key) + 100
-            if partition in full or (size > BATCH_BYTES and partition in batches):
-                full.add(partition)
-                continue
-            sizes[partition] = size
-            batches.setdefault(partition, []).append((key.encode(), value))
-            sent.append((seq,))
-        failpoint("relay.before_send")
-        await self.runtime.log.append(batches)
-        failpoint("relay.acked")
-        async with self.runtime.database.transaction() as connection:
-            await database.remove(connection, self.tables["outbox"], sent)
-        metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent))
-        return len(sent)
+            batch.add(seq, Partition(topic, number), key.encode(), value)
+        return batch
 
-    def waiting(self) -> Select[Any]:
+    def waiting(self, on_their_way: Sequence[int]) -> Select[Any]:
         """The lowest unsent rows with what they refer to."""
         events, contents = self.tables["events"], self.tables["contents"]
-        lowest = self.lowest().subquery()
+        lowest = self.lowest(on_their_way).subquery()
         return (
             select(
                 lowest.c.seq,
@@ -101,10 +125,11 @@ class Relay:
             .order_by(lowest.c.seq)
         )
 
-    def lowest(self) -> Select[Any]:
-        """The lowest unsent rows. Never "above the last one sent": numbers become visible out of order."""
-        outbox = self.tables["outbox"]
-        return select(outbox).order_by(outbox.c.seq).limit(ROWS)
+    def lowest(self, on_their_way: Sequence[int]) -> Select[Any]:
+        """The lowest unsent rows but these. Never "above the last one sent": numbers become visible out of order."""
+        seq = self.tables["outbox"].c.seq
+        chosen = select(self.tables["outbox"]).order_by(seq).limit(ROWS)
+        return chosen.where(database.is_none_of(self.runtime.database, seq, on_their_way)) if on_their_way else chosen
 
     async def is_empty(self) -> bool:
         """Whether nothing waits."""

@@ -127,9 +127,7 @@ class World:
         for partition in sorted(ends, key=lambda part: (rank.get(part.topic, len(rank)), part)):
             async for records in self.log.read(partition, offsets[partition], ends[partition]):
                 await self.work.handle(records)
-        relay = Relay(self.runtime)
-        while await relay.round():
-            pass
+        await Relay(self.runtime).drain()
 
     async def units(self) -> None:
         """Places the units, as triage does."""

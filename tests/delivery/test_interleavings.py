@@ -453,7 +453,7 @@ async def test_c20_relays_without_the_lock_keep_the_order_of_first_occurrence(de
     async def relay() -> None:
         async with sites.by_hand(deployed_world, "ingest") as runtime:
             while not stop.is_set():
-                await Relay(runtime).round()
+                await Relay(runtime).drain()
 
     async def load() -> str:
         async with site.client("ingest", "duty_officer", unit="town-east") as client:

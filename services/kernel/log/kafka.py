@@ -5,7 +5,7 @@ leave the outbox, so the next producer starts again from the lowest unsent row.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Partition, Record, check_range
 from services.kernel.settings import Settings
+from services.kernel.tasks import side_by_side
 
 FETCH = 500
 AT_ONCE = 8000
@@ -237,7 +238,7 @@ class KafkaLog:
                     raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
                 if start.failed is not None:
                     raise start.failed
-                await _side_by_side(
+                await side_by_side(
                     handle([_record(names[place.topic], item) for item in items]) for place, items in found.items()
                 )
         finally:
@@ -266,17 +267,6 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.seek(place, wanted)
         except Exception as error:  # noqa: BLE001, kept for the consumer to raise
             self.failed = error
-
-
-async def _side_by_side(works: Iterable[Awaitable[None]]) -> None:
-    """One task a partition; the first failure ends the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
