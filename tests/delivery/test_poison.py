@@ -197,19 +197,24 @@ def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(worl
     world.check()
 
 
-def test_types_of_a_newer_owner_wait_for_their_version_and_audit_keeps_them(world: DeployedWorld) -> None:
-    """An unknown type and a higher major version: kept by audit, parked elsewhere, named by the check. Runs last."""
+def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: DeployedWorld) -> None:
+    """An unknown type and a higher major version: kept by audit, set aside elsewhere, named by the check."""
     unknown, higher = f"report-{uuid.uuid4()}", f"report-{uuid.uuid4()}"
     owned(world, unknown, [{"type": "huiying.report.sung.v1"}, erased()])
     owned(world, higher, [{"type": "huiying.report.received.v9"}, erased()])
-    until(lambda: told(world, "triage") == {"quarantined": 0, "parked": 2}, "triage parks both streams")
+    until(lambda: told(world, "triage") == {"quarantined": 2, "parked": 2}, "triage sets both aside")
     until(lambda: _has(world, unknown, 2) and _has(world, higher, 2), "audit keeps them")
     every_partition_goes_on(world)
     assert told(world, "audit") == {"quarantined": 0, "parked": 0}
-    with sites.database(world, "triage") as connection:
-        parked = connection.execute("select stream_id, version from parked order by stream_id, version").fetchall()
-    assert parked == sorted((stream, version) for stream in (unknown, higher) for version in (1, 2))
+    aside = {row[5]: row for row in quarantine(world, "triage")}
+    assert {stream: row[1] for stream, row in aside.items()} == dict.fromkeys((unknown, higher), "unknown_type")
     found = [line for line in faults(world).splitlines() if line.startswith("fault: ")]
     wanted = {f"fault: triage: {stream} is parked behind version 0: unknown_type" for stream in (unknown, higher)}
     assert wanted <= set(found)
     assert all("unknown_type" in line for line in found), found
+    again = settle(world, "triage", aside[unknown][0], discard=False)
+    assert again.returncode == 2
+    assert "does not know huiying.report.sung.v1" in again.stderr
+    discard_all(world)
+    assert told(world, "triage") == {"quarantined": 0, "parked": 0}
+    world.check()
