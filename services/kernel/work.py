@@ -34,6 +34,7 @@ RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
+MAX_REF = 36
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
@@ -55,6 +56,18 @@ def is_defect(error: BaseException) -> bool:
         code = getattr(error.orig, "sqlstate", None)
         return code not in NOT_THERE and "no such" not in str(error.orig)
     return isinstance(error, PURE)
+
+
+def content_row(value: bytes) -> dict[str, Any]:
+    """The row of `contents` in a record of a content topic. Raises `Undecodable`."""
+    try:
+        content = orjson.loads(value)
+        ref, salt, words = content["ref"], bytes.fromhex(content["salt"]), content["words"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Undecodable(f"no content record: {error!r}") from None
+    if not isinstance(ref, str) or not isinstance(words, str) or len(ref) > MAX_REF or "\x00" in ref + words:
+        raise Undecodable("no content record: ref or words are no text that a store can hold")
+    return {"ref": ref, "salt": salt, "words": words}
 
 
 class Poison(Exception):
@@ -241,14 +254,10 @@ class UnitOfWork:
             if record.value is None:
                 continue
             try:
-                content = orjson.loads(record.value)
-                rows[content["ref"]] = {
-                    "ref": content["ref"],
-                    "salt": bytes.fromhex(content["salt"]),
-                    "words": content["words"],
-                }
-            except (ValueError, KeyError, TypeError) as error:
-                self._set_aside(intake, record, None, "undecodable", f"no content record: {error}")
+                row = content_row(record.value)
+                rows[row["ref"]] = row
+            except Undecodable as error:
+                self._set_aside(intake, record, None, "undecodable", str(error))
         if not rows:
             return
         (gone,) = await database.rows_of(session.connection, [(erased, [(ref,) for ref in sorted(rows)])])
