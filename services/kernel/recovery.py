@@ -1,4 +1,4 @@
-"""Before it serves, an owner reads its own topics and takes back what its store lacks: a backup was restored.
+"""Before it decides, an owner reads its own topics and takes back what its store lacks: a backup was restored.
 
 Without this, an owner with an older store would write a second history from the backup's point on. Of each version the
 first record on the topic counts, since that is what every reader took. A later one with other bytes, and what does not

@@ -73,7 +73,7 @@ def settle(world: DeployedWorld, service: str, id_: str, *, discard: bool) -> An
 
 
 def discard_all(world: DeployedWorld) -> None:
-    for service in ("triage", "audit"):
+    for service in ("ingest", "triage", "audit"):
         for id_, *_ in quarantine(world, service):
             done = settle(world, service, id_, discard=True)
             assert done.returncode == 0, done.stderr
@@ -108,7 +108,10 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
 
 
 def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: DeployedWorld) -> None:
-    """Somebody writes another version 1: the stream waits, in audit too, and goes on when that is discarded."""
+    """Somebody writes another version 1: the stream waits, in audit too, and goes on when that is discarded.
+
+    Its owner starts all the same, and tells of what it found.
+    """
     id_ = posted(world, f"genuine {uuid.uuid4()}")
     world.incident(id_)
     until(lambda: world.events(type=RECEIVED) and _has(world, id_, 1), "audit has the report")
@@ -120,6 +123,8 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
         until(lambda service=service: quarantine(world, service), f"{service} sees the fork")
         assert [(row[1], row[5]) for row in quarantine(world, service)] == [("fork", id_)]
         assert told(world, service) == {"quarantined": 1, "parked": 1}
+    world.restart("ingest.api")
+    assert [(row[1], row[5]) for row in quarantine(world, "ingest")] == [("fork", id_)]
     with world.client("ingest", "duty_officer", unit="town-east") as client:
         reach = {"measured_at": "2026-01-05T10:00:00+08:00", "clicks": 5}
         answer = client.post(f"/ingest/v1/reports/{id_}/reach", json=reach)
