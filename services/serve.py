@@ -112,19 +112,14 @@ def _die_with_parent() -> None:
 
 
 async def run_api(name: str, settings: Settings) -> None:
-    """The API process of a service."""
+    """The API process of a service. Reads are served at once, commands when it leads and has recovered."""
     import uvicorn
 
     made = runtime(name, settings)
+    made.recovered = False
     process.collect_less()
     await made.log.start()
-    ready = asyncio.Event()
-    leader = asyncio.create_task(process.lead(made, ready))
-    waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait([leader, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if leader.done():
-        leader.result()
+    leader = asyncio.create_task(process.lead(made, asyncio.Event()))
     app = http.application([made], title=f"Huiying {name}", secret=made.secret)
     config = uvicorn.Config(
         app,

@@ -147,7 +147,7 @@ class AuditWork(UnitOfWork):
 
 
 async def regain(runtime: Runtime) -> None:
-    """Before serving: plans the positions that the log gave and the timeline, put back from a backup, lacks."""
+    """Plans the positions that the log gave and the timeline, put back from a backup, lacks."""
     async with runtime.database.transaction() as connection:
         head = await lock_head(connection)
         session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())

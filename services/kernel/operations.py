@@ -1,24 +1,28 @@
 """What an operator sees and repairs: refusals, quarantine, parked streams, events written again."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.envelope import Event
+from schemas.envelope import Event, digest
 from schemas.fields import Fact, Typed, instant, parse_instant
 from schemas.operation import OperationAccessRefused, OperationDiscarded, OperationRedriven
-from services.kernel import database
+from services.kernel import database, metrics
 from services.kernel.decider import Actor, Ctx
 from services.kernel.ids import derived
+from services.kernel.log import Record
 from services.kernel.problems import Forbidden, NotFound, Rejected
 from services.kernel.store import Conflict, Session, partition_of
 
 if TYPE_CHECKING:
     from services.kernel.runtime import Runtime
     from services.kernel.work import UnitOfWork
+
+log = structlog.get_logger()
 
 
 def operation_stream(service: str, ctx: Ctx) -> str:
@@ -106,6 +110,36 @@ async def attention(runtime: "Runtime") -> dict[str, int]:
             "quarantined": (await connection.execute(aside)).scalar_one(),
             "parked": (await connection.execute(waiting)).scalar_one(),
         }
+
+
+def quarantined(
+    consumer: str, record: Record, event: Event | None, reason: str, error: str, now: datetime
+) -> dict[str, Any]:
+    """A row of the quarantine. The same bytes in the same place have the same id, so a repetition adds nothing."""
+    place = (consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
+    return {
+        "id": derived("quarantine", *place),
+        "consumer": consumer,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "stream_id": event.stream if event else None,
+        "version": event.version if event else None,
+        "correlation": event.correlation if event else None,
+        "reason": reason,
+        "error": error[:1000],
+        "since": instant(now),
+        "state": "open",
+        "key": record.key,
+        "bytes": record.value,
+    }
+
+
+def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Tells of records that were set aside."""
+    for row in rows:
+        metrics.QUARANTINED.labels(service, row["reason"]).inc()
+        log.error("record.quarantined", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
 
 
 async def redrive(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:

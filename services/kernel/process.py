@@ -38,12 +38,13 @@ def unit_of_work(runtime: Runtime) -> UnitOfWork:
 
 
 async def prepare(runtime: Runtime) -> None:
-    """What must be done before a service serves: tables, topics, recovery, its first events."""
+    """What must be done before a service decides: tables, topics, recovery; then what waited for it."""
     name = runtime.service.name
     await migrations.upgrade(runtime)
     events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
     await runtime.log.create_topics(events, [catalogue.content_topic(service) for service in catalogue.SERVICES])
     taken = await recovery.recover(runtime)
+    runtime.recovered = True
     await unit_of_work(runtime).unpark()
     if runtime.service.on_start is not None:
         await runtime.service.on_start(runtime)
@@ -53,7 +54,7 @@ async def prepare(runtime: Runtime) -> None:
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
     """Holds the service's lock, prepares, then relays and keeps the time until the lock is lost; then again.
 
-    Raises `recovery.Diverged`: such a service must not serve.
+    Sets `ready` when it is prepared. Raises `recovery.Diverged`: such a service must not serve.
     """
     wait = 0.2
     while True:

@@ -1,32 +1,57 @@
-"""Before it serves, an owner reads its own topics and takes back what its store lacks: a backup was restored.
+"""Before it decides, an owner reads its own topics and takes back what its store lacks: a backup was restored.
 
-Without this, an owner with an older store would write a second history from the backup's point on. An event that the
-store holds with other bytes than the topic stops the owner: that is for a person to look at.
+Without this, an owner with an older store would write a second history from the backup's point on. Of each version the
+first record on the topic counts, since that is what every reader took. A later one with other bytes, and what does not
+follow the store, goes to quarantine; a store that differs from the first stops the owner.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-import orjson
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
-from schemas.envelope import Event, Undecodable, digest
+from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.ingest import ReportErased
 from schemas.operation import OperationRecovered
 from services.kernel import database, operations
 from services.kernel.log import Partition, Record
 from services.kernel.runtime import Runtime
-from services.kernel.store import Conflict, Session
+from services.kernel.store import Conflict, Session, partition_of
+from services.kernel.work import content_row
 
+ATTEMPTS = 8
 OWNER = "owner"
-"""The consumer name under which the verified offsets of a service's own topics are kept."""
+"""The consumer name of a service on its own topics: of their verified offsets, and of what it sets aside there."""
+Place = tuple[str, int]
+"""A stream and a version."""
 log = structlog.get_logger()
 
 
 class Diverged(Exception):
-    """The store and the topic hold different bytes for one event: the owner must not serve."""
+    """The store holds other bytes than the first record on the topic: the owner must not serve."""
+
+
+class Held(NamedTuple):
+    """An event of the store."""
+
+    id: str
+    bytes: bytes
+
+
+@dataclass(slots=True)
+class Compared:
+    """What a store lacks of what lies on its topic, and what does not belong there."""
+
+    missing: list[Event] = field(default_factory=list)
+    foreign: list[tuple[Record, Event, str, str]] = field(default_factory=list)
+    """With the reason and a sentence."""
+    disputed: set[Place] = field(default_factory=set)
+    """Versions that the store holds and a record has with other bytes."""
 
 
 async def recover(runtime: Runtime) -> int:
@@ -78,34 +103,119 @@ async def _verify(runtime: Runtime, connection: AsyncConnection, partition: Part
 async def _take_back_events(
     runtime: Runtime, partition: Partition, records: Sequence[Record], *, note: bool
 ) -> list[Event]:
-    table = runtime.tables["events"]
-    found: dict[str, Event] = {}
+    """The events that were taken back. Compares again where another process of the service appended meanwhile."""
+    found = []
     for record in records:
-        try:
-            event = Event.parse(record.value)
-        except Undecodable as error:
-            log.warning("topic.foreign_record", topic=record.topic, offset=record.offset, error=str(error))
-            continue
-        if event.service == runtime.service.name:
-            known = found.setdefault(event.id, event)
-            if known.bytes != event.bytes:
-                log.warning("topic.altered_duplicate", topic=record.topic, offset=record.offset, event=event.id)
+        if event := own(record):
+            found.append((record, event))
+        else:
+            log.warning("topic.foreign_record", topic=record.topic, offset=record.offset)
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Conflict):
+            return await _take_back(runtime, partition, found, records[-1].offset + 1, note=note)
+    return await _take_back(runtime, partition, found, records[-1].offset + 1, note=note)
+
+
+async def _take_back(
+    runtime: Runtime, partition: Partition, found: Sequence[tuple[Record, Event]], next_: int, *, note: bool
+) -> list[Event]:
     async with runtime.database.transaction() as connection:
-        stored = await connection.execute(
-            select(table.c.event_id, table.c.bytes).where(table.c.event_id.in_(list(found)))
-        )
-        held = {row.event_id: row.bytes for row in stored}
-        for id_, bytes_ in held.items():
-            if digest(bytes_) != found[id_].digest:
-                raise Diverged(
-                    f"event {id_} has other bytes in {runtime.service.name}'s store than on {partition.topic}. Compare "
-                    "the two before you start the service: either the store or the topic was altered"
-                )
-        missing = [event for id_, event in found.items() if id_ not in held]
-        if missing:
-            await _restore(runtime, connection, partition.topic, missing, note=note)
-        await _verify(runtime, connection, partition, records[-1].offset + 1)
-    return missing
+        stored = await stored_under(runtime, connection, [event for _, event in found])
+        compared = compare(found, stored)
+        await _refuse_divergence(runtime, partition.topic, {place: stored[place].bytes for place in compared.disputed})
+        if compared.missing:
+            await _restore(runtime, connection, partition.topic, compared.missing, note=note)
+        aside = [operations.quarantined(OWNER, *one, runtime.clock.now()) for one in compared.foreign]
+        await _set_aside(runtime, connection, aside)
+        await _verify(runtime, connection, partition, next_)
+    operations.alarm(runtime.service.name, aside)
+    return compared.missing
+
+
+def own(record: Record) -> Event | None:
+    """The event in a record, if it is one that belongs on this topic."""
+    try:
+        event = Event.parse(record.value)
+    except Undecodable:
+        return None
+    return event if event.topic == record.topic else None
+
+
+async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> dict[Place, Held]:
+    """What the store holds under the events' versions, the versions before them, and their ids."""
+    table = runtime.tables["events"]
+    streams = {event.stream for event in events}
+    versions = {version for event in events for version in (event.version - 1, event.version)}
+    under = table.c.stream_id.in_(streams) & table.c.version.in_(versions)
+    chosen = select(table.c.stream_id, table.c.version, table.c.event_id, table.c.bytes).where(
+        or_(under, table.c.event_id.in_({event.id for event in events}))
+    )
+    found = await connection.execute(chosen)
+    return {(row.stream_id, row.version): Held(row.event_id, row.bytes) for row in found}
+
+
+def compare(found: Sequence[tuple[Record, Event]], stored: Mapping[Place, Held]) -> Compared:
+    """Judges what lies on a topic, in its order, by what the store holds."""
+    compared, held = Compared(), dict(stored)
+    ids = {one.id for one in stored.values()}
+    for record, event in found:
+        place = (event.stream, event.version)
+        known = held.get(place)
+        if known is None and (fault := _fault(event, held.get((event.stream, event.version - 1)), ids)):
+            compared.foreign.append((record, event, *fault))
+        elif known is None:
+            compared.missing.append(event)
+            held[place] = Held(event.id, event.bytes)
+            ids.add(event.id)
+        elif known.bytes != event.bytes:
+            compared.foreign.append((record, event, "fork", f"version {event.version} came with other bytes"))
+            if place in stored:
+                compared.disputed.add(place)
+    return compared
+
+
+def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] | None:
+    """Why the store cannot take an event as its own: a reason of the quarantine, and a sentence."""
+    if event.id in ids:
+        return "fork", f"version {event.version} came under the id of another event"
+    if event.previous != (digest(before.bytes) if before else None):
+        return "fork", f"version {event.version} does not follow what the store holds"
+    try:
+        _ = event.data
+    except UnknownType as error:
+        return "unknown_type", str(error)
+    except Undecodable as error:
+        return "poison", str(error)
+    return None
+
+
+async def _refuse_divergence(runtime: Runtime, topic: str, disputed: Mapping[Place, bytes]) -> None:
+    """Raises `Diverged` unless the topic's first record of each disputed version is what the store holds."""
+    if not disputed:
+        return
+    keys = {Event.parse(bytes_).partitionkey for bytes_ in disputed.values()}
+    partitions = {Partition(topic, partition_of(key, runtime.settings.partitions)) for key in keys}
+    begins, ends = await runtime.log.begins([topic]), await runtime.log.ends([topic])
+    first: dict[Place, bytes] = {}
+    for partition in partitions:
+        async for records in runtime.log.read(partition, begins[partition], ends[partition]):
+            for event in filter(None, map(own, records)):
+                if (event.stream, event.version) in disputed:
+                    first.setdefault((event.stream, event.version), event.bytes)
+    for place, bytes_ in disputed.items():
+        if first.get(place) != bytes_:
+            name, (stream, version) = runtime.service.name, place
+            raise Diverged(
+                f"{name}'s store holds other bytes under version {version} of {stream} than the first record of it on "
+                f"{topic}, which is what every reader took. {name} does not start. Compare the two; then put back a "
+                f"backup from before that version with `huiying restore --from DIR --service {name}`: what came since "
+                "is taken from the topic"
+            )
+
+
+async def _set_aside(runtime: Runtime, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    by_id = {row["id"]: row for row in rows}
+    await database.add_missing(connection, runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)])
 
 
 async def _restore(
@@ -118,13 +228,7 @@ async def _restore(
             await session.erase(event.data.refs, announce=False)
     if note:
         await _note(runtime, session, topic, missing)
-    try:
-        await session.flush()
-    except Conflict as error:
-        raise Diverged(
-            f"{runtime.service.name}'s store and {topic} hold different events under one version of a stream: the "
-            "service went on after a restore without taking back its topic. Restore a store from before that"
-        ) from error
+    await session.flush()
     log.warning("store.recovered", service=runtime.service.name, topic=topic, events=len(missing))
 
 
@@ -143,12 +247,19 @@ async def _note(runtime: Runtime, session: Session, topic: str, taken: Sequence[
 
 async def _take_back_words(runtime: Runtime, partition: Partition, records: Sequence[Record]) -> None:
     contents, erased = runtime.tables["contents"], runtime.tables["erased"]
-    rows = {}
+    rows, aside = {}, []
     for record in records:
-        if record.value is not None:
-            words = orjson.loads(record.value)
-            rows[words["ref"]] = {**words, "salt": bytes.fromhex(words["salt"])}
+        if record.value is None:
+            continue
+        try:
+            row = content_row(record.value)
+            rows[row["ref"]] = row
+        except Undecodable as error:
+            now = runtime.clock.now()
+            aside.append(operations.quarantined(OWNER, record, None, "undecodable", str(error), now))
     async with runtime.database.transaction() as connection:
         gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars())
         await database.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])
+        await _set_aside(runtime, connection, aside)
         await _verify(runtime, connection, partition, records[-1].offset + 1)
+    operations.alarm(runtime.service.name, aside)

@@ -6,13 +6,11 @@ Nothing is decided again: own events come back from the service's own topics, th
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import structlog
 from sqlalchemy import Table, select, tuple_
 
 from schemas import catalogue
-from schemas.envelope import Event, Undecodable
 from schemas.ingest import ReportErased
-from services.kernel import migrations, process
+from services.kernel import migrations, process, recovery
 from services.kernel.database import Database
 from services.kernel.log import Record
 from services.kernel.runtime import Runtime
@@ -21,7 +19,6 @@ from services.kernel.store import Session
 BATCH = 500
 REBUILT = "rebuilt"
 """Name in `Service.extra` under which a service lists tables that it keeps beside its views."""
-log = structlog.get_logger()
 
 
 class Difference(NamedTuple):
@@ -57,20 +54,10 @@ async def _own(fresh: Runtime) -> None:
 
 
 async def _take_back(fresh: Runtime, records: Sequence[Record]) -> None:
-    table = fresh.tables["events"]
-    events: dict[str, Event] = {}
-    for record in records:
-        try:
-            event = Event.parse(record.value)
-        except Undecodable as error:
-            log.warning("topic.foreign_record", topic=record.topic, offset=record.offset, error=str(error))
-            continue
-        if event.service == fresh.service.name:
-            events.setdefault(event.id, event)
+    found = [(record, event) for record in records if (event := recovery.own(record))]
     async with fresh.database.transaction() as connection:
-        chosen = select(table.c.event_id).where(table.c.event_id.in_(list(events)))
-        held = set((await connection.execute(chosen)).scalars())
-        missing = [event for id_, event in events.items() if id_ not in held]
+        stored = await recovery.stored_under(fresh, connection, [event for _, event in found])
+        missing = recovery.compare(found, stored).missing
         session = Session(fresh.service, fresh.settings, connection, fresh.clock.now())
         session.restore(missing)
         for event in missing:

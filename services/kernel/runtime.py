@@ -45,6 +45,8 @@ class Runtime:
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()
         """Set when this service's own state changed; loops that wait for work listen to it."""
+        self.recovered = True
+        """False in a process that is to lead, until it has compared the store with the event log."""
         self._offices: Offices | None = None
         self._offices_until = 0.0
         self._checked = 0.0
@@ -90,7 +92,8 @@ class Runtime:
         self._offices = None
 
     async def refused(self, actor: Actor, problem: Forbidden) -> None:
-        """Records that a right was missing."""
+        """Records that a right was missing. Raises `Unavailable` where no event may be written yet."""
+        self._must_have_recovered()
         await operations.refuse(self, actor, problem)
 
     async def attention(self) -> dict[str, int]:
@@ -98,7 +101,8 @@ class Runtime:
         return await operations.attention(self)
 
     async def ready_to_decide(self) -> None:
-        """Raises `Unavailable` while the outbox is full or this machine's clock is wrong."""
+        """Raises `Unavailable` before recovery, and while the outbox is full or this machine's clock is wrong."""
+        self._must_have_recovered()
         if time.monotonic() - self._checked > CHECKED:
             self._checked = time.monotonic()
             self._unavailable = await self._look()
@@ -110,6 +114,14 @@ class Runtime:
         await self.ready_to_decide()
         async with self.database.read() as connection:
             (await self.offices(connection)).known()
+
+    def _must_have_recovered(self) -> None:
+        if not self.recovered:
+            raise Unavailable(
+                f"{self.service.name} first compares its record with the event log; this process decides nothing "
+                "before that, nor while another one leads. Nothing of the request was kept. Try again",
+                5,
+            )
 
     async def _look(self) -> Unavailable | None:
         before = datetime.now(UTC)

@@ -64,7 +64,7 @@ class Service:
     loops: "tuple[Callable[[Runtime], Awaitable[None]], ...]" = ()
     """Background work of the API process, run by the one process that holds the service's lock."""
     on_start: "Callable[[Runtime], Awaitable[None]] | None" = None
-    """Runs after recovery and before serving, under the service's lock."""
+    """Runs after recovery, under the service's lock. Commands may come already: it must not rely on being alone."""
     work: Any = None
     """A `UnitOfWork` subclass where the service takes in events its own way (audit)."""
     stream: str = ""

@@ -19,11 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
 from schemas.ingest import ReportErased
-from services.kernel import database, metrics
+from services.kernel import database, metrics, operations
 from services.kernel.database import Write
 from services.kernel.decider import Actor, Moved
 from services.kernel.failpoints import failpoint
-from services.kernel.ids import DerivedIds, derived
+from services.kernel.ids import DerivedIds
 from services.kernel.log import Partition, Record
 from services.kernel.runtime import Runtime
 from services.kernel.service import Reaction
@@ -34,6 +34,7 @@ RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
+MAX_REF = 36
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
@@ -55,6 +56,18 @@ def is_defect(error: BaseException) -> bool:
         code = getattr(error.orig, "sqlstate", None)
         return code not in NOT_THERE and "no such" not in str(error.orig)
     return isinstance(error, PURE)
+
+
+def content_row(value: bytes) -> dict[str, Any]:
+    """The row of `contents` in a record of a content topic. Raises `Undecodable`."""
+    try:
+        content = orjson.loads(value)
+        ref, salt, words = content["ref"], bytes.fromhex(content["salt"]), content["words"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Undecodable(f"no content record: {error!r}") from None
+    if not isinstance(ref, str) or not isinstance(words, str) or len(ref) > MAX_REF or "\x00" in ref + words:
+        raise Undecodable("no content record: ref or words are no text that a store can hold")
+    return {"ref": ref, "salt": salt, "words": words}
 
 
 class Poison(Exception):
@@ -85,6 +98,9 @@ class Intake:
     """Parked events of blocked streams, by version."""
     parked: list[Event] = field(default_factory=list)
     drained: list[Event] = field(default_factory=list)
+    """Parked before, and taken in."""
+    moved: list[Event] = field(default_factory=list)
+    """Parked before, and set aside when their turn came."""
     aside: list[dict[str, Any]] = field(default_factory=list)
     duplicates: int = 0
 
@@ -195,9 +211,7 @@ class UnitOfWork:
         metrics.TAKEN.labels(name).inc(taken)
         if intake.duplicates:
             metrics.DUPLICATES.labels(name).inc(intake.duplicates)
-        for row in intake.aside:
-            metrics.QUARANTINED.labels(name, row["reason"]).inc()
-            log.error("record.quarantined", consumer=name, **{k: row[k] for k in ("id", "reason", "error", "topic")})
+        operations.alarm(name, intake.aside)
         for event in intake.parked:
             reason = intake.cursors[event.stream].blocked or ""
             metrics.PARKED.labels(name, reason).inc()
@@ -240,14 +254,10 @@ class UnitOfWork:
             if record.value is None:
                 continue
             try:
-                content = orjson.loads(record.value)
-                rows[content["ref"]] = {
-                    "ref": content["ref"],
-                    "salt": bytes.fromhex(content["salt"]),
-                    "words": content["words"],
-                }
-            except (ValueError, KeyError, TypeError) as error:
-                self._set_aside(intake, record, None, "undecodable", f"no content record: {error}")
+                row = content_row(record.value)
+                rows[row["ref"]] = row
+            except Undecodable as error:
+                self._set_aside(intake, record, None, "undecodable", str(error))
         if not rows:
             return
         (gone,) = await database.rows_of(session.connection, [(erased, [(ref,) for ref in sorted(rows)])])
@@ -288,11 +298,13 @@ class UnitOfWork:
 
     async def _judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
         cursor = intake.cursors.setdefault(event.stream, Cursor())
-        if event.version <= cursor.version:
-            if await self.altered(session, event, cursor):
+        if event.version <= cursor.version and await self.altered(session, event, cursor):
+            if not await self._replaces_discarded(session, event, cursor):
                 self._set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
-            else:
-                intake.duplicates += 1
+                return
+            cursor.version, cursor.digest = event.version - 1, event.previous
+        if event.version <= cursor.version:
+            intake.duplicates += 1
         elif cursor.blocked and not (cursor.blocked == "gap" and event.version == cursor.version + 1):
             self._park(intake, event, cursor.blocked)
         elif event.version > cursor.version + 1:
@@ -305,6 +317,22 @@ class UnitOfWork:
         """Whether a version that was taken in before comes with other bytes. Lower versions are not compared here."""
         return event.version == cursor.version and event.digest != cursor.digest
 
+    async def _replaces_discarded(self, session: Session, event: Event, cursor: Cursor) -> bool:
+        """Whether the cursor stands on a discarded record in whose place this event belongs: that one was forged."""
+        if event.version != cursor.version:
+            return False
+        table = self.tables["quarantine"]
+        chosen = select(table.c.bytes).where(
+            table.c.consumer == self.consumer,
+            table.c.stream_id == event.stream,
+            table.c.version == event.version,
+            table.c.state == "discarded",
+        )
+        passed = (await session.connection.execute(chosen)).scalars()
+        return any(
+            digest(bytes_) == cursor.digest and Event.parse(bytes_).previous == event.previous for bytes_ in passed
+        )
+
     def _accept(self, intake: Intake, event: Event, record: Record) -> bool:
         cursor = intake.cursors[event.stream]
         if event.previous != cursor.digest:
@@ -313,8 +341,8 @@ class UnitOfWork:
             return False
         try:
             self.read(event)
-        except UnknownType:
-            self._park(intake, event, "unknown_type")
+        except UnknownType as error:
+            self._set_aside(intake, record, event, "unknown_type", str(error))
             return False
         except Undecodable as error:
             self._set_aside(intake, record, event, "poison", str(error))
@@ -329,14 +357,18 @@ class UnitOfWork:
         _ = event.data
 
     def drain(self, intake: Intake, stream: str, record: Record) -> None:
-        """Takes parked events that now follow; the stream is free when none is left."""
+        """Takes parked events that now follow; the stream is free when none is left.
+
+        One that cannot be taken in is set aside where `record` lies, upon which it was looked at.
+        """
         cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
-        if not cursor.blocked:
-            return
-        while (event := waiting.get(cursor.version + 1)) and self._accept(intake, event, record):
-            del waiting[event.version]
-            intake.drained.append(event)
-        if not waiting and cursor.blocked == "gap":
+        while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
+            taken = self._accept(intake, event, record._replace(value=event.bytes))
+            (intake.drained if taken else intake.moved).append(event)
+        if cursor.blocked == "gap" and all(version <= cursor.version for version in waiting):
+            # What is left was sent again while the stream waited.
+            intake.drained += waiting.values()
+            waiting.clear()
             cursor.blocked = None
             intake.changed.add(stream)
 
@@ -352,25 +384,8 @@ class UnitOfWork:
             cursor = intake.cursors.setdefault(event.stream, Cursor())
             cursor.blocked = reason
             intake.changed.add(event.stream)
-        place = (self.consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
-        intake.aside.append(
-            {
-                "id": derived("quarantine", *place),
-                "consumer": self.consumer,
-                "topic": record.topic,
-                "partition": record.partition,
-                "offset": record.offset,
-                "stream_id": event.stream if event else None,
-                "version": event.version if event else None,
-                "correlation": event.correlation if event else None,
-                "reason": reason,
-                "error": error[:1000],
-                "since": instant(self.runtime.clock.now()),
-                "state": "open",
-                "key": record.key,
-                "bytes": record.value,
-            }
-        )
+        now = self.runtime.clock.now()
+        intake.aside.append(operations.quarantined(self.consumer, record, event, reason, error, now))
 
     # reactions
 
@@ -443,6 +458,7 @@ class UnitOfWork:
         parked = self.tables["parked"]
         now = instant(self.runtime.clock.now())
         gone = {(event.stream, event.version) for event in intake.drained}
+        moved = {(event.stream, event.version, event.digest) for event in intake.moved}
         rows = {
             (event.stream, event.version, event.digest): {
                 "consumer": self.consumer,
@@ -454,7 +470,7 @@ class UnitOfWork:
                 "bytes": event.bytes,
             }
             for event in intake.parked
-            if (event.stream, event.version) not in gone
+            if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
         }
         await database.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
         for stream, version in sorted(gone):
@@ -463,6 +479,7 @@ class UnitOfWork:
                     parked.c.consumer == self.consumer, parked.c.stream_id == stream, parked.c.version == version
                 )
             )
+        await database.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
         aside = {row["id"]: row for row in intake.aside}
         await database.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
 
@@ -470,68 +487,77 @@ class UnitOfWork:
 
     async def redrive(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> bool:
         """Gives a record of the quarantine to the service again; the caller flushes. False where it fails as before."""
-        record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
+        record = _record_of(row)
         intake = Intake()
         try:
             event = Event.parse(record.value)
         except Undecodable:
+            return False
+        if row["consumer"] != self.consumer:
             return False
         await self._read_cursors(connection, intake, [event])
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         cursor.blocked = "gap"
         intake.changed.add(event.stream)
         await self._judge(session, intake, event, record)
-        if intake.aside or event in intake.parked:
+        if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
             return False
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
         await self._write(session, intake)
         return True
 
     async def pass_over(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> None:
-        """Sets a record of the quarantine aside for good and lets its stream go on behind it; the caller flushes."""
-        if row["stream_id"] is None:
+        """Sets a record of the quarantine aside for good and lets its stream go on behind it; the caller flushes.
+
+        Where another event waits under the same version, the record was forged and that one is taken in its place.
+        """
+        if row["stream_id"] is None or row["consumer"] != self.consumer:
             return
         event = Event.parse(row["bytes"])
         intake = Intake()
         await self._read_cursors(connection, intake, [event])
         cursor = intake.cursors.setdefault(event.stream, Cursor())
-        if row["reason"] == "poison" and event.version == cursor.version + 1:
+        rival = intake.waiting.get(event.stream, {}).get(event.version, event)
+        if (
+            row["reason"] in ("poison", "unknown_type")
+            and event.version == cursor.version + 1
+            and rival.digest == event.digest
+        ):
             cursor.version, cursor.digest = event.version, event.digest
         cursor.blocked = "gap"
         intake.changed.add(event.stream)
-        self.drain(
-            intake, event.stream, Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
-        )
+        self.drain(intake, event.stream, _record_of(row))
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
         await self._write(session, intake)
 
     async def unpark(self) -> int:
-        """Takes parked events whose type this version knows; called at start, after an upgrade."""
-        table, parked = self.tables["stream_cursor"], self.tables["parked"]
+        """Redrives the events whose type was unknown; called at start, after an upgrade. Returns how many were taken.
+
+        What still fails keeps waiting in quarantine, so that no record can stop the service.
+        """
+        table = self.tables["quarantine"]
+        chosen = select(table).where(
+            table.c.consumer == self.consumer, table.c.reason == "unknown_type", table.c.state == "open"
+        )
         async with self.runtime.database.read() as connection:
-            streams = (
-                await connection.execute(
-                    select(table.c.stream_id).where(
-                        table.c.consumer == self.consumer, table.c.blocked == "unknown_type"
-                    )
-                )
-            ).scalars()
-            waiting = list(streams)
+            found = await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))
+            waiting = [dict(row) for row in found.mappings()]
         freed = 0
-        for stream in waiting:
-            async with self.runtime.database.transaction() as connection:
-                rows = await connection.execute(
-                    select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id == stream)
-                )
-                events = [Event.parse(bytes_) for (bytes_,) in rows]
-                session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
-                intake = Intake()
-                await self._read_cursors(connection, intake, events)
-                intake.cursors[stream].blocked = "gap"
-                self.drain(intake, stream, Record("", 0, 0, None, None))
-                if intake.accepted:
-                    await self.apply(session, [event for event, _ in intake.accepted], intake)
-                    await self._write(session, intake)
-                    await session.flush()
-                    freed += len(intake.accepted)
+        for row in waiting:
+            try:
+                async with self.runtime.database.transaction() as connection:
+                    session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
+                    if await self.redrive(connection, session, row):
+                        mine = table.c.id == row["id"]
+                        await connection.execute(update(table).where(mine).values(state="redriven"))
+                        await session.flush()
+                        freed += 1
+            except (Poison, DBAPIError, *PURE) as error:
+                if not isinstance(error, Poison) and not is_defect(error):
+                    raise
+                log.warning("record.fails_again", consumer=self.consumer, id=row["id"], error=repr(error)[:300])
         return freed
+
+
+def _record_of(row: Mapping[str, Any]) -> Record:
+    return Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])

@@ -1,10 +1,12 @@
 """The brokers freeze, or are gone for a minute: reports are taken while the outbox has room, and all of it drains."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.native import Kafka
@@ -108,3 +110,28 @@ def test_c13_intake_goes_on_without_brokers_until_the_outbox_is_full_and_all_of_
     received = [event["subject"] for event in world.events(type="huiying.report.received.v1")]
     assert len(received) == len(set(received))
     assert set(received) >= {*taken, id_}
+
+
+def test_a_service_that_starts_without_brokers_answers_reads_and_takes_commands_when_they_are_back(
+    world: SupervisedWorld, broker: Kafka
+) -> None:
+    id_ = world.post("before the start").json()["report_id"]
+    world.incident(id_)
+    broker.kill()
+    world.kill("ingest", signal.SIGTERM)
+    world.start("ingest")
+    until(lambda: httpx.get(f"{world.url('ingest')}/healthz", timeout=5).status_code == 200, "the port is open", 30)
+    answer = until(lambda: (r := world.readiness("ingest")).status_code == 503 and r, "it says that it is not ready")
+    assert "first compares its record with the event log" in answer.json()["services"]["ingest"]
+    with world.client("ingest", "chief") as client:
+        assert client.get(f"/ingest/v1/reports/{id_}").json()["id"] == id_
+    refused = world.post("too early")
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert "first compares its record with the event log" in refused.json()["detail"]
+    broker.start()
+    taken = until(
+        lambda: (r := world.post("in time")).status_code == 201 and r.json()["report_id"], "commands are taken"
+    )
+    world.incident(taken)
+    world.check()

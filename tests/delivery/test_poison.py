@@ -73,7 +73,7 @@ def settle(world: DeployedWorld, service: str, id_: str, *, discard: bool) -> An
 
 
 def discard_all(world: DeployedWorld) -> None:
-    for service in ("triage", "audit"):
+    for service in ("ingest", "triage", "audit"):
         for id_, *_ in quarantine(world, service):
             done = settle(world, service, id_, discard=True)
             assert done.returncode == 0, done.stderr
@@ -108,7 +108,10 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
 
 
 def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: DeployedWorld) -> None:
-    """Somebody writes another version 1: the stream waits, in audit too, and goes on when that is discarded."""
+    """Somebody writes another version 1: the stream waits, in audit too, and goes on when that is discarded.
+
+    Its owner starts all the same, and tells of what it found.
+    """
     id_ = posted(world, f"genuine {uuid.uuid4()}")
     world.incident(id_)
     until(lambda: world.events(type=RECEIVED) and _has(world, id_, 1), "audit has the report")
@@ -120,6 +123,8 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
         until(lambda service=service: quarantine(world, service), f"{service} sees the fork")
         assert [(row[1], row[5]) for row in quarantine(world, service)] == [("fork", id_)]
         assert told(world, service) == {"quarantined": 1, "parked": 1}
+    world.restart("ingest.api")
+    assert [(row[1], row[5]) for row in quarantine(world, "ingest")] == [("fork", id_)]
     with world.client("ingest", "duty_officer", unit="town-east") as client:
         reach = {"measured_at": "2026-01-05T10:00:00+08:00", "clicks": 5}
         answer = client.post(f"/ingest/v1/reports/{id_}/reach", json=reach)
@@ -197,19 +202,24 @@ def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(worl
     world.check()
 
 
-def test_types_of_a_newer_owner_wait_for_their_version_and_audit_keeps_them(world: DeployedWorld) -> None:
-    """An unknown type and a higher major version: kept by audit, parked elsewhere, named by the check. Runs last."""
+def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: DeployedWorld) -> None:
+    """An unknown type and a higher major version: kept by audit, set aside elsewhere, named by the check."""
     unknown, higher = f"report-{uuid.uuid4()}", f"report-{uuid.uuid4()}"
     owned(world, unknown, [{"type": "huiying.report.sung.v1"}, erased()])
     owned(world, higher, [{"type": "huiying.report.received.v9"}, erased()])
-    until(lambda: told(world, "triage") == {"quarantined": 0, "parked": 2}, "triage parks both streams")
+    until(lambda: told(world, "triage") == {"quarantined": 2, "parked": 2}, "triage sets both aside")
     until(lambda: _has(world, unknown, 2) and _has(world, higher, 2), "audit keeps them")
     every_partition_goes_on(world)
     assert told(world, "audit") == {"quarantined": 0, "parked": 0}
-    with sites.database(world, "triage") as connection:
-        parked = connection.execute("select stream_id, version from parked order by stream_id, version").fetchall()
-    assert parked == sorted((stream, version) for stream in (unknown, higher) for version in (1, 2))
+    aside = {row[5]: row for row in quarantine(world, "triage")}
+    assert {stream: row[1] for stream, row in aside.items()} == dict.fromkeys((unknown, higher), "unknown_type")
     found = [line for line in faults(world).splitlines() if line.startswith("fault: ")]
     wanted = {f"fault: triage: {stream} is parked behind version 0: unknown_type" for stream in (unknown, higher)}
     assert wanted <= set(found)
     assert all("unknown_type" in line for line in found), found
+    again = settle(world, "triage", aside[unknown][0], discard=False)
+    assert again.returncode == 2
+    assert "does not know huiying.report.sung.v1" in again.stderr
+    discard_all(world)
+    assert told(world, "triage") == {"quarantined": 0, "parked": 0}
+    world.check()

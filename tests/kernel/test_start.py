@@ -1,0 +1,186 @@
+"""A service that starts while the event log is away: it answers, and decides nothing before recovery has ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.ingest.app import SERVICE
+from services.kernel import http, identity, process, recovery
+from services.kernel.clock import Clock
+from services.kernel.database import Database
+from services.kernel.log import LogGone
+from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.runtime import Runtime
+from services.kernel.settings import Settings
+from tests.ingest import conftest as ingest
+from tests.kit import substrate
+from tests.kit.stores import SECRET, stored
+
+pytestmark = pytest.mark.postgres
+COMPARES = "ingest first compares its record with the event log"
+KEY = {"unit": "county", "scope": "ingest"}
+
+
+class Brokers(EmbeddedLog):
+    """A log that can be away."""
+
+    away = False
+
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+        if self.away:
+            raise LogGone("nobody answers")
+
+
+class Process:
+    """An API process of ingest; `lead` makes it a candidate for the lead."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.runtime.recovered = False
+        self.ready = asyncio.Event()
+        self._leader: asyncio.Task[None] | None = None
+        transport = httpx.ASGITransport(http.application([runtime], title="ingest", secret=SECRET))
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")
+
+    def lead(self) -> None:
+        self._leader = asyncio.create_task(process.lead(self.runtime, self.ready))
+
+    async def end(self) -> None:
+        if self._leader is not None:
+            self._leader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._leader
+        await self.runtime.database.close()
+
+    async def ask(self, method: str, path: str, role: str = "admin", **more: Any) -> httpx.Response:
+        token = identity.staff_token(SECRET, unit="city", roles=(role,), person="p")
+        return await self.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more)
+
+    async def command(self) -> httpx.Response:
+        return await self.ask("POST", "/ingest/v1/keys", json=KEY)
+
+
+@pytest.fixture
+def template() -> Any:
+    made = substrate.new_databases("start", services=("ingest",))
+    yield made
+    substrate.drop_databases(made)
+
+
+@pytest.fixture
+async def brokers(tmp_path: Path) -> AsyncIterator[Brokers]:
+    log = Brokers(tmp_path / "log.sqlite", 4)
+    await log.start()
+    yield log
+    await log.stop()
+
+
+@asynccontextmanager
+async def started(template: str, brokers: Brokers, folder: Path) -> AsyncIterator[Process]:
+    database = Database(template.format(service="ingest"))
+    made = Process(Runtime(SERVICE, Settings(data=folder), database, Clock(), brokers, SECRET))
+    try:
+        yield made
+    finally:
+        await made.end()
+
+
+def refused(answer: httpx.Response) -> None:
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert COMPARES in answer.json()["detail"]
+
+
+async def test_without_tables_everything_but_the_health_is_503(template: str, brokers: Brokers, tmp_path: Path) -> None:
+    async with started(template, brokers, tmp_path) as one:
+        assert (await one.ask("GET", "/healthz")).status_code == 200
+        assert (await one.ask("GET", "/metrics")).status_code == 200
+        assert (await one.ask("GET", "/readyz")).status_code == 503
+        assert (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}")).status_code == 503
+        refused(await one.command())
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_nothing_is_decided_before_recovery_has_ended(
+    template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(Runtime, "_must_have_recovered", lambda _: None)
+    compares, go_on = asyncio.Event(), asyncio.Event()
+    recover = recovery.recover
+
+    async def slow(runtime: Runtime) -> int:
+        compares.set()
+        await go_on.wait()
+        return await recover(runtime)
+
+    monkeypatch.setattr(recovery, "recover", slow)
+    brokers.away = True
+    async with started(template, brokers, tmp_path) as one:
+        one.lead()
+
+        async with asyncio.timeout(30):
+            # The tables come first, then the log is asked; with them, reads work.
+            while (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}")).status_code != 404:
+                await asyncio.sleep(0.05)
+        await ingest.start(one.runtime)
+        if not guarded:
+            assert (await one.command()).status_code == 201
+            return
+        refused(await one.command())
+        refused(await one.ask("POST", "/ingest/v1/keys", role="verifier", json=KEY))
+        ready = await one.ask("GET", "/readyz")
+        assert (ready.status_code, COMPARES in ready.json()["services"]["ingest"]) == (503, True)
+        brokers.away = False
+        async with asyncio.timeout(30):
+            await compares.wait()
+        refused(await one.command())
+        assert await stored(one.runtime) == []
+        go_on.set()
+        async with asyncio.timeout(30):
+            await one.ready.wait()
+        assert (await one.ask("GET", "/readyz")).status_code == 200
+        assert (await one.command()).status_code == 201
+
+
+async def test_a_second_process_decides_only_when_it_leads(template: str, brokers: Brokers, tmp_path: Path) -> None:
+    async with started(template, brokers, tmp_path) as first, started(template, brokers, tmp_path) as second:
+        first.lead()
+        async with asyncio.timeout(30):
+            await first.ready.wait()
+        await ingest.start(first.runtime)
+        second.lead()
+        assert (await first.command()).status_code == 201
+        await asyncio.sleep(1)  # twice the time after which a process asks for the lead again
+        refused(await second.command())
+        await first.end()
+        async with asyncio.timeout(30):
+            await second.ready.wait()
+        assert (await second.command()).status_code == 201
+
+
+async def test_a_refusal_is_no_event_before_recovery(template: str, brokers: Brokers, tmp_path: Path) -> None:
+    """A right that is missing is recorded; where nothing may be written, the request is not answered either."""
+    async with started(template, brokers, tmp_path) as one:
+        one.lead()
+        async with asyncio.timeout(30):
+            await one.ready.wait()
+        await ingest.start(one.runtime)
+        key = (await one.command()).json()["key"]
+        sender = {"Authorization": f"Bearer {key}"}
+        made = await one.client.post("/ingest/v1/reports", json=ingest.report(), headers=sender)
+        path, before = f"/ingest/v1/reports/{made.json()['report_id']}", len(await stored(one.runtime))
+        other = {
+            "Authorization": f"Bearer {identity.staff_token(SECRET, unit='town-west', roles=('chief',), person='p')}"
+        }
+        one.runtime.recovered = False
+        refused(await one.client.get(path, headers=other))
+        assert len(await stored(one.runtime)) == before
+        one.runtime.recovered = True
+        assert (await one.client.get(path, headers=other)).status_code == 403
+        assert len(await stored(one.runtime)) == before + 1
