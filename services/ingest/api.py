@@ -8,11 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
-from services.ingest import batch, evidence, intake, views
+from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import Blobs
 from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
@@ -39,10 +38,10 @@ def blobs_of(runtime: Runtime) -> Blobs:
 
 async def sweep(runtime: Runtime) -> None:
     """Deletes files of erased reports that a crash left behind."""
-    blobs, table = blobs_of(runtime), views.EVIDENCE
+    blobs = blobs_of(runtime)
     if names := sorted(blobs.names()):
         async with runtime.database.read() as connection:
-            erased = (await connection.execute(select(table.c.file).where(table.c.erased))).scalars().all()
+            erased = await queries.erased_files(connection)
         blobs.delete(set(names).intersection(erased))
 
 
@@ -114,13 +113,13 @@ def router(runtime: Runtime) -> APIRouter:
     async def read(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """One report, for the integration that sent it and for staff over its unit."""
         async with runtime.database.read() as connection:
-            events = await views.events_of(connection, id)
+            events = await queries.events_of(connection, id)
             if not events:
                 raise NotFound(f"there is no {id}")
             first, offices = events[0], await runtime.offices(connection)
             over = first.unit is not None and offices.within(first.unit, actor.unit)
             may = over and (actor.is_staff or actor.post == first.actor)
-            body = await views.report(connection, events) if may else None
+            body = await queries.report(connection, events) if may else None
         if body is None:
             problem = Forbidden(f"{id} belongs to {first.unit}; you act as {actor.post}", act="read a report")
             await runtime.refused(actor, problem)
