@@ -149,7 +149,11 @@ def router(runtime: Runtime) -> APIRouter:
         actor: Annotated[Actor, Depends(sender)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`."""
+        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
+
+        Of a picture only what shows it is stored; a picture that breaks off or is damaged is 422. PDF, MP3 and MP4 are
+        stored as they are, with whatever they say of who made them and where.
+        """
         upload = await evidence.take(request, blobs, runtime.settings)
         blob, kept = upload.blob, False
         try:
