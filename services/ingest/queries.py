@@ -44,6 +44,18 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
     return body
 
 
+def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:
+    """What a report's events say of a file of its evidence; None where it has none such, or no longer."""
+    found: ReportEvidenceAttached | None = None
+    for event in events:
+        match event.data:
+            case ReportEvidenceAttached() if event.data.file == file:
+                found = event.data
+            case ReportErased():
+                found = None
+    return found
+
+
 async def api_key(connection: AsyncConnection, digest: str) -> Any:
     """`scope, unit, withdrawn` of the key with this digest, or None where none was made."""
     return (await connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()

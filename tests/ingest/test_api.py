@@ -459,6 +459,42 @@ class TestEvidence:
         assert answer.status_code == 403
         assert self.files(ingest) == []
 
+    async def test_is_read_back_as_it_is_stored(self, ingest: Ingest) -> None:
+        sent = await self.attach(ingest, await ingest.key(), content=TAKEN, headers={"Content-Type": "image/jpeg"})
+        url = f"{PATH}/{sent.json()['id']}"
+        (named,) = (await ingest.client.get(url, headers=ingest.staff("handler"))).json()["evidence"]
+        answer = await ingest.client.get(f"{url}/evidence/{named['file']}", headers=ingest.staff("handler"))
+        assert (answer.status_code, answer.content) == (200, JPEG)
+        assert answer.headers["content-type"] == named["media_type"] == "image/jpeg"
+        assert answer.headers["content-length"] == str(named["size"])
+        assert answer.headers["content-disposition"] == "attachment"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    async def test_is_read_by_staff_over_the_unit_alone(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        sent = await self.attach(ingest, key, content=PNG, headers={"Content-Type": "image/png"})
+        (event,) = await ingest.events("evidence_attached")
+        url = f"{PATH}/{sent.json()['id']}/evidence/{event.data.file}"
+        refused(await ingest.client.get(url, headers=key), 401, "token")
+        refused(await ingest.client.get(url, headers=ingest.staff("chief", unit="town-west")), 403, "belongs to")
+        (event,) = await ingest.events("access_refused")
+        assert event.data.act == "read_a_report"
+        assert (await ingest.client.get(url, headers=ingest.staff("handler", unit="town-east"))).content == PNG
+
+    async def test_that_is_not_there_is_404(self, ingest: Ingest) -> None:
+        key, chief = await ingest.key(), ingest.staff("chief")
+        send = {"content": PNG, "headers": {"Content-Type": "image/png"}}
+        urls = [f"{PATH}/{(await self.attach(ingest, key, **send)).json()['id']}" for _ in range(3)]
+        one, other, lost = (event.data.file for event in await ingest.events("evidence_attached"))
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{other}", headers=chief), 404, "has no evidence")
+        refused(await ingest.client.get(f"{urls[0]}/evidence/..%2Fsecret", headers=chief), 404)
+        unknown = "report-00000000-0000-7000-8000-000000000000"
+        refused(await ingest.client.get(f"{PATH}/{unknown}/evidence/{one}", headers=chief), 404, "there is no")
+        assert (await ingest.client.post(f"{urls[0]}/erase", json={}, headers=chief)).status_code == 200
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{one}", headers=chief), 404, "has no evidence")
+        (ingest.runtime.settings.data / "evidence" / lost).unlink()
+        refused(await ingest.client.get(f"{urls[2]}/evidence/{lost}", headers=chief), 404, "backup")
+
     async def test_is_stored_once_under_one_key(self, ingest: Ingest) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
