@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,20 +80,10 @@ async def stores(settings: Settings, *, run: bool = False) -> AsyncIterator[Stor
         async with embedded.running(settings) as here:
             yield Stores(here.runtimes, here.log, here)
         return
-    secret, log = identity.deployment_secret(settings), SharedLog(settings.data / "log.sqlite", settings.partitions)
-    await log.start()
-    runtimes = {
-        service.name: Runtime(
-            service, settings, Database(settings.data / f"{service.name}.sqlite"), Clock(settings.clock), log, secret
-        )
-        for service in embedded.SERVICES
-    }
-    try:
-        yield Stores(runtimes, log)
-    finally:
-        for runtime in runtimes.values():
-            await runtime.database.close()
-        await log.stop()
+    log = SharedLog(settings.data / "log.sqlite", settings.partitions)
+    places = {service.name: settings.data / f"{service.name}.sqlite" for service in embedded.SERVICES}
+    async with _opened(settings, log, places) as found:
+        yield found
 
 
 @asynccontextmanager
@@ -102,12 +92,20 @@ async def _deployed(settings: Settings) -> AsyncIterator[Stores]:
 
     if not settings.kafka:
         raise Refused("HUIYING_DATABASE is set and HUIYING_KAFKA is not; set both for a deployment, neither embedded")
-    secret, log = identity.deployment_secret(settings), KafkaLog(settings)
+    places = {name: settings.database.format(service=name) for name in catalogue.SERVICES}
+    async with _opened(settings, KafkaLog(settings), places) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path | str]) -> AsyncIterator[Stores]:
+    """The stores of the services at their `places`, over a log that is started for them."""
+    secret = identity.deployment_secret(settings)
     await log.start()
-    runtimes = {}
-    for name in catalogue.SERVICES:
-        store = Database(settings.database.format(service=name))
-        runtimes[name] = Runtime(serve.load(name), settings, store, Clock(settings.clock), log, secret)
+    runtimes = {
+        name: Runtime(serve.load(name), settings, Database(place), Clock(settings.clock), log, secret)
+        for name, place in places.items()
+    }
     try:
         yield Stores(runtimes, log)
     finally:

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import WrittenInstant, instant
-from services.audit import views
+from services.audit import queries
+from services.audit.queries import Filters
 from services.audit.summaries import summary
-from services.audit.views import Filters
 from services.kernel import http, paging
 from services.kernel.decider import Actor
 from services.kernel.offices import Offices
@@ -53,7 +53,7 @@ def router(runtime: Runtime) -> APIRouter:
             await _check_incident(runtime, connection, staff, id)
             size = await _size(connection, log_size)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
-            found = await views.timeline(connection, id, size, axes["as_of"], axes["known_at"])
+            found = await queries.timeline(connection, id, size, axes["as_of"], axes["known_at"])
             stated = await _stated(connection, size)
         items = [
             {
@@ -95,7 +95,7 @@ def router(runtime: Runtime) -> APIRouter:
                 await _check_incident(runtime, connection, staff, incident)
                 units = None
             size = await _size(connection, log_size if kept is None else kept)
-            found, last = await views.events(connection, filters, size, after=after, limit=limit, units=units)
+            found, last = await queries.events(connection, filters, size, after=after, limit=limit, units=units)
             stated = await _stated(connection, size)
         next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
@@ -105,7 +105,7 @@ def router(runtime: Runtime) -> APIRouter:
         """One event, as it is."""
         async with runtime.database.read() as connection:
             size = await _size(connection, log_size)
-            found = await views.event(connection, id, size) if _EVENT.fullmatch(id) else None
+            found = await queries.event(connection, id, size) if _EVENT.fullmatch(id) else None
             if found is None:
                 raise NotFound(f"there is no event {id[:60]!r}")
             await _check_event(runtime, connection, staff, found, size)
@@ -123,7 +123,7 @@ def _instant(at: datetime | None) -> str | None:
 
 async def _size(connection: AsyncConnection, asked: int | None) -> int:
     """The size to answer at: the newest, or the one that was asked for."""
-    size, given = await views.head(connection)
+    size, given = await queries.head(connection)
     if asked is None:
         return size
     if asked > given:
@@ -134,7 +134,7 @@ async def _size(connection: AsyncConnection, asked: int | None) -> int:
 
 
 async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
-    return {"log_size": size, "complete_until": await views.complete_until(connection, size)}
+    return {"log_size": size, "complete_until": await queries.complete_until(connection, size)}
 
 
 def _visible(offices: Offices, staff: Actor) -> frozenset[str] | None:
@@ -145,10 +145,10 @@ def _visible(offices: Offices, staff: Actor) -> frozenset[str] | None:
 
 async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> None:
     """Raises `NotFound` for an unknown incident, `Forbidden` where another office answers for it."""
-    if not await views.knows(connection, incident):
+    if not await queries.knows(connection, incident):
         raise NotFound(f"there is no incident {incident[:60]!r}")
     units = _visible(await runtime.offices(connection), staff)
-    unit = await views.accountable(connection, incident)
+    unit = await queries.accountable(connection, incident)
     if units is not None and unit not in units:
         problem = Forbidden(f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}", act="read")
         await runtime.refused(staff, problem)
@@ -159,8 +159,8 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     units = _visible(await runtime.offices(connection), staff)
     if units is None or found.unit in units:
         return
-    for incident in await views.incidents_of(connection, found.stream_id, size):
-        if await views.accountable(connection, incident) in units:
+    for incident in await queries.incidents_of(connection, found.stream_id, size):
+        if await queries.accountable(connection, incident) in units:
             return
     problem = Forbidden(f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}", act="read")
     await runtime.refused(staff, problem)

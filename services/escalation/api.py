@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import UnitCode, WrittenInstant
-from services.escalation import roster, views
+from services.escalation import queries, roster
 from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, Receipt, ReportUpward
 from services.kernel import commands, http
 from services.kernel.decider import Actor
@@ -26,7 +26,7 @@ def router(runtime: Runtime) -> APIRouter:
         """`If-Match` is optional here; where it is sent, it must name the newest version."""
 
         async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
-            row = await views.matter(connection, incident)
+            row = await queries.matter(connection, incident)
             return {"into": row["merged_into"] if row else None}
 
         stream, named = stream_of("clock", incident), caller.version is not None
@@ -48,7 +48,7 @@ def router(runtime: Runtime) -> APIRouter:
             units = offices.below(staff.unit) if staff.unit else frozenset()
             if unit is not None:
                 units &= offices.below(unit)
-            items, next_ = await views.clocks(
+            items, next_ = await queries.clocks(
                 connection, units, incident=incident, state=state, due_before=due_before, cursor=cursor, limit=limit
             )
         return http.json_response({"items": items, "next": next_})
@@ -58,12 +58,12 @@ def router(runtime: Runtime) -> APIRouter:
         """An incident's clocks and reports upward, with the version that `If-Match` takes."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            row = await views.matter(connection, id)
+            row = await queries.matter(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}")
             _must_see(staff, offices.above(row["unit"]), row["unit"])
-            items, _ = await views.clocks(connection, offices.units, incident=id, limit=500)
-            reports = await views.reports(connection, id)
+            items, _ = await queries.clocks(connection, offices.units, incident=id, limit=500)
+            reports = await queries.reports(connection, id)
         body = {
             "id": id,
             "version": row["revision"],
@@ -100,7 +100,7 @@ def router(runtime: Runtime) -> APIRouter:
             offices = await runtime.offices(connection)
             offices.unit(unit)
             _must_see(staff, offices.above(unit), unit)
-            duties, revision = await views.roster(connection, unit)
+            duties, revision = await queries.roster(connection, unit)
         return http.json_response({"unit": unit, "version": revision, "duties": duties}, version=revision)
 
     @api.put("/roster")

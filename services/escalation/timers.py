@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
-from services.escalation import views
+from services.escalation import queries
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import OF_THE_MATTER
 from services.kernel import commands
@@ -106,8 +106,8 @@ async def turn(runtime: Runtime, horizons: Horizons) -> None:
     """One round: nothing but a look at the clocks where nothing is due."""
     now = runtime.clock.now()
     async with runtime.database.read() as connection:
-        due = await views.due_incidents(connection, now, runtime.packs.values(), "", 1)
-        due = due or dict.fromkeys(await views.without_pack(connection, 1), "")
+        due = await queries.due_incidents(connection, now, runtime.packs.values(), "", 1)
+        due = due or dict.fromkeys(await queries.without_pack(connection, 1), "")
     if due:
         await horizons.advance(runtime)
         await _judge_all(runtime, horizons, now)
@@ -115,12 +115,12 @@ async def turn(runtime: Runtime, horizons: Horizons) -> None:
 
 async def _judge_all(runtime: Runtime, horizons: Horizons, now: datetime) -> None:
     async with runtime.database.read() as connection:
-        due = dict.fromkeys(await views.without_pack(connection, PAGE), "")
+        due = dict.fromkeys(await queries.without_pack(connection, PAGE), "")
     await _judge(runtime, horizons, due, now)
     after = ""
     while True:
         async with runtime.database.read() as connection:
-            due = await views.due_incidents(connection, now, runtime.packs.values(), after, PAGE)
+            due = await queries.due_incidents(connection, now, runtime.packs.values(), after, PAGE)
         if not due:
             return
         await _judge(runtime, horizons, due, now)
@@ -130,7 +130,7 @@ async def _judge_all(runtime: Runtime, horizons: Horizons, now: datetime) -> Non
 async def _judge(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> None:
     """Judges a page of incidents in one transaction, each up to the horizon of its partitions."""
     async with runtime.database.read() as connection:
-        absorbed = await views.absorbed_into(connection, due)
+        absorbed = await queries.absorbed_into(connection, due)
         concerned = {incident: (incident, *absorbed.get(incident, ())) for incident in due}
         stuck = await _stuck_since(runtime, connection, {one for all_ in concerned.values() for one in all_})
     cases = []

@@ -3,22 +3,27 @@
 `Authorization: Bearer` takes an integration's key (`hy_…`) or a staff token wherever reports are sent or added to.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
-from services.ingest import batch, evidence, intake, views
+from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import Blobs
 from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
 from services.kernel import commands, http
 from services.kernel.commands import Answer, Caller
 from services.kernel.decider import Actor, Ctx
+from services.kernel.offices import Offices
 from services.kernel.problems import Forbidden, NotFound, Problem, Unavailable, UnsupportedMedia
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
@@ -39,10 +44,10 @@ def blobs_of(runtime: Runtime) -> Blobs:
 
 async def sweep(runtime: Runtime) -> None:
     """Deletes files of erased reports that a crash left behind."""
-    blobs, table = blobs_of(runtime), views.EVIDENCE
+    blobs = blobs_of(runtime)
     if names := sorted(blobs.names()):
         async with runtime.database.read() as connection:
-            erased = (await connection.execute(select(table.c.file).where(table.c.erased))).scalars().all()
+            erased = await queries.erased_files(connection)
         blobs.delete(set(names).intersection(erased))
 
 
@@ -71,6 +76,20 @@ def router(runtime: Runtime) -> APIRouter:
             command, _ = intake.masked(command, fact)
         staff = caller.version is not None
         return http.reply(await commands.execute(runtime, caller, id, command, staff=staff))
+
+    @asynccontextmanager
+    async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
+        """A transaction that reads, and a report's events in it; raises what the actor gets who may not read them."""
+        try:
+            async with runtime.database.read() as connection:
+                events = await queries.events_of(connection, id)
+                if not events:
+                    raise NotFound(f"there is no {id}")
+                _check_reader(actor, events[0], await runtime.offices(connection))
+                yield connection, events
+        except Forbidden as problem:
+            await runtime.refused(actor, problem)
+            raise
 
     @api.post("/reports", status_code=201)
     async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
@@ -113,20 +132,11 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/reports/{id}")
     async def read(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """One report, for the integration that sent it and for staff over its unit."""
-        async with runtime.database.read() as connection:
-            events = await views.events_of(connection, id)
-            if not events:
-                raise NotFound(f"there is no {id}")
-            first, offices = events[0], await runtime.offices(connection)
-            over = first.unit is not None and offices.within(first.unit, actor.unit)
-            may = over and (actor.is_staff or actor.post == first.actor)
-            body = await views.report(connection, events) if may else None
-        if body is None:
-            problem = Forbidden(f"{id} belongs to {first.unit}; you act as {actor.post}", act="read a report")
-            await runtime.refused(actor, problem)
-            raise problem
+        async with opened(id, actor) as (connection, events):
+            body = await queries.report(connection, events)
         return http.json_response(body, version=body["version"])
 
+    kept = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in evidence.MEDIA_TYPES}
     file: dict[str, Any] = {
         "requestBody": {
             "required": True,
@@ -138,7 +148,7 @@ def router(runtime: Runtime) -> APIRouter:
                         "properties": {"file": {"type": "string", "format": "binary"}, "note": {"type": "string"}},
                     }
                 },
-                **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in evidence.MEDIA_TYPES},
+                **kept,
             },
         }
     }
@@ -150,7 +160,11 @@ def router(runtime: Runtime) -> APIRouter:
         actor: Annotated[Actor, Depends(sender)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`."""
+        """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
+
+        Of a picture only what shows it is stored; a picture that breaks off or is damaged is 422. PDF, MP3 and MP4 are
+        stored as they are, with whatever they say of who made them and where.
+        """
         upload = await evidence.take(request, blobs, runtime.settings)
         blob, kept = upload.blob, False
         try:
@@ -168,6 +182,31 @@ def router(runtime: Runtime) -> APIRouter:
             if not kept:
                 blobs.delete([blob.file])
         return http.reply(answer)
+
+    @api.get(
+        "/reports/{id}/evidence/{file}",
+        response_class=StreamingResponse,
+        responses={200: {"description": "The file as it is stored", "content": kept}},
+    )
+    async def evidence_of(id: ReportId, file: str, staff: http.Staff) -> Response:
+        """A file of a report's evidence, for staff over its unit: to be saved, not to be shown in the page.
+
+        `file` is what the report names in its `evidence`. What was erased is 404.
+        """
+        async with opened(id, staff) as (_, events):
+            found = queries.attached(events, file)
+        if found is None:
+            raise NotFound(f"{id} has no evidence {file[:60]!r}")
+        try:
+            source = await asyncio.to_thread(blobs.path(found.file).open, "rb")
+        except FileNotFoundError:
+            raise NotFound(f"{file} is not in the evidence folder; restore that from its backup") from None
+        headers = {
+            "Content-Disposition": "attachment",
+            "Content-Length": str(found.size),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return StreamingResponse(batch.send(source), headers=headers, media_type=found.media_type)
 
     @api.post("/reports/{id}/reach")
     async def measure(id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]) -> Response:
@@ -214,6 +253,14 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"withdrawn": True})
 
     return api
+
+
+def _check_reader(actor: Actor, received: Event, offices: Offices) -> None:
+    """Staff over the unit read its reports; an integration, those that it sent."""
+    over = received.unit is not None and offices.within(received.unit, actor.unit)
+    if not (over and (actor.is_staff or actor.post == received.actor)):
+        problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
+        raise Forbidden(problem, act="read a report")
 
 
 def _evidence(upload: evidence.Upload) -> AttachEvidence:

@@ -114,10 +114,10 @@ async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, strea
     return spool
 
 
-def send(spool: IO[bytes]) -> Iterator[bytes]:
-    """The answers in parts; closes the spool."""
-    with spool:
-        while part := spool.read(PART):
+def send(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content in parts; closes the file."""
+    with file:
+        while part := file.read(PART):
             yield part
 
 

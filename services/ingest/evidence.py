@@ -1,17 +1,22 @@
 """A file that is sent with a report: read within its limit, checked for what it is, written to the blob store.
 
-The sender's file name is not kept. A text is masked like everything typed; pictures, sound and documents are kept as
-they are, and are shown to nobody but the office.
+The sender's file name is not kept. A text is masked like everything typed, and of a picture only what shows it is kept
+(`pictures`). Documents, sound and films (PDF, MP3, MP4) stay as they are, with whatever they say of who made them and
+where. Until it is known what of it is kept, a file lies where it has no name and is gone with the process.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import NamedTuple
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from mmap import ACCESS_READ, mmap
+from typing import IO, NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from services.ingest import pictures
 from services.ingest.blobs import Blob, Blobs
 from services.ingest.masking import mask
 from services.kernel.problems import Malformed, TooLarge, UnsupportedMedia
@@ -22,7 +27,8 @@ HEAD = 16
 """Bytes that tell what a file is."""
 FORM = 20_000
 """Bytes that a form may take beside its file."""
-MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "application/pdf", "audio/mpeg", "video/mp4", "text/plain")
+TEXT = "text/plain"
+MEDIA_TYPES = (*pictures.TYPES, "application/pdf", "audio/mpeg", "video/mp4", TEXT)
 
 
 class Upload(NamedTuple):
@@ -31,10 +37,6 @@ class Upload(NamedTuple):
     blob: Blob
     media_type: str
     note: str | None
-
-
-class _TooLong(MultiPartException):
-    """Passes through the form parser, which closes its files on this kind alone."""
 
 
 def recognised(head: bytes) -> str | None:
@@ -61,13 +63,14 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
     """
     kind = _media_type(request.headers.get("content-type"))
     if kind != "multipart/form-data":
-        _check_declared(kind)
-        return await _store(request.stream(), kind, request.query_params.get("note"), blobs, settings)
-    stream = _limited(request, settings.evidence_limit + FORM, settings.evidence_limit)
+        limit = _limit(kind, settings)
+        with tempfile.TemporaryFile() as body:
+            async for part in _limited(request, limit):
+                body.write(part)
+            return await asyncio.to_thread(_store, body, kind, request.query_params.get("note"), blobs)
+    stream = _limited(request, settings.evidence_limit, beside=FORM)
     try:
         form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=1, max_part_size=FORM).parse()
-    except _TooLong as error:
-        raise TooLarge(error.message) from None
     except MultiPartException as error:
         raise Malformed(f"the form cannot be read: {error.message}") from None
     try:
@@ -80,8 +83,10 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
         if isinstance(note, UploadFile):
             raise Malformed("note is a text, not a file", field="note")
         kind = _media_type(file.content_type)
-        _check_declared(kind)
-        return await _store(_parts(file), kind, note, blobs, settings)
+        limit = _limit(kind, settings)
+        if file.file.seek(0, os.SEEK_END) > limit:
+            raise _too_large(limit)
+        return await asyncio.to_thread(_store, file.file, kind, note, blobs)
     finally:
         await form.close()
 
@@ -90,58 +95,52 @@ def _media_type(header: str | None) -> str:
     return (header or "").partition(";")[0].strip().lower()
 
 
-def _check_declared(kind: str) -> None:
+def _limit(kind: str, settings: Settings) -> int:
+    """Bytes that a file of this type may have."""
     if kind not in MEDIA_TYPES:
         raise UnsupportedMedia(f"evidence is one of {', '.join(MEDIA_TYPES)}, not {kind or 'without a Content-Type'}")
+    return settings.report_limit if kind == TEXT else settings.evidence_limit
 
 
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooLarge(f"the file has more than {limit} bytes")
-
-
-def _check_head(head: bytes, kind: str) -> None:
-    if recognised(head) != kind:
-        raise UnsupportedMedia(f"the file's first bytes are not those of {kind}")
-
-
-async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, limit: int, beside: int = 0) -> AsyncGenerator[bytes, None]:
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > limit:
-            raise _TooLong(f"the file has more than {said} bytes")
+        if size > limit + beside:
+            raise _too_large(limit)
         yield part
 
 
-async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
-    while part := await file.read(PART):
-        yield part
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the file has more than {limit} bytes")
 
 
-async def _store(stream: AsyncIterator[bytes], kind: str, note: str | None, blobs: Blobs, settings: Settings) -> Upload:
-    is_text = kind == "text/plain"
-    limit = settings.report_limit if is_text else settings.evidence_limit
+def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:
+    file.seek(0)
+    head = file.read(HEAD)
+    if kind != TEXT and recognised(head) != kind:
+        raise UnsupportedMedia(f"the file's first bytes are not those of {kind}")
     writing = blobs.begin()
     try:
-        head, size, held = b"", 0, []
-        async for part in stream:
-            size += len(part)
-            _check_size(size, limit)
-            head = (head + part)[:HEAD] if len(head) < HEAD else head
-            if is_text:
-                held.append(part)
-            else:
-                writing.write(part)
-        if is_text:
-            writing.write(await asyncio.to_thread(_masked, b"".join(held)))
-        else:
-            _check_head(head, kind)
-        blob = await asyncio.to_thread(writing.keep)
+        for part in _kept(file, kind):
+            writing.write(part)
+        return Upload(writing.keep(), kind, note)
     except BaseException:
         writing.drop()
         raise
-    return Upload(blob, kind, note)
+
+
+def _kept(file: IO[bytes], kind: str) -> Iterator[bytes]:
+    """What is stored of a file."""
+    file.seek(0)
+    if kind == TEXT:
+        yield _masked(file.read())
+    elif kind in pictures.TYPES:
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            yield from pictures.cleaned(data, kind)
+    else:
+        while part := file.read(PART):
+            yield part
 
 
 def _masked(text: bytes) -> bytes:

@@ -2,11 +2,10 @@
 
 import time
 
-from sqlalchemy import select
-
 from schemas.operation import OperationConfigured
+from services.ingest import queries
 from services.ingest.commands import KeyRequest
-from services.ingest.views import API_KEYS, KEY_MADE, KEY_WITHDRAWN
+from services.ingest.views import KEY_MADE, KEY_WITHDRAWN
 from services.kernel import identity, operations
 from services.kernel.commands import Answer, Caller, transact
 from services.kernel.decider import Actor, Ctx
@@ -33,7 +32,7 @@ class Keys:
         if (known := self._known.get(digest)) and known[1] > now:
             return known[0]
         async with self._runtime.database.read() as connection:
-            row = (await connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()
+            row = await queries.api_key(connection, digest)
         if row is None or row.withdrawn or row.scope != scope:
             raise Unauthenticated("this key is unknown or was withdrawn; ask the office's administrator for a new one")
         actor = Actor(f"integration@{row.unit}", row.unit, frozenset({"integration"}))
@@ -61,7 +60,7 @@ class Keys:
         digest = identity.key_digest(key)
 
         async def act(session: Session, ctx: Ctx) -> Answer:
-            row = (await session.connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()
+            row = await queries.api_key(session.connection, digest)
             if row is None:
                 raise NotFound("no such key was made here")
             ctx.require("admin", units=[row.unit], act="withdraw a key")

@@ -1,18 +1,13 @@
-"""What ingest reads back: external ids taken, keys of integrations, evidence files, and one report as a resource."""
+"""What ingest knows beside its reports: external ids taken, keys of integrations, evidence files."""
 
-from typing import Any
-
-from sqlalchemy import Boolean, Column, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Boolean, Column, Table
 
 from schemas.envelope import Event
-from schemas.fields import instant
-from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReachMeasured, ReportReceived, ReportRefused
+from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationConfigured
 from services.kernel import offices, tables
 from services.kernel.columns import key
 from services.kernel.views import Key, Row, View
-from services.kernel.words import resolve
 
 KEY_MADE, KEY_WITHDRAWN = "api_key", "api_key_withdrawn"
 """Settings of `operation.configured`; the value is `<scope>:<SHA-256 of the key, hex>`."""
@@ -90,34 +85,3 @@ VIEWS = (
     View(API_KEYS, _api_key_keys, _configure_key),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
 )
-
-
-async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
-    """The events of one stream, in order."""
-    events = METADATA.tables["events"]
-    chosen = select(events.c.bytes).where(events.c.stream_id == stream).order_by(events.c.version)
-    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
-
-
-async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, Any]:
-    """One report from its events, with its words. Times are UTC; `received_at` is when it was recorded."""
-    words = await resolve(connection, METADATA, [ref for event in events for ref in event.words.values()])
-    body: dict[str, Any] = {"state": "received", "reach": [], "evidence": []}
-    for event in events:
-        facts = event.data.model_dump(mode="json", exclude_none=True)
-        facts |= {name: words(ref) for name, ref in event.words.items()}
-        match event.data:
-            case ReportReceived():
-                for digest in ("matter", "duplicate", "receipt"):
-                    facts.pop(digest, None)
-                body.update(id=event.stream, received_at=instant(event.recorded), **facts)
-            case ReportReachMeasured():
-                body["reach"].append(facts)
-            case ReportEvidenceAttached():
-                body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
-            case ReportRefused():
-                body.update(state="refused", refused=facts["reason"])
-            case ReportErased():
-                body.update(state="erased", erased=facts["cause"])
-    body["version"] = sum(event.actor != "system" for event in events)
-    return body

@@ -13,7 +13,7 @@ from services.kernel.paging import Cursor, Limit, Narrow
 from services.kernel.problems import NotFound
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
-from services.publish import views
+from services.publish import queries
 from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
@@ -27,7 +27,7 @@ def router(runtime: Runtime) -> APIRouter:
     api = http.router("/publish/v1", "publish")
 
     async def act(id_: str, caller: kernel.Caller, command: Command) -> Response:
-        see = partial(views.seen, id_)
+        see = partial(queries.seen, id_)
         return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
 
     @api.post("/statements", status_code=201)
@@ -36,7 +36,7 @@ def router(runtime: Runtime) -> APIRouter:
         stream = RandomIds().new("statement")
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
-            matter = await views.matter(session.connection, command.incident_id)
+            matter = await queries.matter(session.connection, command.incident_id)
             session.begin(stream).drill = matter is not None and matter.drill
             known = kernel.with_seen(ctx, {"stream": stream, "matter": matter})
             return kernel.answer(session, stream, session.decide(stream, command, known), 201)
@@ -89,7 +89,7 @@ def router(runtime: Runtime) -> APIRouter:
         """Statements of the units below the asker's, or on their incidents, newest draft first."""
         async with runtime.database.read() as connection:
             units = (await runtime.offices(connection)).below(staff.unit or "")
-            page = await views.list_statements(
+            page = await queries.list_statements(
                 connection, units, incident=incident, state=state, limit=limit, cursor=cursor
             )
         return http.json_response({"items": page.rows, "next": page.next})
@@ -99,7 +99,7 @@ def router(runtime: Runtime) -> APIRouter:
         """One statement with its words and all that was said in public; `ETag` is what `If-Match` takes."""
         async with runtime.database.read() as connection:
             units = (await runtime.offices(connection)).below(staff.unit or "")
-            found = await views.one_statement(connection, id, units)
+            found = await queries.one_statement(connection, id, units)
         if found is None:
             raise NotFound(f"there is no {id} that you may read")
         return http.json_response(found, version=found["version"])

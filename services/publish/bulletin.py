@@ -22,7 +22,7 @@ from services.kernel.offices import Offices
 from services.kernel.problems import Malformed, Unavailable
 from services.kernel.runtime import Runtime
 from services.kernel.views import Row
-from services.publish import views
+from services.publish import queries
 
 PER_PAGE = 20
 PER_FEED = 50
@@ -75,11 +75,11 @@ def router(runtime: Runtime) -> APIRouter:
     api = APIRouter(prefix="/bulletin", tags=["bulletin"])
     feed_id = f"urn:uuid:{derived('bulletin', runtime.settings.source(runtime.service.name))}"
 
-    async def page_of(limit: int, cursor: str | None) -> views.Page:
+    async def page_of(limit: int, cursor: str | None) -> queries.Page:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            page = await views.public_page(connection, limit=limit, cursor=cursor)
-        return views.Page([_readable(row, offices) for row in page.rows], page.next)
+            page = await queries.public_page(connection, limit=limit, cursor=cursor)
+        return queries.Page([_readable(row, offices) for row in page.rows], page.next)
 
     async def index(request: Request, cursor: Cursor = None) -> Response:
         """The statements, what was said last first."""
@@ -93,7 +93,7 @@ def router(runtime: Runtime) -> APIRouter:
         """One statement with all its texts, corrections and its withdrawal."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            row = await views.public_statement(connection, id)
+            row = await queries.public_statement(connection, id)
         if row is None:
             return _missing(request)
         item = _readable(row, offices)
@@ -177,7 +177,7 @@ def _zone(offices: Offices, unit: str) -> tzinfo:
         return UTC
 
 
-def _json_feed(page: views.Page, base: str, self_url: str) -> dict[str, Any]:
+def _json_feed(page: queries.Page, base: str, self_url: str) -> dict[str, Any]:
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": TITLE,

@@ -13,12 +13,12 @@ from services.kernel import commands, http
 from services.kernel.paging import Cursor, Limit, Narrow
 from services.kernel.problems import NotFound
 from services.kernel.runtime import Runtime
-from services.triage import linking, views
+from services.triage import linking, queries
 from services.triage.commands import VERBS, Accept, Command, EstablishFact, Grade, IncidentId, Merge, Split
 from services.triage.decider import proposed
-from services.triage.views import Filters
+from services.triage.queries import Filters
 
-_SEES = {Grade: views.seen_for_grade, EstablishFact: views.seen_for_fact}
+_SEES = {Grade: queries.seen_for_grade, EstablishFact: queries.seen_for_fact}
 """What a decision looks at besides its incident."""
 
 Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
@@ -42,7 +42,7 @@ def router(runtime: Runtime) -> APIRouter:
         """Incidents of the caller's office and those below it, newest first."""
         async with runtime.database.read() as connection:
             visible = (await runtime.offices(connection)).below(staff.unit or "")
-            items, further = await views.incidents(
+            items, further = await queries.incidents(
                 connection, visible, Filters(unit, assigned, level, state, report_id), cursor, limit
             )
         return http.json_response({"items": items, "next": further})
@@ -52,11 +52,11 @@ def router(runtime: Runtime) -> APIRouter:
         """One incident with facts, reports, handling, notes, and what the figures propose; up to 500 reports."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-            measured = await views.measurements(connection, id)
-            found = await views.incident(connection, id, offices.below(staff.unit or ""), measured)
+            measured = await queries.measurements(connection, id)
+            found = await queries.incident(connection, id, offices.below(staff.unit or ""), measured)
             if found is None:
                 raise NotFound(f"there is no {id} that concerns {staff.unit}")
-            reach = views.spread(measured)
+            reach = queries.spread(measured)
             proposal = proposed(offices.pack(found["unit"]), reach) if reach else None
         newest = reach[-1] if reach else None
         figures = {

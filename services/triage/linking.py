@@ -7,7 +7,7 @@ from services.kernel.decider import Ctx
 from services.kernel.problems import Malformed, NotFound
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
-from services.triage import views
+from services.triage import queries
 from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
 
 
@@ -42,7 +42,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         parent, new = session.streams[stream], ctx.ids.new("incident")
         events = session.decide(stream, command, with_seen(ctx, {"into": new}))
         session.begin(new).drill = parent.drill
-        known = await views.received(session.connection, command.reports)
+        known = await queries.received(session.connection, command.reports)
         # A report that was attached is in the view: it is written when the report is taken in.
         reports = sorted(
             (

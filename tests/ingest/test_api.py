@@ -15,8 +15,8 @@ from services.ingest import api, evidence, views
 from services.kernel.problems import Unavailable
 from services.kernel.words import ERASED
 from tests.ingest.conftest import Ingest, report
+from tests.ingest.test_pictures import JPEG, PNG, SECRET, TAKEN, png
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 100
 PATH = "/ingest/v1/reports"
 
 
@@ -393,6 +393,23 @@ class TestEvidence:
         assert "张三" not in orjson.dumps(body).decode()
         assert self.files(ingest) == [PNG]
 
+    @pytest.mark.parametrize("as_form", [False, True])
+    async def test_as_a_picture_keeps_only_what_shows_it(self, ingest: Ingest, as_form: bool) -> None:
+        body = {"content": TAKEN, "headers": {"Content-Type": "image/jpeg"}}
+        form = {"files": {"file": ("a.jpg", TAKEN, "image/jpeg")}}
+        answer = await self.attach(ingest, await ingest.key(), **(form if as_form else body))
+        assert answer.status_code == 201, answer.text
+        assert SECRET in TAKEN
+        assert self.files(ingest) == [JPEG]
+        (event,) = await ingest.events("evidence_attached")
+        assert (event.data.size, event.data.sha256) == (len(JPEG), hashlib.sha256(JPEG).hexdigest())
+
+    async def test_of_another_kind_stays_as_it_is(self, ingest: Ingest) -> None:
+        pdf = b"%PDF-1.7 /Author (SECRET)" + b"\x00" * 100_000
+        answer = await self.attach(ingest, await ingest.key(), content=pdf, headers={"Content-Type": "application/pdf"})
+        assert answer.status_code == 201, answer.text
+        assert self.files(ingest) == [pdf]
+
     async def test_as_text_is_masked(self, ingest: Ingest) -> None:
         send = {"content": "电话13812345678".encode(), "headers": {"Content-Type": "text/plain; charset=utf-8"}}
         assert (await self.attach(ingest, await ingest.key(), **send)).status_code == 201
@@ -409,6 +426,8 @@ class TestEvidence:
             ({"content": b"a\x00b", "headers": {"Content-Type": "text/plain"}}, 415, "plain text"),
             ({"content": b"%PDF-1.7", "headers": {"Content-Type": "text/plain"}}, 415, "plain text"),
             ({"content": b"", "headers": {"Content-Type": "image/png"}}, 415, "not those of"),
+            ({"content": PNG[:-1], "headers": {"Content-Type": "image/png"}}, 422, "breaks off or is damaged"),
+            ({"files": {"file": ("a", JPEG[:-2], "image/jpeg")}}, 422, "breaks off or is damaged"),
             (
                 {"content": PNG + b"x" * 200_000, "headers": {"Content-Type": "image/png"}},
                 413,
@@ -440,6 +459,42 @@ class TestEvidence:
         assert answer.status_code == 403
         assert self.files(ingest) == []
 
+    async def test_is_read_back_as_it_is_stored(self, ingest: Ingest) -> None:
+        sent = await self.attach(ingest, await ingest.key(), content=TAKEN, headers={"Content-Type": "image/jpeg"})
+        url = f"{PATH}/{sent.json()['id']}"
+        (named,) = (await ingest.client.get(url, headers=ingest.staff("handler"))).json()["evidence"]
+        answer = await ingest.client.get(f"{url}/evidence/{named['file']}", headers=ingest.staff("handler"))
+        assert (answer.status_code, answer.content) == (200, JPEG)
+        assert answer.headers["content-type"] == named["media_type"] == "image/jpeg"
+        assert answer.headers["content-length"] == str(named["size"])
+        assert answer.headers["content-disposition"] == "attachment"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    async def test_is_read_by_staff_over_the_unit_alone(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        sent = await self.attach(ingest, key, content=PNG, headers={"Content-Type": "image/png"})
+        (event,) = await ingest.events("evidence_attached")
+        url = f"{PATH}/{sent.json()['id']}/evidence/{event.data.file}"
+        refused(await ingest.client.get(url, headers=key), 401, "token")
+        refused(await ingest.client.get(url, headers=ingest.staff("chief", unit="town-west")), 403, "belongs to")
+        (event,) = await ingest.events("access_refused")
+        assert event.data.act == "read_a_report"
+        assert (await ingest.client.get(url, headers=ingest.staff("handler", unit="town-east"))).content == PNG
+
+    async def test_that_is_not_there_is_404(self, ingest: Ingest) -> None:
+        key, chief = await ingest.key(), ingest.staff("chief")
+        send = {"content": PNG, "headers": {"Content-Type": "image/png"}}
+        urls = [f"{PATH}/{(await self.attach(ingest, key, **send)).json()['id']}" for _ in range(3)]
+        one, other, lost = (event.data.file for event in await ingest.events("evidence_attached"))
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{other}", headers=chief), 404, "has no evidence")
+        refused(await ingest.client.get(f"{urls[0]}/evidence/..%2Fsecret", headers=chief), 404)
+        unknown = "report-00000000-0000-7000-8000-000000000000"
+        refused(await ingest.client.get(f"{PATH}/{unknown}/evidence/{one}", headers=chief), 404, "there is no")
+        assert (await ingest.client.post(f"{urls[0]}/erase", json={}, headers=chief)).status_code == 200
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{one}", headers=chief), 404, "has no evidence")
+        (ingest.runtime.settings.data / "evidence" / lost).unlink()
+        refused(await ingest.client.get(f"{urls[2]}/evidence/{lost}", headers=chief), 404, "backup")
+
     async def test_is_stored_once_under_one_key(self, ingest: Ingest) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
@@ -448,7 +503,7 @@ class TestEvidence:
         second = await ingest.client.post(url, content=PNG, headers=headers)
         assert (first.status_code, first.json()) == (second.status_code, second.json())
         assert self.files(ingest) == [PNG]
-        other = await ingest.client.post(url, content=PNG + b"x", headers=headers)
+        other = await ingest.client.post(url, content=png(b"others"), headers=headers)
         refused(other, 422, "another request", field="Idempotency-Key")
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from schemas.triage import (
     IncidentTransferred,
 )
 from services.kernel.ids import derived
-from services.publish import views
+from services.publish import queries, views
 from services.publish.decider import Matter
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
@@ -77,8 +77,8 @@ async def test_a_decision_sees_facts_and_level(office: Office) -> None:
     revised = {"key": "cause", "kind": "yes_no", "yes": False, "source": "复查"}
     await office.incident(a(IncidentFactRevised, **revised))
     async with office.runtime.database.read() as connection:
-        assert await views.matter(connection, OTHER) is None
-        assert await views.matter(connection, INCIDENT) == Matter(
+        assert await queries.matter(connection, OTHER) is None
+        assert await queries.matter(connection, INCIDENT) == Matter(
             INCIDENT,
             version=6,
             unit="town-east",

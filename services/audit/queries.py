@@ -1,0 +1,135 @@
+"""What audit answers from.
+
+Answers only ever use the positions below `head.size`, of which none is missing and none ever changes, so that the same
+question at the same size has the same answer for good.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, and_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.audit.views import HEAD, LINKS, SIZES, TIMELINE
+
+_ACCOUNTABLE = ("huiying.incident.opened.v1", "huiying.incident.transferred.v1")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of events is narrowed to; None does not narrow. Instants as texts, both ends included."""
+
+    types: tuple[str, ...] | None = None
+    subject: str | None = None
+    unit: str | None = None
+    incident: str | None = None
+    actor: str | None = None
+    from_: str | None = None
+    to: str | None = None
+
+
+async def head(connection: AsyncConnection) -> tuple[int, int]:
+    """How many positions can be answered from, and how many the log has given in all."""
+    row = (await connection.execute(select(HEAD.c.size, HEAD.c.next))).first()
+    return (row.size, row.next) if row else (0, 0)
+
+
+async def complete_until(connection: AsyncConnection, size: int) -> str | None:
+    """Up to when everything that was on the topics is in the first `size` positions; None where nobody knows."""
+    chosen = select(SIZES.c.complete_until).where(SIZES.c.size <= size).order_by(SIZES.c.size.desc()).limit(1)
+    found: str | None = (await connection.execute(chosen)).scalar()
+    return found
+
+
+def members(incident: str, size: int) -> Select[Any]:
+    """The streams of an incident as the first `size` positions know them, with those of what it absorbed."""
+    reached = select(LINKS.c.stream_id).where(LINKS.c.incident_id == incident, LINKS.c.position < size)
+    closure = reached.cte("members", recursive=True)
+    further = (
+        select(LINKS.c.stream_id)
+        .join(closure, LINKS.c.incident_id == closure.c.stream_id)
+        .where(closure.c.stream_id.like("incident-%"), LINKS.c.position < size)
+    )
+    return select(closure.union(further).c.stream_id)
+
+
+async def knows(connection: AsyncConnection, incident: str) -> bool:
+    """Whether any event belongs to this incident."""
+    size, _ = await head(connection)
+    chosen = select(LINKS.c.position).where(LINKS.c.incident_id == incident, LINKS.c.position < size).limit(1)
+    return (await connection.execute(chosen)).first() is not None
+
+
+async def accountable(connection: AsyncConnection, incident: str) -> str | None:
+    """The unit that answers for the incident now: the one that opened it, or the last it was transferred to."""
+    size, _ = await head(connection)
+    chosen = (
+        select(TIMELINE.c.bytes)
+        .where(TIMELINE.c.stream_id == incident, TIMELINE.c.position < size, TIMELINE.c.type.in_(_ACCOUNTABLE))
+        .order_by(TIMELINE.c.version.desc())
+        .limit(1)
+    )
+    bytes_ = (await connection.execute(chosen)).scalar()
+    if bytes_ is None:
+        return None
+    unit = orjson.loads(bytes_)["data"].get("unit")
+    return unit if isinstance(unit, str) else None
+
+
+async def timeline(
+    connection: AsyncConnection, incident: str, size: int, as_of: str | None, known_at: str | None
+) -> Sequence[Any]:
+    """`position, bytes` of an incident's events, in order of (recordedtime, id)."""
+    chosen = (
+        select(TIMELINE.c.position, TIMELINE.c.bytes)
+        .where(
+            TIMELINE.c.stream_id.in_(members(incident, size)),
+            TIMELINE.c.position < size,
+            TIMELINE.c.time <= as_of if as_of else true(),
+            TIMELINE.c.recordedtime <= known_at if known_at else true(),
+        )
+        .order_by(TIMELINE.c.recordedtime, TIMELINE.c.event_id)
+    )
+    return (await connection.execute(chosen)).all()
+
+
+async def events(
+    connection: AsyncConnection, filters: Filters, size: int, *, after: int, limit: int, units: Iterable[str] | None
+) -> tuple[Sequence[Any], int | None]:
+    """`position, bytes` of events behind position `after`, and the position to go on behind, or None at the end.
+
+    Narrowed to what `units` did; None does not narrow, and is the only way to what no unit did.
+    """
+    t = TIMELINE.c
+    wanted = [t.position > after, t.position < size]
+    for column, value in ((t.stream_id, filters.subject), (t.unit, filters.unit), (t.actor, filters.actor)):
+        if value is not None:
+            wanted.append(column == value)
+    if filters.types is not None:
+        wanted.append(t.type.in_(filters.types))
+    if filters.from_ is not None:
+        wanted.append(t.time >= filters.from_)
+    if filters.to is not None:
+        wanted.append(t.time <= filters.to)
+    if filters.incident is not None:
+        wanted.append(t.stream_id.in_(members(filters.incident, size)))
+    if units is not None:
+        wanted.append(t.unit.in_(sorted(units)))
+    chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)
+    found = (await connection.execute(chosen)).all()
+    return found[:limit], found[limit - 1].position if len(found) > limit else None
+
+
+async def event(connection: AsyncConnection, event_id: str, size: int) -> Any:
+    """`position, unit, stream_id, bytes` of one event, or None."""
+    t = TIMELINE.c
+    chosen = select(t.position, t.unit, t.stream_id, t.bytes).where(t.event_id == event_id, t.position < size)
+    return (await connection.execute(chosen)).first()
+
+
+async def incidents_of(connection: AsyncConnection, stream: str, size: int) -> Sequence[str]:
+    """The incidents that a stream belongs to, itself if it is one."""
+    chosen = select(LINKS.c.incident_id).where(LINKS.c.stream_id == stream, LINKS.c.position < size)
+    return (await connection.execute(chosen.order_by(LINKS.c.incident_id))).scalars().all()

@@ -1,0 +1,66 @@
+"""What is read of ingest: one report as a resource, whose key it is, which files are to be gone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.fields import instant
+from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReachMeasured, ReportReceived, ReportRefused
+from services.ingest.views import API_KEYS, EVIDENCE, METADATA
+from services.kernel.words import resolve
+
+
+async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
+    """The events of one stream, in order."""
+    events = METADATA.tables["events"]
+    chosen = select(events.c.bytes).where(events.c.stream_id == stream).order_by(events.c.version)
+    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+
+
+async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, Any]:
+    """One report from its events, with its words. Times are UTC; `received_at` is when it was recorded."""
+    words = await resolve(connection, METADATA, [ref for event in events for ref in event.words.values()])
+    body: dict[str, Any] = {"state": "received", "reach": [], "evidence": []}
+    for event in events:
+        facts = event.data.model_dump(mode="json", exclude_none=True)
+        facts |= {name: words(ref) for name, ref in event.words.items()}
+        match event.data:
+            case ReportReceived():
+                for digest in ("matter", "duplicate", "receipt"):
+                    facts.pop(digest, None)
+                body.update(id=event.stream, received_at=instant(event.recorded), **facts)
+            case ReportReachMeasured():
+                body["reach"].append(facts)
+            case ReportEvidenceAttached():
+                body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
+            case ReportRefused():
+                body.update(state="refused", refused=facts["reason"])
+            case ReportErased():
+                body.update(state="erased", erased=facts["cause"])
+    body["version"] = sum(event.actor != "system" for event in events)
+    return body
+
+
+def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:
+    """What a report's events say of a file of its evidence; None where it has none such, or no longer."""
+    found: ReportEvidenceAttached | None = None
+    for event in events:
+        match event.data:
+            case ReportEvidenceAttached() if event.data.file == file:
+                found = event.data
+            case ReportErased():
+                found = None
+    return found
+
+
+async def api_key(connection: AsyncConnection, digest: str) -> Any:
+    """`scope, unit, withdrawn` of the key with this digest, or None where none was made."""
+    return (await connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()
+
+
+async def erased_files(connection: AsyncConnection) -> Sequence[str]:
+    """The evidence files of erased reports."""
+    return (await connection.execute(select(EVIDENCE.c.file).where(EVIDENCE.c.erased))).scalars().all()
