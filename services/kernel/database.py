@@ -246,7 +246,8 @@ def _few(one: Write) -> tuple[str, list[str]]:
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as one parameter: of all forms that PostgreSQL takes, the one that costs least to write."""
-    return orjson.dumps(rows, default=_hex).decode()
+    # SQLAlchemy's names of columns are texts of a class of their own.
+    return orjson.dumps(rows, default=_hex, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _hex(value: bytes) -> str:
