@@ -16,11 +16,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range
-from services.kernel.log.kafka import FETCH, KafkaLog
+from services.kernel.log.kafka import AT_ONCE, KafkaLog
 from services.kernel.settings import Settings
+from services.kernel.tasks import side_by_side
 
-WITHIN = 0.005
-"""Seconds for which an agent gathers events before it hands them on."""
 EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
 log = structlog.get_logger()
 Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
@@ -90,8 +89,13 @@ def take(app: faust.App, settings: Settings, topic: str, handle: Handle) -> None
     name = settings.topic(topic)
 
     async def agent(stream: Any) -> None:
-        async for events in stream.take_events(FETCH, within=WITHIN):
-            await _hand_on(topic, events, handle)
+        waiting: list[Any] = []
+        async for event in stream.events():
+            # What comes while a batch is taken in is the next one: nothing waits for others to come.
+            waiting.append(event)
+            if stream.channel.empty() or len(waiting) >= AT_ONCE:
+                await _hand_on(topic, waiting, handle)
+                waiting.clear()
 
     agent.__name__ = topic.replace(".", "_")
     app.agent(
@@ -110,8 +114,7 @@ async def _hand_on(topic: str, events: Sequence[Any], handle: Handle) -> None:
             Record(topic, message.partition, message.offset, message.key, message.value)
         )
     try:
-        for records in parts.values():
-            await handle(records)
+        await side_by_side(map(handle, parts.values()))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001, whatever it was: Faust would acknowledge the event
