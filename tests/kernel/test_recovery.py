@@ -36,7 +36,7 @@ async def receive(made: Runtime, *, sent: bool = True) -> Event:
     """A report in the store and, when `sent`, on its topic."""
     answer = await execute(made, Caller(), f"report-{uuid7()}", small.Receive("text"), new=True)
     if sent:
-        await Relay(made).round()
+        await Relay(made).drain()
     return answer.events[0]
 
 
@@ -103,7 +103,7 @@ async def test_a_store_that_differs_from_the_first_record_does_not_serve(
     event = await receive(ingest, sent=False)
     await write(ingest, altered(event, unit="town-west"))
     if sent:
-        await Relay(ingest).round()
+        await Relay(ingest).drain()
     if not guarded:
 
         async def trust(*_: Any) -> None:
