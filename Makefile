@@ -30,7 +30,7 @@ test-containers: $(DEV) ## delivery, image and compose file, on a Docker engine
 
 chaos: $(DEV) ## hundreds of kills
 	.venv/bin/python deploy/native.py tools
-	.venv/bin/pytest -m chaos --timeout 3600 $(ARGS)
+	.venv/bin/pytest -m chaos --timeout 3600 -rP $(ARGS)
 
 bench: $(DEV) ## the figures, each beside its floor
 	.venv/bin/python deploy/native.py tools
