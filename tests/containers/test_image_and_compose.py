@@ -192,6 +192,13 @@ def test_a_consumer_that_dies_is_started_again(world: ComposeWorld) -> None:
     world.check()
 
 
+def test_a_copy_of_all_stores_is_made_in_a_container(world: ComposeWorld) -> None:
+    copy = f"/var/lib/huiying/{uuid.uuid4()}"
+    world.told("backup", "--to", copy)
+    held = world.compose("exec", "-T", "ingest", "ls", copy).split()
+    assert {f"{service}.dump" for service in SERVICES} <= set(held)
+
+
 def test_the_image_runs_without_rights_of_its_own(world: ComposeWorld) -> None:
     config = json.loads(docker("image", "inspect", world.image))[0]["Config"]
     assert (config["User"], bool(config["Healthcheck"]["Test"])) == ("huiying", True)
