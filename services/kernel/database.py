@@ -91,11 +91,6 @@ class Database:
 def _postgresql(url: str) -> AsyncEngine:
     engine = create_async_engine(url, pool_size=10, max_overflow=10)
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        """Rows come in binary: bytes are not spelled out in hex."""
-        connection.driver_connection.cursor_factory = _binary_cursor()
-
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, _: Any, __: Any) -> None:
         """A server that has gone leaves something to read on an idle connection: seen without asking it anything."""
@@ -105,21 +100,6 @@ def _postgresql(url: str) -> AsyncEngine:
             raise DisconnectionError
 
     return engine
-
-
-@lru_cache(1)
-def _binary_cursor() -> type[Any]:
-    from psycopg import AsyncCursor
-    from psycopg.pq import Format
-
-    class BinaryCursor(AsyncCursor[Any]):
-        """Asks for results in binary."""
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            self.format = Format.BINARY
-
-    return BinaryCursor
 
 
 def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
@@ -284,7 +264,9 @@ async def rows_of(connection: AsyncConnection, wanted: Sequence[tuple[Table, Key
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
     async with _driver(connection) as driver:
         async with driver.pipeline():
-            cursors = [await driver.execute(_chosen(table), _arrays(table, keys)) for table, keys in wanted]
+            cursors = [
+                await driver.execute(_chosen(table), _arrays(table, keys), binary=True) for table, keys in wanted
+            ]
         return [
             [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()]
             for (table, _), cursor in zip(wanted, cursors, strict=True)
