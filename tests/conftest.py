@@ -1,13 +1,13 @@
 """What every test shares: markers, the substrate's fixtures, and the report of what was used."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from deploy import native
 from tests.kit import substrate
+from tests.kit.requirements_report import REQUIREMENTS
 
 # A busy machine must not fail a property.
 settings.register_profile("huiying", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,7 +21,6 @@ MARKERS = (
     "chaos: long runs with many kills; only by `make chaos`",
     "containers: runs against a Docker engine; only by `make test-containers`",
 )
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,10 +8,12 @@ import contextlib
 import io
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import REQUIREMENTS
+REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
+"""One a line: id, service, piece of work that builds it, text; between tabs."""
 
 
 class Collected:
