@@ -22,7 +22,7 @@ from services.kernel import database, operations
 from services.kernel.log import Partition, Record
 from services.kernel.runtime import Runtime
 from services.kernel.store import Conflict, Session, partition_of
-from services.kernel.work import content_row
+from services.kernel.work import content_rows
 
 ATTEMPTS = 8
 OWNER = "owner"
@@ -247,16 +247,9 @@ async def _note(runtime: Runtime, session: Session, topic: str, taken: Sequence[
 
 async def _take_back_words(runtime: Runtime, partition: Partition, records: Sequence[Record]) -> None:
     contents, erased = runtime.tables["contents"], runtime.tables["erased"]
-    rows, aside = {}, []
-    for record in records:
-        if record.value is None:
-            continue
-        try:
-            row = content_row(record.value)
-            rows[row["ref"]] = row
-        except Undecodable as error:
-            now = runtime.clock.now()
-            aside.append(operations.quarantined(OWNER, record, None, "undecodable", str(error), now))
+    rows, broken = content_rows(records)
+    now = runtime.clock.now()
+    aside = [operations.quarantined(OWNER, record, None, "undecodable", error, now) for record, error in broken]
     async with runtime.database.transaction() as connection:
         gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars())
         await database.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])

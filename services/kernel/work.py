@@ -70,6 +70,25 @@ def content_row(value: bytes) -> dict[str, Any]:
     return {"ref": ref, "salt": salt, "words": words}
 
 
+def content_rows(records: Iterable[Record]) -> tuple[dict[str, dict[str, Any]], list[tuple[Record, str]]]:
+    """The rows of content records by reference, the last of each, and the records that are none with the reason.
+
+    Tombstones are neither: what is erased is said by an event.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    broken = []
+    for record in records:
+        if record.value is None:
+            continue
+        try:
+            row = content_row(record.value)
+        except Undecodable as error:
+            broken.append((record, str(error)))
+        else:
+            rows[row["ref"]] = row
+    return rows, broken
+
+
 class Poison(Exception):
     """A pure function failed on this record. Never retried; set aside with its raw bytes."""
 
@@ -249,15 +268,9 @@ class UnitOfWork:
 
     async def _take_words(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
         contents, erased = self.tables["contents"], self.tables["erased"]
-        rows: dict[str, dict[str, Any]] = {}
-        for record in records:
-            if record.value is None:
-                continue
-            try:
-                row = content_row(record.value)
-                rows[row["ref"]] = row
-            except Undecodable as error:
-                self._set_aside(intake, record, None, "undecodable", str(error))
+        rows, broken = content_rows(records)
+        for record, error in broken:
+            self._set_aside(intake, record, None, "undecodable", error)
         if not rows:
             return
         (gone,) = await database.rows_of(session.connection, [(erased, [(ref,) for ref in sorted(rows)])])

@@ -6,7 +6,7 @@ What the bulletin reads was published, and is never a drill.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.kernel import paging
@@ -56,12 +56,20 @@ async def list_statements(
         chosen = chosen.where(statements.c.incident_id == incident)
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
-    if cursor is not None:
-        chosen = chosen.where(tuple_(statements.c.drafted_at, statements.c.id) < paging.place_of(cursor, str, str))
-    chosen = chosen.order_by(statements.c.drafted_at.desc(), statements.c.id.desc()).limit(limit + 1)
-    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    rows, further = paging.page(found, limit, lambda row: (row["drafted_at"], row["id"]))
+    rows, further = await _newest(connection, chosen, "drafted_at", limit, cursor)
     return Page(await _shown(connection, rows), further)
+
+
+async def _newest(
+    connection: AsyncConnection, chosen: Select[Any], at: str, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of chosen statements, by the instant in column `at` from the newest on, and the next page's cursor."""
+    place = (statements.c[at], statements.c.id)
+    if cursor is not None:
+        chosen = chosen.where(tuple_(*place) < paging.place_of(cursor, str, str))
+    chosen = chosen.order_by(*(column.desc() for column in place)).limit(limit + 1)
+    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    return paging.page(found, limit, lambda row: (row[at], row["id"]))
 
 
 async def one_statement(connection: AsyncConnection, id_: str, units: Iterable[str]) -> Row | None:
@@ -119,11 +127,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
 async def public_page(connection: AsyncConnection, *, limit: int, cursor: str | None = None) -> Page:
     """What the public sees, what was said last first; `said` holds each statement's releases in order."""
     chosen = _public()
-    if cursor is not None:
-        chosen = chosen.where(tuple_(statements.c.updated_at, statements.c.id) < paging.place_of(cursor, str, str))
-    chosen = chosen.order_by(statements.c.updated_at.desc(), statements.c.id.desc()).limit(limit + 1)
-    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-    rows, further = paging.page(found, limit, lambda row: (row["updated_at"], row["id"]))
+    rows, further = await _newest(connection, chosen, "updated_at", limit, cursor)
     return Page(await _public_rows(connection, rows), further)
 
 
