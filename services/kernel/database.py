@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    update,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
@@ -319,6 +320,33 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
         return
     async with _driver(connection) as driver:
         await driver.execute(f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys))
+
+
+Move = tuple[tuple[Any, ...], int, int]
+"""A row's primary key, the number that it is expected to hold, and the one that it is to hold."""
+
+
+async def swap(connection: AsyncConnection, table: Table, column: str, moves: Sequence[Move]) -> int:
+    """Compare-and-swap of a number in several rows; returns how many held what was expected."""
+    keys = [key.name for key in table.primary_key.columns]
+    if is_sqlite(connection):
+        row = update(table).where(*(table.c[key] == bindparam(f"of_{key}") for key in keys))
+        swapped = row.where(table.c[column] == bindparam("before")).values({column: bindparam("after")})
+        count = 0
+        for key, before, after in moves:
+            place = {f"of_{name}": part for name, part in zip(keys, key, strict=True)}
+            count += (await connection.execute(swapped, {**place, "before": before, "after": after})).rowcount
+        return count
+    rows = [{**dict(zip(keys, key, strict=True)), "before": before, "after": after} for key, before, after in moves]
+    shape = ", ".join(f'"{key.name}" {_array(key.type)[:-2]}' for key in table.primary_key.columns)
+    same = " and ".join(f'x."{key}" = t."{key}"' for key in keys)
+    statement = (
+        f'update "{table.name}" t set "{column}" = x.after '
+        f'from json_to_recordset(%s::json) as x({shape}, "before" bigint, "after" bigint) '
+        f'where {same} and t."{column}" = x.before'
+    )
+    async with _driver(connection) as driver:
+        return int((await driver.execute(statement, [_json(rows)])).rowcount)
 
 
 async def add_missing(

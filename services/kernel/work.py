@@ -1,6 +1,6 @@
 """The unit of work: records of other services taken in, the same code on every transport.
 
-Up to `BATCH` consecutive records of one partition become one transaction: cursors checked, reactions decided in
+Up to `BATCH` records, of each partition consecutive ones, become one transaction: cursors checked, reactions decided in
 memory, everything written at once, the offset moved by compare-and-swap. A repeated record changes nothing, a missing
 one is waited for, a forged or broken one parks its own stream and nothing else.
 """
@@ -38,6 +38,13 @@ MAX_REF = 36
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
+
+
+Offsets = Mapping[Partition, int]
+
+
+def _is_content(topic: str) -> bool:
+    return topic.endswith(".content")
 
 
 class LostPartition(Exception):
@@ -125,7 +132,7 @@ class Intake:
 
 
 class UnitOfWork:
-    """Takes in records for one service. `handle` may be called from several tasks, each for its own partition."""
+    """Takes in records for one service. `handle` may be called from several tasks, each for partitions of its own."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime, self.service = runtime, runtime.service
@@ -196,30 +203,41 @@ class UnitOfWork:
             wait = min(wait * 2, RETRY_LIMIT)
 
     async def _once(self, records: Sequence[Record], poison: Poison | None) -> None:
-        partition = Partition(records[0].topic, records[0].partition)
-        content = partition.topic.endswith(".content")
         async with self.runtime.database.transaction() as connection:
-            start = await self._start(connection, partition)
-            todo = [record for record in records if record.offset >= start]
+            starts = await self._starts(connection, {Partition(record.topic, record.partition) for record in records})
+            todo, nexts = self._unseen(records, starts)
             if not todo:
                 return
-            if todo[0].offset > start and not content:
-                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {todo[0].offset}, expected {start}")
             session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
             intake = Intake()
             if poison is not None:
                 await self._read_cursors(connection, intake, [poison.event] if poison.event else [])
                 self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
-            elif content:
-                await self._take_words(session, intake, todo)
             else:
-                await self._take_events(session, intake, todo)
+                await self._take_words(session, intake, [record for record in todo if _is_content(record.topic)])
+                await self._take_events(session, intake, [record for record in todo if not _is_content(record.topic)])
             await self._write(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
-            await self._advance(connection, partition, start, todo[-1].offset + 1)
+            await self._advance(connection, starts, nexts)
             failpoint("work.before_commit")
         failpoint("work.committed")
         self._after(session, intake, len(todo))
+
+    @staticmethod
+    def _unseen(records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
+        """The records that were not taken in yet, and where their partitions go on behind them."""
+        todo: list[Record] = []
+        nexts: dict[Partition, int] = {}
+        for record in records:
+            partition = Partition(record.topic, record.partition)
+            start = starts[partition]
+            if record.offset < start:
+                continue
+            if partition not in nexts and record.offset > start and not _is_content(record.topic):
+                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {start}")
+            todo.append(record)
+            nexts[partition] = record.offset + 1
+        return todo, nexts
 
     def _after(self, session: Session, intake: Intake, taken: int) -> None:
         name = self.service.name
@@ -238,31 +256,21 @@ class UnitOfWork:
 
     # offsets
 
-    async def _start(self, connection: AsyncConnection, partition: Partition) -> int:
-        table, place = self.tables["consumer_offset"], (self.consumer, partition.topic, partition.number)
-        (found,) = await database.rows_of(connection, [(table, [place])])
-        if not found:
-            row = {"consumer": self.consumer, "topic": partition.topic, "partition": partition.number, "next": 0}
-            await database.add_missing(connection, table, [row])
-            (found,) = await database.rows_of(connection, [(table, [place])])
-        next_: int = found[0]["next"]
-        return next_
-
-    async def _advance(self, connection: AsyncConnection, partition: Partition, start: int, next_: int) -> None:
+    async def _starts(self, connection: AsyncConnection, partitions: Iterable[Partition]) -> Offsets:
         table = self.tables["consumer_offset"]
-        moved = await connection.execute(
-            update(table).where(*self._offset_row(partition), table.c.next == start).values(next=next_)
-        )
-        if moved.rowcount != 1:
-            raise LostPartition(f"{partition.topic}/{partition.number} is no longer at {start}")
+        places = [(self.consumer, *partition) for partition in sorted(partitions)]
+        (found,) = await database.rows_of(connection, [(table, places)])
+        if len(found) < len(places):
+            new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
+            await database.add_missing(connection, table, new)
+            (found,) = await database.rows_of(connection, [(table, places)])
+        return {Partition(row["topic"], row["partition"]): row["next"] for row in found}
 
-    def _offset_row(self, partition: Partition) -> tuple[Any, ...]:
+    async def _advance(self, connection: AsyncConnection, starts: Offsets, nexts: Offsets) -> None:
         table = self.tables["consumer_offset"]
-        return (
-            table.c.consumer == self.consumer,
-            table.c.topic == partition.topic,
-            table.c.partition == partition.number,
-        )
+        moves = [((self.consumer, *partition), starts[partition], nexts[partition]) for partition in sorted(nexts)]
+        if await database.swap(connection, table, "next", moves) < len(moves):
+            raise LostPartition(f"one of {', '.join(map(str, sorted(nexts)))} is no longer where it was")
 
     # words
 
@@ -282,6 +290,8 @@ class UnitOfWork:
     # events
 
     async def _take_events(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
+        if not records:
+            return
         events: list[tuple[Event, Record]] = []
         for record in records:
             try:

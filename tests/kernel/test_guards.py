@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.envelope import Event
-from services.kernel.log import Partition, Record
+from services.kernel.log import Record
 from services.kernel.runtime import Runtime
 from services.kernel.work import Intake, LostPartition, UnitOfWork
 from tests.kernel.test_work import report
@@ -42,9 +42,9 @@ async def test_the_cursor_drops_what_was_taken_before(triage: Runtime, kind: typ
 class SwapOff(UnitOfWork):
     """Writes the offset without looking at what it was."""
 
-    async def _advance(self, connection: Any, partition: Partition, start: int, next_: int) -> None:
+    async def _advance(self, connection: Any, starts: Any, nexts: Any) -> None:
         try:
-            await super()._advance(connection, partition, start, next_)
+            await super()._advance(connection, starts, nexts)
         except LostPartition:
             return
 

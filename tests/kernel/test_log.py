@@ -65,15 +65,13 @@ class Taker:
         return {partition: self.next.get(partition, 0) for partition in partitions}
 
     async def handle(self, records: Sequence[Record]) -> None:
-        places = {(record.topic, record.partition) for record in records}
-        assert len(places) == 1, "a batch holds records of one partition"
         if self.fail:
             raise self.fail
-        place = Partition(records[0].topic, records[0].partition)
-        todo = [record for record in records if record.offset >= self.next.get(place, 0)]
-        self.taken += todo
-        if todo:
-            self.next[place] = todo[-1].offset + 1
+        for record in records:
+            place = Partition(record.topic, record.partition)
+            if record.offset >= self.next.get(place, 0):
+                self.taken.append(record)
+                self.next[place] = record.offset + 1
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
 from services.kernel import operations
-from services.kernel.log import Record
+from services.kernel.log import Partition, Record
 from services.kernel.problems import Rejected
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
@@ -81,14 +81,55 @@ async def test_a_skipped_offset_ends_the_consumer(triage: Runtime) -> None:
     assert await rows(triage, "report_counts") == []
 
 
+async def test_records_of_several_partitions_are_one_transaction(triage: Runtime) -> None:
+    work = UnitOfWork(triage)
+    one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
+    words = Record("ingest.content", 0, 5, b"r", orjson.dumps({"ref": "r", "salt": "00", "words": "w"}))
+    await work.handle([one[0], two[0], words, one[1], two[1]])
+    assert await rows(triage, "consumer_offset", "topic", "partition", "next") == [
+        ("ingest.content", 0, 6),
+        ("ingest.report", 0, 2),
+        ("ingest.report", 1, 2),
+    ]
+    assert await rows(triage, "contents", "ref") == [("r",)]
+    assert await rows(triage, "report_counts") == [("county", 4)]
+    await work.handle([*one, *two])
+    assert await rows(triage, "report_counts") == [("county", 8)]
+
+
+async def test_one_partition_that_another_consumer_moved_undoes_the_whole_batch(triage: Runtime) -> None:
+    one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
+
+    class Overtaken(UnitOfWork):
+        async def _take_events(self, session: Session, intake: Intake, records: Any) -> None:
+            await super()._take_events(session, intake, records)
+            starts = {Partition("ingest.report", 1): 0}
+            await super()._advance(session.connection, starts, {Partition("ingest.report", 1): 3})
+
+    with pytest.raises(LostPartition):
+        await Overtaken(triage).handle([*one, *two])
+    assert await rows(triage, "report_counts") == []
+    await UnitOfWork(triage).handle([*one, *two])
+    assert await rows(triage, "report_counts") == [("county", 8)]
+
+
+async def test_a_broken_record_of_one_partition_harms_no_other(triage: Runtime) -> None:
+    one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
+    broken = one[1]._replace(value=b"no event")
+    await UnitOfWork(triage).handle([one[0], broken, *one[2:], *two])
+    assert await rows(triage, "quarantine", "partition", "reason") == [(0, "undecodable")]
+    assert await rows(triage, "report_counts") == [("county", 5)]
+    assert await rows(triage, "consumer_offset", "partition", "next") == [(0, 4), (1, 4)]
+
+
 async def test_a_lost_swap_rolls_everything_back(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records(events[:1]))
 
-    async def stale(*_: Any) -> int:
-        return 0
+    async def stale(_: Any, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(partitions, 0)
 
-    monkeypatch.setattr(work, "_start", stale)
+    monkeypatch.setattr(work, "_starts", stale)
     with pytest.raises(LostPartition):
         await work.handle(as_records([*events[:2]]))
     assert await rows(triage, "report_counts") == [("county", 1)]

@@ -6,6 +6,11 @@ Topics are named here without the deployment's prefix; the adapters add it.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from services.kernel.tasks import side_by_side
+
+TOGETHER = 500
+"""Records up to which those of several partitions are handed on as one batch."""
+
 
 class Partition(NamedTuple):
     """One partition of a topic."""
@@ -25,7 +30,10 @@ class Record(NamedTuple):
 
 
 Handle = Callable[[Sequence[Record]], Awaitable[None]]
-"""Takes consecutive records of one partition and returns when they are durable; an exception ends the consumer."""
+"""Takes records, of each partition consecutive ones, and returns when they are durable.
+
+An exception ends the consumer.
+"""
 Offsets = Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]
 """Where the database says that each partition goes on."""
 
@@ -86,3 +94,14 @@ def check_range(partition: Partition, wanted: int, first: int, end: int) -> None
             f"anew: let the owner write its events again with `huiying resend --all`, "
             f"then set this consumer back with `huiying resend SERVICE --rewind {partition.topic}`"
         )
+
+
+async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:
+    """Hands on what came of several partitions: few records as one batch, whose transaction costs more than they do.
+
+    Many records are handed on side by side, one batch a partition.
+    """
+    if sum(map(len, parts)) <= TOGETHER:
+        await handle([record for records in parts for record in records])
+    else:
+        await side_by_side(map(handle, parts))

@@ -124,19 +124,23 @@ class EmbeddedLog:
         return [Record(partition.topic, partition.number, row.offset, row.key, row.value) for row in found]
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
-        """See `EventLog.consume`; one task takes all partitions in turn."""
+        """See `EventLog.consume`; one task takes all partitions together."""
         partitions = self._all(topics)
         positions = dict(await offsets(partitions))
         for partition, wanted in positions.items():
             check_range(partition, wanted, 0, self._ends.get(partition, 0))
         while True:
             behind = [part for part in partitions if positions[part] < self._ends.get(part, 0)]
+            records: list[Record] = []
+            following = dict(positions)
             for partition in behind:
                 end = self._ends[partition]
-                records = await self._fetch(partition, positions[partition], end)
-                if records:
-                    await handle(records)
-                positions[partition] = records[-1].offset + 1 if records else end
+                found = await self._fetch(partition, positions[partition], end)
+                following[partition] = found[-1].offset + 1 if found else end
+                records += found
+            if records:
+                await handle(records)
+            positions = following
             if not behind:
                 async with self._grown:
                     if not any(positions[part] < self._ends.get(part, 0) for part in partitions):

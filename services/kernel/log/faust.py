@@ -15,10 +15,9 @@ import structlog
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range
+from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range, hand_on
 from services.kernel.log.kafka import AT_ONCE, KafkaLog
 from services.kernel.settings import Settings
-from services.kernel.tasks import side_by_side
 
 EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
 log = structlog.get_logger()
@@ -114,7 +113,7 @@ async def _hand_on(topic: str, events: Sequence[Any], handle: Handle) -> None:
             Record(topic, message.partition, message.offset, message.key, message.value)
         )
     try:
-        await side_by_side(map(handle, parts.values()))
+        await hand_on(handle, list(parts.values()))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001, whatever it was: Faust would acknowledge the event

@@ -12,9 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAlreadyExistsError
 
-from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Partition, Record, check_range
+from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Partition, Record, check_range, hand_on
 from services.kernel.settings import Settings
-from services.kernel.tasks import side_by_side
 
 FETCH = 500
 AT_ONCE = 8000
@@ -238,9 +237,9 @@ class KafkaLog:
                     raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
                 if start.failed is not None:
                     raise start.failed
-                await side_by_side(
-                    handle([_record(names[place.topic], item) for item in items]) for place, items in found.items()
-                )
+                parts = [[_record(names[place.topic], item) for item in items] for place, items in found.items()]
+                if parts:
+                    await hand_on(handle, parts)
         finally:
             await consumer.stop()
 
