@@ -34,6 +34,8 @@ from typing import IO, Self
 
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
+JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""A broker that lives for minutes beside what it is used for: the optimizing compiler would take a seventh of a core."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 
 # The kernel ends a child when the thread that made it ends, so one thread that lives as long as the process makes all.
@@ -153,7 +155,7 @@ class Kafka(Server):
         return [_executable("java"), logging, "-cp", f"{self._jars}/*", *arguments]
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        return spawn(self._java("-Xms256m", "-Xmx512m", "kafka.Kafka", str(self._config)), log=log)
+        return spawn(self._java("-Xms256m", "-Xmx512m", *JVM, "kafka.Kafka", str(self._config)), log=log)
 
     def _answers(self) -> bool:
         return kafka_answers(self.port)

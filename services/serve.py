@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 
 import structlog
+import uvloop
 
 from services.kernel import http, identity, logging, process
 from services.kernel.clock import Clock
@@ -181,9 +182,4 @@ def main(name: str, part: str, settings: Settings) -> None:
     """One of the two processes."""
     logging.configure(settings)
     run = {"api": run_api, "consumer": run_consumer}[part]
-    if part == "api" or settings.consumer == "aiokafka" or name == "audit":
-        import uvloop
-
-        uvloop.run(run(name, settings))
-    else:
-        asyncio.run(run(name, settings))
+    uvloop.run(run(name, settings))

@@ -12,6 +12,5 @@ from services.kernel.settings import Settings
 def application(settings: Settings, topics: Sequence[str], offsets: Offsets, handle: Handle) -> faust.App:
     """Built when the consumer starts; `topics` are those that `app.py` declares."""
     app = kernel.application("ingest", settings, offsets)
-    for topic in topics:
-        kernel.take(app, settings, topic, handle)
+    kernel.take(app, settings, topics, handle)
     return app

@@ -90,7 +90,7 @@ class Database:
 
 
 def _postgresql(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=10, max_overflow=10)
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, _: Any, __: Any) -> None:

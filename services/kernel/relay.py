@@ -5,6 +5,7 @@ before version n, whatever crashes and however many relays run; what a crash rep
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.kernel import database, metrics
 from services.kernel.failpoints import failpoint
-from services.kernel.log import LogGone, Partition
+from services.kernel.log import TOGETHER, LogGone, Partition
 from services.kernel.runtime import Runtime
 from services.kernel.tasks import side_by_side
 
@@ -75,14 +76,22 @@ class Relay:
     async def drain(self) -> int:
         """Sends until nothing waits, and returns how many rows. Raises `LogGone`.
 
-        While a batch is on its way, the one before it is removed and the one after it is read.
+        While many rows are on their way, those before them are removed and the next are read. Few are followed by a
+        pause, so that what is written meanwhile goes out together.
         """
         count, sent = 0, Batch()
         batch = await self._next(sent, Batch())
         while batch.rows or sent.rows:
-            following, _ = await side_by_side((self._next(sent, batch), self._send(batch)))
             count += len(batch.rows)
-            sent, batch = batch, following or Batch()
+            if len(batch.rows) > TOGETHER:
+                following, _ = await side_by_side((self._next(sent, batch), self._send(batch)))
+                sent, batch = batch, following or Batch()
+            else:
+                began = time.monotonic()
+                await self._send(batch)
+                await asyncio.sleep(began + self.runtime.log.pace - time.monotonic())
+                sent.rows += batch.rows
+                sent, batch = Batch(), await self._next(sent, Batch())
         return count
 
     async def _send(self, batch: "Batch") -> None:
@@ -101,29 +110,28 @@ class Relay:
         batch = Batch()
         for seq, topic, number, key, event, ref, salt, words in rows:
             # Words that were erased meanwhile leave a tombstone.
-            value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if ref else None)
+            value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if salt else None)
             batch.add(seq, Partition(topic, number), key.encode(), value)
         return batch
 
     def waiting(self, on_their_way: Sequence[int]) -> Select[Any]:
-        """The lowest unsent rows with what they refer to."""
+        """The lowest unsent rows with what they refer to.
+
+        Looked up row by row: of a join PostgreSQL believes that `ROWS` rows come, and would read both tables whole.
+        """
         events, contents = self.tables["events"], self.tables["contents"]
         lowest = self.lowest(on_their_way).subquery()
-        return (
-            select(
-                lowest.c.seq,
-                lowest.c.topic,
-                lowest.c.partition,
-                lowest.c.key,
-                events.c.bytes,
-                contents.c.ref,
-                contents.c.salt,
-                contents.c.words,
-            )
-            .outerjoin(events, events.c.event_id == lowest.c.event_id)
-            .outerjoin(contents, contents.c.ref == lowest.c.ref)
-            .order_by(lowest.c.seq)
-        )
+        of_words = contents.c.ref == lowest.c.ref
+        return select(
+            lowest.c.seq,
+            lowest.c.topic,
+            lowest.c.partition,
+            lowest.c.key,
+            select(events.c.bytes).where(events.c.event_id == lowest.c.event_id).scalar_subquery(),
+            lowest.c.ref,
+            select(contents.c.salt).where(of_words).scalar_subquery(),
+            select(contents.c.words).where(of_words).scalar_subquery(),
+        ).order_by(lowest.c.seq)
 
     def lowest(self, on_their_way: Sequence[int]) -> Select[Any]:
         """The lowest unsent rows but these. Never "above the last one sent": numbers become visible out of order."""

@@ -12,7 +12,7 @@ from schemas.envelope import Event
 from services.kernel.commands import Caller, execute
 from services.kernel.ids import uuid7
 from services.kernel.log import LogGone, Partition
-from services.kernel.relay import Relay
+from services.kernel.relay import Batch, Relay
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
 from tests.kit import small
@@ -125,8 +125,11 @@ class RelayAboveTheLast(Relay):
 
     last = 0
 
+    async def _send(self, batch: Batch) -> None:
+        await super()._send(batch)
+        self.last = max((self.last, *batch.rows))
+
     def lowest(self, on_their_way: Sequence[int]) -> Select[Any]:
-        self.last = max((self.last, *on_their_way))
         return super().lowest(on_their_way).where(self.tables["outbox"].c.seq > self.last)
 
 

@@ -3,6 +3,8 @@
 Topics are named here without the deployment's prefix; the adapters add it.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,6 +12,8 @@ from services.kernel.tasks import side_by_side
 
 TOGETHER = 500
 """Records up to which those of several partitions are handed on as one batch."""
+PACE = 0.02
+"""Seconds from one small batch to the next: the first is taken at once, what comes meanwhile shares a transaction."""
 
 
 class Partition(NamedTuple):
@@ -48,6 +52,9 @@ class OffsetOutOfRange(Exception):
 
 class EventLog(Protocol):
     """What the kernel needs of a log."""
+
+    pace: float
+    """Seconds that a relay leaves between two small batches."""
 
     async def start(self) -> None:
         """Connects. Raises `LogGone`."""
@@ -102,6 +109,8 @@ async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:
     Many records are handed on side by side, one batch a partition.
     """
     if sum(map(len, parts)) <= TOGETHER:
+        began = time.monotonic()
         await handle([record for records in parts for record in records])
+        await asyncio.sleep(began + PACE - time.monotonic())
     else:
         await side_by_side(map(handle, parts))

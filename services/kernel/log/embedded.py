@@ -29,6 +29,8 @@ RECORDS = Table(
 class EmbeddedLog:
     """All topics in one file. Content topics drop the earlier records of a key when its tombstone comes."""
 
+    pace = 0.0
+
     def __init__(self, path: Path, partitions: int) -> None:
         self._database = Database(path)
         self._partitions = partitions

@@ -1,22 +1,25 @@
 """The event log's streams on Faust, with the database's offset in place of the group's.
 
-Stock Faust commits past events whose handler was cancelled or failed. Two methods of its Kafka consumer are replaced:
-`seek_to_committed` starts each assigned partition where the database says, and `_commit` writes nothing. Everything
-that could lose or double an event is then the unit of work's compare-and-swap, as on the other transports.
+Stock Faust commits past events whose handler was cancelled or failed. Of its Kafka consumer `seek_to_committed` is
+replaced, which starts each assigned partition where the database says, and `_commit`, which writes nothing. Everything
+that could lose or double an event is then the unit of work's compare-and-swap, as on the other transports. For speed,
+what was fetched of a partition goes through Faust's stream as one message.
 """
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
 import structlog
+from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
 from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range, hand_on
-from services.kernel.log.kafka import AT_ONCE, KafkaLog
+from services.kernel.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
 from services.kernel.settings import Settings
 
 EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
@@ -44,11 +47,19 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
         broker_session_timeout=settings.session_seconds,
         broker_heartbeat_interval=settings.session_seconds / 5,
         broker_commit_interval=1.0,
-        stream_buffer_maxsize=4096,
+        stream_buffer_maxsize=32,
         stream_wait_empty=False,
         loop=asyncio.get_running_loop(),
     )
     prefix = f"{settings.prefix}."
+
+    class Thread(driver.AIOKafkaConsumerThread):
+        """Fetches as our other consumer does; Faust has no setting for it and lets brokers wait for 1.5 seconds."""
+
+        def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+            consumer = super()._create_worker_consumer(transport)
+            consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001, it has no other way in
+            return consumer
 
     class Consumer(driver.Consumer):
         """Starts where the database says; the group's offset in Kafka is never used."""
@@ -74,6 +85,23 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
         async def _commit(self, offsets: Any) -> bool:
             return True
 
+        def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+            return Thread(self, loop=self.loop, beacon=self.beacon)
+
+        async def _getmany(
+            self,
+            active_partitions: set[TP] | None,
+            timeout: float,  # noqa: ASYNC109, Faust's signature
+        ) -> Mapping[TP, list[Any]]:
+            found = await super()._getmany(active_partitions, timeout)
+            return {tp: [records] for tp, records in found.items() if records}
+
+        def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+            # Faust's own way through conductor, channel and stream costs each message many turns of the loop.
+            message: ConsumerMessage = super()._to_message(tp, record[-1])
+            vars(message)["records"] = record
+            return message
+
     class Transport(driver.Transport):
         """Faust's Kafka transport with the consumer above."""
 
@@ -83,41 +111,36 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     return app
 
 
-def take(app: faust.App, settings: Settings, topic: str, handle: Handle) -> None:
-    """Adds the agent of one topic: it hands batches of raw records on, per partition, and does nothing else."""
-    name = settings.topic(topic)
+def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Handle) -> None:
+    """Adds the agent: it hands batches of raw records on, and does nothing else."""
+    names = {settings.topic(topic): topic for topic in topics}
 
     async def agent(stream: Any) -> None:
-        waiting: list[Any] = []
+        waiting: list[list[Record]] = []
         async for event in stream.events():
             # What comes while a batch is taken in is the next one: nothing waits for others to come.
-            waiting.append(event)
-            if stream.channel.empty() or len(waiting) >= AT_ONCE:
-                await _hand_on(topic, waiting, handle)
+            topic = names[event.message.topic]
+            waiting.append([record_of(topic, item) for item in event.message.records])
+            if stream.channel.empty() or sum(map(len, waiting)) >= AT_ONCE:
+                await _hand_on(waiting, handle)
                 waiting.clear()
 
-    agent.__name__ = topic.replace(".", "_")
-    app.agent(
-        app.topic(name, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes),
-        name=topic,
-        concurrency=1,
-    )(agent)
+    # Without acknowledgements: no offset is Faust's to commit.
+    channel = app.topic(*names, key_serializer="raw", value_serializer="raw", acks=False)
+    app.agent(channel, name="intake", concurrency=1)(agent)
 
 
-async def _hand_on(topic: str, events: Sequence[Any], handle: Handle) -> None:
-    """Faust acknowledges an event whatever becomes of it, so an exception here must end the process, not the agent."""
-    parts: dict[int, list[Record]] = {}
-    for event in events:
-        message = event.message
-        parts.setdefault(message.partition, []).append(
-            Record(topic, message.partition, message.offset, message.key, message.value)
-        )
+async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
+    """Faust goes on whatever becomes of an event, so an exception here must end the process, not the agent."""
+    joined: dict[Partition, list[Record]] = {}
+    for records in parts:
+        joined.setdefault(Partition(records[0].topic, records[0].partition), []).extend(records)
     try:
-        await hand_on(handle, list(parts.values()))
+        await hand_on(handle, list(joined.values()))
     except asyncio.CancelledError:
         raise
-    except BaseException as error:  # noqa: BLE001, whatever it was: Faust would acknowledge the event
-        log.critical("consumer.stops", topic=topic, error=repr(error))
+    except BaseException as error:  # noqa: BLE001, whatever it was: Faust would go on with the next
+        log.critical("consumer.stops", error=repr(error))
         os._exit(EXIT_LOST)
 
 
@@ -134,8 +157,7 @@ class FaustLog(KafkaLog):
             app = self._build(self._faust, topics, offsets, handle)
         else:
             app = application(group, self._faust, offsets)
-            for topic in topics:
-                take(app, self._faust, topic, handle)
+            take(app, self._faust, topics, handle)
         worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
         worker.override_logging = False
         try:

@@ -12,10 +12,25 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAlreadyExistsError
 
-from services.kernel.log import Handle, LogGone, OffsetOutOfRange, Offsets, Partition, Record, check_range, hand_on
+from services.kernel.log import (
+    PACE,
+    Handle,
+    LogGone,
+    OffsetOutOfRange,
+    Offsets,
+    Partition,
+    Record,
+    check_range,
+    hand_on,
+)
 from services.kernel.settings import Settings
+from services.kernel.tasks import side_by_side
 
 FETCH = 500
+FETCHES = 4
+"""Fetches that wait to be handed on."""
+FETCH_WAIT = 200
+"""Milliseconds that a broker may hold a fetch."""
 AT_ONCE = 8000
 """Records that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
@@ -34,6 +49,8 @@ CONTENT_CONFIG = {
 
 class KafkaLog:
     """See `EventLog`. `settings.kafka` are the bootstrap servers, `settings.prefix` stands before every topic."""
+
+    pace = PACE
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -192,7 +209,7 @@ class KafkaLog:
             max_partition_fetch_bytes=4 * BATCH_LIMIT,
             session_timeout_ms=int(self._settings.session_seconds * 1000),
             heartbeat_interval_ms=int(self._settings.session_seconds * 200),
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=FETCH_WAIT,
         )
 
     async def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
@@ -207,7 +224,7 @@ class KafkaLog:
             reader.seek(place, start)
             while start < end:
                 found = await reader.getmany(place, timeout_ms=1000, max_records=FETCH)
-                records = [_record(partition.topic, item) for item in found.get(place, []) if item.offset < end]
+                records = [record_of(partition.topic, item) for item in found.get(place, []) if item.offset < end]
                 if records:
                     yield records
                 start = await reader.position(place)
@@ -224,24 +241,49 @@ class KafkaLog:
         consumer = self._consumer(group=f"{self._settings.prefix}.{group}")
         start = _StartAtDatabase(consumer, names, offsets)
         consumer.subscribe(list(names), listener=start)
-        try:
-            await _start_patiently(consumer)
+        fetched: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[object]]]] = asyncio.Queue(FETCHES)
+
+        async def fetch() -> None:
+            # Goes on while a batch is taken in: from the next fetch aiokafka leaves out what nobody took from the last.
             while True:
-                try:
-                    found = await consumer.getmany(timeout_ms=500, max_records=AT_ONCE)
-                except NoOffsetForPartitionError:
-                    # The partition is assigned, its position is still being asked from the database.
-                    found = {}
-                    await asyncio.sleep(0.01)
-                except OffsetOutOfRangeError as error:
-                    raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
+                generation, found = start.generation, await _next(consumer)
                 if start.failed is not None:
                     raise start.failed
-                parts = [[_record(names[place.topic], item) for item in items] for place, items in found.items()]
+                if found:
+                    await fetched.put((generation, found))
+
+        async def take() -> None:
+            while True:
+                waiting = [await fetched.get()]
+                while not fetched.empty():
+                    waiting.append(fetched.get_nowait())
+                parts: dict[TopicPartition, list[Record]] = {}
+                for generation, found in waiting:
+                    # What was fetched before the partitions were dealt out anew may be another member's by now.
+                    for place, items in found.items() if generation == start.generation else ():
+                        parts.setdefault(place, []).extend(record_of(names[place.topic], item) for item in items)
                 if parts:
-                    await hand_on(handle, parts)
+                    await hand_on(handle, list(parts.values()))
+
+        try:
+            await _start_patiently(consumer)
+            await side_by_side((fetch(), take()))
         finally:
             await consumer.stop()
+
+
+async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[object]]:
+    try:
+        found: Mapping[TopicPartition, Sequence[object]] = await consumer.getmany(
+            timeout_ms=500, max_records=AT_ONCE // FETCHES
+        )
+        return found
+    except NoOffsetForPartitionError:
+        # The partition is assigned, its position is still being asked from the database.
+        await asyncio.sleep(0.01)
+        return {}
+    except OffsetOutOfRangeError as error:
+        raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
 
 
 class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -250,9 +292,11 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, consumer: AIOKafkaConsumer, names: Mapping[str, str], offsets: Offsets) -> None:
         self._consumer, self._names, self._offsets = consumer, names, offsets
         self.failed: Exception | None = None
+        self.generation = 0
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        """Nothing to do: what is in flight is fenced by the offset's compare-and-swap."""
+        """What is in flight is fenced by the offset's compare-and-swap."""
+        self.generation += 1
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """See the class."""
@@ -280,5 +324,5 @@ async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
             wait = min(wait * 2, 5.0)
 
 
-def _record(topic: str, item: object) -> Record:
+def record_of(topic: str, item: object) -> Record:
     return Record(topic, item.partition, item.offset, item.key, item.value)  # type: ignore[attr-defined]
