@@ -35,7 +35,7 @@ from typing import IO, Self
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""A broker that lives for minutes beside what it is used for: the optimizing compiler would take a seventh of a core."""
+"""A broker that lives for minutes beside its users: the optimizing compiler would take a seventh of a core."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 
 # The kernel ends a child when the thread that made it ends, so one thread that lives as long as the process makes all.

@@ -25,15 +25,14 @@ from services.kernel.log import LogGone, Partition, Record
 from services.kernel.recovery import Diverged
 from services.kernel.runtime import Runtime
 from services.kernel.store import Session
-from services.kernel.work import Cursor, Intake, UnitOfWork
+from services.kernel.work import ERASURE, Cursor, Intake, UnitOfWork
 
 BATCH = 2000
 """Events in one transaction."""
-AIM_SECONDS = 0.1
+AIM_SECONDS = 0.25
 """The least time between two looks at the ends of the topics, where those are on brokers; embedded it costs nothing."""
 SEQUENCED = catalogue.type_of(LogSequenced)
 LINKING = frozenset(catalogue.type_of(model) for model in (IncidentOpened, IncidentReportAttached, IncidentAbsorbed))
-ERASED = catalogue.type_of(ReportErased)
 OFFICES = frozenset({"unit", "policy"})
 log = structlog.get_logger()
 
@@ -104,7 +103,7 @@ class AuditWork(UnitOfWork):
         await _move(connection, Head(size, next_, own.version, complete))
 
     async def _observe(self, session: Session, event: Event) -> None:
-        if event.kind not in OFFICES and event.type != ERASED:
+        if event.kind not in OFFICES and event.type != ERASURE:
             return
         try:
             data = event.data

@@ -38,7 +38,7 @@ from sqlalchemy.types import TypeEngine
 
 from services.kernel.problems import Unavailable
 
-COPY_FROM = 16
+COPY_FROM = 64
 """Rows from which COPY beats INSERT on PostgreSQL."""
 SQLITE_VARIABLES = 30_000
 STRIPES = 512
@@ -259,17 +259,28 @@ def _upsert(table: Table, row: Mapping[str, Any]) -> Any:
     return statement.on_conflict_do_nothing(index_elements=keys)
 
 
-async def rows_of(connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]]) -> list[list[dict[str, Any]]]:
-    """The rows of each table with these primary keys; on PostgreSQL all in one exchange with the server."""
+async def rows_of(
+    connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], held: tuple[str, Iterable[str]] = ("", ())
+) -> list[list[dict[str, Any]]]:
+    """The rows of each table with these primary keys, read when the lock on the names `held` in a space is there.
+
+    On PostgreSQL all in one exchange with the server.
+    """
     if is_sqlite(connection):
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
+    locked = _stripes(*held)
+    if not locked and not any(keys for _, keys in wanted):
+        return [[] for _ in wanted]
     async with _driver(connection) as driver:
         async with driver.pipeline():
+            if locked:
+                await driver.execute(_LOCK, locked)
             cursors = [
-                await driver.execute(_chosen(table), _arrays(table, keys), binary=True) for table, keys in wanted
+                await driver.execute(_chosen(table), _arrays(table, keys), binary=True) if keys else None
+                for table, keys in wanted
             ]
         return [
-            [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()]
+            [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()] if cursor else []
             for (table, _), cursor in zip(wanted, cursors, strict=True)
         ]
 
@@ -387,22 +398,24 @@ def _array(type_: TypeEngine[Any]) -> str:
     return "text[]"
 
 
+_LOCK = "select pg_advisory_xact_lock(%s, n) from unnest(%s::integer[]) n order by n"
+
+
 async def lock(connection: AsyncConnection, space: str, names: Iterable[str]) -> None:
     """Holds these names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
-    Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `matter`, `view`.
-    Names share `STRIPES` locks a space, so that a large batch stays within PostgreSQL's lock table. SQLite's writer is
-    alone already.
+    Whoever locks in several spaces must do so in the same order of spaces everywhere, and once in each:
+    `idempotency`, `words`, `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
+    PostgreSQL's lock table. SQLite's writer is alone already.
     """
-    if is_sqlite(connection):
-        return
+    if not is_sqlite(connection) and (locked := _stripes(space, names)):
+        async with _driver(connection) as driver:
+            await driver.execute(_LOCK, locked)
+
+
+def _stripes(space: str, names: Iterable[str]) -> list[Any]:
     stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in names})
-    if stripes:
-        statement = text(
-            "select pg_advisory_xact_lock(:space, n) from unnest(cast(:stripes as integer[])) n order by n"
-        )
-        number = zlib.crc32(space.encode()) & 0x7FFFFFFF
-        await connection.execute(statement, {"space": number, "stripes": stripes})
+    return [zlib.crc32(space.encode()) & 0x7FFFFFFF, stripes] if stripes else []
 
 
 def translate(error: DBAPIError) -> Unavailable:

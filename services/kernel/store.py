@@ -251,8 +251,7 @@ class Session:
             if not view.one_stream
             for key in keys
         ]
-        await database.lock(self.connection, "view", names)
-        known = await self._read_rows(touched)
+        known = await self._read_rows(touched, names)
         folded = []
         for (view, by_key), rows in zip(touched, known, strict=True):
             changed, gone = [], []
@@ -270,15 +269,20 @@ class Session:
             folded.append((view.table, changed, gone))
         return folded
 
-    async def _read_rows(self, touched: Sequence[tuple[View, dict[Key, list[Event]]]]) -> list[dict[Key, Row]]:
-        """The rows that there are. Of a stream's own rows there are none before its first event: they are not read."""
+    async def _read_rows(
+        self, touched: Sequence[tuple[View, dict[Key, list[Event]]]], names: Sequence[str]
+    ) -> list[dict[Key, Row]]:
+        """The rows that there are, under the lock of their names.
+
+        Of a stream's own rows there are none before its first event: they are not read.
+        """
         wanted = []
         for at, (view, by_key) in enumerate(touched):
             old = sorted(key for key, events in by_key.items() if not (view.one_stream and events[0].version == 1))
             if old:
                 wanted.append((at, view.table, old))
         known: list[dict[Key, Row]] = [{} for _ in touched]
-        found = await database.rows_of(self.connection, [(table, keys) for _, table, keys in wanted]) if wanted else []
+        found = await database.rows_of(self.connection, [(table, keys) for _, table, keys in wanted], ("view", names))
         for (at, table, _), rows in zip(wanted, found, strict=True):
             names = [column.name for column in table.primary_key.columns]
             known[at] = {tuple(row[name] for name in names): row for row in rows}

@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
 from schemas.ingest import ReportErased
@@ -36,6 +37,7 @@ NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
 MAX_REF = 36
 NOTIFY = "outbox"
+ERASURE = catalogue.type_of(ReportErased)
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
 
@@ -131,6 +133,37 @@ class Intake:
     duplicates: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What records say by themselves."""
+
+    events: list[tuple[Event, Record]] = field(default_factory=list)
+    words: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: list[tuple[Record, str]] = field(default_factory=list)
+    """Records that say nothing, and why."""
+
+
+def _decoded(records: Sequence[Record]) -> Decoded:
+    words, broken = content_rows(record for record in records if _is_content(record.topic))
+    found = Decoded([], words, broken)
+    for record in records:
+        if not _is_content(record.topic):
+            try:
+                found.events.append((Event.parse(record.value), record))
+            except Undecodable as error:
+                found.broken.append((record, str(error)))
+    return found
+
+
+def _erased(event: Event) -> Sequence[str]:
+    if event.type != ERASURE:
+        return ()
+    try:
+        return event.data.refs if isinstance(event.data, ReportErased) else ()
+    except (UnknownType, Undecodable):
+        return ()
+
+
 class UnitOfWork:
     """Takes in records for one service. `handle` may be called from several tasks, each for partitions of its own."""
 
@@ -203,25 +236,58 @@ class UnitOfWork:
             wait = min(wait * 2, RETRY_LIMIT)
 
     async def _once(self, records: Sequence[Record], poison: Poison | None) -> None:
+        found = (
+            _decoded(records) if poison is None else Decoded([(poison.event, poison.record)] if poison.event else [])
+        )
         async with self.runtime.database.transaction() as connection:
-            starts = await self._starts(connection, {Partition(record.topic, record.partition) for record in records})
+            starts, intake, gone = await self._known(connection, records, found)
             todo, nexts = self._unseen(records, starts)
             if not todo:
                 return
             session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
-            intake = Intake()
             if poison is not None:
-                await self._read_cursors(connection, intake, [poison.event] if poison.event else [])
                 self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
             else:
-                await self._take_words(session, intake, [record for record in todo if _is_content(record.topic)])
-                await self._take_events(session, intake, [record for record in todo if not _is_content(record.topic)])
+                found = found if len(todo) == len(records) else _decoded(todo)
+                for record, error in found.broken:
+                    self._set_aside(intake, record, None, "undecodable", error)
+                words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
+                await database.add_missing(connection, self.tables["contents"], words)
+                await self._take_events(session, intake, found.events)
             await self._write(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
             await self._advance(connection, starts, nexts)
             failpoint("work.before_commit")
         failpoint("work.committed")
         self._after(session, intake, len(todo))
+
+    async def _known(
+        self, connection: AsyncConnection, records: Sequence[Record], found: "Decoded"
+    ) -> tuple[Offsets, Intake, set[str]]:
+        """Where the partitions and the streams stand, and which words are erased.
+
+        The words are held until the end: an erasure that another worker takes in at this moment waits for them, or
+        they for it.
+        """
+        offset = self.tables["consumer_offset"]
+        places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
+        streams = sorted({event.stream for event, _ in found.events})
+        refs = sorted(found.words)
+        offsets, cursors, gone = await database.rows_of(
+            connection,
+            [
+                (offset, places),
+                (self.tables["stream_cursor"], [(self.consumer, stream) for stream in streams]),
+                (self.tables["erased"], [(ref,) for ref in refs]),
+            ],
+            ("words", [*refs, *(ref for event, _ in found.events for ref in _erased(event))]),
+        )
+        if len(offsets) < len(places):
+            new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
+            await database.add_missing(connection, offset, new)
+            (offsets,) = await database.rows_of(connection, [(offset, places)])
+        starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
+        return starts, await self._standing(connection, cursors), {row["ref"] for row in gone}
 
     @staticmethod
     def _unseen(records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
@@ -256,68 +322,34 @@ class UnitOfWork:
 
     # offsets
 
-    async def _starts(self, connection: AsyncConnection, partitions: Iterable[Partition]) -> Offsets:
-        table = self.tables["consumer_offset"]
-        places = [(self.consumer, *partition) for partition in sorted(partitions)]
-        (found,) = await database.rows_of(connection, [(table, places)])
-        if len(found) < len(places):
-            new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
-            await database.add_missing(connection, table, new)
-            (found,) = await database.rows_of(connection, [(table, places)])
-        return {Partition(row["topic"], row["partition"]): row["next"] for row in found}
-
     async def _advance(self, connection: AsyncConnection, starts: Offsets, nexts: Offsets) -> None:
         table = self.tables["consumer_offset"]
         moves = [((self.consumer, *partition), starts[partition], nexts[partition]) for partition in sorted(nexts)]
         if await database.swap(connection, table, "next", moves) < len(moves):
             raise LostPartition(f"one of {', '.join(map(str, sorted(nexts)))} is no longer where it was")
 
-    # words
-
-    async def _take_words(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
-        contents, erased = self.tables["contents"], self.tables["erased"]
-        rows, broken = content_rows(records)
-        for record, error in broken:
-            self._set_aside(intake, record, None, "undecodable", error)
-        if not rows:
-            return
-        (gone,) = await database.rows_of(session.connection, [(erased, [(ref,) for ref in sorted(rows)])])
-        refused = {row["ref"] for row in gone}
-        await database.add_missing(
-            session.connection, contents, [rows[ref] for ref in sorted(rows) if ref not in refused]
-        )
-
     # events
 
-    async def _take_events(self, session: Session, intake: Intake, records: Sequence[Record]) -> None:
-        if not records:
-            return
-        events: list[tuple[Event, Record]] = []
-        for record in records:
-            try:
-                events.append((Event.parse(record.value), record))
-            except Undecodable as error:
-                self._set_aside(intake, record, None, "undecodable", str(error))
-        await self._read_cursors(session.connection, intake, [event for event, _ in events])
+    async def _take_events(self, session: Session, intake: Intake, events: Sequence[tuple[Event, Record]]) -> None:
         for event, record in events:
             await self._judge(session, intake, event, record)
         await self.apply(session, [event for event, _ in intake.accepted], intake)
 
-    async def _read_cursors(self, connection: AsyncConnection, intake: Intake, events: Iterable[Event]) -> None:
-        table, parked = self.tables["stream_cursor"], self.tables["parked"]
-        streams = sorted({event.stream for event in events})
-        (found,) = await database.rows_of(connection, [(table, [(self.consumer, stream) for stream in streams])])
-        intake.cursors = {
-            row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in found
-        }
+    async def _standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
+        """An intake that knows these rows of `stream_cursor`, and what waits of the streams that are blocked."""
+        intake = Intake(
+            cursors={row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in cursors}
+        )
         blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
         if blocked:
+            parked = self.tables["parked"]
             rows = await connection.execute(
                 select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id.in_(blocked))
             )
             for (bytes_,) in rows:
                 event = Event.parse(bytes_)
                 intake.waiting.setdefault(event.stream, {})[event.version] = event
+        return intake
 
     async def _judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
         cursor = intake.cursors.setdefault(event.stream, Cursor())
@@ -511,14 +543,13 @@ class UnitOfWork:
     async def redrive(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> bool:
         """Gives a record of the quarantine to the service again; the caller flushes. False where it fails as before."""
         record = _record_of(row)
-        intake = Intake()
         try:
             event = Event.parse(record.value)
         except Undecodable:
             return False
         if row["consumer"] != self.consumer:
             return False
-        await self._read_cursors(connection, intake, [event])
+        intake = await self._of_stream(connection, event)
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         cursor.blocked = "gap"
         intake.changed.add(event.stream)
@@ -537,8 +568,7 @@ class UnitOfWork:
         if row["stream_id"] is None or row["consumer"] != self.consumer:
             return
         event = Event.parse(row["bytes"])
-        intake = Intake()
-        await self._read_cursors(connection, intake, [event])
+        intake = await self._of_stream(connection, event)
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         rival = intake.waiting.get(event.stream, {}).get(event.version, event)
         if (
@@ -552,6 +582,11 @@ class UnitOfWork:
         self.drain(intake, event.stream, _record_of(row))
         await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
         await self._write(session, intake)
+
+    async def _of_stream(self, connection: AsyncConnection, event: Event) -> Intake:
+        place = (self.tables["stream_cursor"], [(self.consumer, event.stream)])
+        (cursors,) = await database.rows_of(connection, [place], ("words", _erased(event)))
+        return await self._standing(connection, cursors)
 
     async def unpark(self) -> int:
         """Redrives the events whose type was unknown; called at start, after an upgrade. Returns how many were taken.

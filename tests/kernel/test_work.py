@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,10 +126,10 @@ async def test_a_lost_swap_rolls_everything_back(triage: Runtime, monkeypatch: p
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records(events[:1]))
 
-    async def stale(_: Any, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        return dict.fromkeys(partitions, 0)
+    async def stale(connection: Any, starts: Any, nexts: Any) -> None:
+        await UnitOfWork._advance(work, connection, dict.fromkeys(starts, 0), nexts)
 
-    monkeypatch.setattr(work, "_starts", stale)
+    monkeypatch.setattr(work, "_advance", stale)
     with pytest.raises(LostPartition):
         await work.handle(as_records([*events[:2]]))
     assert await rows(triage, "report_counts") == [("county", 1)]
@@ -295,10 +295,11 @@ async def test_what_fails_again_after_an_upgrade_does_not_stop_the_start(
 class BlindlyPassing(UnitOfWork):
     """Passes over what is discarded as if it were always the owner's."""
 
-    async def _read_cursors(self, connection: Any, intake: Intake, events: Any) -> None:
-        await super()._read_cursors(connection, intake, events)
+    async def _standing(self, connection: Any, cursors: Any) -> Intake:
+        intake = await super()._standing(connection, cursors)
         for waiting in intake.waiting.values():
             waiting.pop(2, None)
+        return intake
 
     async def _replaces_discarded(self, *_: Any) -> bool:
         return False
