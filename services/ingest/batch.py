@@ -202,7 +202,7 @@ class _Reader:
     async def _remembered(self, session: Session, keys: Sequence[Key]) -> Mapping[str, tuple[str, Answer]]:
         if not keys:
             return {}
-        await database.lock(session.connection, "idempotency", [f"{self._owner}|{self._key}"])
+        await database.lock(session.connection, database.Hold("idempotency", [f"{self._owner}|{self._key}"]))
         table = self._runtime.tables["idempotency"]
         chosen = select(table.c.key, table.c.digest, table.c.response).where(
             table.c.actor == self._owner, table.c.key.in_([key.key for key in keys])

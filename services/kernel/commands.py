@@ -181,7 +181,7 @@ async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
 async def _remembered(runtime: Runtime, connection: AsyncConnection, caller: Caller) -> Answer | None:
     assert caller.key is not None
     table = runtime.tables["idempotency"]
-    await database.lock(connection, "idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"])
+    await database.lock(connection, database.Hold("idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"]))
     found = (
         await connection.execute(
             select(table.c.digest, table.c.response).where(

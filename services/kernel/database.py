@@ -259,22 +259,30 @@ def _upsert(table: Table, row: Mapping[str, Any]) -> Any:
     return statement.on_conflict_do_nothing(index_elements=keys)
 
 
+class Hold(NamedTuple):
+    """Names that a transaction holds until its end, see `lock`. Those who share one do not keep each other out."""
+
+    space: str
+    names: Iterable[str]
+    shared: bool = False
+
+
 async def rows_of(
-    connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], held: tuple[str, Iterable[str]] = ("", ())
+    connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], hold: Hold | None = None
 ) -> list[list[dict[str, Any]]]:
-    """The rows of each table with these primary keys, read when the lock on the names `held` in a space is there.
+    """The rows of each table with these primary keys, read when the names are held.
 
     On PostgreSQL all in one exchange with the server.
     """
     if is_sqlite(connection):
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
-    locked = _stripes(*held)
-    if not locked and not any(keys for _, keys in wanted):
+    locked = _locking(hold) if hold else None
+    if locked is None and not any(keys for _, keys in wanted):
         return [[] for _ in wanted]
     async with _driver(connection) as driver:
         async with driver.pipeline():
-            if locked:
-                await driver.execute(_LOCK, locked)
+            if locked is not None:
+                await driver.execute(*locked)
             cursors = [
                 await driver.execute(_chosen(table), _arrays(table, keys), binary=True) if keys else None
                 for table, keys in wanted
@@ -398,24 +406,25 @@ def _array(type_: TypeEngine[Any]) -> str:
     return "text[]"
 
 
-_LOCK = "select pg_advisory_xact_lock(%s, n) from unnest(%s::integer[]) n order by n"
-
-
-async def lock(connection: AsyncConnection, space: str, names: Iterable[str]) -> None:
-    """Holds these names until the transaction ends, taken in one order so that two holders never wait in a ring.
+async def lock(connection: AsyncConnection, hold: Hold) -> None:
+    """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
     Whoever locks in several spaces must do so in the same order of spaces everywhere, and once in each:
     `idempotency`, `words`, `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
     PostgreSQL's lock table. SQLite's writer is alone already.
     """
-    if not is_sqlite(connection) and (locked := _stripes(space, names)):
+    if not is_sqlite(connection) and (locked := _locking(hold)):
         async with _driver(connection) as driver:
-            await driver.execute(_LOCK, locked)
+            await driver.execute(*locked)
 
 
-def _stripes(space: str, names: Iterable[str]) -> list[Any]:
-    stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in names})
-    return [zlib.crc32(space.encode()) & 0x7FFFFFFF, stripes] if stripes else []
+def _locking(hold: Hold) -> tuple[str, list[Any]] | None:
+    stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in hold.names})
+    if not stripes:
+        return None
+    function = f"pg_advisory_xact_lock{'_shared' if hold.shared else ''}"
+    statement = f"select {function}(%s, n) from unnest(%s::integer[]) n order by n"
+    return statement, [zlib.crc32(hold.space.encode()) & 0x7FFFFFFF, stripes]
 
 
 def translate(error: DBAPIError) -> Unavailable:

@@ -21,7 +21,7 @@ from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from services.kernel import database
-from services.kernel.database import Write
+from services.kernel.database import Hold, Write
 from services.kernel.decider import Ctx, Decider, Occurred
 from services.kernel.ids import uuid7
 from services.kernel.problems import Malformed
@@ -282,7 +282,8 @@ class Session:
             if old:
                 wanted.append((at, view.table, old))
         known: list[dict[Key, Row]] = [{} for _ in touched]
-        found = await database.rows_of(self.connection, [(table, keys) for _, table, keys in wanted], ("view", names))
+        places = [(table, keys) for _, table, keys in wanted]
+        found = await database.rows_of(self.connection, places, Hold("view", names))
         for (at, table, _), rows in zip(wanted, found, strict=True):
             names = [column.name for column in table.primary_key.columns]
             known[at] = {tuple(row[name] for name in names): row for row in rows}

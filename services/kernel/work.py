@@ -6,7 +6,7 @@ one is waited for, a forged or broken one parks its own stream and nothing else.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
 from schemas.ingest import ReportErased
 from services.kernel import database, metrics, operations
-from services.kernel.database import Write
+from services.kernel.database import Hold, Write
 from services.kernel.decider import Actor, Moved
 from services.kernel.failpoints import failpoint
 from services.kernel.ids import DerivedIds
@@ -155,13 +155,11 @@ def _decoded(records: Sequence[Record]) -> Decoded:
     return found
 
 
-def _erased(event: Event) -> Sequence[str]:
-    if event.type != ERASURE:
-        return ()
-    try:
-        return event.data.refs if isinstance(event.data, ReportErased) else ()
-    except (UnknownType, Undecodable):
-        return ()
+def _hold(words: Collection[str], events: Iterable[Event]) -> Hold | None:
+    """An erasure keeps out words that another worker takes in at this moment: neither would see the other's rows."""
+    if any(event.type == ERASURE for event in events):
+        return Hold("words", ["all"])
+    return Hold("words", ["all"], shared=True) if words else None
 
 
 class UnitOfWork:
@@ -264,11 +262,7 @@ class UnitOfWork:
     async def _known(
         self, connection: AsyncConnection, records: Sequence[Record], found: "Decoded"
     ) -> tuple[Offsets, Intake, set[str]]:
-        """Where the partitions and the streams stand, and which words are erased.
-
-        The words are held until the end: an erasure that another worker takes in at this moment waits for them, or
-        they for it.
-        """
+        """Where the partitions and the streams stand, and which words are erased."""
         offset = self.tables["consumer_offset"]
         places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
         streams = sorted({event.stream for event, _ in found.events})
@@ -280,7 +274,7 @@ class UnitOfWork:
                 (self.tables["stream_cursor"], [(self.consumer, stream) for stream in streams]),
                 (self.tables["erased"], [(ref,) for ref in refs]),
             ],
-            ("words", [*refs, *(ref for event, _ in found.events for ref in _erased(event))]),
+            _hold(found.words, [event for event, _ in found.events]),
         )
         if len(offsets) < len(places):
             new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
@@ -585,7 +579,7 @@ class UnitOfWork:
 
     async def _of_stream(self, connection: AsyncConnection, event: Event) -> Intake:
         place = (self.tables["stream_cursor"], [(self.consumer, event.stream)])
-        (cursors,) = await database.rows_of(connection, [place], ("words", _erased(event)))
+        (cursors,) = await database.rows_of(connection, [place], _hold((), [event]))
         return await self._standing(connection, cursors)
 
     async def unpark(self) -> int:

@@ -46,7 +46,7 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
     }
     if not wanted:
         return Matters()
-    await database.lock(connection, "matter", wanted)
+    await database.lock(connection, database.Hold("matter", wanted))
     matters, incidents = views.MATTERS, views.INCIDENTS
     start = select(matters.c.unit, matters.c.matter, matters.c.incident_id).where(matters.c.matter.in_(sorted(wanted)))
     goes_on = start.cte("goes_on", recursive=True)
