@@ -14,7 +14,7 @@ from schemas import catalogue
 from services import embedded, serve
 from services.embedded import Embedded, FolderLock, InUse
 from services.kernel import check as checks
-from services.kernel import database, identity, operations, process
+from services.kernel import database, identity, operations, process, repairs
 from services.kernel import replay as replays
 from services.kernel.check import Report
 from services.kernel.clock import Clock
@@ -235,7 +235,7 @@ async def quarantine(runtime: Runtime) -> list[dict[str, Any]]:
 async def settle_record(runtime: Runtime, id_: str, reason: str, *, discard: bool) -> None:
     """Redrives or discards one record of the quarantine. Raises `Problem`s."""
     work = process.unit_of_work(runtime)
-    repair = operations.discard if discard else operations.redrive
+    repair = repairs.discard if discard else repairs.redrive
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         await repair(work, session, ctx, id_, reason)

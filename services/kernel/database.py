@@ -410,7 +410,7 @@ async def lock(connection: AsyncConnection, hold: Hold) -> None:
     """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
     Whoever locks in several spaces must do so in the same order of spaces everywhere, and once in each:
-    `idempotency`, `words`, `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
+    `idempotency`, `intake`, `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
     PostgreSQL's lock table. SQLite's writer is alone already.
     """
     if not is_sqlite(connection) and (locked := _locking(hold)):

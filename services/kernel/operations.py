@@ -1,4 +1,4 @@
-"""What an operator sees and repairs: refusals, quarantine, parked streams, events written again."""
+"""What an operator sees: refusals, records set aside, parked streams, events written again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event, digest
-from schemas.fields import Fact, Typed, instant, parse_instant
-from schemas.operation import OperationAccessRefused, OperationDiscarded, OperationRedriven
+from schemas.fields import Fact, instant, parse_instant
+from schemas.operation import OperationAccessRefused
 from services.kernel import database, metrics
 from services.kernel.decider import Actor, Ctx
 from services.kernel.ids import derived
 from services.kernel.log import Record
-from services.kernel.problems import Forbidden, NotFound, Rejected
+from services.kernel.problems import Forbidden
 from services.kernel.store import Conflict, Session, partition_of
 
 if TYPE_CHECKING:
     from services.kernel.runtime import Runtime
-    from services.kernel.work import UnitOfWork
 
 log = structlog.get_logger()
 
@@ -140,38 +138,6 @@ def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         metrics.QUARANTINED.labels(service, row["reason"]).inc()
         log.error("record.quarantined", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
-
-
-async def redrive(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:
-    """Gives a record in quarantine to its service again. `Rejected` where it would fail as before."""
-    row = await _open(session.connection, work, id_)
-    if not await work.redrive(session.connection, session, row):
-        raise Rejected(f"the record {id_} fails as before: {row['error']}")
-    await _settle(session, work, id_, "redriven")
-    await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
-
-
-async def discard(work: "UnitOfWork", session: Session, ctx: Ctx, id_: str, reason: str) -> None:
-    """Sets a record in quarantine aside for good; its stream goes on behind it."""
-    row = await _open(session.connection, work, id_)
-    await work.pass_over(session.connection, session, row)
-    await _settle(session, work, id_, "discarded")
-    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=Typed(text=reason)))
-
-
-async def _open(connection: AsyncConnection, work: "UnitOfWork", id_: str) -> Any:
-    table = work.tables["quarantine"]
-    row = (await connection.execute(select(table).where(table.c.id == id_))).mappings().first()
-    if row is None:
-        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine")
-    if row["state"] != "open":
-        raise Rejected(f"the record {id_} was {row['state']} already")
-    return row
-
-
-async def _settle(session: Session, work: "UnitOfWork", id_: str, state: str) -> None:
-    table = work.tables["quarantine"]
-    await session.connection.execute(update(table).where(table.c.id == id_).values(state=state))
 
 
 async def resend(runtime: "Runtime", streams: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from schemas import catalogue
-from services.kernel import migrations, operations, recovery
+from services.kernel import migrations, operations, recovery, repairs
 from services.kernel.log import LogGone
 from services.kernel.relay import Relay
 from services.kernel.runtime import Runtime
@@ -45,7 +45,7 @@ async def prepare(runtime: Runtime) -> None:
     await runtime.log.create_topics(events, [catalogue.content_topic(service) for service in catalogue.SERVICES])
     taken = await recovery.recover(runtime)
     runtime.recovered = True
-    await unit_of_work(runtime).unpark()
+    await repairs.unpark(unit_of_work(runtime))
     if runtime.service.on_start is not None:
         await runtime.service.on_start(runtime)
     log.info("service.prepared", service=name, recovered=taken)

@@ -20,9 +20,9 @@ from schemas.ingest import ReportErased
 from schemas.operation import OperationRecovered
 from services.kernel import database, operations
 from services.kernel.log import Partition, Record
+from services.kernel.records import content_rows
 from services.kernel.runtime import Runtime
 from services.kernel.store import Conflict, Session, partition_of
-from services.kernel.work import content_rows
 
 ATTEMPTS = 8
 OWNER = "owner"

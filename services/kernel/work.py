@@ -6,13 +6,12 @@ one is waited for, a forged or broken one parks its own stream and nothing else.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +25,7 @@ from services.kernel.decider import Actor, Moved
 from services.kernel.failpoints import failpoint
 from services.kernel.ids import DerivedIds
 from services.kernel.log import Partition, Record
+from services.kernel.records import Decoded, decode, is_content
 from services.kernel.runtime import Runtime
 from services.kernel.service import Reaction
 from services.kernel.store import Conflict, Session
@@ -35,7 +35,6 @@ RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
-MAX_REF = 36
 NOTIFY = "outbox"
 ERASURE = catalogue.type_of(ReportErased)
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
@@ -43,10 +42,6 @@ log = structlog.get_logger()
 
 
 Offsets = Mapping[Partition, int]
-
-
-def _is_content(topic: str) -> bool:
-    return topic.endswith(".content")
 
 
 class LostPartition(Exception):
@@ -65,37 +60,6 @@ def is_defect(error: BaseException) -> bool:
         code = getattr(error.orig, "sqlstate", None)
         return code not in NOT_THERE and "no such" not in str(error.orig)
     return isinstance(error, PURE)
-
-
-def content_row(value: bytes) -> dict[str, Any]:
-    """The row of `contents` in a record of a content topic. Raises `Undecodable`."""
-    try:
-        content = orjson.loads(value)
-        ref, salt, words = content["ref"], bytes.fromhex(content["salt"]), content["words"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Undecodable(f"no content record: {error!r}") from None
-    if not isinstance(ref, str) or not isinstance(words, str) or len(ref) > MAX_REF or "\x00" in ref + words:
-        raise Undecodable("no content record: ref or words are no text that a store can hold")
-    return {"ref": ref, "salt": salt, "words": words}
-
-
-def content_rows(records: Iterable[Record]) -> tuple[dict[str, dict[str, Any]], list[tuple[Record, str]]]:
-    """The rows of content records by reference, the last of each, and the records that are none with the reason.
-
-    Tombstones are neither: what is erased is said by an event.
-    """
-    rows: dict[str, dict[str, Any]] = {}
-    broken = []
-    for record in records:
-        if record.value is None:
-            continue
-        try:
-            row = content_row(record.value)
-        except Undecodable as error:
-            broken.append((record, str(error)))
-        else:
-            rows[row["ref"]] = row
-    return rows, broken
 
 
 class Poison(Exception):
@@ -133,33 +97,9 @@ class Intake:
     duplicates: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What records say by themselves."""
-
-    events: list[tuple[Event, Record]] = field(default_factory=list)
-    words: dict[str, dict[str, Any]] = field(default_factory=dict)
-    broken: list[tuple[Record, str]] = field(default_factory=list)
-    """Records that say nothing, and why."""
-
-
-def _decoded(records: Sequence[Record]) -> Decoded:
-    words, broken = content_rows(record for record in records if _is_content(record.topic))
-    found = Decoded([], words, broken)
-    for record in records:
-        if not _is_content(record.topic):
-            try:
-                found.events.append((Event.parse(record.value), record))
-            except Undecodable as error:
-                found.broken.append((record, str(error)))
-    return found
-
-
-def _hold(words: Collection[str], events: Iterable[Event]) -> Hold | None:
-    """An erasure keeps out words that another worker takes in at this moment: neither would see the other's rows."""
-    if any(event.type == ERASURE for event in events):
-        return Hold("words", ["all"])
-    return Hold("words", ["all"], shared=True) if words else None
+def hold(*, alone: bool) -> Hold:
+    """What every intake holds: all share it, but erasures and repairs, which see no other's rows otherwise."""
+    return Hold("intake", ["all"], shared=not alone)
 
 
 class UnitOfWork:
@@ -234,9 +174,7 @@ class UnitOfWork:
             wait = min(wait * 2, RETRY_LIMIT)
 
     async def _once(self, records: Sequence[Record], poison: Poison | None) -> None:
-        found = (
-            _decoded(records) if poison is None else Decoded([(poison.event, poison.record)] if poison.event else [])
-        )
+        found = decode(records) if poison is None else Decoded([(poison.event, poison.record)] if poison.event else [])
         async with self.runtime.database.transaction() as connection:
             starts, intake, gone = await self._known(connection, records, found)
             todo, nexts = self._unseen(records, starts)
@@ -246,13 +184,14 @@ class UnitOfWork:
             if poison is not None:
                 self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
             else:
-                found = found if len(todo) == len(records) else _decoded(todo)
+                found = found if len(todo) == len(records) else decode(todo)
                 for record, error in found.broken:
                     self._set_aside(intake, record, None, "undecodable", error)
                 words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
                 await database.add_missing(connection, self.tables["contents"], words)
-                await self._take_events(session, intake, found.events)
-            await self._write(session, intake)
+                for event, record in found.events:
+                    await self.judge(session, intake, event, record)
+            await self.conclude(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
             await self._advance(connection, starts, nexts)
             failpoint("work.before_commit")
@@ -260,7 +199,7 @@ class UnitOfWork:
         self._after(session, intake, len(todo))
 
     async def _known(
-        self, connection: AsyncConnection, records: Sequence[Record], found: "Decoded"
+        self, connection: AsyncConnection, records: Sequence[Record], found: Decoded
     ) -> tuple[Offsets, Intake, set[str]]:
         """Where the partitions and the streams stand, and which words are erased."""
         offset = self.tables["consumer_offset"]
@@ -274,14 +213,14 @@ class UnitOfWork:
                 (self.tables["stream_cursor"], [(self.consumer, stream) for stream in streams]),
                 (self.tables["erased"], [(ref,) for ref in refs]),
             ],
-            _hold(found.words, [event for event, _ in found.events]),
+            hold(alone=any(event.type == ERASURE for event, _ in found.events)),
         )
         if len(offsets) < len(places):
             new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
             await database.add_missing(connection, offset, new)
             (offsets,) = await database.rows_of(connection, [(offset, places)])
         starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
-        return starts, await self._standing(connection, cursors), {row["ref"] for row in gone}
+        return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
 
     @staticmethod
     def _unseen(records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
@@ -293,7 +232,7 @@ class UnitOfWork:
             start = starts[partition]
             if record.offset < start:
                 continue
-            if partition not in nexts and record.offset > start and not _is_content(record.topic):
+            if partition not in nexts and record.offset > start and not is_content(record.topic):
                 raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {start}")
             todo.append(record)
             nexts[partition] = record.offset + 1
@@ -324,12 +263,7 @@ class UnitOfWork:
 
     # events
 
-    async def _take_events(self, session: Session, intake: Intake, events: Sequence[tuple[Event, Record]]) -> None:
-        for event, record in events:
-            await self._judge(session, intake, event, record)
-        await self.apply(session, [event for event, _ in intake.accepted], intake)
-
-    async def _standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
+    async def standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
         """An intake that knows these rows of `stream_cursor`, and what waits of the streams that are blocked."""
         intake = Intake(
             cursors={row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in cursors}
@@ -345,7 +279,8 @@ class UnitOfWork:
                 intake.waiting.setdefault(event.stream, {})[event.version] = event
         return intake
 
-    async def _judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
+    async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
+        """Takes the event in, drops it, lets it wait or sets it aside, by where its stream stands."""
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         if event.version <= cursor.version and await self.altered(session, event, cursor):
             if not await self._replaces_discarded(session, event, cursor):
@@ -490,8 +425,12 @@ class UnitOfWork:
 
     # what is written
 
-    async def _write(self, session: Session, intake: Intake) -> None:
-        """Writes what was set aside; where the streams stand is written with the session."""
+    async def conclude(self, session: Session, intake: Intake) -> None:
+        """Applies what was accepted, and writes what was set aside; the rest is written with the session."""
+        await self.apply(session, [event for event, _ in intake.accepted], intake)
+        await self._set_down(session, intake)
+
+    async def _set_down(self, session: Session, intake: Intake) -> None:
         connection = session.connection
         cursors = [
             {
@@ -531,85 +470,3 @@ class UnitOfWork:
         await database.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
         aside = {row["id"]: row for row in intake.aside}
         await database.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
-
-    # repairs
-
-    async def redrive(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> bool:
-        """Gives a record of the quarantine to the service again; the caller flushes. False where it fails as before."""
-        record = _record_of(row)
-        try:
-            event = Event.parse(record.value)
-        except Undecodable:
-            return False
-        if row["consumer"] != self.consumer:
-            return False
-        intake = await self._of_stream(connection, event)
-        cursor = intake.cursors.setdefault(event.stream, Cursor())
-        cursor.blocked = "gap"
-        intake.changed.add(event.stream)
-        await self._judge(session, intake, event, record)
-        if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
-            return False
-        await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await self._write(session, intake)
-        return True
-
-    async def pass_over(self, connection: AsyncConnection, session: Session, row: Mapping[str, Any]) -> None:
-        """Sets a record of the quarantine aside for good and lets its stream go on behind it; the caller flushes.
-
-        Where another event waits under the same version, the record was forged and that one is taken in its place.
-        """
-        if row["stream_id"] is None or row["consumer"] != self.consumer:
-            return
-        event = Event.parse(row["bytes"])
-        intake = await self._of_stream(connection, event)
-        cursor = intake.cursors.setdefault(event.stream, Cursor())
-        rival = intake.waiting.get(event.stream, {}).get(event.version, event)
-        if (
-            row["reason"] in ("poison", "unknown_type")
-            and event.version == cursor.version + 1
-            and rival.digest == event.digest
-        ):
-            cursor.version, cursor.digest = event.version, event.digest
-        cursor.blocked = "gap"
-        intake.changed.add(event.stream)
-        self.drain(intake, event.stream, _record_of(row))
-        await self.apply(session, [accepted for accepted, _ in intake.accepted], intake)
-        await self._write(session, intake)
-
-    async def _of_stream(self, connection: AsyncConnection, event: Event) -> Intake:
-        place = (self.tables["stream_cursor"], [(self.consumer, event.stream)])
-        (cursors,) = await database.rows_of(connection, [place], _hold((), [event]))
-        return await self._standing(connection, cursors)
-
-    async def unpark(self) -> int:
-        """Redrives the events whose type was unknown; called at start, after an upgrade. Returns how many were taken.
-
-        What still fails keeps waiting in quarantine, so that no record can stop the service.
-        """
-        table = self.tables["quarantine"]
-        chosen = select(table).where(
-            table.c.consumer == self.consumer, table.c.reason == "unknown_type", table.c.state == "open"
-        )
-        async with self.runtime.database.read() as connection:
-            found = await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))
-            waiting = [dict(row) for row in found.mappings()]
-        freed = 0
-        for row in waiting:
-            try:
-                async with self.runtime.database.transaction() as connection:
-                    session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
-                    if await self.redrive(connection, session, row):
-                        mine = table.c.id == row["id"]
-                        await connection.execute(update(table).where(mine).values(state="redriven"))
-                        await session.flush()
-                        freed += 1
-            except (Poison, DBAPIError, *PURE) as error:
-                if not isinstance(error, Poison) and not is_defect(error):
-                    raise
-                log.warning("record.fails_again", consumer=self.consumer, id=row["id"], error=repr(error)[:300])
-        return freed
-
-
-def _record_of(row: Mapping[str, Any]) -> Record:
-    return Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])

@@ -1,20 +1,22 @@
 """Each guard of the unit of work, on and off: with it off the same history comes out wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from schemas import catalogue
 from schemas.envelope import Event
-from schemas.ingest import ReportErased
-from services.kernel import work
+from schemas.ingest import ReportErased, ReportReachMeasured
+from services.kernel import repairs, work
+from services.kernel.database import Hold
 from services.kernel.log import Record
 from services.kernel.runtime import Runtime
 from services.kernel.work import Intake, LostPartition, UnitOfWork
-from tests.kernel.test_work import content, report
+from tests.kernel.test_work import NEWER, altered, content, report
 from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, runtime
 
@@ -30,7 +32,7 @@ async def triage(tmp_path: Path) -> AsyncIterator[Runtime]:
 class CursorOff(UnitOfWork):
     """Takes every well-formed event, whatever was taken before."""
 
-    async def _judge(self, session: Any, intake: Intake, event: Event, record: Record) -> None:
+    async def judge(self, session: Any, intake: Intake, event: Event, record: Record) -> None:
         intake.accepted.append((event, record))
 
 
@@ -60,8 +62,8 @@ async def test_the_swap_fences_a_second_consumer(triage: Runtime, kind: type[Uni
     both = asyncio.Barrier(2)
 
     class Paused(kind):  # type: ignore[misc, valid-type]
-        async def _take_events(self, session: Any, intake: Intake, records: Any) -> None:
-            await super()._take_events(session, intake, records)
+        async def conclude(self, session: Any, intake: Intake) -> None:
+            await super().conclude(session, intake)
             async with asyncio.timeout(10):
                 await both.wait()
 
@@ -74,37 +76,62 @@ async def test_the_swap_fences_a_second_consumer(triage: Runtime, kind: type[Uni
     assert await rows(triage, "report_counts") == [("county", reports)]
 
 
-@pytest.mark.parametrize(("held", "left"), [(True, []), (False, [("words",)])])
-async def test_an_erasure_waits_for_words_that_another_worker_takes_in(
-    triage: Runtime, monkeypatch: pytest.MonkeyPatch, held: bool, left: list[Any]
-) -> None:
-    """Neither sees the other's rows: without the hold, words stay that were erased."""
-    if not held:
-        monkeypatch.setattr(work, "_hold", lambda *_: None)
-    (ref, *_) = report(1)[0].words.values()
-    erasure = spec.events("report", [report(1)[0].data, ReportErased(refs=(ref,))])
+@pytest.fixture(params=[True, False], ids=["held", "not_held"])
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether workers, erasures and repairs keep each other out."""
+    if not request.param:
+        for module in (work, repairs):
+            monkeypatch.setattr(module, "hold", lambda **_: Hold("intake", []))
+    return bool(request.param)
+
+
+async def at_once(made: Runtime, records: list[Record], other: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """A worker takes the records in; before it has committed, the other thing is done or waits for a lock."""
     taken, go_on = asyncio.Event(), asyncio.Event()
 
     class Paused(UnitOfWork):
-        async def _take_events(self, session: Any, intake: Intake, events: Any) -> None:
+        async def _advance(self, connection: Any, starts: Any, nexts: Any) -> None:
+            await super()._advance(connection, starts, nexts)
             taken.set()
             await go_on.wait()
 
-    words = asyncio.create_task(Paused(triage).handle([Record("ingest.content", 0, 0, ref.encode(), content(ref))]))
+    first = asyncio.create_task(Paused(made).handle(records))
     await taken.wait()
-    erasing = asyncio.create_task(UnitOfWork(triage).handle(as_records(erasure)))
-    async with asyncio.timeout(20):
-        while not erasing.done() and not await waits_for_a_lock(triage):
-            await asyncio.sleep(0.02)
-        assert erasing.done() is not held
+    second = asyncio.create_task(other())
+    try:
+        async with asyncio.timeout(20):
+            while not second.done() and not await waits_for_a_lock(made):
+                await asyncio.sleep(0.02)
+    finally:
         go_on.set()
-        await asyncio.gather(words, erasing)
-    assert await rows(triage, "contents", "words") == left
+        await asyncio.gather(first, second)
+
+
+async def test_an_erasure_waits_for_words_that_another_worker_takes_in(triage: Runtime, held: bool) -> None:
+    """Neither sees the other's rows: without the hold, words stay that were erased."""
+    (ref, *_) = report(1)[0].words.values()
+    erasure = as_records(spec.events("report", [report(1)[0].data, ReportErased(refs=(ref,))]))
+    words = Record("ingest.content", 0, 0, ref.encode(), content(ref))
+    await at_once(triage, [words], lambda: UnitOfWork(triage).handle(erasure))
+    assert await rows(triage, "contents", "words") == ([] if held else [("words",)])
+
+
+async def test_a_repair_waits_for_what_a_worker_parks(
+    triage: Runtime, monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    """Without the hold, the worker writes down that the stream waits, which the repair has just freed."""
+    first, second, third = report(1, 3)
+    later = altered(second, type=NEWER)
+    await UnitOfWork(triage).handle(as_records([first, later]))
+    monkeypatch.setitem(catalogue._models, NEWER, ReportReachMeasured)
+    behind = as_records([altered(third, previousdigest=later.digest)], start=2)
+    await at_once(triage, behind, lambda: repairs.unpark(UnitOfWork(triage)))
+    assert await rows(triage, "parked", "version") == ([] if held else [(3,)])
+    assert await rows(triage, "report_counts") == [("county", 3 if held else 2)]
 
 
 async def waits_for_a_lock(made: Runtime) -> bool:
-    """Whether some transaction in this database waits for an advisory lock."""
-    mine = "database = (select oid from pg_database where datname = current_database())"
-    waiting = text(f"select count(*) from pg_locks where {mine} and locktype = 'advisory' and not granted")
+    """Whether some transaction in this database waits for another one."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     async with made.database.read() as connection:
-        return bool((await connection.execute(waiting)).scalar_one())
+        return bool((await connection.execute(text(waiting))).scalar_one())

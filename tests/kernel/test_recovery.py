@@ -9,7 +9,7 @@ import pytest
 
 from schemas import catalogue
 from schemas.envelope import Event
-from services.kernel import operations, recovery
+from services.kernel import recovery, repairs
 from services.kernel.commands import Answer, Caller, execute, transact
 from services.kernel.decider import Ctx
 from services.kernel.ids import uuid7
@@ -87,8 +87,8 @@ async def test_an_altered_duplicate_is_set_aside_and_the_owner_starts(
     assert (await ingest.attention())["quarantined"] == 1
     assert [one.bytes for one in await stored(ingest)] == [event.bytes]
     with pytest.raises(Rejected, match="fails as before"):
-        await settle(ingest, operations.redrive)
-    await settle(ingest, operations.discard)
+        await settle(ingest, repairs.redrive)
+    await settle(ingest, repairs.discard)
     await write(ingest, await receive(ingest))
     assert await recovery.recover(ingest) == 0
     assert await aside(ingest) == [("owner", event.stream, 1, "fork", "discarded")]

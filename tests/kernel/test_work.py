@@ -12,7 +12,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
-from services.kernel import operations
+from services.kernel import repairs
 from services.kernel.log import Partition, Record
 from services.kernel.problems import Rejected
 from services.kernel.runtime import Runtime
@@ -101,8 +101,8 @@ async def test_one_partition_that_another_consumer_moved_undoes_the_whole_batch(
     one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
 
     class Overtaken(UnitOfWork):
-        async def _take_events(self, session: Session, intake: Intake, records: Any) -> None:
-            await super()._take_events(session, intake, records)
+        async def conclude(self, session: Session, intake: Intake) -> None:
+            await super().conclude(session, intake)
             starts = {Partition("ingest.report", 1): 0}
             await super()._advance(session.connection, starts, {Partition("ingest.report", 1): 3})
 
@@ -257,12 +257,12 @@ async def test_an_unknown_type_waits_for_a_version_that_knows_it(
     after = await state(triage)
     assert after["quarantine"] == [(later.stream, 2, "unknown_type", "open")]
     assert after["parked"] == [(later.stream, 3)] and after["counts"] == [("county", 5)]
-    assert await work.unpark() == 0
+    assert await repairs.unpark(work) == 0
     with pytest.raises(Rejected, match="does not know"):
-        await _repair(work, operations.redrive)
+        await _repair(work, repairs.redrive)
     assert await state(triage) == after, "what cannot be read yet goes on waiting"
     monkeypatch.setitem(catalogue._models, NEWER, ReportReachMeasured)
-    assert await work.unpark() == 1
+    assert await repairs.unpark(work) == 1
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 7)]
     assert after["quarantine"] == [(later.stream, 2, "unknown_type", "redriven")]
@@ -285,7 +285,7 @@ async def test_what_fails_again_after_an_upgrade_does_not_stop_the_start(
         return small.react(event, known)
 
     triage.service = replace(triage.service, react=react)
-    assert await UnitOfWork(triage).unpark() == 1
+    assert await repairs.unpark(UnitOfWork(triage)) == 1
     assert (await state(triage))["quarantine"] == [
         (newer[0].stream, 2, "unknown_type", "open"),
         (newer[1].stream, 2, "unknown_type", "redriven"),
@@ -295,8 +295,8 @@ async def test_what_fails_again_after_an_upgrade_does_not_stop_the_start(
 class BlindlyPassing(UnitOfWork):
     """Passes over what is discarded as if it were always the owner's."""
 
-    async def _standing(self, connection: Any, cursors: Any) -> Intake:
-        intake = await super()._standing(connection, cursors)
+    async def standing(self, connection: Any, cursors: Any) -> Intake:
+        intake = await super().standing(connection, cursors)
         for waiting in intake.waiting.values():
             waiting.pop(2, None)
         return intake
@@ -316,7 +316,7 @@ async def test_what_belongs_in_the_place_of_a_discarded_forgery_is_taken(
     await work.handle(as_records([events[0], altered(events[1], **forged)]))
     if when == "before":
         await work.handle(as_records(events[1:], start=2))
-    await _repair(work, operations.discard)
+    await _repair(work, repairs.discard)
     if when == "after":
         await work.handle(as_records(events[1:], start=2))
     after = await state(triage)
@@ -338,7 +338,7 @@ async def test_a_parked_record_that_cannot_be_taken_goes_to_quarantine_as_it_is(
     assert after["parked"] == [(events[0].stream, 4)]
     assert await rows(triage, "quarantine", "bytes") == [(forged.bytes,)]
     await work.handle(as_records([events[2]], start=4))
-    await _repair(work, operations.discard)
+    await _repair(work, repairs.discard)
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 4)]
     assert {cursor[4] for cursor in after["cursors"]} == {None}
@@ -349,7 +349,7 @@ async def test_what_was_sent_again_while_its_stream_waited_holds_nothing_up(tria
     broken = altered(events[1], data={"clicks": -5, "measured_at": events[1].recorded_text})
     behind = altered(events[2], previousdigest=broken.digest)
     await work.handle(as_records([events[0], broken, behind, events[0], broken, behind]))
-    await _repair(work, operations.discard)
+    await _repair(work, repairs.discard)
     after = await state(triage)
     assert after["parked"] == [] and {cursor[4] for cursor in after["cursors"]} == {None}
 
@@ -372,7 +372,7 @@ async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, mon
 
     triage.service = replace(triage.service, react=small.react)
     mended = UnitOfWork(triage)
-    await _repair(mended, operations.redrive)
+    await _repair(mended, repairs.redrive)
     after = await state(triage)
     assert after["counts"] == [("county", 12)] and after["parked"] == []
     assert after["quarantine"] == [(bad[0].stream, 1, "poison", "redriven")]
@@ -393,7 +393,7 @@ async def test_a_record_set_aside_for_good_lets_its_stream_go_on(triage: Runtime
     broken = altered(events[1], data={"clicks": -5, "measured_at": events[1].recorded_text})
     after_broken = altered(events[2], previousdigest=broken.digest)
     await work.handle(as_records([events[0], broken, after_broken]))
-    await _repair(work, operations.discard)
+    await _repair(work, repairs.discard)
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 2)]
     assert {cursor[2] for cursor in after["cursors"]} == {3}
