@@ -1,4 +1,4 @@
-"""The Faust application of publish: one agent a topic, each hands its batches to the unit of work. No rules."""
+"""The Faust application of publish: its agent hands batches to the unit of work. No rules."""
 
 from collections.abc import Sequence
 
