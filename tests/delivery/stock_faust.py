@@ -1,4 +1,4 @@
-"""A Faust consumer over one table, to be killed: the kernel's application as it is, or with `STOCK=1` without the two
+"""A Faust consumer over one table, to be killed: the kernel's application as it is, or with `STOCK=1` without the
 methods that it replaces, so that Faust itself says where to go on.
 
     STOCK=1 TABLE_DATABASE=postgresql://… HUIYING_KAFKA=… HUIYING_PREFIX=… python -m tests.delivery.stock_faust
@@ -36,23 +36,27 @@ async def offsets(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
 
 
 async def handle(records: Sequence[Record]) -> None:
-    """One effect a record, and the offset by compare-and-swap; stock Faust has only the effects."""
-    part = records[0].partition
+    """One effect a record, and the offsets by compare-and-swap; stock Faust has only the effects."""
+    parts: dict[int, list[int]] = {}
+    for record in records:
+        parts.setdefault(record.partition, []).append(record.offset)
     async with await psycopg.AsyncConnection.connect(DATABASE) as connection:
-        start = 0
+        starts = dict.fromkeys(parts, 0)
         if not STOCK:
-            await connection.execute("insert into next_offset values (%s, 0) on conflict do nothing", [part])
-            row = await (await connection.execute("select next from next_offset where part = %s", [part])).fetchone()
-            start = row[0] if row else 0
-        todo = [record.offset for record in records if record.offset >= start]
-        if not todo:
-            return
-        for offset in todo:
-            await connection.execute("insert into effect (part, off) values (%s, %s)", [part, offset])
+            for part in sorted(parts):
+                await connection.execute("insert into next_offset values (%s, 0) on conflict do nothing", [part])
+            starts = dict(await (await connection.execute("select part, next from next_offset")).fetchall())
+        todo = {part: [offset for offset in parts[part] if offset >= starts[part]] for part in sorted(parts)}
+        for part, offsets_ in todo.items():
+            for offset in offsets_:
+                await connection.execute("insert into effect (part, off) values (%s, %s)", [part, offset])
         await connection.execute("select pg_advisory_xact_lock_shared(%s)", [GATE])
-        if not STOCK:
+        for part, offsets_ in () if STOCK else todo.items():
             swap = "update next_offset set next = %s where part = %s and next = %s"
-            if todo[0] != start or (await connection.execute(swap, [todo[-1] + 1, part, start])).rowcount != 1:
+            if offsets_ and (
+                offsets_[0] != starts[part]
+                or (await connection.execute(swap, [offsets_[-1] + 1, part, starts[part]])).rowcount != 1
+            ):
                 raise RuntimeError("a skipped offset, or a lost swap: start again from the table")
 
 
@@ -74,7 +78,7 @@ async def main() -> None:
         app.transport = driver.Transport(app.conf.broker_consumer, app)
         take_as_documented(app, settings)
     else:
-        kernel.take(app, settings, TOPIC, handle)
+        kernel.take(app, settings, [TOPIC], handle)
     worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
     worker.override_logging = False
     # Returns when SIGTERM has begun the stop, which Faust then goes through as it always does.

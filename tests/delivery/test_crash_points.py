@@ -170,7 +170,7 @@ def test_c8_a_consumer_that_is_told_to_stop_in_the_middle_of_a_transaction_loses
             until(
                 lambda: seeing.execute(
                     "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
-                    "and query like 'UPDATE consumer_offset%'"
+                    "and query like 'update \"consumer_offset\"%'"
                 ).fetchone()[0],
                 "the consumer waits inside its transaction",
             )

@@ -90,7 +90,7 @@ def test_c10_a_zombie_that_wakes_in_the_middle_of_a_batch_has_no_effect(world: D
             blocked = until(
                 lambda: seeing.execute(
                     "select pid from pg_stat_activity where wait_event_type = 'Lock' "
-                    "and datname = current_database() and query like 'UPDATE consumer_offset%'"
+                    "and datname = current_database() and query like 'update \"consumer_offset\"%'"
                 ).fetchall(),
                 "a worker is inside its transaction",
             )

@@ -1,4 +1,4 @@
-"""What the two replaced methods of Faust's consumer are for: the same program without them loses or doubles records.
+"""What the replaced methods of Faust's consumer are for: the same program without them loses or doubles records.
 
 These runs are what makes C8 and C9 of the crash tests able to fail.
 """
