@@ -246,11 +246,11 @@ class KafkaLog:
         async def fetch() -> None:
             # Goes on while a batch is taken in: from the next fetch aiokafka leaves out what nobody took from the last.
             while True:
-                generation, found = start.generation, await _next(consumer)
+                found = await _next(consumer)
                 if start.failed is not None:
                     raise start.failed
                 if found:
-                    await fetched.put((generation, found))
+                    await fetched.put((start.generation, found))
 
         async def take() -> None:
             while True:
