@@ -27,7 +27,7 @@ from services.kernel.settings import Settings
 
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 PARTS = ("api", "consumer")
-EXIT_RANGE = 5
+EXIT_LOST, EXIT_RANGE = 3, 5
 END_SECONDS = 8.0
 """How long the processes have to end; container engines wait ten seconds."""
 log = structlog.get_logger()
@@ -166,6 +166,9 @@ async def run_consumer(name: str, settings: Settings) -> None:
         os._exit(EXIT_RANGE)
     except (LogGone, OSError) as error:
         log.warning("consumer.ends", service=name, error=str(error)[:300])
+    except Exception as error:  # noqa: BLE001, whatever it was: somebody must be told before the next start
+        log.critical("consumer.stops", service=name, error=repr(error))
+        os._exit(EXIT_LOST)
     finally:
         for task in (watch, consuming, stopping):
             task.cancel()

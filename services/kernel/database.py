@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeEngine
@@ -60,19 +61,19 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that commits at the end and rolls back on an error."""
-        async with self._write.connect() as connection, connection.begin():
+        async with _free(self._write) as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reading alone."""
-        async with self._read.connect() as connection:
+        async with _free(self._read) as connection:
             yield connection
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
         """A connection outside the pool's rhythm with autocommit, for locks and LISTEN (PostgreSQL)."""
-        async with self._write.connect() as connection:
+        async with _free(self._write) as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def now(self) -> datetime:
@@ -87,6 +88,17 @@ class Database:
         await self._write.dispose()
         if self._read is not self._write:
             await self._read.dispose()
+
+
+@asynccontextmanager
+async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool. One that does not become free in time is a database that does not answer."""
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except PoolTimeout as error:
+            raise DBAPIError("connect", None, error) from error
+        yield connection
 
 
 def _postgresql(url: str) -> AsyncEngine:
@@ -409,8 +421,8 @@ def _array(type_: TypeEngine[Any]) -> str:
 async def lock(connection: AsyncConnection, hold: Hold) -> None:
     """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
-    Whoever locks in several spaces must do so in the same order of spaces everywhere, and once in each:
-    `idempotency`, `intake`, `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
+    Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `intake`,
+    `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
     PostgreSQL's lock table. SQLite's writer is alone already.
     """
     if not is_sqlite(connection) and (locked := _locking(hold)):

@@ -18,7 +18,7 @@ from services.kernel.decider import Ctx
 from services.kernel.log import Record
 from services.kernel.operations import record
 from services.kernel.problems import NotFound, Rejected
-from services.kernel.store import Session
+from services.kernel.store import Conflict, Session
 from services.kernel.work import PURE, Cursor, Intake, Poison, UnitOfWork, hold, is_defect
 
 log = structlog.get_logger()
@@ -52,22 +52,27 @@ async def unpark(work: UnitOfWork) -> int:
     )
     async with work.runtime.database.read() as connection:
         waiting = (await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))).scalars().all()
-    freed = 0
-    for id_ in waiting:
+    return sum([await _redriven(work, id_) for id_ in waiting])
+
+
+async def _redriven(work: UnitOfWork, id_: str) -> bool:
+    """Whether the record could be taken in, in a transaction of its own."""
+    while True:
         try:
             async with work.runtime.database.transaction() as connection:
                 session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
-                if await _redrive(work, session, await _open(work, session, id_)):
-                    await _settle(work, session, id_, "redriven")
-                    await session.flush()
-                    freed += 1
-        except Rejected as error:
-            log.info("record.settled_meanwhile", consumer=work.consumer, id=id_, error=str(error))
-        except (Poison, DBAPIError, *PURE) as error:
-            if not isinstance(error, Poison) and not is_defect(error):
+                if not await _redrive(work, session, await _open(work, session, id_)):
+                    return False
+                await _settle(work, session, id_, "redriven")
+                await session.flush()
+                return True
+        except Conflict:
+            continue
+        except (Rejected, Poison, DBAPIError, *PURE) as error:
+            if not isinstance(error, Rejected | Poison) and not is_defect(error):
                 raise
             log.warning("record.fails_again", consumer=work.consumer, id=id_, error=repr(error)[:300])
-    return freed
+            return False
 
 
 async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, Any]:

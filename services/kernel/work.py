@@ -36,8 +36,8 @@ PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
 NOTIFY = "outbox"
-ERASURE = catalogue.type_of(ReportErased)
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
+ERASURE = catalogue.type_of(ReportErased)
 log = structlog.get_logger()
 
 
@@ -50,6 +50,10 @@ class LostPartition(Exception):
 
 class SkippedOffset(Exception):
     """The transport handed a record beyond the database's offset: it must start again from there."""
+
+
+class NotAlone(Exception):
+    """An erasure that waited would be taken in beside other workers: try again without them."""
 
 
 def is_defect(error: BaseException) -> bool:
@@ -110,6 +114,8 @@ class UnitOfWork:
         self.consumer = runtime.service.name
         self.tables = runtime.tables
         self.notify = not runtime.database.is_sqlite
+        self._reached: dict[Partition, int] = {}
+        """Where this process took its partitions to; a rewind is seen by it."""
         self.replaying = False
         """True while views are rebuilt: events are projected, nothing is decided."""
 
@@ -157,11 +163,14 @@ class UnitOfWork:
             return Poison(record, None, "undecodable", str(undecodable))
 
     async def _until_durable(self, records: Sequence[Record], poison: Poison | None = None) -> None:
-        wait = 0.01
+        wait, alone = 0.01, False
         while True:
             try:
-                await self._once(records, poison)
+                await self._once(records, poison, alone=alone)
                 return
+            except NotAlone:
+                alone = True
+                continue
             except Conflict as error:
                 if wait >= 1:
                     log.warning("work.conflicts", consumer=self.consumer, error=repr(error.__cause__)[:300])
@@ -173,17 +182,28 @@ class UnitOfWork:
                 await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_LIMIT)
 
-    async def _once(self, records: Sequence[Record], poison: Poison | None) -> None:
-        found = decode(records) if poison is None else Decoded([(poison.event, poison.record)] if poison.event else [])
+    async def _once(self, records: Sequence[Record], poison: Poison | None, *, alone: bool) -> None:
+        # A parked event can be what fails, when the record that it waited for has come.
+        waited = poison is not None and poison.event is not None and poison.record.value != records[0].value
+        if poison is None or waited:
+            found = decode(records)
+        else:
+            found = Decoded([(poison.event, poison.record)] if poison.event else [])
+        alone = alone or any(event.type == ERASURE for event, _ in found.events)
         async with self.runtime.database.transaction() as connection:
-            starts, intake, gone = await self._known(connection, records, found)
+            starts, intake, gone = await self._known(connection, records, found, alone=alone)
+            if not alone and any(
+                event.type == ERASURE for parked in intake.waiting.values() for event in parked.values()
+            ):
+                raise NotAlone
             todo, nexts = self._unseen(records, starts)
             if not todo:
                 return
             session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
-            if poison is not None:
-                self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
-            else:
+            if poison is None or waited:
+                if poison is not None and poison.event is not None:
+                    intake.waiting.get(poison.event.stream, {}).pop(poison.event.version, None)
+                    intake.moved.append(poison.event)
                 found = found if len(todo) == len(records) else decode(todo)
                 for record, error in found.broken:
                     self._set_aside(intake, record, None, "undecodable", error)
@@ -191,15 +211,18 @@ class UnitOfWork:
                 await database.add_missing(connection, self.tables["contents"], words)
                 for event, record in found.events:
                     await self.judge(session, intake, event, record)
+            if poison is not None:
+                self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
             await self.conclude(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
             await self._advance(connection, starts, nexts)
             failpoint("work.before_commit")
         failpoint("work.committed")
+        self._reached.update(nexts)
         self._after(session, intake, len(todo))
 
     async def _known(
-        self, connection: AsyncConnection, records: Sequence[Record], found: Decoded
+        self, connection: AsyncConnection, records: Sequence[Record], found: Decoded, *, alone: bool
     ) -> tuple[Offsets, Intake, set[str]]:
         """Where the partitions and the streams stand, and which words are erased."""
         offset = self.tables["consumer_offset"]
@@ -213,7 +236,7 @@ class UnitOfWork:
                 (self.tables["stream_cursor"], [(self.consumer, stream) for stream in streams]),
                 (self.tables["erased"], [(ref,) for ref in refs]),
             ],
-            hold(alone=any(event.type == ERASURE for event, _ in found.events)),
+            hold(alone=alone),
         )
         if len(offsets) < len(places):
             new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
@@ -222,18 +245,20 @@ class UnitOfWork:
         starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
         return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
 
-    @staticmethod
-    def _unseen(records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
+    def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
         """The records that were not taken in yet, and where their partitions go on behind them."""
         todo: list[Record] = []
         nexts: dict[Partition, int] = {}
+        for partition, start in starts.items():
+            if start < self._reached.get(partition, 0):
+                raise SkippedOffset(f"{partition.topic}/{partition.number} was set back to {start}")
         for record in records:
             partition = Partition(record.topic, record.partition)
-            start = starts[partition]
-            if record.offset < start:
+            expected = nexts.get(partition, starts[partition])
+            if record.offset < expected:
                 continue
-            if partition not in nexts and record.offset > start and not is_content(record.topic):
-                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {start}")
+            if record.offset > expected and not is_content(record.topic):
+                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {expected}")
             todo.append(record)
             nexts[partition] = record.offset + 1
         return todo, nexts

@@ -1,8 +1,10 @@
 """The brokers freeze, or are gone for a minute: reports are taken while the outbox has room, and all of it drains."""
 
+import asyncio
 import json
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,9 @@ import httpx
 import pytest
 
 from deploy.native import Kafka
+from services.kernel.log import LogGone, Partition
+from services.kernel.log.kafka import KafkaLog
+from services.kernel.settings import Settings
 from tests.delivery import sites
 from tests.delivery.sites import SupervisedWorld
 from tests.kit import substrate
@@ -135,3 +140,25 @@ def test_a_service_that_starts_without_brokers_answers_reads_and_takes_commands_
     )
     world.incident(taken)
     world.check()
+
+
+async def test_a_producer_that_was_given_up_sends_nothing_later(broker: Kafka) -> None:
+    """Left to itself it tries for ever: words that were erased meanwhile would follow their tombstone."""
+    place = Partition("ingest.content", 0)
+    log = KafkaLog(Settings(kafka=broker.address, prefix=f"t{uuid.uuid4().hex[:8]}", partitions=1, send_seconds=2))
+    await log.create_topics([], [place.topic])
+    await log.append({place: [(b"ref", b"words")]})
+    broker.kill()
+    with pytest.raises(LogGone):
+        await log.append({place: [(b"ref", b"other words")]})
+    assert not [task for task in asyncio.all_tasks() if "Sender" in repr(task.get_coro())]
+    broker.start()
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await log.append({place: [(b"ref", None)]})
+                break
+            except LogGone:
+                continue
+    assert (await log.ends([place.topic]))[place] == 2
+    await log.stop()

@@ -69,7 +69,7 @@ async def test_the_swap_fences_a_second_consumer(triage: Runtime, kind: type[Uni
 
     async def once() -> None:
         work = Paused(triage)
-        await work._once(as_records(events[1:], start=1), None)
+        await work._once(as_records(events[1:], start=1), None, alone=False)
 
     results = await asyncio.gather(once(), once(), return_exceptions=True)
     assert sum(isinstance(result, LostPartition) for result in results) == (1 if kind is UnitOfWork else 0)
@@ -113,6 +113,18 @@ async def test_an_erasure_waits_for_words_that_another_worker_takes_in(triage: R
     erasure = as_records(spec.events("report", [report(1)[0].data, ReportErased(refs=(ref,))]))
     words = Record("ingest.content", 0, 0, ref.encode(), content(ref))
     await at_once(triage, [words], lambda: UnitOfWork(triage).handle(erasure))
+    assert await rows(triage, "contents", "words") == ([] if held else [("words",)])
+
+
+async def test_an_erasure_that_waited_for_its_turn_waits_for_words_too(triage: Runtime, held: bool) -> None:
+    """It comes out of the parked ones, with a record that is no erasure itself."""
+    first, second, *_ = report(1)
+    (ref, *_) = first.words.values()
+    events = as_records(spec.events("report", [first.data, second.data, ReportErased(refs=(ref,))]))
+    words = Record("ingest.content", 0, 0, ref.encode(), content(ref))
+    await UnitOfWork(triage).handle([events[0], events[2]._replace(offset=1)])
+    last = [events[1]._replace(offset=2)]
+    await at_once(triage, [words], lambda: UnitOfWork(triage).handle(last))
     assert await rows(triage, "contents", "words") == ([] if held else [("words",)])
 
 

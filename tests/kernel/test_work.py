@@ -81,6 +81,29 @@ async def test_a_skipped_offset_ends_the_consumer(triage: Runtime) -> None:
     assert await rows(triage, "report_counts") == []
 
 
+async def test_a_hole_within_a_batch_ends_the_consumer(triage: Runtime) -> None:
+    first, _, third, *_ = as_records(report(1))
+    with pytest.raises(SkippedOffset, match="got 2, expected 1"):
+        await UnitOfWork(triage).handle([first, third])
+    assert await rows(triage, "report_counts") == []
+
+
+@pytest.mark.parametrize("topic", ["ingest.report", "ingest.content"])
+async def test_a_rewind_ends_a_running_consumer(triage: Runtime, topic: str) -> None:
+    """Words may have holes in their topic: only the offset tells that they are to be read again."""
+    ref = "01890a5d-ac96-774b-bcce-000000000001"
+    words = [Record("ingest.content", 0, n, ref.encode(), content(ref)) for n in range(2)]
+    records = words if topic == "ingest.content" else as_records(report(1))
+    work = UnitOfWork(triage)
+    await work.handle(records[:1])
+    async with triage.database.transaction() as connection:
+        await connection.execute(triage.tables["consumer_offset"].update().values(next=0))
+    with pytest.raises(SkippedOffset, match="set back to 0"):
+        await work.handle(records[1:])
+    await UnitOfWork(triage).handle(records)
+    assert await rows(triage, "consumer_offset", "next") == [(len(records),)]
+
+
 async def test_records_of_several_partitions_are_one_transaction(triage: Runtime) -> None:
     work = UnitOfWork(triage)
     one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
@@ -354,6 +377,27 @@ async def test_what_was_sent_again_while_its_stream_waited_holds_nothing_up(tria
     assert after["parked"] == [] and {cursor[4] for cursor in after["cursors"]} == {None}
 
 
+async def test_a_parked_event_that_fails_in_its_turn_lets_the_one_before_it_be_taken(triage: Runtime) -> None:
+    events = report(1)
+
+    def react(event: Event, known: Any) -> Any:
+        if event.version == 3:
+            raise ZeroDivisionError("a planted defect")
+        return small.react(event, known)
+
+    triage.service = replace(triage.service, react=react)
+    work = UnitOfWork(triage)
+    await work.handle(as_records([events[0], events[2], events[3], events[1]]))
+    after = await state(triage)
+    assert after["counts"] == [("county", 2)]
+    assert after["quarantine"] == [(events[0].stream, 3, "poison", "open")]
+    assert after["parked"] == [(events[0].stream, 4)]
+    triage.service = replace(triage.service, react=small.react)
+    await _repair(UnitOfWork(triage), repairs.redrive)
+    after = await state(triage)
+    assert after["counts"] == [("county", 4)] and after["parked"] == []
+
+
 async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = report(2)
 
@@ -407,7 +451,7 @@ async def test_a_restored_consumer_decides_nothing_twice(triage: Runtime) -> Non
     async with triage.database.transaction() as connection:
         for name in ("stream_cursor", "consumer_offset", "report_counts"):
             await connection.execute(triage.tables[name].delete())
-    await work.handle(as_records(events))
+    await UnitOfWork(triage).handle(as_records(events))
     assert [event.bytes for event in await stored(triage)] == before
 
 

@@ -117,7 +117,12 @@ def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Hand
 
     async def agent(stream: Any) -> None:
         waiting: list[list[Record]] = []
+        generation = 0
         async for event in stream.events():
+            if event.message.generation_id != generation:
+                # The partitions were dealt out anew: what waits may be another member's by now.
+                waiting.clear()
+                generation = event.message.generation_id
             # What comes while a batch is taken in is the next one: nothing waits for others to come.
             topic = names[event.message.topic]
             waiting.append([record_of(topic, item) for item in event.message.records])

@@ -32,7 +32,7 @@ FETCHES = 4
 FETCH_WAIT = 200
 """Milliseconds that a broker may hold a fetch."""
 AT_ONCE = 8000
-"""Records that are handed on side by side, each partition's in order."""
+"""Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
 log = structlog.get_logger()
 
@@ -154,6 +154,7 @@ class KafkaLog:
                     await producer.stop()
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("producer.dropped", error=repr(error))
+                await _abandon(producer)
 
     # reading
 
@@ -284,6 +285,22 @@ async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[
         return {}
     except OffsetOutOfRangeError as error:
         raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Ends a producer that `stop` could not end: it would send its batches whenever the brokers come back.
+
+    Words that were erased meanwhile would then stand behind their tombstone.
+    """
+    task = producer._sender.sender_task  # noqa: SLF001, aiokafka flushes first and has no other way
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task], timeout=2)
+    try:
+        async with asyncio.timeout(2):
+            await producer.client.close()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("producer.dropped", error=repr(error))
 
 
 class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
