@@ -97,9 +97,12 @@ def survive(world: World, parts: tuple[str, ...], kills: int, seed: int, clients
     wanted = set(answered)
 
     def all_there() -> bool:
-        return wanted <= {event["data"]["report"] for event in world.events(type="huiying.incident.opened.v1")}
+        # Two topics: audit may have the incident of a report before the report.
+        received = {event["subject"] for event in world.events(type="huiying.report.received.v1")}
+        opened = {event["data"]["report"] for event in world.events(type="huiying.incident.opened.v1")}
+        return wanted <= received & opened
 
-    until(all_there, f"all {len(wanted)} reports have an incident in audit (seed {seed})\n{world.logs()}", 120)
+    until(all_there, f"all {len(wanted)} reports and their incidents are in audit (seed {seed})\n{world.logs()}", 120)
     got = Counter(event["subject"] for event in world.events(type="huiying.report.received.v1"))
     opened = Counter(event["data"]["report"] for event in world.events(type="huiying.incident.opened.v1"))
     lost = [report_id for report_id in wanted if got[report_id] == 0]
