@@ -5,7 +5,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 # Not on containers: tests that stop, freeze and fill servers of their own, or copy them with this machine's programs.
 DELIVERY := tests/containers $(filter-out %_brokers.py %_databases.py %_restore.py,$(wildcard tests/delivery/test_*.py)) \
-  $(patsubst %,tests/kernel/test_%.py,log work relay guards)
+  $(patsubst %,tests/kernel/test_%.py,log work repairs relay guards)
 
 .PHONY: install demo up test stack test-containers chaos bench lint requirements generate
 

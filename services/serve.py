@@ -20,14 +20,13 @@ import uvloop
 from services.kernel import http, identity, logging, process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
-from services.kernel.log import EventLog, LogGone, OffsetOutOfRange
+from services.kernel.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
 from services.kernel.runtime import Runtime
 from services.kernel.service import Service
 from services.kernel.settings import Settings
 
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 PARTS = ("api", "consumer")
-EXIT_LOST, EXIT_RANGE = 3, 5
 END_SECONDS = 8.0
 """How long the processes have to end; container engines wait ten seconds."""
 log = structlog.get_logger()

@@ -16,7 +16,8 @@ from services.kernel.database import Hold
 from services.kernel.log import Record
 from services.kernel.runtime import Runtime
 from services.kernel.work import Intake, LostPartition, UnitOfWork
-from tests.kernel.test_work import NEWER, altered, content, report
+from tests.kernel.test_repairs import NEWER
+from tests.kernel.test_work import altered, content, report
 from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, runtime
 

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from services.kernel.tasks import side_by_side
 
+EXIT_LOST, EXIT_RANGE = 3, 5
+"""Codes with which a consumer's process ends: to start again from the database; an offset that no topic holds."""
 TOGETHER = 500
 """Records up to which those of several partitions are handed on as one batch."""
 PACE = 0.02

@@ -18,11 +18,20 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from services.kernel.log import Handle, OffsetOutOfRange, Offsets, Partition, Record, check_range, hand_on
+from services.kernel.log import (
+    EXIT_LOST,
+    EXIT_RANGE,
+    Handle,
+    OffsetOutOfRange,
+    Offsets,
+    Partition,
+    Record,
+    check_range,
+    hand_on,
+)
 from services.kernel.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
 from services.kernel.settings import Settings
 
-EXIT_LOST, EXIT_FAILED, EXIT_RANGE = 3, 4, 5
 log = structlog.get_logger()
 Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
