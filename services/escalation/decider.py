@@ -154,11 +154,11 @@ def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
 
 
 def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
-    """Whether it is a further discovery that adds no earlier knowledge."""
+    """Whether it is a further discovery that adds no earlier knowledge, and counts after the one that is known."""
     return reached.milestone == "discovered" and any(
         known.milestone == "discovered"
         and known.happened_at <= reached.happened_at
-        and known.recorded_at <= reached.recorded_at
+        and clocks.in_order((known, reached))[0] is known
         for known in state.milestones
     )
 

@@ -233,6 +233,22 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
 END = at(0, day=10)
 
 
+def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first() -> None:
+    opening = opened(at(0))
+    general, major, further = (
+        RecordMilestones((milestone(name, at(0), event=letter * 8 + opening.milestones[0].event[8:], **level),))
+        for letter, name, level in (
+            ("d", "graded", {"level": "general", "rank": 1}),
+            ("e", "regraded", {"level": "major", "rank": 2}),
+            ("f", "discovered", {}),
+        )
+    )
+    assert opening.milestones[0].event[0] < "d"
+    straight = Matter().hear(opening, general, major, further).detect(END)
+    turned = Matter().hear(further, general, major, opening).detect(END)
+    assert turned.standing() == straight.standing()
+
+
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
