@@ -6,8 +6,8 @@ Envelopes are read once with orjson and never judged by their data: a type that 
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, TypeGuard
 
 import structlog
 from sqlalchemy import delete, func, select, update
@@ -21,6 +21,7 @@ from schemas.ingest import ReportErased
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.views import HEAD, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
 from services.kernel import database
+from services.kernel.database import Query, Write
 from services.kernel.log import LogGone, Partition, Record
 from services.kernel.recovery import Diverged
 from services.kernel.runtime import Runtime
@@ -34,6 +35,7 @@ AIM_SECONDS = 0.25
 SEQUENCED = catalogue.type_of(LogSequenced)
 LINKING = frozenset(catalogue.type_of(model) for model in (IncidentOpened, IncidentReportAttached, IncidentAbsorbed))
 OFFICES = frozenset({"unit", "policy"})
+LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
 log = structlog.get_logger()
 
 
@@ -46,6 +48,10 @@ class Head:
     logged: int
     complete_until: str | None
 
+    def write(self) -> Write:
+        """What puts it down."""
+        return Write(HEAD, [{"id": 1, **asdict(self)}], replaces=True)
+
 
 class AuditWork(UnitOfWork):
     """Takes in every event of every service."""
@@ -56,6 +62,10 @@ class AuditWork(UnitOfWork):
         self._aim: tuple[str, Mapping[Partition, int]] | None = None
         self._aimed = 0.0
         self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS
+        offset = self.tables["consumer_offset"]
+        self._offsets = select(offset.c.topic, offset.c.partition, offset.c.next).where(
+            offset.c.consumer == self.consumer
+        )
 
     async def handle(self, records: Sequence[Record]) -> None:
         """See `UnitOfWork.handle`."""
@@ -91,16 +101,21 @@ class AuditWork(UnitOfWork):
         fresh = [event.digest for event in events if event.digest not in known]
         positions = dict(zip(fresh, range(head.next, head.next + len(fresh)), strict=True))
         placed = [(known.get(event.digest, positions.get(event.digest, 0)), event) for event in events]
-        await database.insert(connection, TIMELINE, [_row(position, event) for position, event in placed])
-        await _link(connection, placed, regaining=regaining)
+        session.also.append(Write(TIMELINE, [_row(position, event) for position, event in placed]))
+        links = _links(placed)
+        if regaining:
+            await _link_anew(connection, links)
+        else:
+            session.also.append(Write(LINKS, links, skips=True))
         next_ = head.next + len(fresh)
         size = await _gapless(connection, known, next_) if regaining else next_
         complete = head.complete_until
-        if not regaining:
-            complete = await _keep_complete(connection, size, complete, await self._complete(connection, intake))
+        if not regaining and _is_later(until := await self._complete(connection, intake), complete):
+            complete = until
+            session.also.append(_size(size, until))
         if fresh and not self.replaying:
             session.append(LOG, _said(head.next, fresh, complete), await self.runtime.context(connection))
-        await _move(connection, Head(size, next_, own.version, complete))
+        session.also.append(Head(size, next_, own.version, complete).write())
 
     async def _observe(self, session: Session, event: Event) -> None:
         if event.kind not in OFFICES and event.type != ERASURE:
@@ -131,11 +146,8 @@ class AuditWork(UnitOfWork):
         if self._aim is None:
             return None
         until, ends = self._aim
-        offset = self.tables["consumer_offset"]
-        found = await connection.execute(
-            select(offset.c.topic, offset.c.partition, offset.c.next).where(offset.c.consumer == self.consumer)
-        )
-        taken = {Partition(row.topic, row.partition): row.next for row in found}
+        (found,) = await database.fetch(connection, [Query(self._offsets, {})])
+        taken = {Partition(topic, number): next_ for topic, number, next_ in found}
         for _, record in intake.accepted:
             partition = Partition(record.topic, record.partition)
             taken[partition] = max(taken.get(partition, 0), record.offset + 1)
@@ -159,12 +171,11 @@ async def regain(runtime: Runtime) -> None:
 
 async def lock_head(connection: AsyncConnection) -> Head:
     """The head, held until the transaction ends."""
-    chosen = select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update()
-    row = (await connection.execute(chosen)).first()
-    if row is None:
+    (found,) = await database.fetch(connection, [LOCKED])
+    if not found:
         await database.add_missing(connection, HEAD, [{"id": 1, "size": 0, "next": 0, "logged": 0}])
-        row = (await connection.execute(chosen)).one()
-    return Head(*row)
+        (found,) = await database.fetch(connection, [LOCKED])
+    return Head(*found[0])
 
 
 async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
@@ -186,9 +197,11 @@ async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
         rows = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]
         await database.insert(connection, PLANNED, rows)
         next_ += len(rows)
-        complete = await _keep_complete(connection, next_, complete, said.get("complete_until"))
+        if _is_later(until := said.get("complete_until"), complete):
+            complete = until
+            await database.write(connection, [_size(next_, until)])
     moved = Head(head.size, next_, version, complete)
-    await _move(connection, moved)
+    await database.write(connection, [moved.write()])
     return moved
 
 
@@ -206,17 +219,13 @@ async def _gapless(connection: AsyncConnection, taken: Iterable[str], next_: int
     return next_ if missing is None else missing
 
 
-async def _keep_complete(connection: AsyncConnection, size: int, before: str | None, now: str | None) -> str | None:
-    """Writes down up to when the log of this size is complete, where that is later than before; returns the later."""
-    if now is None or (before is not None and now <= before):
-        return before
-    await database.insert(connection, SIZES, [{"size": size, "complete_until": now}])
-    return now
+def _is_later(now: str | None, before: str | None) -> TypeGuard[str]:
+    return now is not None and (before is None or now > before)
 
 
-async def _move(connection: AsyncConnection, to: Head) -> None:
-    values = {"size": to.size, "next": to.next, "logged": to.logged, "complete_until": to.complete_until}
-    await connection.execute(update(HEAD).values(values))
+def _size(size: int, complete_until: str) -> Write:
+    """Puts down up to when the log of this size is complete."""
+    return Write(SIZES, [{"size": size, "complete_until": complete_until}])
 
 
 def _said(first: int, digests: Sequence[str], complete: str | None) -> list[Fact]:
@@ -261,18 +270,19 @@ def linked(event: Event) -> Iterable[tuple[str, str]]:
                 yield event.stream, stream
 
 
-async def _link(connection: AsyncConnection, placed: Sequence[tuple[int, Event]], *, regaining: bool) -> None:
+def _links(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
     first: dict[tuple[str, str], int] = {}
     for position, event in placed:
         for pair in linked(event):
             first[pair] = min(position, first.get(pair, position))
-    rows = [{"incident_id": i, "stream_id": s, "position": first[i, s]} for i, s in sorted(first)]
-    added = await database.add_missing(connection, LINKS, rows)
-    if not regaining:
-        return
-    # Positions that are given anew do not come in order: a link counts from the lowest.
-    for row in rows:
-        if (row["incident_id"], row["stream_id"]) not in added:
-            this = (LINKS.c.incident_id == row["incident_id"], LINKS.c.stream_id == row["stream_id"])
-            lower = LINKS.c.position > row["position"]
-            await connection.execute(update(LINKS).where(*this, lower).values(position=row["position"]))
+    return [{"incident_id": i, "stream_id": s, "position": first[i, s]} for i, s in sorted(first)]
+
+
+async def _link_anew(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> None:
+    """Positions that are given anew do not come in order: a link counts from the lowest."""
+    added = await database.add_missing(connection, LINKS, links)
+    for link in links:
+        if (link["incident_id"], link["stream_id"]) not in added:
+            this = (LINKS.c.incident_id == link["incident_id"], LINKS.c.stream_id == link["stream_id"])
+            lower = LINKS.c.position > link["position"]
+            await connection.execute(update(LINKS).where(*this, lower).values(position=link["position"]))

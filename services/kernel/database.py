@@ -8,21 +8,20 @@ from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from select import POLLIN, poll
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
+    Dialect,
     Float,
     Integer,
     LargeBinary,
+    Select,
     Table,
-    all_,
     bindparam,
-    cast,
     delete,
     event,
     select,
@@ -34,10 +33,15 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from services.kernel.problems import Unavailable
+
+if TYPE_CHECKING:
+    from psycopg import AsyncCursor
 
 COPY_FROM = 64
 """Rows from which COPY beats INSERT on PostgreSQL."""
@@ -56,7 +60,8 @@ class Database:
             self._read = _sqlite(url, readonly=True)
         else:
             self._write = _postgresql(url)
-            self._read = self._write
+            # Each statement sees what is committed by then, in a transaction or not: so there is none to begin or end.
+            self._read = self._write.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -86,7 +91,7 @@ class Database:
 
     async def close(self) -> None:
         await self._write.dispose()
-        if self._read is not self._write:
+        if self.is_sqlite:
             await self._read.dispose()
 
 
@@ -158,13 +163,15 @@ class Write(NamedTuple):
     rows: Sequence[Mapping[str, Any]]
     replaces: bool = False
     """Whether a row takes the place of the one with the same primary key; then each key stands at most once."""
+    skips: bool = False
+    """Whether a row is left out where its primary key is there already."""
 
 
 _NOTIFY = "select pg_notify(%s, '')"
 
 
 async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
-    """Adds or replaces rows, in order; raises `IntegrityError` where a key exists, see `violated`.
+    """Adds, replaces or skips rows, in order; else raises `IntegrityError` where a key exists, see `violated`.
 
     `notify` is a channel of PostgreSQL, on which listeners are woken when the transaction has committed.
     On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
@@ -174,23 +181,18 @@ async def write(connection: AsyncConnection, writes: Iterable[Write], notify: st
         return
     if is_sqlite(connection):
         for one in writes:
-            await connection.execute(_upsert(one.table, one.rows[0]) if one.replaces else one.table.insert(), one.rows)
+            await connection.execute(_adding(one), one.rows)
         return
-    async with _driver(connection) as driver:
-        if all(len(one.rows) < COPY_FROM for one in writes):
-            async with driver.pipeline():
-                for one in writes:
-                    await driver.execute(*_few(one))
-                if notify:
-                    await driver.execute(_NOTIFY, [notify])
-            return
-        if notify:
-            await driver.execute(_NOTIFY, [notify])
-        for one in writes:
-            if one.replaces or len(one.rows) < COPY_FROM:
-                await driver.execute(*_few(one))
-            else:
-                await _copy(driver, one)
+    telling: list[Statement] = [(_NOTIFY, [notify])] if notify else []
+    if all(len(one.rows) < COPY_FROM for one in writes):
+        await _execute(connection, [*map(_few, writes), *telling])
+        return
+    await _execute(connection, telling)
+    for one in writes:
+        if one.replaces or one.skips or len(one.rows) < COPY_FROM:
+            await _execute(connection, [_few(one)])
+        else:
+            await _copy(connection, one)
 
 
 async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -215,26 +217,47 @@ async def _driver(connection: AsyncConnection) -> AsyncIterator[Any]:
     """Psycopg's own connection, within the same transaction; its errors come out as SQLAlchemy's."""
     import psycopg
 
-    raw = await connection.get_raw_connection()
+    sync = connection.sync_connection
+    assert sync is not None, "the connection is open"
     try:
-        yield raw.driver_connection
+        # Not `get_raw_connection`: it starts a greenlet, which costs as much as a statement.
+        yield sync.connection.driver_connection
     except psycopg.Error as error:
         # psycopg's exceptions have the names of the DB-API, which is what SQLAlchemy goes by.
         base: Any = psycopg.Error
         raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
 
 
-async def _copy(driver: Any, one: Write) -> None:
+Statement = tuple[str, Any]
+"""Text as psycopg takes it, and the parameters."""
+
+
+async def _execute(
+    connection: AsyncConnection, statements: Sequence[Statement], *, binary: bool = False
+) -> "list[AsyncCursor]":
+    """Runs statements in one exchange with the server, where the transaction's BEGIN goes along if it is still due."""
+    async with _driver(connection) as driver:
+        if not statements:
+            return []
+        if len(statements) == 1 and (driver.autocommit or driver.info.transaction_status):
+            return [await driver.execute(*statements[0], binary=binary)]
+        async with driver.pipeline():
+            return [await driver.execute(*statement, binary=binary) for statement in statements]
+
+
+async def _copy(connection: AsyncConnection, one: Write) -> None:
     names = tuple(one.rows[0])
     of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
-    async with driver.cursor() as cursor, cursor.copy(f'copy "{one.table.name}" ({_list(names)}) from stdin') as copy:
+    statement = f'copy "{one.table.name}" ({_list(names)}) from stdin'
+    async with _driver(connection) as driver, driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in one.rows:
             await copy.write_row(of_row(row))
 
 
-def _few(one: Write) -> tuple[str, list[str]]:
+def _few(one: Write) -> Statement:
     """One statement for any number of rows."""
-    return _insert(one.table, tuple(one.rows[0]), one.replaces), [_json(one.rows)]
+    statement = _insert(one.table, tuple(one.rows[0]), one.replaces)
+    return f"{statement} on conflict do nothing" if one.skips else statement, [_json(one.rows)]
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -262,10 +285,13 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _upsert(table: Table, row: Mapping[str, Any]) -> Any:
-    keys = [column.name for column in table.primary_key.columns]
-    statement = sqlite.insert(table)
-    changed = {name: statement.excluded[name] for name in row if name not in keys}
+def _adding(one: Write) -> Any:
+    """SQLite's statement for rows like these."""
+    if not one.replaces:
+        return sqlite.insert(one.table).on_conflict_do_nothing() if one.skips else one.table.insert()
+    keys = [column.name for column in one.table.primary_key.columns]
+    statement = sqlite.insert(one.table)
+    changed = {name: statement.excluded[name] for name in one.rows[0] if name not in keys}
     if changed:
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
     return statement.on_conflict_do_nothing(index_elements=keys)
@@ -279,30 +305,95 @@ class Hold(NamedTuple):
     shared: bool = False
 
 
+class Query(NamedTuple):
+    """A `select` that is built once, and what its bound parameters hold this time: lists where `is_one_of` is said."""
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
+
+
+class _IsOneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+    name = "is_one_of"
+
+
+def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column holds one of the list that a `Query` gives under this name.
+
+    One parameter, however long the list is: the statement's text stays the same, and so does the server's plan.
+    """
+    return _IsOneOf(column, bindparam(name, None))
+
+
+@compiles(_IsOneOf, "postgresql")
+def _is_any(element: _IsOneOf, compiler: Any, **options: Any) -> str:
+    column, values = element.clauses
+    return f"{compiler.process(column, **options)} = any({compiler.process(values, **options)})"
+
+
+@compiles(_IsOneOf, "sqlite")
+def _is_in(element: _IsOneOf, compiler: Any, **options: Any) -> str:
+    column, values = element.clauses
+    return (
+        f"{compiler.process(column, **options)} in (select value from json_each({compiler.process(values, **options)}))"
+    )
+
+
+Rows = list[tuple[Any, ...]]
+
+
+async def fetch(connection: AsyncConnection, queries: Sequence[Query], hold: Hold | None = None) -> list[Rows]:
+    """The rows of each query, read when the names are held.
+
+    On PostgreSQL all in one exchange with the server, and without SQLAlchemy, whose own way to run a statement costs
+    several times what a small one takes.
+    """
+    if is_sqlite(connection):
+        return [await _select(connection, query) for query in queries]
+    return await _read(connection, [_asked(query, connection.dialect) for query in queries], hold)
+
+
+async def _select(connection: AsyncConnection, query: Query) -> Rows:
+    values = {
+        name: orjson.dumps(value).decode() if isinstance(value, list) else value for name, value in query.values.items()
+    }
+    return [tuple(row) for row in await connection.execute(query.statement, values)]
+
+
+def _asked(query: Query, dialect: Dialect) -> Statement:
+    text_, fixed = _text(query.statement, dialect)
+    return text_, {**fixed, **query.values}
+
+
+@lru_cache(256)
+def _text(statement: Select[Any], dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return str(compiled), compiled.params
+
+
+async def _read(connection: AsyncConnection, asked: Sequence[Statement | None], hold: Hold | None) -> list[Rows]:
+    """What is answered to each; nothing where nothing was asked."""
+    locking = _locking(hold) if hold else []
+    statements = [*locking, *(one for one in asked if one is not None)]
+    if not statements:
+        return [[] for _ in asked]
+    answers = iter((await _execute(connection, statements, binary=True))[len(locking) :])
+    return [[] if one is None else await next(answers).fetchall() for one in asked]
+
+
 async def rows_of(
     connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], hold: Hold | None = None
 ) -> list[list[dict[str, Any]]]:
-    """The rows of each table with these primary keys, read when the names are held.
-
-    On PostgreSQL all in one exchange with the server.
-    """
+    """The rows of each table with these primary keys, read when the names are held; see `fetch`."""
     if is_sqlite(connection):
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
-    locked = _locking(hold) if hold else None
-    if locked is None and not any(keys for _, keys in wanted):
-        return [[] for _ in wanted]
-    async with _driver(connection) as driver:
-        async with driver.pipeline():
-            if locked is not None:
-                await driver.execute(*locked)
-            cursors = [
-                await driver.execute(_chosen(table), _arrays(table, keys), binary=True) if keys else None
-                for table, keys in wanted
-            ]
-        return [
-            [dict(zip(table.columns.keys(), row, strict=True)) for row in await cursor.fetchall()] if cursor else []
-            for (table, _), cursor in zip(wanted, cursors, strict=True)
-        ]
+    asked = [(_chosen(table), _arrays(table, keys)) if keys else None for table, keys in wanted]
+    found = await _read(connection, asked, hold)
+    return [
+        [dict(zip(table.columns.keys(), row, strict=True)) for row in rows]
+        for (table, _), rows in zip(wanted, found, strict=True)
+    ]
 
 
 async def _rows_of(connection: AsyncConnection, table: Table, keys: Keys) -> list[dict[str, Any]]:
@@ -332,13 +423,6 @@ def _arrays(table: Table, keys: Keys) -> list[list[Any]]:
     return [[key[at] for key in keys] for at in range(len(table.primary_key.columns))]
 
 
-def is_none_of(database: Database, column: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
-    """The condition that a number is none of so many; on PostgreSQL one parameter, which it hashes."""
-    if database.is_sqlite:
-        return column.not_in(numbers)
-    return column != all_(cast(list(numbers), ARRAY(BigInteger)))
-
-
 async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
     """Deletes the rows with these primary keys."""
     if not keys:
@@ -349,8 +433,7 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
         rows = [{f"of_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
         await connection.execute(delete(table).where(*this), rows)
         return
-    async with _driver(connection) as driver:
-        await driver.execute(f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys))
+    await _execute(connection, [(f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys))])
 
 
 Move = tuple[tuple[Any, ...], int, int]
@@ -376,8 +459,8 @@ async def swap(connection: AsyncConnection, table: Table, column: str, moves: Se
         f'from json_to_recordset(%s::json) as x({shape}, "before" bigint, "after" bigint) '
         f'where {same} and t."{column}" = x.before'
     )
-    async with _driver(connection) as driver:
-        return int((await driver.execute(statement, [_json(rows)])).rowcount)
+    (done,) = await _execute(connection, [(statement, [_json(rows)])])
+    return int(done.rowcount)
 
 
 async def add_missing(
@@ -393,9 +476,8 @@ async def add_missing(
     if not is_sqlite(connection):
         names = [key.name for key in keys]
         statement = f"{_insert(table, tuple(rows[0]), False)} on conflict do nothing returning {_list(names)}"
-        async with _driver(connection) as driver:
-            found = await driver.execute(statement, [_json(rows)])
-            return set(await found.fetchall())
+        (done,) = await _execute(connection, [(statement, [_json(rows)])])
+        return set(await done.fetchall())
     added: set[tuple[Any, ...]] = set()
     size = max(1, SQLITE_VARIABLES // len(rows[0]))
     for start in range(0, len(rows), size):
@@ -425,18 +507,18 @@ async def lock(connection: AsyncConnection, hold: Hold) -> None:
     `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
     PostgreSQL's lock table. SQLite's writer is alone already.
     """
-    if not is_sqlite(connection) and (locked := _locking(hold)):
-        async with _driver(connection) as driver:
-            await driver.execute(*locked)
+    if not is_sqlite(connection):
+        await _execute(connection, _locking(hold))
 
 
-def _locking(hold: Hold) -> tuple[str, list[Any]] | None:
+def _locking(hold: Hold) -> list[Statement]:
+    """One statement, or none where there are no names."""
     stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in hold.names})
     if not stripes:
-        return None
+        return []
     function = f"pg_advisory_xact_lock{'_shared' if hold.shared else ''}"
     statement = f"select {function}(%s, n) from unnest(%s::integer[]) n order by n"
-    return statement, [zlib.crc32(hold.space.encode()) & 0x7FFFFFFF, stripes]
+    return [(statement, [zlib.crc32(hold.space.encode()) & 0x7FFFFFFF, stripes])]
 
 
 def translate(error: DBAPIError) -> Unavailable:

@@ -6,7 +6,6 @@ before version n, whatever crashes and however many relays run; what a crash rep
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
 from services.kernel import database, metrics
+from services.kernel.database import Query
 from services.kernel.failpoints import failpoint
 from services.kernel.log import TOGETHER, LogGone, Partition
 from services.kernel.runtime import Runtime
@@ -52,6 +52,7 @@ class Relay:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.tables = runtime.tables
+        self._waiting = self.waiting()
 
     async def run(self) -> None:
         """Sends until cancelled; waits for a wake-up, at the latest for a second."""
@@ -105,7 +106,7 @@ class Relay:
         database_ = self.runtime.database
         async with database_.transaction() if sent.rows else database_.read() as connection:
             await database.remove(connection, self.tables["outbox"], [(seq,) for seq in sent.rows])
-            rows = (await connection.execute(self.waiting(on_its_way.rows))).all()
+            (rows,) = await database.fetch(connection, [Query(self._waiting, {"on_their_way": on_its_way.rows})])
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
         batch = Batch()
         for seq, topic, number, key, event, ref, salt, words in rows:
@@ -114,13 +115,13 @@ class Relay:
             batch.add(seq, Partition(topic, number), key.encode(), value)
         return batch
 
-    def waiting(self, on_their_way: Sequence[int]) -> Select[Any]:
-        """The lowest unsent rows with what they refer to.
+    def waiting(self) -> Select[Any]:
+        """The lowest unsent rows but those `on_their_way`, with what they refer to.
 
         Looked up row by row: of a join PostgreSQL believes that `ROWS` rows come, and would read both tables whole.
         """
         events, contents = self.tables["events"], self.tables["contents"]
-        lowest = self.lowest(on_their_way).subquery()
+        lowest = self.lowest().subquery()
         of_words = contents.c.ref == lowest.c.ref
         return select(
             lowest.c.seq,
@@ -133,11 +134,12 @@ class Relay:
             select(contents.c.words).where(of_words).scalar_subquery(),
         ).order_by(lowest.c.seq)
 
-    def lowest(self, on_their_way: Sequence[int]) -> Select[Any]:
-        """The lowest unsent rows but these. Never "above the last one sent": numbers become visible out of order."""
-        seq = self.tables["outbox"].c.seq
-        chosen = select(self.tables["outbox"]).order_by(seq).limit(ROWS)
-        return chosen.where(database.is_none_of(self.runtime.database, seq, on_their_way)) if on_their_way else chosen
+    def lowest(self) -> Select[Any]:
+        """The lowest of those rows. Never "above the last one sent": numbers become visible out of order."""
+        outbox = self.tables["outbox"]
+        return (
+            select(outbox).where(~database.is_one_of(outbox.c.seq, "on_their_way")).order_by(outbox.c.seq).limit(ROWS)
+        )
 
     async def is_empty(self) -> bool:
         """Whether nothing waits."""

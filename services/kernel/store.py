@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, Table, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -104,27 +104,23 @@ class Session:
         wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
         for id_ in wanted:
             self.begin(id_)
-        events = self._tables["events"]
-        for start in range(0, len(wanted), 500):
-            chosen = (
-                select(events.c.bytes)
-                .where(events.c.stream_id.in_(wanted[start : start + 500]))
-                .order_by(events.c.stream_id, events.c.version)
-            )
-            for (bytes_,) in await self.connection.execute(chosen):
-                event = Event.parse(bytes_)
-                stream = self.streams[event.stream]
-                stream.take(event)
-                if event.causation:
-                    stream.causes.add(event.causation)
+        if not wanted:
+            return
+        asked = database.Query(_of_streams(self._tables["events"]), {"streams": wanted})
+        (found,) = await database.fetch(self.connection, [asked])
+        for (bytes_,) in found:
+            event = Event.parse(bytes_)
+            stream = self.streams[event.stream]
+            stream.take(event)
+            if event.causation:
+                stream.causes.add(event.causation)
 
     async def load_head(self, id_: str) -> Stream:
         """A stream's last version alone, for streams that only grow and have no rules."""
-        events = self._tables["events"]
-        last = select(func.max(events.c.version)).where(events.c.stream_id == id_).scalar_subquery()
-        chosen = select(events.c.bytes).where(events.c.stream_id == id_, events.c.version == last)
+        asked = database.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
+        (found,) = await database.fetch(self.connection, [asked])
         stream = Stream(id_, None)
-        if (bytes_ := (await self.connection.execute(chosen)).scalar()) is not None:
+        for (bytes_,) in found:
             stream.take(Event.parse(bytes_))
         self.streams[id_] = stream
         return stream
@@ -306,6 +302,20 @@ class Session:
             "partition": partition_of(ref, self.settings.partitions),
             "key": ref,
         }
+
+
+@lru_cache(8)
+def _of_streams(events: Table) -> Select[Any]:
+    """The events of `streams`, each in order."""
+    chosen = select(events.c.bytes).where(database.is_one_of(events.c.stream_id, "streams"))
+    return chosen.order_by(events.c.stream_id, events.c.version)
+
+
+@lru_cache(8)
+def _last_of_stream(events: Table) -> Select[Any]:
+    """The last event of `stream`."""
+    chosen = select(events.c.bytes).where(events.c.stream_id == bindparam("stream", None))
+    return chosen.order_by(events.c.version.desc()).limit(1)
 
 
 def _order(event: Event) -> tuple[str, int]:

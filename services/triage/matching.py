@@ -4,8 +4,9 @@ What was merged is followed to where it goes on. An exercise never joins a real 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -17,6 +18,26 @@ from services.triage import views
 
 Key = tuple[str, str, bool]
 """Unit that received the report, digest of the matter, exercise or not."""
+
+
+def _open() -> Select[Any]:
+    """The incidents where the `wanted` matters go on, oldest first."""
+    matters, incidents = views.MATTERS, views.INCIDENTS
+    start = select(matters.c.unit, matters.c.matter, matters.c.incident_id)
+    goes_on = start.where(database.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
+    merged = select(goes_on.c.unit, goes_on.c.matter, incidents.c.merged_into).join(
+        incidents, incidents.c.id == goes_on.c.incident_id
+    )
+    goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
+    return (
+        select(goes_on.c.unit, goes_on.c.matter, incidents.c.drill, incidents.c.id)
+        .join(incidents, incidents.c.id == goes_on.c.incident_id)
+        .where(incidents.c.state.not_in(("closed", "merged")))
+        .order_by(incidents.c.opened_at, incidents.c.id)
+    )
+
+
+OPEN = _open()
 
 
 class Matters(Known):
@@ -46,18 +67,6 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
     }
     if not wanted:
         return Matters()
-    await database.lock(connection, database.Hold("matter", wanted))
-    matters, incidents = views.MATTERS, views.INCIDENTS
-    start = select(matters.c.unit, matters.c.matter, matters.c.incident_id).where(matters.c.matter.in_(sorted(wanted)))
-    goes_on = start.cte("goes_on", recursive=True)
-    merged = select(goes_on.c.unit, goes_on.c.matter, incidents.c.merged_into).join(
-        incidents, incidents.c.id == goes_on.c.incident_id
-    )
-    goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
-    found = await connection.execute(
-        select(goes_on.c.unit, goes_on.c.matter, incidents.c.drill, incidents.c.id)
-        .join(incidents, incidents.c.id == goes_on.c.incident_id)
-        .where(incidents.c.state.not_in(("closed", "merged")))
-        .order_by(incidents.c.opened_at, incidents.c.id)
-    )
-    return Matters({(row.unit, row.matter, row.drill): row.id for row in found})
+    asked = database.Query(OPEN, {"wanted": sorted(wanted)})
+    (found,) = await database.fetch(connection, [asked], database.Hold("matter", wanted))
+    return Matters({(unit, matter, drill): incident for unit, matter, drill, incident in found})

@@ -125,12 +125,16 @@ class RelayAboveTheLast(Relay):
 
     last = 0
 
+    async def _next(self, sent: Batch, on_its_way: Batch) -> Batch:
+        self._waiting = self.waiting()
+        return await super()._next(sent, on_its_way)
+
     async def _send(self, batch: Batch) -> None:
         await super()._send(batch)
         self.last = max((self.last, *batch.rows))
 
-    def lowest(self, on_their_way: Sequence[int]) -> Select[Any]:
-        return super().lowest(on_their_way).where(self.tables["outbox"].c.seq > self.last)
+    def lowest(self) -> Select[Any]:
+        return super().lowest().where(self.tables["outbox"].c.seq > self.last)
 
 
 @pytest.mark.postgres
