@@ -315,29 +315,46 @@ class Query(NamedTuple):
 class _IsOneOf(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
-    name = "is_one_of"
+
+
+class _IsNoneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
 
 
 def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """The condition that a column holds one of the list that a `Query` gives under this name.
 
-    One parameter, however long the list is: the statement's text stays the same, and so does the server's plan.
+    The list is one parameter, however long it is: the statement's text stays the same.
     """
     return _IsOneOf(column, bindparam(name, None))
+
+
+def is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column holds none of the list; see `is_one_of`."""
+    return _IsNoneOf(column, bindparam(name, None))
 
 
 @compiles(_IsOneOf, "postgresql")
 def _is_any(element: _IsOneOf, compiler: Any, **options: Any) -> str:
     column, values = element.clauses
-    return f"{compiler.process(column, **options)} = any({compiler.process(values, **options)})"
+    return f"{compiler.process(column, **options)} = any({compiler.process(values, **options)}::{_array(column.type)})"
+
+
+@compiles(_IsNoneOf, "postgresql")
+def _is_not_in(element: _IsNoneOf, compiler: Any, **options: Any) -> str:
+    # Not "<> all": a plan that is kept for any list does not hash it, and compares each row with each number.
+    column, values = element.clauses
+    listed = f"select unnest({compiler.process(values, **options)}::{_array(column.type)})"
+    return f"{compiler.process(column, **options)} not in ({listed})"
 
 
 @compiles(_IsOneOf, "sqlite")
-def _is_in(element: _IsOneOf, compiler: Any, **options: Any) -> str:
+@compiles(_IsNoneOf, "sqlite")
+def _is_among(element: _IsOneOf | _IsNoneOf, compiler: Any, **options: Any) -> str:
     column, values = element.clauses
-    return (
-        f"{compiler.process(column, **options)} in (select value from json_each({compiler.process(values, **options)}))"
-    )
+    listed = f"select value from json_each({compiler.process(values, **options)})"
+    return f"{compiler.process(column, **options)} {'not ' * isinstance(element, _IsNoneOf)}in ({listed})"
 
 
 Rows = list[tuple[Any, ...]]
@@ -427,13 +444,32 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
     """Deletes the rows with these primary keys."""
     if not keys:
         return
-    columns = list(table.primary_key.columns)
     if is_sqlite(connection):
-        this = (column == bindparam(f"of_{column.name}") for column in columns)
-        rows = [{f"of_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
-        await connection.execute(delete(table).where(*this), rows)
-        return
-    await _execute(connection, [(f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys))])
+        await _remove(connection, table, keys)
+    else:
+        await _execute(connection, [_removing(table, keys)])
+
+
+async def remove_and_fetch(connection: AsyncConnection, table: Table, keys: Keys, query: Query) -> Rows:
+    """Deletes the rows with these primary keys, then reads; on PostgreSQL in one exchange with the server."""
+    if not keys:
+        return (await fetch(connection, [query]))[0]
+    if is_sqlite(connection):
+        await _remove(connection, table, keys)
+        return await _select(connection, query)
+    _, found = await _execute(connection, [_removing(table, keys), _asked(query, connection.dialect)], binary=True)
+    return await found.fetchall()
+
+
+async def _remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
+    columns = list(table.primary_key.columns)
+    this = (column == bindparam(f"of_{column.name}") for column in columns)
+    rows = [{f"of_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
+    await connection.execute(delete(table).where(*this), rows)
+
+
+def _removing(table: Table, keys: Keys) -> Statement:
+    return f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys)
 
 
 Move = tuple[tuple[Any, ...], int, int]

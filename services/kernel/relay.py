@@ -21,8 +21,8 @@ from services.kernel.log import TOGETHER, LogGone, Partition
 from services.kernel.runtime import Runtime
 from services.kernel.tasks import side_by_side
 
-ROWS = 4000
-"""Outbox rows in one round."""
+ROWS = 3000
+"""Outbox rows in one round. For more, PostgreSQL would expect so much work that it compiles the query each time."""
 BATCH_BYTES = 900_000
 """The most that one partition gets in one round: a batch fits the brokers' default message limit."""
 BACKSTOP = 1.0
@@ -105,8 +105,10 @@ class Relay:
         """Removes what was acknowledged, and reads the lowest unsent rows that are not on their way."""
         database_ = self.runtime.database
         async with database_.transaction() if sent.rows else database_.read() as connection:
-            await database.remove(connection, self.tables["outbox"], [(seq,) for seq in sent.rows])
-            (rows,) = await database.fetch(connection, [Query(self._waiting, {"on_their_way": on_its_way.rows})])
+            query = Query(self._waiting, {"on_their_way": on_its_way.rows})
+            rows = await database.remove_and_fetch(
+                connection, self.tables["outbox"], [(seq,) for seq in sent.rows], query
+            )
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
         batch = Batch()
         for seq, topic, number, key, event, ref, salt, words in rows:
@@ -137,9 +139,8 @@ class Relay:
     def lowest(self) -> Select[Any]:
         """The lowest of those rows. Never "above the last one sent": numbers become visible out of order."""
         outbox = self.tables["outbox"]
-        return (
-            select(outbox).where(~database.is_one_of(outbox.c.seq, "on_their_way")).order_by(outbox.c.seq).limit(ROWS)
-        )
+        waits = database.is_none_of(outbox.c.seq, "on_their_way")
+        return select(outbox).where(waits).order_by(outbox.c.seq).limit(ROWS)
 
     async def is_empty(self) -> bool:
         """Whether nothing waits."""
