@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from services.kernel.log import EventLog, OffsetOutOfRange, Partition, Record, check_range
 from services.kernel.log.embedded import EmbeddedLog
@@ -193,6 +195,68 @@ async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: Ev
         with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
             task.result()
     assert taker.taken == []
+
+
+async def _state_of_group(log: Any) -> str:
+    admin = AIOKafkaAdminClient(bootstrap_servers=log._settings.kafka)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([f"{log._settings.prefix}.triage"])
+        return str(answer.groups[0][2])
+    finally:
+        await admin.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("adapter", [aiokafka, faust])
+@pytest.mark.parametrize("guard", [True, False], ids=["waits", "waits_not"])
+async def test_partitions_change_hands_when_what_is_under_way_has_ended(
+    adapter: Any, guard: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member that joins gets no partition in the middle of the other's batch; with the guard off, it does."""
+    if not guard:
+        for module in ("kafka", "faust"):
+            monkeypatch.setattr(f"services.kernel.log.{module}.ended", AsyncMock())
+    first = await adapter(tmp_path)
+    await first.create_topics([EVENTS], [])
+    place = Partition(EVENTS, 0)
+    await first.append({place: records(0, 10)})
+    taker, begun, go_on, finished = Taker(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    asked: list[Sequence[Partition]] = []
+
+    async def slow(batch: Sequence[Record]) -> None:
+        begun.set()
+        await go_on.wait()
+        await taker.handle(batch)
+        finished.set()
+
+    async def offsets(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        asked.append(partitions)
+        return await taker.offsets(partitions)
+
+    second = type(first)(first._settings)
+    tasks = [asyncio.create_task(first.consume("triage", [EVENTS], taker.offsets, slow))]
+    try:
+        async with asyncio.timeout(60):
+            await begun.wait()
+        tasks.append(asyncio.create_task(second.consume("triage", [EVENTS], offsets, taker.handle)))
+        if guard:
+            # The broker holds the group until the first member joins again, which it does not before its batch ended.
+            async with asyncio.timeout(60):
+                while await _state_of_group(first) != "PreparingRebalance":
+                    await asyncio.sleep(0.05)
+            assert not asked
+            go_on.set()
+        await until(lambda: any(asked), "the second member was given its partitions")
+        assert finished.is_set() == guard
+        go_on.set()
+        await until(lambda: taker.next.get(place) == 10, "the records were taken")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await first.stop()
+        await second.stop()
 
 
 async def _exit_of_faust(log: Any, handling: str, next_: int) -> int:

@@ -8,8 +8,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from services.kernel.tasks import side_by_side
 
+log = structlog.get_logger()
 EXIT_LOST, EXIT_RANGE = 3, 5
 """Codes with which a consumer's process ends: to start again from the database; an offset that no topic holds."""
 TOGETHER = 500
@@ -116,3 +119,15 @@ async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:
         await asyncio.sleep(began + PACE - time.monotonic())
     else:
         await side_by_side(map(handle, parts))
+
+
+async def ended(under_way: asyncio.Lock, limit: float) -> None:
+    """Waits until the batch under way is taken in, at most `limit` seconds: its partitions are to go to another member.
+
+    What takes longer is fenced by the offset's compare-and-swap, which ends one of the two processes.
+    """
+    try:
+        async with asyncio.timeout(limit), under_way:
+            return
+    except TimeoutError:
+        log.warning("rebalance.waits_no_longer", seconds=limit)

@@ -27,6 +27,7 @@ from services.kernel.log import (
     Partition,
     Record,
     check_range,
+    ended,
     hand_on,
 )
 from services.kernel.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
@@ -123,6 +124,10 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
 def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Handle) -> None:
     """Adds the agent: it hands batches of raw records on, and does nothing else."""
     names = {settings.topic(topic): topic for topic in topics}
+    under_way = asyncio.Lock()
+
+    async def revoked(*_: object, **__: object) -> None:
+        await ended(under_way, settings.session_seconds / 2)
 
     async def agent(stream: Any) -> None:
         waiting: list[list[Record]] = []
@@ -136,12 +141,14 @@ def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Hand
             topic = names[event.message.topic]
             waiting.append([record_of(topic, item) for item in event.message.records])
             if stream.channel.empty() or sum(map(len, waiting)) >= AT_ONCE:
-                await _hand_on(waiting, handle)
+                async with under_way:
+                    await _hand_on(waiting, handle)
                 waiting.clear()
 
     # Without acknowledgements: no offset is Faust's to commit.
     channel = app.topic(*names, key_serializer="raw", value_serializer="raw", acks=False)
     app.agent(channel, name="intake", concurrency=1)(agent)
+    app.on_partitions_revoked.connect(revoked)
 
 
 async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:

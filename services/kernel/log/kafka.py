@@ -5,7 +5,8 @@ leave the outbox, so the next producer starts again from the lowest unsent row.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -21,6 +22,7 @@ from services.kernel.log import (
     Partition,
     Record,
     check_range,
+    ended,
     hand_on,
 )
 from services.kernel.settings import Settings
@@ -240,7 +242,10 @@ class KafkaLog:
         """See `EventLog.consume`; a member of the consumer group `<prefix>.<group>`."""
         names = {self.name(topic): topic for topic in topics}
         consumer = self._consumer(group=f"{self._settings.prefix}.{group}")
-        start = _StartAtDatabase(consumer, names, offsets)
+        under_way = asyncio.Lock()
+        start = _StartAtDatabase(
+            consumer, names, offsets, partial(ended, under_way, self._settings.session_seconds / 2)
+        )
         consumer.subscribe(list(names), listener=start)
         fetched: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[object]]]] = asyncio.Queue(FETCHES)
 
@@ -259,12 +264,13 @@ class KafkaLog:
                 while not fetched.empty():
                     waiting.append(fetched.get_nowait())
                 parts: dict[TopicPartition, list[Record]] = {}
-                for generation, found in waiting:
-                    # What was fetched before the partitions were dealt out anew may be another member's by now.
-                    for place, items in found.items() if generation == start.generation else ():
-                        parts.setdefault(place, []).extend(record_of(names[place.topic], item) for item in items)
-                if parts:
-                    await hand_on(handle, list(parts.values()))
+                async with under_way:
+                    for generation, found in waiting:
+                        # What was fetched before the partitions were dealt out anew may be another member's by now.
+                        for place, items in found.items() if generation == start.generation else ():
+                            parts.setdefault(place, []).extend(record_of(names[place.topic], item) for item in items)
+                    if parts:
+                        await hand_on(handle, list(parts.values()))
 
         try:
             await _start_patiently(consumer)
@@ -306,14 +312,21 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
 class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
     """Sets each assigned partition to the database's offset; aiokafka swallows what is raised here, so it is kept."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, names: Mapping[str, str], offsets: Offsets) -> None:
-        self._consumer, self._names, self._offsets = consumer, names, offsets
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        names: Mapping[str, str],
+        offsets: Offsets,
+        ended: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._consumer, self._names, self._offsets, self._ended = consumer, names, offsets, ended
         self.failed: Exception | None = None
         self.generation = 0
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        """What is in flight is fenced by the offset's compare-and-swap."""
+        """Hands nothing more of these partitions on, and lets what is under way end."""
         self.generation += 1
+        await self._ended()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """See the class."""
