@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import structlog
 import uvloop
 
-from services.kernel import http, identity, logging, process
+from services.kernel import identity, logging, process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
@@ -114,6 +114,8 @@ def _die_with_parent() -> None:
 async def run_api(name: str, settings: Settings) -> None:
     """The API process of a service. Reads are served at once, commands when it leads and has recovered."""
     import uvicorn
+
+    from services.kernel import http
 
     made = runtime(name, settings)
     made.recovered = False

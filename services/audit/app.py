@@ -2,7 +2,6 @@
 
 from schemas import catalogue
 from services.audit import views
-from services.audit.api import router
 from services.audit.projection import AuditWork, regain
 from services.kernel.service import Service
 
@@ -14,7 +13,7 @@ SERVICE = Service(
     consumes=tuple(
         topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
     ),
-    router=router,
+    apis=("services.audit.api",),
     on_start=regain,
     work=AuditWork,
     extra={"rebuilt": (views.TIMELINE, views.LINKS)},

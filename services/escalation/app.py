@@ -1,6 +1,6 @@
 """Escalation as the kernel runs it."""
 
-from services.escalation import api, decider, reactions, roster, timers, views
+from services.escalation import decider, reactions, roster, timers, views
 from services.kernel.service import Service
 
 SERVICE = Service(
@@ -10,7 +10,7 @@ SERVICE = Service(
     views=views.VIEWS,
     consumes=timers.TOPICS,
     react=reactions.react,
-    router=api.router,
+    apis=("services.escalation.api",),
     loops=(timers.run,),
     stream="services.escalation.stream",
 )

@@ -17,7 +17,7 @@ from schemas.envelope import Event
 from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
 from services.ingest import batch, evidence, intake, queries
-from services.ingest.blobs import Blobs
+from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
 from services.kernel import commands, http
@@ -35,20 +35,6 @@ LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlin
 
 ReportId = Annotated[str, Depends(http.stream_id("report"))]
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
-
-
-def blobs_of(runtime: Runtime) -> Blobs:
-    """The evidence files of a deployment."""
-    return Blobs(runtime.settings.data / "evidence")
-
-
-async def sweep(runtime: Runtime) -> None:
-    """Deletes files of erased reports that a crash left behind."""
-    blobs = blobs_of(runtime)
-    if names := sorted(blobs.names()):
-        async with runtime.database.read() as connection:
-            erased = await queries.erased_files(connection)
-        blobs.delete(set(names).intersection(erased))
 
 
 def router(runtime: Runtime) -> APIRouter:

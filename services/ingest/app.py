@@ -1,6 +1,6 @@
 """Ingest, joined with the kernel."""
 
-from services.ingest.api import router, sweep
+from services.ingest.blobs import sweep
 from services.ingest.decider import DECIDER
 from services.ingest.views import METADATA, VIEWS
 from services.kernel.service import Service
@@ -10,7 +10,7 @@ SERVICE = Service(
     metadata=METADATA,
     deciders={DECIDER.kind: DECIDER},
     views=VIEWS,
-    router=router,
+    apis=("services.ingest.api",),
     on_start=sweep,
     stream="services.ingest.stream",
 )

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from services.ingest import queries
+from services.kernel.runtime import Runtime
+
 
 class Blob(NamedTuple):
     """A file that is durable."""
@@ -80,3 +83,17 @@ class Blobs:
         """Deletes files; one that is gone already is no error."""
         for file in files:
             self.path(file).unlink(missing_ok=True)
+
+
+def blobs_of(runtime: Runtime) -> Blobs:
+    """The evidence files of a deployment."""
+    return Blobs(runtime.settings.data / "evidence")
+
+
+async def sweep(runtime: Runtime) -> None:
+    """Deletes files of erased reports that a crash left behind."""
+    blobs = blobs_of(runtime)
+    if names := sorted(blobs.names()):
+        async with runtime.database.read() as connection:
+            erased = await queries.erased_files(connection)
+        blobs.delete(set(names).intersection(erased))

@@ -1,5 +1,6 @@
 """The border to HTTP: strict JSON, problem details, who asks and under which conditions. The same for all services."""
 
+import importlib
 import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -380,6 +381,6 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for runtime in runtimes:
-        if runtime.service.router is not None:
-            app.include_router(runtime.service.router(runtime))
+        for module in runtime.service.apis:
+            app.include_router(importlib.import_module(module).router(runtime))
     return app

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import Query
+from pydantic import Field
 
 from services.kernel.problems import Malformed
 
 R = TypeVar("R")
-Limit = Annotated[int, Query(ge=1, le=500)]
-Cursor = Annotated[str | None, Query(max_length=400)]
-Narrow = Annotated[str | None, Query(max_length=150, pattern=r"^[^\x00]*$")]
+Limit = Annotated[int, Field(ge=1, le=500)]
+Cursor = Annotated[str | None, Field(max_length=400)]
+Narrow = Annotated[str | None, Field(max_length=150, pattern=r"^[^\x00]*$")]
 """What a list is narrowed to, where that is a code or an id; no database takes a null character in a text."""
 
 

@@ -160,13 +160,16 @@ async def wait_until_prepared(runtime: Runtime) -> None:
     """Waits until the service's leader has made the tables and topics: a consumer may start first."""
     work = unit_of_work(runtime)
     topics = (*runtime.service.topics, *runtime.service.content_topics)
+    told = ""
     while True:
         try:
             await work.offsets([])
             await runtime.log.ends(topics)
             return
         except (DBAPIError, OSError, LogGone) as error:
-            log.info("consumer.waits", service=runtime.service.name, error=str(error)[:200])
+            if (reason := str(error)[:200]) != told:
+                told = reason
+                log.info("consumer.waits", service=runtime.service.name, error=reason)
             await asyncio.sleep(0.5)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastapi import APIRouter
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,7 +59,8 @@ class Service:
     """Services whose words this one needs."""
     react: Callable[[Event, Any], Iterable[Reaction]] = no_reaction
     know: Callable[[AsyncConnection, Sequence[Event]], Awaitable[Any]] = nothing_known
-    router: "Callable[[Runtime], APIRouter] | None" = None
+    apis: tuple[str, ...] = ()
+    """Modules whose `router` makes the HTTP API of a runtime; imported where HTTP is served, and nowhere else."""
     loops: "tuple[Callable[[Runtime], Awaitable[None]], ...]" = ()
     """Background work of the API process, run by the one process that holds the service's lock."""
     on_start: "Callable[[Runtime], Awaitable[None]] | None" = None

@@ -1,19 +1,7 @@
 """The publish service, joined."""
 
-from fastapi import APIRouter
-
-from services.kernel.runtime import Runtime
 from services.kernel.service import Service
-from services.publish import api, bulletin, decider, reactions, views
-
-
-def router(runtime: Runtime) -> APIRouter:
-    """The API for staff and the bulletin for everyone."""
-    joined = APIRouter()
-    joined.include_router(api.router(runtime))
-    joined.include_router(bulletin.router(runtime))
-    return joined
-
+from services.publish import decider, reactions, views
 
 SERVICE = Service(
     name="publish",
@@ -22,6 +10,6 @@ SERVICE = Service(
     views=views.VIEWS,
     consumes=("triage.incident",),
     react=reactions.react,
-    router=router,
+    apis=("services.publish.api", "services.publish.bulletin"),
     stream="services.publish.stream",
 )

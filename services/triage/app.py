@@ -2,7 +2,6 @@
 
 from services.kernel.service import Service
 from services.triage import decider, packs, setup, units
-from services.triage.api import router
 from services.triage.matching import know
 from services.triage.reactions import react
 from services.triage.views import METADATA, VIEWS
@@ -16,7 +15,7 @@ SERVICE = Service(
     contents=("ingest",),
     react=react,
     know=know,
-    router=router,
+    apis=("services.triage.api",),
     on_start=setup.place,
     stream="services.triage.stream",
 )

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
-from services.ingest import api, evidence, views
+from services.ingest import blobs, evidence, views
 from services.kernel.problems import Unavailable
 from services.kernel.words import ERASED
 from tests.ingest.conftest import Ingest, report
@@ -565,7 +565,7 @@ class TestErasure:
             patched.setattr("services.ingest.blobs.Blobs.delete", lambda *_: None)
             await ingest.client.post(f"{url}/erase", json={}, headers=ingest.staff("chief"))
         assert len(list(folder.iterdir())) == 3
-        await api.sweep(ingest.runtime)
+        await blobs.sweep(ingest.runtime)
         assert [path.name for path in folder.iterdir()] == ["nobodys"]
 
 
