@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from services.kernel import migrations, operations, recovery, repairs
@@ -21,6 +22,8 @@ from services.kernel.work import UnitOfWork
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
 SUM_SECONDS = 15.0
+LEADS, RECOVERED = zlib.crc32(b"huiying-leader"), zlib.crc32(b"huiying-recovered")
+"""Advisory locks of the process that leads: from its start, and from the end of its recovery."""
 log = structlog.get_logger()
 
 
@@ -59,21 +62,22 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
     wait = 0.2
     while True:
         try:
-            async with leadership(runtime) as lost:
+            async with leadership(runtime) as held:
                 await prepare(runtime)
+                await held.recovered()
                 ready.set()
                 wait = 0.2
-                await _until(lost, runtime)
+                await _until(held, runtime)
         except (DBAPIError, OSError, LogGone) as error:
             log.warning("leader.waits", service=runtime.service.name, error=str(error)[:300], seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)
 
 
-async def _until(lost: Callable[[], "asyncio.Future[None]"], runtime: Runtime) -> None:
+async def _until(held: "Lead", runtime: Runtime) -> None:
     tasks = [asyncio.create_task(work) for work in (Relay(runtime).run(), _sum_refusals(runtime), listen(runtime))]
     tasks += [asyncio.create_task(_supervised(runtime, loop)) for loop in runtime.service.loops]
-    tasks.append(asyncio.ensure_future(lost()))
+    tasks.append(asyncio.create_task(held.lost()))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -100,30 +104,51 @@ async def _sum_refusals(runtime: Runtime) -> None:
         await operations.sum_refusals(runtime)
 
 
+class Lead:
+    """The service's lock: an advisory lock on a connection of its own. Embedded, the folder's lock is enough."""
+
+    def __init__(self, connection: AsyncConnection | None) -> None:
+        self._connection = connection
+
+    async def recovered(self) -> None:
+        """Lets consumers begin, for as long as this process leads; see `has_recovered`."""
+        if self._connection is not None:
+            await self._connection.execute(text(f"select pg_advisory_lock({RECOVERED})"))
+
+    async def lost(self) -> None:
+        """Ends with an error when the lock's connection is gone."""
+        if self._connection is None:
+            await asyncio.get_running_loop().create_future()
+        while self._connection is not None:
+            await asyncio.sleep(2)
+            await self._connection.execute(text("select 1"))
+
+
 @asynccontextmanager
-async def leadership(runtime: Runtime) -> AsyncIterator[Callable[[], "asyncio.Future[None]"]]:
-    """The service's lock: an advisory lock on a connection of its own. Embedded, the folder's lock is enough.
-
-    Gives a function whose future ends with an error when the lock's connection is gone.
-    """
+async def leadership(runtime: Runtime) -> AsyncIterator[Lead]:
+    """Waits until no other process leads the service, and leads it until the end."""
     if runtime.database.is_sqlite:
-        yield lambda: asyncio.get_running_loop().create_future()
+        yield Lead(None)
         return
-    number = zlib.crc32(b"huiying-leader")
     async with runtime.database.session() as connection:
-        while not (await connection.execute(text(f"select pg_try_advisory_lock({number})"))).scalar_one():
+        while not (await connection.execute(text(f"select pg_try_advisory_lock({LEADS})"))).scalar_one():
             await asyncio.sleep(0.5)
-
-        async def watch() -> None:
-            while True:
-                await asyncio.sleep(2)
-                await connection.execute(text("select 1"))
-
         try:
-            yield lambda: asyncio.ensure_future(watch())
+            yield Lead(connection)
         finally:
-            # The lock lives as long as the session: a pooled connection must not keep it.
+            # The locks live as long as the session: a pooled connection must not keep them.
             await connection.invalidate()
+
+
+async def has_recovered(runtime: Runtime) -> bool:
+    """Whether the process that leads has compared the store with the event log.
+
+    Before that, a store that was put back from a backup lacks events of its own: what reacted on it would write other
+    events in their place.
+    """
+    asked = text(f"select not pg_try_advisory_xact_lock_shared({RECOVERED})")
+    async with runtime.database.read() as connection:
+        return bool((await connection.execute(asked)).scalar_one())
 
 
 async def listen(runtime: Runtime) -> None:
@@ -157,7 +182,7 @@ async def consume(runtime: Runtime) -> None:
 
 
 async def wait_until_prepared(runtime: Runtime) -> None:
-    """Waits until the service's leader has made the tables and topics: a consumer may start first."""
+    """Waits until the leader has made tables and topics, and has recovered: a consumer may start first."""
     work = unit_of_work(runtime)
     topics = (*runtime.service.topics, *runtime.service.content_topics)
     told = ""
@@ -165,12 +190,15 @@ async def wait_until_prepared(runtime: Runtime) -> None:
         try:
             await work.offsets([])
             await runtime.log.ends(topics)
-            return
+            if await has_recovered(runtime):
+                return
+            reason = "the API process has not compared its record with the event log yet"
         except (DBAPIError, OSError, LogGone) as error:
-            if (reason := str(error)[:200]) != told:
-                told = reason
-                log.info("consumer.waits", service=runtime.service.name, error=reason)
-            await asyncio.sleep(0.5)
+            reason = str(error)[:200]
+        if reason != told:
+            told = reason
+            log.info("consumer.waits", service=runtime.service.name, error=reason)
+        await asyncio.sleep(0.5)
 
 
 async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:

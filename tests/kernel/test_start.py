@@ -184,3 +184,36 @@ async def test_a_refusal_is_no_event_before_recovery(template: str, brokers: Bro
         one.runtime.recovered = True
         assert (await one.client.get(path, headers=other)).status_code == 403
         assert len(await stored(one.runtime)) == before + 1
+
+
+async def test_a_consumer_begins_when_the_leader_has_recovered(
+    template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where tables and topics are there already, as after a restore: it would react to what is half known."""
+    compares, go_on = asyncio.Event(), asyncio.Event()
+    recover = recovery.recover
+
+    async def slow(runtime: Runtime) -> int:
+        compares.set()
+        await go_on.wait()
+        return await recover(runtime)
+
+    async with started(template, brokers, tmp_path) as before:
+        before.lead()
+        async with asyncio.timeout(30):
+            await before.ready.wait()
+    monkeypatch.setattr(recovery, "recover", slow)
+    async with started(template, brokers, tmp_path) as api, started(template, brokers, tmp_path) as consumer:
+        begins = asyncio.create_task(process.wait_until_prepared(consumer.runtime))
+        api.lead()
+        async with asyncio.timeout(30):
+            await compares.wait()
+        assert not await process.has_recovered(consumer.runtime)
+        await asyncio.sleep(1)  # twice the time after which a consumer asks again
+        assert not begins.done()
+        go_on.set()
+        async with asyncio.timeout(30):
+            await begins
+        assert await process.has_recovered(consumer.runtime)
+        await api.end()
+        assert not await process.has_recovered(consumer.runtime)
