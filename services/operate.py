@@ -14,7 +14,7 @@ from schemas import catalogue
 from services import embedded, serve
 from services.embedded import Embedded, FolderLock, InUse
 from services.kernel import check as checks
-from services.kernel import database, identity, operations, process, repairs
+from services.kernel import identity, operations, process, repairs, sql
 from services.kernel import replay as replays
 from services.kernel.check import Report
 from services.kernel.clock import Clock
@@ -290,7 +290,7 @@ async def rewind(found: Stores, service: str, topic: str) -> int:
             for part, first in sorted(begins.items())
             if first or part.number in before
         ]
-        await database.upsert(connection, table, rows)
+        await sql.upsert(connection, table, rows)
     return sum(before.get(Partition(*part).number, 0) != first for part, first in begins.items())
 
 

@@ -20,11 +20,11 @@ from schemas.fields import Fact, instant, parse_instant
 from schemas.ingest import ReportErased
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.views import HEAD, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
-from services.kernel import database
-from services.kernel.database import Query, Write
+from services.kernel import sql
 from services.kernel.log import LogGone, Partition, Record
 from services.kernel.recovery import Diverged
 from services.kernel.runtime import Runtime
+from services.kernel.sql import Query, Write
 from services.kernel.store import Session
 from services.kernel.work import ERASURE, Cursor, Intake, UnitOfWork
 
@@ -146,7 +146,7 @@ class AuditWork(UnitOfWork):
         if self._aim is None:
             return None
         until, ends = self._aim
-        (found,) = await database.fetch(connection, [Query(self._offsets, {})])
+        (found,) = await sql.fetch(connection, [Query(self._offsets, {})])
         taken = {Partition(topic, number): next_ for topic, number, next_ in found}
         for _, record in intake.accepted:
             partition = Partition(record.topic, record.partition)
@@ -171,10 +171,10 @@ async def regain(runtime: Runtime) -> None:
 
 async def lock_head(connection: AsyncConnection) -> Head:
     """The head, held until the transaction ends."""
-    (found,) = await database.fetch(connection, [LOCKED])
+    (found,) = await sql.fetch(connection, [LOCKED])
     if not found:
-        await database.add_missing(connection, HEAD, [{"id": 1, "size": 0, "next": 0, "logged": 0}])
-        (found,) = await database.fetch(connection, [LOCKED])
+        await sql.add_missing(connection, HEAD, [{"id": 1, "size": 0, "next": 0, "logged": 0}])
+        (found,) = await sql.fetch(connection, [LOCKED])
     return Head(*found[0])
 
 
@@ -195,13 +195,13 @@ async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
                 "or its timeline was put back without its events. Restore the whole database from one backup"
             )
         rows = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]
-        await database.insert(connection, PLANNED, rows)
+        await sql.insert(connection, PLANNED, rows)
         next_ += len(rows)
         if _is_later(until := said.get("complete_until"), complete):
             complete = until
-            await database.write(connection, [_size(next_, until)])
+            await sql.write(connection, [_size(next_, until)])
     moved = Head(head.size, next_, version, complete)
-    await database.write(connection, [moved.write()])
+    await sql.write(connection, [moved.write()])
     return moved
 
 
@@ -280,7 +280,7 @@ def _links(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
 
 async def _link_anew(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> None:
     """Positions that are given anew do not come in order: a link counts from the lowest."""
-    added = await database.add_missing(connection, LINKS, links)
+    added = await sql.add_missing(connection, LINKS, links)
     for link in links:
         if (link["incident_id"], link["stream_id"]) not in added:
             this = (LINKS.c.incident_id == link["incident_id"], LINKS.c.stream_id == link["stream_id"])

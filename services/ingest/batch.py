@@ -19,7 +19,7 @@ from schemas.fields import instant
 from services.ingest import intake
 from services.ingest.commands import Report
 from services.ingest.intake import Prepared
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
 from services.kernel.decider import Actor, Ctx
 from services.kernel.http import malformed, parse_json
@@ -202,7 +202,7 @@ class _Reader:
     async def _remembered(self, session: Session, keys: Sequence[Key]) -> Mapping[str, tuple[str, Answer]]:
         if not keys:
             return {}
-        await database.lock(session.connection, database.Hold("idempotency", [f"{self._owner}|{self._key}"]))
+        await sql.lock(session.connection, sql.Hold("idempotency", [f"{self._owner}|{self._key}"]))
         table = self._runtime.tables["idempotency"]
         chosen = select(table.c.key, table.c.digest, table.c.response).where(
             table.c.actor == self._owner, table.c.key.in_([key.key for key in keys])
@@ -217,7 +217,7 @@ class _Reader:
             {"key": key.key, "actor": self._owner, "digest": key.digest, "response": answer.dump(), "until": until}
             for key, answer in sorted(answers, key=lambda pair: pair[0].key)
         ]
-        if len(await database.add_missing(session.connection, self._runtime.tables["idempotency"], rows)) < len(rows):
+        if len(await sql.add_missing(session.connection, self._runtime.tables["idempotency"], rows)) < len(rows):
             raise Conflict("the same idempotency key was used at once")
 
     async def _tell(self, outcomes: Sequence[Answer | Problem]) -> None:

@@ -20,7 +20,7 @@ from services.ingest.commands import Command, ReceiveReport, Report
 from services.ingest.decider import DECIDER
 from services.ingest.masking import MARKERS, Kind, is_post_number, mask, normalise
 from services.ingest.views import EXTERNAL_IDS
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.commands import Answer, Caller, transact
 from services.kernel.decider import Actor, Ctx, Decided
 from services.kernel.ids import uuid7
@@ -191,7 +191,7 @@ async def _reserve(session: Session, reports: Sequence[Prepared]) -> Mapping[str
     if not wanted:
         return wanted
     rows = [{"duplicate": duplicate, "report_id": wanted[duplicate]} for duplicate in sorted(wanted)]
-    added = await database.add_missing(session.connection, EXTERNAL_IDS, rows)
+    added = await sql.add_missing(session.connection, EXTERNAL_IDS, rows)
     taken = [duplicate for duplicate in wanted if (duplicate,) not in added]
     if taken:
         chosen = select(EXTERNAL_IDS).where(EXTERNAL_IDS.c.duplicate.in_(taken))

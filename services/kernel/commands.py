@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from services.kernel import database
+from services.kernel import database, sql
 from services.kernel.decider import SYSTEM, Actor, Ctx
 from services.kernel.failpoints import failpoint
 from services.kernel.ids import uuid7
@@ -181,7 +181,7 @@ async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
 async def _remembered(runtime: Runtime, connection: AsyncConnection, caller: Caller) -> Answer | None:
     assert caller.key is not None
     table = runtime.tables["idempotency"]
-    await database.lock(connection, database.Hold("idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"]))
+    await sql.lock(connection, sql.Hold("idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"]))
     found = (
         await connection.execute(
             select(table.c.digest, table.c.response).where(
@@ -209,7 +209,7 @@ async def _remember(runtime: Runtime, connection: AsyncConnection, caller: Calle
         "until": instant(runtime.clock.now() + REMEMBERED),
     }
     try:
-        await database.insert(connection, runtime.tables["idempotency"], [row])
+        await sql.insert(connection, runtime.tables["idempotency"], [row])
     except IntegrityError as error:
         raise Conflict("the same idempotency key was used at once") from error
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from schemas.envelope import Event, digest
 from schemas.fields import Fact, instant, parse_instant
 from schemas.operation import OperationAccessRefused
-from services.kernel import database, metrics
+from services.kernel import metrics, sql
 from services.kernel.decider import Actor, Ctx
 from services.kernel.ids import derived
 from services.kernel.log import Record
@@ -55,7 +55,7 @@ async def refuse(runtime: "Runtime", actor: Actor, problem: Forbidden) -> None:
                     "act": act,
                     "count": 0,
                 }
-                if await database.add_missing(connection, table, [row]):
+                if await sql.add_missing(connection, table, [row]):
                     session = Session(runtime.service, runtime.settings, connection, ctx.now)
                     await record(session, ctx, _refused(row, 1))
                     await session.flush()
@@ -162,7 +162,7 @@ async def resend(runtime: "Runtime", streams: Sequence[str] | None = None) -> in
                         "key": event.partitionkey,
                     }
                 )
-            await database.insert(connection, outbox, rows)
+            await sql.insert(connection, outbox, rows)
         count += len(rows)
         if not found:
             break

@@ -18,7 +18,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.ingest import ReportErased
 from schemas.operation import OperationRecovered
-from services.kernel import database, operations
+from services.kernel import operations, sql
 from services.kernel.log import Partition, Record
 from services.kernel.records import content_rows
 from services.kernel.runtime import Runtime
@@ -97,7 +97,7 @@ async def _verified(runtime: Runtime, partition: Partition) -> int:
 
 async def _verify(runtime: Runtime, connection: AsyncConnection, partition: Partition, next_: int) -> None:
     row = {"consumer": OWNER, "topic": partition.topic, "partition": partition.number, "next": next_}
-    await database.upsert(connection, runtime.tables["consumer_offset"], [row])
+    await sql.upsert(connection, runtime.tables["consumer_offset"], [row])
 
 
 async def _take_back_events(
@@ -215,7 +215,7 @@ async def _refuse_divergence(runtime: Runtime, topic: str, disputed: Mapping[Pla
 
 async def _set_aside(runtime: Runtime, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     by_id = {row["id"]: row for row in rows}
-    await database.add_missing(connection, runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)])
+    await sql.add_missing(connection, runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)])
 
 
 async def _restore(
@@ -252,7 +252,7 @@ async def _take_back_words(runtime: Runtime, partition: Partition, records: Sequ
     aside = [operations.quarantined(OWNER, record, None, "undecodable", error, now) for record, error in broken]
     async with runtime.database.transaction() as connection:
         gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars())
-        await database.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])
+        await sql.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])
         await _set_aside(runtime, connection, aside)
         await _verify(runtime, connection, partition, records[-1].offset + 1)
     operations.alarm(runtime.service.name, aside)

@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
-from services.kernel import database, metrics
-from services.kernel.database import Query
+from services.kernel import metrics, sql
 from services.kernel.failpoints import failpoint
 from services.kernel.log import TOGETHER, LogGone, Partition
 from services.kernel.runtime import Runtime
+from services.kernel.sql import Query
 from services.kernel.tasks import side_by_side
 
 ROWS = 3000
@@ -106,9 +106,7 @@ class Relay:
         database_ = self.runtime.database
         async with database_.transaction() if sent.rows else database_.read() as connection:
             query = Query(self._waiting, {"on_their_way": on_its_way.rows})
-            rows = await database.remove_and_fetch(
-                connection, self.tables["outbox"], [(seq,) for seq in sent.rows], query
-            )
+            rows = await sql.remove_and_fetch(connection, self.tables["outbox"], [(seq,) for seq in sent.rows], query)
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
         batch = Batch()
         for seq, topic, number, key, event, ref, salt, words in rows:
@@ -139,7 +137,7 @@ class Relay:
     def lowest(self) -> Select[Any]:
         """The lowest of those rows. Never "above the last one sent": numbers become visible out of order."""
         outbox = self.tables["outbox"]
-        waits = database.is_none_of(outbox.c.seq, "on_their_way")
+        waits = sql.is_none_of(outbox.c.seq, "on_their_way")
         return select(outbox).where(waits).order_by(outbox.c.seq).limit(ROWS)
 
     async def is_empty(self) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas.envelope import Event, Undecodable
 from schemas.fields import Typed
 from schemas.operation import OperationDiscarded, OperationRedriven
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.decider import Ctx
 from services.kernel.log import Record
 from services.kernel.operations import record
@@ -77,7 +77,7 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
 
 async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, Any]:
     """The record's row, which nobody else settles until the transaction ends."""
-    await database.lock(session.connection, hold(alone=True))
+    await sql.lock(session.connection, hold(alone=True))
     table = work.tables["quarantine"]
     found = (await session.connection.execute(select(table).where(table.c.id == id_))).mappings().first()
     if found is None:
@@ -134,7 +134,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any])
 async def _freed(work: UnitOfWork, session: Session, event: Event) -> Intake:
     """An intake whose stream waits for nothing but its next version."""
     place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
-    (cursors,) = await database.rows_of(session.connection, [place])
+    (cursors,) = await sql.rows_of(session.connection, [place])
     intake = await work.standing(session.connection, cursors)
     intake.cursors.setdefault(event.stream, Cursor()).blocked = "gap"
     intake.changed.add(event.stream)

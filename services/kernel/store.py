@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
-from services.kernel import database
-from services.kernel.database import Hold, Write
+from services.kernel import database, sql
 from services.kernel.decider import Ctx, Decider, Occurred
 from services.kernel.ids import uuid7
 from services.kernel.problems import Malformed
 from services.kernel.service import Service
 from services.kernel.settings import Settings
+from services.kernel.sql import Hold, Write
 from services.kernel.views import Key, Row, View
 
 
@@ -106,8 +106,8 @@ class Session:
             self.begin(id_)
         if not wanted:
             return
-        asked = database.Query(_of_streams(self._tables["events"]), {"streams": wanted})
-        (found,) = await database.fetch(self.connection, [asked])
+        asked = sql.Query(_of_streams(self._tables["events"]), {"streams": wanted})
+        (found,) = await sql.fetch(self.connection, [asked])
         for (bytes_,) in found:
             event = Event.parse(bytes_)
             stream = self.streams[event.stream]
@@ -117,8 +117,8 @@ class Session:
 
     async def load_head(self, id_: str) -> Stream:
         """A stream's last version alone, for streams that only grow and have no rules."""
-        asked = database.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
-        (found,) = await database.fetch(self.connection, [asked])
+        asked = sql.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
+        (found,) = await sql.fetch(self.connection, [asked])
         stream = Stream(id_, None)
         for (bytes_,) in found:
             stream.take(Event.parse(bytes_))
@@ -196,9 +196,9 @@ class Session:
             return
         contents = self._tables["contents"]
         await self.connection.execute(delete(contents).where(contents.c.ref.in_(refs)))
-        await database.upsert(self.connection, self._tables["erased"], [{"ref": ref} for ref in sorted(set(refs))])
+        await sql.upsert(self.connection, self._tables["erased"], [{"ref": ref} for ref in sorted(set(refs))])
         if announce:
-            await database.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
+            await sql.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
 
     async def flush(self, tell: str | None = None) -> None:
         """Writes all that was decided. Raises `Conflict` where a stream has grown in between.
@@ -223,13 +223,13 @@ class Session:
             *self.also,
         ]
         try:
-            await database.write(connection, writes, tell if self.appended else None)
+            await sql.write(connection, writes, tell if self.appended else None)
         except IntegrityError as error:
             if database.violated(error) != "events":
                 raise
             raise Conflict("a stream has grown in between") from error
         for table, _, gone in folded:
-            await database.remove(connection, table, gone)
+            await sql.remove(connection, table, gone)
 
     async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
         """The rows of each view after the events: locked, read and folded, not yet written."""
@@ -279,7 +279,7 @@ class Session:
                 wanted.append((at, view.table, old))
         known: list[dict[Key, Row]] = [{} for _ in touched]
         places = [(table, keys) for _, table, keys in wanted]
-        found = await database.rows_of(self.connection, places, Hold("view", names))
+        found = await sql.rows_of(self.connection, places, Hold("view", names))
         for (at, table, _), rows in zip(wanted, found, strict=True):
             names = [column.name for column in table.primary_key.columns]
             known[at] = {tuple(row[name] for name in names): row for row in rows}
@@ -307,7 +307,7 @@ class Session:
 @lru_cache(8)
 def _of_streams(events: Table) -> Select[Any]:
     """The events of `streams`, each in order."""
-    chosen = select(events.c.bytes).where(database.is_one_of(events.c.stream_id, "streams"))
+    chosen = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
     return chosen.order_by(events.c.stream_id, events.c.version)
 
 

@@ -19,8 +19,7 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import instant
 from schemas.ingest import ReportErased
-from services.kernel import database, metrics, operations
-from services.kernel.database import Hold, Write
+from services.kernel import metrics, operations, sql
 from services.kernel.decider import Actor, Moved
 from services.kernel.failpoints import failpoint
 from services.kernel.ids import DerivedIds
@@ -28,6 +27,7 @@ from services.kernel.log import Partition, Record
 from services.kernel.records import Decoded, decode, is_content
 from services.kernel.runtime import Runtime
 from services.kernel.service import Reaction
+from services.kernel.sql import Hold, Write
 from services.kernel.store import Conflict, Session
 
 BATCH = 500
@@ -208,7 +208,7 @@ class UnitOfWork:
                 for record, error in found.broken:
                     self._set_aside(intake, record, None, "undecodable", error)
                 words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
-                await database.add_missing(connection, self.tables["contents"], words)
+                await sql.add_missing(connection, self.tables["contents"], words)
                 for event, record in found.events:
                     await self.judge(session, intake, event, record)
             if poison is not None:
@@ -229,7 +229,7 @@ class UnitOfWork:
         places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
         streams = sorted({event.stream for event, _ in found.events})
         refs = sorted(found.words)
-        offsets, cursors, gone = await database.rows_of(
+        offsets, cursors, gone = await sql.rows_of(
             connection,
             [
                 (offset, places),
@@ -240,8 +240,8 @@ class UnitOfWork:
         )
         if len(offsets) < len(places):
             new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
-            await database.add_missing(connection, offset, new)
-            (offsets,) = await database.rows_of(connection, [(offset, places)])
+            await sql.add_missing(connection, offset, new)
+            (offsets,) = await sql.rows_of(connection, [(offset, places)])
         starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
         return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
 
@@ -283,7 +283,7 @@ class UnitOfWork:
     async def _advance(self, connection: AsyncConnection, starts: Offsets, nexts: Offsets) -> None:
         table = self.tables["consumer_offset"]
         moves = [((self.consumer, *partition), starts[partition], nexts[partition]) for partition in sorted(nexts)]
-        if await database.swap(connection, table, "next", moves) < len(moves):
+        if await sql.swap(connection, table, "next", moves) < len(moves):
             raise LostPartition(f"one of {', '.join(map(str, sorted(nexts)))} is no longer where it was")
 
     # events
@@ -485,13 +485,13 @@ class UnitOfWork:
             for event in intake.parked
             if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
         }
-        await database.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
+        await sql.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
         for stream, version in sorted(gone):
             await connection.execute(
                 delete(parked).where(
                     parked.c.consumer == self.consumer, parked.c.stream_id == stream, parked.c.version == version
                 )
             )
-        await database.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
+        await sql.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
         aside = {row["id"]: row for row in intake.aside}
-        await database.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+        await sql.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.ingest import ReportReceived
 from schemas.triage import IncidentOpened
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.service import Known
 from services.triage import views
 
@@ -24,7 +24,7 @@ def _open() -> Select[Any]:
     """The incidents where the `wanted` matters go on, oldest first."""
     matters, incidents = views.MATTERS, views.INCIDENTS
     start = select(matters.c.unit, matters.c.matter, matters.c.incident_id)
-    goes_on = start.where(database.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
+    goes_on = start.where(sql.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
     merged = select(goes_on.c.unit, goes_on.c.matter, incidents.c.merged_into).join(
         incidents, incidents.c.id == goes_on.c.incident_id
     )
@@ -67,6 +67,6 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
     }
     if not wanted:
         return Matters()
-    asked = database.Query(OPEN, {"wanted": sorted(wanted)})
-    (found,) = await database.fetch(connection, [asked], database.Hold("matter", wanted))
+    asked = sql.Query(OPEN, {"wanted": sorted(wanted)})
+    (found,) = await sql.fetch(connection, [asked], sql.Hold("matter", wanted))
     return Matters({(unit, matter, drill): incident for unit, matter, drill, incident in found})

@@ -12,9 +12,9 @@ from schemas import catalogue
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured
 from services.kernel import repairs, work
-from services.kernel.database import Hold
 from services.kernel.log import Record
 from services.kernel.runtime import Runtime
+from services.kernel.sql import Hold
 from services.kernel.work import Intake, LostPartition, UnitOfWork
 from tests.kernel.test_repairs import NEWER
 from tests.kernel.test_work import altered, content, report

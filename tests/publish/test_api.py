@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.triage import IncidentMerged
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.ids import derived
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, TEXT, Office, established, graded, opened
@@ -179,7 +179,7 @@ async def test_erased_words_are_marked_and_not_published(office: Office) -> None
     contents = office.runtime.tables["contents"]
     async with office.runtime.database.transaction() as connection:
         refs = [row.ref for row in await connection.execute(contents.select())]
-        await database.upsert(connection, office.runtime.tables["erased"], [{"ref": ref} for ref in refs])
+        await sql.upsert(connection, office.runtime.tables["erased"], [{"ref": ref} for ref in refs])
         await connection.execute(contents.delete())
     found = await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_("handler"))
     assert found.json()["draft"] == "[erased]"

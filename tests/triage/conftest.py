@@ -17,11 +17,12 @@ from schemas.fields import Fact, WordsRef
 from schemas.ingest import ReportReceived
 from services.kernel import http, identity, policy
 from services.kernel.clock import Clock
-from services.kernel.database import Database, insert
+from services.kernel.database import Database
 from services.kernel.ids import derived
 from services.kernel.log import EventLog, Record
 from services.kernel.runtime import Runtime
 from services.kernel.settings import Settings
+from services.kernel.sql import insert
 from services.kernel.store import partition_of
 from services.kernel.work import UnitOfWork
 from services.triage import setup

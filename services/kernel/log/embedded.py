@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, delete, func, select
 from sqlalchemy.exc import DBAPIError
 
-from services.kernel import database
+from services.kernel import sql
 from services.kernel.columns import key
 from services.kernel.database import Database
 from services.kernel.log import Handle, LogGone, Offsets, Partition, Record, check_range
@@ -71,7 +71,7 @@ class EmbeddedLog:
                 rows.append({**place, "key": key_, "value": value})
         try:
             async with self._database.transaction() as connection:
-                await database.insert(connection, RECORDS, rows)
+                await sql.insert(connection, RECORDS, rows)
                 for row in rows:
                     if row["value"] is None:
                         await connection.execute(
