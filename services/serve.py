@@ -11,14 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 import uvloop
 
-from services.kernel import identity, logging, metrics, process
+from services.kernel import identity, logging, process
 from services.kernel.clock import Clock
 from services.kernel.database import Database
 from services.kernel.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
@@ -69,11 +68,6 @@ def runtime(name: str, settings: Settings) -> Runtime:
 
 def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
     """Keeps the service's processes alive until SIGTERM or Ctrl-C; then ends them and returns 0."""
-    with tempfile.TemporaryDirectory(prefix=f"huiying-{name}-") as folder:
-        return _supervise(name, parts, {**os.environ, metrics.FOLDER: folder})
-
-
-def _supervise(name: str, parts: Sequence[str], environment: Mapping[str, str]) -> int:
     children: dict[str, subprocess.Popen[bytes]] = {}
     started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
     ending = False
@@ -97,7 +91,6 @@ def _supervise(name: str, parts: Sequence[str], environment: Mapping[str, str]) 
                 started[part] = now
                 children[part] = subprocess.Popen(  # noqa: S603, this very program
                     [sys.executable, "-m", "services.cli", "serve", name, "--part", part],
-                    env=environment,
                     preexec_fn=_die_with_parent,  # noqa: PLW1509, one call and nothing else; no threads run here
                 )
         time.sleep(0.1)

@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -378,7 +378,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
                 continue
             for kind, count in waiting.items():
                 metrics.ATTENTION.labels(runtime.service.name, kind).set(count)
-        return Response(metrics.exposed(), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for runtime in runtimes:
         for module in runtime.service.apis:
