@@ -103,12 +103,11 @@ Statement = tuple[str, Any]
 async def _execute(
     connection: AsyncConnection, statements: Sequence[Statement], *, binary: bool = False
 ) -> "list[AsyncCursor]":
-    """Runs statements in one exchange with the server, where the transaction's BEGIN goes along if it is still due."""
+    """Runs statements in order; within a transaction several of them in one exchange with the server."""
     async with driver(connection) as raw:
-        if not statements:
-            return []
-        if len(statements) == 1 and (raw.autocommit or raw.info.transaction_status):
-            return [await raw.execute(*statements[0], binary=binary)]
+        if len(statements) < 2 or raw.autocommit:
+            # In autocommit no rollback would follow a failure, and psycopg would believe to be prepared what was not.
+            return [await raw.execute(*statement, binary=binary) for statement in statements]
         async with raw.pipeline():
             return [await raw.execute(*statement, binary=binary) for statement in statements]
 
