@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import structlog
 import uvloop
+from prometheus_client import start_http_server
 
 from services.kernel import identity, logging, process
 from services.kernel.clock import Clock
@@ -151,6 +152,11 @@ async def run_consumer(name: str, settings: Settings) -> None:
     """The consumer process of a service. Ends with a code of its own where a stored offset is out of range."""
     made = runtime(name, settings)
     process.collect_less()
+    if settings.metrics_port:
+        try:
+            start_http_server(settings.metrics_port, settings.host)
+        except OSError as error:
+            log.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
     await process.wait_until_prepared(made)
     watch = asyncio.create_task(process.watch_progress(made))
     consuming = asyncio.create_task(process.consume(made))

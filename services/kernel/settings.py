@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 0
     """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
+    metrics_port: int = Field(0, ge=0, le=65535)
+    """Where a consumer process tells its own metrics, at `/metrics`; 0: nowhere. The API tells those of its process."""
     services: str = "http://127.0.0.1:{port}"
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
