@@ -120,10 +120,10 @@ async def run_api(name: str, settings: Settings) -> None:
 
     made = runtime(name, settings)
     made.recovered = False
+    app = http.application([made], title=f"Huiying {name}", secret=made.secret)
     process.collect_less()
     await made.log.start()
     leader = asyncio.create_task(process.lead(made, asyncio.Event()))
-    app = http.application([made], title=f"Huiying {name}", secret=made.secret)
     config = uvicorn.Config(
         app,
         host=settings.host,
