@@ -62,10 +62,6 @@ class AuditWork(UnitOfWork):
         self._aim: tuple[str, Mapping[Partition, int]] | None = None
         self._aimed = 0.0
         self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS
-        offset = self.tables["consumer_offset"]
-        self._offsets = select(offset.c.topic, offset.c.partition, offset.c.next).where(
-            offset.c.consumer == self.consumer
-        )
 
     async def handle(self, records: Sequence[Record]) -> None:
         """See `UnitOfWork.handle`."""
@@ -146,8 +142,7 @@ class AuditWork(UnitOfWork):
         if self._aim is None:
             return None
         until, ends = self._aim
-        (found,) = await sql.fetch(connection, [Query(self._offsets, {})])
-        taken = {Partition(topic, number): next_ for topic, number, next_ in found}
+        taken = await self.taken(connection)
         for _, record in intake.accepted:
             partition = Partition(record.topic, record.partition)
             taken[partition] = max(taken.get(partition, 0), record.offset + 1)

@@ -117,11 +117,13 @@ class Lead:
 
     async def lost(self) -> None:
         """Ends with an error when the lock's connection is gone."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             await asyncio.get_running_loop().create_future()
-        while self._connection is not None:
+            return
+        while True:
             await asyncio.sleep(2)
-            await self._connection.execute(text("select 1"))
+            await connection.execute(text("select 1"))
 
 
 @asynccontextmanager

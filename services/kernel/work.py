@@ -27,7 +27,7 @@ from services.kernel.log import Partition, Record
 from services.kernel.records import Decoded, decode, is_content
 from services.kernel.runtime import Runtime
 from services.kernel.service import Reaction
-from services.kernel.sql import Hold, Write
+from services.kernel.sql import Hold, Query, Write
 from services.kernel.store import Conflict, Session
 
 BATCH = 500
@@ -114,6 +114,10 @@ class UnitOfWork:
         self.consumer = runtime.service.name
         self.tables = runtime.tables
         self.notify = not runtime.database.is_sqlite
+        offset = self.tables["consumer_offset"]
+        self._taken = select(offset.c.topic, offset.c.partition, offset.c.next).where(
+            offset.c.consumer == self.consumer
+        )
         self._reached: dict[Partition, int] = {}
         """Where this process took its partitions to; a rewind is seen by it."""
         self.replaying = False
@@ -124,13 +128,14 @@ class UnitOfWork:
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """Where each partition goes on; 0 where nothing was taken yet."""
-        table = self.tables["consumer_offset"]
         async with self.runtime.database.read() as connection:
-            found = await connection.execute(
-                select(table.c.topic, table.c.partition, table.c.next).where(table.c.consumer == self.consumer)
-            )
-            known = {Partition(row.topic, row.partition): row.next for row in found}
+            known = await self.taken(connection)
         return {partition: known.get(partition, 0) for partition in partitions}
+
+    async def taken(self, connection: AsyncConnection) -> dict[Partition, int]:
+        """Where each partition goes on of which anything was taken in."""
+        (found,) = await sql.fetch(connection, [Query(self._taken, {})])
+        return {Partition(topic, number): next_ for topic, number, next_ in found}
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Returns when the records are durable. Infrastructure that fails is waited for; a defect is set aside.

@@ -90,6 +90,20 @@ async def started(template: str, brokers: Brokers, folder: Path) -> AsyncIterato
         await made.end()
 
 
+def held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Recovery waits from now on: set when it has begun, and to be set for it to go on."""
+    compares, go_on = asyncio.Event(), asyncio.Event()
+    recover = recovery.recover
+
+    async def slow(runtime: Runtime) -> int:
+        compares.set()
+        await go_on.wait()
+        return await recover(runtime)
+
+    monkeypatch.setattr(recovery, "recover", slow)
+    return compares, go_on
+
+
 def refused(answer: httpx.Response) -> None:
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) >= 1
@@ -111,15 +125,7 @@ async def test_nothing_is_decided_before_recovery_has_ended(
 ) -> None:
     if not guarded:
         monkeypatch.setattr(Runtime, "_must_have_recovered", lambda _: None)
-    compares, go_on = asyncio.Event(), asyncio.Event()
-    recover = recovery.recover
-
-    async def slow(runtime: Runtime) -> int:
-        compares.set()
-        await go_on.wait()
-        return await recover(runtime)
-
-    monkeypatch.setattr(recovery, "recover", slow)
+    compares, go_on = held_up(monkeypatch)
     brokers.away = True
     async with started(template, brokers, tmp_path) as one:
         one.lead()
@@ -190,19 +196,11 @@ async def test_a_consumer_begins_when_the_leader_has_recovered(
     template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where tables and topics are there already, as after a restore: it would react to what is half known."""
-    compares, go_on = asyncio.Event(), asyncio.Event()
-    recover = recovery.recover
-
-    async def slow(runtime: Runtime) -> int:
-        compares.set()
-        await go_on.wait()
-        return await recover(runtime)
-
     async with started(template, brokers, tmp_path) as before:
         before.lead()
         async with asyncio.timeout(30):
             await before.ready.wait()
-    monkeypatch.setattr(recovery, "recover", slow)
+    compares, go_on = held_up(monkeypatch)
     async with started(template, brokers, tmp_path) as api, started(template, brokers, tmp_path) as consumer:
         begins = asyncio.create_task(process.wait_until_prepared(consumer.runtime))
         api.lead()
