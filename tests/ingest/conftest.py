@@ -22,6 +22,7 @@ from services.kernel.runtime import Runtime
 from services.kernel.settings import Settings
 from tests.kit.spec import KINDS, UNITS, UUID
 
+PATH = "/ingest/v1/reports"
 SECRET = b"a secret of tests, long enough for HMAC"
 
 
@@ -70,6 +71,20 @@ def report(**more: Any) -> dict[str, Any]:
         **more,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+async def post(ingest: Ingest, headers: dict[str, str], body: Any = None, **more: Any) -> httpx.Response:
+    """Sends one report."""
+    return await ingest.client.post(PATH, json=body or report(**more), headers=headers)
+
+
+def refused(answer: httpx.Response, status: int, *says: str, field: str | None = None) -> None:
+    """The answer is a problem of this status whose sentence says all this."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert all(part in body["detail"] for part in says), body
+    assert body.get("field") == field, body
 
 
 async def start(runtime: Runtime) -> None:

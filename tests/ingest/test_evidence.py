@@ -1,0 +1,175 @@
+"""Evidence over HTTP, on a real file: what is taken, how it is kept, and what a picture loses."""
+
+import hashlib
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from services.ingest import evidence
+from tests.ingest.conftest import PATH, Ingest, post, refused
+from tests.ingest.test_pictures import JPEG, PNG, SECRET, TAKEN, png
+
+
+class TestEvidence:
+    async def attach(self, ingest: Ingest, key: dict[str, str], **send: Any) -> httpx.Response:
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
+        send["headers"] = {**key, **send.get("headers", {})}
+        return await ingest.client.post(url, **send)
+
+    def files(self, ingest: Ingest) -> list[bytes]:
+        folder = ingest.runtime.settings.data / "evidence"
+        return [path.read_bytes() for path in folder.iterdir()] if folder.exists() else []
+
+    async def test_is_stored_under_a_random_reference(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        answer = await self.attach(ingest, key, content=PNG, headers={"Content-Type": "image/png"})
+        assert answer.status_code == 201, answer.text
+        (event,) = await ingest.events("evidence_attached")
+        path = ingest.runtime.settings.data / "evidence" / event.data.file
+        assert path.read_bytes() == PNG
+        assert (event.data.size, event.data.sha256) == (len(PNG), hashlib.sha256(PNG).hexdigest())
+        assert event.data.media_type == "image/png"
+
+    async def test_comes_as_a_form_too(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        send = {"files": {"file": ("张三.png", PNG, "image/png")}, "data": {"note": "现场照片 13812345678"}}
+        answer = await self.attach(ingest, key, **send)
+        assert answer.status_code == 201, answer.text
+        body = (await ingest.client.get(f"{PATH}/{answer.json()['id']}", headers=key)).json()
+        assert body["evidence"][0]["note"].startswith("现场照片")
+        assert "13812345678" not in orjson.dumps(body).decode()
+        assert "张三" not in orjson.dumps(body).decode()
+        assert self.files(ingest) == [PNG]
+
+    @pytest.mark.parametrize("as_form", [False, True])
+    async def test_as_a_picture_keeps_only_what_shows_it(self, ingest: Ingest, as_form: bool) -> None:
+        body = {"content": TAKEN, "headers": {"Content-Type": "image/jpeg"}}
+        form = {"files": {"file": ("a.jpg", TAKEN, "image/jpeg")}}
+        answer = await self.attach(ingest, await ingest.key(), **(form if as_form else body))
+        assert answer.status_code == 201, answer.text
+        assert SECRET in TAKEN
+        assert self.files(ingest) == [JPEG]
+        (event,) = await ingest.events("evidence_attached")
+        assert (event.data.size, event.data.sha256) == (len(JPEG), hashlib.sha256(JPEG).hexdigest())
+
+    async def test_of_another_kind_stays_as_it_is(self, ingest: Ingest) -> None:
+        pdf = b"%PDF-1.7 /Author (SECRET)" + b"\x00" * 100_000
+        answer = await self.attach(ingest, await ingest.key(), content=pdf, headers={"Content-Type": "application/pdf"})
+        assert answer.status_code == 201, answer.text
+        assert self.files(ingest) == [pdf]
+
+    async def test_as_text_is_masked(self, ingest: Ingest) -> None:
+        send = {"content": "电话13812345678".encode(), "headers": {"Content-Type": "text/plain; charset=utf-8"}}
+        assert (await self.attach(ingest, await ingest.key(), **send)).status_code == 201
+        (text,) = self.files(ingest)
+        assert b"13812345678" not in text
+
+    @pytest.mark.parametrize(
+        ("send", "status", "says"),
+        [
+            ({"content": PNG, "headers": {"Content-Type": "image/jpeg"}}, 415, "not those of image/jpeg"),
+            ({"content": b"MZ", "headers": {"Content-Type": "application/x-msdownload"}}, 415, "evidence is one of"),
+            ({"content": PNG}, 415, "without a Content-Type"),
+            ({"content": PNG, "headers": {"Content-Type": "text/plain"}}, 415, "no text in UTF-8"),
+            ({"content": b"a\x00b", "headers": {"Content-Type": "text/plain"}}, 415, "plain text"),
+            ({"content": b"%PDF-1.7", "headers": {"Content-Type": "text/plain"}}, 415, "plain text"),
+            ({"content": b"", "headers": {"Content-Type": "image/png"}}, 415, "not those of"),
+            ({"content": PNG[:-1], "headers": {"Content-Type": "image/png"}}, 422, "breaks off or is damaged"),
+            ({"files": {"file": ("a", JPEG[:-2], "image/jpeg")}}, 422, "breaks off or is damaged"),
+            (
+                {"content": PNG + b"x" * 200_000, "headers": {"Content-Type": "image/png"}},
+                413,
+                "more than 200000 bytes",
+            ),
+            ({"files": {"file": ("a", PNG + b"x" * 300_000, "image/png")}}, 413, "more than 200000 bytes"),
+            ({"files": {"file": ("a", PNG + b"x" * 200_000, "image/png")}}, 413, "more than 200000 bytes"),
+            ({"files": {"file": ("a", PNG, "image/webp")}}, 415, "not those of image/webp"),
+            ({"files": {"picture": ("a", PNG, "image/png")}}, 422, "picture is not a field here"),
+            ({"files": {"note": ("a", PNG, "image/png")}}, 422, "no file under the name file"),
+            ({"files": {"file": ("a", PNG, "image/png")}, "data": {"note": "长" * 2001}}, 422, "2000 characters"),
+            ({"files": {"file": ("a", PNG, "image/png")}, "data": {"author": "x"}}, 422, "author is not a field here"),
+            ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "form cannot be read"),
+        ],
+    )
+    async def test_is_refused_and_leaves_no_file(
+        self, ingest: Ingest, send: dict[str, Any], status: int, says: str
+    ) -> None:
+        answer = await self.attach(ingest, await ingest.key(), **send)
+        assert answer.status_code == status, answer.text
+        assert says in answer.json()["detail"]
+        assert self.files(ingest) == []
+        assert await ingest.events("evidence_attached") == []
+
+    async def test_without_a_right_leaves_no_file(self, ingest: Ingest) -> None:
+        id_ = (await post(ingest, await ingest.key())).json()["report_id"]
+        headers = {**await ingest.key("town-east"), "Content-Type": "image/png"}
+        answer = await ingest.client.post(f"{PATH}/{id_}/evidence", content=PNG, headers=headers)
+        assert answer.status_code == 403
+        assert self.files(ingest) == []
+
+    async def test_is_read_back_as_it_is_stored(self, ingest: Ingest) -> None:
+        sent = await self.attach(ingest, await ingest.key(), content=TAKEN, headers={"Content-Type": "image/jpeg"})
+        url = f"{PATH}/{sent.json()['id']}"
+        (named,) = (await ingest.client.get(url, headers=ingest.staff("handler"))).json()["evidence"]
+        answer = await ingest.client.get(f"{url}/evidence/{named['file']}", headers=ingest.staff("handler"))
+        assert (answer.status_code, answer.content) == (200, JPEG)
+        assert answer.headers["content-type"] == named["media_type"] == "image/jpeg"
+        assert answer.headers["content-length"] == str(named["size"])
+        assert answer.headers["content-disposition"] == "attachment"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    async def test_is_read_by_staff_over_the_unit_alone(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        sent = await self.attach(ingest, key, content=PNG, headers={"Content-Type": "image/png"})
+        (event,) = await ingest.events("evidence_attached")
+        url = f"{PATH}/{sent.json()['id']}/evidence/{event.data.file}"
+        refused(await ingest.client.get(url, headers=key), 401, "token")
+        refused(await ingest.client.get(url, headers=ingest.staff("chief", unit="town-west")), 403, "belongs to")
+        (event,) = await ingest.events("access_refused")
+        assert event.data.act == "read_a_report"
+        assert (await ingest.client.get(url, headers=ingest.staff("handler", unit="town-east"))).content == PNG
+
+    async def test_that_is_not_there_is_404(self, ingest: Ingest) -> None:
+        key, chief = await ingest.key(), ingest.staff("chief")
+        send = {"content": PNG, "headers": {"Content-Type": "image/png"}}
+        urls = [f"{PATH}/{(await self.attach(ingest, key, **send)).json()['id']}" for _ in range(3)]
+        one, other, lost = (event.data.file for event in await ingest.events("evidence_attached"))
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{other}", headers=chief), 404, "has no evidence")
+        refused(await ingest.client.get(f"{urls[0]}/evidence/..%2Fsecret", headers=chief), 404)
+        unknown = "report-00000000-0000-7000-8000-000000000000"
+        refused(await ingest.client.get(f"{PATH}/{unknown}/evidence/{one}", headers=chief), 404, "there is no")
+        assert (await ingest.client.post(f"{urls[0]}/erase", json={}, headers=chief)).status_code == 200
+        refused(await ingest.client.get(f"{urls[0]}/evidence/{one}", headers=chief), 404, "has no evidence")
+        (ingest.runtime.settings.data / "evidence" / lost).unlink()
+        refused(await ingest.client.get(f"{urls[2]}/evidence/{lost}", headers=chief), 404, "backup")
+
+    async def test_is_stored_once_under_one_key(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
+        headers = {**key, "Content-Type": "image/png", "Idempotency-Key": "abc"}
+        first = await ingest.client.post(url, content=PNG, headers=headers)
+        second = await ingest.client.post(url, content=PNG, headers=headers)
+        assert (first.status_code, first.json()) == (second.status_code, second.json())
+        assert self.files(ingest) == [PNG]
+        other = await ingest.client.post(url, content=png(b"others"), headers=headers)
+        refused(other, 422, "another request", field="Idempotency-Key")
+
+    @pytest.mark.parametrize(
+        ("head", "kind"),
+        [
+            (b"\xff\xd8\xff\xe0", "image/jpeg"),
+            (PNG[:16], "image/png"),
+            (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
+            (b"%PDF-1.7", "application/pdf"),
+            (b"ID3\x04", "audio/mpeg"),
+            (b"\xff\xfb\x90\x00", "audio/mpeg"),
+            (b"\x00\x00\x00\x18ftypmp42", "video/mp4"),
+            (b"RIFF\x00\x00\x00\x00WAVEfmt ", None),
+            (b"<svg", None),
+            (b"", None),
+        ],
+    )
+    def test_is_known_by_its_first_bytes(self, head: bytes, kind: str | None) -> None:
+        assert evidence.recognised(head) == kind
