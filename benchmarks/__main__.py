@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.measure import Figure, table
-from services.kernel import process
+from services.kernel.serving import process
 from tests.kit import substrate
 
 NAMES = ("intake", "single", "relay", "projection", "streams", "latency", "embedded")

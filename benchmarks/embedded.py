@@ -12,7 +12,7 @@ import httpx
 from benchmarks.measure import Figure, percentile
 from benchmarks.reports import reports
 from deploy.native import free_port
-from services.kernel import identity
+from services.kernel.access import identity
 from services.kernel.settings import Settings
 
 REPORTS = 500
@@ -32,7 +32,7 @@ def _measure(runs: int) -> list[Figure]:
                 port = free_port()
                 began = time.perf_counter()
                 with subprocess.Popen(
-                    [sys.executable, "-m", "services.cli", "up", "--data", name, "--port", str(port)],
+                    [sys.executable, "-m", "services.apps.cli", "up", "--data", name, "--port", str(port)],
                     env={**os.environ, "HUIYING_LOG_LEVEL": "warning"},
                     stdout=subprocess.DEVNULL,
                 ) as process:

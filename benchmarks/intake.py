@@ -10,8 +10,8 @@ from benchmarks import rig
 from benchmarks.measure import Figure, pairs
 from benchmarks.reports import reports
 from services.ingest.app import SERVICE
-from services.kernel import http
-from services.kernel.runtime import Runtime
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http
 
 REPORTS = 4000
 

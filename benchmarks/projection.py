@@ -14,9 +14,9 @@ from schemas import catalogue
 from services.audit.app import SERVICE
 from services.audit.projection import AuditWork
 from services.ingest.app import SERVICE as INGEST
-from services.kernel.log import Handle, Record
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
+from services.kernel.delivery.log import Handle, Record
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
 
 EVENTS = 20_000
 

@@ -12,7 +12,7 @@ from benchmarks.intake import fill
 from benchmarks.measure import Figure, pairs
 from schemas import catalogue
 from services.ingest.app import SERVICE
-from services.kernel.relay import Relay
+from services.kernel.delivery.relay import Relay
 
 REPORTS = 5000
 

@@ -5,7 +5,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from services import samples
+from services.demo import samples
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "messages.jsonl"
 

@@ -11,13 +11,13 @@ from typing import Any
 import psycopg
 from sqlalchemy import Table
 
-from services.kernel import identity, process
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.log.kafka import KafkaLog
-from services.kernel.runtime import Runtime
-from services.kernel.service import Service
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log.kafka import KafkaLog
+from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.serving import process
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 from tests.kit import substrate
 
 SECRET = b"a secret of the benchmarks, long enough"

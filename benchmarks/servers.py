@@ -15,12 +15,12 @@ from pydantic import BaseModel
 
 from benchmarks import rig
 from services.ingest.app import SERVICE
-from services.kernel import http, process
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.log.kafka import KafkaLog
-from services.kernel.runtime import Runtime
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log.kafka import KafkaLog
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http, process
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 
 TABLE = "create table if not exists bare (id bigserial primary key, body jsonb not null, at timestamptz default now())"
 

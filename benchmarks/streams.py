@@ -20,13 +20,14 @@ from benchmarks.intake import fill
 from benchmarks.measure import Figure, pairs
 from schemas import catalogue
 from services.ingest.app import SERVICE as INGEST
-from services.kernel import process
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.log import Record
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.serving import process
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 from services.triage.app import SERVICE
 from tests.kit import substrate
 
@@ -91,12 +92,12 @@ class _Count:
 
 async def ours(settings: Settings) -> None:
     """As `huiying serve triage` consumes, with this topic alone."""
-    from services.kernel.log.faust import FaustLog
+    from services.kernel.delivery.log.faust import FaustLog
     from services.triage.stream import application
 
     log = FaustLog(settings, application)
     made = Runtime(SERVICE, settings, Database(settings.database), Clock(), log, rig.SECRET)
-    work, count = process.unit_of_work(made), _Count()
+    work, count = unit_of_work(made), _Count()
 
     async def handle(records: Sequence[Record]) -> None:
         count.begin()

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from schemas.fields import Fact, words_fields
+from schemas.fields import Erasure, Fact, words_fields
 
 PREFIX = "huiying."
 STREAMS = {
@@ -58,6 +58,11 @@ def type_of(model: type[Fact]) -> str:
 def words_of(model: type[Fact]) -> tuple[str, ...]:
     """The fields of a registered model that hold words."""
     return _words[model]
+
+
+def is_erasure(type_: str) -> bool:
+    """Whether events of this type order words to be deleted."""
+    return issubclass(_models.get(type_, Fact), Erasure)
 
 
 def types() -> dict[str, type[Fact]]:

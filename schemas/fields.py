@@ -106,6 +106,12 @@ class Typed(WordsRef):
     text: str
 
 
+class Erasure(Fact):
+    """An event that orders words to be deleted everywhere: every service deletes the words of `refs`."""
+
+    refs: tuple[Uuid, ...]
+
+
 def _typed(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str) and not (info.context or {}).get("wire"):
         return Typed(text=value)

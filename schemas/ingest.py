@@ -3,7 +3,19 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, MediaType, StreamId, Token, UnitCode, Uuid, Words
+from schemas.fields import (
+    Code,
+    Digest,
+    Erasure,
+    Fact,
+    Figure,
+    Instant,
+    MediaType,
+    StreamId,
+    Token,
+    UnitCode,
+    Words,
+)
 
 
 @event("report.received")
@@ -70,10 +82,9 @@ class ReportHelpfulnessGiven(Fact):
 
 
 @event("report.erased")
-class ReportErased(Fact):
+class ReportErased(Erasure):
     """The words and files of a report are to be deleted everywhere; the marker that refuses late copies stays."""
 
-    refs: tuple[Uuid, ...]
     files: tuple[Token, ...] = ()
     cause: Literal["asked", "law", "mistake"] = "asked"
     reason: Words | None = None

@@ -1,7 +1,7 @@
 """A policy pack: the rules by which an office grades, times, approves and answers, as data.
 
-A pack is a YAML file; `services.kernel.policy` reads it. Every rule names its source, so that anyone can tell what a
-document says from what the office chose. Conditions are CEL over `reach.clicks`, `reach.comments` and
+A pack is a YAML file; `services.kernel.rules.packs` reads it. Every rule names its source, so that anyone can tell what
+a document says from what the office chose. Conditions are CEL over `reach.clicks`, `reach.comments` and
 `reach.mainstream_sites` (totals of the matter), `flags` (list of codes) and `harm` (number on the pack's scale).
 Durations are ISO 8601 without years and months, which have no fixed length.
 """

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select, text
 
 from schemas.catalogue import SERVICES
-from services import backup, embedded, operate
-from services.embedded import Embedded
-from services.kernel import tables
-from services.kernel.database import Database
+from services.apps import backup, embedded, operate
+from services.apps.embedded import Embedded
 from services.kernel.settings import Settings
+from services.kernel.store import tables
+from services.kernel.store.database import Database
 
 REF, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 

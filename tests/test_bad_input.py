@@ -12,8 +12,9 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.embedded import Embedded, running
-from services.kernel.decider import ROLES
+from services.apps.embedded import Embedded, running
+from services.kernel.core.decider import ROLES
+from services.kernel.delivery.operations import attention
 from services.kernel.settings import Settings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -231,4 +232,4 @@ async def test_made_up_bodies_are_judged_and_never_break_a_service(system: Embed
 async def test_the_record_is_sound_after_all_this(system: Embedded, tmp_path: Path) -> None:
     await system.settle()
     for name, runtime in system.runtimes.items():
-        assert await runtime.attention() == {"quarantined": 0, "parked": 0}, name
+        assert await attention(runtime) == {"quarantined": 0, "parked": 0}, name

@@ -14,19 +14,20 @@ from sqlalchemy import select
 
 from schemas.envelope import Event
 from services.audit.app import SERVICE as AUDIT
-from services.audit.views import TIMELINE
-from services.kernel import check, commands, process
-from services.kernel.clock import Clock
-from services.kernel.commands import Answer, Caller
-from services.kernel.database import Database
-from services.kernel.decider import Ctx
-from services.kernel.ids import derived
-from services.kernel.log import Partition
-from services.kernel.log.embedded import EmbeddedLog
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
+from services.kernel.core.clock import Clock
+from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import derived
+from services.kernel.delivery.log import Partition
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.proof import check
+from services.kernel.serving import commands, process
+from services.kernel.serving.commands import Answer, Caller
 from services.kernel.settings import Settings
-from services.kernel.store import Session
+from services.kernel.store.database import Database
+from services.kernel.store.session import Session
 from tests.kit import small
 
 REPORTS = [f"report-{derived('check', str(number))}" for number in range(6)]
@@ -68,7 +69,7 @@ class System:
 
     async def settle(self) -> None:
         """Relays and takes in until nothing moves."""
-        works = {name: process.unit_of_work(made) for name, made in self.runtimes.items()}
+        works = {name: unit_of_work(made) for name, made in self.runtimes.items()}
         moved = True
         while moved:
             moved = False
@@ -84,7 +85,7 @@ class System:
     async def check(self, wait: float = 0.1) -> check.Report:
         """What `huiying check` does."""
         stores = {name: check.Store.of(made) for name, made in self.runtimes.items()}
-        return await check.check(stores, self.log, TIMELINE, wait)
+        return await check.check(stores, self.log, wait)
 
 
 @asynccontextmanager
@@ -162,11 +163,13 @@ async def faults(folder: Path) -> list[str]:
     log = EmbeddedLog(folder / "log.sqlite", 2)
     await log.start()
     stores = {
-        service.name: check.Store(Database(folder / f"{service.name}.sqlite"), service.metadata.tables, service.topics)
+        service.name: check.Store(
+            Database(folder / f"{service.name}.sqlite"), service.metadata.tables, service.topics, service.timeline
+        )
         for service in (small.ingest(), small.triage(), AUDIT)
     }
     try:
-        return (await check.check(stores, log, TIMELINE, 0.1)).faults
+        return (await check.check(stores, log, 0.1)).faults
     finally:
         for store in stores.values():
             await store.database.close()

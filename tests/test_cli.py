@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.kernel import identity
+from services.kernel.access import identity
 from tests.kit import stack, substrate
 from tests.kit.stack import SECRET, DeployedWorld, EmbeddedWorld, until
 
@@ -42,7 +42,7 @@ def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.Compl
     """The command line without the settings of the tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
     return subprocess.run(
-        [sys.executable, "-m", "services.cli", *arguments],
+        [sys.executable, "-m", "services.apps.cli", *arguments],
         env={**clean, "HUIYING_DATA": str(data), **environment},
         cwd=data,
         capture_output=True,
@@ -240,12 +240,12 @@ def test_no_broker_and_no_migration_tool_is_loaded_where_none_is_needed(world: E
     """Cold start and memory: a folder that exists is served without Faust, aiokafka and Alembic."""
     code = (
         "import asyncio, sys\n"
-        "from services import embedded\n"
+        "from services.apps import embedded\n"
         "from services.kernel.settings import Settings\n"
         "async def main():\n"
         "    async with embedded.running(Settings()): pass\n"
         "asyncio.run(main())\n"
-        "print([name for name in ('faust', 'aiokafka', 'alembic', 'services.cli') if name in sys.modules])\n"
+        "print([name for name in ('faust', 'aiokafka', 'alembic', 'services.apps.cli') if name in sys.modules])\n"
     )
     folder = world.folder / "second"
     folder.mkdir()
@@ -308,7 +308,7 @@ def test_the_readmes_example_works_when_pasted(tmp_path: Path) -> None:
     port = stack.free_port()
     folder = tmp_path / "bin"
     folder.mkdir()
-    (folder / "huiying").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.cli "$@"\n')
+    (folder / "huiying").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.apps.cli "$@"\n')
     (folder / "huiying").chmod(0o755)
     script = example().replace("$PWD/.venv/bin", str(folder)).replace("8400", str(port))
     environment: dict[str, Any] = {**os.environ, "HUIYING_DATA": str(tmp_path / "data")}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services import demo, samples
+from services.demo import run as demo
+from services.demo import samples
 
 MESSAGES = samples.messages()
 
@@ -33,7 +34,7 @@ def test_the_choice_of_messages_is_the_same_each_time() -> None:
 def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
     done = subprocess.run(
-        [sys.executable, "-m", "services.cli", "demo", "--once", "--messages", "60"],
+        [sys.executable, "-m", "services.apps.cli", "demo", "--once", "--messages", "60"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,

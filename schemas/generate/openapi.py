@@ -18,8 +18,8 @@ def services() -> dict[str, Any]:
 def document(service: Any) -> dict[str, Any]:
     """The paths of one service, over a database that is never opened."""
     kernel: dict[str, Any] = {
-        name: importlib.import_module(f"services.kernel.{name}")
-        for name in ("clock", "database", "http", "runtime", "settings")
+        name.rpartition(".")[2]: importlib.import_module(f"services.kernel.{name}")
+        for name in ("core.clock", "store.database", "serving.http", "delivery.runtime", "settings")
     }
     settings, clock = kernel["settings"].Settings(), kernel["clock"].Clock()
     database = kernel["database"].Database(Path("never-opened"))

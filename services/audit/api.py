@@ -19,12 +19,13 @@ from schemas.fields import WrittenInstant, instant
 from services.audit import queries
 from services.audit.queries import Filters
 from services.audit.summaries import summary
-from services.kernel import http, paging
-from services.kernel.decider import Actor
-from services.kernel.offices import Offices
-from services.kernel.paging import Cursor, Limit, Narrow
-from services.kernel.problems import Forbidden, Malformed, NotFound, Unavailable
-from services.kernel.runtime import Runtime
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
+from services.kernel.core.units import Offices
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http, paging
+from services.kernel.serving.paging import Cursor, Limit, Narrow
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _EVENT = re.compile(_UUID)
@@ -151,7 +152,7 @@ async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: 
     unit = await queries.accountable(connection, incident)
     if units is not None and unit not in units:
         problem = Forbidden(f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}", act="read")
-        await runtime.refused(staff, problem)
+        await operations.refuse(runtime, staff, problem)
         raise problem
 
 
@@ -163,7 +164,7 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
         if await queries.accountable(connection, incident) in units:
             return
     problem = Forbidden(f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}", act="read")
-    await runtime.refused(staff, problem)
+    await operations.refuse(runtime, staff, problem)
     raise problem
 
 

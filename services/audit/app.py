@@ -1,20 +1,23 @@
 """Audit, joined with the kernel."""
 
 from schemas import catalogue
+from schemas.audit import LogSequenced
 from services.audit import views
 from services.audit.projection import AuditWork, regain
-from services.kernel.service import Service
+from services.kernel.delivery.runtime import Service, Timeline
 
 SERVICE = Service(
     name="audit",
     metadata=views.METADATA,
     deciders={},
     views=views.VIEWS,
-    consumes=tuple(
+    revisions=views.REVISIONS,
+    topics=tuple(
         topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
     ),
     apis=("services.audit.api",),
     on_start=regain,
     work=AuditWork,
-    extra={"rebuilt": (views.TIMELINE, views.LINKS)},
+    timeline=Timeline(views.TIMELINE, LogSequenced),
+    rebuilt=(views.TIMELINE, views.LINKS),
 )

@@ -20,13 +20,13 @@ from schemas.fields import Fact, instant, parse_instant
 from schemas.ingest import ReportErased
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.views import HEAD, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
-from services.kernel import sql
-from services.kernel.log import LogGone, Partition, Record
-from services.kernel.recovery import Diverged
-from services.kernel.runtime import Runtime
-from services.kernel.sql import Query, Write
-from services.kernel.store import Session
-from services.kernel.work import ERASURE, Cursor, Intake, UnitOfWork
+from services.kernel.delivery.log import LogGone, Partition, Record
+from services.kernel.delivery.recovery import Diverged
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import Cursor, Intake, UnitOfWork
+from services.kernel.store import sql
+from services.kernel.store.session import Session
+from services.kernel.store.sql import Query, Write
 
 BATCH = 2000
 """Events in one transaction."""
@@ -114,7 +114,7 @@ class AuditWork(UnitOfWork):
         session.also.append(Head(size, next_, own.version, complete).write())
 
     async def _observe(self, session: Session, event: Event) -> None:
-        if event.kind not in OFFICES and event.type != ERASURE:
+        if event.kind not in OFFICES and not catalogue.is_erasure(event.type):
             return
         try:
             data = event.data

@@ -1,16 +1,19 @@
 """The tables that audit keeps; `timeline` holds every event at its position."""
 
+from pathlib import Path
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table
 
-from services.kernel import offices
-from services.kernel.columns import key, serial
-from services.kernel.tables import metadata
+from services.kernel.store import offices
+from services.kernel.store.columns import key, serial
+from services.kernel.store.tables import metadata
 
 LOG_TOPIC = "audit.log"
 LOG = "log-7d1f2a54-3c0e-5c6b-9d44-2f1b8a6e0c11"
 """The one stream on which audit says its order."""
 
 METADATA = metadata()
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
 TIMELINE = Table(
     "timeline",
     METADATA,

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import UnitCode, WrittenInstant
 from services.escalation import queries, roster
 from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, Receipt, ReportUpward
-from services.kernel import commands, http
-from services.kernel.decider import Actor
-from services.kernel.ids import stream_of
-from services.kernel.paging import Cursor, Limit, Narrow
-from services.kernel.problems import Forbidden, NotFound
-from services.kernel.runtime import Runtime
+from services.kernel.core.decider import Actor
+from services.kernel.core.ids import stream_of
+from services.kernel.core.problems import Forbidden, NotFound
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands, http
+from services.kernel.serving.paging import Cursor, Limit, Narrow
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
 

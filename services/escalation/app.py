@@ -1,14 +1,16 @@
 """Escalation as the kernel runs it."""
 
+from schemas import offices
 from services.escalation import decider, reactions, roster, timers, views
-from services.kernel.service import Service
+from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
     name="escalation",
     metadata=views.METADATA,
     deciders={"clock": decider.DECIDER, "roster": roster.DECIDER},
     views=views.VIEWS,
-    consumes=timers.TOPICS,
+    revisions=views.REVISIONS,
+    topics=(*offices.TOPICS, *timers.TOPICS),
     react=reactions.react,
     apis=("services.escalation.api",),
     loops=(timers.run,),

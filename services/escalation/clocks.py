@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, cast
 from schemas import pack as packs
 from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
-from services.escalation import calendar
+from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
 """What a matter has once: after a reopening, the reopening stands for it."""
@@ -112,8 +112,8 @@ def _clocks_of(
             continue
         since = _since(spec, run, past, graded, pack.levels[0].code)
         try:
-            due = extended.get(name) or calendar.due(since, spec.limit, pack.timezone, pack.workday)
-        except calendar.YearNotAnnounced:
+            due = extended.get(name) or calendars.due(since, spec.limit, pack.timezone, pack.workday)
+        except calendars.YearNotAnnounced:
             continue
         met_at = None if cancelled else met_at
         unit = accountable(past, due if met_at is None else min(due, met_at))

@@ -23,9 +23,9 @@ from services.escalation.commands import (
     RecordMilestones,
     ReportUpward,
 )
-from services.kernel.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.policy import LoadedPack
-from services.kernel.problems import Malformed, Rejected, Unavailable
+from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.core.problems import Malformed, Rejected, Unavailable
+from services.kernel.core.units import LoadedPack
 
 EXPLAINS = frozenset(
     {"handled_problem", "handled_answer", "returned", "resolved", "status_published", "facts_published"}

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import instant
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import CLOCKS, MATTERS, METADATA, REPORTS, ROSTER, ROSTERS
-from services.kernel import paging
-from services.kernel.policy import LoadedPack
-from services.kernel.views import Row
-from services.kernel.words import resolve
+from services.kernel.core.units import LoadedPack
+from services.kernel.serving import paging
+from services.kernel.store.views import Row
+from services.kernel.store.words import resolve
 
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("policy", "watched"))
 

@@ -8,8 +8,8 @@ from schemas import publish, triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached
 from services.escalation.commands import RecordMilestones
-from services.kernel.ids import stream_of
-from services.kernel.service import Known, Reaction
+from services.kernel.core.ids import stream_of
+from services.kernel.core.reactions import Known, Reaction
 
 
 def react(event: Event, known: Known) -> Iterable[Reaction]:

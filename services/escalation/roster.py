@@ -7,8 +7,8 @@ from datetime import datetime
 from schemas.envelope import Event
 from schemas.escalation import RosterDutyPlanned
 from services.escalation.commands import PlanDuties
-from services.kernel.decider import Ctx, Decided, Decider
-from services.kernel.ids import derived
+from services.kernel.core.decider import Ctx, Decided, Decider
+from services.kernel.core.ids import derived
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from schemas.fields import instant
 from services.escalation import queries
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import OF_THE_MATTER
-from services.kernel import commands
-from services.kernel.commands import Answer, Caller
-from services.kernel.decider import Ctx
-from services.kernel.ids import stream_of
-from services.kernel.log import LogGone, Partition
-from services.kernel.problems import Problem
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session, partition_of
+from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import stream_of
+from services.kernel.core.problems import Problem
+from services.kernel.delivery.log import LogGone, Partition
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store.session import Session, partition_of
 
 TOPICS = ("triage.incident", "publish.statement")
 """Where a fact may still be on its way that says a limit was kept."""

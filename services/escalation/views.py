@@ -1,5 +1,7 @@
 """What escalation knows of clocks, matters, reports upward and rosters: tables as folds of events."""
 
+from pathlib import Path
+
 from sqlalchemy import Boolean, Column, Index, Integer, Table
 
 from schemas import escalation as e
@@ -7,12 +9,13 @@ from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
 from services.escalation.decider import EXPLAINS
-from services.kernel import offices, tables
-from services.kernel.columns import key
-from services.kernel.ids import stream_of
-from services.kernel.views import Key, Row, View
+from services.kernel.core.ids import stream_of
+from services.kernel.store import offices, tables
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 CLOCKS = Table(
     "clocks",

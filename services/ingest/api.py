@@ -20,13 +20,14 @@ from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
-from services.kernel import commands, http
-from services.kernel.commands import Answer, Caller
-from services.kernel.decider import Actor, Ctx
-from services.kernel.offices import Offices
-from services.kernel.problems import Forbidden, NotFound, Problem, Unavailable, UnsupportedMedia
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.problems import Forbidden, NotFound, Problem, Unavailable, UnsupportedMedia
+from services.kernel.core.units import Offices
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands, http
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store.session import Session
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
@@ -74,7 +75,7 @@ def router(runtime: Runtime) -> APIRouter:
                 _check_reader(actor, events[0], await runtime.offices(connection))
                 yield connection, events
         except Forbidden as problem:
-            await runtime.refused(actor, problem)
+            await operations.refuse(runtime, actor, problem)
             raise
 
     @api.post("/reports", status_code=201)

@@ -1,15 +1,18 @@
 """Ingest, joined with the kernel."""
 
+from schemas import offices
 from services.ingest.blobs import sweep
 from services.ingest.decider import DECIDER
-from services.ingest.views import METADATA, VIEWS
-from services.kernel.service import Service
+from services.ingest.views import METADATA, REVISIONS, VIEWS
+from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
     name="ingest",
     metadata=METADATA,
     deciders={DECIDER.kind: DECIDER},
     views=VIEWS,
+    revisions=REVISIONS,
+    topics=offices.TOPICS,
     apis=("services.ingest.api",),
     on_start=sweep,
     stream="services.ingest.stream",

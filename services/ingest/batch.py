@@ -19,13 +19,14 @@ from schemas.fields import instant
 from services.ingest import intake
 from services.ingest.commands import Report
 from services.ingest.intake import Prepared
-from services.kernel import sql
-from services.kernel.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
-from services.kernel.decider import Actor, Ctx
-from services.kernel.http import malformed, parse_json
-from services.kernel.problems import Forbidden, Malformed, Problem, TooLarge
-from services.kernel.runtime import Runtime
-from services.kernel.store import Conflict, Session
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.problems import Forbidden, Malformed, Problem, TooLarge
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
+from services.kernel.serving.http import malformed, parse_json
+from services.kernel.store import sql
+from services.kernel.store.session import Conflict, Session
 
 LINES = 500
 BYTES = 4_000_000
@@ -225,4 +226,4 @@ class _Reader:
         refusal = next((outcome for outcome in outcomes if isinstance(outcome, Forbidden)), None)
         if refusal is not None and not self._refused:
             self._refused = True
-            await self._runtime.refused(self._actor, refusal)
+            await operations.refuse(self._runtime, self._actor, refusal)

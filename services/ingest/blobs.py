@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from services.ingest import queries
-from services.kernel.runtime import Runtime
+from services.kernel.delivery.runtime import Runtime
 
 
 class Blob(NamedTuple):

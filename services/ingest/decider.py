@@ -14,8 +14,8 @@ from schemas.ingest import (
     ReportRefused,
 )
 from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
-from services.kernel.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.problems import Malformed, Rejected
+from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.core.problems import Malformed, Rejected
 
 FUTURE = timedelta(seconds=60)
 """How far the sender's clock may be ahead."""

@@ -19,7 +19,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from services.ingest import pictures
 from services.ingest.blobs import Blob, Blobs
 from services.ingest.masking import mask
-from services.kernel.problems import Malformed, TooLarge, UnsupportedMedia
+from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.settings import Settings
 
 PART = 65_536

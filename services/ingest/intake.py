@@ -20,13 +20,14 @@ from services.ingest.commands import Command, ReceiveReport, Report
 from services.ingest.decider import DECIDER
 from services.ingest.masking import MARKERS, Kind, is_post_number, mask, normalise
 from services.ingest.views import EXTERNAL_IDS
-from services.kernel import sql
-from services.kernel.commands import Answer, Caller, transact
-from services.kernel.decider import Actor, Ctx, Decided
-from services.kernel.ids import uuid7
-from services.kernel.problems import Forbidden, Malformed, Problem
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.core.decider import Actor, Ctx, Decided
+from services.kernel.core.problems import Forbidden, Malformed, Problem
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.store import sql
+from services.kernel.store.session import Session
 
 Keyed = Callable[..., str]
 C = TypeVar("C", bound=Command)
@@ -144,7 +145,7 @@ class Together:
         try:
             return await answer
         except Forbidden as problem:
-            await self._runtime.refused(caller.actor, problem)
+            await operations.refuse(self._runtime, caller.actor, problem)
             raise
 
     async def _store(self) -> None:

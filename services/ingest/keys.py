@@ -6,12 +6,13 @@ from schemas.operation import OperationConfigured
 from services.ingest import queries
 from services.ingest.commands import KeyRequest
 from services.ingest.views import KEY_MADE, KEY_WITHDRAWN
-from services.kernel import identity, operations
-from services.kernel.commands import Answer, Caller, transact
-from services.kernel.decider import Actor, Ctx
-from services.kernel.problems import NotFound, Unauthenticated
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.access import identity
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.problems import NotFound, Unauthenticated
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.store.session import Session
 
 PREFIX = "hy_"
 FRESH = 1.0

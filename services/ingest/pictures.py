@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from mmap import mmap
 
-from services.kernel.problems import Malformed
+from services.kernel.core.problems import Malformed
 
 Data = bytes | mmap
 PART = 65_536

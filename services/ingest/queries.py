@@ -10,7 +10,7 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReachMeasured, ReportReceived, ReportRefused
 from services.ingest.views import API_KEYS, EVIDENCE, METADATA
-from services.kernel.words import resolve
+from services.kernel.store.words import resolve
 
 
 async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:

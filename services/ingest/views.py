@@ -1,18 +1,21 @@
 """What ingest knows beside its reports: external ids taken, keys of integrations, evidence files."""
 
+from pathlib import Path
+
 from sqlalchemy import Boolean, Column, Table
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationConfigured
-from services.kernel import offices, tables
-from services.kernel.columns import key
-from services.kernel.views import Key, Row, View
+from services.kernel.store import offices, tables
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
 
 KEY_MADE, KEY_WITHDRAWN = "api_key", "api_key_withdrawn"
 """Settings of `operation.configured`; the value is `<scope>:<SHA-256 of the key, hex>`."""
 
 METADATA = tables.metadata()
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",
     METADATA,

@@ -1,1 +1,5 @@
-"""What the five services share: store, relay, log, unit of work, clock, identity, problems. It knows no service."""
+"""What the five services share. It knows none of them; each room may import from those named before it here.
+
+`core`, `rules`, `store`, `access`, `delivery`, `proof`, `serving`. Beside them stand what every room may use: settings,
+metrics, logging, tasks and failpoints.
+"""

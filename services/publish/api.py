@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
 
-from services.kernel import commands as kernel
-from services.kernel import http
-from services.kernel.decider import Ctx
-from services.kernel.ids import RandomIds
-from services.kernel.paging import Cursor, Limit, Narrow
-from services.kernel.problems import NotFound
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import NotFound
+from services.kernel.core.uuid7 import RandomIds
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands as kernel
+from services.kernel.serving import http
+from services.kernel.serving.paging import Cursor, Limit, Narrow
+from services.kernel.store.session import Session
 from services.publish import queries
 from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 

@@ -1,6 +1,7 @@
 """The publish service, joined."""
 
-from services.kernel.service import Service
+from schemas import offices
+from services.kernel.delivery.runtime import Service
 from services.publish import decider, reactions, views
 
 SERVICE = Service(
@@ -8,7 +9,8 @@ SERVICE = Service(
     metadata=views.METADATA,
     deciders={"statement": decider.DECIDER},
     views=views.VIEWS,
-    consumes=("triage.incident",),
+    revisions=views.REVISIONS,
+    topics=(*offices.TOPICS, "triage.incident"),
     react=reactions.react,
     apis=("services.publish.api", "services.publish.bulletin"),
     stream="services.publish.stream",

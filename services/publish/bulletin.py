@@ -17,11 +17,11 @@ from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from schemas.fields import parse_instant
-from services.kernel.ids import derived
-from services.kernel.offices import Offices
-from services.kernel.problems import Malformed, Unavailable
-from services.kernel.runtime import Runtime
-from services.kernel.views import Row
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Malformed, Unavailable
+from services.kernel.core.units import Offices
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.store.views import Row
 from services.publish import queries
 
 PER_PAGE = 20

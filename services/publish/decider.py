@@ -22,9 +22,9 @@ from schemas.publish import (
     StatementSubmitted,
     StatementWithdrawn,
 )
-from services.kernel.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.policy import LoadedPack
-from services.kernel.problems import Malformed, Rejected
+from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.units import LoadedPack
 from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 

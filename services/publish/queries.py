@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kernel import paging
-from services.kernel.views import Row
-from services.kernel.words import resolve, texts
+from services.kernel.serving import paging
+from services.kernel.store.views import Row
+from services.kernel.store.words import resolve, texts
 from services.publish.decider import Matter, State
 from services.publish.views import METADATA, incident_facts, incidents, releases, statements
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from schemas.envelope import Event
-from services.kernel.service import Reaction
+from services.kernel.core.reactions import Reaction
 
 
 def react(event: Event, known: Any) -> Iterable[Reaction]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import faust
 
-from services.kernel.log import Handle, Offsets
-from services.kernel.log import faust as kernel
+from services.kernel.delivery.log import Handle, Offsets
+from services.kernel.delivery.log import faust as kernel
 from services.kernel.settings import Settings
 
 

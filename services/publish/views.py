@@ -1,5 +1,6 @@
 """What publish knows: the incidents of triage, its own statements, and what of them was said in public."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
@@ -30,11 +31,12 @@ from schemas.triage import (
     IncidentReturned,
     IncidentTransferred,
 )
-from services.kernel import offices, tables
-from services.kernel.columns import key
-from services.kernel.views import Key, Row, View
+from services.kernel.store import offices, tables
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
     "incidents",

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Response
 
-from services.kernel import commands, http
-from services.kernel.paging import Cursor, Limit, Narrow
-from services.kernel.problems import NotFound
-from services.kernel.runtime import Runtime
+from services.kernel.core.problems import NotFound
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands, http
+from services.kernel.serving.paging import Cursor, Limit, Narrow
 from services.triage import linking, queries
 from services.triage.commands import VERBS, Accept, Command, EstablishFact, Grade, IncidentId, Merge, Split
 from services.triage.decider import proposed

@@ -1,17 +1,18 @@
 """Triage, joined with the kernel."""
 
-from services.kernel.service import Service
+from services.kernel.delivery.runtime import Service
 from services.triage import decider, packs, setup, units
-from services.triage.matching import know
+from services.triage.queries import know
 from services.triage.reactions import react
-from services.triage.views import METADATA, VIEWS
+from services.triage.views import METADATA, REVISIONS, VIEWS
 
 SERVICE = Service(
     name="triage",
     metadata=METADATA,
     deciders={"incident": decider.DECIDER, "unit": units.DECIDER, "policy": packs.DECIDER},
     views=VIEWS,
-    consumes=("ingest.report", "publish.statement"),
+    revisions=REVISIONS,
+    topics=("ingest.report", "publish.statement"),
     contents=("ingest",),
     react=react,
     know=know,

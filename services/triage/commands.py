@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
-from schemas.triage import AnswerKind, Track, UnitPlaced
+from schemas.offices import UnitPlaced
+from schemas.triage import AnswerKind, Track
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]

@@ -12,9 +12,10 @@ from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.triage import AnswerKind, FactValue, Track
-from services.kernel.decider import Ctx, Decided, Decider, Moved, Occurred
-from services.kernel.policy import Figures, LoadedPack, Proposal, propose_level
-from services.kernel.problems import Malformed, Rejected
+from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
+from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.conditions import Figures, Proposal, propose_level
 from services.triage import commands as c
 
 Phase = Literal["new", "open", "resolved", "closed", "merged"]

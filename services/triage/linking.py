@@ -1,12 +1,12 @@
 """Commands that concern two incidents: merging one into another, and splitting one. Each is one transaction."""
 
 from schemas.fields import parse_instant
-from services.kernel import commands
-from services.kernel.commands import Answer, Caller, check_version, with_seen
-from services.kernel.decider import Ctx
-from services.kernel.problems import Malformed, NotFound
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Malformed, NotFound
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands
+from services.kernel.serving.commands import Answer, Caller, check_version, with_seen
+from services.kernel.store.session import Session
 from services.triage import queries
 from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
 

@@ -4,21 +4,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from schemas.fields import parse_instant
-from services.kernel import paging
-from services.kernel.policy import Figures
-from services.kernel.views import Row
-from services.kernel.words import resolve
+from schemas.ingest import ReportReceived
+from services.kernel.rules.conditions import Figures
+from services.kernel.serving import paging
+from services.kernel.store import sql
+from services.kernel.store.views import Row
+from services.kernel.store.words import resolve
 from services.triage.decider import Reach, State
+from services.triage.matching import Matters
 from services.triage.views import (
     INCIDENT_FACTS,
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENT_UNITS,
     INCIDENTS,
+    MATTERS,
     MEASUREMENTS,
     METADATA,
     REACH,
@@ -256,3 +261,39 @@ async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[st
     refs = [fact.words.ref for fact in state.facts.values() if fact.words]
     words = await resolve(connection, METADATA, refs)
     return {"words": {ref: words(ref) for ref in refs}}
+
+
+def _open() -> Select[Any]:
+    """The incidents where the `wanted` matters go on, oldest first."""
+    matters, incidents = MATTERS, INCIDENTS
+    start = select(matters.c.unit, matters.c.matter, matters.c.incident_id)
+    goes_on = start.where(sql.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
+    merged = select(goes_on.c.unit, goes_on.c.matter, incidents.c.merged_into).join(
+        incidents, incidents.c.id == goes_on.c.incident_id
+    )
+    goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
+    return (
+        select(goes_on.c.unit, goes_on.c.matter, incidents.c.drill, incidents.c.id)
+        .join(incidents, incidents.c.id == goes_on.c.incident_id)
+        .where(incidents.c.state.not_in(("closed", "merged")))
+        .order_by(incidents.c.opened_at, incidents.c.id)
+    )
+
+
+OPEN = _open()
+
+
+async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
+    """The open incidents of the matters that the events are about, read with one statement.
+
+    Holds those matters until the transaction ends: reports of one matter come in several partitions, and two
+    transactions at once would open an incident each.
+    """
+    wanted = {
+        event.data.matter for event in events if event.kind == "report" and isinstance(event.data, ReportReceived)
+    }
+    if not wanted:
+        return Matters()
+    asked = sql.Query(OPEN, {"wanted": sorted(wanted)})
+    (found,) = await sql.fetch(connection, [asked], sql.Hold("matter", wanted))
+    return Matters({(unit, matter, drill): incident for unit, matter, drill, incident in found})

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from schemas.envelope import Event
 from schemas.ingest import ReportReceived
 from schemas.publish import StatementPublished
-from services.kernel.ids import derived
-from services.kernel.service import Reaction
+from services.kernel.core.ids import derived
+from services.kernel.core.reactions import Reaction
 from services.triage.commands import AttachReport, OpenIncident, RecordAnswerPublished
 from services.triage.matching import Matters
 

@@ -8,12 +8,12 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from schemas.fields import Code, UnitCode
-from schemas.triage import UnitPlaced
-from services.kernel.commands import Answer, Caller, transact
-from services.kernel.decider import Ctx
-from services.kernel.problems import Rejected
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from schemas.offices import UnitPlaced
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.store.session import Session
 from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
 from services.triage.packs import POLICIES
 from services.triage.units import TREE

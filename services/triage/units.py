@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.envelope import Event
-from schemas.triage import UnitPlaced
-from services.kernel.decider import Ctx, Decided, Decider
-from services.kernel.ids import derived
-from services.kernel.problems import Rejected
+from schemas.offices import UnitPlaced
+from services.kernel.core.decider import Ctx, Decided, Decider
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Rejected
 from services.triage.commands import Command, PlaceUnits
 
 TREE = f"unit-{derived('unit-tree')}"

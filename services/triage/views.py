@@ -4,16 +4,19 @@ What an incident's own events say and what ingest says of a report stand in rows
 matter which topic arrives first. Instants are texts in UTC that sort as times do. Words are kept as references.
 """
 
+from pathlib import Path
+
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import WordsRef, instant
-from services.kernel import offices, tables
-from services.kernel.columns import key
-from services.kernel.views import Key, Row, View
+from services.kernel.store import offices, tables
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 INCIDENTS = Table(
     "incidents",

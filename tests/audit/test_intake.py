@@ -15,8 +15,8 @@ from schemas.triage import IncidentFollowedUp, IncidentOpened
 from services.audit import summaries
 from services.audit.projection import AuditWork
 from services.audit.views import LOG
-from services.kernel.log import Partition, Record
-from services.kernel.store import partition_of
+from services.kernel.delivery.log import Partition, Record
+from services.kernel.store.session import partition_of
 from tests.audit.test_timeline import matter
 from tests.audit.world import START, World, id_of, received, words
 

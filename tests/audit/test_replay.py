@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.kernel.database import Database
-from services.kernel.ids import derived
-from services.kernel.replay import Difference, replay
+from services.kernel.core.ids import derived
+from services.kernel.proof.replay import Difference, replay
+from services.kernel.store.database import Database
 from tests.test_check import System, plant, system
 
 REPORTS = [f"report-{derived('replay', str(number))}" for number in range(8)]

@@ -13,7 +13,7 @@ from schemas.fields import instant
 from schemas.ingest import ReportReachMeasured
 from schemas.publish import StatementDrafted
 from schemas.triage import IncidentAbsorbed, IncidentGraded, IncidentMerged, IncidentOpened, IncidentReportAttached
-from services.kernel.log import Partition
+from services.kernel.delivery.log import Partition
 from tests.audit.world import START, World, id_of, received, words
 
 DIGEST = "a" * 64

@@ -11,19 +11,20 @@ from sqlalchemy import select
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
 from schemas.ingest import ReportReceived
-from schemas.triage import UnitPlaced
+from schemas.offices import UnitPlaced
 from services.audit.app import SERVICE
 from services.audit.projection import AuditWork
-from services.kernel import http, identity, process
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.ids import derived
-from services.kernel.log import Partition
-from services.kernel.log.embedded import EmbeddedLog
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.core.ids import derived
+from services.kernel.delivery.log import Partition
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http, process
 from services.kernel.settings import Settings
-from services.kernel.store import partition_of
+from services.kernel.store.database import Database
+from services.kernel.store.session import partition_of
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deploy.native import free_port
-from services.kernel.ids import stream_of
+from services.kernel.core.ids import stream_of
 from tests.kit.stack import SERVICES, World, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]

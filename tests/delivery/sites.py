@@ -12,11 +12,11 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services import serve
-from services.kernel import process
-from services.kernel.runtime import Runtime
+from services.apps import serve
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.settings import Settings
-from services.kernel.store import partition_of
+from services.kernel.store.session import partition_of
 from tests.kit import substrate
 from tests.kit.stack import SERVICES, DeployedWorld, World, until
 
@@ -30,7 +30,7 @@ class SupervisedWorld(DeployedWorld):
     parts = SERVICES
 
     def command(self, part: str) -> list[str]:
-        return [sys.executable, "-m", "services.cli", "serve", part]
+        return [sys.executable, "-m", "services.apps.cli", "serve", part]
 
     def own(self, part: str) -> dict[str, str]:
         return {"HUIYING_PORT": str(self.ports[part])}
@@ -90,7 +90,7 @@ async def by_hand(world: World, service: str) -> Any:
 
 async def take(runtime: Runtime, *topics: str) -> None:
     """Takes in what these topics hold, one topic after the other, by the service's own unit of work."""
-    work = process.unit_of_work(runtime)
+    work = unit_of_work(runtime)
     for topic in topics:
         ends = await runtime.log.ends([topic])
         begins = await work.offsets(list(ends))

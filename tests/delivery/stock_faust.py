@@ -12,8 +12,8 @@ import faust
 import psycopg
 from faust.transport.drivers import aiokafka as driver
 
-from services.kernel.log import Partition, Record
-from services.kernel.log import faust as kernel
+from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.log import faust as kernel
 from services.kernel.settings import Settings
 
 DATABASE, STOCK = os.environ.get("TABLE_DATABASE", ""), os.environ.get("STOCK") == "1"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from deploy.native import Kafka
-from services.kernel.log import LogGone, Partition
-from services.kernel.log.kafka import KafkaLog
+from services.kernel.delivery.log import LogGone, Partition
+from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from tests.delivery import sites
 from tests.delivery.sites import SupervisedWorld

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from deploy.native import Postgres
-from services import embedded
-from services.kernel.database import Database
+from services.apps import embedded
+from services.kernel.store.database import Database
 from tests.delivery import sites
 from tests.delivery.sites import SupervisedWorld
 from tests.kit import stack, substrate

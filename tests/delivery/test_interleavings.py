@@ -19,15 +19,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.envelope import Event
-from services import embedded
-from services.embedded import Embedded
-from services.kernel import check as checks
-from services.kernel import process
-from services.kernel.log import Partition, Record
-from services.kernel.log.kafka import CONTENT_CONFIG
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.apps import embedded
+from services.apps.embedded import Embedded
+from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.log.kafka import CONTENT_CONFIG
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.proof import check as checks
+from services.kernel.serving import process
+from services.kernel.store.session import Session
 from tests.delivery import sites
 from tests.kit.stack import DeployedWorld, report
 from tests.kit.stores import rows
@@ -87,7 +88,7 @@ class InProcess:
     async def check(self) -> None:
         await self.here.settle()
         seen = {name: checks.Store.of(made) for name, made in self.here.runtimes.items()}
-        found = await checks.check(seen, self.here.log, self.here.runtimes["audit"].tables["timeline"])
+        found = await checks.check(seen, self.here.log)
         assert found.ok, found.faults
 
 
@@ -292,7 +293,7 @@ async def erases_nothing(*_: Any, **__: Any) -> None:
 
 async def records(runtime: Runtime, topic: str) -> dict[Partition, list[Record]]:
     """What a topic holds behind the service's offsets."""
-    work, found = process.unit_of_work(runtime), dict[Partition, list[Record]]()
+    work, found = unit_of_work(runtime), dict[Partition, list[Record]]()
     ends = await runtime.log.ends([topic])
     for partition, start in (await work.offsets(list(ends))).items():
         async for batch in runtime.log.read(partition, start, ends[partition]):
@@ -314,7 +315,7 @@ async def test_an_erasure_that_overtakes_its_words_wins(
                 patch.setattr(Session, "erase", erases_nothing)
             await sites.take(triage, "ingest.report")
         for batch in in_flight.values():
-            await process.unit_of_work(triage).handle(batch)
+            await unit_of_work(triage).handle(batch)
         held = await contents(triage) & refs
         assert refs
         assert held == (set() if guarded else refs)

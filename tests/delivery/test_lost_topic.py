@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.kernel.log import EXIT_RANGE
+from services.kernel.delivery.log import EXIT_RANGE
 from tests.delivery import sites
 from tests.kit.stack import DeployedWorld, until
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.envelope import Event
-from services.kernel.store import partition_of
+from services.kernel.store.session import partition_of
 from tests.delivery import sites
 from tests.kit.stack import DeployedWorld, until
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services import embedded
-from services.kernel import recovery
-from services.kernel.runtime import Runtime
+from services.apps import embedded
+from services.kernel.delivery import recovery
+from services.kernel.delivery.runtime import Runtime
 from tests.delivery import sites
 from tests.kit.stack import EmbeddedWorld, World, report, until
 from tests.kit.stores import rows

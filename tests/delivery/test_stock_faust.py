@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.kernel.log import Partition
-from services.kernel.log.kafka import KafkaLog
+from services.kernel.delivery.log import Partition
+from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from tests.delivery.stock_faust import GATE, TABLES, TOPIC
 from tests.kit import substrate

@@ -13,18 +13,19 @@ from sqlalchemy import select
 
 from schemas.envelope import Event, seal
 from schemas.fields import Fact
-from schemas.triage import PolicyPackAssigned, UnitPlaced
+from schemas.offices import PolicyPackAssigned, UnitPlaced
 from services.escalation import timers
 from services.escalation.app import SERVICE
-from services.kernel import http, identity
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.ids import derived
-from services.kernel.log import EventLog, LogGone, Partition, Record
-from services.kernel.runtime import Runtime
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.core.ids import derived
+from services.kernel.delivery.log import EventLog, LogGone, Partition, Record
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.serving import http
 from services.kernel.settings import Settings
-from services.kernel.store import partition_of
-from services.kernel.work import UnitOfWork
+from services.kernel.store.database import Database
+from services.kernel.store.session import partition_of
 from tests.escalation.matter import OFFICES, PACK, at
 from tests.kit import spec
 

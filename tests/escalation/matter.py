@@ -9,9 +9,9 @@ from schemas.escalation import ClockBreached, ClockMilestoneReached
 from schemas.fields import Fact
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import DECIDER, State
-from services.kernel.decider import SYSTEM, Actor, Ctx, Occurred
-from services.kernel.ids import DerivedIds, derived
-from services.kernel.offices import Offices
+from services.kernel.core.decider import SYSTEM, Actor, Ctx, Occurred
+from services.kernel.core.ids import DerivedIds, derived
+from services.kernel.core.units import Offices
 from tests.kit import spec
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)

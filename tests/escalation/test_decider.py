@@ -9,8 +9,8 @@ from schemas import escalation as e
 from schemas.fields import Typed
 from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpward
 from services.escalation.decider import DECIDER
-from services.kernel.offices import Offices
-from services.kernel.problems import Forbidden, Malformed, Problem, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
+from services.kernel.core.units import Offices
 from tests.escalation.matter import OFFICES, PACK, Matter, at, graded, opened, reached
 from tests.kit.spec import staff
 

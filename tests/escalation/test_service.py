@@ -10,8 +10,8 @@ from schemas.envelope import Event
 from schemas.escalation import ClockBreached
 from schemas.fields import instant
 from services.escalation import timers, views
-from services.kernel.ids import derived, stream_of
-from services.kernel.log import LogGone
+from services.kernel.core.ids import derived, stream_of
+from services.kernel.delivery.log import LogGone
 from tests.escalation.conftest import Desk
 from tests.escalation.matter import at
 from tests.kit.spec import UUID

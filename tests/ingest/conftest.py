@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from schemas.envelope import Event
 from schemas.fields import instant
 from services.ingest.app import SERVICE
-from services.kernel import http, identity
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.runtime import Runtime
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 from tests.kit.spec import KINDS, UNITS, UUID
 
 PATH = "/ingest/v1/reports"

@@ -10,8 +10,8 @@ import pytest
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.ingest import blobs, views
-from services.kernel.problems import Unavailable
-from services.kernel.words import ERASED
+from services.kernel.core.problems import Unavailable
+from services.kernel.store.words import ERASED
 from tests.ingest.conftest import PATH, Ingest, post, refused, report
 from tests.ingest.test_pictures import PNG
 

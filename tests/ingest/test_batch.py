@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from schemas.fields import instant
 from services.ingest import batch
 from services.ingest.batch import read_lines
-from services.kernel.store import Conflict, Session
+from services.kernel.store.session import Conflict, Session
 from tests.ingest.conftest import Ingest, report
 
 PATH = "/ingest/v1/reports/batch"

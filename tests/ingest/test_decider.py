@@ -15,8 +15,8 @@ from schemas.ingest import (
 )
 from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
 from services.ingest.decider import DECIDER, FUTURE
-from services.kernel.decider import Actor, Occurred
-from services.kernel.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.decider import Actor, Occurred
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from tests.kit.spec import NOW, At, given, staff
 
 INTEGRATION = Actor("integration@county", "county", frozenset({"integration"}))

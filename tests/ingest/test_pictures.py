@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.pictures import PART, TYPES, cleaned
-from services.kernel.problems import Malformed
+from services.kernel.core.problems import Malformed
 
 SECRET = b"Somebody's telephone, 30.5728 N 104.0668 E"
 """Stands in everything that is to be left out."""

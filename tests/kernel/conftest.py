@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.kernel.runtime import Runtime
+from services.kernel.delivery.runtime import Runtime
 from tests.kit import small
 from tests.kit.stores import runtime
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from services.kernel.work import is_defect
+from services.kernel.delivery.unit_of_work import is_defect
 from tests.kit import small
 from tests.kit.stores import runtime
 

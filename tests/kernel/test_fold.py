@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.ingest import ReportReachMeasured
-from services.kernel.store import Session
+from services.kernel.store.session import Session
 from tests.kit import small, spec
 from tests.kit.stores import runtime
 

@@ -11,11 +11,12 @@ from sqlalchemy import text
 from schemas import catalogue
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured
-from services.kernel import repairs, work
-from services.kernel.log import Record
-from services.kernel.runtime import Runtime
-from services.kernel.sql import Hold
-from services.kernel.work import Intake, LostPartition, UnitOfWork
+from services.kernel.delivery import repairs
+from services.kernel.delivery import unit_of_work as work
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import Intake, LostPartition, UnitOfWork
+from services.kernel.store.sql import Hold
 from tests.kernel.test_repairs import NEWER
 from tests.kernel.test_work import altered, content, report
 from tests.kit import small, spec

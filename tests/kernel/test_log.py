@@ -12,8 +12,8 @@ from unittest.mock import AsyncMock
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.kernel.log import EventLog, OffsetOutOfRange, Partition, Record, check_range
-from services.kernel.log.embedded import EmbeddedLog
+from services.kernel.delivery.log import EventLog, OffsetOutOfRange, Partition, Record, check_range
+from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.settings import Settings
 from tests.kit import substrate
 
@@ -28,14 +28,14 @@ async def embedded(path: Path) -> EventLog:
 
 async def aiokafka(path: Path) -> EventLog:
     """A log on the broker, under a prefix of its own."""
-    from services.kernel.log.kafka import KafkaLog
+    from services.kernel.delivery.log.kafka import KafkaLog
 
     return KafkaLog(_kafka_settings())
 
 
 async def faust(path: Path) -> EventLog:
     """The same with Faust's streams."""
-    from services.kernel.log.faust import FaustLog
+    from services.kernel.delivery.log.faust import FaustLog
 
     return FaustLog(_kafka_settings())
 
@@ -216,7 +216,7 @@ async def test_partitions_change_hands_when_what_is_under_way_has_ended(
     """A member that joins gets no partition in the middle of the other's batch; with the guard off, it does."""
     if not guard:
         for module in ("kafka", "faust"):
-            monkeypatch.setattr(f"services.kernel.log.{module}.ended", AsyncMock())
+            monkeypatch.setattr(f"services.kernel.delivery.log.{module}.ended", AsyncMock())
     first = await adapter(tmp_path)
     await first.create_topics([EVENTS], [])
     place = Partition(EVENTS, 0)
@@ -264,7 +264,7 @@ async def _exit_of_faust(log: Any, handling: str, next_: int) -> int:
     settings = log._settings
     code = f"""
 import asyncio
-from services.kernel.log.faust import FaustLog
+from services.kernel.delivery.log.faust import FaustLog
 from services.kernel.settings import Settings
 async def offsets(partitions): return {{p: {next_} if p.number == 0 else 0 for p in partitions}}
 async def handle(records): {handling}

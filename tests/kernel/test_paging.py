@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kernel.paging import cursor_of, page, place_of
-from services.kernel.problems import Malformed
+from services.kernel.core.problems import Malformed
+from services.kernel.serving.paging import cursor_of, page, place_of
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
 

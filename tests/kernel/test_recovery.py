@@ -9,17 +9,17 @@ import pytest
 
 from schemas import catalogue
 from schemas.envelope import Event
-from services.kernel import recovery, repairs
-from services.kernel.commands import Answer, Caller, execute, transact
-from services.kernel.decider import Ctx
-from services.kernel.ids import uuid7
-from services.kernel.log import Partition
-from services.kernel.problems import Rejected
-from services.kernel.recovery import Diverged
-from services.kernel.relay import Relay
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
-from services.kernel.work import UnitOfWork
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.delivery import operations, recovery, repairs
+from services.kernel.delivery.log import Partition
+from services.kernel.delivery.recovery import Diverged
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.serving.commands import Answer, Caller, execute, transact
+from services.kernel.store.session import Session
 from tests.kit import small, stores
 from tests.kit.stores import rows, runtime, stored
 
@@ -84,7 +84,7 @@ async def test_an_altered_duplicate_is_set_aside_and_the_owner_starts(
     await write(ingest, altered(event, **changes), aside=away)
     assert await recovery.recover(ingest) == 0
     assert await aside(ingest) == [("owner", event.stream, 1, "fork", "open")]
-    assert (await ingest.attention())["quarantined"] == 1
+    assert (await operations.attention(ingest))["quarantined"] == 1
     assert [one.bytes for one in await stored(ingest)] == [event.bytes]
     with pytest.raises(Rejected, match="fails as before"):
         await settle(ingest, repairs.redrive)

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Select
 
 from schemas.envelope import Event
-from services.kernel.commands import Caller, execute
-from services.kernel.ids import uuid7
-from services.kernel.log import LogGone, Partition
-from services.kernel.relay import Batch, Relay
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.delivery.log import LogGone, Partition
+from services.kernel.delivery.relay import Batch, Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.commands import Caller, execute
+from services.kernel.store.session import Session
 from tests.kit import small
 from tests.kit.stores import rows, runtime, stored
 
@@ -109,8 +109,8 @@ async def test_words_travel_and_leave_a_tombstone_when_erased(ingest: Runtime) -
 
 
 async def test_more_than_a_round_and_more_than_a_batch_are_sent_in_order(ingest: Runtime, monkeypatch: Any) -> None:
-    monkeypatch.setattr("services.kernel.relay.ROWS", 7)
-    monkeypatch.setattr("services.kernel.relay.BATCH_BYTES", 2500)
+    monkeypatch.setattr("services.kernel.delivery.relay.ROWS", 7)
+    monkeypatch.setattr("services.kernel.delivery.relay.BATCH_BYTES", 2500)
     streams = [await receive(ingest) for _ in range(3)]
     for _ in range(9):
         for stream in streams:

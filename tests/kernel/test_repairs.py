@@ -7,11 +7,11 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.ingest import ReportReachMeasured
-from services.kernel import repairs
-from services.kernel.problems import Rejected
-from services.kernel.runtime import Runtime
-from services.kernel.store import Conflict, Session
-from services.kernel.work import Intake, UnitOfWork
+from services.kernel.core.problems import Rejected
+from services.kernel.delivery import repairs
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import Intake, UnitOfWork
+from services.kernel.store.session import Conflict, Session
 from tests.kernel.test_work import altered, report, state
 from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, stored

@@ -10,13 +10,15 @@ import httpx
 import pytest
 
 from services.ingest.app import SERVICE
-from services.kernel import http, identity, process, recovery
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.log import LogGone
-from services.kernel.log.embedded import EmbeddedLog
-from services.kernel.runtime import Runtime
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.delivery import recovery
+from services.kernel.delivery.log import LogGone
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http, process
 from services.kernel.settings import Settings
+from services.kernel.store.database import Database
 from tests.ingest import conftest as ingest
 from tests.kit import substrate
 from tests.kit.stores import SECRET, stored
@@ -124,7 +126,7 @@ async def test_nothing_is_decided_before_recovery_has_ended(
     template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     if not guarded:
-        monkeypatch.setattr(Runtime, "_must_have_recovered", lambda _: None)
+        monkeypatch.setattr(Runtime, "must_have_recovered", lambda _: None)
     compares, go_on = held_up(monkeypatch)
     brokers.away = True
     async with started(template, brokers, tmp_path) as one:

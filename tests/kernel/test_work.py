@@ -10,10 +10,11 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
-from services.kernel.log import Partition, Record
-from services.kernel.runtime import Runtime
-from services.kernel.store import Session
-from services.kernel.work import Intake, LostPartition, SkippedOffset, UnitOfWork
+from services.kernel.delivery import operations
+from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import Intake, LostPartition, SkippedOffset, UnitOfWork
+from services.kernel.store.session import Session
 from tests.kit import spec
 from tests.kit.stores import as_records, rows, stored
 
@@ -168,11 +169,11 @@ async def test_a_gap_waits_and_drains_in_order(triage: Runtime) -> None:
     await work.handle(as_records([events[0], events[2], events[3]]))
     assert (await state(triage))["parked"] == [(events[0].stream, 3), (events[0].stream, 4)]
     assert await rows(triage, "report_counts") == [("county", 1)]
-    assert (await triage.attention())["parked"] == 1
+    assert (await operations.attention(triage))["parked"] == 1
     await work.handle(as_records([events[1]], start=3))
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 4)]
-    assert (await triage.attention())["parked"] == 0
+    assert (await operations.attention(triage))["parked"] == 0
 
 
 async def test_a_gap_parks_its_own_stream_alone(triage: Runtime) -> None:

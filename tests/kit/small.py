@@ -12,12 +12,13 @@ from sqlalchemy import Column, Integer, Table
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReceived
 from schemas.triage import IncidentOpened, IncidentReportAttached
-from services.kernel import tables
-from services.kernel.columns import key
-from services.kernel.decider import Ctx, Decided, Decider
-from services.kernel.ids import derived
-from services.kernel.service import Reaction, Service
-from services.kernel.views import Key, Row, View
+from services.kernel.core.decider import Ctx, Decided, Decider
+from services.kernel.core.ids import derived
+from services.kernel.core.reactions import Reaction
+from services.kernel.delivery.runtime import Service
+from services.kernel.store import tables
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def triage() -> Service:
     return replace(
         Service("triage", metadata, {"incident": INCIDENT}),
         views=(View(table, _keys, _apply),),
-        consumes=("ingest.report",),
+        topics=("ingest.report",),
         contents=("ingest",),
         react=react,
     )

@@ -12,11 +12,11 @@ import pytest
 from schemas import catalogue
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
-from services.kernel import policy
-from services.kernel.decider import SYSTEM, Actor, Ctx, Decider, Occurred
-from services.kernel.ids import DerivedIds, derived
-from services.kernel.offices import Offices, Unit
-from services.kernel.problems import Problem
+from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
+from services.kernel.core.ids import DerivedIds, derived
+from services.kernel.core.problems import Problem
+from services.kernel.core.units import Offices, Unit
+from services.kernel.rules import packs as policy
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UUID = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from deploy.native import free_port
-from services.kernel import identity
+from services.kernel.access import identity
 from tests.kit import substrate
 
 SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
@@ -193,7 +193,7 @@ class World:
     def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
         """The command line."""
         return subprocess.run(
-            [sys.executable, "-m", "services.cli", *arguments],
+            [sys.executable, "-m", "services.apps.cli", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -228,7 +228,7 @@ class EmbeddedWorld(World):
         super().__init__(folder, environment)
 
     def command(self, part: str) -> list[str]:
-        return [sys.executable, "-m", "services.cli", "up", "--port", str(self.port)]
+        return [sys.executable, "-m", "services.apps.cli", "up", "--port", str(self.port)]
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -266,7 +266,7 @@ class DeployedWorld(World):
 
     def command(self, part: str) -> list[str]:
         service, _, kind = part.partition(".")
-        return [sys.executable, "-m", "services.cli", "serve", service, "--part", kind.rstrip("0123456789")]
+        return [sys.executable, "-m", "services.apps.cli", "serve", service, "--part", kind.rstrip("0123456789")]
 
     def own(self, part: str) -> dict[str, str]:
         service, _, kind = part.partition(".")

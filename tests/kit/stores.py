@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from schemas.envelope import Event
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.log import Record
-from services.kernel.log.embedded import EmbeddedLog
-from services.kernel.runtime import Runtime
-from services.kernel.service import Service
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.settings import Settings
-from services.kernel.store import partition_of
+from services.kernel.store.database import Database
+from services.kernel.store.session import partition_of
 from tests.kit import substrate
 
 SECRET = b"a secret of the tests, long enough to be one"

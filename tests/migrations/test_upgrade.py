@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,12 +15,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from schemas import catalogue
-from services.kernel import migrations
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.runtime import Runtime
-from services.kernel.service import Service
-from services.kernel.settings import Settings
+from services.kernel.delivery.runtime import Service
+from services.kernel.store import migrations
+from services.kernel.store.database import Database
 from tests.kit import small, substrate
 
 LATER = '''"""Add a note to the contents."""
@@ -27,8 +25,8 @@ LATER = '''"""Add a note to the contents."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{revision}"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -37,13 +35,14 @@ def upgrade() -> None:
 '''
 
 
+class Later(NamedTuple):
+    triage: Service
+    write: Callable[..., str]
+
+
 def load(name: str) -> Service:
     service: Service = importlib.import_module(f"services.{name}.app").SERVICE
     return service
-
-
-def runtime(service: Service, database: Database) -> Runtime:
-    return Runtime(service, Settings(), database, Clock(), cast(Any, None), b"")
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +65,26 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     await made.close()
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], object]:
-    """Makes this the next revision of triage."""
-    folder = tmp_path / "versions"
-    folder.mkdir()
-    for file in migrations.versions_of("triage").glob("0001_*.py"):
-        shutil.copy(file, folder)
-    monkeypatch.setattr(migrations, "versions_of", lambda service: folder)
-    return (folder / "0002_add_note.py").write_text
+@pytest.fixture(params=["service", "kernel"])
+def later(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Later:
+    """Triage with one more revision: of its own tables, or of those that every service has."""
+    triage, folder = load("triage"), tmp_path / "versions"
+    old = triage.revisions if request.param == "service" else migrations.KERNEL
+    assert old is not None
+    shutil.copytree(old, folder)
+    newest = migrations.revisions(old)[-1]
+    number = int(newest.removeprefix("kernel_")) + 1
+    revision = f"{'kernel_' * (request.param == 'kernel')}{number:04}"
+    if request.param == "service":
+        triage = replace(triage, revisions=folder)
+    else:
+        monkeypatch.setattr(migrations, "KERNEL", folder)
+
+    def write(more: str = "") -> str:
+        (folder / f"{number:04}_add_note.py").write_text(LATER.format(revision=revision, newest=newest) + more)
+        return revision
+
+    return Later(triage, write)
 
 
 def tables(connection: Connection) -> dict[str, Any]:
@@ -107,16 +117,17 @@ async def run(database: Database, statement: str) -> list[Any]:
 async def test_an_empty_database_gets_exactly_the_tables_of_the_code(name: str, database: Database) -> None:
     service = load(name)
 
-    await migrations.upgrade(runtime(service, database))
+    await migrations.upgrade(database, service)
 
     def differences(connection: Connection) -> list[Any]:
         return compare_metadata(MigrationContext.configure(connection), service.metadata)
 
     async with database.transaction() as connection:
         assert await connection.run_sync(differences) == []
-    assert await run(database, "select version_num from alembic_version") == [
-        (migrations.revisions(migrations.versions_of(name))[-1],)
-    ]
+    assert service.revisions is not None
+    assert set(await run(database, "select version_num from alembic_version")) == {
+        (migrations.revisions(folder)[-1],) for folder in (migrations.KERNEL, service.revisions)
+    }
     made = await all_tables(database)
     async with database.transaction() as connection:
         await connection.run_sync(service.metadata.drop_all)
@@ -125,12 +136,12 @@ async def test_an_empty_database_gets_exactly_the_tables_of_the_code(name: str, 
 
 
 async def test_a_second_upgrade_does_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    triage = runtime(load("triage"), database)
-    await migrations.upgrade(triage)
+    triage = load("triage")
+    await migrations.upgrade(database, triage)
     await run(database, "insert into erased (ref) values ('r')")
     monkeypatch.delattr(migrations, "migrate")
 
-    await migrations.upgrade(triage)
+    await migrations.upgrade(database, triage)
 
     assert await run(database, "select ref from erased") == [("r",)]
 
@@ -139,15 +150,13 @@ START = """
 import asyncio, sys
 from pathlib import Path
 from services.ingest.app import SERVICE
-from services.kernel import migrations
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.runtime import Runtime
-from services.kernel.settings import Settings
+from services.kernel.delivery.runtime import Service
+from services.kernel.store import migrations
+from services.kernel.store.database import Database
 
 async def start() -> None:
     database = Database(Path(sys.argv[1]))
-    await migrations.upgrade(Runtime(SERVICE, Settings(), database, Clock(), None, b""))
+    await migrations.upgrade(database, SERVICE)
     await database.close()
 
 asyncio.run(start())
@@ -160,54 +169,50 @@ def test_only_a_start_that_changes_the_database_imports_alembic(tmp_path: Path) 
     assert [subprocess.check_output(command, text=True).strip() for _ in range(2)] == ["True", "False"]
 
 
-async def test_a_database_of_an_older_version_keeps_what_it_holds(
-    database: Database, later: Callable[[str], object]
-) -> None:
-    triage = runtime(load("triage"), database)
-    await migrations.upgrade(triage)
+async def test_a_database_of_an_older_version_keeps_what_it_holds(database: Database, later: Later) -> None:
+    await migrations.upgrade(database, later.triage)
     await run(database, "insert into contents (ref, salt, words) values ('r', 's', 'w')")
-    later(LATER)
+    revision = later.write()
 
-    await migrations.upgrade(triage)
+    await migrations.upgrade(database, later.triage)
 
     assert await run(database, "select ref, words, note from contents") == [("r", "w", None)]
-    assert await run(database, "select version_num from alembic_version") == [("0002",)]
+    assert (revision,) in await run(database, "select version_num from alembic_version")
 
 
-async def test_a_revision_that_fails_leaves_nothing_behind(database: Database, later: Callable[[str], object]) -> None:
-    triage = runtime(load("triage"), database)
-    await migrations.upgrade(triage)
-    before = await all_tables(database)
-    later(LATER + "    raise OSError('the disk is full')\n")
+async def test_a_revision_that_fails_leaves_nothing_behind(database: Database, later: Later) -> None:
+    await migrations.upgrade(database, later.triage)
+    before, at = await all_tables(database), await run(database, "select version_num from alembic_version")
+    later.write("    raise OSError('the disk is full')\n")
 
     with pytest.raises(OSError, match="the disk is full"):
-        await migrations.upgrade(triage)
+        await migrations.upgrade(database, later.triage)
 
     assert await all_tables(database) == before
-    assert await run(database, "select version_num from alembic_version") == [("0001",)]
+    assert await run(database, "select version_num from alembic_version") == at
 
 
 async def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
-    triage = runtime(load("triage"), database)
-    await migrations.upgrade(triage)
-    await run(database, "update alembic_version set version_num = '9999'")
+    triage = load("triage")
+    await migrations.upgrade(database, triage)
+    await run(database, "update alembic_version set version_num = '9999' where version_num not like 'kernel_%'")
 
     with pytest.raises(migrations.WrongDatabase, match=r"triage is at revision 9999.* Start that one, or restore"):
-        await migrations.upgrade(triage)
+        await migrations.upgrade(database, triage)
 
 
 async def test_tables_without_a_revision_are_refused(database: Database) -> None:
-    triage = runtime(load("triage"), database)
+    triage = load("triage")
     async with database.transaction() as connection:
-        await connection.run_sync(triage.service.metadata.create_all)
+        await connection.run_sync(triage.metadata.create_all)
 
     with pytest.raises(migrations.WrongDatabase, match="has tables of ours but no revision"):
-        await migrations.upgrade(triage)
+        await migrations.upgrade(database, triage)
 
 
 async def test_a_service_put_together_for_a_test_gets_its_own_tables(database: Database) -> None:
     service = small.triage()
 
-    await migrations.upgrade(runtime(service, database))
+    await migrations.upgrade(database, service)
 
     assert set(await all_tables(database)) == set(service.metadata.tables)

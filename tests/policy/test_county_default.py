@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.pack import Clock
 from schemas.triage import AnswerKind
-from services.escalation.calendar import due
-from services.kernel.policy import Figures, Proposal, load_pack, propose_level
+from services.kernel.rules.calendars import due
+from services.kernel.rules.conditions import Figures, Proposal, propose_level
+from services.kernel.rules.packs import load_pack
 
 PACK = load_pack(Path(__file__).parents[2] / "policies" / "county-default.yaml")
 COUNTY = PACK.model

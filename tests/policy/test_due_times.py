@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack import Limit, Workday
-from services.escalation.calendar import YearNotAnnounced, due
+from services.kernel.rules.calendars import YearNotAnnounced, due
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WORKDAY = Workday.model_validate(

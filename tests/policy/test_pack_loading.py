@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.pack import Limit, PolicyPack, Source, rules
-from services.kernel.policy import LoadedPack, PackError, load_pack, load_packs, parse_pack
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.packs import PackError, load_pack, load_packs, parse_pack
 
 POLICIES = Path(__file__).parents[2] / "policies"
 COUNTY = (POLICIES / "county-default.yaml").read_text("utf-8")

@@ -13,21 +13,17 @@ from fastapi import FastAPI
 
 from schemas.envelope import Event
 from schemas.fields import Fact, parse_instant
-from schemas.triage import (
-    IncidentFactEstablished,
-    IncidentGraded,
-    IncidentOpened,
-    PolicyPackAssigned,
-    UnitPlaced,
-)
-from services.kernel import http, identity
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.ids import derived
-from services.kernel.log import EventLog
-from services.kernel.runtime import Runtime
+from schemas.offices import PolicyPackAssigned, UnitPlaced
+from schemas.triage import IncidentFactEstablished, IncidentGraded, IncidentOpened
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.core.ids import derived
+from services.kernel.delivery.log import EventLog
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http
 from services.kernel.settings import Settings
-from services.kernel.store import Session
+from services.kernel.store.database import Database
+from services.kernel.store.session import Session
 from services.publish.app import SERVICE
 from tests.kit import spec
 

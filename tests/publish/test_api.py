@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.triage import IncidentMerged
-from services.kernel import sql
-from services.kernel.ids import derived
+from services.kernel.core.ids import derived
+from services.kernel.store import sql
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, TEXT, Office, established, graded, opened
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from schemas.fields import instant
-from schemas.triage import UnitPlaced
-from services.kernel.ids import derived
+from schemas.offices import UnitPlaced
+from services.kernel.core.ids import derived
 from services.publish import bulletin
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, SINCE, TEXT, Office, established, opened

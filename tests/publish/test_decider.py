@@ -17,11 +17,11 @@ from schemas.publish import (
     StatementSubmitted,
     StatementWithdrawn,
 )
-from services.kernel.decider import Actor, Occurred
-from services.kernel.ids import derived
-from services.kernel.offices import Offices
-from services.kernel.policy import parse_pack
-from services.kernel.problems import Forbidden, Malformed, Rejected, Unavailable
+from services.kernel.core.decider import Actor, Occurred
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavailable
+from services.kernel.core.units import Offices
+from services.kernel.rules.packs import parse_pack
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 from services.publish.decider import DECIDER, Matter
 from tests.kit import spec

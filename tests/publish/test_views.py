@@ -20,7 +20,7 @@ from schemas.triage import (
     IncidentReturned,
     IncidentTransferred,
 )
-from services.kernel.ids import derived
+from services.kernel.core.ids import derived
 from services.publish import queries, views
 from services.publish.decider import Matter
 from tests.kit import spec

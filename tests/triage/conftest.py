@@ -15,16 +15,18 @@ import pytest
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
 from schemas.ingest import ReportReceived
-from services.kernel import http, identity, policy
-from services.kernel.clock import Clock
-from services.kernel.database import Database
-from services.kernel.ids import derived
-from services.kernel.log import EventLog, Record
-from services.kernel.runtime import Runtime
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.core.ids import derived
+from services.kernel.delivery.log import EventLog, Record
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.rules import packs as policy
+from services.kernel.serving import http
 from services.kernel.settings import Settings
-from services.kernel.sql import insert
-from services.kernel.store import partition_of
-from services.kernel.work import UnitOfWork
+from services.kernel.store.database import Database
+from services.kernel.store.session import partition_of
+from services.kernel.store.sql import insert
 from services.triage import setup
 from services.triage.app import SERVICE
 

@@ -9,10 +9,10 @@ import pytest
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportReachMeasured
+from schemas.offices import UnitPlaced
 from schemas.publish import StatementPublished
-from schemas.triage import UnitPlaced
-from services.kernel.commands import Answer, Caller, transact
-from services.kernel.ids import derived
+from services.kernel.core.ids import derived
+from services.kernel.serving.commands import Answer, Caller, transact
 from services.triage import setup
 from services.triage.commands import VERBS, PlaceUnits
 from services.triage.packs import POLICIES

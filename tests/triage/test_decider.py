@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from schemas import catalogue, triage
 from schemas.envelope import seal
 from schemas.fields import Fact
-from services.kernel.decider import SYSTEM, Actor, Moved, Occurred
-from services.kernel.ids import derived
-from services.kernel.policy import Figures
-from services.kernel.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
 from services.triage.decider import DECIDER, RIGHTS, Reach, State
 from tests.kit.spec import NOW, At, Given, _plain, ctx, given, staff

@@ -10,8 +10,8 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from schemas.triage import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced
-from services.kernel.problems import Malformed, Rejected
+from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced
+from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.settings import ROOT
 from services.triage import packs, setup, units
 from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits

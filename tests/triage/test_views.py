@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas import ingest, triage
 from schemas.envelope import Event
-from services.kernel.http import AUTHOR_FIELDS
-from services.kernel.ids import derived
-from services.kernel.views import Key, Row
+from services.kernel.core.ids import derived
+from services.kernel.serving.http import AUTHOR_FIELDS
+from services.kernel.store.views import Key, Row
 from services.triage.views import VIEWS
 from tests.kit.spec import NOW, At, events
 from tests.triage.conftest import words

@@ -3,54 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.kernel.columns import key, serial
+from services.kernel.store.columns import key
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "consumer_offset",
-        sa.Column("consumer", key(32), nullable=False),
-        sa.Column("topic", key(100), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("next", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "topic", "partition", name=op.f("pk_consumer_offset")),
-    )
-    op.create_table(
-        "contents",
-        sa.Column("ref", key(36), nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("ref", name=op.f("pk_contents")),
-    )
-    op.create_table(
-        "erased", sa.Column("ref", key(36), nullable=False), sa.PrimaryKeyConstraint("ref", name=op.f("pk_erased"))
-    )
-    op.create_table(
-        "events",
-        sa.Column("seq", serial(), autoincrement=True, nullable=False),
-        sa.Column("stream_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("event_id", key(36), nullable=False),
-        sa.Column("type", key(100), nullable=False),
-        sa.Column("recordedtime", key(27), nullable=False),
-        sa.Column("bytes", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
-        sa.UniqueConstraint("event_id", name=op.f("uq_events_event_id")),
-        sa.UniqueConstraint("stream_id", "version", name=op.f("uq_events_stream_id_version")),
-    )
-    op.create_table(
-        "idempotency",
-        sa.Column("key", key(300), nullable=False),
-        sa.Column("actor", key(200), nullable=False),
-        sa.Column("digest", key(64), nullable=False),
-        sa.Column("response", sa.LargeBinary(), nullable=False),
-        sa.Column("until", key(27), nullable=False),
-        sa.PrimaryKeyConstraint("key", "actor", name=op.f("pk_idempotency")),
-    )
-    op.create_index(op.f("ix_idempotency_until"), "idempotency", ["until"], unique=False)
     op.create_table(
         "incident_facts",
         sa.Column("incident_id", key(64), nullable=False),
@@ -146,67 +105,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", "version", name=op.f("pk_measurements")),
     )
     op.create_table(
-        "outbox",
-        sa.Column("seq", serial(), autoincrement=True, nullable=False),
-        sa.Column("event_id", key(36), nullable=True),
-        sa.Column("ref", key(36), nullable=True),
-        sa.Column("topic", key(100), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("key", key(64), nullable=False),
-        sa.PrimaryKeyConstraint("seq", name=op.f("pk_outbox")),
-    )
-    op.create_table(
-        "packs_assigned",
-        sa.Column("unit", key(64), nullable=False),
-        sa.Column("since", key(27), nullable=False),
-        sa.Column("policy", key(200), nullable=False),
-        sa.Column("stream_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("unit", "since", name=op.f("pk_packs_assigned")),
-    )
-    op.create_table(
-        "parked",
-        sa.Column("consumer", key(32), nullable=False),
-        sa.Column("stream_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("digest", key(64), nullable=False),
-        sa.Column("correlation", key(64), nullable=True),
-        sa.Column("since", key(27), nullable=False),
-        sa.Column("bytes", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "stream_id", "version", "digest", name=op.f("pk_parked")),
-    )
-    op.create_table(
-        "quarantine",
-        sa.Column("id", key(36), nullable=False),
-        sa.Column("consumer", key(32), nullable=False),
-        sa.Column("topic", key(100), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("stream_id", key(64), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
-        sa.Column("correlation", key(64), nullable=True),
-        sa.Column("reason", key(32), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("since", key(27), nullable=False),
-        sa.Column("state", key(16), nullable=False),
-        sa.Column("key", sa.LargeBinary(), nullable=True),
-        sa.Column("bytes", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
-    )
-    op.create_index(op.f("ix_quarantine_state"), "quarantine", ["state"], unique=False)
-    op.create_index(op.f("ix_quarantine_stream_id"), "quarantine", ["stream_id"], unique=False)
-    op.create_table(
-        "refusals",
-        sa.Column("key", key(64), nullable=False),
-        sa.Column("minute", key(27), nullable=False),
-        sa.Column("post", key(130), nullable=False),
-        sa.Column("unit", key(64), nullable=True),
-        sa.Column("roles", sa.Text(), nullable=False),
-        sa.Column("act", key(100), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key", "minute", name=op.f("pk_refusals")),
-    )
-    op.create_table(
         "reports",
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=False),
@@ -220,25 +118,4 @@ def upgrade() -> None:
         sa.Column("place", key(36), nullable=True),
         sa.Column("request", key(36), nullable=True),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
-    )
-    op.create_table(
-        "stream_cursor",
-        sa.Column("consumer", key(32), nullable=False),
-        sa.Column("stream_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("digest", key(64), nullable=False),
-        sa.Column("blocked", key(32), nullable=True),
-        sa.PrimaryKeyConstraint("consumer", "stream_id", name=op.f("pk_stream_cursor")),
-    )
-    op.create_table(
-        "units",
-        sa.Column("unit", key(64), nullable=False),
-        sa.Column("since", key(27), nullable=False),
-        sa.Column("until", key(27), nullable=True),
-        sa.Column("kind", key(16), nullable=False),
-        sa.Column("name", key(100), nullable=False),
-        sa.Column("parent", key(64), nullable=True),
-        sa.Column("stream_id", key(64), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("unit", "since", name=op.f("pk_units")),
     )

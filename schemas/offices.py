@@ -1,0 +1,83 @@
+"""The events of the offices: the tree of units, and the packs they work by. Triage writes them, all services read."""
+
+from typing import Literal
+
+from schemas.catalogue import event
+from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, UnitCode
+
+TOPICS = ("triage.unit", "triage.policy")
+"""Where they travel, without the prefix."""
+
+
+@event("policy.pack_loaded")
+class PolicyPackLoaded(Fact):
+    """A policy pack is known; `digest` is of its content, so that the same name cannot mean other rules."""
+
+    pack: Code
+    version: Code
+    digest: Digest
+    effective_from: Instant
+
+
+@event("policy.pack_assigned")
+class PolicyPackAssigned(Fact):
+    """A unit and those below it work by this pack from `since` on."""
+
+    unit: UnitCode
+    policy: PolicyRef
+    since: Instant
+
+
+@event("policy.period_opened")
+class PolicyPeriodOpened(Fact):
+    """A special period began, in which a pack may ask for more."""
+
+    period: Code
+    unit: UnitCode
+
+
+@event("policy.period_closed")
+class PolicyPeriodClosed(Fact):
+    """A special period ended."""
+
+    period: Code
+    unit: UnitCode
+
+
+@event("unit.placed")
+class UnitPlaced(Fact):
+    """A unit stands at this place in the tree from `since` on, until it is placed anew or `until`."""
+
+    unit: UnitCode
+    kind: Literal["city", "county", "town", "department"]
+    name: Code
+    parent: UnitCode | None = None
+    since: Instant
+    until: Instant | None = None
+
+
+@event("unit.officer_named")
+class UnitOfficerNamed(Fact):
+    """The post that collects reports and answers for the reply was named for a unit."""
+
+    unit: UnitCode
+    post: Code
+
+
+@event("unit.delegation_given")
+class UnitDelegationGiven(Fact):
+    """A post may act for another one for a time."""
+
+    unit: UnitCode
+    post: Code
+    to: Code
+    until: Instant
+
+
+@event("unit.delegation_ended")
+class UnitDelegationEnded(Fact):
+    """A delegation ended before its time, or with it."""
+
+    unit: UnitCode
+    post: Code
+    to: Code

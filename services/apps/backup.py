@@ -1,0 +1,267 @@
+"""Backups of a deployment, and what a restore must not undo.
+
+Embedded: every database file by SQLite's online backup, also while the server runs, then the event log, the evidence
+files and the secret. The log is taken last: a store that is older than the log catches up from it when it starts, while
+an offset beyond the log would stop its consumer. Deployed: each service's database through `pg_dump`; topics are kept
+by Kafka itself.
+
+A restored store keeps the markers of what was erased since, and the event log is not rolled back unless it is missing
+or that is asked for: what was appended after the backup comes back from it (`services.kernel.delivery.recovery`).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from schemas.catalogue import SERVICES
+from schemas.fields import instant
+
+FORMAT = "huiying-backup-1"
+MANIFEST = "manifest.json"
+LOG = "log.sqlite"
+EVIDENCE, SECRET = "evidence", "secret"
+POSTGRES_PROGRAMS = "/usr/lib/postgresql"
+
+
+class BackupError(Exception):
+    """A backup that cannot be made or used; the sentence says why."""
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(to: Path, kind: str) -> list[str]:
+    names = sorted(str(path.relative_to(to)) for path in to.rglob("*") if path.is_file())
+    files = {name: _file_digest(to / name) for name in names}
+    manifest = {"format": FORMAT, "kind": kind, "made_at": instant(datetime.now(UTC)), "files": files}
+    (to / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return names
+
+
+def _read_manifest(source: Path, kind: str) -> None:
+    """Raises `BackupError` unless the folder holds a whole and unaltered backup of this kind."""
+    try:
+        manifest = json.loads((source / MANIFEST).read_text())
+    except (OSError, ValueError):
+        raise BackupError(f"{source} holds no backup: its {MANIFEST} cannot be read") from None
+    if manifest.get("format") != FORMAT or manifest.get("kind") != kind:
+        raise BackupError(f"{source} is no {kind} backup of this version")
+    for name, digest in manifest["files"].items():
+        path = source / name
+        if not path.is_file() or _file_digest(path) != digest:
+            raise BackupError(f"{path} is missing or differs from what was backed up; nothing was restored")
+
+
+def _new_folder(to: Path) -> Path:
+    """The folder that the backup is made in, beside its place: a backup is there whole or not at all."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BackupError(f"{to} is not empty; name a new folder for each backup")
+    partial = to.with_name(to.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True, mode=0o700)
+    return partial
+
+
+def _finish(partial: Path, to: Path, kind: str) -> list[str]:
+    names = _write_manifest(partial, kind)
+    if to.exists():
+        to.rmdir()
+    partial.rename(to)
+    return names
+
+
+# embedded
+
+
+def back_up_folder(data: Path, to: Path) -> list[str]:
+    """Copies a data folder, also while a server works in it; returns the names of what was copied."""
+    stores = [f"{service}.sqlite" for service in SERVICES]
+    if not any((data / name).exists() for name in stores):
+        raise BackupError(f"{data} holds no data of an embedded system")
+    partial = _new_folder(to)
+    for name in (*stores, LOG):
+        if (data / name).exists():
+            _copy_database(data / name, partial / name)
+    # A file is written before the event that names it, so all that the stores name is there by now.
+    if (data / EVIDENCE).is_dir():
+        _copy_files(data / EVIDENCE, partial / EVIDENCE)
+    if (data / SECRET).exists():
+        shutil.copy2(data / SECRET, partial / SECRET)
+    return _finish(partial, to, "folder")
+
+
+def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES, *, log: bool = False) -> list[str]:
+    """Puts the stores of these services back, in a folder whose lock the caller holds; returns what was restored.
+
+    The event log is put back where it is missing, or with `log`, which takes all services. Raises `BackupError`
+    before anything is changed.
+    """
+    _read_manifest(source, "folder")
+    names = [f"{service}.sqlite" for service in services]
+    if missing := [name for name in names if not (source / name).exists()]:
+        raise BackupError(f"{source} holds no {', '.join(missing)}")
+    whole = set(services) == set(SERVICES)
+    log = log or not (data / LOG).exists()
+    if log and not whole:
+        raise BackupError("the event log goes back only with all services: their offsets would lie beyond its end")
+    _restore_secret(data, source, whole=whole)
+    markers = {name: _erased(data / name) for name in names}
+    everywhere = sorted({ref for refs in markers.values() for ref in refs or ()})
+    for name in names:
+        known = markers[name]
+        _put_back(source / name, data / name, _forget_words(everywhere if known is None else known))
+    done = list(names)
+    if log and (source / LOG).exists():
+        _put_back(source / LOG, data / LOG, _forget_records(everywhere))
+        done.append(LOG)
+    if (source / EVIDENCE).is_dir() and "ingest" in services:
+        # Files of reports that were erased since are swept away when ingest starts.
+        _copy_files(source / EVIDENCE, data / EVIDENCE)
+        done.append(EVIDENCE)
+    return done
+
+
+def _restore_secret(data: Path, source: Path, *, whole: bool) -> None:
+    ours, theirs = data / SECRET, source / SECRET
+    if not theirs.exists() or (ours.exists() and ours.read_bytes() == theirs.read_bytes()):
+        return
+    if ours.exists() and not whole:
+        raise BackupError("the backup was made under another secret; restore all services, or none")
+    ours.unlink(missing_ok=True)
+    ours.touch(mode=0o600)
+    ours.write_bytes(theirs.read_bytes())
+
+
+def _copy_files(source: Path, to: Path) -> None:
+    """Copies whole files; one that is deleted meanwhile was erased."""
+    to.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.suffix != ".part":
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(path, to / path.name)
+
+
+def _copy_database(source: Path, to: Path) -> None:
+    """A consistent copy of one file as it stands; the writer goes on meanwhile."""
+    place = f"{source.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(place, uri=True, timeout=30)) as reading, closing(sqlite3.connect(to)) as writing:
+        reading.backup(writing)
+        writing.execute("pragma journal_mode = delete")
+
+
+def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[tuple[object, ...]]]]) -> None:
+    """Replaces a database by a copy that was corrected first: at no moment does the old copy stand there as it was."""
+    partial = to.with_name(to.name + ".restoring")
+    partial.unlink(missing_ok=True)
+    shutil.copyfile(source, partial)
+    try:
+        with closing(sqlite3.connect(partial)) as database, database:
+            for statement, rows in corrections:
+                database.executemany(statement, rows)
+        if _erased(to) is None:
+            for gone in (to, *(to.with_name(to.name + end) for end in ("-wal", "-shm"))):
+                gone.unlink(missing_ok=True)
+        with closing(sqlite3.connect(partial)) as reading, closing(sqlite3.connect(to, timeout=5)) as writing:
+            reading.backup(writing)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _erased(path: Path) -> list[str] | None:
+    """The permanent markers of a store; None where it does not exist or cannot be read any more."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return [ref for (ref,) in database.execute("select ref from erased")]
+    except sqlite3.DatabaseError:
+        return None
+
+
+def _forget_words(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
+    rows: list[tuple[object, ...]] = [(ref,) for ref in refs]
+    return [
+        ("insert or ignore into erased (ref) values (?)", rows),
+        ("delete from contents where ref = ?", rows),
+    ]
+
+
+def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
+    """The log keeps the record as a tombstone: no offset moves."""
+    rows: list[tuple[object, ...]] = [(ref.encode(),) for ref in refs]
+    return [("update records set value = null where key = ? and topic like '%.content'", rows)]
+
+
+# PostgreSQL
+
+
+def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICES) -> list[str]:
+    """Dumps each service's database; `template` is `HUIYING_DATABASE`. Kafka keeps the topics itself."""
+    partial = _new_folder(to)
+    for service in services:
+        target = partial / f"{service}.dump"
+        _program("pg_dump", "--format=custom", "--no-owner", f"--file={target}", at=_place(template, service))
+    return _finish(partial, to, "postgresql")
+
+
+def restore_databases(template: str, source: Path, services: Sequence[str] = SERVICES) -> list[str]:
+    """Puts databases back, each in one transaction together with the markers of what was erased since.
+
+    The services must be stopped. Raises `BackupError`; then the database at hand stands as it was.
+    """
+    _read_manifest(source, "postgresql")
+    names = [f"{service}.dump" for service in services]
+    if missing := [name for name in names if not (source / name).exists()]:
+        raise BackupError(f"{source} holds no {', '.join(missing)}")
+    for service, name in zip(services, names, strict=True):
+        at = _place(template, service)
+        present = _program("psql", "-XAtqc", "select to_regclass('erased') is not null", at=at).strip()
+        refs = _program("psql", "-XAtqc", "select ref from erased", at=at).split() if present == "t" else []
+        script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source / name), at=at)
+        script += _forget_sql(refs)
+        _program("psql", "-Xq", "--single-transaction", "-v", "ON_ERROR_STOP=1", at=at, given=script)
+    return names
+
+
+def _forget_sql(refs: Sequence[str]) -> str:
+    if not refs:
+        return ""
+    values = ", ".join(f"('{uuid.UUID(ref)}')" for ref in refs)
+    return (
+        f"\ninsert into public.erased (ref) values {values} on conflict do nothing;\n"
+        "delete from public.contents where ref in (select ref from public.erased);\n"
+    )
+
+
+def _place(template: str, service: str) -> dict[str, str]:
+    """A service's database as the environment of PostgreSQL's programs: no password stands in a process list."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    parts = conninfo_to_dict(template.format(service=service).replace("postgresql+psycopg:", "postgresql:"))
+    return {names[key]: str(value) for key, value in parts.items() if key in names and value is not None}
+
+
+def _program(name: str, *arguments: str, at: Mapping[str, str], given: str | None = None) -> str:
+    """Runs one of PostgreSQL's programs; Debian keeps each version's in a folder of its own, the newest is taken."""
+    found = max(Path(POSTGRES_PROGRAMS).glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]), default=None)
+    path = found or shutil.which(name)
+    if path is None:
+        raise BackupError(f"{name} was not found; install PostgreSQL's client programs")
+    command, environment = [str(path), *arguments], {**os.environ, **at, "PGCLIENTENCODING": "UTF8"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=given, env=environment)  # noqa: S603
+    if done.returncode:
+        said = [line for line in done.stderr.strip().splitlines() if line] or [f"code {done.returncode}"]
+        raise BackupError(f"{name} failed: {said[0]}")
+    return done.stdout

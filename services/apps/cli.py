@@ -1,0 +1,421 @@
+"""The command line, `huiying`. What a command needs is imported when it runs, so that each starts fast.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a check found something, 2 it
+could not be done, with one sentence that says why.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from services.apps.terminal import CannotDo, Data, Unit, note, quiet, run, say, settings_of
+
+app = typer.Typer(
+    name="huiying",
+    help="Accountable answers to what people report.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys of integrations.")
+users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tokens of staff.")
+policies = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policy packs.")
+app.add_typer(keys, name="keys")
+app.add_typer(users, name="users")
+app.add_typer(policies, name="policy")
+
+
+@app.command()
+def up(
+    data: Data = None, port: Annotated[int | None, typer.Option(help="The HTTP port.", show_default="8400")] = None
+) -> None:
+    """Run everything in one process, until Ctrl-C."""
+    from services.apps import embedded
+    from services.apps import up as behind
+
+    settings = settings_of(data, port)
+    if not settings.embedded:
+        raise CannotDo("HUIYING_DATABASE is set: `up` is embedded; run `huiying serve <service>` or unset it")
+
+    async def serve() -> None:
+        with behind.bound(settings.host, settings.port or embedded.PORT) as socket:
+            async with embedded.running(settings) as system, behind.served(system, socket) as address:
+                say(f"Huiying answers at {address}, bulletin {address}/bulletin/, data in {settings.data}")
+                sys.stdout.flush()
+                await behind.until_ended(system)
+
+    run(serve())
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="ingest, triage, escalation, publish or audit.")],
+    part: Annotated[str | None, typer.Option(help="api or consumer alone; both, supervised, without.")] = None,
+    data: Data = None,
+) -> None:
+    """Run one service over PostgreSQL and Kafka.
+
+    They are named by HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA; HUIYING_SECRET is the same for all.
+    """
+    from services.apps import serve as one
+
+    if service not in one.PORTS:
+        raise CannotDo(f"no service {service!r}; there are {', '.join(one.PORTS)}")
+    if part is not None and part not in one.PARTS:
+        raise CannotDo(f"no part {part!r}; there are {', '.join(one.PARTS)}")
+    settings = settings_of(data)
+    if not settings.database or not settings.kafka:
+        raise CannotDo("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
+    if part is not None:
+        one.main(service, part, settings)
+        return
+    os.environ["HUIYING_DATA"] = str(settings.data)
+    raise typer.Exit(one.supervise(service))
+
+
+@app.command()
+def check(
+    wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0, data: Data = None
+) -> None:
+    """Prove that no event was lost, doubled or altered.
+
+    Every accepted event must be in its store and in audit exactly once, in order and unaltered, and on its topic with
+    the same bytes. Exit 0, or 1 with each fault as a sentence.
+    """
+    from services.apps import operate
+
+    report = run(operate.check(quiet(settings_of(data)), wait))
+    for line in operate.told(report):
+        say(line)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def replay(data: Data = None) -> None:
+    """Rebuild all views from the topics, and compare.
+
+    Exit 0, or 1 with each row that differs.
+    """
+    from services.apps import operate
+
+    differences = run(operate.replay(quiet(settings_of(data))))
+    for line in differences:
+        say(line)
+    say(f"{len(differences)} differences" if differences else "every view is as the topics say")
+    raise typer.Exit(1 if differences else 0)
+
+
+@app.command()
+def resend(
+    service: Annotated[str | None, typer.Argument(help="The service that owns the events, or reads the topic.")] = None,
+    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All events of the service, or of all services.")] = False,
+    rewind: Annotated[
+        str | None, typer.Option("--rewind", help="Set the service back to the beginning of this topic.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write stored events to their topics again.
+
+    Consumers drop what they have already.
+    """
+    from services.apps import operate
+
+    settings = quiet(settings_of(data))
+    if sum((bool(stream), everything, rewind is not None)) != 1:
+        raise CannotDo("say what to do with one of --stream ID, --all, --rewind TOPIC")
+    _must_be_a_service(service)
+    if rewind is not None and service is None:
+        raise CannotDo("name the service that is to go back: `huiying resend SERVICE --rewind TOPIC`")
+
+    async def work() -> None:
+        if rewind is not None and settings.embedded and operate.folder_owner(settings.data) is not None:
+            raise operate.Refused(f"a server works in {settings.data}; stop it before you set a consumer back")
+        async with operate.stores(settings) as found:
+            if rewind is not None:
+                count = await operate.rewind(found, service or "", rewind.removeprefix(f"{settings.prefix}."))
+                say(f"{service} goes back to the beginning of {rewind} in {count} partitions")
+                return
+            for name in [service] if service else await _owners(found, stream):
+                mine = stream and [id_ for id_ in stream if service or await operate.owner_of(found, id_) == name]
+                say(f"{name}: {await operate.resend(found.runtimes[name], mine or None)} events to be sent again")
+
+    run(work())
+
+
+async def _owners(found: Any, streams: Sequence[str] | None) -> list[str]:
+    from services.apps import operate
+
+    if not streams:
+        return list(found.runtimes)
+    return list(dict.fromkeys([await operate.owner_of(found, stream) for stream in streams]))
+
+
+def _must_be_a_service(name: str | None) -> None:
+    from schemas.catalogue import SERVICES
+
+    if name is not None and name not in SERVICES:
+        raise CannotDo(f"no service {name!r}; there are {', '.join(SERVICES)}")
+
+
+@app.command()
+def redrive(
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="The record, as `--list` shows it.")] = None,
+    service: Annotated[str | None, typer.Option(help="The service in whose quarantine it lies.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; becomes part of the record.")] = None,
+    discard: Annotated[bool, typer.Option("--discard", help="Set it aside for good instead.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Show what lies in quarantine.")] = False,
+    data: Data = None,
+) -> None:
+    """Repair what lies in quarantine.
+
+    Gives a record to its service again, or sets it aside for good.
+    """
+    from services.apps import operate
+
+    settings = quiet(settings_of(data))
+    _must_be_a_service(service)
+    if listing == bool(id_) or (id_ and not (service and reason)):
+        raise CannotDo("give --list, or an ID with --service and --reason")
+
+    async def work() -> None:
+        async with operate.stores(settings) as found:
+            if id_:
+                await operate.settle_record(found.runtimes[str(service)], id_, str(reason), discard=discard)
+                say(f"{id_} was {'discarded' if discard else 'redriven'}")
+                return
+            rows = [row for name in ([service] if service else found.runtimes) for row in await _aside(found, name)]
+            for row in rows:
+                say("\t".join(row))
+            note(f"{len(rows)} records in quarantine")
+
+    run(work())
+
+
+async def _aside(found: Any, name: str) -> list[list[str]]:
+    from services.apps import operate
+
+    columns = ("id", "reason", "topic", "stream_id", "version", "since", "error")
+    rows = await operate.quarantine(found.runtimes[name])
+    return [[name, *("-" if row[column] is None else str(row[column]) for column in columns)] for row in rows]
+
+
+@app.command()
+def backup(to: Annotated[Path, typer.Option("--to", help="A new folder.")], data: Data = None) -> None:
+    """Copy all stores into a new folder.
+
+    Embedded: with the event log, the evidence files and the secret, also while a server runs.
+    """
+    from services.apps import backup as copies
+
+    settings = quiet(settings_of(data))
+    if settings.embedded:
+        names = copies.back_up_folder(settings.data, to)
+    else:
+        names = copies.back_up_databases(settings.database, to)
+        note("not in it, and to be kept beside it: Kafka's topics, HUIYING_SECRET, the evidence folder")
+    say(f"{len(names)} files in {to}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", help="The folder of a backup.")],
+    service: Annotated[list[str] | None, typer.Option("--service", help="Only this one; may be given again.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Put the event log back too, and lose what came after.")] = False,
+    data: Data = None,
+) -> None:
+    """Put stores back from a backup.
+
+    What was erased since stays erased; what came since is taken from the event log.
+    """
+    from schemas.catalogue import SERVICES
+    from services.apps import backup as copies
+    from services.apps import operate
+    from services.apps.embedded import FolderLock
+
+    settings = quiet(settings_of(data))
+    for name in service or ():
+        _must_be_a_service(name)
+    services = tuple(service or SERVICES)
+    if settings.embedded:
+        lock = FolderLock(settings.data)
+        lock.take()
+        try:
+            names = copies.restore_folder(settings.data, source, services, log=log)
+        finally:
+            lock.release()
+    else:
+        if log:
+            raise CannotDo("--log is for the embedded log; Kafka's topics are never rolled back")
+
+        async def stopped() -> None:
+            async with operate.stores(settings) as found:
+                for name in services:
+                    await operate.hold_leadership(found.runtimes[name])
+
+        run(stopped())
+        names = copies.restore_databases(settings.database, source, services)
+    say(f"restored {', '.join(names)}")
+
+
+@policies.command("list")
+def policy_list(data: Data = None) -> None:
+    """The packs in the policy folder."""
+    from services.kernel.rules import packs as policy
+
+    for pack in policy.load_packs(settings_of(data).policies).values():
+        say(f"{pack.ref}\t{pack.model.title}")
+
+
+@policies.command("show")
+def policy_show(
+    name: Annotated[str, typer.Argument(help="id or id@version of a pack.")],
+    data: Data = None,
+) -> None:
+    """A pack's levels, kinds of answer and limits, each with the clause that it rests on."""
+    from services.kernel.rules import packs as policy
+
+    packs = policy.load_packs(settings_of(data).policies)
+    chosen = [pack for ref, pack in packs.items() if name in (ref, ref.partition("#")[0], ref.partition("@")[0])]
+    if not chosen:
+        raise CannotDo(f"no pack {name!r}; there are {', '.join(ref.partition('#')[0] for ref in packs)}")
+    for pack in chosen:
+        _show(pack)
+
+
+def _show(pack: Any) -> None:
+    model = pack.model
+    say(f"{pack.ref}\n{model.title}, from {model.effective_from}, {model.timezone}")
+    for title, rules in (("levels", model.levels), ("answers", model.categories), ("limits", model.clocks)):
+        say(f"\n{title}")
+        for rule in rules:
+            name = getattr(rule, "code", None) or getattr(rule, "kind", None) or rule.name
+            source = rule.source
+            clause = " ".join(str(part) for part in (source.document, source.clause) if part) or source.reason
+            say(f"  {name:<18} {rule.title_zh:<12} [{source.kind}] {clause}")
+
+
+@policies.command("check")
+def policy_check(file: Annotated[Path, typer.Argument(help="A policy pack.")], data: Data = None) -> None:
+    """Whether a pack can be used; says each fault with its line. Exit 0 or 1."""
+    from services.kernel.rules import packs as policy
+
+    try:
+        pack = policy.load_pack(file)
+    except policy.PackError as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+    say(f"{pack.ref} can be used")
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(help="An export.")], data: Data = None) -> None:
+    """Check an exported file by itself.
+
+    Looks at the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
+    """
+    from services.apps import export as files
+
+    verdict = files.verify(file)
+    for fault in verdict.faults:
+        say(fault)
+    for stream in verdict.begun_later:
+        note(f"{stream} begins later than version 1: what came before is not in the file")
+    say(f"{verdict.events} events of {len(verdict.streams)} streams, {len(verdict.faults)} faults")
+    say(f"SHA-256 {verdict.sha256}")
+    raise typer.Exit(1 if verdict.faults or not verdict.events else 0)
+
+
+@app.command()
+def export(
+    incident: Annotated[str, typer.Option("--incident", help="The incident's id.")],
+    to: Annotated[Path, typer.Option("--to", help="The file to write.")],
+    data: Data = None,
+) -> None:
+    """Write an incident's events to a file, one a line."""
+    import hashlib
+
+    from services.apps import export as files
+    from services.apps import operate
+
+    settings = quiet(settings_of(data))
+
+    async def read() -> bytes:
+        async with operate.api(settings, "triage") as triage:
+            root = await operate.root_unit(settings, triage)
+        async with operate.api(settings, "audit") as audit:
+            path = f"/audit/v1/incidents/{incident}/timeline"
+            return files.lines(await operate.ask(audit, "GET", path, operate.token(settings, root, "auditor")))
+
+    content = run(read())
+    to.write_bytes(content)
+    say(f"{len(content.splitlines())} events in {to}\nSHA-256 {hashlib.sha256(content).hexdigest()}")
+
+
+@keys.command("create")
+def keys_create(
+    unit: Unit, scope: Annotated[str, typer.Option(help="What the key is for.")] = "ingest", data: Data = None
+) -> None:
+    """Make a key for an integration; prints the key alone. Only its digest is kept."""
+    from services.apps import operate
+
+    say(run(operate.make_key(quiet(settings_of(data)), unit, scope)))
+
+
+@users.command("token")
+def users_token(
+    unit: Unit,
+    role: Annotated[list[str], typer.Option("--role", help="A role; may be given again.")],
+    person: Annotated[str, typer.Option(help="Tells two people apart where duties are separated; never stored.")] = "",
+    data: Data = None,
+) -> None:
+    """Make a staff token for a working day; prints the token alone."""
+    from services.kernel.access import identity
+
+    secret = identity.deployment_secret(settings_of(data))
+    roles = tuple(role)
+    say(identity.staff_token(secret, unit=unit, roles=roles, person=person or f"{roles[0]}@{unit}"))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit code."""
+    try:
+        app(list(arguments), prog_name="huiying")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 2
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        # Whoever types a command gets a sentence, no trace.
+        if os.environ.get("HUIYING_LOG_LEVEL", "").lower() == "debug":
+            raise
+        note(f"huiying: {_sentence(error)}")
+        return 2
+    return 0
+
+
+def _sentence(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(getattr(error, "detail", "") or getattr(error, "orig", "") or error).split())
+    expected = type(error).__module__.startswith("services.") or isinstance(error, OSError | ValueError)
+    return text if text and expected else f"{type(error).__name__}: {text}; HUIYING_LOG_LEVEL=debug shows where"
+
+
+def main() -> NoReturn:
+    """The program, with the commands that other packages bring (`huiying.commands` in their metadata)."""
+    for command in entry_points(group="huiying.commands"):
+        app.command(command.name)(command.load())
+    sys.exit(execute(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

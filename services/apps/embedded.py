@@ -1,0 +1,182 @@
+"""Everything in one process: five services on SQLite files and an embedded log, one HTTP port, no broker.
+
+The folder is owned through a lock; a second process that needs the data calls the first one's API instead.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from services.audit.app import SERVICE as AUDIT
+from services.escalation.app import SERVICE as ESCALATION
+from services.ingest.app import SERVICE as INGEST
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.serving import http, process
+from services.kernel.settings import Settings
+from services.kernel.store.database import Database
+from services.publish.app import SERVICE as PUBLISH
+from services.triage.app import SERVICE as TRIAGE
+
+if TYPE_CHECKING:
+    import httpx
+
+SERVICES: tuple[Service, ...] = (TRIAGE, INGEST, ESCALATION, PUBLISH, AUDIT)
+"""Triage first: the others learn the unit tree from it."""
+PORT = 8400
+
+
+class InUse(Exception):
+    """Another process owns the data folder."""
+
+
+class FolderLock:
+    """The right to write in a data folder, held until the process ends or `release`."""
+
+    def __init__(self, data: Path) -> None:
+        self._path, self._address = data / "lock", data / "address"
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Raises `InUse` with the owner's address where it is known."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise InUse(
+                f"another process works in {self._path.parent}"
+                + (f" and answers at {address}" if (address := self.address()) else "")
+            ) from error
+        self._file = file
+        self._address.unlink(missing_ok=True)
+
+    def say(self, address: str) -> None:
+        """Leaves the server's address where the command line finds it."""
+        self._address.write_text(address)
+
+    def address(self) -> str | None:
+        """Where the owner answers, if it serves."""
+        try:
+            return self._address.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def release(self) -> None:
+        """Lets the folder go."""
+        if self._file is not None:
+            self._address.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
+
+class Embedded:
+    """The five services, running in this process. `client` calls their HTTP API without a socket."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock(settings.clock)
+        self.lock = FolderLock(settings.data)
+        self.secret = b""
+        self.runtimes: dict[str, Runtime] = {}
+        self.log = EmbeddedLog(settings.data / "log.sqlite", settings.partitions)
+        self.app: FastAPI | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Recovers, places the units, and waits until every service knows them. Raises `InUse`."""
+        self.lock.take()
+        self.secret = identity.deployment_secret(self.settings)
+        await self.log.start()
+        for service in SERVICES:
+            database = Database(self.settings.data / f"{service.name}.sqlite")
+            self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
+        self.app = http.application(list(self.runtimes.values()), title="Huiying", secret=self.secret)
+        for runtime in self.runtimes.values():
+            ready = asyncio.Event()
+            leader = asyncio.create_task(process.lead(runtime, ready))
+            self._tasks.append(leader)
+            waiting = asyncio.create_task(ready.wait())
+            await asyncio.wait([leader, waiting], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if leader.done():
+                leader.result()
+            self._tasks.append(asyncio.create_task(process.consume(runtime)))
+        await self.settle()
+
+    async def stop(self) -> None:
+        """Ends all work; what was answered is durable."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for runtime in self.runtimes.values():
+            await runtime.database.close()
+        await self.log.stop()
+        self.lock.release()
+
+    def failed(self) -> BaseException | None:
+        """Why a part of the process ended, if one did."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                return error
+        return None
+
+    async def settle(self, limit: float = 60.0) -> None:
+        """Waits until every outbox is empty and every service has taken in what the log holds."""
+        until = asyncio.get_running_loop().time() + limit
+        while not await self._is_settled():
+            if error := self.failed():
+                raise error
+            if asyncio.get_running_loop().time() > until:
+                raise TimeoutError(f"the services did not come to rest within {limit:.0f} s")
+            await asyncio.sleep(0.01)
+
+    async def _is_settled(self) -> bool:
+        for runtime in self.runtimes.values():
+            if not await Relay(runtime).is_empty():
+                return False
+        for runtime in self.runtimes.values():
+            topics = (*runtime.service.topics, *runtime.service.content_topics)
+            ends = await self.log.ends(topics)
+            offsets = await unit_of_work(runtime).offsets(list(ends))
+            if any(offsets[part] < end for part, end in ends.items() if not part.topic.endswith(".content")):
+                return False
+        for runtime in self.runtimes.values():
+            if not await Relay(runtime).is_empty():
+                return False
+        return True
+
+    def client(self, token: str = "") -> "httpx.AsyncClient":
+        """A client of the HTTP API, in process."""
+        import httpx
+
+        assert self.app is not None
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://huiying", headers=headers, timeout=60)
+
+    def token(self, unit: str, *roles: str, person: str = "") -> str:
+        """A staff token, for the command line, the demo and tests."""
+        return identity.staff_token(self.secret, unit=unit, roles=roles, person=person or f"{roles[0]}@{unit}")
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Embedded]:
+    """The embedded system, started and stopped."""
+    embedded = Embedded(settings, clock)
+    try:
+        await embedded.start()
+        yield embedded
+    finally:
+        await embedded.stop()

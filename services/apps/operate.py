@@ -1,0 +1,307 @@
+"""What the command line does to a deployment: reach its API or its stores, whether it runs here, elsewhere or not."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from sqlalchemy import delete, select
+
+from schemas import catalogue
+from services.apps import embedded, serve
+from services.apps.embedded import Embedded, FolderLock, InUse
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.problems import NotFound
+from services.kernel.delivery import operations, repairs
+from services.kernel.delivery.log import EventLog, Partition
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.proof import check as checks
+from services.kernel.proof import replay as replays
+from services.kernel.proof.check import Report
+from services.kernel.serving import process
+from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.settings import Settings
+from services.kernel.store import sql
+from services.kernel.store.database import Database
+from services.kernel.store.session import Session
+
+OPERATOR = Actor("operator")
+"""Who repairs on the command line: not a post of an office, and not the system itself."""
+
+
+class Refused(Exception):
+    """What was asked cannot be done now; the sentence says why and what to do."""
+
+
+class SharedLog(EmbeddedLog):
+    """The log file of a server that runs in another process: where it ends is read each time."""
+
+    async def ends(self, topics: Sequence[str]) -> Any:
+        await self.start()
+        return await super().ends(topics)
+
+
+class Stores(NamedTuple):
+    """The five services' stores and the event log, without serving."""
+
+    runtimes: dict[str, Runtime]
+    log: EventLog
+    embedded: Embedded | None = None
+    """Where this process runs the services itself."""
+
+
+def folder_owner(data: Path) -> str | None:
+    """Who works in the folder: an address, empty where none is known, or None where nobody does."""
+    lock = FolderLock(data)
+    try:
+        lock.take()
+    except InUse:
+        return lock.address() or ""
+    lock.release()
+    return None
+
+
+@asynccontextmanager
+async def stores(settings: Settings, *, run: bool = False) -> AsyncIterator[Stores]:
+    """The stores as they stand, also beside a running server.
+
+    With `run`, an embedded system that nobody runs is started here, so that it takes in what it holds.
+    """
+    if not settings.embedded:
+        async with _deployed(settings) as found:
+            yield found
+        return
+    if not (settings.data / "triage.sqlite").exists():
+        raise Refused(f"{settings.data} holds no data; start with `huiying up --data {settings.data}`")
+    if run and folder_owner(settings.data) is None:
+        async with embedded.running(settings) as here:
+            yield Stores(here.runtimes, here.log, here)
+        return
+    log = SharedLog(settings.data / "log.sqlite", settings.partitions)
+    places = {service.name: settings.data / f"{service.name}.sqlite" for service in embedded.SERVICES}
+    async with _opened(settings, log, places) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _deployed(settings: Settings) -> AsyncIterator[Stores]:
+    from services.kernel.delivery.log.kafka import KafkaLog
+
+    if not settings.kafka:
+        raise Refused("HUIYING_DATABASE is set and HUIYING_KAFKA is not; set both for a deployment, neither embedded")
+    places = {name: settings.database.format(service=name) for name in catalogue.SERVICES}
+    async with _opened(settings, KafkaLog(settings), places) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path | str]) -> AsyncIterator[Stores]:
+    """The stores of the services at their `places`, over a log that is started for them."""
+    secret = identity.deployment_secret(settings)
+    await log.start()
+    runtimes = {
+        name: Runtime(serve.load(name), settings, Database(place), Clock(settings.clock), log, secret)
+        for name, place in places.items()
+    }
+    try:
+        yield Stores(runtimes, log)
+    finally:
+        for runtime in runtimes.values():
+            await runtime.database.close()
+        await log.stop()
+
+
+@asynccontextmanager
+async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service's API: a deployment's, the running embedded server's, or one started here for the call."""
+    if not settings.embedded:
+        address: str | None = settings.services.format(service=service, port=serve.PORTS[service])
+    else:
+        address = folder_owner(settings.data)
+        if address is None:
+            async with embedded.running(settings) as here, here.client() as client:
+                yield client
+                await here.settle()
+            return
+        if not address:
+            raise Refused(f"another process works in {settings.data} and serves nothing; try again when it has ended")
+    async with httpx.AsyncClient(base_url=address or "", timeout=60) as client:
+        yield client
+
+
+async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
+    """The JSON that a service answers. Raises `Refused` with the problem's sentence."""
+    try:
+        answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
+    except httpx.TransportError as error:
+        raise Refused(f"{client.base_url} does not answer: {type(error).__name__} {error}") from None
+    if answer.is_success:
+        return answer.json()
+    problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}")
+
+
+def token(settings: Settings, unit: str, *roles: str) -> str:
+    """A staff token for the command line itself."""
+    return identity.staff_token(identity.deployment_secret(settings), unit=unit, roles=roles, person="operator")
+
+
+async def make_key(settings: Settings, unit: str, scope: str) -> str:
+    """A new key for an integration of this unit."""
+    async with api(settings, "ingest") as client:
+        body = {"unit": unit, "scope": scope}
+        made = await ask(client, "POST", "/ingest/v1/keys", token(settings, unit, "admin"), json=body)
+        return str(made["key"])
+
+
+async def root_unit(settings: Settings, client: httpx.AsyncClient) -> str:
+    """The unit above all others, as triage knows the tree now."""
+    tree = await ask(client, "GET", "/triage/v1/units", token(settings, "operator", "auditor"))
+    return next(str(item["unit"]) for item in tree["items"] if item["parent"] is None)
+
+
+# proofs
+
+
+async def check(settings: Settings, wait: float) -> Report:
+    """What `huiying check` looks at. An embedded system that nobody runs is started for it."""
+    async with stores(settings, run=True) as found:
+        if found.embedded:
+            await found.embedded.settle()
+        return await check_stores(found, wait)
+
+
+async def check_stores(found: Stores, wait: float = 30.0) -> Report:
+    """The check over stores that are at hand."""
+    seen = {name: checks.Store.of(runtime) for name, runtime in found.runtimes.items()}
+    return await checks.check(seen, found.log, wait)
+
+
+def told(report: Report) -> list[str]:
+    """A report as lines: counts, then each fault as a sentence, then the verdict."""
+    lines = [f"{name:<20} {count:>10,}" for name, count in sorted(report.counts.items())]
+    lines += [f"fault: {sentence}" for sentence in report.faults]
+    if report.untold:
+        lines.append(f"and {report.untold} faults more")
+    return [*lines, "clean" if report.ok else f"{len(report.faults) + report.untold} faults"]
+
+
+async def replay(settings: Settings) -> list[str]:
+    """Rebuilds each service's views in a scratch folder from the topics alone; says each row that differs.
+
+    What a running server writes meanwhile is told as a difference.
+    """
+    lines = []
+    async with stores(settings, run=True) as found:
+        if found.embedded:
+            await found.embedded.settle()
+        with tempfile.TemporaryDirectory(prefix="huiying-replay-") as scratch:
+            for name, runtime in found.runtimes.items():
+                into = Database(Path(scratch) / f"{name}.sqlite")
+                try:
+                    lines += [_told(name, difference) for difference in await replays.replay(runtime, into)]
+                finally:
+                    await into.close()
+    return lines
+
+
+def _told(service: str, difference: replays.Difference) -> str:
+    key = "/".join(map(str, difference.key))
+    place = f"{service}.{difference.table} {key}"
+    if difference.live is None:
+        return f"{place}: the topics give this row, and it is not there"
+    if difference.replayed is None:
+        return f"{place}: this row is there, and the topics do not give it"
+    live, replayed = difference.live, difference.replayed
+    names = [name for name in live if live[name] != replayed[name]]
+    return f"{place}: " + ", ".join(f"{name} is {live[name]!r}, the topics give {replayed[name]!r}" for name in names)
+
+
+# repairs
+
+
+async def quarantine(runtime: Runtime) -> list[dict[str, Any]]:
+    """What is open in a service's quarantine, oldest first, without the raw bytes."""
+    table = runtime.tables["quarantine"]
+    columns = [column for column in table.columns if column.name not in ("bytes", "key")]
+    chosen = select(*columns).where(table.c.state == "open").order_by(table.c.since, table.c.id)
+    async with runtime.database.read() as connection:
+        return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+async def settle_record(runtime: Runtime, id_: str, reason: str, *, discard: bool) -> None:
+    """Redrives or discards one record of the quarantine. Raises `Problem`s."""
+    work = unit_of_work(runtime)
+    repair = repairs.discard if discard else repairs.redrive
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await repair(work, session, ctx, id_, reason)
+        return Answer({})
+
+    await transact(runtime, Caller(actor=OPERATOR), act)
+
+
+async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
+    """Puts events into the outbox again; a relay that runs elsewhere finds them within a second."""
+    if streams is not None:
+        events = runtime.tables["events"]
+        async with runtime.database.read() as connection:
+            chosen = select(events.c.stream_id).where(events.c.stream_id.in_(list(streams))).distinct()
+            known = set((await connection.execute(chosen)).scalars())
+        if missing := sorted(set(streams) - known):
+            raise NotFound(f"{runtime.service.name} owns no stream {', '.join(missing)}")
+    return await operations.resend(runtime, streams)
+
+
+async def owner_of(found: Stores, stream: str) -> str:
+    """The service that owns a stream; of an operation stream, the one that holds it."""
+    kind = catalogue.kind_of(stream)
+    if kind in catalogue.STREAMS:
+        return catalogue.owner(kind)
+    for name, runtime in found.runtimes.items():
+        events = runtime.tables["events"]
+        async with runtime.database.read() as connection:
+            if (await connection.execute(select(events.c.seq).where(events.c.stream_id == stream).limit(1))).first():
+                return name
+    raise NotFound(f"no service owns a stream {stream}")
+
+
+async def rewind(found: Stores, service: str, topic: str) -> int:
+    """Sets a consumer back to the beginning of a topic; returns how many partitions go back.
+
+    What it took in already it drops as repeated. On Kafka a consumer that runs notices with the next record, or after a
+    minute, and starts again from there; an embedded server would end, so it must not run.
+    """
+    runtime = found.runtimes[service]
+    reads = (*runtime.service.topics, *runtime.service.content_topics)
+    if topic not in reads:
+        raise Refused(f"{service} does not read {topic}; it reads {', '.join(reads)}")
+    begins = await found.log.begins([topic])
+    table = runtime.tables["consumer_offset"]
+    async with runtime.database.transaction() as connection:
+        mine = (table.c.consumer == service, table.c.topic == topic)
+        before = dict((await connection.execute(select(table.c.partition, table.c.next).where(*mine))).tuples().all())
+        await connection.execute(delete(table).where(*mine))
+        rows = [
+            {"consumer": service, "topic": topic, "partition": part.number, "next": first}
+            for part, first in sorted(begins.items())
+            if first or part.number in before
+        ]
+        await sql.upsert(connection, table, rows)
+    return sum(before.get(Partition(*part).number, 0) != first for part, first in begins.items())
+
+
+async def hold_leadership(runtime: Runtime, limit: float = 2.0) -> None:
+    """Raises `Refused` while a process of this service runs."""
+    try:
+        async with asyncio.timeout(limit), process.leadership(runtime):
+            return
+    except TimeoutError:
+        raise Refused(f"{runtime.service.name} is running; stop the services before a restore") from None

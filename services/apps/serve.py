@@ -1,0 +1,196 @@
+"""One service of a deployment, on Kafka and PostgreSQL: `huiying serve X` keeps two processes of it alive.
+
+The API process serves HTTP, recovers, relays and keeps the time; the consumer takes in the topics. Either may be
+killed at any moment; the supervisor starts it again.
+"""
+
+import asyncio
+import ctypes
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import structlog
+import uvloop
+from prometheus_client import start_http_server
+
+from services.kernel import logging
+from services.kernel.access import identity
+from services.kernel.core.clock import Clock
+from services.kernel.delivery.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
+from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.serving import process
+from services.kernel.settings import Settings
+from services.kernel.store.database import Database
+
+PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+PARTS = ("api", "consumer")
+END_SECONDS = 8.0
+"""How long the processes have to end; container engines wait ten seconds."""
+log = structlog.get_logger()
+
+
+def load(name: str) -> Service:
+    """The service of this name; no other service's code is imported."""
+    if name not in PORTS:
+        raise ValueError(f"no service {name!r}; there are {', '.join(PORTS)}")
+    service: Service = importlib.import_module(f"services.{name}.app").SERVICE
+    return service
+
+
+def event_log(service: Service, settings: Settings) -> EventLog:
+    """Kafka, consumed by the service's Faust application or by plain aiokafka."""
+    from services.kernel.delivery.log.kafka import KafkaLog
+
+    if settings.consumer == "faust" and service.stream:
+        from services.kernel.delivery.log.faust import FaustLog
+
+        return FaustLog(settings, importlib.import_module(service.stream).application)
+    return KafkaLog(settings)
+
+
+def runtime(name: str, settings: Settings) -> Runtime:
+    """A service over the deployment's database and brokers."""
+    if not settings.database or not settings.kafka:
+        raise ValueError("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
+    service = load(name)
+    return Runtime(
+        service,
+        settings,
+        Database(settings.database.format(service=name)),
+        Clock(settings.clock),
+        event_log(service, settings),
+        identity.deployment_secret(settings),
+    )
+
+
+def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
+    """Keeps the service's processes alive until SIGTERM or Ctrl-C; then ends them and returns 0."""
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
+    ending = False
+
+    def end(*_: object) -> None:
+        nonlocal ending
+        ending = True
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    while not ending:
+        now = time.monotonic()
+        for part in parts:
+            child = children.get(part)
+            if child is not None and child.poll() is not None:
+                log.warning("process.ended", service=name, part=part, code=child.returncode)
+                waits[part] = min(waits[part] * 2 or 0.1, 10.0) if now - started[part] < 10 else 0.0
+                next_start[part] = now + waits[part]
+                del children[part]
+            if part not in children and now >= next_start[part]:
+                started[part] = now
+                children[part] = subprocess.Popen(  # noqa: S603, this very program
+                    [sys.executable, "-m", "services.apps.cli", "serve", name, "--part", part],
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509, one call and nothing else; no threads run here
+                )
+        time.sleep(0.1)
+    for child in children.values():
+        child.terminate()
+    deadline = time.monotonic() + END_SECONDS
+    for child in children.values():
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return 0
+
+
+def _die_with_parent() -> None:
+    """Linux: the child gets SIGTERM when the supervisor is killed, so that no second consumer is left behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+async def run_api(name: str, settings: Settings) -> None:
+    """The API process of a service. Reads are served at once, commands when it leads and has recovered."""
+    import uvicorn
+
+    from services.kernel.serving import http
+
+    made = runtime(name, settings)
+    made.recovered = False
+    app = http.application([made], title=f"Huiying {name}", secret=made.secret)
+    process.collect_less()
+    await made.log.start()
+    leader = asyncio.create_task(process.lead(made, asyncio.Event()))
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port or PORTS[name],
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await asyncio.wait([leader, serving], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        if leader.done():
+            leader.result()
+    finally:
+        leader.cancel()
+        await asyncio.gather(leader, return_exceptions=True)
+        await made.log.stop()
+        await made.database.close()
+
+
+async def run_consumer(name: str, settings: Settings) -> None:
+    """The consumer process of a service. Ends with a code of its own where a stored offset is out of range."""
+    made = runtime(name, settings)
+    process.collect_less()
+    if settings.metrics_port:
+        try:
+            start_http_server(settings.metrics_port, settings.host)
+        except OSError as error:
+            log.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
+    await process.wait_until_prepared(made)
+    watch = asyncio.create_task(process.watch_progress(made))
+    consuming = asyncio.create_task(process.consume(made))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait([consuming, stopping, watch], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if consuming.done():
+            consuming.result()
+    except OffsetOutOfRange as error:
+        log.critical("consumer.stops", service=name, error=str(error))
+        os._exit(EXIT_RANGE)
+    except (LogGone, OSError) as error:
+        log.warning("consumer.ends", service=name, error=str(error)[:300])
+    except Exception as error:  # noqa: BLE001, whatever it was: somebody must be told before the next start
+        log.critical("consumer.stops", service=name, error=repr(error))
+        os._exit(EXIT_LOST)
+    finally:
+        for task in (watch, consuming, stopping):
+            task.cancel()
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.gather(watch, consuming, stopping, return_exceptions=True)
+        except TimeoutError:
+            pass
+        # What was taken in is durable; what was not is taken again. Nothing is left to wait for.
+        os._exit(0)
+
+
+def main(name: str, part: str, settings: Settings) -> None:
+    """One of the two processes."""
+    logging.configure(settings)
+    run = {"api": run_api, "consumer": run_consumer}[part]
+    uvloop.run(run(name, settings))

@@ -1,0 +1,80 @@
+"""The embedded system behind a port, until somebody ends it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from services.apps.embedded import Embedded
+
+GRACE = 5
+"""Seconds for requests that are under way when the server ends."""
+
+
+class PortTaken(Exception):
+    """Nothing can listen there."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program: uvicorn would raise them again before the stores are closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket on this port, any free one for 0, taken before anything else is started. Raises `PortTaken`."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+        except OSError as error:
+            raise PortTaken(
+                f"port {port} of {host} cannot be taken ({error.strerror}); choose another with --port"
+            ) from None
+        yield taken
+
+
+@asynccontextmanager
+async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
+    """Serves the HTTP API; gives its address, which the command line finds in the data folder too."""
+    if system.app is None:
+        raise RuntimeError("the embedded system is not started")
+    config = uvicorn.Config(
+        system.app, access_log=False, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([on]))
+    host, port = on.getsockname()
+    address = f"http://{host}:{port}"
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.005)
+        system.lock.say(address)
+        yield address
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def until_ended(system: Embedded) -> None:
+    """Waits for Ctrl-C or SIGTERM. Raises what a part of the system ended with."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    while not ended.is_set():
+        if error := system.failed():
+            raise error
+        try:
+            async with asyncio.timeout(0.5):
+                await ended.wait()
+        except TimeoutError:
+            continue

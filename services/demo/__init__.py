@@ -1,0 +1,1 @@
+"""The demonstration: four offices for three days. Nothing of the product imports it."""

@@ -1,0 +1,316 @@
+"""The main job on one machine: messages come in, four offices act on them for three days, the record is shown.
+
+The embedded system answers on a real port, and everything goes through its HTTP APIs: messages with an integration's
+key, decisions with the token of one post. The clock is moved from one appointment to the next, and starts on a Monday
+of March 2026. Some limits are missed on purpose.
+"""
+
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from schemas.catalogue import all_topics
+from schemas.fields import parse_instant
+from services.apps import embedded, operate, up
+from services.apps.embedded import Embedded
+from services.demo import samples, stories
+from services.demo.samples import Message
+from services.demo.stories import Desk, Failed, Matter, Officers, Stage
+from services.escalation import timers
+from services.kernel.core.clock import Clock
+from services.kernel.settings import ROOT, Settings
+
+SEED = 20260302
+ZONE = timezone(timedelta(hours=8))
+MONDAY = datetime(2026, 3, 2, tzinfo=ZONE)
+UNITS = ("town-east", "town-west", "county-roads", "county")
+REAL_MESSAGES = ROOT.parent / "shared" / "data" / "messages.jsonl"
+"""Used where it exists; else the samples that the project brings."""
+SOURCE = "mayors-board"
+PERSONAL = ("我的电话是13800000000。", "回复请发 someone@example.com 。", "我的微信号：weixin_example_1。")
+ROUNDS = ((1, 8, 0.45), (1, 13, 0.35), (2, 8, 0.2))
+"""Day, hour, and the share of all messages that comes in then."""
+
+
+async def play(
+    settings: Settings, *, messages: int = 200, folder: Path | None = None, keep_serving: bool = False
+) -> int:
+    """Runs the demo and prints it. Returns 0 where the check at its end is clean, 1 where it is not.
+
+    Without a `folder` the data is deleted at the end. Raises `Failed` on an answer that should not have come.
+    """
+    with ExitStack() as stack:
+        data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="huiying-demo-")))
+        if data.exists() and any(data.iterdir()):
+            raise operate.Refused(f"{data} is not empty; the demo wants a folder of its own")
+        settings = settings.model_copy(update={"data": data, "database": "", "kafka": "", "clock": None})
+        clock = Clock()
+        clock.move(_at(1, 7.5) - clock.now())
+        socket = stack.enter_context(up.bound(settings.host, settings.port))
+        async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
+            async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+                code = await Demo(system, client, address).run(messages)
+            if keep_serving:
+                print(f"\nserving on {address} until Ctrl-C; data in {data}", flush=True)
+                await up.until_ended(system)
+        return code
+
+
+def _at(day: int, hour: float) -> datetime:
+    return MONDAY + timedelta(days=day - 1, hours=hour)
+
+
+def dice() -> random.Random:
+    """The same throws in every run."""
+    return random.Random(SEED)  # noqa: S311 - nothing here is secret
+
+
+def choose(count: int) -> list[Message]:
+    """The messages of the demo, the same each time; some of them say one thing under one title."""
+    if not REAL_MESSAGES.exists():
+        return samples.messages()[:count]
+    known: list[Message] = [json.loads(line) for line in REAL_MESSAGES.read_text("utf-8").splitlines()]
+    titles = Counter(message["title"] for message in known)
+    several = [message for message in known if titles[message["title"]] > 1][: count // 5]
+    single = [message for message in known if titles[message["title"]] == 1]
+    return several + dice().sample(single, count - len(several))
+
+
+class Demo:
+    """One run."""
+
+    def __init__(self, system: Embedded, client: httpx.AsyncClient, address: str) -> None:
+        self.system, self.client, self.address = system, client, address
+        self.officers = Officers(client, self._token)
+        self.stage = Stage(_at(3, 17.5))
+        self.random = dice()
+        self.rare = stories.RARE
+        """Told in the round to come; half of them in the one after it."""
+        self.received: Counter[str] = Counter()
+        self.reports: dict[tuple[str, str], list[str]] = defaultdict(list)
+        """Unit and title -> reports."""
+        self.known: set[str] = set()
+        self.began = time.monotonic()
+
+    async def run(self, count: int) -> int:
+        """Plays it, prints what the record says, and returns the exit code."""
+        messages = choose(count)
+        self.random.shuffle(messages)
+        kind = "real" if REAL_MESSAGES.exists() else "synthetic"
+        self.say(f"{len(messages)} {kind} messages, offices {', '.join(UNITS)}, at {self.address}")
+        self.key = (await self.officers.ask("county", "admin", "POST", "/ingest/v1/keys", {"unit": "county"}))["key"]
+        start = 0
+        for day, hour, share in ROUNDS:
+            end = len(messages) if (day, hour) == ROUNDS[-1][:2] else start + round(len(messages) * share)
+            self.stage.begin(self.round(_at(day, hour), messages[start:end]))
+            start = end
+        await self.stage.play(self.go_on)
+        await self.go_on(self.stage.end)
+        return await self.show()
+
+    def _token(self, unit: str, *roles: str) -> str:
+        return self.system.token(unit, *roles, person=f"{'+'.join(roles)} of {unit}")
+
+    def say(self, text: str) -> None:
+        """A line of progress."""
+        now = self.system.clock.now().astimezone(ZONE)
+        print(f"{now:%a %d %b %H:%M}  {text}", flush=True)
+
+    async def settle(self) -> None:
+        """All limits that have passed are judged, and all that was done is taken in everywhere."""
+        await timers.settle(self.system.runtimes["escalation"])
+        await self.rest()
+
+    async def rest(self) -> None:
+        """All is taken in. The databases are asked when the log has stopped growing: asking slows the work down."""
+        topics, before, still = all_topics(), -1, 0
+        while still < 3:
+            await asyncio.sleep(0.02)
+            now = sum((await self.system.log.ends(topics)).values())
+            before, still = now, still + 1 if now == before else 0
+        await self.system.settle()
+
+    async def go_on(self, when: datetime) -> None:
+        """Moves the clock; limits in between pass."""
+        await self.rest()
+        clock = self.system.clock
+        was = clock.now().astimezone(ZONE)
+        clock.move(max(when - clock.now(), timedelta()))
+        if (was.day, was.hour // 2) != (when.day, when.hour // 2):
+            reports, acts = sum(self.received.values()), sum(self.officers.acts.values())
+            self.say(f"{reports:4} reports answered, {acts:5} acts of officers")
+        await self.settle()
+
+    # reports
+
+    async def round(self, when: datetime, messages: Sequence[Message]) -> None:
+        """Messages come in, then the offices look at what became of them."""
+        await self.stage.until(when)
+        cut = len(messages) * 2 // 3
+        await self.many([self.report(message) for message in messages[:cut]])
+        for message in messages[cut:]:
+            await self.one(self.report(message))
+        for message in messages[:5]:
+            await self.one(self.report(message))
+        await self.stage.until(when + timedelta(minutes=45))
+        await self.begin_stories(when + timedelta(hours=1))
+
+    def report(self, message: Message) -> dict[str, Any]:
+        """A message as the integration sends it."""
+        unit = UNITS[sum(message["title"].encode()) % len(UNITS)]
+        hint = int(message["external_id"].strip("S"))
+        text = message["body"] + (PERSONAL[hint % len(PERSONAL)] if hint % 9 == 0 else "")
+        known_since = self.system.clock.now() - timedelta(minutes=hint % 20)
+        return {
+            "unit": unit,
+            "channel": ("hotline", "board", "counter")[hint % 3],
+            "subject": message["title"],
+            "text": text,
+            "discovered_at": known_since.isoformat(),
+            "source": SOURCE,
+            "external_id": message["external_id"],
+        }
+
+    async def one(self, report: dict[str, Any]) -> None:
+        """One report by itself."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = await self.client.post("/ingest/v1/reports", json=report, headers=headers)
+        self.note(report, answer.status_code, answer.json())
+
+    async def many(self, reports: Sequence[dict[str, Any]]) -> None:
+        """Reports as one batch, with four lines that are wrong."""
+        good = reports[0]
+        wrong: list[Any] = [
+            good | {"external_id": "w1", "author": "someone"},
+            good | {"external_id": "w2", "unit": "nowhere"},
+            good | {"external_id": "w3", "discovered_at": "2099-01-01T00:00:00+08:00"},
+            ["not a report"],
+        ]
+        lines = [*reports, *wrong]
+        body = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/x-ndjson"}
+        answer = await self.client.post("/ingest/v1/reports/batch", content=body.encode(), headers=headers)
+        results = [json.loads(line) for line in answer.text.splitlines()]
+        if len(results) != len(lines):
+            raise Failed(f"a batch of {len(lines)} lines got {len(results)} answers: {answer.text[:300]}")
+        for line, result in zip(lines, results, strict=True):
+            self.note(line, result["status"], result)
+
+    def note(self, report: Any, status: int, answer: Any) -> None:
+        """Counts an answer, and keeps what report a message became."""
+        names = {201: "accepted", 200: "repeated, known already", 422: "refused as malformed"}
+        if status not in names:
+            raise Failed(f"a report was answered with {status}: {answer}")
+        self.received[names[status]] += 1
+        if status == 201:
+            self.reports[report["unit"], report["subject"]].append(answer["report_id"])
+
+    # stories
+
+    async def begin_stories(self, when: datetime) -> None:
+        """Each new matter gets its story: the rare ones first, on matters of the towns; then the usual ones in turn."""
+        items = await self.officers.pages("county", "/triage/v1/incidents")
+        matters = [
+            Matter(item["id"], item["unit"], item["subject"], item["version"])
+            for item in sorted(items, key=lambda item: (item["unit"], item["subject"] or ""))
+            if item["id"] not in self.known
+        ]
+        self.known.update(matter.id for matter in matters)
+        self.random.shuffle(matters)
+        towns = [matter for matter in matters if matter.unit.startswith("town")]
+        rare, self.rare = self.rare, self.rare[1::2]
+        told: dict[str, stories.Story] = dict(zip((matter.id for matter in towns), rare, strict=False))
+        usual = [matter for matter in matters if matter.id not in told]
+        if len(towns) > len(rare) + 1:
+            one, other = [matter for matter in towns if matter.id not in told][:2]
+            told[one.id], told[other.id] = stories.merged, stories.answered
+            usual = [matter for matter in usual if matter not in (one, other)]
+        for number, matter in enumerate(usual):
+            told[matter.id] = stories.USUAL[number % len(stories.USUAL)]
+        into = next((matter for matter in towns if told[matter.id] is stories.answered), None)
+        for matter in matters:
+            story = told[matter.id]
+            reports = self.reports.get((matter.unit, matter.subject), [])
+            if story in (stories.extraordinary, stories.major, stories.major_late) and reports:
+                await self.measure(reports[0], 5200 if story is stories.extraordinary else 1600)
+            with_other = into if story is stories.merged else None
+            self.stage.begin(story(Desk(self.stage, self.officers, matter, when, reports, with_other)))
+
+    async def measure(self, report: str, clicks: int) -> None:
+        """The integration says how far the matter has spread: totals, never by whom."""
+        body = {"clicks": clicks, "comments": clicks // 20, "measured_at": self.system.clock.now().isoformat()}
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = await self.client.post(f"/ingest/v1/reports/{report}/reach", json=body, headers=headers)
+        if not answer.is_success:
+            raise Failed(f"reach: {answer.status_code} {answer.text[:300]}")
+
+    # what the record says
+
+    async def show(self) -> int:
+        """Prints counts, a timeline, the breaches and the check; returns the exit code."""
+        incidents = await self.officers.pages("city", "/triage/v1/incidents")
+        clocks = await self.officers.pages("city", "/escalation/v1/clocks")
+        statements = await self.officers.pages("city", "/publish/v1/statements")
+        _table("reports", self.received)
+        _table("incidents by state", Counter(item["state"] for item in incidents))
+        _table("incidents by level", Counter(item["level"] or "not graded" for item in incidents))
+        _table("statements by state", Counter(item["state"] for item in statements))
+        _table("time limits by state", Counter(_state(item) for item in clocks))
+        _table("acts of officers", self.officers.acts)
+        await self.show_timeline(incidents, statements)
+        self.show_breaches(incidents, clocks)
+        feed = await self.client.get("/bulletin/feed.atom")
+        print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
+        report = await operate.check_stores(operate.Stores(self.system.runtimes, self.system.log, self.system))
+        print("\ncheck")
+        for line in operate.told(report):
+            print(f"  {line}")
+        print(f"\n{time.monotonic() - self.began:.1f} s")
+        return 0 if report.ok else 1
+
+    async def show_timeline(self, incidents: Sequence[Any], statements: Sequence[Any]) -> None:
+        """The whole timeline of the matter with most said about it."""
+        corrected = [item["incident_id"] for item in statements if item["corrections"]]
+        grave = [item["id"] for item in incidents if item["level"] == "extraordinary"]
+        chosen = next(iter((*reversed(grave), *reversed(corrected), incidents[0]["id"])))
+        timeline = await self.officers.ask("city", "auditor", "GET", f"/audit/v1/incidents/{chosen}/timeline")
+        subject = next(item["subject"] for item in incidents if item["id"] == chosen)
+        print(f"\ntimeline of {chosen}: {subject}")
+        print(f"  log size {timeline['log_size']}, complete until {timeline['complete_until']}")
+        for item in timeline["items"]:
+            event = item["event"]
+            recorded = parse_instant(event["recordedtime"]).astimezone(ZONE)
+            print(f"  {recorded:%d %b %H:%M}  {event.get('actor', ''):<24} {item['summary']}")
+
+    def show_breaches(self, incidents: Sequence[Any], clocks: Sequence[Any]) -> None:
+        """Every limit that was missed, and what followed."""
+        subjects = {item["id"]: item["subject"] or "" for item in incidents}
+        missed = [item for item in clocks if item["breached_at"]]
+        print(f"\nbreaches: {len(missed)}, of which {sum(bool(item['met_at']) for item in missed)} were answered late")
+        print(f"  {'due':<13} {'limit':<17} {'unit':<13} {'told by':<12} {'answered':<12} matter")
+        for item in missed:
+            due = parse_instant(item["due"]).astimezone(ZONE)
+            met = parse_instant(item["met_at"]).astimezone(ZONE).strftime("%d %b %H:%M") if item["met_at"] else "-"
+            rung = item["rung"] or "-"
+            subject = subjects.get(item["incident_id"], "")[:24]
+            print(f"  {due:%d %b %H:%M}  {item['clock']:<17} {item['unit']:<13} {rung:<12} {met:<12} {subject}")
+
+
+def _state(clock: Any) -> str:
+    return f"{clock['state']}, late" if clock["state"] == "met" and clock["late"] else str(clock["state"])
+
+
+def _table(title: str, counts: Counter[str]) -> None:
+    print(f"\n{title}")
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        print(f"  {count:5}  {name}")

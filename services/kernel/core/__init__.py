@@ -1,0 +1,1 @@
+"""What decisions are made of. It stands on the standard library and on `schemas` alone."""

@@ -1,0 +1,89 @@
+"""The tree of units and the policy pack in force for each, at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.pack import PolicyPack
+from services.kernel.core.problems import Malformed, Unavailable
+
+
+@dataclass(frozen=True)
+class LoadedPack:
+    """A pack that is fit for use. Two are equal when their content is."""
+
+    ref: str
+    """`county-default@1#<64 hex>`: what events carry as `policy`."""
+    digest: str
+    canonical: str
+    """The content that the digest is over; `parse_pack` reads it again."""
+    model: PolicyPack = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit as it stands at a time."""
+
+    code: str
+    kind: str
+    name: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offices:
+    """Units and packs at one moment. `basis` names the versions of triage's streams that it stands on."""
+
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    assigned: Mapping[str, str] = field(default_factory=dict)
+    """Unit -> policy reference."""
+    packs: Mapping[str, LoadedPack] = field(default_factory=dict)
+    basis: tuple[str, ...] = ()
+
+    def known(self) -> None:
+        """Raises `Unavailable` as long as the units have not come from triage."""
+        if not self.units:
+            raise Unavailable("the units have not come from triage yet; try again in a moment", 2)
+
+    def unit(self, code: str, field: str = "unit") -> Unit:
+        """The unit, or `Malformed` with the field's name where no unit has this code; `Unavailable` before any came."""
+        self.known()
+        found = self.units.get(code)
+        if found is None:
+            raise Malformed(f"no unit has the code {code!r}; known are {', '.join(sorted(self.units))}", field=field)
+        return found
+
+    def parent(self, code: str) -> str | None:
+        unit = self.units.get(code)
+        return unit.parent if unit else None
+
+    def above(self, code: str) -> tuple[str, ...]:
+        """The unit itself and those above it, upward."""
+        chain: list[str] = []
+        at: str | None = code
+        while at is not None and at not in chain:
+            chain.append(at)
+            at = self.parent(at)
+        return tuple(chain)
+
+    def within(self, code: str, root: str | None) -> bool:
+        """Whether the unit is `root` or stands below it."""
+        return root is not None and root in self.above(code)
+
+    def below(self, root: str) -> frozenset[str]:
+        """`root` and every unit below it."""
+        return frozenset(code for code in self.units if self.within(code, root))
+
+    def pack(self, code: str) -> LoadedPack:
+        """The pack in force for the unit: its own, or that of the nearest unit above.
+
+        Raises `Unavailable` where none is assigned or this service does not have the file of that digest.
+        """
+        for unit in self.above(code):
+            if ref := self.assigned.get(unit):
+                if pack := self.packs.get(ref):
+                    return pack
+                raise Unavailable(
+                    f"the pack {ref} in force for {unit} is not among this service's policies; "
+                    "give it the same policy folder as triage"
+                )
+        raise Unavailable(f"no policy pack is in force for {code} yet")

@@ -1,0 +1,149 @@
+"""The event log as a SQLite file: one process, no broker. Durable when `append` returns."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, delete, func, select
+from sqlalchemy.exc import DBAPIError
+
+from services.kernel.delivery.log import Handle, LogGone, Offsets, Partition, Record, check_range
+from services.kernel.store import sql
+from services.kernel.store.columns import key
+from services.kernel.store.database import Database
+
+FETCH = 2000
+METADATA = MetaData()
+RECORDS = Table(
+    "records",
+    METADATA,
+    Column("topic", key(100), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", Integer, primary_key=True),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    sqlite_with_rowid=False,
+)
+
+
+class EmbeddedLog:
+    """All topics in one file. Content topics drop the earlier records of a key when its tombstone comes."""
+
+    pace = 0.0
+
+    def __init__(self, path: Path, partitions: int) -> None:
+        self._database = Database(path)
+        self._partitions = partitions
+        self._ends: dict[Partition, int] = {}
+        self._grown = asyncio.Condition()
+        self._appending = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Opens the file, and makes it where it is new."""
+        async with self._database.transaction() as connection:
+            await connection.run_sync(METADATA.create_all)
+            found = await connection.execute(
+                select(RECORDS.c.topic, RECORDS.c.partition, func.max(RECORDS.c.offset)).group_by(
+                    RECORDS.c.topic, RECORDS.c.partition
+                )
+            )
+            self._ends = {Partition(topic, number): last + 1 for topic, number, last in found}
+
+    async def stop(self) -> None:
+        """Closes the file."""
+        await self._database.close()
+
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+        """Topics need no making here; a partition appears with its first record."""
+
+    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+        """See `EventLog.append`."""
+        async with self._appending:
+            return await self._append(batches)
+
+    async def _append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+        rows, ends = [], dict(self._ends)
+        for partition, records in batches.items():
+            for key_, value in records:
+                offset = ends.get(partition, 0)
+                ends[partition] = offset + 1
+                place = {"topic": partition.topic, "partition": partition.number, "offset": offset}
+                rows.append({**place, "key": key_, "value": value})
+        try:
+            async with self._database.transaction() as connection:
+                await sql.insert(connection, RECORDS, rows)
+                for row in rows:
+                    if row["value"] is None:
+                        await connection.execute(
+                            delete(RECORDS).where(
+                                RECORDS.c.topic == row["topic"],
+                                RECORDS.c.partition == row["partition"],
+                                RECORDS.c.key == row["key"],
+                                RECORDS.c.offset < row["offset"],
+                            )
+                        )
+        except (DBAPIError, OSError) as error:
+            raise LogGone(f"the log file cannot be written: {error}") from error
+        self._ends.update({partition: ends[partition] for partition in batches})
+        async with self._grown:
+            self._grown.notify_all()
+        return set(batches)
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """See `EventLog.ends`."""
+        return {part: self._ends.get(part, 0) for part in self._all(topics)}
+
+    async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """Nothing is ever dropped from the front."""
+        return dict.fromkeys(self._all(topics), 0)
+
+    def _all(self, topics: Sequence[str]) -> list[Partition]:
+        return [Partition(topic, number) for topic in topics for number in range(self._partitions)]
+
+    async def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.read`."""
+        while start < end:
+            records = await self._fetch(partition, start, end)
+            if not records:
+                return
+            yield records
+            start = records[-1].offset + 1
+
+    async def _fetch(self, partition: Partition, start: int, end: int) -> list[Record]:
+        chosen = (
+            select(RECORDS.c.offset, RECORDS.c.key, RECORDS.c.value)
+            .where(
+                RECORDS.c.topic == partition.topic,
+                RECORDS.c.partition == partition.number,
+                RECORDS.c.offset >= start,
+                RECORDS.c.offset < end,
+            )
+            .order_by(RECORDS.c.offset)
+            .limit(FETCH)
+        )
+        async with self._database.read() as connection:
+            found = (await connection.execute(chosen)).all()
+        return [Record(partition.topic, partition.number, row.offset, row.key, row.value) for row in found]
+
+    async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
+        """See `EventLog.consume`; one task takes all partitions together."""
+        partitions = self._all(topics)
+        positions = dict(await offsets(partitions))
+        for partition, wanted in positions.items():
+            check_range(partition, wanted, 0, self._ends.get(partition, 0))
+        while True:
+            behind = [part for part in partitions if positions[part] < self._ends.get(part, 0)]
+            records: list[Record] = []
+            following = dict(positions)
+            for partition in behind:
+                end = self._ends[partition]
+                found = await self._fetch(partition, positions[partition], end)
+                following[partition] = found[-1].offset + 1 if found else end
+                records += found
+            if records:
+                await handle(records)
+            positions = following
+            if not behind:
+                async with self._grown:
+                    if not any(positions[part] < self._ends.get(part, 0) for part in partitions):
+                        await self._grown.wait()

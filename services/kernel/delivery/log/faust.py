@@ -1,0 +1,188 @@
+"""The event log's streams on Faust, with the database's offset in place of the group's.
+
+Stock Faust commits past events whose handler was cancelled or failed. Of its Kafka consumer `seek_to_committed` is
+replaced, which starts each assigned partition where the database says, and `_commit`, which writes nothing. Everything
+that could lose or double an event is then the unit of work's compare-and-swap, as on the other transports. For speed,
+what was fetched of a partition goes through Faust's stream as one message.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from services.kernel.delivery.log import (
+    EXIT_LOST,
+    EXIT_RANGE,
+    Handle,
+    OffsetOutOfRange,
+    Offsets,
+    Partition,
+    Record,
+    check_range,
+    ended,
+    hand_on,
+)
+from services.kernel.delivery.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
+from services.kernel.settings import Settings
+
+log = structlog.get_logger()
+Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
+
+
+def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
+    """A Faust application whose every partition starts at the database's offset."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        f"{settings.prefix}.{name}",
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        store="memory://",
+        processing_guarantee="at_least_once",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=settings.partitions,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        web_enabled=False,
+        datadir=settings.data / "faust",
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=settings.session_seconds / 5,
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=32,
+        stream_wait_empty=False,
+        loop=asyncio.get_running_loop(),
+    )
+    prefix = f"{settings.prefix}."
+
+    class Thread(driver.AIOKafkaConsumerThread):
+        """Fetches as our other consumer does; Faust has no setting for it and lets brokers wait for 1.5 seconds."""
+
+        def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+            consumer = super()._create_worker_consumer(transport)
+            consumer._fetch_max_wait_ms = FETCH_WAIT  # noqa: SLF001, it has no other way in
+            return consumer
+
+    class Consumer(driver.Consumer):
+        """Starts where the database says; the group's offset in Kafka is never used."""
+
+        async def seek_to_committed(self) -> dict[TP, int]:
+            places = {Partition(tp.topic.removeprefix(prefix), tp.partition): tp for tp in self.assignment()}
+            if not places:
+                return {}
+            try:
+                firsts = await self.earliest_offsets(*places.values())
+                ends = await self.highwaters(*places.values())
+                wanted = await offsets(list(places))
+                for partition, next_ in wanted.items():
+                    tp = places[partition]
+                    check_range(partition, next_, firsts[tp], ends[tp])
+            except OffsetOutOfRange as error:
+                log.critical("consumer.stops", error=str(error))
+                os._exit(EXIT_RANGE)
+            positions = {places[partition]: next_ for partition, next_ in wanted.items()}
+            await self.seek_wait(positions)
+            return positions
+
+        async def _commit(self, offsets: Any) -> bool:
+            return True
+
+        def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+            return Thread(self, loop=self.loop, beacon=self.beacon)
+
+        async def _getmany(
+            self,
+            active_partitions: set[TP] | None,
+            timeout: float,  # noqa: ASYNC109, Faust's signature
+        ) -> Mapping[TP, list[Any]]:
+            found = await super()._getmany(active_partitions, timeout)
+            return {tp: [records] for tp, records in found.items() if records}
+
+        def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+            # Faust's own way through conductor, channel and stream costs each message many turns of the loop.
+            message: ConsumerMessage = super()._to_message(tp, record[-1])
+            vars(message)["records"] = record
+            return message
+
+    class Transport(driver.Transport):
+        """Faust's Kafka transport with the consumer above."""
+
+    # The base declares the class of its consumer as `Consumer`.
+    setattr(Transport, "Consumer", Consumer)  # noqa: B010
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
+
+
+def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Handle) -> None:
+    """Adds the agent: it hands batches of raw records on, and does nothing else."""
+    names = {settings.topic(topic): topic for topic in topics}
+    under_way = asyncio.Lock()
+
+    async def revoked(*_: object, **__: object) -> None:
+        await ended(under_way, settings.session_seconds / 2)
+
+    async def agent(stream: Any) -> None:
+        waiting: list[list[Record]] = []
+        generation = 0
+        async for event in stream.events():
+            if event.message.generation_id != generation:
+                # The partitions were dealt out anew: what waits may be another member's by now.
+                waiting.clear()
+                generation = event.message.generation_id
+            # What comes while a batch is taken in is the next one: nothing waits for others to come.
+            topic = names[event.message.topic]
+            waiting.append([record_of(topic, item) for item in event.message.records])
+            if stream.channel.empty() or sum(map(len, waiting)) >= AT_ONCE:
+                async with under_way:
+                    await _hand_on(waiting, handle)
+                waiting.clear()
+
+    # Without acknowledgements: no offset is Faust's to commit.
+    channel = app.topic(*names, key_serializer="raw", value_serializer="raw", acks=False)
+    app.agent(channel, name="intake", concurrency=1)(agent)
+    app.on_partitions_revoked.connect(revoked)
+
+
+async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
+    """Faust goes on whatever becomes of an event, so an exception here must end the process, not the agent."""
+    joined: dict[Partition, list[Record]] = {}
+    for records in parts:
+        joined.setdefault(Partition(records[0].topic, records[0].partition), []).extend(records)
+    try:
+        await hand_on(handle, list(joined.values()))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001, whatever it was: Faust would go on with the next
+        log.critical("consumer.stops", error=repr(error))
+        os._exit(EXIT_LOST)
+
+
+class FaustLog(KafkaLog):
+    """Kafka with Faust's streams as its consumer. `build` is the service's own Faust application."""
+
+    def __init__(self, settings: Settings, build: Build | None = None) -> None:
+        super().__init__(settings)
+        self._faust, self._build = settings, build
+
+    async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
+        """See `EventLog.consume`. What fails in a stream ends the process."""
+        if self._build is not None:
+            app = self._build(self._faust, topics, offsets, handle)
+        else:
+            app = application(group, self._faust, offsets)
+            take(app, self._faust, topics, handle)
+        worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
+        worker.override_logging = False
+        try:
+            await worker.start()
+            await worker.wait_until_stopped()
+        finally:
+            await worker.stop()

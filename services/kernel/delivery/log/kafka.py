@@ -1,0 +1,358 @@
+"""The event log on Apache Kafka through aiokafka. Offsets live in the database; Kafka's own are never used.
+
+The producer is idempotent and not transactional. On any error it is thrown away: only rows that the log acknowledged
+leave the outbox, so the next producer starts again from the lowest unsent row.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAlreadyExistsError
+
+from services.kernel.delivery.log import (
+    PACE,
+    Handle,
+    LogGone,
+    OffsetOutOfRange,
+    Offsets,
+    Partition,
+    Record,
+    check_range,
+    ended,
+    hand_on,
+)
+from services.kernel.settings import Settings
+from services.kernel.tasks import side_by_side
+
+FETCH = 500
+FETCHES = 4
+"""Fetches that wait to be handed on."""
+FETCH_WAIT = 200
+"""Milliseconds that a broker may hold a fetch."""
+AT_ONCE = 8000
+"""Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
+BATCH_LIMIT = 1_000_000
+log = structlog.get_logger()
+
+EVENT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+"""Never compacted: compaction would remove history."""
+CONTENT_CONFIG = {
+    "cleanup.policy": "compact",
+    "max.compaction.lag.ms": "86400000",
+    "delete.retention.ms": "86400000",
+    "segment.ms": "86400000",
+}
+"""Erased words leave the topic within about two days of the tombstone."""
+
+
+class KafkaLog:
+    """See `EventLog`. `settings.kafka` are the bootstrap servers, `settings.prefix` stands before every topic."""
+
+    pace = PACE
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._reader: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connects nothing yet: what was started goes on taking reports while the brokers are down."""
+
+    async def stop(self) -> None:
+        """See `EventLog.stop`."""
+        await self._drop_producer()
+        await self._drop_reader()
+
+    # topics
+
+    def name(self, topic: str) -> str:
+        """The full name of a topic."""
+        return self._settings.topic(topic)
+
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+        """See `EventLog.create_topics`."""
+        wanted = {self.name(topic): EVENT_CONFIG for topic in event_topics}
+        wanted |= {self.name(topic): CONTENT_CONFIG for topic in content_topics}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        try:
+            await admin.start()
+            existing = set(await admin.list_topics())
+            new = [
+                NewTopic(name, self._settings.partitions, self._settings.replication, topic_configs=config)
+                for name, config in wanted.items()
+                if name not in existing
+            ]
+            if new:
+                try:
+                    await admin.create_topics(new)
+                except TopicAlreadyExistsError:
+                    log.debug("topics.exist")
+            for found in await admin.describe_topics([name for name in wanted if name in existing]):
+                count = len(found["partitions"])
+                if count != self._settings.partitions:
+                    raise ValueError(
+                        f"{found['topic']} has {count} partitions, the settings say {self._settings.partitions}; "
+                        "the number is fixed for the life of a topic, set HUIYING_PARTITIONS to it"
+                    )
+        except (KafkaError, OSError) as error:
+            raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
+        finally:
+            await admin.close()
+
+    # writing
+
+    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+        """See `EventLog.append`."""
+        try:
+            async with asyncio.timeout(self._settings.send_seconds):
+                producer = await self._started_producer()
+                acks = []
+                for partition, records in batches.items():
+                    batch = producer.create_batch()
+                    for key, value in records:
+                        if batch.append(key=key, value=value, timestamp=None) is None:
+                            raise ValueError(f"the records for {partition} do not fit one batch")  # noqa: TRY301
+                    batch.close()
+                    acks.append(
+                        await producer.send_batch(batch, self.name(partition.topic), partition=partition.number)
+                    )
+                await asyncio.gather(*acks)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._drop_producer()
+            raise LogGone(f"the brokers did not acknowledge: {error!r}") from error
+        except BaseException:
+            await self._drop_producer()
+            raise
+        return set(batches)
+
+    async def _started_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=BATCH_LIMIT,
+                max_request_size=4 * BATCH_LIMIT,
+                request_timeout_ms=int(self._settings.send_seconds * 500),
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await producer.stop()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.debug("producer.dropped", error=repr(error))
+                await _abandon(producer)
+
+    # reading
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """See `EventLog.ends`."""
+        return await self._offsets(topics, at_end=True)
+
+    async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        """See `EventLog.begins`."""
+        return await self._offsets(topics, at_end=False)
+
+    async def _offsets(self, topics: Sequence[str], *, at_end: bool) -> Mapping[Partition, int]:
+        partitions = [Partition(topic, n) for topic in topics for n in range(self._settings.partitions)]
+        places = {TopicPartition(self.name(part.topic), part.number): part for part in partitions}
+        async with self._reading:
+            try:
+                async with asyncio.timeout(15):
+                    reader = await self._started_reader()
+                    ask = reader.end_offsets if at_end else reader.beginning_offsets
+                    found = await ask(list(places))
+            except (KafkaError, OSError, TimeoutError) as error:
+                await self._drop_reader()
+                raise LogGone(f"the brokers do not say what the topics hold: {error!r}") from error
+        return {places[place]: offset for place, offset in found.items()}
+
+    async def _started_reader(self) -> AIOKafkaConsumer:
+        if self._reader is None:
+            reader = self._consumer()
+            try:
+                await reader.start()
+            except BaseException:
+                await reader.stop()
+                raise
+            self._reader = reader
+        return self._reader
+
+    async def _drop_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await reader.stop()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.debug("reader.dropped", error=repr(error))
+
+    def _consumer(self, *topics: str, group: str | None = None) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            *topics,
+            bootstrap_servers=self._settings.kafka,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=4 * BATCH_LIMIT,
+            session_timeout_ms=int(self._settings.session_seconds * 1000),
+            heartbeat_interval_ms=int(self._settings.session_seconds * 200),
+            fetch_max_wait_ms=FETCH_WAIT,
+        )
+
+    async def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """See `EventLog.read`."""
+        if start >= end:
+            return
+        place = TopicPartition(self.name(partition.topic), partition.number)
+        reader = self._consumer()
+        try:
+            await reader.start()
+            reader.assign([place])
+            reader.seek(place, start)
+            while start < end:
+                found = await reader.getmany(place, timeout_ms=1000, max_records=FETCH)
+                records = [record_of(partition.topic, item) for item in found.get(place, []) if item.offset < end]
+                if records:
+                    yield records
+                start = await reader.position(place)
+        except OffsetOutOfRangeError as error:
+            raise OffsetOutOfRange(f"{place.topic}/{place.partition} no longer holds offset {start}") from error
+        except (KafkaError, OSError) as error:
+            raise LogGone(f"the brokers stopped answering: {error!r}") from error
+        finally:
+            await reader.stop()
+
+    async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
+        """See `EventLog.consume`; a member of the consumer group `<prefix>.<group>`."""
+        names = {self.name(topic): topic for topic in topics}
+        consumer = self._consumer(group=f"{self._settings.prefix}.{group}")
+        under_way = asyncio.Lock()
+        start = _StartAtDatabase(
+            consumer, names, offsets, partial(ended, under_way, self._settings.session_seconds / 2)
+        )
+        consumer.subscribe(list(names), listener=start)
+        fetched: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[object]]]] = asyncio.Queue(FETCHES)
+
+        async def fetch() -> None:
+            # Goes on while a batch is taken in: from the next fetch aiokafka leaves out what nobody took from the last.
+            while True:
+                found = await _next(consumer)
+                if start.failed is not None:
+                    raise start.failed
+                if found:
+                    await fetched.put((start.generation, found))
+
+        async def take() -> None:
+            while True:
+                waiting = [await fetched.get()]
+                while not fetched.empty():
+                    waiting.append(fetched.get_nowait())
+                parts: dict[TopicPartition, list[Record]] = {}
+                async with under_way:
+                    for generation, found in waiting:
+                        # What was fetched before the partitions were dealt out anew may be another member's by now.
+                        for place, items in found.items() if generation == start.generation else ():
+                            parts.setdefault(place, []).extend(record_of(names[place.topic], item) for item in items)
+                    if parts:
+                        await hand_on(handle, list(parts.values()))
+
+        try:
+            await _start_patiently(consumer)
+            await side_by_side((fetch(), take()))
+        finally:
+            await consumer.stop()
+
+
+async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[object]]:
+    try:
+        found: Mapping[TopicPartition, Sequence[object]] = await consumer.getmany(
+            timeout_ms=500, max_records=AT_ONCE // FETCHES
+        )
+        return found
+    except NoOffsetForPartitionError:
+        # The partition is assigned, its position is still being asked from the database.
+        await asyncio.sleep(0.01)
+        return {}
+    except OffsetOutOfRangeError as error:
+        raise OffsetOutOfRange(f"a topic no longer holds what comes next: {error}") from error
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Ends a producer that `stop` could not end: it would send its batches whenever the brokers come back.
+
+    Words that were erased meanwhile would then stand behind their tombstone.
+    """
+    task = producer._sender.sender_task  # noqa: SLF001, aiokafka flushes first and has no other way
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task], timeout=2)
+    try:
+        async with asyncio.timeout(2):
+            await producer.client.close()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("producer.dropped", error=repr(error))
+
+
+class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Sets each assigned partition to the database's offset; aiokafka swallows what is raised here, so it is kept."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        names: Mapping[str, str],
+        offsets: Offsets,
+        ended: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._consumer, self._names, self._offsets, self._ended = consumer, names, offsets, ended
+        self.failed: Exception | None = None
+        self.generation = 0
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Hands nothing more of these partitions on, and lets what is under way end."""
+        self.generation += 1
+        await self._ended()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """See the class."""
+        try:
+            places = {Partition(self._names[place.topic], place.partition): place for place in assigned}
+            firsts = await self._consumer.beginning_offsets(list(assigned)) if assigned else {}
+            ends = await self._consumer.end_offsets(list(assigned)) if assigned else {}
+            for partition, wanted in (await self._offsets(list(places))).items():
+                place = places[partition]
+                check_range(partition, wanted, firsts[place], ends[place])
+                self._consumer.seek(place, wanted)
+        except Exception as error:  # noqa: BLE001, kept for the consumer to raise
+            self.failed = error
+
+
+async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
+    wait = 0.2
+    while True:
+        try:
+            await consumer.start()
+            return
+        except (KafkaError, OSError) as error:
+            log.warning("consumer.waits", error=repr(error)[:200], seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 5.0)
+
+
+def record_of(topic: str, item: object) -> Record:
+    return Record(topic, item.partition, item.offset, item.key, item.value)  # type: ignore[attr-defined]

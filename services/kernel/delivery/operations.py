@@ -1,0 +1,173 @@
+"""What an operator sees: refusals, records set aside, parked streams, events written again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from schemas.envelope import Event, digest
+from schemas.fields import Fact, instant, parse_instant
+from schemas.operation import OperationAccessRefused
+from services.kernel import metrics
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.store import sql
+from services.kernel.store.session import Conflict, Session, partition_of
+
+log = structlog.get_logger()
+
+
+def operation_stream(service: str, ctx: Ctx) -> str:
+    """A service's operation stream of the day: short enough to be read at once."""
+    return f"operation-{derived('operation', service, ctx.now.date().isoformat())}"
+
+
+async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
+    """Appends operational events in the session's transaction."""
+    stream = operation_stream(session.service.name, ctx)
+    if stream not in session.streams:
+        await session.load_head(stream)
+    session.append(stream, facts, ctx)
+
+
+async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
+    """Records a missing right: the first in a minute at once, the others as one event when the minute is over.
+
+    Raises `Unavailable` where no event may be written yet.
+    """
+    runtime.must_have_recovered()
+    act = str(problem.extra.get("act", "act")).replace(" ", "_")[:100]
+    table = runtime.tables["refusals"]
+    for _ in range(8):
+        try:
+            async with runtime.database.transaction() as connection:
+                ctx = await runtime.context(connection, actor)
+                minute = ctx.now.replace(second=0, microsecond=0)
+                key = derived("refusal", actor.post, actor.unit or "", act)
+                row = {
+                    "key": key,
+                    "minute": instant(minute),
+                    "post": actor.post,
+                    "unit": actor.unit,
+                    "roles": ",".join(sorted(actor.roles)),
+                    "act": act,
+                    "count": 0,
+                }
+                if await sql.add_missing(connection, table, [row]):
+                    session = Session(runtime.service, runtime.settings, connection, ctx.now)
+                    await record(session, ctx, _refused(row, 1))
+                    await session.flush()
+                else:
+                    session = None
+                    mine = (table.c.key == key, table.c.minute == instant(minute))
+                    await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
+            if session:
+                runtime.appended(session.appended)
+            return
+        except Conflict:
+            continue
+
+
+def _refused(row: Any, count: int) -> OperationAccessRefused:
+    return OperationAccessRefused(
+        act=row["act"],
+        unit=row["unit"],
+        roles=tuple(filter(None, row["roles"].split(","))),
+        minute=parse_instant(row["minute"]),
+        count=count,
+    )
+
+
+async def sum_refusals(runtime: Runtime) -> None:
+    """Writes one event for each key's further refusals of a minute that is over."""
+    table = runtime.tables["refusals"]
+    async with runtime.database.transaction() as connection:
+        ctx = await runtime.context(connection)
+        before = instant(ctx.now - timedelta(minutes=1))
+        over = (await connection.execute(select(table).where(table.c.minute < before))).mappings().all()
+        if not over:
+            return
+        session = Session(runtime.service, runtime.settings, connection, ctx.now)
+        for row in over:
+            if row["count"]:
+                await record(session, ctx, _refused(row, row["count"]))
+        await connection.execute(delete(table).where(table.c.minute < before))
+        await session.flush()
+    runtime.appended(session.appended)
+
+
+async def attention(runtime: Runtime) -> dict[str, int]:
+    """What waits for a person: records in quarantine, streams that are parked."""
+    quarantine, cursor = runtime.tables["quarantine"], runtime.tables["stream_cursor"]
+    async with runtime.database.read() as connection:
+        aside = select(func.count()).select_from(quarantine).where(quarantine.c.state == "open")
+        waiting = select(func.count()).select_from(cursor).where(cursor.c.blocked.is_not(None))
+        return {
+            "quarantined": (await connection.execute(aside)).scalar_one(),
+            "parked": (await connection.execute(waiting)).scalar_one(),
+        }
+
+
+def quarantined(
+    consumer: str, record: Record, event: Event | None, reason: str, error: str, now: datetime
+) -> dict[str, Any]:
+    """A row of the quarantine. The same bytes in the same place have the same id, so a repetition adds nothing."""
+    place = (consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
+    return {
+        "id": derived("quarantine", *place),
+        "consumer": consumer,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "stream_id": event.stream if event else None,
+        "version": event.version if event else None,
+        "correlation": event.correlation if event else None,
+        "reason": reason,
+        "error": error[:1000],
+        "since": instant(now),
+        "state": "open",
+        "key": record.key,
+        "bytes": record.value,
+    }
+
+
+def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Tells of records that were set aside."""
+    for row in rows:
+        metrics.QUARANTINED.labels(service, row["reason"]).inc()
+        log.error("record.quarantined", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
+
+
+async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:
+    """Puts stored events into the outbox again, all or those of some streams; consumers drop what they have."""
+    events, outbox = runtime.tables["events"], runtime.tables["outbox"]
+    chosen = select(events.c.seq, events.c.bytes).order_by(events.c.seq).limit(1000)
+    if streams is not None:
+        chosen = chosen.where(events.c.stream_id.in_(list(streams)))
+    count, last = 0, 0
+    while True:
+        async with runtime.database.transaction() as connection:
+            found = (await connection.execute(chosen.where(events.c.seq > last))).all()
+            rows = []
+            for seq, bytes_ in found:
+                event, last = Event.parse(bytes_), seq
+                rows.append(
+                    {
+                        "event_id": event.id,
+                        "ref": None,
+                        "topic": event.topic,
+                        "partition": partition_of(event.partitionkey, runtime.settings.partitions),
+                        "key": event.partitionkey,
+                    }
+                )
+            await sql.insert(connection, outbox, rows)
+        count += len(rows)
+        if not found:
+            break
+    runtime.wake.set()
+    return count

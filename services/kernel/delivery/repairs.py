@@ -1,0 +1,145 @@
+"""Records of the quarantine given to their service again, or passed over for good.
+
+A repair keeps out every worker of its service while it lasts: it writes where streams stand, as they do.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+
+from schemas.envelope import Event, Undecodable
+from schemas.fields import Typed
+from schemas.operation import OperationDiscarded, OperationRedriven
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import NotFound, Rejected
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.operations import record
+from services.kernel.delivery.unit_of_work import PURE, Cursor, Intake, Poison, UnitOfWork, hold, is_defect
+from services.kernel.store import sql
+from services.kernel.store.session import Conflict, Session
+
+log = structlog.get_logger()
+
+
+async def redrive(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str) -> None:
+    """Gives a record in quarantine to its service again. `Rejected` where it would fail as before."""
+    row = await _open(work, session, id_)
+    if not await _redrive(work, session, row):
+        raise Rejected(f"the record {id_} fails as before: {row['error']}")
+    await _settle(work, session, id_, "redriven")
+    await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
+
+
+async def discard(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str) -> None:
+    """Sets a record in quarantine aside for good; its stream goes on behind it."""
+    row = await _open(work, session, id_)
+    await _pass_over(work, session, row)
+    await _settle(work, session, id_, "discarded")
+    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=Typed(text=reason)))
+
+
+async def unpark(work: UnitOfWork) -> int:
+    """Redrives the events whose type was unknown; called at start, after an upgrade. Returns how many were taken.
+
+    What still fails keeps waiting in quarantine, so that no record can stop the service.
+    """
+    table = work.tables["quarantine"]
+    chosen = select(table.c.id).where(
+        table.c.consumer == work.consumer, table.c.reason == "unknown_type", table.c.state == "open"
+    )
+    async with work.runtime.database.read() as connection:
+        waiting = (await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))).scalars().all()
+    return sum([await _redriven(work, id_) for id_ in waiting])
+
+
+async def _redriven(work: UnitOfWork, id_: str) -> bool:
+    """Whether the record could be taken in, in a transaction of its own."""
+    while True:
+        try:
+            async with work.runtime.database.transaction() as connection:
+                session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
+                if not await _redrive(work, session, await _open(work, session, id_)):
+                    return False
+                await _settle(work, session, id_, "redriven")
+                await session.flush()
+                return True
+        except Conflict:
+            continue
+        except (Rejected, Poison, DBAPIError, *PURE) as error:
+            if not isinstance(error, Rejected | Poison) and not is_defect(error):
+                raise
+            log.warning("record.fails_again", consumer=work.consumer, id=id_, error=repr(error)[:300])
+            return False
+
+
+async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, Any]:
+    """The record's row, which nobody else settles until the transaction ends."""
+    await sql.lock(session.connection, hold(alone=True))
+    table = work.tables["quarantine"]
+    found = (await session.connection.execute(select(table).where(table.c.id == id_))).mappings().first()
+    if found is None:
+        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine")
+    row = dict(found)
+    if row["state"] != "open":
+        raise Rejected(f"the record {id_} was {row['state']} already")
+    return row
+
+
+async def _settle(work: UnitOfWork, session: Session, id_: str, state: str) -> None:
+    table = work.tables["quarantine"]
+    await session.connection.execute(update(table).where(table.c.id == id_).values(state=state))
+
+
+async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any]) -> bool:
+    """Takes the record in; the caller flushes. False where it fails as before."""
+    again = _record_of(row)
+    try:
+        event = Event.parse(again.value)
+    except Undecodable:
+        return False
+    if row["consumer"] != work.consumer:
+        return False
+    intake = await _freed(work, session, event)
+    await work.judge(session, intake, event, again)
+    if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
+        return False
+    await work.conclude(session, intake)
+    return True
+
+
+async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any]) -> None:
+    """Lets the record's stream go on behind it; the caller flushes.
+
+    Where another event waits under the same version, the record was forged and that one is taken in its place.
+    """
+    if row["stream_id"] is None or row["consumer"] != work.consumer:
+        return
+    event = Event.parse(row["bytes"])
+    intake = await _freed(work, session, event)
+    cursor = intake.cursors[event.stream]
+    rival = intake.waiting.get(event.stream, {}).get(event.version, event)
+    if (
+        row["reason"] in ("poison", "unknown_type")
+        and event.version == cursor.version + 1
+        and rival.digest == event.digest
+    ):
+        cursor.version, cursor.digest = event.version, event.digest
+    work.drain(intake, event.stream, _record_of(row))
+    await work.conclude(session, intake)
+
+
+async def _freed(work: UnitOfWork, session: Session, event: Event) -> Intake:
+    """An intake whose stream waits for nothing but its next version."""
+    place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
+    (cursors,) = await sql.rows_of(session.connection, [place])
+    intake = await work.standing(session.connection, cursors)
+    intake.cursors.setdefault(event.stream, Cursor()).blocked = "gap"
+    intake.changed.add(event.stream)
+    return intake
+
+
+def _record_of(row: Mapping[str, Any]) -> Record:
+    return Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])

@@ -1,0 +1,185 @@
+"""What a service is made of, and one that runs. Five services differ; the kernel that runs them is one."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import structlog
+from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import Event
+from schemas.fields import Fact
+from services.kernel import metrics
+from services.kernel.core.clock import Clock
+from services.kernel.core.decider import SYSTEM, Actor, Ctx
+from services.kernel.core.ids import Ids
+from services.kernel.core.problems import Unavailable
+from services.kernel.core.reactions import Known, Reaction, no_reaction
+from services.kernel.core.units import Offices
+from services.kernel.core.uuid7 import RandomIds
+from services.kernel.delivery.log import EventLog
+from services.kernel.rules import packs
+from services.kernel.settings import Settings
+from services.kernel.store import offices
+from services.kernel.store.database import Database
+from services.kernel.store.session import Owner
+
+OFFICES_FRESH = 1.0
+"""Seconds for which the unit tree and the packs are not read again; own changes are seen at once."""
+CHECKED = 1.0
+"""Seconds between two looks at the outbox' length and the clock's skew."""
+MAX_SKEW = 5.0
+
+log = structlog.get_logger()
+
+
+async def nothing_known(connection: AsyncConnection, events: Sequence[Event]) -> Known:
+    """For services whose reactions need no lookup."""
+    return Known()
+
+
+class Timeline(NamedTuple):
+    """Where a service keeps every event of all services, and how it says their order."""
+
+    table: Table
+    order: type[Fact]
+    """The event that names the digests of further events, in `events`, on the service's own topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Owner):
+    """The parts of a service that the kernel joins. `app.py` of each service makes one."""
+
+    topics: tuple[str, ...] = ()
+    """Event topics that this service reads, without the prefix."""
+    contents: tuple[str, ...] = ()
+    """Services whose words this one needs."""
+    react: Callable[[Event, Any], Iterable[Reaction]] = no_reaction
+    know: Callable[[AsyncConnection, Sequence[Event]], Awaitable[Any]] = nothing_known
+    apis: tuple[str, ...] = ()
+    """Modules whose `router` makes the HTTP API of a runtime; imported where HTTP is served, and nowhere else."""
+    loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
+    """Background work of the API process, run by the one process that holds the service's lock."""
+    on_start: Callable[["Runtime"], Awaitable[None]] | None = None
+    """Runs after recovery, under the service's lock. Commands may come already: it must not rely on being alone."""
+    work: Callable[["Runtime"], Any] | None = None
+    """A `UnitOfWork` subclass where the service takes in events its own way (audit)."""
+    stream: str = ""
+    """Module of the service's Faust application."""
+    timeline: Timeline | None = None
+    """Set by the one service that keeps the events of all."""
+    rebuilt: tuple[Table, ...] = ()
+    """Tables beside the views that `replay` rebuilds and compares too."""
+
+    @property
+    def content_topics(self) -> tuple[str, ...]:
+        """The content topics that this service reads, without the prefix."""
+        return tuple(catalogue.content_topic(name) for name in self.contents)
+
+
+class Runtime:
+    """One service of a deployment, in one process. Holds no domain state that the database does not hold."""
+
+    def __init__(
+        self, service: Service, settings: Settings, database: Database, clock: Clock, event_log: EventLog, secret: bytes
+    ) -> None:
+        self.service, self.settings, self.database, self.clock = service, settings, database, clock
+        self.log, self.secret = event_log, secret
+        self.tables: Mapping[str, Table] = service.metadata.tables
+        self.packs = packs.load_packs(settings.policies)
+        self.wake = asyncio.Event()
+        """Set when the outbox may have rows for the relay."""
+        self.changed = asyncio.Event()
+        """Set when this service's own state changed; loops that wait for work listen to it."""
+        self.recovered = True
+        """False in a process that is to lead, until it has compared the store with the event log."""
+        self._offices: Offices | None = None
+        self._offices_until = 0.0
+        self._checked = 0.0
+        self._unavailable: Unavailable | None = None
+
+    def keyed(self, *parts: str) -> str:
+        """HMAC-SHA-256 of texts under the deployment's secret, hex."""
+        return hmac.digest(self.secret, "\x00".join(parts).encode(), "sha256").hex()
+
+    async def offices(self, connection: AsyncConnection) -> Offices:
+        """Units and packs as they stand now."""
+        if self._offices is None or time.monotonic() > self._offices_until:
+            self._offices = await offices.snapshot(connection, self.service.metadata, self.packs, self.clock.now())
+            self._offices_until = time.monotonic() + OFFICES_FRESH
+        return self._offices
+
+    async def context(
+        self, connection: AsyncConnection, actor: Actor = SYSTEM, cause: str | None = None, ids: Ids | None = None
+    ) -> Ctx:
+        """What a decision may know, read in the decision's own transaction."""
+        return Ctx(
+            now=self.clock.now(),
+            actor=actor,
+            offices=await self.offices(connection),
+            ids=ids or RandomIds(),
+            keyed=self.keyed,
+            cause=cause,
+        )
+
+    def appended(self, events: Sequence[Event]) -> None:
+        """Tells the relay and the loops that events were committed in this process."""
+        if not events:
+            return
+        if any(event.kind in ("unit", "policy") for event in events):
+            self._offices = None
+        for event in events:
+            metrics.APPENDED.labels(self.service.name, event.type).inc()
+        self.wake.set()
+        self.changed.set()
+
+    def offices_changed(self) -> None:
+        """Events of the unit tree or the packs were taken in."""
+        self._offices = None
+
+    async def ready_to_decide(self) -> None:
+        """Raises `Unavailable` before recovery, and while the outbox is full or this machine's clock is wrong."""
+        self.must_have_recovered()
+        if time.monotonic() - self._checked > CHECKED:
+            self._checked = time.monotonic()
+            self._unavailable = await self._look()
+        if self._unavailable:
+            raise self._unavailable
+
+    async def ready_to_serve(self) -> None:
+        """Raises `Unavailable` where `ready_to_decide` does, and until the units are known."""
+        await self.ready_to_decide()
+        async with self.database.read() as connection:
+            (await self.offices(connection)).known()
+
+    def must_have_recovered(self) -> None:
+        if not self.recovered:
+            raise Unavailable(
+                f"{self.service.name} first compares its record with the event log; this process decides nothing "
+                "before that, nor while another one leads. Nothing of the request was kept. Try again",
+                5,
+            )
+
+    async def _look(self) -> Unavailable | None:
+        before = datetime.now(UTC)
+        skew = (await self.database.now() - before).total_seconds()
+        if abs(skew) > MAX_SKEW:
+            return Unavailable(f"this machine's clock is {skew:.0f} s off the database's; set it right", 30)
+        outbox = self.tables["outbox"]
+        async with self.database.read() as connection:
+            first, last = (await connection.execute(select(func.min(outbox.c.seq), func.max(outbox.c.seq)))).one()
+        waiting = 0 if first is None else last - first + 1
+        metrics.OUTBOX.labels(self.service.name).set(waiting)
+        if waiting > self.settings.outbox_limit:
+            return Unavailable(
+                f"{waiting} events wait for the event log, more than {self.settings.outbox_limit}; "
+                "nothing of the request was kept. Try again when the log is back",
+                10,
+            )
+        return None

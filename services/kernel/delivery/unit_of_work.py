@@ -1,0 +1,508 @@
+"""The unit of work: records of other services taken in, the same code on every transport.
+
+Up to `BATCH` records, of each partition consecutive ones, become one transaction: cursors checked, reactions decided in
+memory, everything written at once, the offset moved by compare-and-swap. A repeated record changes nothing, a missing
+one is waited for, a forged or broken one parks its own stream and nothing else.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import Event, Undecodable, UnknownType, digest
+from schemas.fields import Erasure, instant
+from services.kernel import metrics
+from services.kernel.core.decider import Actor, Moved
+from services.kernel.core.ids import DerivedIds
+from services.kernel.core.reactions import Reaction
+from services.kernel.delivery import operations
+from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.records import Decoded, decode, is_content
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.failpoints import failpoint
+from services.kernel.store import sql
+from services.kernel.store.session import Conflict, Session
+from services.kernel.store.sql import Hold, Query, Write
+
+BATCH = 500
+RETRY_LIMIT = 5.0
+PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+NOT_THERE = ("42P01", "42703", "42501")
+"""PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
+NOTIFY = "outbox"
+"""PostgreSQL channel on which a consumer tells the relay that rows wait."""
+log = structlog.get_logger()
+
+
+Offsets = Mapping[Partition, int]
+
+
+class LostPartition(Exception):
+    """Someone else moved the offset: this process must start again from the database."""
+
+
+class SkippedOffset(Exception):
+    """The transport handed a record beyond the database's offset: it must start again from there."""
+
+
+class NotAlone(Exception):
+    """An erasure that waited would be taken in beside other workers: try again without them."""
+
+
+def is_defect(error: BaseException) -> bool:
+    """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    if isinstance(error, ProgrammingError | InterfaceError):
+        code = getattr(error.orig, "sqlstate", None)
+        return code not in NOT_THERE and "no such" not in str(error.orig)
+    return isinstance(error, PURE)
+
+
+class Poison(Exception):
+    """A pure function failed on this record. Never retried; set aside with its raw bytes."""
+
+    def __init__(self, record: Record, event: Event | None, reason: str, error: str) -> None:
+        super().__init__(f"{record.topic}/{record.partition}@{record.offset}: {reason}: {error}")
+        self.record, self.event, self.reason, self.error = record, event, reason, error
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type."""
+
+    version: int = 0
+    digest: str | None = None
+    blocked: str | None = None
+
+
+@dataclass(slots=True)
+class Intake:
+    """What one transaction found in its records."""
+
+    accepted: list[tuple[Event, Record]] = field(default_factory=list)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    waiting: dict[str, dict[int, Event]] = field(default_factory=dict)
+    """Parked events of blocked streams, by version."""
+    parked: list[Event] = field(default_factory=list)
+    drained: list[Event] = field(default_factory=list)
+    """Parked before, and taken in."""
+    moved: list[Event] = field(default_factory=list)
+    """Parked before, and set aside when their turn came."""
+    aside: list[dict[str, Any]] = field(default_factory=list)
+    duplicates: int = 0
+
+
+def hold(*, alone: bool) -> Hold:
+    """What every intake holds: all share it, but erasures and repairs, which see no other's rows otherwise."""
+    return Hold("intake", ["all"], shared=not alone)
+
+
+class UnitOfWork:
+    """Takes in records for one service. `handle` may be called from several tasks, each for partitions of its own."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime, self.service = runtime, runtime.service
+        self.consumer = runtime.service.name
+        self.tables = runtime.tables
+        self.notify = not runtime.database.is_sqlite
+        offset = self.tables["consumer_offset"]
+        self._taken = select(offset.c.topic, offset.c.partition, offset.c.next).where(
+            offset.c.consumer == self.consumer
+        )
+        self._reached: dict[Partition, int] = {}
+        """Where this process took its partitions to; a rewind is seen by it."""
+        self.replaying = False
+        """True while views are rebuilt: events are projected, nothing is decided."""
+
+    batch = BATCH
+    """Records in one transaction."""
+
+    async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Where each partition goes on; 0 where nothing was taken yet."""
+        async with self.runtime.database.read() as connection:
+            known = await self.taken(connection)
+        return {partition: known.get(partition, 0) for partition in partitions}
+
+    async def taken(self, connection: AsyncConnection) -> dict[Partition, int]:
+        """Where each partition goes on of which anything was taken in."""
+        (found,) = await sql.fetch(connection, [Query(self._taken, {})])
+        return {Partition(topic, number): next_ for topic, number, next_ in found}
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Returns when the records are durable. Infrastructure that fails is waited for; a defect is set aside.
+
+        Raises `LostPartition` or `SkippedOffset`, upon which the process must end.
+        """
+        for start in range(0, len(records), self.batch):
+            part = records[start : start + self.batch]
+            try:
+                await self._until_durable(part)
+            except (Poison, DBAPIError, *PURE) as defect:
+                log.warning("work.one_by_one", consumer=self.consumer, error=repr(defect)[:300])
+                await self._one_by_one(part)
+
+    async def _one_by_one(self, records: Sequence[Record]) -> None:
+        """Finds the record that a pure function, or the rows that it made, cannot be right with, and sets it aside."""
+        for record in records:
+            try:
+                await self._until_durable([record])
+            except Poison as poison:
+                await self._until_durable([record], poison)
+            except (DBAPIError, *PURE) as error:
+                await self._until_durable([record], self._poison_of(record, error))
+
+    @staticmethod
+    def _poison_of(record: Record, error: Exception) -> Poison:
+        try:
+            return Poison(record, Event.parse(record.value), "poison", repr(error))
+        except Undecodable as undecodable:
+            return Poison(record, None, "undecodable", str(undecodable))
+
+    async def _until_durable(self, records: Sequence[Record], poison: Poison | None = None) -> None:
+        wait, alone = 0.01, False
+        while True:
+            try:
+                await self._once(records, poison, alone=alone)
+                return
+            except NotAlone:
+                alone = True
+                continue
+            except Conflict as error:
+                if wait >= 1:
+                    log.warning("work.conflicts", consumer=self.consumer, error=repr(error.__cause__)[:300])
+                await asyncio.sleep(wait)
+            except (DBAPIError, OSError) as error:
+                if is_defect(error):
+                    raise
+                log.warning("work.waits", consumer=self.consumer, error=repr(error)[:300], seconds=wait)
+                await asyncio.sleep(wait)
+            wait = min(wait * 2, RETRY_LIMIT)
+
+    async def _once(self, records: Sequence[Record], poison: Poison | None, *, alone: bool) -> None:
+        # A parked event can be what fails, when the record that it waited for has come.
+        waited = poison is not None and poison.event is not None and poison.record.value != records[0].value
+        if poison is None or waited:
+            found = decode(records)
+        else:
+            found = Decoded([(poison.event, poison.record)] if poison.event else [])
+        alone = alone or any(catalogue.is_erasure(event.type) for event, _ in found.events)
+        async with self.runtime.database.transaction() as connection:
+            starts, intake, gone = await self._known(connection, records, found, alone=alone)
+            if not alone and any(
+                catalogue.is_erasure(event.type) for parked in intake.waiting.values() for event in parked.values()
+            ):
+                raise NotAlone
+            todo, nexts = self._unseen(records, starts)
+            if not todo:
+                return
+            session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
+            if poison is None or waited:
+                if poison is not None and poison.event is not None:
+                    intake.waiting.get(poison.event.stream, {}).pop(poison.event.version, None)
+                    intake.moved.append(poison.event)
+                found = found if len(todo) == len(records) else decode(todo)
+                for record, error in found.broken:
+                    self._set_aside(intake, record, None, "undecodable", error)
+                words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
+                await sql.add_missing(connection, self.tables["contents"], words)
+                for event, record in found.events:
+                    await self.judge(session, intake, event, record)
+            if poison is not None:
+                self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
+            await self.conclude(session, intake)
+            await session.flush(tell=NOTIFY if self.notify else None)
+            await self._advance(connection, starts, nexts)
+            failpoint("work.before_commit")
+        failpoint("work.committed")
+        self._reached.update(nexts)
+        self._after(session, intake, len(todo))
+
+    async def _known(
+        self, connection: AsyncConnection, records: Sequence[Record], found: Decoded, *, alone: bool
+    ) -> tuple[Offsets, Intake, set[str]]:
+        """Where the partitions and the streams stand, and which words are erased."""
+        offset = self.tables["consumer_offset"]
+        places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
+        streams = sorted({event.stream for event, _ in found.events})
+        refs = sorted(found.words)
+        offsets, cursors, gone = await sql.rows_of(
+            connection,
+            [
+                (offset, places),
+                (self.tables["stream_cursor"], [(self.consumer, stream) for stream in streams]),
+                (self.tables["erased"], [(ref,) for ref in refs]),
+            ],
+            hold(alone=alone),
+        )
+        if len(offsets) < len(places):
+            new = [{"consumer": c, "topic": topic, "partition": number, "next": 0} for c, topic, number in places]
+            await sql.add_missing(connection, offset, new)
+            (offsets,) = await sql.rows_of(connection, [(offset, places)])
+        starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
+        return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
+
+    def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
+        """The records that were not taken in yet, and where their partitions go on behind them."""
+        todo: list[Record] = []
+        nexts: dict[Partition, int] = {}
+        for partition, start in starts.items():
+            if start < self._reached.get(partition, 0):
+                raise SkippedOffset(f"{partition.topic}/{partition.number} was set back to {start}")
+        for record in records:
+            partition = Partition(record.topic, record.partition)
+            expected = nexts.get(partition, starts[partition])
+            if record.offset < expected:
+                continue
+            if record.offset > expected and not is_content(record.topic):
+                raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {expected}")
+            todo.append(record)
+            nexts[partition] = record.offset + 1
+        return todo, nexts
+
+    def _after(self, session: Session, intake: Intake, taken: int) -> None:
+        name = self.service.name
+        self.runtime.appended(session.appended)
+        self.runtime.changed.set()
+        if any(event.kind in ("unit", "policy") for event, _ in intake.accepted):
+            self.runtime.offices_changed()
+        metrics.TAKEN.labels(name).inc(taken)
+        if intake.duplicates:
+            metrics.DUPLICATES.labels(name).inc(intake.duplicates)
+        operations.alarm(name, intake.aside)
+        for event in intake.parked:
+            reason = intake.cursors[event.stream].blocked or ""
+            metrics.PARKED.labels(name, reason).inc()
+            log.error("stream.parked", consumer=name, stream=event.stream, version=event.version, reason=reason)
+
+    # offsets
+
+    async def _advance(self, connection: AsyncConnection, starts: Offsets, nexts: Offsets) -> None:
+        table = self.tables["consumer_offset"]
+        moves = [((self.consumer, *partition), starts[partition], nexts[partition]) for partition in sorted(nexts)]
+        if await sql.swap(connection, table, "next", moves) < len(moves):
+            raise LostPartition(f"one of {', '.join(map(str, sorted(nexts)))} is no longer where it was")
+
+    # events
+
+    async def standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
+        """An intake that knows these rows of `stream_cursor`, and what waits of the streams that are blocked."""
+        intake = Intake(
+            cursors={row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in cursors}
+        )
+        blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
+        if blocked:
+            parked = self.tables["parked"]
+            rows = await connection.execute(
+                select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id.in_(blocked))
+            )
+            for (bytes_,) in rows:
+                event = Event.parse(bytes_)
+                intake.waiting.setdefault(event.stream, {})[event.version] = event
+        return intake
+
+    async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
+        """Takes the event in, drops it, lets it wait or sets it aside, by where its stream stands."""
+        cursor = intake.cursors.setdefault(event.stream, Cursor())
+        if event.version <= cursor.version and await self.altered(session, event, cursor):
+            if not await self._replaces_discarded(session, event, cursor):
+                self._set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
+                return
+            cursor.version, cursor.digest = event.version - 1, event.previous
+        if event.version <= cursor.version:
+            intake.duplicates += 1
+        elif cursor.blocked and not (cursor.blocked == "gap" and event.version == cursor.version + 1):
+            self._park(intake, event, cursor.blocked)
+        elif event.version > cursor.version + 1:
+            self._park(intake, event, "gap")
+        else:
+            self._accept(intake, event, record)
+            self.drain(intake, event.stream, record)
+
+    async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
+        """Whether a version that was taken in before comes with other bytes. Lower versions are not compared here."""
+        return event.version == cursor.version and event.digest != cursor.digest
+
+    async def _replaces_discarded(self, session: Session, event: Event, cursor: Cursor) -> bool:
+        """Whether the cursor stands on a discarded record in whose place this event belongs: that one was forged."""
+        if event.version != cursor.version:
+            return False
+        table = self.tables["quarantine"]
+        chosen = select(table.c.bytes).where(
+            table.c.consumer == self.consumer,
+            table.c.stream_id == event.stream,
+            table.c.version == event.version,
+            table.c.state == "discarded",
+        )
+        passed = (await session.connection.execute(chosen)).scalars()
+        return any(
+            digest(bytes_) == cursor.digest and Event.parse(bytes_).previous == event.previous for bytes_ in passed
+        )
+
+    def _accept(self, intake: Intake, event: Event, record: Record) -> bool:
+        cursor = intake.cursors[event.stream]
+        if event.previous != cursor.digest:
+            message = f"version {event.version} does not follow the version {cursor.version} that was taken in"
+            self._set_aside(intake, record, event, "fork", message)
+            return False
+        try:
+            self.read(event)
+        except UnknownType as error:
+            self._set_aside(intake, record, event, "unknown_type", str(error))
+            return False
+        except Undecodable as error:
+            self._set_aside(intake, record, event, "poison", str(error))
+            return False
+        cursor.version, cursor.digest = event.version, event.digest
+        intake.changed.add(event.stream)
+        intake.accepted.append((event, record))
+        return True
+
+    def read(self, event: Event) -> None:
+        """Reads the data once, so that what cannot be read is found before anything is decided."""
+        _ = event.data
+
+    def drain(self, intake: Intake, stream: str, record: Record) -> None:
+        """Takes parked events that now follow; the stream is free when none is left.
+
+        One that cannot be taken in is set aside where `record` lies, upon which it was looked at.
+        """
+        cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
+        while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
+            taken = self._accept(intake, event, record._replace(value=event.bytes))
+            (intake.drained if taken else intake.moved).append(event)
+        if cursor.blocked == "gap" and all(version <= cursor.version for version in waiting):
+            # What is left was sent again while the stream waited.
+            intake.drained += waiting.values()
+            waiting.clear()
+            cursor.blocked = None
+            intake.changed.add(stream)
+
+    def _park(self, intake: Intake, event: Event, reason: str) -> None:
+        cursor = intake.cursors[event.stream]
+        cursor.blocked = cursor.blocked or reason
+        intake.changed.add(event.stream)
+        intake.waiting.setdefault(event.stream, {})[event.version] = event
+        intake.parked.append(event)
+
+    def _set_aside(self, intake: Intake, record: Record, event: Event | None, reason: str, error: str) -> None:
+        if event is not None:
+            cursor = intake.cursors.setdefault(event.stream, Cursor())
+            cursor.blocked = reason
+            intake.changed.add(event.stream)
+        now = self.runtime.clock.now()
+        intake.aside.append(operations.quarantined(self.consumer, record, event, reason, error, now))
+
+    # reactions
+
+    async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
+        """What the service makes of accepted events: views observe them, reactions decide."""
+        session.observed.extend(events)
+        for event in events:
+            if isinstance(event.data, Erasure):
+                await session.erase(event.data.refs, announce=False)
+        if not events or self.replaying:
+            return
+        known = await self.service.know(session.connection, events)
+        foreseen = [reaction.stream for event in events for reaction in self._react(intake, event, known)]
+        if not foreseen:
+            return
+        await session.load(foreseen)
+        usual = await self.runtime.context(session.connection)
+        for event in events:
+            ids = DerivedIds(self.service.name, event.id)
+            ctx = replace(usual, actor=Actor("system", event.unit), cause=event.id, ids=ids)
+            for reaction in self._react(intake, event, known):
+                for done in await self._decide(session, intake, event, reaction, ctx):
+                    known.note(done)
+
+    def _react(self, intake: Intake, event: Event, known: Any) -> list[Reaction]:
+        try:
+            return list(self.service.react(event, known))
+        except Exception as error:
+            raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
+
+    async def _decide(
+        self, session: Session, intake: Intake, event: Event, reaction: Reaction, ctx: Any
+    ) -> list[Event]:
+        stream = reaction.stream
+        for _ in range(16):
+            if stream not in session.streams:
+                await session.load([stream])
+            if event.id in session.streams[stream].causes:
+                return []
+            if session.streams[stream].version == 0:
+                session.streams[stream].drill = event.drill
+            try:
+                return session.decide(stream, reaction.command, ctx)
+            except Moved as moved:
+                stream = moved.to
+            except Exception as error:
+                raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
+        raise Poison(self._record(intake, event), event, "poison", f"{reaction.stream} moved in a ring")
+
+    @staticmethod
+    def _record(intake: Intake, event: Event) -> Record:
+        return next(record for accepted, record in intake.accepted if accepted is event)
+
+    # what is written
+
+    async def conclude(self, session: Session, intake: Intake) -> None:
+        """Applies what was accepted, and writes what was set aside; the rest is written with the session."""
+        await self.apply(session, [event for event, _ in intake.accepted], intake)
+        await self._set_down(session, intake)
+
+    async def _set_down(self, session: Session, intake: Intake) -> None:
+        connection = session.connection
+        cursors = [
+            {
+                "consumer": self.consumer,
+                "stream_id": stream,
+                "version": intake.cursors[stream].version,
+                "digest": intake.cursors[stream].digest or "",
+                "blocked": intake.cursors[stream].blocked,
+            }
+            for stream in sorted(intake.changed)
+        ]
+        session.also.append(Write(self.tables["stream_cursor"], cursors, replaces=True))
+        parked = self.tables["parked"]
+        now = instant(self.runtime.clock.now())
+        gone = {(event.stream, event.version) for event in intake.drained}
+        moved = {(event.stream, event.version, event.digest) for event in intake.moved}
+        rows = {
+            (event.stream, event.version, event.digest): {
+                "consumer": self.consumer,
+                "stream_id": event.stream,
+                "version": event.version,
+                "digest": event.digest,
+                "correlation": event.correlation,
+                "since": now,
+                "bytes": event.bytes,
+            }
+            for event in intake.parked
+            if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
+        }
+        await sql.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
+        for stream, version in sorted(gone):
+            await connection.execute(
+                delete(parked).where(
+                    parked.c.consumer == self.consumer, parked.c.stream_id == stream, parked.c.version == version
+                )
+            )
+        await sql.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
+        aside = {row["id"]: row for row in intake.aside}
+        await sql.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+
+
+def unit_of_work(runtime: Runtime) -> UnitOfWork:
+    """The service's own way of taking events in, or the usual one."""
+    work: UnitOfWork = (runtime.service.work or UnitOfWork)(runtime)
+    return work

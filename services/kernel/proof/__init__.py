@@ -1,0 +1,1 @@
+"""Proof that nothing was lost, doubled or changed: `check` compares stores, topics and audit; `replay` rebuilds."""

@@ -1,0 +1,464 @@
+"""Proves that nothing was lost, doubled, altered or put out of order, from the databases and topics themselves.
+
+Reads in batches; what it keeps in memory are stream ids and version numbers, never events. It changes nothing, and may
+run beside a system at work: what is missing is looked for again when everything in flight has arrived.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Table, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import Event, Undecodable, digest
+from services.kernel.delivery.log import EventLog, Partition, Record
+from services.kernel.delivery.runtime import Runtime, Timeline
+from services.kernel.store.database import Database
+
+BATCH = 500
+POLL = 0.05
+MAX_FAULTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One service's database, as the check needs it."""
+
+    database: Database
+    tables: Mapping[str, Table]
+    reads: tuple[str, ...]
+    """The event topics that the service takes in."""
+    timeline: Timeline | None = None
+    """Of the one service that keeps the events of all."""
+
+    @classmethod
+    def of(cls, runtime: Runtime) -> "Store":
+        """The store of a service that runs, or could."""
+        return cls(runtime.database, runtime.tables, runtime.service.topics, runtime.service.timeline)
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at, and what is wrong: one sentence a fault, of which the first thousand are kept."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    untold: int = 0
+    """Faults beyond those kept."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def add(self, what: str, count: int) -> None:
+        """Counts what was looked at."""
+        self.counts[what] = self.counts.get(what, 0) + count
+
+    def fault(self, sentence: str) -> None:
+        """Something is wrong."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(sentence)
+        else:
+            self.untold += 1
+
+
+async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> Report:
+    """Looks at every event of every service, in its store, on its topic, and in audit's timeline.
+
+    `stores` is by service; one of them has the timeline. Waits up to `wait` seconds for outboxes and consumers. Raises
+    `LogGone`, and the database's errors: what cannot be read is not proven.
+    """
+    report = Report()
+    audit = next(store for store in stores.values() if store.timeline)
+    until = asyncio.get_running_loop().time() + wait
+    erased = await _erased(stores)
+    for sentence in await _settled(stores, log, until):
+        report.fault(f"{sentence} after {wait:g} s")
+    await _waiting(stores, report)
+    discarded = await _discarded(stores)
+    absent: list[tuple[str, Event]] = []
+    for name, store in stores.items():
+        await _check_store(name, store, audit, report, absent)
+        for topic in catalogue.event_topics(name):
+            await _check_topic(name, store, topic, log, discarded, report, until)
+    await _check_absent(stores, log, audit, absent, report, until)
+    await _check_timeline(stores, audit, report)
+    await _check_erased(stores, erased, report)
+    report.add("erased", len(erased))
+    return report
+
+
+# what must have come to rest
+
+
+async def _settled(stores: Mapping[str, Store], log: EventLog, until: float) -> list[str]:
+    """Waits until what was in the outboxes is gone and taken in everywhere; says what was not so in time."""
+    waiting = [text for name, store in stores.items() for text in await _drained(name, store, until)]
+    ends = {name: await log.ends(store.reads) if store.reads else {} for name, store in stores.items()}
+    while True:
+        behind = [text for name, store in stores.items() for text in await _lag(name, store, ends[name])]
+        if not behind or asyncio.get_running_loop().time() >= until:
+            return waiting + behind
+        await asyncio.sleep(POLL)
+
+
+async def _drained(name: str, store: Store, until: float) -> list[str]:
+    """Waits until what is in the outbox now is gone; says so if it is not in time."""
+    mark = await _highest(store)
+    while True:
+        waiting = await _outbox(name, store, mark)
+        if not waiting or asyncio.get_running_loop().time() >= until:
+            return waiting
+        await asyncio.sleep(POLL)
+
+
+async def _highest(store: Store) -> int:
+    outbox = store.tables["outbox"]
+    async with store.database.read() as connection:
+        return (await connection.execute(select(func.max(outbox.c.seq)))).scalar() or 0
+
+
+async def _outbox(name: str, store: Store, mark: int) -> list[str]:
+    outbox = store.tables["outbox"]
+    async with store.database.read() as connection:
+        chosen = select(func.count()).select_from(outbox).where(outbox.c.seq <= mark)
+        count = (await connection.execute(chosen)).scalar_one()
+    return [f"{name}: {count} records still wait in the outbox"] if count else []
+
+
+async def _lag(name: str, store: Store, ends: Mapping[Partition, int]) -> list[str]:
+    table = store.tables["consumer_offset"]
+    async with store.database.read() as connection:
+        found = await connection.execute(
+            select(table.c.topic, table.c.partition, table.c.next).where(table.c.consumer == name)
+        )
+        taken = {Partition(row.topic, row.partition): row.next for row in found}
+    return [
+        f"{name}: {part.topic}/{part.number} is taken in up to {taken.get(part, 0)}, but holds {end}"
+        for part, end in ends.items()
+        if taken.get(part, 0) < end
+    ]
+
+
+async def _waiting(stores: Mapping[str, Store], report: Report) -> None:
+    for name, store in stores.items():
+        quarantine, cursor = store.tables["quarantine"], store.tables["stream_cursor"]
+        async with store.database.read() as connection:
+            aside = await connection.execute(select(quarantine).where(quarantine.c.state == "open"))
+            for row in aside.mappings():
+                what = f" ({row['stream_id']} version {row['version']})" if row["stream_id"] else ""
+                place = f"{row['topic']}/{row['partition']}@{row['offset']}"
+                report.fault(f"{name}: {place}{what} is in quarantine as {row['id']}: {row['reason']}, {row['error']}")
+            parked = await connection.execute(
+                select(cursor.c.stream_id, cursor.c.version, cursor.c.blocked).where(cursor.c.blocked.is_not(None))
+            )
+            for stream, version, blocked in parked:
+                report.fault(f"{name}: {stream} is parked behind version {version}: {blocked}")
+
+
+async def _discarded(stores: Mapping[str, Store]) -> set[str]:
+    """Digests of the records that a person looked at and set aside for good: what they are is no fault any more."""
+    digests: set[str] = set()
+    for store in stores.values():
+        table = store.tables["quarantine"]
+        async with store.database.read() as connection:
+            found = await connection.execute(select(table.c.bytes).where(table.c.state == "discarded"))
+            digests.update(digest(bytes_ or b"") for bytes_ in found.scalars())
+    return digests
+
+
+# the store
+
+
+async def _pages(database: Database, table: Table, columns: Sequence[str], keys: Sequence[str]) -> AsyncIterator[Any]:
+    """All rows in order of `keys`, which are unique, a batch at a time; rows that come later are seen too."""
+    order, last = [table.c[name] for name in keys], None
+    while True:
+        chosen = select(*(table.c[name] for name in columns)).order_by(*order).limit(BATCH)
+        if last is not None:
+            chosen = chosen.where(tuple_(*order) > tuple_(*(getattr(last, name) for name in keys)))
+        async with database.read() as connection:
+            rows = (await connection.execute(chosen)).all()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1]
+
+
+async def _check_store(name: str, store: Store, audit: Store, report: Report, absent: list[tuple[str, Event]]) -> None:
+    last: Event | None = None
+    columns = ("stream_id", "version", "event_id", "type", "recordedtime", "bytes")
+    async for rows in _pages(store.database, store.tables["events"], columns, ("stream_id", "version")):
+        events = []
+        for row in rows:
+            try:
+                event = Event.parse(row.bytes)
+            except Undecodable as error:
+                report.fault(f"{name}: {row.stream_id} version {row.version} is no event: {error}")
+                continue
+            if tuple(row)[:-1] != (event.stream, event.version, event.id, event.type, event.recorded_text):
+                report.fault(f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes")
+            _check_chain(name, last, event, report)
+            last = event
+            events.append(event)
+        await _check_words(name, store, events, report)
+        kept = [event for event in events if event.kind != "log"]
+        absent += [(name, event) for event in await _not_kept(audit, name, kept, report)]
+        report.add("events", len(rows))
+        report.add(f"events.{name}", len(rows))
+
+
+def _check_chain(name: str, last: Event | None, event: Event, report: Report) -> None:
+    if event.service != name or event.kind not in {topic.rpartition(".")[2] for topic in catalogue.event_topics(name)}:
+        report.fault(f"{name}: {event.stream} version {event.version} is an event of {event.service}")
+    follows = last is not None and last.stream == event.stream
+    before = last.version if last is not None and follows else 0
+    if event.version != before + 1:
+        report.fault(f"{name}: {event.stream} has version {event.version} after {before}: a hole")
+    elif last is not None and follows:
+        if event.previous != last.digest:
+            report.fault(f"{name}: {event.stream} version {event.version} does not name the digest of version {before}")
+        if event.recorded_text < last.recorded_text:
+            report.fault(f"{name}: {event.stream} version {event.version} was recorded before version {before}")
+
+
+async def _check_words(name: str, store: Store, events: Iterable[Event], report: Report) -> None:
+    refs: dict[str, tuple[str, str, Event]] = {}
+    for event in events:
+        for place, value in event.attributes["data"].items():
+            if isinstance(value, dict) and value.keys() == {"ref", "digest"}:
+                refs[value["ref"]] = (value["digest"], place, event)
+    if not refs:
+        return
+    contents, erased = store.tables["contents"], store.tables["erased"]
+    async with store.database.read() as connection:
+        found = await connection.execute(select(contents).where(contents.c.ref.in_(list(refs))))
+        held = {row.ref: hashlib.sha256(row.salt + row.words.encode()).hexdigest() for row in found}
+        gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(refs))))).scalars())
+    for ref, (wanted, place, event) in refs.items():
+        where = f"{name}: the words {place} of {event.stream} version {event.version}"
+        if ref in held and held[ref] != wanted:
+            report.fault(f"{where} are not the words that the event names")
+        elif ref not in held and ref not in gone:
+            report.fault(f"{where} are missing, and no erasure names {ref}")
+    report.add("words", len(refs))
+
+
+async def _erased(stores: Mapping[str, Store]) -> set[str]:
+    refs: set[str] = set()
+    for store in stores.values():
+        async with store.database.read() as connection:
+            refs.update((await connection.execute(select(store.tables["erased"].c.ref))).scalars())
+    return refs
+
+
+async def _check_erased(stores: Mapping[str, Store], erased: set[str], report: Report) -> None:
+    wanted = sorted(erased)
+    for start in range(0, len(wanted), BATCH):
+        part = wanted[start : start + BATCH]
+        for name, store in stores.items():
+            contents = store.tables["contents"]
+            async with store.database.read() as connection:
+                held = (await connection.execute(select(contents.c.ref).where(contents.c.ref.in_(part)))).scalars()
+                for ref in held:
+                    report.fault(f"{name}: the words {ref} were erased and are still there")
+
+
+# the topics
+
+
+async def _check_topic(
+    name: str,
+    store: Store,
+    topic: str,
+    log: EventLog,
+    discarded: set[str],
+    report: Report,
+    until: float,
+) -> None:
+    """Every event of the store is there with its bytes, first after its predecessor; nothing else is there."""
+    kind = topic.rpartition(".")[2]
+    wanted = await _heads(store, kind)
+    await _drained(name, store, until)
+    ends, begins = await log.ends([topic]), await log.begins([topic])
+    seen: dict[str, int] = {}
+    for partition, end in ends.items():
+        async for records in log.read(partition, begins[partition], end):
+            for start in range(0, len(records), BATCH):
+                await _check_records(name, store, records[start : start + BATCH], discarded, seen, report)
+            report.add("records", len(records))
+    for stream, version in wanted.items():
+        first = seen.get(stream, 0)
+        if first < version:
+            report.fault(f"{name}: {stream} is on {topic} up to version {first}; the store has {version}")
+
+
+async def _heads(store: Store, kind: str) -> dict[str, int]:
+    events = store.tables["events"]
+    chosen = select(events.c.stream_id, func.max(events.c.version)).where(*_of_kind(events, kind))
+    async with store.database.read() as connection:
+        found = await connection.execute(chosen.group_by(events.c.stream_id))
+        return {row[0]: row[1] for row in found}
+
+
+def _of_kind(events: Table, kind: str) -> tuple[Any, Any]:
+    """The streams of a kind, as a range that the index serves: '.' is the character after '-'."""
+    return events.c.stream_id > f"{kind}-", events.c.stream_id < f"{kind}."
+
+
+async def _check_records(
+    name: str,
+    store: Store,
+    records: Sequence[Record],
+    discarded: set[str],
+    seen: dict[str, int],
+    report: Report,
+) -> None:
+    """What is not the owner's is a fault unless it was discarded; the owner's own events count, discarded or not."""
+    read: list[tuple[Record, Event]] = []
+    for record in records:
+        try:
+            read.append((record, Event.parse(record.value)))
+        except Undecodable as error:
+            if digest(record.value or b"") not in discarded:
+                report.fault(f"{name}: {record.topic}/{record.partition}@{record.offset} is no event: {error}")
+    events = store.tables["events"]
+    async with store.database.read() as connection:
+        ids = {event.id for _, event in read}
+        found = await connection.execute(select(events.c.event_id, events.c.bytes).where(events.c.event_id.in_(ids)))
+        stored = {row.event_id: digest(row.bytes) for row in found}
+    for record, event in read:
+        where = f"{record.topic}/{record.partition}@{record.offset}"
+        own = stored.get(event.id) == event.digest and event.topic == record.topic
+        if not own and event.digest in discarded:
+            continue
+        if event.id not in stored:
+            report.fault(f"{name}: {where} holds {event.stream} version {event.version}, which the store lacks")
+        elif stored[event.id] != event.digest:
+            report.fault(
+                f"{name}: {where} holds {event.stream} version {event.version} with other bytes than the store"
+            )
+        elif event.topic != record.topic:
+            report.fault(
+                f"{name}: {where} holds {event.stream} version {event.version}, which belongs on {event.topic}"
+            )
+        else:
+            last = seen.get(event.stream, 0)
+            if event.version > last + 1:
+                report.fault(f"{name}: {where} holds {event.stream} version {event.version} before version {last + 1}")
+            seen[event.stream] = max(last, event.version)
+
+
+# audit
+
+
+async def _not_kept(audit: Store, name: str, events: Sequence[Event], report: Report) -> list[Event]:
+    """The events that audit lacks; those that it keeps are compared, byte by byte."""
+    assert audit.timeline is not None
+    t = audit.timeline.table.c
+    chosen = select(t.position, t.event_id, t.digest, t.type, t.stream_id, t.version, t.recordedtime, t.bytes)
+    async with audit.database.read() as connection:
+        rows = (await connection.execute(chosen.where(t.event_id.in_([event.id for event in events])))).all()
+    kept: dict[str, list[Any]] = {}
+    for row in rows:
+        kept.setdefault(row.event_id, []).append(row)
+    for event in events:
+        what = f"{name}: {event.stream} version {event.version}"
+        found = kept.get(event.id, [])
+        if len(found) > 1:
+            report.fault(f"{what} is in audit {len(found)} times")
+        for row in found:
+            columns = (event.digest, event.type, event.stream, event.version, event.recorded_text)
+            if row.bytes != event.bytes:
+                report.fault(f"{what} has other bytes in audit, at position {row.position}")
+            elif (row.digest, row.type, row.stream_id, row.version, row.recordedtime) != columns:
+                report.fault(f"{what} is in audit at position {row.position} under other columns than its bytes say")
+    report.add("audited", len(kept))
+    return [event for event in events if event.id not in kept]
+
+
+async def _check_absent(
+    stores: Mapping[str, Store],
+    log: EventLog,
+    audit: Store,
+    absent: Sequence[tuple[str, Event]],
+    report: Report,
+    until: float,
+) -> None:
+    """Looks again for what was on its way to audit when the stores were read."""
+    if absent:
+        await _settled(stores, log, until)
+    for start in range(0, len(absent), BATCH):
+        part = absent[start : start + BATCH]
+        for name in {name for name, _ in part}:
+            events = [event for by, event in part if by == name]
+            for event in await _not_kept(audit, name, events, report):
+                report.fault(f"{name}: {event.stream} version {event.version} is not in audit")
+
+
+async def _check_timeline(stores: Mapping[str, Store], audit: Store, report: Report) -> None:
+    """Positions have no hole and follow audit's own order, versions follow each other, and every event has an owner."""
+    assert audit.timeline is not None
+    order = _order(audit)
+    next_, versions = 0, dict[str, int]()
+    columns = ("position", "event_id", "digest", "stream_id", "version", "topic")
+    async for rows in _pages(audit.database, audit.timeline.table, columns, ("position",)):
+        for row in rows:
+            what = f"{row.stream_id} version {row.version}"
+            while next_ < row.position:
+                report.fault(f"audit: position {next_} is missing")
+                await anext(order, None)
+                next_ += 1
+            if await anext(order, None) != row.digest:
+                report.fault(f"audit: position {next_} holds {what}; audit's own order names another event there")
+            next_ += 1
+            before = versions.get(row.stream_id, 0)
+            if row.version != before + 1:
+                report.fault(f"audit: {what} stands at position {row.position} behind version {before}")
+            versions[row.stream_id] = max(before, row.version)
+        await _check_owned(stores, rows, report)
+        report.add("positions", len(rows))
+
+
+async def _order(audit: Store) -> AsyncIterator[str]:
+    """The digests in the order that audit said on its own stream."""
+    assert audit.timeline is not None
+    events = audit.tables["events"]
+    type_ = catalogue.type_of(audit.timeline.order)
+    kind, last = type_.removeprefix(catalogue.PREFIX).partition(".")[0], 0
+    while True:
+        chosen = select(events.c.version, events.c.bytes).where(
+            *_of_kind(events, kind), events.c.type == type_, events.c.version > last
+        )
+        async with audit.database.read() as connection:
+            rows = (await connection.execute(chosen.order_by(events.c.version).limit(20))).all()
+        if not rows:
+            return
+        for row in rows:
+            for said in Event.parse(row.bytes).attributes["data"]["events"]:
+                yield said
+        last = rows[-1].version
+
+
+async def _check_owned(stores: Mapping[str, Store], rows: Sequence[Any], report: Report) -> None:
+    by_owner: dict[str, list[Any]] = {}
+    for row in rows:
+        by_owner.setdefault(row.topic.partition(".")[0], []).append(row)
+    for name, owned in by_owner.items():
+        known: set[str] = set()
+        if name in stores:
+            async with stores[name].database.read() as connection:
+                known = await _held(connection, stores[name], [row.event_id for row in owned])
+        for row in owned:
+            if row.event_id not in known:
+                what = f"{row.stream_id} version {row.version}"
+                report.fault(f"audit: position {row.position} holds {what} of {name}, which no store has")
+
+
+async def _held(connection: AsyncConnection, store: Store, ids: Sequence[str]) -> set[str]:
+    events = store.tables["events"]
+    return set((await connection.execute(select(events.c.event_id).where(events.c.event_id.in_(ids)))).scalars())

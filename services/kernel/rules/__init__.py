@@ -1,0 +1,1 @@
+"""Rules as data: policy packs read from text, their conditions, and when a limit is due."""

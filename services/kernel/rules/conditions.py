@@ -1,0 +1,113 @@
+"""The conditions of a pack's levels, and the level that they propose for a matter."""
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cel
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.kernel.core.units import LoadedPack
+
+
+class Figures(BaseModel):
+    """Totals of a matter. What was not measured is 0: it lifts nothing. `harm` is a step of the pack's scale."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clicks: int = Field(0, ge=0)
+    comments: int = Field(0, ge=0)
+    mainstream_sites: int = Field(0, ge=0)
+    harm: int = Field(0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the figures propose; a person judges. `inputs` is what the conditions saw, ready for JSON."""
+
+    level: str
+    rule: str
+    """`<level>/<condition>`, or `<level>/otherwise` where no condition held."""
+    inputs: Mapping[str, Any]
+
+
+def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = ()) -> Proposal:
+    """The highest level of which any condition holds; the lowest level where none does. Pure.
+
+    A flag that the pack does not declare weighs nothing and is not among the inputs.
+    """
+    declared = {flag.code for flag in pack.model.flags}
+    inputs = _inputs(figures, sorted(declared.intersection(flags)))
+    known = tuple(flag.code for flag in pack.model.flags)
+    for level in reversed(pack.model.levels):
+        for condition in level.conditions:
+            if compiled(condition.when, known).execute(inputs) is True:
+                return Proposal(level.code, f"{level.code}/{condition.code}", inputs)
+    lowest = pack.model.levels[0].code
+    return Proposal(lowest, f"{lowest}/otherwise", inputs)
+
+
+def _inputs(figures: Figures, flags: Sequence[str]) -> dict[str, Any]:
+    return {"reach": figures.model_dump(exclude={"harm"}), "flags": list(flags), "harm": figures.harm}
+
+
+_REACH = tuple(name for name in Figures.model_fields if name != "harm")
+_VARIABLES = frozenset(_inputs(Figures(), ()))
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_REACH_FIELD = re.compile(r"\breach\s*\.\s*(\w+)")
+_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_MAX_TRIALS = 50_000
+
+
+@functools.lru_cache(maxsize=1024)
+def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
+    """The condition, fit for use. The language has no types, so what it can go wrong over is tried out here.
+
+    Raises `ValueError` with line and column within the condition where the fault has a place.
+    """
+    try:
+        program = cel.compile(when)
+    except ValueError as error:
+        found = _PLACE.search(str(error))
+        raise ValueError(f"line {found[1]}, column {found[2]}: {found[3]}" if found else str(error)) from None
+    bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), when)
+    for name in program.variables():
+        if name not in _VARIABLES:
+            at = re.search(rf"\b{name}\b", bare)
+            raise ValueError(f"{_at(when, at)}{name!r} is unknown; conditions know {', '.join(sorted(_VARIABLES))}")
+    for used in _REACH_FIELD.finditer(bare):
+        if used[1] not in _REACH:
+            raise ValueError(f"{_at(when, used)}'reach.{used[1]}' is unknown; reach has {', '.join(_REACH)}")
+    for quoted in _QUOTED.finditer(when):
+        if quoted[0][1:-1] not in flags:
+            raise ValueError(f"{_at(when, quoted)}{quoted[0]} is no flag of this pack; declare it under `flags`")
+    for inputs in _trials(bare, flags):
+        try:
+            result = program.execute(inputs)
+        except (TypeError, KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(f"fails for {json.dumps(inputs)}: {error}") from None
+        if result is not True and result is not False:
+            raise ValueError(f"gives {result!r}; a condition is true or false")
+    return program
+
+
+def _trials(bare: str, flags: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Inputs on, just below and just above every number in the condition, so that each of its parts is evaluated."""
+    figures = [name for name in Figures.model_fields if re.search(rf"\b{name}\b", bare)]
+    numbers = {int(number) for number in re.findall(r"\b\d+\b", bare)}
+    values = sorted({0} | {max(0, number + step) for number in numbers for step in (-1, 0, 1)})
+    sets_of_flags = [(), tuple(flags), *((flag,) for flag in flags)]
+    if len(values) ** len(figures) * len(sets_of_flags) > _MAX_TRIALS:
+        raise ValueError("too many numbers in one condition; write several, any of which may hold")
+    for chosen in itertools.product(values, repeat=len(figures)):
+        for flagged in sets_of_flags:
+            yield _inputs(Figures(**dict(zip(figures, chosen, strict=True))), flagged)
+
+
+def _at(when: str, found: re.Match[str] | None) -> str:
+    start = found.start() if found else 0
+    return f"line {when.count(chr(10), 0, start) + 1}, column {start - when.rfind(chr(10), 0, start)}: "

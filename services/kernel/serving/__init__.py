@@ -1,0 +1,1 @@
+"""A service as processes: HTTP, commands, pages of lists, leader and consumer."""

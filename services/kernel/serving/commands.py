@@ -1,0 +1,238 @@
+"""One way to run a command: load, decide, append, remember the answer; all of it in one transaction or none."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.fields import instant
+from services.kernel.core.decider import SYSTEM, Actor, Ctx
+from services.kernel.core.problems import Forbidden, Malformed, NotFound, Stale, Unavailable, VersionRequired
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.failpoints import failpoint
+from services.kernel.store import database, sql
+from services.kernel.store.session import Conflict, Session
+
+ATTEMPTS = 8
+AFTER_LIMIT = 5.0
+REMEMBERED = timedelta(days=7)
+"""How long an idempotency key is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key and the digest of what it was sent with: method, path and body."""
+
+    key: str
+    digest: str
+
+
+def request_digest(method: str, path: str, body: bytes) -> str:
+    """What must be the same when an idempotency key comes again."""
+    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and under which conditions."""
+
+    actor: Actor = SYSTEM
+    request: str = field(default_factory=uuid7)
+    """Becomes the events' `causationid`."""
+    version: int | None = None
+    """The version that the officer saw (`If-Match`)."""
+    key: Key | None = None
+    after: tuple[str, int] | None = None
+    """`stream@version` that the service must have taken in before it decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers; `body` is what the client gets as JSON."""
+
+    body: Mapping[str, Any]
+    status: int = 200
+    version: int | None = None
+    events: tuple[Event, ...] = ()
+
+    def dump(self) -> bytes:
+        """For the idempotency table."""
+        return orjson.dumps({"status": self.status, "version": self.version, "body": self.body})
+
+    @classmethod
+    def load(cls, stored: bytes) -> "Answer":
+        """The inverse of `dump`; a remembered answer has no events."""
+        return cls(**orjson.loads(stored))
+
+
+Act = Callable[[Session, Ctx], Awaitable[Answer]]
+See = Callable[[AsyncConnection, Any], Awaitable[Mapping[str, Any]]]
+
+
+async def execute(
+    runtime: Runtime,
+    caller: Caller,
+    stream: str,
+    command: Any,
+    *,
+    new: bool = False,
+    staff: bool = False,
+    see: See | None = None,
+    status: int = 200,
+) -> Answer:
+    """Runs one command on one stream and answers `{"id", "version", "events"}`.
+
+    `staff` commands must name the version that was seen. `see` reads what the decision needs from the service's views.
+    """
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        if new:
+            session.begin(stream)
+        else:
+            await session.load([stream])
+            if session.streams[stream].version == 0:
+                raise NotFound(f"there is no {stream}")
+        if staff:
+            check_version(session, stream, caller)
+        if see is not None:
+            ctx = with_seen(ctx, await see(session.connection, session.streams[stream].state))
+        events = session.decide(stream, command, ctx)
+        return answer(session, stream, events, status)
+
+    return await transact(runtime, caller, act)
+
+
+def check_version(session: Session, stream: str, caller: Caller) -> None:
+    """Raises unless the caller saw the newest version: what staff decided since then is named by its count."""
+    newest = session.streams[stream].revision
+    if caller.version is None:
+        raise VersionRequired(
+            f'send If-Match with the version of {stream} that you saw, for example If-Match: "{newest}"',
+            version=newest,
+        )
+    if caller.version != newest:
+        raise Stale(
+            f"{stream} is at version {newest}, you saw {caller.version}: read it again and decide anew", version=newest
+        )
+
+
+def with_seen(ctx: Ctx, seen: Mapping[str, Any]) -> Ctx:
+    """The context with what the service's views say."""
+    return replace(ctx, seen=seen)
+
+
+def answer(session: Session, stream: str, events: list[Event], status: int = 200) -> Answer:
+    """The standard answer of a command."""
+    version = session.streams[stream].revision
+    brief = [{"id": event.id, "type": event.type, "version": event.version} for event in events]
+    return Answer({"id": stream, "version": version, "events": brief}, status, version, tuple(events))
+
+
+async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
+    """Runs `act` in a transaction, again on a fresh state where a stream has grown in between.
+
+    A version that the caller named is compared anew each time, so nothing is decided on a page that nobody saw.
+    Raises `Problem`s alone; a database that fails becomes `Unavailable`.
+    """
+    try:
+        await runtime.ready_to_decide()
+        if caller.after:
+            await _wait_for(runtime, *caller.after)
+        for attempt in range(ATTEMPTS):
+            try:
+                return await _once(runtime, caller, act)
+            except Conflict:
+                await asyncio.sleep(0.005 * attempt)
+        raise Unavailable("the record is being changed by many at once; try again", 1)
+    except Forbidden as problem:
+        await operations.refuse(runtime, caller.actor, problem)
+        raise
+    except DBAPIError as error:
+        raise database.translate(error) from error
+    except OSError as error:
+        raise Unavailable("the store cannot be reached; nothing of the request was kept. Try again", 5) from error
+
+
+async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
+    async with runtime.database.transaction() as connection:
+        if caller.key and (known := await _remembered(runtime, connection, caller)):
+            return known
+        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        ctx = await runtime.context(connection, caller.actor, caller.request)
+        done = await act(session, ctx)
+        await session.flush()
+        if caller.key and 200 <= done.status < 300:
+            await _remember(runtime, connection, caller, done)
+        failpoint("command.before_commit")
+    failpoint("command.committed")
+    runtime.appended(session.appended)
+    return done
+
+
+async def _remembered(runtime: Runtime, connection: AsyncConnection, caller: Caller) -> Answer | None:
+    assert caller.key is not None
+    table = runtime.tables["idempotency"]
+    await sql.lock(connection, sql.Hold("idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"]))
+    found = (
+        await connection.execute(
+            select(table.c.digest, table.c.response).where(
+                table.c.key == caller.key.key, table.c.actor == _owner(caller.actor)
+            )
+        )
+    ).first()
+    if found is None:
+        return None
+    if found.digest != caller.key.digest:
+        raise Malformed(
+            "this idempotency key was used with another request; take a new key for a new request",
+            field="Idempotency-Key",
+        )
+    return Answer.load(found.response)
+
+
+async def _remember(runtime: Runtime, connection: AsyncConnection, caller: Caller, done: Answer) -> None:
+    assert caller.key is not None
+    row = {
+        "key": caller.key.key,
+        "actor": _owner(caller.actor),
+        "digest": caller.key.digest,
+        "response": done.dump(),
+        "until": instant(runtime.clock.now() + REMEMBERED),
+    }
+    try:
+        await sql.insert(connection, runtime.tables["idempotency"], [row])
+    except IntegrityError as error:
+        raise Conflict("the same idempotency key was used at once") from error
+
+
+def _owner(actor: Actor) -> str:
+    return f"{actor.post}|{actor.unit or ''}"
+
+
+async def _wait_for(runtime: Runtime, stream: str, version: int) -> None:
+    """Waits until this service has taken in a version of another service's stream, or of its own."""
+    cursor, events = runtime.tables["stream_cursor"], runtime.tables["events"]
+    until = asyncio.get_running_loop().time() + AFTER_LIMIT
+    while True:
+        async with runtime.database.read() as connection:
+            taken = select(cursor.c.version).where(cursor.c.stream_id == stream)
+            own = select(func.max(events.c.version)).where(events.c.stream_id == stream)
+            reached = max(
+                (await connection.execute(taken)).scalar() or 0,
+                (await connection.execute(own)).scalar() or 0,
+            )
+        if reached >= version:
+            return
+        if asyncio.get_running_loop().time() > until:
+            raise Unavailable(f"{runtime.service.name} has {stream} up to version {reached}, not {version} yet", 2)
+        await asyncio.sleep(0.02)

@@ -1,0 +1,222 @@
+"""How a service runs: one leader that recovers, relays and keeps the time; a consumer; an HTTP server."""
+
+import asyncio
+import gc
+import os
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from services.kernel.delivery import operations, recovery, repairs
+from services.kernel.delivery.log import LogGone
+from services.kernel.delivery.relay import Relay
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.store import migrations
+
+EXIT_STALLED = 6
+WATCH_SECONDS = 60.0
+SUM_SECONDS = 15.0
+LEADS, RECOVERED = zlib.crc32(b"huiying-leader"), zlib.crc32(b"huiying-recovered")
+"""Advisory locks of the process that leads: from its start, and from the end of its recovery."""
+log = structlog.get_logger()
+
+
+def collect_less() -> None:
+    """What is loaded by now lives as long as the process: the garbage collector need not look at it with each batch."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
+async def prepare(runtime: Runtime) -> None:
+    """What must be done before a service decides: tables, topics, recovery; then what waited for it."""
+    name = runtime.service.name
+    await migrations.upgrade(runtime.database, runtime.service)
+    events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
+    await runtime.log.create_topics(events, [catalogue.content_topic(service) for service in catalogue.SERVICES])
+    taken = await recovery.recover(runtime)
+    runtime.recovered = True
+    await repairs.unpark(unit_of_work(runtime))
+    if runtime.service.on_start is not None:
+        await runtime.service.on_start(runtime)
+    log.info("service.prepared", service=name, recovered=taken)
+
+
+async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
+    """Holds the service's lock, prepares, then relays and keeps the time until the lock is lost; then again.
+
+    Sets `ready` when it is prepared. Raises `recovery.Diverged`: such a service must not serve.
+    """
+    wait = 0.2
+    while True:
+        try:
+            async with leadership(runtime) as held:
+                await prepare(runtime)
+                await held.recovered()
+                ready.set()
+                wait = 0.2
+                await _until(held, runtime)
+        except (DBAPIError, OSError, LogGone) as error:
+            log.warning("leader.waits", service=runtime.service.name, error=str(error)[:300], seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 5.0)
+
+
+async def _until(held: "Lead", runtime: Runtime) -> None:
+    tasks = [asyncio.create_task(work) for work in (Relay(runtime).run(), _sum_refusals(runtime), listen(runtime))]
+    tasks += [asyncio.create_task(_supervised(runtime, loop)) for loop in runtime.service.loops]
+    tasks.append(asyncio.create_task(held.lost()))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _supervised(runtime: Runtime, loop: Callable[[Runtime], object]) -> None:
+    while True:
+        try:
+            await loop(runtime)  # type: ignore[misc]
+            return
+        except (DBAPIError, OSError, LogGone) as error:
+            log.warning("loop.waits", service=runtime.service.name, error=str(error)[:300])
+            await asyncio.sleep(1)
+
+
+async def _sum_refusals(runtime: Runtime) -> None:
+    while True:
+        await asyncio.sleep(SUM_SECONDS)
+        await operations.sum_refusals(runtime)
+
+
+class Lead:
+    """The service's lock: an advisory lock on a connection of its own. Embedded, the folder's lock is enough."""
+
+    def __init__(self, connection: AsyncConnection | None) -> None:
+        self._connection = connection
+
+    async def recovered(self) -> None:
+        """Lets consumers begin, for as long as this process leads; see `has_recovered`."""
+        if self._connection is not None:
+            await self._connection.execute(text(f"select pg_advisory_lock({RECOVERED})"))
+
+    async def lost(self) -> None:
+        """Ends with an error when the lock's connection is gone."""
+        connection = self._connection
+        if connection is None:
+            await asyncio.get_running_loop().create_future()
+            return
+        while True:
+            await asyncio.sleep(2)
+            await connection.execute(text("select 1"))
+
+
+@asynccontextmanager
+async def leadership(runtime: Runtime) -> AsyncIterator[Lead]:
+    """Waits until no other process leads the service, and leads it until the end."""
+    if runtime.database.is_sqlite:
+        yield Lead(None)
+        return
+    async with runtime.database.session() as connection:
+        while not (await connection.execute(text(f"select pg_try_advisory_lock({LEADS})"))).scalar_one():
+            await asyncio.sleep(0.5)
+        try:
+            yield Lead(connection)
+        finally:
+            # The locks live as long as the session: a pooled connection must not keep them.
+            await connection.invalidate()
+
+
+async def has_recovered(runtime: Runtime) -> bool:
+    """Whether the process that leads has compared the store with the event log.
+
+    Before that, a store that was put back from a backup lacks events of its own: what reacted on it would write other
+    events in their place.
+    """
+    asked = text(f"select not pg_try_advisory_xact_lock_shared({RECOVERED})")
+    async with runtime.database.read() as connection:
+        return bool((await connection.execute(asked)).scalar_one())
+
+
+async def listen(runtime: Runtime) -> None:
+    """Wakes the relay when another process of the service has committed. Embedded there is no other process."""
+    if runtime.database.is_sqlite:
+        await asyncio.get_running_loop().create_future()
+        return
+    async with runtime.database.session() as connection:
+        raw = await connection.get_raw_connection()
+        driver = raw.driver_connection
+        assert driver is not None
+        await connection.execute(text("listen outbox"))
+        import psycopg
+
+        try:
+            async for _ in driver.notifies():
+                runtime.wake.set()
+                runtime.changed.set()
+        except psycopg.Error as error:
+            raise DBAPIError("listen", None, error) from error
+
+
+async def consume(runtime: Runtime) -> None:
+    """Takes in the topics that the service reads, until cancelled or a reason to start again."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    if topics:
+        await runtime.log.consume(runtime.service.name, topics, work.offsets, work.handle)
+    else:
+        await asyncio.get_running_loop().create_future()
+
+
+async def wait_until_prepared(runtime: Runtime) -> None:
+    """Waits until the leader has made tables and topics, and has recovered: a consumer may start first."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    told = ""
+    while True:
+        try:
+            await work.offsets([])
+            await runtime.log.ends(topics)
+            if await has_recovered(runtime):
+                return
+            reason = "the API process has not compared its record with the event log yet"
+        except (DBAPIError, OSError, LogGone) as error:
+            reason = str(error)[:200]
+        if reason != told:
+            told = reason
+            log.info("consumer.waits", service=runtime.service.name, error=reason)
+        await asyncio.sleep(0.5)
+
+
+async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:
+    """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again."""
+    work = unit_of_work(runtime)
+    topics = (*runtime.service.topics, *runtime.service.content_topics)
+    before, since = -1, asyncio.get_running_loop().time()
+    while topics:
+        await asyncio.sleep(limit / 6)
+        try:
+            ends = await runtime.log.ends(topics)
+            offsets = await work.offsets(list(ends))
+        except (LogGone, DBAPIError, OSError):
+            since = asyncio.get_running_loop().time()
+            continue
+        now = sum(offsets.values())
+        behind = any(
+            offsets[partition] < end for partition, end in ends.items() if not partition.topic.endswith(".content")
+        )
+        if not behind or now != before:
+            before, since = now, asyncio.get_running_loop().time()
+        elif asyncio.get_running_loop().time() - since > limit:
+            log.critical("consumer.stalled", service=runtime.service.name, seconds=limit)
+            os._exit(EXIT_STALLED)

@@ -1,0 +1,152 @@
+"""One SQL database a service: PostgreSQL in a deployment, a SQLite file embedded. This and `sql` alone know which."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from select import POLLIN, poll
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from services.kernel.core.problems import Unavailable
+
+
+class Database:
+    """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.is_sqlite = isinstance(url, Path)
+        self.location = str(url)
+        if isinstance(url, Path):
+            self._write = _sqlite(url, readonly=False)
+            self._read = _sqlite(url, readonly=True)
+        else:
+            self._write = _postgresql(url)
+            # Each statement sees what is committed by then, in a transaction or not: so there is none to begin or end.
+            self._read = self._write.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that commits at the end and rolls back on an error."""
+        async with _free(self._write) as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading alone."""
+        async with _free(self._read) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """A connection outside the pool's rhythm with autocommit, for locks and LISTEN (PostgreSQL)."""
+        async with _free(self._write) as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def now(self) -> datetime:
+        """The database's own clock, for the skew check."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        async with self.read() as connection:
+            found: datetime = (await connection.execute(text("select clock_timestamp()"))).scalar_one()
+            return found
+
+    async def close(self) -> None:
+        await self._write.dispose()
+        if self.is_sqlite:
+            await self._read.dispose()
+
+
+@asynccontextmanager
+async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection of the pool. One that does not become free in time is a database that does not answer."""
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except PoolTimeout as error:
+            raise DBAPIError("connect", None, error) from error
+        yield connection
+
+
+def _postgresql(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def look(connection: Any, _: Any, __: Any) -> None:
+        """A server that has gone leaves something to read on an idle connection: seen without asking it anything."""
+        idle = poll()
+        idle.register(connection.driver_connection.fileno(), POLLIN)
+        if idle.poll(0):
+            raise DisconnectionError
+
+    return engine
+
+
+def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4 if readonly else 1,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": 30},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("pragma journal_mode = wal")
+        cursor.execute("pragma synchronous = full")
+        cursor.execute("pragma foreign_keys = on")
+        cursor.execute("pragma busy_timeout = 30000")
+        if readonly:
+            cursor.execute("pragma query_only = on")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("begin" if readonly else "begin immediate")
+
+    return engine
+
+
+def is_sqlite(connection: AsyncConnection) -> bool:
+    """Whether this connection's database is SQLite."""
+    return connection.dialect.name == "sqlite"
+
+
+@asynccontextmanager
+async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
+    """Psycopg's own connection, within the same transaction; its errors come out as SQLAlchemy's."""
+    import psycopg
+
+    sync = connection.sync_connection
+    assert sync is not None, "the connection is open"
+    try:
+        # Not `get_raw_connection`: it starts a greenlet, which costs as much as a statement.
+        yield sync.connection.driver_connection
+    except psycopg.Error as error:
+        # psycopg's exceptions have the names of the DB-API, which is what SQLAlchemy goes by.
+        base: Any = psycopg.Error
+        raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
+
+
+def violated(error: IntegrityError) -> str:
+    """The table whose constraint refused a row."""
+    if diagnosis := getattr(error.orig, "diag", None):
+        return str(diagnosis.table_name)
+    return str(error.orig).rpartition(": ")[2].partition(".")[0]
+
+
+def translate(error: DBAPIError) -> Unavailable:
+    """The problem that a caller sees when the database fails under a request."""
+    detail = str(error.orig).strip().split("\n")[0]
+    if "full" in detail or "No space" in detail:
+        return Unavailable(
+            "the store has no room left; nothing of the request was kept. Free space, then try again", 30
+        )
+    return Unavailable("the store cannot be reached; nothing of the request is known to be kept. Try again", 5)

@@ -1,0 +1,366 @@
+"""The event store: streams read, events decided, everything written at once.
+
+A `Session` is one transaction's worth of work in memory. It reads streams, folds them, takes decided events, seals
+their words, and `flush` writes events, words, outbox rows and views in one go, in order of stream and version.
+"""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import MetaData, Select, Table, bindparam, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import catalogue
+from schemas.envelope import MAX_BYTES, Event, seal
+from schemas.fields import Fact, Typed, WordsRef
+from services.kernel.core.decider import Ctx, Decider, Occurred
+from services.kernel.core.problems import Malformed
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.settings import Settings
+from services.kernel.store import database, sql
+from services.kernel.store.sql import Hold, Write
+from services.kernel.store.views import Key, Row, View
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns streams: a service, as far as its store is concerned."""
+
+    name: str
+    metadata: MetaData
+    """The service's own tables; the kernel's tables come beside them."""
+    deciders: Mapping[str, Decider]
+    """Stream kind -> rules."""
+    views: tuple[View, ...] = ()
+    revisions: Path | None = None
+    """Folder of the migrations of the service's own tables; without it all tables are made as they are."""
+
+
+class Conflict(Exception):
+    """Someone else appended to one of the streams first: decide again on a fresh state."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """A stream as read, and as it grows within the session."""
+
+    id: str
+    decider: Decider | None
+    last: Event | None = None
+    correlation: str | None = None
+    drill: bool = False
+    revision: int = 0
+    """How many of its events staff decided: the version that officers see."""
+    causes: set[str] = field(default_factory=set)
+    """Causation ids that the stream held when it was read."""
+    _state: Any = None
+    _unfolded: list[Event] = field(default_factory=list)
+
+    @property
+    def state(self) -> Any:
+        """Folded when somebody asks: most events are the last of their transaction, and nobody does."""
+        if self.decider is not None:
+            if self._state is None:
+                self._state = self.decider.initial_state()
+            for event in self._unfolded:
+                self._state = self.decider.evolve(self._state, event)
+            self._unfolded.clear()
+        return self._state
+
+    @property
+    def version(self) -> int:
+        return self.last.version if self.last else 0
+
+    @property
+    def digest(self) -> str | None:
+        return self.last.digest if self.last else None
+
+    def take(self, event: Event) -> None:
+        """One more event."""
+        self.last = event
+        self._unfolded.append(event)
+        self.correlation = event.correlation or self.correlation
+        self.drill = event.drill
+        if event.actor != "system":
+            self.revision += 1
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """CRC-32 modulo the count, the consistent partitioner of the C client: the same on every substrate."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+class Session:
+    """One transaction. Not shared between tasks."""
+
+    def __init__(self, service: Owner, settings: Settings, connection: AsyncConnection, now: datetime) -> None:
+        self.service, self.settings, self.connection, self.now = service, settings, connection, now
+        self.streams: dict[str, Stream] = {}
+        self.appended: list[Event] = []
+        self.observed: list[Event] = []
+        """Events of other services that this transaction takes in, for the views."""
+        self.restored: list[Event] = []
+        self.also: list[Write] = []
+        """What is written besides, after everything else."""
+        self._words: list[dict[str, Any]] = []
+        self._tables = service.metadata.tables
+
+    async def load(self, ids: Iterable[str]) -> None:
+        """Reads streams with one statement; those that do not exist are there with version 0."""
+        wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
+        for id_ in wanted:
+            self.begin(id_)
+        if not wanted:
+            return
+        asked = sql.Query(_of_streams(self._tables["events"]), {"streams": wanted})
+        (found,) = await sql.fetch(self.connection, [asked])
+        for (bytes_,) in found:
+            event = Event.parse(bytes_)
+            stream = self.streams[event.stream]
+            stream.take(event)
+            if event.causation:
+                stream.causes.add(event.causation)
+
+    async def load_head(self, id_: str) -> Stream:
+        """A stream's last version alone, for streams that only grow and have no rules."""
+        asked = sql.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
+        (found,) = await sql.fetch(self.connection, [asked])
+        stream = Stream(id_, None)
+        for (bytes_,) in found:
+            stream.take(Event.parse(bytes_))
+        self.streams[id_] = stream
+        return stream
+
+    def begin(self, id_: str) -> Stream:
+        """A stream that is known to be new: nothing is read."""
+        stream = Stream(id_, self.service.deciders.get(catalogue.kind_of(id_)))
+        self.streams[id_] = stream
+        return stream
+
+    def decide(self, id_: str, command: Any, ctx: Ctx) -> list[Event]:
+        """Runs the stream's decider and appends what it decided. The stream must have been loaded or begun."""
+        stream = self.streams[id_]
+        assert stream.decider is not None, f"no decider for {id_}"
+        return self.append(id_, stream.decider.decide(stream.state, command, ctx), ctx)
+
+    def append(
+        self, id_: str, decided: Sequence[Fact | Occurred], ctx: Ctx, correlation: str | None = None
+    ) -> list[Event]:
+        """Seals decided events as the next versions of the stream, in memory until `flush`."""
+        stream = self.streams[id_]
+        done = []
+        for item in decided:
+            occurred = item if isinstance(item, Occurred) else Occurred(item)
+            last = stream.last
+            recorded = max(ctx.now, last.recorded) if last else ctx.now
+            kind = catalogue.kind_of(id_)
+            incident = correlation or stream.correlation or _incident(kind, id_, occurred.data)
+            event = seal(
+                self._seal_words(occurred.data),
+                id=ctx.ids.new(""),
+                source=self.settings.source(self.service.name),
+                stream=id_,
+                version=stream.version + 1,
+                previous=stream.digest,
+                time=occurred.time or ctx.now,
+                recorded=recorded,
+                partitionkey=last.partitionkey if last else _partitionkey(kind, id_, incident),
+                actor=ctx.actor.post,
+                correlation=incident,
+                causation=ctx.cause,
+                unit=occurred.unit or ctx.actor.unit,
+                policy=occurred.policy,
+                basis=",".join(occurred.basis) or None,
+                drill=stream.drill,
+            )
+            if len(event.bytes) > MAX_BYTES:
+                raise Malformed(f"the event would have {len(event.bytes)} bytes; at most {MAX_BYTES} fit on a topic")
+            stream.take(event)
+            done.append(event)
+        self.appended.extend(done)
+        return done
+
+    def restore(self, events: Sequence[Event]) -> None:
+        """Events of this service that its store lacks and its topic holds: stored as they are, not sent again."""
+        self.restored.extend(events)
+
+    def _seal_words(self, data: Fact) -> Fact:
+        names = catalogue.words_of(type(data))
+        sealed = {}
+        for name in names:
+            words = getattr(data, name)
+            if isinstance(words, Typed):
+                ref, salt = uuid7(), os.urandom(16)
+                digest = hashlib.sha256(salt + words.text.encode()).hexdigest()
+                sealed[name] = WordsRef(ref=ref, digest=digest)
+                self._words.append({"ref": ref, "salt": salt, "words": words.text})
+        return data.model_copy(update=sealed) if sealed else data
+
+    async def erase(self, refs: Sequence[str], *, announce: bool) -> None:
+        """Deletes words and leaves the marker that refuses late copies; the owner also announces it on its topic."""
+        if not refs:
+            return
+        contents = self._tables["contents"]
+        await self.connection.execute(delete(contents).where(contents.c.ref.in_(refs)))
+        await sql.upsert(self.connection, self._tables["erased"], [{"ref": ref} for ref in sorted(set(refs))])
+        if announce:
+            await sql.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
+
+    async def flush(self, tell: str | None = None) -> None:
+        """Writes all that was decided. Raises `Conflict` where a stream has grown in between.
+
+        If there are new events, other processes are told on the PostgreSQL channel `tell` once they are committed.
+        """
+        tables, connection, views = self._tables, self.connection, self.service.views
+        folded = await self.fold(
+            [view for view in views if not view.by_command], (*self.observed, *self.restored, *self.appended)
+        )
+        if self.restored:
+            folded += await self.fold([view for view in views if view.by_command], self.restored)
+        events = sorted(self.appended, key=_order)
+        stored = sorted((*self.restored, *events), key=_order)
+        outbox = [self._content_row(words["ref"]) for words in self._words]
+        outbox += [self._event_outbox(event) for event in events]
+        writes = [
+            Write(tables["events"], [_event_row(event) for event in stored]),
+            Write(tables["contents"], self._words),
+            Write(tables["outbox"], outbox),
+            *(Write(table, changed, replaces=True) for table, changed, _ in folded),
+            *self.also,
+        ]
+        try:
+            await sql.write(connection, writes, tell if self.appended else None)
+        except IntegrityError as error:
+            if database.violated(error) != "events":
+                raise
+            raise Conflict("a stream has grown in between") from error
+        for table, _, gone in folded:
+            await sql.remove(connection, table, gone)
+
+    async def fold(self, views: Iterable[View], events: Sequence[Event]) -> list[tuple[Any, list[Row], list[Key]]]:
+        """The rows of each view after the events: locked, read and folded, not yet written."""
+        touched: list[tuple[View, dict[Key, list[Event]]]] = []
+        for view in views:
+            by_key: dict[Key, list[Event]] = {}
+            for event in events:
+                for key in view.keys(event):
+                    by_key.setdefault(key, []).append(event)
+            if by_key:
+                touched.append((view, by_key))
+        names = [
+            f"{view.table.name}|{'|'.join(map(str, key))}"
+            for view, keys in touched
+            if not view.one_stream
+            for key in keys
+        ]
+        known = await self._read_rows(touched, names)
+        folded = []
+        for (view, by_key), rows in zip(touched, known, strict=True):
+            changed, gone = [], []
+            for key, of_key in by_key.items():
+                assert not view.one_stream or all(event.stream == of_key[0].stream for event in of_key), (
+                    f"{view.table.name} is said to listen to one stream a row, but {key} listens to several"
+                )
+                before = row = rows.get(key)
+                for event in of_key:
+                    row = view.apply(key, row, event)
+                if row is not None and row != before:
+                    changed.append(row)
+                elif row is None and before is not None:
+                    gone.append(key)
+            folded.append((view.table, changed, gone))
+        return folded
+
+    async def _read_rows(
+        self, touched: Sequence[tuple[View, dict[Key, list[Event]]]], names: Sequence[str]
+    ) -> list[dict[Key, Row]]:
+        """The rows that there are, under the lock of their names.
+
+        Of a stream's own rows there are none before its first event: they are not read.
+        """
+        wanted = []
+        for at, (view, by_key) in enumerate(touched):
+            old = sorted(key for key, events in by_key.items() if not (view.one_stream and events[0].version == 1))
+            if old:
+                wanted.append((at, view.table, old))
+        known: list[dict[Key, Row]] = [{} for _ in touched]
+        places = [(table, keys) for _, table, keys in wanted]
+        found = await sql.rows_of(self.connection, places, Hold("view", names))
+        for (at, table, _), rows in zip(wanted, found, strict=True):
+            names = [column.name for column in table.primary_key.columns]
+            known[at] = {tuple(row[name] for name in names): row for row in rows}
+        return known
+
+    def _event_outbox(self, event: Event) -> dict[str, Any]:
+        return {
+            "event_id": event.id,
+            "ref": None,
+            "topic": event.topic,
+            "partition": partition_of(event.partitionkey, self.settings.partitions),
+            "key": event.partitionkey,
+        }
+
+    def _content_row(self, ref: str) -> dict[str, Any]:
+        return {
+            "event_id": None,
+            "ref": ref,
+            "topic": catalogue.content_topic(self.service.name),
+            "partition": partition_of(ref, self.settings.partitions),
+            "key": ref,
+        }
+
+
+@lru_cache(8)
+def _of_streams(events: Table) -> Select[Any]:
+    """The events of `streams`, each in order."""
+    chosen = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
+    return chosen.order_by(events.c.stream_id, events.c.version)
+
+
+@lru_cache(8)
+def _last_of_stream(events: Table) -> Select[Any]:
+    """The last event of `stream`."""
+    chosen = select(events.c.bytes).where(events.c.stream_id == bindparam("stream", None))
+    return chosen.order_by(events.c.version.desc()).limit(1)
+
+
+def _order(event: Event) -> tuple[str, int]:
+    """One order of rows for all writers, so that two of them never wait for each other in a ring."""
+    return event.stream, event.version
+
+
+def _incident(kind: str, id_: str, data: Fact) -> str | None:
+    """The incident of a stream's first event: itself, its uuid's incident, or the one that the data names."""
+    if kind == "incident":
+        return id_
+    if kind == "clock":
+        return "incident-" + id_.partition("-")[2]
+    return getattr(data, "incident") if _names_incident(type(data)) else None  # noqa: B009, some facts have it
+
+
+@lru_cache(256)
+def _names_incident(fact: type[Fact]) -> bool:
+    return "incident" in fact.model_fields
+
+
+def _partitionkey(kind: str, id_: str, incident: str | None) -> str:
+    return incident if incident and kind in catalogue.FOLLOWS_INCIDENT else id_
+
+
+def _event_row(event: Event) -> dict[str, Any]:
+    return {
+        "stream_id": event.stream,
+        "version": event.version,
+        "event_id": event.id,
+        "type": event.type,
+        "recordedtime": event.recorded_text,
+        "bytes": event.bytes,
+    }

@@ -1,0 +1,424 @@
+"""How rows are read and written, the same for either database: SQLAlchemy says what, on PostgreSQL psycopg carries it.
+
+Several statements travel in one exchange with the server. SQLAlchemy's own way to build and run a small one costs
+several times what the statement takes.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from services.kernel.store.database import driver, is_sqlite
+
+if TYPE_CHECKING:
+    from psycopg import AsyncCursor
+
+COPY_FROM = 64
+"""Rows from which COPY beats INSERT on PostgreSQL."""
+SQLITE_VARIABLES = 30_000
+STRIPES = 512
+
+Keys = Sequence[tuple[Any, ...]]
+"""Primary keys, in the order of the table's columns."""
+
+
+class Write(NamedTuple):
+    """Rows for one table, which all have the same columns."""
+
+    table: Table
+    rows: Sequence[Mapping[str, Any]]
+    replaces: bool = False
+    """Whether a row takes the place of the one with the same primary key; then each key stands at most once."""
+    skips: bool = False
+    """Whether a row is left out where its primary key is there already."""
+
+
+_NOTIFY = "select pg_notify(%s, '')"
+
+
+async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
+    """Adds, replaces or skips rows, in order; else raises `IntegrityError` where a key exists, see `database.violated`.
+
+    `notify` is a channel of PostgreSQL, on which listeners are woken when the transaction has committed.
+    On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
+    """
+    writes = [one for one in writes if one.rows]
+    if not writes:
+        return
+    if is_sqlite(connection):
+        for one in writes:
+            await connection.execute(_adding(one), one.rows)
+        return
+    telling: list[Statement] = [(_NOTIFY, [notify])] if notify else []
+    if all(len(one.rows) < COPY_FROM for one in writes):
+        await _execute(connection, [*map(_few, writes), *telling])
+        return
+    await _execute(connection, telling)
+    for one in writes:
+        if one.replaces or one.skips or len(one.rows) < COPY_FROM:
+            await _execute(connection, [_few(one)])
+        else:
+            await _copy(connection, one)
+
+
+async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds rows that all have the same columns, in order; raises `IntegrityError` where a key exists."""
+    await write(connection, [Write(table, rows)])
+
+
+async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds or replaces whole rows by primary key; each key at most once."""
+    await write(connection, [Write(table, rows, replaces=True)])
+
+
+Statement = tuple[str, Any]
+"""Text as psycopg takes it, and the parameters."""
+
+
+async def _execute(
+    connection: AsyncConnection, statements: Sequence[Statement], *, binary: bool = False
+) -> "list[AsyncCursor]":
+    """Runs statements in order; within a transaction several of them in one exchange with the server."""
+    async with driver(connection) as raw:
+        if len(statements) < 2 or raw.autocommit:
+            # In autocommit no rollback would follow a failure, and psycopg would believe to be prepared what was not.
+            return [await raw.execute(*statement, binary=binary) for statement in statements]
+        async with raw.pipeline():
+            return [await raw.execute(*statement, binary=binary) for statement in statements]
+
+
+async def _copy(connection: AsyncConnection, one: Write) -> None:
+    names = tuple(one.rows[0])
+    of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+    statement = f'copy "{one.table.name}" ({_list(names)}) from stdin'
+    async with driver(connection) as raw, raw.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in one.rows:
+            await copy.write_row(of_row(row))
+
+
+def _few(one: Write) -> Statement:
+    """One statement for any number of rows."""
+    statement = _insert(one.table, tuple(one.rows[0]), one.replaces)
+    return f"{statement} on conflict do nothing" if one.skips else statement, [_json(one.rows)]
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as one parameter: of all forms that PostgreSQL takes, the one that costs least to write."""
+    # SQLAlchemy's names of columns are texts of a class of their own.
+    return orjson.dumps(rows, default=_hex, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _hex(value: bytes) -> str:
+    return f"\\x{value.hex()}"
+
+
+@lru_cache(1024)
+def _insert(table: Table, names: tuple[str, ...], replaces: bool) -> str:
+    source = f'select {_list(names)} from json_populate_recordset(null::"{table.name}", %s::json)'
+    statement = f'insert into "{table.name}" ({_list(names)}) {source}'
+    if not replaces:
+        return statement
+    keys = [column.name for column in table.primary_key.columns]
+    change = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    return f"{statement} on conflict ({_list(keys)}) do " + (f"update set {change}" if change else "nothing")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _adding(one: Write) -> Any:
+    """SQLite's statement for rows like these."""
+    if not one.replaces:
+        return sqlite.insert(one.table).on_conflict_do_nothing() if one.skips else one.table.insert()
+    keys = [column.name for column in one.table.primary_key.columns]
+    statement = sqlite.insert(one.table)
+    changed = {name: statement.excluded[name] for name in one.rows[0] if name not in keys}
+    if changed:
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement.on_conflict_do_nothing(index_elements=keys)
+
+
+class Hold(NamedTuple):
+    """Names that a transaction holds until its end, see `lock`. Those who share one do not keep each other out."""
+
+    space: str
+    names: Iterable[str]
+    shared: bool = False
+
+
+class Query(NamedTuple):
+    """A `select` that is built once, and what its bound parameters hold this time: lists where `is_one_of` is said."""
+
+    statement: Select[Any]
+    values: Mapping[str, Any]
+
+
+class _IsOneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+class _IsNoneOf(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column holds one of the list that a `Query` gives under this name.
+
+    The list is one parameter, however long it is: the statement's text stays the same.
+    """
+    return _IsOneOf(column, bindparam(name, None))
+
+
+def is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column holds none of the list; see `is_one_of`."""
+    return _IsNoneOf(column, bindparam(name, None))
+
+
+@compiles(_IsOneOf, "postgresql")
+def _is_any(element: _IsOneOf, compiler: Any, **options: Any) -> str:
+    column, values = element.clauses
+    return f"{compiler.process(column, **options)} = any({compiler.process(values, **options)}::{_array(column.type)})"
+
+
+@compiles(_IsNoneOf, "postgresql")
+def _is_not_in(element: _IsNoneOf, compiler: Any, **options: Any) -> str:
+    # Not "<> all": a plan that is kept for any list does not hash it, and compares each row with each number.
+    column, values = element.clauses
+    listed = f"select unnest({compiler.process(values, **options)}::{_array(column.type)})"
+    return f"{compiler.process(column, **options)} not in ({listed})"
+
+
+@compiles(_IsOneOf, "sqlite")
+@compiles(_IsNoneOf, "sqlite")
+def _is_among(element: _IsOneOf | _IsNoneOf, compiler: Any, **options: Any) -> str:
+    column, values = element.clauses
+    listed = f"select value from json_each({compiler.process(values, **options)})"
+    return f"{compiler.process(column, **options)} {'not ' * isinstance(element, _IsNoneOf)}in ({listed})"
+
+
+Rows = list[tuple[Any, ...]]
+
+
+async def fetch(connection: AsyncConnection, queries: Sequence[Query], hold: Hold | None = None) -> list[Rows]:
+    """The rows of each query, read when the names are held.
+
+    On PostgreSQL all in one exchange with the server, and without SQLAlchemy, whose own way to run a statement costs
+    several times what a small one takes.
+    """
+    if is_sqlite(connection):
+        return [await _select(connection, query) for query in queries]
+    return await _read(connection, [_asked(query, connection.dialect) for query in queries], hold)
+
+
+async def _select(connection: AsyncConnection, query: Query) -> Rows:
+    values = {
+        name: orjson.dumps(value).decode() if isinstance(value, list) else value for name, value in query.values.items()
+    }
+    return [tuple(row) for row in await connection.execute(query.statement, values)]
+
+
+def _asked(query: Query, dialect: Dialect) -> Statement:
+    text_, fixed = _text(query.statement, dialect)
+    return text_, {**fixed, **query.values}
+
+
+@lru_cache(256)
+def _text(statement: Select[Any], dialect: Dialect) -> tuple[str, Mapping[str, Any]]:
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return str(compiled), compiled.params
+
+
+async def _read(connection: AsyncConnection, asked: Sequence[Statement | None], hold: Hold | None) -> list[Rows]:
+    """What is answered to each; nothing where nothing was asked."""
+    locking = _locking(hold) if hold else []
+    statements = [*locking, *(one for one in asked if one is not None)]
+    if not statements:
+        return [[] for _ in asked]
+    answers = iter((await _execute(connection, statements, binary=True))[len(locking) :])
+    return [[] if one is None else await next(answers).fetchall() for one in asked]
+
+
+async def rows_of(
+    connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], hold: Hold | None = None
+) -> list[list[dict[str, Any]]]:
+    """The rows of each table with these primary keys, read when the names are held; see `fetch`."""
+    if is_sqlite(connection):
+        return [await _rows_of(connection, table, keys) for table, keys in wanted]
+    asked = [(_chosen(table), _arrays(table, keys)) if keys else None for table, keys in wanted]
+    found = await _read(connection, asked, hold)
+    return [
+        [dict(zip(table.columns.keys(), row, strict=True)) for row in rows]
+        for (table, _), rows in zip(wanted, found, strict=True)
+    ]
+
+
+async def _rows_of(connection: AsyncConnection, table: Table, keys: Keys) -> list[dict[str, Any]]:
+    columns, found = list(table.primary_key.columns), []
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
+        condition = columns[0].in_([key[0] for key in part]) if len(columns) == 1 else tuple_(*columns).in_(part)
+        found += [dict(row) for row in (await connection.execute(select(table).where(condition))).mappings()]
+    return found
+
+
+@lru_cache(256)
+def _chosen(table: Table) -> str:
+    return f'select {_list(table.columns.keys())} from "{table.name}" where {_are(table)}'
+
+
+def _are(table: Table) -> str:
+    """The condition that a row's primary key is one of those in `_arrays`."""
+    keys = list(table.primary_key.columns)
+    arrays = ", ".join(f"%b::{_array(key.type)}" for key in keys)
+    if len(keys) == 1:
+        return f'"{keys[0].name}" = any({arrays})'
+    return f"({_list(key.name for key in keys)}) in (select * from unnest({arrays}))"
+
+
+def _arrays(table: Table, keys: Keys) -> list[list[Any]]:
+    return [[key[at] for key in keys] for at in range(len(table.primary_key.columns))]
+
+
+async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
+    """Deletes the rows with these primary keys."""
+    if not keys:
+        return
+    if is_sqlite(connection):
+        await _remove(connection, table, keys)
+    else:
+        await _execute(connection, [_removing(table, keys)])
+
+
+async def remove_and_fetch(connection: AsyncConnection, table: Table, keys: Keys, query: Query) -> Rows:
+    """Deletes the rows with these primary keys, then reads; on PostgreSQL in one exchange with the server."""
+    if not keys:
+        return (await fetch(connection, [query]))[0]
+    if is_sqlite(connection):
+        await _remove(connection, table, keys)
+        return await _select(connection, query)
+    _, found = await _execute(connection, [_removing(table, keys), _asked(query, connection.dialect)], binary=True)
+    return await found.fetchall()
+
+
+async def _remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
+    columns = list(table.primary_key.columns)
+    this = (column == bindparam(f"of_{column.name}") for column in columns)
+    rows = [{f"of_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
+    await connection.execute(delete(table).where(*this), rows)
+
+
+def _removing(table: Table, keys: Keys) -> Statement:
+    return f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys)
+
+
+Move = tuple[tuple[Any, ...], int, int]
+"""A row's primary key, the number that it is expected to hold, and the one that it is to hold."""
+
+
+async def swap(connection: AsyncConnection, table: Table, column: str, moves: Sequence[Move]) -> int:
+    """Compare-and-swap of a number in several rows; returns how many held what was expected."""
+    keys = [key.name for key in table.primary_key.columns]
+    if is_sqlite(connection):
+        row = update(table).where(*(table.c[key] == bindparam(f"of_{key}") for key in keys))
+        swapped = row.where(table.c[column] == bindparam("before")).values({column: bindparam("after")})
+        count = 0
+        for key, before, after in moves:
+            place = {f"of_{name}": part for name, part in zip(keys, key, strict=True)}
+            count += (await connection.execute(swapped, {**place, "before": before, "after": after})).rowcount
+        return count
+    rows = [{**dict(zip(keys, key, strict=True)), "before": before, "after": after} for key, before, after in moves]
+    shape = ", ".join(f'"{key.name}" {_array(key.type)[:-2]}' for key in table.primary_key.columns)
+    same = " and ".join(f'x."{key}" = t."{key}"' for key in keys)
+    statement = (
+        f'update "{table.name}" t set "{column}" = x.after '
+        f'from json_to_recordset(%s::json) as x({shape}, "before" bigint, "after" bigint) '
+        f'where {same} and t."{column}" = x.before'
+    )
+    (done,) = await _execute(connection, [(statement, [_json(rows)])])
+    return int(done.rowcount)
+
+
+async def add_missing(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> set[tuple[Any, ...]]:
+    """Adds the rows whose primary key is not there yet, and returns the keys added. Rows must be sorted by key.
+
+    Waits for another transaction that adds the same key to end.
+    """
+    if not rows:
+        return set()
+    keys = list(table.primary_key.columns)
+    if not is_sqlite(connection):
+        names = [key.name for key in keys]
+        statement = f"{_insert(table, tuple(rows[0]), False)} on conflict do nothing returning {_list(names)}"
+        (done,) = await _execute(connection, [(statement, [_json(rows)])])
+        return set(await done.fetchall())
+    added: set[tuple[Any, ...]] = set()
+    size = max(1, SQLITE_VARIABLES // len(rows[0]))
+    for start in range(0, len(rows), size):
+        adding = sqlite.insert(table).values(list(rows[start : start + size]))
+        found = await connection.execute(adding.on_conflict_do_nothing().returning(*keys))
+        added.update(tuple(row) for row in found)
+    return added
+
+
+def _array(type_: TypeEngine[Any]) -> str:
+    for sort, name in (
+        (BigInteger, "bigint"),
+        (Integer, "integer"),
+        (LargeBinary, "bytea"),
+        (Boolean, "boolean"),
+        (Float, "float8"),
+    ):
+        if isinstance(type_, sort):
+            return f"{name}[]"
+    return "text[]"
+
+
+async def lock(connection: AsyncConnection, hold: Hold) -> None:
+    """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
+
+    Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `intake`,
+    `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
+    PostgreSQL's lock table. SQLite's writer is alone already.
+    """
+    if not is_sqlite(connection):
+        await _execute(connection, _locking(hold))
+
+
+def _locking(hold: Hold) -> list[Statement]:
+    """One statement, or none where there are no names."""
+    stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in hold.names})
+    if not stripes:
+        return []
+    function = f"pg_advisory_xact_lock{'_shared' if hold.shared else ''}"
+    statement = f"select {function}(%s, n) from unnest(%s::integer[]) n order by n"
+    return [(statement, [zlib.crc32(hold.space.encode()) & 0x7FFFFFFF, stripes])]
