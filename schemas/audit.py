@@ -8,7 +8,7 @@ from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token,
 Finding = Literal["late_report", "omitted_report", "concealed_report", "late_reply", "ineffective_handling"]
 
 
-@event("review.finding_proposed")
+@event("review.finding_proposed", planned=True)
 class ReviewFindingProposed(Fact):
     """The record suggests a finding about an office, computed or by a reviewer."""
 
@@ -18,7 +18,7 @@ class ReviewFindingProposed(Fact):
     reason: Words | None = None
 
 
-@event("review.finding_confirmed")
+@event("review.finding_confirmed", planned=True)
 class ReviewFindingConfirmed(Fact):
     """A reviewer confirmed a finding after hearing the office."""
 
@@ -26,7 +26,7 @@ class ReviewFindingConfirmed(Fact):
     reason: Words
 
 
-@event("review.finding_rejected")
+@event("review.finding_rejected", planned=True)
 class ReviewFindingRejected(Fact):
     """A reviewer rejected a finding."""
 
@@ -34,7 +34,7 @@ class ReviewFindingRejected(Fact):
     reason: Words
 
 
-@event("review.drafted")
+@event("review.drafted", planned=True)
 class ReviewDrafted(Fact):
     """A written report on origin, spread and handling of a matter was drafted."""
 
@@ -42,14 +42,14 @@ class ReviewDrafted(Fact):
     draft: Words
 
 
-@event("review.adopted")
+@event("review.adopted", planned=True)
 class ReviewAdopted(Fact):
     """The report was adopted."""
 
     log_size: Figure
 
 
-@event("review.lesson_assigned")
+@event("review.lesson_assigned", planned=True)
 class ReviewLessonAssigned(Fact):
     """A lesson became a change with an owner and a date."""
 
@@ -58,7 +58,7 @@ class ReviewLessonAssigned(Fact):
     due: Instant
 
 
-@event("review.archive_sealed")
+@event("review.archive_sealed", planned=True)
 class ReviewArchiveSealed(Fact):
     """The file of a matter was sealed: these bytes, at this size of the log."""
 
@@ -81,7 +81,7 @@ class LogSequenced(Fact):
     complete_until: Instant | None = None
 
 
-@event("log.checkpoint_signed")
+@event("log.checkpoint_signed", planned=True)
 class LogCheckpointSigned(Fact):
     """The root of the log at a size was signed."""
 

@@ -29,17 +29,23 @@ FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement"})
 _models: dict[str, type[Fact]] = {}
 _types: dict[type[Fact], str] = {}
 _words: dict[type[Fact], tuple[str, ...]] = {}
+_planned: set[str] = set()
 F = TypeVar("F", bound=type[Fact])
 
 
-def event(name: str, version: int = 1) -> Callable[[F], F]:
-    """Registers a model as `huiying.<name>.v<version>`; `name` is the stream kind and a past participle."""
+def event(name: str, version: int = 1, *, planned: bool = False) -> Callable[[F], F]:
+    """Registers a model as `huiying.<name>.v<version>`; `name` is the stream kind and a past participle.
+
+    A `planned` type is produced by nothing yet: it is not released, so it may still change.
+    """
 
     def register(model: F) -> F:
         full = f"{PREFIX}{name}.v{version}"
         if full in _models:
             raise ValueError(f"two models claim the event type {full}")
         _models[full], _types[model], _words[model] = model, full, words_fields(model)
+        if planned:
+            _planned.add(full)
         return model
 
     return register
@@ -53,6 +59,11 @@ def model_of(type_: str) -> type[Fact] | None:
 def type_of(model: type[Fact]) -> str:
     """`huiying.incident.graded.v1` of `IncidentGraded`."""
     return _types[model]
+
+
+def is_planned(type_: str) -> bool:
+    """Whether nothing produces the type yet, so that it may still change."""
+    return type_ in _planned
 
 
 def words_of(model: type[Fact]) -> tuple[str, ...]:

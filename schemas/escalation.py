@@ -132,7 +132,7 @@ class ClockReceiptRefused(Fact):
     reason: Words
 
 
-@event("clock.notice_delivered")
+@event("clock.notice_delivered", planned=True)
 class ClockNoticeDelivered(Fact):
     """A notice reached the place where the duty post reads it."""
 
@@ -141,7 +141,7 @@ class ClockNoticeDelivered(Fact):
     way: Code
 
 
-@event("clock.notice_failed")
+@event("clock.notice_failed", planned=True)
 class ClockNoticeFailed(Fact):
     """A notice did not get through."""
 
@@ -161,7 +161,7 @@ class RosterDutyPlanned(Fact):
     until: Instant
 
 
-@event("roster.duty_handed_over")
+@event("roster.duty_handed_over", planned=True)
 class RosterDutyHandedOver(Fact):
     """The duty passed to the next post, with a note on what is open."""
 
@@ -171,7 +171,7 @@ class RosterDutyHandedOver(Fact):
     note: Words | None = None
 
 
-@event("roster.duty_gap_found")
+@event("roster.duty_gap_found", planned=True)
 class RosterDutyGapFound(Fact):
     """Nobody was planned for a time that the pack wants covered."""
 
@@ -180,7 +180,7 @@ class RosterDutyGapFound(Fact):
     until: Instant
 
 
-@event("roster.reachability_tested")
+@event("roster.reachability_tested", planned=True)
 class RosterReachabilityTested(Fact):
     """A duty post was called to see whether it answers."""
 
@@ -189,7 +189,7 @@ class RosterReachabilityTested(Fact):
     reached: bool
 
 
-@event("surge.noticed")
+@event("surge.noticed", planned=True)
 class SurgeNoticed(Fact):
     """Many more reports than usual came in about a subject."""
 

@@ -72,7 +72,7 @@ class ReportRefused(Fact):
     reason: Words
 
 
-@event("report.helpfulness_given")
+@event("report.helpfulness_given", planned=True)
 class ReportHelpfulnessGiven(Fact):
     """The asker, known by the receipt alone, said whether an answer helped."""
 

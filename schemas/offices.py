@@ -28,7 +28,7 @@ class PolicyPackAssigned(Fact):
     since: Instant
 
 
-@event("policy.period_opened")
+@event("policy.period_opened", planned=True)
 class PolicyPeriodOpened(Fact):
     """A special period began, in which a pack may ask for more."""
 
@@ -36,7 +36,7 @@ class PolicyPeriodOpened(Fact):
     unit: UnitCode
 
 
-@event("policy.period_closed")
+@event("policy.period_closed", planned=True)
 class PolicyPeriodClosed(Fact):
     """A special period ended."""
 
@@ -56,7 +56,7 @@ class UnitPlaced(Fact):
     until: Instant | None = None
 
 
-@event("unit.officer_named")
+@event("unit.officer_named", planned=True)
 class UnitOfficerNamed(Fact):
     """The post that collects reports and answers for the reply was named for a unit."""
 
@@ -64,7 +64,7 @@ class UnitOfficerNamed(Fact):
     post: Code
 
 
-@event("unit.delegation_given")
+@event("unit.delegation_given", planned=True)
 class UnitDelegationGiven(Fact):
     """A post may act for another one for a time."""
 
@@ -74,7 +74,7 @@ class UnitDelegationGiven(Fact):
     until: Instant
 
 
-@event("unit.delegation_ended")
+@event("unit.delegation_ended", planned=True)
 class UnitDelegationEnded(Fact):
     """A delegation ended before its time, or with it."""
 

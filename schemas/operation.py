@@ -15,7 +15,7 @@ class OperationConfigured(Fact):
     unit: UnitCode | None = None
 
 
-@event("operation.record_read")
+@event("operation.record_read", planned=True)
 class OperationRecordRead(Fact):
     """A record was consulted, for a purpose."""
 

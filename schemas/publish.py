@@ -72,7 +72,7 @@ class StatementPublished(Fact):
     by: Digest
 
 
-@event("statement.delivered")
+@event("statement.delivered", planned=True)
 class StatementDelivered(Fact):
     """The published text reached a further channel of the office."""
 
@@ -80,7 +80,7 @@ class StatementDelivered(Fact):
     at: Instant
 
 
-@event("statement.delivery_failed")
+@event("statement.delivery_failed", planned=True)
 class StatementDeliveryFailed(Fact):
     """A further channel did not take the published text."""
 

@@ -29,7 +29,7 @@ class IncidentReportAttached(Fact):
     discovered_at: Instant
 
 
-@event("incident.report_detached")
+@event("incident.report_detached", planned=True)
 class IncidentReportDetached(Fact):
     """A report left the incident because it concerns another matter."""
 
@@ -149,7 +149,7 @@ class IncidentTransferred(Fact):
     reason: Words
 
 
-@event("incident.lead_taken")
+@event("incident.lead_taken", planned=True)
 class IncidentLeadTaken(Fact):
     """A superior unit took the lead; the accountable unit stays what it was."""
 
@@ -157,21 +157,21 @@ class IncidentLeadTaken(Fact):
     reason: Words
 
 
-@event("incident.team_named")
+@event("incident.team_named", planned=True)
 class IncidentTeamNamed(Fact):
     """A responsible team was named, by posts."""
 
     posts: tuple[Code, ...]
 
 
-@event("incident.plan_started")
+@event("incident.plan_started", planned=True)
 class IncidentPlanStarted(Fact):
     """The emergency plan was put in force for the matter."""
 
     plan: Code
 
 
-@event("incident.meeting_held")
+@event("incident.meeting_held", planned=True)
 class IncidentMeetingHeld(Fact):
     """The units concerned met about the matter; the minutes are words."""
 
@@ -179,14 +179,14 @@ class IncidentMeetingHeld(Fact):
     minutes: Words
 
 
-@event("incident.measure_approved")
+@event("incident.measure_approved", planned=True)
 class IncidentMeasureApproved(Fact):
     """A measure, not only a text, was approved before it was taken."""
 
     measure: Words
 
 
-@event("incident.material_received")
+@event("incident.material_received", planned=True)
 class IncidentMaterialReceived(Fact):
     """Reply material of the responsible department came in, signed and sealed or not."""
 

@@ -12,6 +12,7 @@ from schemas.envelope import Event
 from schemas.generate import samples, shapes
 
 TYPES = sorted(catalogue.types())
+RELEASED = sorted(shapes.event_types())
 SCHEMAS = {type_: shapes.of_event(type_, model) for type_, model in catalogue.types().items()}
 EXAMPLES = {
     (type_, complete): samples.event(type_, model, complete=complete)

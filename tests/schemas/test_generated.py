@@ -16,7 +16,7 @@ from schemas import catalogue, generate
 from schemas.envelope import Event
 from schemas.fields import WIRE
 from schemas.generate import shapes
-from tests.schemas.kit import EXAMPLES, HERE, SCHEMAS, TYPES, data_of
+from tests.schemas.kit import EXAMPLES, HERE, RELEASED, SCHEMAS, TYPES, data_of
 
 GOLDEN = sorted((HERE / "golden").glob("*.json"))
 
@@ -71,7 +71,9 @@ def test_generating_again_never_touches_a_golden_file_or_an_incompatible_release
 
 
 def test_every_type_has_a_golden_file_and_every_golden_file_is_pinned() -> None:
-    assert {f"{shapes.name_of(type_)}.json" for type_ in TYPES} <= {path.name for path in GOLDEN}
+    there = {path.stem for path in GOLDEN}
+    assert {shapes.name_of(type_) for type_ in RELEASED} <= there
+    assert there.isdisjoint(shapes.name_of(type_) for type_ in TYPES if catalogue.is_planned(type_))
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in GOLDEN} == generate.sums()
 
 
@@ -85,7 +87,7 @@ def test_a_golden_event_can_be_read_for_ever(path: Path) -> None:
 # Released schemas
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", RELEASED)
 def test_a_released_type_gains_only_optional_fields(type_: str) -> None:
     name = shapes.name_of(type_)
     released = json.loads((HERE / f"released/{name}.json").read_bytes())
@@ -200,7 +202,7 @@ def test_asyncapi_shows_every_topic_with_its_one_writer_and_its_readers() -> Non
     readers = {name.partition(".")[0] for name in document["operations"] if name.endswith("receives.triage.incident")}
     assert {"escalation", "publish", "audit"} <= readers
     shown = {name for channel in document["channels"].values() for name in channel["messages"]}
-    assert shown == {"content", *map(shapes.name_of, TYPES)}
+    assert shown == {"content", *map(shapes.name_of, RELEASED)}
     for reference in references(document):
         assert resolve(document, reference)
 
