@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from schemas import catalogue
+from schemas.fields import Fact
+
 Step = tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
 STEPS: dict[str, Step] = {}
@@ -15,3 +18,15 @@ def newest(type_: str, data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
         type_, convert = step
         data = convert(dict(data))
     return type_, data
+
+
+def types_of(*models: type[Fact]) -> frozenset[str]:
+    """Every type, old ones among them, whose data is read as one of these models."""
+    wanted = {catalogue.type_of(model) for model in models}
+    return frozenset(wanted.union(type_ for type_ in STEPS if _last(type_) in wanted))
+
+
+def _last(type_: str) -> str:
+    while step := STEPS.get(type_):
+        type_ = step[0]
+    return type_

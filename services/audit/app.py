@@ -3,7 +3,7 @@
 from schemas import catalogue
 from schemas.audit import LogSequenced
 from services.audit import views
-from services.audit.projection import AuditWork, regain
+from services.audit.projection import AuditWork, start
 from services.kernel.delivery.runtime import Service, Timeline
 
 SERVICE = Service(
@@ -16,7 +16,7 @@ SERVICE = Service(
         topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name) if topic != views.LOG_TOPIC
     ),
     apis=("services.audit.api",),
-    on_start=regain,
+    on_start=start,
     work=AuditWork,
     timeline=Timeline(views.TIMELINE, LogSequenced),
     rebuilt=(views.TIMELINE, views.LINKS),

@@ -5,7 +5,7 @@ Envelopes are read once with orjson and never judged by their data: a type that 
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
@@ -13,13 +13,13 @@ import structlog
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import catalogue
+from schemas import catalogue, upcast
 from schemas.audit import LogSequenced
 from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Fact, instant, parse_instant
 from schemas.ingest import ReportErased
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
-from services.audit.views import HEAD, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
+from services.audit.views import HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
 from services.kernel.delivery.runtime import Runtime
@@ -32,8 +32,8 @@ BATCH = 2000
 """Events in one transaction."""
 AIM_SECONDS = 0.25
 """The least time between two looks at the ends of the topics, where those are on brokers; embedded it costs nothing."""
-SEQUENCED = catalogue.type_of(LogSequenced)
-LINKING = frozenset(catalogue.type_of(model) for model in (IncidentOpened, IncidentReportAttached, IncidentAbsorbed))
+LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
+"""What says that another stream belongs to an incident."""
 OFFICES = frozenset({"unit", "policy"})
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
 log = structlog.get_logger()
@@ -59,6 +59,7 @@ class AuditWork(UnitOfWork):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self.batch = BATCH
+        self._linking = upcast.types_of(*LINKING)
         self._aim: tuple[str, Mapping[Partition, int]] | None = None
         self._aimed = 0.0
         self._pause = 0.0 if runtime.settings.embedded else AIM_SECONDS
@@ -98,7 +99,7 @@ class AuditWork(UnitOfWork):
         positions = dict(zip(fresh, range(head.next, head.next + len(fresh)), strict=True))
         placed = [(known.get(event.digest, positions.get(event.digest, 0)), event) for event in events]
         session.also.append(Write(TIMELINE, [_row(position, event) for position, event in placed]))
-        links = _links(placed)
+        links = _links(placed, self._linking)
         if regaining:
             await _link_anew(connection, links)
         else:
@@ -152,7 +153,34 @@ class AuditWork(UnitOfWork):
         return until
 
 
-async def regain(runtime: Runtime) -> None:
+async def start(runtime: Runtime) -> None:
+    """What audit does before it takes events in: it plans what it lost, and reads what it can read only now."""
+    await _regain(runtime)
+    await _learn(runtime)
+
+
+async def _learn(runtime: Runtime) -> None:
+    """Draws links from events that were kept while no version of this code knew their type."""
+    async with runtime.database.transaction() as connection:
+        known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
+        fresh = sorted(upcast.types_of(*LINKING) - known)
+        if not fresh:
+            return
+        await sql.insert(connection, LINKED_TYPES, [{"type": type_} for type_ in fresh])
+        position = -1
+        while True:
+            chosen = select(TIMELINE.c.position, TIMELINE.c.bytes).where(
+                TIMELINE.c.type.in_(fresh), TIMELINE.c.position > position
+            )
+            rows = (await connection.execute(chosen.order_by(TIMELINE.c.position).limit(BATCH))).all()
+            if not rows:
+                return
+            position = rows[-1].position
+            placed = [(row.position, Event.parse(row.bytes)) for row in rows]
+            await _link_anew(connection, _links(placed, fresh))
+
+
+async def _regain(runtime: Runtime) -> None:
     """Plans the positions that the log gave and the timeline, put back from a backup, lacks."""
     async with runtime.database.transaction() as connection:
         head = await lock_head(connection)
@@ -176,14 +204,16 @@ async def lock_head(connection: AsyncConnection) -> Head:
 async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
     """Notes the positions that versions of the log above `head.logged` gave; there are some after a restore alone."""
     events = METADATA.tables["events"]
+    says = events.c.type.in_(upcast.types_of(LogSequenced))
     chosen = (
         select(events.c.bytes)
-        .where(events.c.stream_id == LOG, events.c.version > head.logged, events.c.type == SEQUENCED)
+        .where(events.c.stream_id == LOG, events.c.version > head.logged, says)
         .order_by(events.c.version)
     )
     next_, complete = head.next, head.complete_until
     for (bytes_,) in await connection.execute(chosen):
-        said = Event.parse(bytes_).attributes["data"]
+        event = Event.parse(bytes_)
+        _, said = upcast.newest(event.type, event.attributes["data"])
         if said["first"] != next_:
             raise Diverged(
                 f"audit's log goes on at position {said['first']} where {next_} is next: its stream {LOG} was altered, "
@@ -253,22 +283,25 @@ def _row(position: int, event: Event) -> dict[str, Any]:
     }
 
 
-def linked(event: Event) -> Iterable[tuple[str, str]]:
-    """(incident, stream) pairs that the event says belong together; an incident belongs to itself."""
+def linked(event: Event, linking: Collection[str]) -> Iterable[tuple[str, str]]:
+    """(incident, stream) pairs that the event says belong together; an incident belongs to itself.
+
+    `linking` are the types that name further streams, of every version that this code reads.
+    """
     if event.correlation:
         yield event.correlation, event.stream
-    if event.type in LINKING:
-        data = event.attributes["data"]
+    if event.type in linking:
+        _, data = upcast.newest(event.type, event.attributes["data"])
         others = data.get("reports") or ()
         for stream in (data.get("report"), data.get("incident"), *(others if isinstance(others, list) else ())):
             if isinstance(stream, str) and len(stream) <= 64 and "\x00" not in stream:
                 yield event.stream, stream
 
 
-def _links(placed: Sequence[tuple[int, Event]]) -> list[dict[str, Any]]:
+def _links(placed: Sequence[tuple[int, Event]], linking: Collection[str]) -> list[dict[str, Any]]:
     first: dict[tuple[str, str], int] = {}
     for position, event in placed:
-        for pair in linked(event):
+        for pair in linked(event, linking):
             first[pair] = min(position, first.get(pair, position))
     return [{"incident_id": i, "stream_id": s, "position": first[i, s]} for i, s in sorted(first)]
 

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Select, and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import upcast
+from schemas.envelope import Event, Undecodable
+from schemas.triage import IncidentOpened, IncidentTransferred
 from services.audit.views import HEAD, LINKS, SIZES, TIMELINE
 
-_ACCOUNTABLE = ("huiying.incident.opened.v1", "huiying.incident.transferred.v1")
+_ACCOUNTABLE = (IncidentOpened, IncidentTransferred)
+"""What says which unit answers for an incident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,21 @@ async def knows(connection: AsyncConnection, incident: str) -> bool:
 async def accountable(connection: AsyncConnection, incident: str) -> str | None:
     """The unit that answers for the incident now: the one that opened it, or the last it was transferred to."""
     size, _ = await head(connection)
+    says = TIMELINE.c.type.in_(upcast.types_of(*_ACCOUNTABLE))
     chosen = (
         select(TIMELINE.c.bytes)
-        .where(TIMELINE.c.stream_id == incident, TIMELINE.c.position < size, TIMELINE.c.type.in_(_ACCOUNTABLE))
+        .where(TIMELINE.c.stream_id == incident, TIMELINE.c.position < size, says)
         .order_by(TIMELINE.c.version.desc())
         .limit(1)
     )
     bytes_ = (await connection.execute(chosen)).scalar()
     if bytes_ is None:
         return None
-    unit = orjson.loads(bytes_)["data"].get("unit")
-    return unit if isinstance(unit, str) else None
+    try:
+        data = Event.parse(bytes_).data
+    except Undecodable:
+        return None
+    return data.unit if isinstance(data, _ACCOUNTABLE) else None
 
 
 async def timeline(

@@ -46,6 +46,8 @@ LINKS = Table(
     Index("ix_links_stream", "stream_id"),
 )
 """Which streams, its own among them, belong to an incident, and the position from which on that is known."""
+LINKED_TYPES = Table("linked_types", METADATA, Column("type", key(100), primary_key=True))
+"""The types of events from which `LINKS` was drawn so far."""
 SIZES = Table(
     "sizes",
     METADATA,

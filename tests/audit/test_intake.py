@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pytest
 from sqlalchemy import select
 
-from schemas import catalogue
+from schemas import catalogue, upcast
 from schemas.envelope import Event, digest
 from schemas.fields import WordsRef, _parts
 from schemas.publish import StatementPublished
@@ -62,6 +63,53 @@ async def test_a_type_that_nobody_knows_is_kept_like_any_other(world: World) -> 
     assert (await world.get("events", type=strange.type))["items"] == [strange.attributes]
     timeline = await world.get(f"incidents/{id_of('incident', 'x')}/timeline")
     assert [item["summary"] for item in timeline["items"]] == [strange.type]
+
+
+V1, V2 = (f"huiying.incident.opened.v{version}" for version in (1, 2))
+
+
+def reads_both_versions(patched: pytest.MonkeyPatch) -> None:
+    """Makes this a version of the code that reads two versions of one event."""
+    patched.setitem(upcast.STEPS, V2, (V1, lambda data: {"report": data.pop("first_report"), **data}))
+
+
+async def opened_twice(world: World) -> dict[str, str]:
+    """Two incidents, opened by the old and by the new version of one event: incident to report."""
+    opened = {}
+    for name in ("old", "new"):
+        incident, report = id_of("incident", name), id_of("report", name)
+        await world.send(world.event("ingest", report, received(name), unit="county"))
+        first = IncidentOpened(unit="county", report=report, discovered_at=START)
+        event = world.event("triage", incident, first, unit="county", incident=incident)
+        if name == "new":
+            data = {**event.attributes["data"], "first_report": report}
+            del data["report"]
+            event = changed(event, type=V2, dataschema="urn:huiying:incident.opened.v2", data=data)
+        await world.send(event)
+        opened[incident] = report
+    await world.take()
+    return opened
+
+
+async def test_two_versions_of_one_event_link_alike(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads_both_versions(monkeypatch)
+    await world.restart()
+    for incident, report in (await opened_twice(world)).items():
+        timeline = await world.get(f"incidents/{incident}/timeline", unit="county")
+        assert {item["event"]["subject"] for item in timeline["items"]} == {incident, report}
+        await world.get(f"incidents/{incident}/timeline", unit="town-east", status=403)
+
+
+async def test_what_could_not_be_read_when_it_came_is_linked_when_it_can(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await opened_twice(world)
+    links = await world.rows("links", "incident_id", "stream_id")
+    assert (id_of("incident", "new"), id_of("report", "new")) not in links
+    reads_both_versions(monkeypatch)
+    await world.restart()
+    links = await world.rows("links", "incident_id", "stream_id")
+    assert set(opened.items()) <= set(links)
 
 
 async def test_a_lower_version_with_other_bytes_is_a_fork(world: World) -> None:

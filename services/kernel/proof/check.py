@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import catalogue
+from schemas import catalogue, upcast
 from schemas.envelope import Event, Undecodable, digest
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.runtime import Runtime, Timeline
@@ -428,11 +428,11 @@ async def _order(audit: Store) -> AsyncIterator[str]:
     """The digests in the order that audit said on its own stream."""
     assert audit.timeline is not None
     events = audit.tables["events"]
-    type_ = catalogue.type_of(audit.timeline.order)
-    kind, last = type_.removeprefix(catalogue.PREFIX).partition(".")[0], 0
+    types = sorted(upcast.types_of(audit.timeline.order))
+    kind, last = types[0].removeprefix(catalogue.PREFIX).partition(".")[0], 0
     while True:
         chosen = select(events.c.version, events.c.bytes).where(
-            *_of_kind(events, kind), events.c.type == type_, events.c.version > last
+            *_of_kind(events, kind), events.c.type.in_(types), events.c.version > last
         )
         async with audit.database.read() as connection:
             rows = (await connection.execute(chosen.order_by(events.c.version).limit(20))).all()

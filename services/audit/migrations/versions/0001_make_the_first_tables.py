@@ -20,6 +20,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_head")),
     )
     op.create_table(
+        "linked_types",
+        sa.Column("type", key(100), nullable=False),
+        sa.PrimaryKeyConstraint("type", name=op.f("pk_linked_types")),
+    )
+    op.create_table(
         "links",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("stream_id", key(64), nullable=False),
