@@ -15,6 +15,11 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from services.kernel.core.problems import Unavailable
 
+ISOLATION = "READ COMMITTED"
+"""Said with each BEGIN. Whoever waited for a lock must then see what its former holder wrote."""
+DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+"""2xx means durable; a stricter setting than `on` stays."""
+
 
 class Database:
     """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers."""
@@ -74,7 +79,13 @@ async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 def _postgresql(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True)
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, isolation_level=ISOLATION)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def settle(connection: Any, _: Any) -> None:
+        """What we rely on is set here: a database may have other defaults."""
+        connection.cursor().execute(DURABLE)
+        connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, _: Any, __: Any) -> None:

@@ -1,0 +1,60 @@
+"""Reports of one matter at once, under every isolation level that a database may have as its default."""
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from services.kernel.delivery.log import Record
+from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.settings import Settings
+from services.kernel.store import database
+from services.kernel.store.database import Database
+from tests.kit import substrate
+from tests.kit.stores import rows
+from tests.triage.conftest import made, used
+
+pytestmark = pytest.mark.postgres
+PAIRS = 15
+LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+
+
+def by_default(template: str, **settings: str) -> str:
+    """Gives triage's database other defaults; returns its address."""
+    with psycopg.connect(substrate.plain_url(template, "triage"), autocommit=True) as connection:
+        name = connection.info.dbname
+        for setting, value in settings.items():
+            connection.execute(f"alter database \"{name}\" set {setting} = '{value}'")
+    return template.format(service="triage")
+
+
+@pytest.mark.parametrize(("level", "set_by_code"), [*((level, True) for level in LEVELS), ("repeatable read", False)])
+async def test_a_matter_gets_one_incident_whatever_the_databases_default(
+    postgres_databases: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, set_by_code: bool
+) -> None:
+    """Without a level of our own, a default of `repeatable read` gives a matter two incidents."""
+    if not set_by_code:
+        monkeypatch.setattr(database, "ISOLATION", None)
+    url = by_default(postgres_databases, default_transaction_isolation=level)
+    settings = Settings(data=tmp_path, database=postgres_databases)
+    async with made(Database(url), settings) as runtime, used(runtime) as triage:
+
+        async def take(worker: int) -> None:
+            work = UnitOfWork(runtime)
+            for number in range(PAIRS):
+                event = triage.report(f"{worker} of {number}", matter=str(number))
+                await work.handle([Record(event.topic, worker, number, b"key", event.bytes)])
+
+        await asyncio.gather(take(0), take(1))
+        assert await rows(runtime, "quarantine") == []
+        opened = len(await rows(runtime, "incidents", "id"))
+        assert opened == PAIRS if set_by_code else opened > PAIRS
+
+
+async def test_what_is_answered_is_durable_whatever_the_databases_default(postgres_databases: str) -> None:
+    found = Database(by_default(postgres_databases, synchronous_commit="off"))
+    async with found.transaction() as connection:
+        assert (await connection.execute(text("show synchronous_commit"))).scalar_one() == "on"
+    await found.close()
