@@ -19,14 +19,18 @@ class Figure:
     floor: float | None = None
     ratio: float | None = None
     floor_is: str = ""
+    at_least: bool = False
+    """Whether a figure without a floor must reach its goal; else it must stay below."""
     runs: int = 1
     load: float = field(default_factory=lambda: os.getloadavg()[0])
     """Load average of the last minute when the figure was done, its own load included."""
 
     @property
     def is_met(self) -> bool:
-        """Ratios must reach their goal; figures without a floor are times or sizes that must stay below it."""
-        return self.reached <= self.goal if self.ratio is None else self.ratio >= self.goal
+        """Ratios must reach their goal; figures without a floor reach it or stay below, as `at_least` says."""
+        if self.ratio is not None:
+            return self.ratio >= self.goal
+        return self.reached >= self.goal if self.at_least else self.reached <= self.goal
 
 
 async def pairs(name: str, ours: Rate, floor: Rate, *, goal: float, floor_is: str, unit: str, runs: int) -> Figure:
@@ -52,7 +56,7 @@ async def pairs(name: str, ours: Rate, floor: Rate, *, goal: float, floor_is: st
         statistics.median(floors),
         ratio,
         floor_is,
-        runs,
+        runs=runs,
     )
 
 

@@ -52,7 +52,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
             else:
                 async with database.transaction() as connection:
                     await connection.run_sync(service.metadata.create_all)
-                    await connection.execute(made.tables["units"].insert(), _units())
+                await place_units(made)
             yield made
         finally:
             await made.log.stop()
@@ -60,8 +60,9 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
             substrate.drop_databases(template)
 
 
-def _units() -> list[dict[str, Any]]:
-    return [
+async def place_units(made: Runtime) -> None:
+    """Puts the tree of units into a service's store, as if triage had told of it."""
+    rows = [
         {
             "unit": code,
             "since": "2000-01-01T00:00:00.000000Z",
@@ -74,6 +75,8 @@ def _units() -> list[dict[str, Any]]:
         }
         for number, (code, parent) in enumerate(UNITS.items(), 1)
     ]
+    async with made.database.transaction() as connection:
+        await connection.execute(made.tables["units"].insert(), rows)
 
 
 def integration_key(made: Runtime) -> str:
