@@ -10,20 +10,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue, upcast
 from schemas.audit import LogSequenced
 from schemas.envelope import Event, Undecodable, UnknownType
-from schemas.fields import Fact, instant, parse_instant
-from schemas.ingest import ReportErased
+from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.views import HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import Cursor, Intake, UnitOfWork
+from services.kernel.delivery.unit_of_work import Cursor, Intake, UnitOfWork, hold
 from services.kernel.store import sql
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Query, Write
@@ -117,13 +116,10 @@ class AuditWork(UnitOfWork):
     async def _observe(self, session: Session, event: Event) -> None:
         if event.kind not in OFFICES and not catalogue.is_erasure(event.type):
             return
-        try:
-            data = event.data
-        except (UnknownType, Undecodable) as error:
-            log.warning("event.unread", event=event.id, type=event.type, error=str(error))
+        if not _is_read(event):
             return
-        if isinstance(data, ReportErased):
-            await session.erase(data.refs, announce=False)
+        if isinstance(event.data, Erasure):
+            await session.erase(event.data.refs, announce=False)
         else:
             session.observed.append(event)
 
@@ -157,6 +153,7 @@ async def start(runtime: Runtime) -> None:
     """What audit does before it takes events in: it plans what it lost, and reads what it can read only now."""
     await _regain(runtime)
     await _learn(runtime)
+    await _observe_again(runtime)
 
 
 async def _learn(runtime: Runtime) -> None:
@@ -178,6 +175,31 @@ async def _learn(runtime: Runtime) -> None:
             position = rows[-1].position
             placed = [(row.position, Event.parse(row.bytes)) for row in rows]
             await _link_anew(connection, _links(placed, fresh))
+
+
+async def _observe_again(runtime: Runtime) -> None:
+    """Folds what the timeline holds of the offices once more: an earlier version may have kept types unread."""
+    async with runtime.database.transaction() as connection:
+        await sql.lock(connection, hold(alone=True))
+        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        of_offices = or_(*(TIMELINE.c.stream_id.between(f"{kind}-", f"{kind}.") for kind in sorted(OFFICES)))
+        chosen = select(TIMELINE.c.bytes).where(of_offices).order_by(TIMELINE.c.stream_id, TIMELINE.c.version)
+        for (bytes_,) in await connection.execute(chosen):
+            event = Event.parse(bytes_)
+            if _is_read(event):
+                session.observed.append(event)
+        await session.flush()
+    runtime.offices_changed()
+
+
+def _is_read(event: Event) -> bool:
+    """Whether this version can read an event's data; audit keeps it either way."""
+    try:
+        _ = event.data
+    except (UnknownType, Undecodable) as error:
+        log.warning("event.unread", id=event.id, type=event.type, error=str(error))
+        return False
+    return True
 
 
 async def _regain(runtime: Runtime) -> None:

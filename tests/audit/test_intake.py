@@ -11,6 +11,7 @@ from sqlalchemy import select
 from schemas import catalogue, upcast
 from schemas.envelope import Event, digest
 from schemas.fields import WordsRef, _parts
+from schemas.offices import UnitPlaced
 from schemas.publish import StatementPublished
 from schemas.triage import IncidentFollowedUp, IncidentOpened
 from services.audit import summaries
@@ -19,7 +20,12 @@ from services.audit.views import LOG
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.store.session import partition_of
 from tests.audit.test_timeline import matter
-from tests.audit.world import START, World, id_of, received, words
+from tests.audit.world import START, UNITS, World, id_of, received, words
+
+
+def placed(unit: str) -> UnitPlaced:
+    """One more unit."""
+    return UnitPlaced(unit=unit, kind="town", name=unit, parent="county", since=START)
 
 
 def changed(event: Event, **attributes: Any) -> Event:
@@ -110,6 +116,43 @@ async def test_what_could_not_be_read_when_it_came_is_linked_when_it_can(
     await world.restart()
     links = await world.rows("links", "incident_id", "stream_id")
     assert set(opened.items()) <= set(links)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"type": "huiying.unit.painted.v1", "data": {"colour": "green"}},
+        {"type": "huiying.unit.placed.v1", "data": {"unit": "town-north"}},
+        {"type": "huiying.report.erased.v1", "data": {"refs": 5}},
+    ],
+    ids=["unknown", "malformed", "erasure"],
+)
+async def test_what_audit_would_read_and_cannot_is_kept_all_the_same(world: World, strange: dict[str, Any]) -> None:
+    kind = strange["type"].split(".")[1]
+    service, stream = ("triage", id_of("unit", "tree")) if kind == "unit" else ("ingest", id_of("report", "r"))
+    event = changed(world.event(service, stream, placed("town-south"), unit="city"), **strange)
+    world.heads[stream] = event
+    await world.send(event, world.event(service, stream, placed("town-north"), unit="city"))
+    await world.take()
+    assert await world.rows("quarantine", "reason") == []
+    assert await world.rows("parked", "version") == []
+    assert len(await world.rows("timeline", "position")) == len(UNITS) + 2
+
+
+async def test_units_of_a_type_that_was_unknown_are_known_after_an_upgrade(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = "huiying.unit.placed.v2"
+    await world.send(
+        changed(world.event("triage", id_of("unit", "tree"), placed("town-north"), unit="city"), type=newer)
+    )
+    await world.take()
+    assert ("town-north",) not in await world.rows("units", "unit")
+    before = await world.rows("units")
+    monkeypatch.setitem(catalogue._models, newer, UnitPlaced)
+    await world.restart()
+    assert ("town-north",) in await world.rows("units", "unit")
+    assert len(await world.rows("units")) == len(before) + 1
 
 
 async def test_a_lower_version_with_other_bytes_is_a_fork(world: World) -> None:

@@ -159,7 +159,8 @@ class World:
         return answer.content
 
     async def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Rows of one of audit's tables, in order of the columns asked for."""
-        wanted = [self.runtime.tables[table].c[name] for name in columns]
+        """Rows of one of audit's tables, in order of the columns asked for; all columns where none is."""
+        found = self.runtime.tables[table]
+        wanted = [found.c[name] for name in columns] or list(found.columns)
         async with self.runtime.database.read() as connection:
             return [tuple(row) for row in await connection.execute(select(*wanted).order_by(*wanted))]

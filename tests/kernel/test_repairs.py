@@ -66,6 +66,25 @@ async def test_what_fails_again_after_an_upgrade_does_not_stop_the_start(
     ]
 
 
+async def test_what_a_defect_set_aside_is_taken_at_the_start_of_a_version_without_it(triage: Runtime) -> None:
+    sound, events = triage.service, report(1, 3)
+
+    def react(event: Event, known: Any) -> Any:
+        if event.id == events[1].id:
+            raise ZeroDivisionError("a planted defect")
+        return small.react(event, known)
+
+    triage.service = replace(sound, react=react)
+    await UnitOfWork(triage).handle(as_records(events))
+    assert (await state(triage))["quarantine"] == [(events[1].stream, 2, "poison", "open")]
+    assert await repairs.unpark(UnitOfWork(triage)) == 0
+    triage.service = sound
+    assert await repairs.unpark(UnitOfWork(triage)) == 1
+    after = await state(triage)
+    assert after["quarantine"] == [(events[1].stream, 2, "poison", "redriven")]
+    assert after["parked"] == [] and after["counts"] == [("county", 3)]
+
+
 class BlindlyPassing(UnitOfWork):
     """Passes over what is discarded as if it were always the owner's."""
 

@@ -42,13 +42,13 @@ async def discard(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason
 
 
 async def unpark(work: UnitOfWork) -> int:
-    """Redrives the events whose type was unknown; called at start, after an upgrade. Returns how many were taken.
+    """Redrives the events that this service could not read or failed on; called at start, perhaps after an upgrade.
 
-    What still fails keeps waiting in quarantine, so that no record can stop the service.
+    Returns how many were taken. What still fails keeps waiting in quarantine, so that no record can stop the service.
     """
     table = work.tables["quarantine"]
     chosen = select(table.c.id).where(
-        table.c.consumer == work.consumer, table.c.reason == "unknown_type", table.c.state == "open"
+        table.c.consumer == work.consumer, table.c.reason.in_(("unknown_type", "poison")), table.c.state == "open"
     )
     async with work.runtime.database.read() as connection:
         waiting = (await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))).scalars().all()
