@@ -7,7 +7,7 @@ all milestones together, so that the order in which they arrive changes nothing.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Fact, Figure, Instant, StreamId, UnitCode, Uuid, Words
+from schemas.fields import Code, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
 
 Rung = Literal["reminder", "supervision", "circular"]
 
@@ -156,7 +156,7 @@ class RosterDutyPlanned(Fact):
     """A post is on duty for a unit from `since` until `until`."""
 
     unit: UnitCode
-    post: Code
+    post: Post
     since: Instant
     until: Instant
 

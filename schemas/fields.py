@@ -72,8 +72,10 @@ Code = Annotated[str, StringConstraints(pattern=CODE, max_length=100)]
 """A code of a list: no spaces, no punctuation of a sentence, at most 100 characters."""
 
 UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", max_length=64)]
-Post = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(@[a-z0-9-]+)?$", max_length=130)]
-"""A post, `duty_officer@town-east`, or `system`: never a person's name."""
+PostCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$", max_length=60)]
+"""A post's code within its unit: `duty_officer`."""
+Post = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}@[a-z0-9][a-z0-9-]{0,63}$", max_length=130)]
+"""A post of a unit's directory, `duty_officer@town-east`: never a person's name."""
 
 StreamId = Annotated[
     str, StringConstraints(pattern=r"^[a-z]+-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")

@@ -1,12 +1,17 @@
-"""The events of the offices: the tree of units, and the packs they work by. Triage writes them, all services read."""
+"""The events of the offices: the tree of units, their posts, and the packs they work by.
+
+Triage writes them, all services read them.
+"""
 
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, UnitCode
+from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, UnitCode
 
 TOPICS = ("triage.unit", "triage.policy")
 """Where they travel, without the prefix."""
+Role = Literal["duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor", "admin"]
+"""What a post may do; over its unit and those below."""
 
 
 @event("policy.pack_loaded")
@@ -52,6 +57,24 @@ class UnitPlaced(Fact):
     kind: Literal["city", "county", "town", "department"]
     name: Code
     parent: UnitCode | None = None
+    since: Instant
+    until: Instant | None = None
+
+
+@event("unit.post_placed")
+class UnitPostPlaced(Fact):
+    """A unit's directory has this post from `since` on, until it is placed anew or `until`.
+
+    `head` marks the unit's head and first person responsible. An entry with `members` is a body, such as a leading
+    group, which decides together; it has no role of its own.
+    """
+
+    unit: UnitCode
+    code: PostCode
+    title: Code
+    roles: tuple[Role, ...] = ()
+    head: bool = False
+    members: tuple[Post, ...] = ()
     since: Instant
     until: Instant | None = None
 

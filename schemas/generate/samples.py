@@ -70,6 +70,8 @@ CODES = {
 KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.Code, _code),
     (fields.UnitCode, _unit),
+    (fields.PostCode, lambda name: "duty_officer"),
+    (fields.Post, lambda name: "duty_officer@county"),
     (fields.StreamId, _named_stream),
     (fields.Uuid, _uuid),
     (fields.Digest, _digest),

@@ -7,12 +7,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from schemas import catalogue
-from schemas.fields import Digest, Fact, Instant, PolicyRef, Post, StreamId, UnitCode, Uuid
+from schemas.fields import Digest, Fact, Instant, PolicyRef, StreamId, UnitCode, Uuid
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _AT_VERSION = r"[a-z]+-[0-9a-f-]{36}@[0-9]+"
 _TYPE = r"[a-z]+\.[a-z_]+\.v[1-9][0-9]*"
+_POST = r"[a-z][a-z0-9_]*@[a-z0-9][a-z0-9-]*"
 
 
 class Envelope(BaseModel):
@@ -45,7 +46,8 @@ class Envelope(BaseModel):
     """The incident, where it is known."""
     causationid: Uuid | None = None
     """The event or request behind it."""
-    actor: Post
+    actor: Annotated[str, StringConstraints(pattern=rf"^(system|operator|integration-[0-9a-f-]{{36}}|{_POST})$")]
+    """A post of a unit's directory, an integration, the command line's operator, or the system itself."""
     unit: UnitCode | None = None
     """Who acted; of a report, who received."""
     policy: PolicyRef | None = None

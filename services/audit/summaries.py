@@ -51,6 +51,7 @@ TEMPLATES: dict[str, str] = {
     "policy.period_opened": "{unit}进入特殊时期 {period}|period {period} opened for {unit}",
     "policy.period_closed": "{unit}结束特殊时期 {period}|period {period} closed for {unit}",
     "unit.placed": "{unit}隶属{parent}，自 {since}|{unit} stands under {parent} from {since}",
+    "unit.post_placed": "{unit}设岗位 {title}（{code}），自 {since}|{unit} has the post {code} ({title}) from {since}",
     "unit.officer_named": "{unit}指定岗位 {post}|{unit} named the post {post}",
     "unit.delegation_given": "{unit}：{post} 委托 {to}，至 {until}|{unit}: {post} delegated to {to} until {until}",
     "unit.delegation_ended": "{unit}：{post} 对 {to} 的委托结束|{unit}: delegation of {post} to {to} ended",

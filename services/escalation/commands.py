@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.escalation import ClockMilestoneReached
-from schemas.fields import Code, UnitCode, Uuid, WrittenInstant
+from schemas.fields import Code, Post, UnitCode, Uuid, WrittenInstant
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
@@ -55,9 +55,9 @@ class AnnulBreach(Body):
 
 
 class Duty(Body):
-    """A post on duty for a time."""
+    """A post of a unit's directory, such as `duty_officer@town-east`, on duty for a time."""
 
-    post: Code
+    post: Post
     since: WrittenInstant
     until: WrittenInstant
 

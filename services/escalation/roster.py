@@ -40,6 +40,8 @@ def decide(state: State, command: PlanDuties, ctx: Ctx) -> Decided:
     """One event for each duty that is new or ends at another time; none for what stands already."""
     ctx.offices.unit(command.unit)
     ctx.require("duty_officer", "chief", "admin", units=[command.unit], act="plan duties")
+    for index, duty in enumerate(command.duties):
+        ctx.offices.post(duty.post, f"duties.{index}.post")
     return [
         RosterDutyPlanned(unit=command.unit, post=duty.post, since=duty.since, until=duty.until)
         for duty in dict.fromkeys(command.duties)

@@ -80,7 +80,7 @@ ROSTER = Table(
     "roster",
     METADATA,
     Column("unit", key(), primary_key=True),
-    Column("post", key(100), primary_key=True),
+    Column("post", key(130), primary_key=True),
     Column("since", key(27), primary_key=True),
     Column("until", key(27), nullable=False),
 )

@@ -76,7 +76,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/units")
     async def units(staff: http.Staff) -> Response:
-        """The tree of units as it stands now, and the stream's version that says so."""
+        """The tree of units and their posts as they stand now, and the stream's version that says so."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
         items = [
@@ -86,6 +86,16 @@ def router(runtime: Runtime) -> APIRouter:
                 "name": unit.name,
                 "parent": unit.parent,
                 "policy": offices.assigned.get(unit.code),
+                "posts": [
+                    {
+                        "post": f"{code}@{unit.code}",
+                        "title": post.title,
+                        "roles": sorted(post.roles),
+                        "head": post.head,
+                        "members": post.members,
+                    }
+                    for code, post in sorted(offices.posts.get(unit.code, {}).items())
+                ],
             }
             for unit in sorted(offices.units.values(), key=lambda unit: (len(offices.above(unit.code)), unit.code))
         ]

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
-from schemas.offices import UnitPlaced
+from schemas.offices import UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Track
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -276,9 +276,10 @@ class OpenSplit(Command):
 
 
 class PlaceUnits(Command):
-    """The tree of units as it should stand; several places of one unit differ in `since`."""
+    """The tree of units and their posts as they should stand; several places of one unit or post differ in `since`."""
 
     units: tuple[UnitPlaced, ...]
+    posts: tuple[UnitPostPlaced, ...] = ()
 
 
 class PackFile(Command):

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from schemas.fields import Code, UnitCode
-from schemas.offices import UnitPlaced
+from schemas.fields import Code, Post, PostCode, UnitCode
+from schemas.offices import Role, UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.delivery.runtime import Runtime
@@ -36,6 +36,22 @@ class Place(_Model):
     until: AwareDatetime | None = None
 
 
+class PostEntry(_Model):
+    """A post of one unit, or of every unit that has none of this code of its own; with `members`, a body.
+
+    It begins with its unit where `since` is absent.
+    """
+
+    post: PostCode
+    title: Code
+    unit: UnitCode | None = None
+    roles: tuple[Role, ...] = ()
+    head: bool = False
+    members: tuple[Post, ...] = ()
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
 class PackOf(_Model):
     """The pack of a unit and of those below it that have none of their own."""
 
@@ -44,10 +60,11 @@ class PackOf(_Model):
 
 
 class UnitsFile(_Model):
-    """`units.yaml`: a unit that moves stands there twice, with its new parent and a later `since`."""
+    """`units.yaml`: a unit that moves stands there twice, with its new parent and a later `since`; so does a post."""
 
     since: AwareDatetime
     units: tuple[Place, ...]
+    posts: tuple[PostEntry, ...] = ()
     packs: tuple[PackOf, ...]
 
     def places(self) -> tuple[UnitPlaced, ...]:
@@ -62,6 +79,29 @@ class UnitsFile(_Model):
                 until=place.until,
             )
             for place in self.units
+        )
+
+    def directory(self) -> tuple[UnitPostPlaced, ...]:
+        """The posts as events have them, unit by unit."""
+        begins: dict[str, datetime] = {}
+        for place in self.places():
+            begins[place.unit] = min(place.since, begins.get(place.unit, place.since))
+        own = {(entry.unit, entry.post) for entry in self.posts}
+        named = dict.fromkeys((*begins, *(entry.unit for entry in self.posts if entry.unit)))
+        return tuple(
+            UnitPostPlaced(
+                unit=unit,
+                code=entry.post,
+                title=entry.title,
+                roles=entry.roles,
+                head=entry.head,
+                members=entry.members,
+                since=entry.since or begins.get(unit, self.since),
+                until=entry.until,
+            )
+            for unit in named
+            for entry in self.posts
+            if entry.unit == unit or (entry.unit is None and (unit, entry.post) not in own)
         )
 
 
@@ -84,13 +124,13 @@ def read(path: Path) -> UnitsFile:
 
 
 async def place(runtime: Runtime) -> None:
-    """Places the units, loads the packs and assigns them. Changes nothing where all of it is known."""
+    """Places the units and their posts, loads the packs and assigns them. Changes nothing where all of it is known."""
     path = runtime.settings.policies / FILE
     file = read(path)
 
     async def units(session: Session, ctx: Ctx) -> Answer:
         await session.load([TREE])
-        return _done(session.decide(TREE, PlaceUnits(units=file.places()), ctx))
+        return _done(session.decide(TREE, PlaceUnits(units=file.places(), posts=file.directory()), ctx))
 
     async def packs(session: Session, ctx: Ctx) -> Answer:
         await session.load([POLICIES])

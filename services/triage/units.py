@@ -1,18 +1,22 @@
-"""The tree of units: one stream, effective-dated, so that what was decided then is judged by the tree of then."""
+"""The tree of units and their posts: one stream, effective-dated, so that what was decided then is judged by the tree
+of then.
+"""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from schemas.envelope import Event
-from schemas.offices import UnitPlaced
+from schemas.offices import UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Rejected
 from services.triage.commands import Command, PlaceUnits
 
 TREE = f"unit-{derived('unit-tree')}"
-"""The stream that holds every unit of the deployment."""
+"""The stream that holds every unit of the deployment and its posts."""
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
     "county": frozenset({"city"}),
@@ -22,13 +26,16 @@ PARENTS: Mapping[str, frozenset[str]] = {
 """Kind of unit -> kinds of unit that it may stand below."""
 
 Places = Mapping[tuple[str, datetime], UnitPlaced]
+Posts = Mapping[tuple[str, datetime], UnitPostPlaced]
+P = TypeVar("P", UnitPlaced, UnitPostPlaced)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Every place that a unit has, had or will have, by unit and `since`."""
+    """Every place that a unit or a post has, had or will have, by its name and `since`."""
 
     places: Places = field(default_factory=dict)
+    posts: Posts = field(default_factory=dict)
 
 
 def initial_state() -> State:
@@ -38,41 +45,56 @@ def initial_state() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The state after the event."""
-    if isinstance(event.data, UnitPlaced):
-        return replace(state, places={**state.places, (event.data.unit, event.data.since): event.data})
+    match event.data:
+        case UnitPlaced() as place:
+            return replace(state, places={**state.places, (_name(place), place.since): place})
+        case UnitPostPlaced() as post:
+            return replace(state, posts={**state.posts, (_name(post), post.since): post})
     return state
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """The places that are new. A unit moves by a further place with a later `since`; no past place is rewritten."""
+    """The places that are new. A unit or a post changes by a further place with a later `since`; none is rewritten."""
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
-    fresh: dict[tuple[str, datetime], UnitPlaced] = {}
-    for place in command.units:
-        if (place.unit, place.since) in fresh:
-            raise Rejected(f"{place.unit} has two places since {place.since.isoformat()}; keep one")
-        known = state.places.get((place.unit, place.since))
-        if known is not None and _ended(known) != _ended(place):
+    units, posts = _fresh(state.places, command.units), _fresh(state.posts, command.posts)
+    check({**state.places, **units})
+    check_posts({**state.posts, **posts}, {**state.places, **units})
+    return [*units.values(), *posts.values()]
+
+
+def _name(place: UnitPlaced | UnitPostPlaced) -> str:
+    return place.unit if isinstance(place, UnitPlaced) else f"{place.code}@{place.unit}"
+
+
+def _fresh(known: Mapping[tuple[str, datetime], P], wanted: Iterable[P]) -> dict[tuple[str, datetime], P]:
+    fresh: dict[tuple[str, datetime], P] = {}
+    for place in wanted:
+        name, since = _name(place), place.since
+        before = known.get((name, since))
+        if (name, since) in fresh:
+            raise Rejected(f"{name} has two places since {since.isoformat()}; keep one")
+        if before is None or (before.until is None and place.until is not None and _is_same(before, place)):
+            fresh[name, since] = place
+        elif not _is_same(before, place):
             raise Rejected(
-                f"{place.unit} has another place since {place.since.isoformat()} already; "
+                f"{name} has another place since {since.isoformat()} already; "
                 "write the change as a further place with a later since"
             )
-        if known is None or (known.until is None and place.until is not None):
-            fresh[place.unit, place.since] = place
-        elif known.until != place.until:
-            raise Rejected(f"the place of {place.unit} since {place.since.isoformat()} ends already; add a new place")
-    check({**state.places, **fresh})
-    return list(fresh.values())
+        elif before.until != place.until:
+            raise Rejected(f"the place of {name} since {since.isoformat()} ends already; add a new place")
+    return fresh
 
 
-def _ended(place: UnitPlaced) -> UnitPlaced:
-    return place.model_copy(update={"until": None})
+def _is_same(one: P, other: P) -> bool:
+    """But for when they end."""
+    return one.model_copy(update={"until": other.until}) == other
 
 
 def check(places: Places) -> None:
     """Raises `Rejected` where the units are, or at some time will be, no tree of kinds that stand below each other."""
     for at in sorted({place.since for place in places.values()}):
-        tree = tree_at(places.values(), at)
+        tree = standing_at(places.values(), at)
         for place in tree.values():
             _check_place(place, tree, at)
         for place in tree.values():
@@ -102,13 +124,41 @@ def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
         at = tree[at].parent
 
 
-def tree_at(places: Iterable[UnitPlaced], at: datetime) -> dict[str, UnitPlaced]:
-    """The units that exist at a time, each at its newest place."""
-    newest: dict[str, UnitPlaced] = {}
+def check_posts(posts: Posts, places: Places) -> None:
+    """Raises `Rejected` where a post begins in no unit, a unit with posts has not one head, or a body is none.
+
+    A post ends with its unit.
+    """
+    for at in sorted({*(post.since for post in posts.values()), *(place.since for place in places.values())}):
+        tree, standing = standing_at(places.values(), at), standing_at(posts.values(), at)
+        for name, post in standing.items():
+            if post.since == at and post.unit not in tree:
+                raise Rejected(f"{name} is a post of {post.unit}, which is no unit at {at.isoformat()}")
+        standing = {name: post for name, post in standing.items() if post.unit in tree}
+        heads = Counter(post.unit for post in standing.values() if post.head)
+        for unit in sorted({post.unit for post in standing.values()}):
+            if heads[unit] != 1:
+                raise Rejected(f"{unit} has {heads[unit]} heads at {at.isoformat()}; mark exactly one post as head")
+        for name, post in standing.items():
+            if post.members:
+                _check_body(name, post, standing, at)
+
+
+def _check_body(name: str, body: UnitPostPlaced, posts: Mapping[str, UnitPostPlaced], at: datetime) -> None:
+    if body.roles or body.head:
+        raise Rejected(f"{name} is a body; its members have roles and a head, it has none of its own")
+    for member in body.members:
+        if member not in posts or posts[member].members:
+            raise Rejected(f"{name} names the member {member}, which is no post at {at.isoformat()}")
+
+
+def standing_at(places: Iterable[P], at: datetime) -> dict[str, P]:
+    """Name -> newest place, of what exists at a time."""
+    newest: dict[str, P] = {}
     for place in sorted(places, key=lambda place: place.since):
         if place.since <= at:
-            newest[place.unit] = place
-    return {unit: place for unit, place in newest.items() if place.until is None or place.until > at}
+            newest[_name(place)] = place
+    return {name: place for name, place in newest.items() if place.until is None or place.until > at}
 
 
 DECIDER = Decider("unit", initial_state, evolve, decide)

@@ -147,6 +147,8 @@ async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
         for unit in OFFICES.units.values():
             placed = UnitPlaced(unit=unit.code, kind=unit.kind, name=unit.code, parent=unit.parent, since=LONG_AGO)  # type: ignore[arg-type]
             made.tell(f"unit-{spec.UUID}", placed, LONG_AGO)
+            for post in spec.posts_of(unit.code, LONG_AGO):
+                made.tell(f"unit-{spec.UUID}", post, LONG_AGO)
         assigned = PolicyPackAssigned(unit="city", policy=PACK.ref, since=LONG_AGO)
         made.tell(f"policy-{spec.UUID}", assigned, LONG_AGO)
         await made.consume()

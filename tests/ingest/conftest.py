@@ -17,6 +17,7 @@ from schemas.fields import instant
 from services.ingest.app import SERVICE
 from services.kernel.access import identity
 from services.kernel.core.clock import Clock
+from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
@@ -89,23 +90,21 @@ def refused(answer: httpx.Response, status: int, *says: str, field: str | None =
 
 
 async def start(runtime: Runtime) -> None:
-    """Places the units that the project ships."""
-    units = runtime.tables["units"]
-    rows = [
-        {
-            "unit": code,
-            "since": "2020-01-01T00:00:00.000000Z",
-            "until": None,
-            "kind": KINDS.get(code, "department"),
-            "name": code,
-            "parent": parent,
-            "stream_id": f"unit-{UUID}",
-            "version": number,
-        }
-        for number, (code, parent) in enumerate(UNITS.items(), 1)
+    """Places the units that the project ships, and their posts."""
+    since = "2020-01-01T00:00:00.000000Z"
+    always: dict[str, Any] = {"since": since, "until": None, "stream_id": f"unit-{UUID}", "version": len(UNITS)}
+    units = [
+        {"unit": code, "kind": KINDS.get(code, "department"), "name": code, "parent": parent, **always}
+        for code, parent in UNITS.items()
+    ]
+    posts = [
+        {"unit": unit, "code": role, "title": role, "roles": role, "head": role == "chief", "members": "", **always}
+        for unit in UNITS
+        for role in STAFF_ROLES
     ]
     async with runtime.database.transaction() as connection:
-        await connection.execute(units.insert(), rows)
+        await connection.execute(runtime.tables["units"].insert(), units)
+        await connection.execute(runtime.tables["posts"].insert(), posts)
 
 
 @asynccontextmanager

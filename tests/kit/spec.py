@@ -12,10 +12,11 @@ import pytest
 from schemas import catalogue
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
-from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
+from schemas.offices import UnitPostPlaced
+from services.kernel.core.decider import STAFF_ROLES, SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
-from services.kernel.core.units import Offices, Unit
+from services.kernel.core.units import Offices, Post, Unit
 from services.kernel.rules import packs as policy
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -37,7 +38,16 @@ def offices() -> Offices:
     packs = policy.load_packs(Path(__file__).parents[2] / "policies")
     ref = next(ref for ref in packs if ref.startswith("county-default@"))
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
-    return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",))
+    posts = {
+        code: {role: Post(role, role, frozenset({role}), role == "chief") for role in STAFF_ROLES} for code in units
+    }
+    return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts)
+
+
+def posts_of(unit: str, since: datetime) -> list[UnitPostPlaced]:
+    """The directory that every shipped unit has: a post for each role, named like it."""
+    entries = ({"code": role, "title": role, "roles": (role,), "head": role == "chief"} for role in STAFF_ROLES)
+    return [UnitPostPlaced.model_validate({"unit": unit, "since": since, **entry}) for entry in entries]
 
 
 def staff(*roles: str, unit: str = "county", person: str = "anyone") -> Actor:

@@ -125,7 +125,8 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
         for code, name in NAMES.items():
             kind = spec.KINDS.get(code, "department")
             placed = {"unit": code, "kind": kind, "name": name, "parent": spec.UNITS[code], "since": SINCE}
-            await made.hear(spec.events("unit", [UnitPlaced.model_validate(placed)], uuid=derived(code)))
+            placing = [UnitPlaced.model_validate(placed), *spec.posts_of(code, SINCE)]
+            await made.hear(spec.events("unit", placing, uuid=derived(code)))
         assigned = PolicyPackAssigned(unit="city", policy=_pack(), since=SINCE)
         await made.hear(spec.events("policy", [assigned]))
         await made.incident(opened(), graded())

@@ -17,6 +17,7 @@ KINDS: tuple[Any, ...] = (
     fields.Code,
     fields.UnitCode,
     fields.Post,
+    fields.PostCode,
     fields.StreamId,
     fields.Uuid,
     fields.Digest,

@@ -10,7 +10,8 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced
+from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced
+from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.settings import ROOT
 from services.triage import packs, setup, units
@@ -53,9 +54,9 @@ def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
     ended = ROADS.model_copy(update={"until": LATER})
     place(past, ended).then(ended)
     state = given(units.DECIDER, *past, moved).state
-    assert units.tree_at(state.places.values(), SINCE)["roads"].parent == "east"
-    assert units.tree_at(state.places.values(), LATER)["roads"].parent == "west"
-    assert "roads" not in units.tree_at([*past[:4], ended], LATER)
+    assert units.standing_at(state.places.values(), SINCE)["roads"].parent == "east"
+    assert units.standing_at(state.places.values(), LATER)["roads"].parent == "west"
+    assert "roads" not in units.standing_at([*past[:4], ended], LATER)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,67 @@ def test_the_past_is_not_rewritten() -> None:
     place([CITY, COUNTY, EAST, WEST, ROADS], other).then_raises(Rejected, "later since")
     ended = ROADS.model_copy(update={"until": LATER})
     place([CITY, COUNTY, EAST, ended], ROADS).then_raises(Rejected, "ends already")
+
+
+def post(code: str, unit: str = "east", since: datetime = SINCE, **more: Any) -> UnitPostPlaced:
+    """A post with the role that it is named like."""
+    return UnitPostPlaced(unit=unit, code=code, title=code, since=since, **{"roles": (code,), **more})
+
+
+CHIEF, HANDLER = post("chief", head=True), post("handler")
+TREE = (CITY, COUNTY, EAST)
+
+
+def appoint(past: Sequence[Any], *wanted: UnitPostPlaced) -> Any:
+    """Placing posts where the units stand already."""
+    return given(units.DECIDER, *TREE, *past).when(PlaceUnits(units=TREE, posts=wanted))
+
+
+def test_only_posts_that_are_new_are_placed() -> None:
+    appoint([], CHIEF, HANDLER).then(CHIEF, HANDLER)
+    appoint([CHIEF], CHIEF, HANDLER).then(HANDLER)
+    appoint([CHIEF, HANDLER], CHIEF, HANDLER).then_nothing()
+    later = post("handler", since=LATER, roles=("handler", "verifier"))
+    appoint([CHIEF, HANDLER], CHIEF, HANDLER, later).then(later)
+    ended = HANDLER.model_copy(update={"until": LATER})
+    appoint([CHIEF, HANDLER], CHIEF, ended).then(ended)
+    appoint([CHIEF, ended], CHIEF, HANDLER).then_raises(Rejected, "handler@east .* ends already")
+    appoint([CHIEF, HANDLER], CHIEF, post("handler", roles=())).then_raises(Rejected, "handler@east .* later since")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ([HANDLER], "east has 0 heads"),
+        ([CHIEF, post("handler", head=True)], "east has 2 heads"),
+        ([CHIEF.model_copy(update={"until": LATER}), HANDLER, post("verifier", since=LATER)], "east has 0 heads"),
+        ([CHIEF, post("chief", "west", head=True)], "chief@west is a post of west, which is no unit"),
+        ([post("chief", head=True, since=SINCE - timedelta(days=1))], "which is no unit"),
+        ([CHIEF, CHIEF], "two places"),
+        ([CHIEF, post("group", roles=(), members=("handler@east",))], "names the member handler@east"),
+        ([CHIEF, post("group", roles=("chief",), members=("chief@east",))], "is a body"),
+        (
+            [
+                CHIEF,
+                post("group", roles=(), members=("chief@east",)),
+                post("other", roles=(), members=("group@east",)),
+            ],
+            "names the member group@east",
+        ),
+    ],
+)
+def test_what_is_no_directory(wanted: list[UnitPostPlaced], sentence: str) -> None:
+    appoint([], *wanted).then_raises(Rejected, sentence)
+
+
+def test_a_body_is_its_members_and_a_post_ends_with_its_unit() -> None:
+    group = post("group", "county", roles=(), members=("chief@county", "chief@east"))
+    leader = post("chief", "county", head=True)
+    appoint([], leader, CHIEF, group).then(leader, CHIEF, group)
+    ended = EAST.model_copy(update={"until": LATER})
+    moved = placed("county", "county", "city", LATER)
+    past = given(units.DECIDER, *TREE, leader, CHIEF)
+    past.when(PlaceUnits(units=(*TREE[:2], ended, moved), posts=(leader, CHIEF))).then(ended, moved)
 
 
 @settings(max_examples=100, deadline=None)
@@ -135,7 +197,11 @@ def test_a_pack_that_is_not_loaded_and_a_unit_that_is_not_there() -> None:
 
 def test_the_shipped_file_is_a_tree_with_a_pack_on_top() -> None:
     shipped = setup.read(ROOT / "policies" / setup.FILE)
-    place([], *shipped.places()).decided()
+    decided = given(units.DECIDER).when(PlaceUnits(units=shipped.places(), posts=shipped.directory())).decided()
+    posts = [post for post in decided if isinstance(post, UnitPostPlaced)]
+    for place in shipped.places():
+        roles = [role for post in posts if post.unit == place.unit for role in post.roles]
+        assert sorted(roles) == sorted(STAFF_ROLES)
     assert [(of.unit, of.pack) for of in shipped.packs] == [("city", "county-default")]
 
 

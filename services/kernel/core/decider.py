@@ -7,30 +7,25 @@ A decider is three pure functions over one kind of stream. Everything that it ma
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from schemas.envelope import Event
 from schemas.fields import Fact
+from schemas.offices import Role
 from services.kernel.core.ids import Ids
 from services.kernel.core.problems import Forbidden
 from services.kernel.core.units import Offices
 
-ROLES = (
-    "duty_officer",
-    "verifier",
-    "handler",
-    "approver",
-    "chief",
-    "spokesperson",
-    "auditor",
-    "admin",
-    "integration",
-)
+STAFF_ROLES: tuple[str, ...] = get_args(Role)
+ROLES = (*STAFF_ROLES, "integration")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a post of a unit, with roles. `person` never leaves memory except as a keyed digest (`Ctx.by`)."""
+    """Who acts: a post of a unit, with roles, or an integration by its id.
+
+    `person` never leaves memory except as a keyed digest (`Ctx.by`).
+    """
 
     post: str
     unit: str | None = None

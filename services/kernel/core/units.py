@@ -1,4 +1,4 @@
-"""The tree of units and the policy pack in force for each, at one moment."""
+"""The tree of units, the directory of posts of each, and the policy pack in force for it, at one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,14 +30,28 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """An entry of a unit's directory as it stands at a time; with `members`, a body that decides together."""
+
+    code: str
+    title: str
+    roles: frozenset[str] = frozenset()
+    head: bool = False
+    """Whether it is the unit's head and first person responsible."""
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Offices:
-    """Units and packs at one moment. `basis` names the versions of triage's streams that it stands on."""
+    """Units, posts and packs at one moment. `basis` names the versions of triage's streams that it stands on."""
 
     units: Mapping[str, Unit] = field(default_factory=dict)
     assigned: Mapping[str, str] = field(default_factory=dict)
     """Unit -> policy reference."""
     packs: Mapping[str, LoadedPack] = field(default_factory=dict)
     basis: tuple[str, ...] = ()
+    posts: Mapping[str, Mapping[str, Post]] = field(default_factory=dict)
+    """Unit -> code -> post."""
 
     def known(self) -> None:
         """Raises `Unavailable` as long as the units have not come from triage."""
@@ -51,6 +65,26 @@ class Offices:
         if found is None:
             raise Malformed(f"no unit has the code {code!r}; known are {', '.join(sorted(self.units))}", field=field)
         return found
+
+    def post(self, name: str, field: str = "post") -> Post:
+        """The post `duty_officer@town-east`, or `Malformed` with the field's name and what the directory holds."""
+        code, _, unit = name.partition("@")
+        self.unit(unit, field) if unit else self.known()
+        found = self.posts.get(unit, {}).get(code)
+        if found is None:
+            where = self.posts.get(unit, {})
+            known = f"known in {unit} are {', '.join(sorted(where)) or 'none'}" if unit else "write it as post@unit"
+            raise Malformed(f"no directory has the post {name!r}; {known}", field=field)
+        return found
+
+    def roles_in(self, unit: str) -> frozenset[str]:
+        """The roles that posts of the unit have."""
+        return frozenset(role for post in self.posts.get(unit, {}).values() for role in post.roles)
+
+    def with_role(self, unit: str, role: str) -> str | None:
+        """The code of the unit's post for a role: the one that is named like it, or else the first that has it."""
+        having = [code for code, post in self.posts.get(unit, {}).items() if role in post.roles]
+        return role if role in having else min(having, default=None)
 
     def parent(self, code: str) -> str | None:
         unit = self.units.get(code)

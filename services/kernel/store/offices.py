@@ -1,25 +1,25 @@
-"""What every service knows of the offices: the tree of units, and the policy pack in force for each.
+"""What every service knows of the offices: the tree of units, their posts, and the policy pack in force for each.
 
-Both come as events of triage; every service keeps them in two views of its own and reads them as one snapshot.
+All come as events of triage; every service keeps them in views of its own and reads them as one snapshot.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, Table, select
+from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from schemas.offices import PolicyPackAssigned, UnitPlaced
-from services.kernel.core.units import LoadedPack, Offices, Unit
+from schemas.offices import PolicyPackAssigned, UnitPlaced, UnitPostPlaced
+from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the two tables, `units` and `packs_assigned`, to a service's metadata."""
+    """Adds the tables `units`, `posts` and `packs_assigned` to a service's metadata."""
     Table(
         "units",
         metadata,
@@ -29,6 +29,20 @@ def tables(metadata: MetaData) -> None:
         Column("kind", key(16), nullable=False),
         Column("name", key(100), nullable=False),
         Column("parent", key(64)),
+        Column("stream_id", key(64), nullable=False),
+        Column("version", Integer, nullable=False),
+    )
+    Table(
+        "posts",
+        metadata,
+        Column("unit", key(64), primary_key=True),
+        Column("code", key(60), primary_key=True),
+        Column("since", key(27), primary_key=True),
+        Column("until", key(27)),
+        Column("title", key(100), nullable=False),
+        Column("roles", Text, nullable=False),
+        Column("head", Boolean, nullable=False),
+        Column("members", Text, nullable=False),
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
@@ -43,10 +57,14 @@ def tables(metadata: MetaData) -> None:
     )
 
 
-def views(metadata: MetaData) -> tuple[View, View]:
-    """The views of every service: the unit tree and the packs assigned."""
-    units, assigned = metadata.tables["units"], metadata.tables["packs_assigned"]
-    return View(units, _unit_keys, _place), View(assigned, _pack_keys, _assign)
+def views(metadata: MetaData) -> tuple[View, ...]:
+    """The views of every service: the unit tree, the posts, and the packs assigned."""
+    tables = metadata.tables
+    return (
+        View(tables["units"], _unit_keys, _place),
+        View(tables["posts"], _post_keys, _place_post),
+        View(tables["packs_assigned"], _pack_keys, _assign),
+    )
 
 
 def _unit_keys(event: Event) -> list[Key]:
@@ -66,6 +84,30 @@ def _place(key: Key, row: Row | None, event: Event) -> Row | None:
         "kind": data.kind,
         "name": data.name,
         "parent": data.parent,
+        "stream_id": event.stream,
+        "version": event.version,
+    }
+
+
+def _post_keys(event: Event) -> list[Key]:
+    if event.kind != "unit" or not isinstance(event.data, UnitPostPlaced):
+        return []
+    return [(event.data.unit, event.data.code, instant(event.data.since))]
+
+
+def _place_post(key: Key, row: Row | None, event: Event) -> Row | None:
+    data: UnitPostPlaced = event.data
+    if row is not None and row["version"] > event.version:
+        return row
+    return {
+        "unit": data.unit,
+        "code": data.code,
+        "since": instant(data.since),
+        "until": instant(data.until) if data.until else None,
+        "title": data.title,
+        "roles": ",".join(data.roles),
+        "head": data.head,
+        "members": ",".join(data.members),
         "stream_id": event.stream,
         "version": event.version,
     }
@@ -92,26 +134,38 @@ async def snapshot(
     connection: AsyncConnection, metadata: MetaData, packs: Mapping[str, LoadedPack], now: datetime
 ) -> Offices:
     """The offices as they stand at `now`, from the service's own views."""
-    units_table, assigned_table = metadata.tables["units"], metadata.tables["packs_assigned"]
     at = instant(now)
-    units: dict[str, Unit | None] = {}
-    assigned: dict[str, str] = {}
     basis: dict[str, int] = {}
-    for row in (await connection.execute(select(units_table).order_by(units_table.c.since))).mappings():
-        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
-        if row["since"] <= at:
-            units[row["unit"]] = _unit(row) if row["until"] is None or row["until"] > at else None
-    for row in (await connection.execute(select(assigned_table).order_by(assigned_table.c.since))).mappings():
-        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
-        if row["since"] <= at:
-            assigned[row["unit"]] = row["policy"]
+
+    async def standing(name: str) -> dict[tuple[Any, ...], Any]:
+        """Of each row that has begun, the one that stands: the last to begin, unless it has ended."""
+        table = metadata.tables[name]
+        identity = [column.name for column in table.primary_key if column.name != "since"]
+        found: dict[tuple[Any, ...], Any] = {}
+        for row in (await connection.execute(select(table).order_by(table.c.since))).mappings():
+            basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+            if row["since"] <= at:
+                found[tuple(row[column] for column in identity)] = row
+        return {key: row for key, row in found.items() if not row.get("until") or row["until"] > at}
+
+    units, assigned = await standing("units"), await standing("packs_assigned")
+    posts: dict[str, dict[str, Post]] = {unit: {} for (unit,) in units}
+    for (unit, code), row in (await standing("posts")).items():
+        if unit in posts:
+            posts[unit][code] = _post(row)
     return Offices(
-        units={code: unit for code, unit in units.items() if unit is not None},
-        assigned=assigned,
+        units={unit: _unit(row) for (unit,), row in units.items()},
+        assigned={unit: row["policy"] for (unit,), row in assigned.items()},
         packs=packs,
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
+        posts=posts,
     )
 
 
 def _unit(row: Any) -> Unit:
     return Unit(row["unit"], row["kind"], row["name"], row["parent"])
+
+
+def _post(row: Any) -> Post:
+    roles, members = (tuple(filter(None, row[name].split(","))) for name in ("roles", "members"))
+    return Post(row["code"], row["title"], frozenset(roles), row["head"], members)

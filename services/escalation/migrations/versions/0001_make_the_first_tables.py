@@ -49,7 +49,7 @@ def upgrade() -> None:
     op.create_table(
         "roster",
         sa.Column("unit", key(64), nullable=False),
-        sa.Column("post", key(100), nullable=False),
+        sa.Column("post", key(130), nullable=False),
         sa.Column("since", key(27), nullable=False),
         sa.Column("until", key(27), nullable=False),
         sa.PrimaryKeyConstraint("unit", "post", "since", name=op.f("pk_roster")),

@@ -82,6 +82,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "stream_id", "version", "digest", name=op.f("pk_parked")),
     )
     op.create_table(
+        "posts",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("code", key(60), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=True),
+        sa.Column("title", key(100), nullable=False),
+        sa.Column("roles", sa.Text(), nullable=False),
+        sa.Column("head", sa.Boolean(), nullable=False),
+        sa.Column("members", sa.Text(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "code", "since", name=op.f("pk_posts")),
+    )
+    op.create_table(
         "quarantine",
         sa.Column("id", key(36), nullable=False),
         sa.Column("consumer", key(32), nullable=False),
