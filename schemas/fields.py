@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 WIRE = {"wire": True}
 """Validation context of bytes that come from a store or a topic: there, words must already be a reference."""
@@ -45,7 +46,7 @@ def _utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise ValueError("the time lies outside the years 1 to 9999 in UTC") from None
+        raise PydanticCustomError("time-out-of-range", "the time lies outside the years 1 to 9999 in UTC") from None
 
 
 Instant = Annotated[
@@ -55,13 +56,23 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
+
+def _pattern(kind: Any) -> str:
+    (constraint,) = (part for part in kind.__metadata__ if isinstance(part, StringConstraints))
+    return str(constraint.pattern)
+
+
 _WRITTEN = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)")
 
 
 def _written(value: Any) -> Any:
     if isinstance(value, datetime) or (isinstance(value, str) and _WRITTEN.fullmatch(value)):
         return value
-    raise ValueError("write the time with its offset and a year from 1970 on, for example 2026-03-02T09:00:00+08:00")
+    raise PydanticCustomError(
+        "wrong-form",
+        "write the time with its offset and a year from 1970 on, for example 2026-03-02T09:00:00+08:00",
+        {"wanted": "time"},
+    )
 
 
 WrittenInstant = Annotated[Instant, BeforeValidator(_written)]
@@ -86,11 +97,29 @@ PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 """A random reference, for example of an evidence file: says nothing about what it refers to."""
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
-Figure = Annotated[int, Field(ge=0, le=10**12)]
+Figure = Annotated[int, Field(strict=True, ge=0, le=10**12)]
+"""A count. A truth value, a text and a number with a fraction are none."""
 PublishedText = Annotated[
     str, StringConstraints(min_length=1, max_length=100_000), Field(json_schema_extra={"x-published": True})
 ]
 """A text that the office itself made public under its name; it stays in the event and stays readable."""
+
+
+FORMS = {
+    _pattern(kind): name
+    for kind, name in (
+        (Code, "code"),
+        (UnitCode, "unit-code"),
+        (Post, "post"),
+        (StreamId, "stream-id"),
+        (Uuid, "uuid"),
+        (Digest, "digest"),
+        (PolicyRef, "policy-ref"),
+        (Token, "token"),
+        (MediaType, "media-type"),
+    )
+}
+"""Pattern -> what is wanted there, as `titles` names it: nobody is told a pattern."""
 
 
 class WordsRef(Fact):

@@ -17,7 +17,7 @@ import schemas
 import services
 from schemas import catalogue
 from schemas.fields import Fact, Words
-from services.kernel.serving.http import AUTHOR_FIELDS
+from services.kernel.serving.validation import AUTHOR_FIELDS
 
 DECLINED = frozenset(
     re.findall(

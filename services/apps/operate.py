@@ -256,7 +256,7 @@ async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
             chosen = select(events.c.stream_id).where(events.c.stream_id.in_(list(streams))).distinct()
             known = set((await connection.execute(chosen)).scalars())
         if missing := sorted(set(streams) - known):
-            raise NotFound(f"{runtime.service.name} owns no stream {', '.join(missing)}")
+            raise NotFound(f"{runtime.service.name} owns no stream {', '.join(missing)}", what=missing)
     return await operations.resend(runtime, streams)
 
 
@@ -270,7 +270,7 @@ async def owner_of(found: Stores, stream: str) -> str:
         async with runtime.database.read() as connection:
             if (await connection.execute(select(events.c.seq).where(events.c.stream_id == stream).limit(1))).first():
                 return name
-    raise NotFound(f"no service owns a stream {stream}")
+    raise NotFound(f"no service owns a stream {stream}", what=stream)
 
 
 async def rewind(found: Stores, service: str, topic: str) -> int:

@@ -87,7 +87,13 @@ def router(runtime: Runtime) -> APIRouter:
         """
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
         if kept is not None and log_size not in (None, kept):
-            raise Malformed(f"the cursor belongs to log_size {kept}, not {log_size}", field="log_size")
+            raise Malformed(
+                f"the cursor belongs to log_size {kept}, not {log_size}",
+                code="cursor-of-other-size",
+                field="log_size",
+                log_size=kept,
+                asked=log_size,
+            )
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
         async with runtime.database.read() as connection:
             if incident is None:
@@ -108,7 +114,7 @@ def router(runtime: Runtime) -> APIRouter:
             size = await _size(connection, log_size)
             found = await queries.event(connection, id, size) if _EVENT.fullmatch(id) else None
             if found is None:
-                raise NotFound(f"there is no event {id[:60]!r}")
+                raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
             await _check_event(runtime, connection, staff, found, size)
             stated = await _stated(connection, size)
         parsed = Event.parse(found.bytes)
@@ -128,9 +134,21 @@ async def _size(connection: AsyncConnection, asked: int | None) -> int:
     if asked is None:
         return size
     if asked > given:
-        raise Malformed(f"the log has {given} events, not {asked}", field="log_size")
+        raise Malformed(
+            f"the log has {given} events, not {asked}",
+            code="log-size-unknown",
+            field="log_size",
+            given=given,
+            asked=asked,
+        )
     if asked > size:
-        raise Unavailable(f"audit is taking in again what it had: it has {size} of {given} events", 5)
+        raise Unavailable(
+            f"audit is taking in again what it had: it has {size} of {given} events",
+            5,
+            code="audit-rebuilding",
+            size=size,
+            given=given,
+        )
     return asked
 
 
@@ -147,11 +165,17 @@ def _visible(offices: Offices, staff: Actor) -> frozenset[str] | None:
 async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> None:
     """Raises `NotFound` for an unknown incident, `Forbidden` where another office answers for it."""
     if not await queries.knows(connection, incident):
-        raise NotFound(f"there is no incident {incident[:60]!r}")
+        raise NotFound(f"there is no incident {incident[:60]!r}", what=incident[:60])
     units = _visible(await runtime.offices(connection), staff)
     unit = await queries.accountable(connection, incident)
     if units is not None and unit not in units:
-        problem = Forbidden(f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}", act="read")
+        problem = Forbidden(
+            f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}",
+            code="other-office",
+            act="read",
+            unit=unit,
+            post=staff.post,
+        )
         await operations.refuse(runtime, staff, problem)
         raise problem
 
@@ -163,7 +187,13 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     for incident in await queries.incidents_of(connection, found.stream_id, size):
         if await queries.accountable(connection, incident) in units:
             return
-    problem = Forbidden(f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}", act="read")
+    problem = Forbidden(
+        f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}",
+        code="other-office",
+        act="read",
+        unit=found.unit,
+        post=staff.post,
+    )
     await operations.refuse(runtime, staff, problem)
     raise problem
 

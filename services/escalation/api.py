@@ -60,7 +60,7 @@ def router(runtime: Runtime) -> APIRouter:
             offices = await runtime.offices(connection)
             row = await queries.matter(connection, id)
             if row is None or row["unit"] is None:
-                raise NotFound(f"escalation knows no incident {id}")
+                raise NotFound(f"escalation knows no incident {id}", what=id)
             _must_see(staff, offices.above(row["unit"]), row["unit"])
             items, _ = await queries.clocks(connection, offices.units, incident=id, limit=500)
             reports = await queries.reports(connection, id)
@@ -121,4 +121,10 @@ def router(runtime: Runtime) -> APIRouter:
 
 def _must_see(staff: Actor, above: tuple[str, ...], unit: str) -> None:
     if staff.unit not in above:
-        raise Forbidden(f"{unit} does not stand below {staff.unit}; you see your own unit and those below", act="read")
+        raise Forbidden(
+            f"{unit} does not stand below {staff.unit}; you see your own unit and those below",
+            code="other-office",
+            act="read",
+            unit=unit,
+            post=staff.post,
+        )

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached
 from schemas.fields import Code, Post, UnitCode, Uuid, WrittenInstant
@@ -29,13 +30,13 @@ class Receipt(Body):
     """Confirm a report that came from below, or send it back with a reason; the latest open one where none is named."""
 
     report: Uuid | None = None
-    accepted: bool = True
+    accepted: StrictBool = True
     reason: Reason | None = None
 
     @model_validator(mode="after")
     def _says_why(self) -> Self:
         if not self.accepted and self.reason is None:
-            raise ValueError("a report is sent back with a reason; add `reason`")
+            raise PydanticCustomError("reason-needed", "a report is sent back with a reason; add `reason`")
         return self
 
 
@@ -64,7 +65,7 @@ class Duty(Body):
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
         if self.since >= self.until:
-            raise ValueError("a duty ends after it begins; set `until` later than `since`")
+            raise PydanticCustomError("duty-ends-early", "a duty ends after it begins; set `until` later than `since`")
         return self
 
 

@@ -12,6 +12,7 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack import Rung
+from schemas.titles import titled
 from services.escalation import clocks
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
@@ -139,7 +140,11 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             known = _known(state, command.clock)
             ctx.require("auditor", units=[known.started.unit], act="annul")
             if known.breach is None:
-                raise Rejected(f"no breach of {command.clock} stands; there is nothing to annul")
+                raise Rejected(
+                    f"no breach of {command.clock} stands; there is nothing to annul",
+                    code="no-breach",
+                    clock=command.clock,
+                )
             return [e.ClockBreachAnnulled(clock=command.clock, cause="reviewed", reason=Typed(text=command.reason))]
 
 
@@ -293,8 +298,8 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     past = state.past
     accountable = clocks.accountable(past)
     if accountable is None:
-        raise Rejected("escalation has not seen the matter opened yet; try again in a moment")
-    _must_go_on_here(state, "report it upward", ctx)
+        raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
+    _must_go_on_here(state, "report-upward", ctx)
     passed_on = ctx.actor.unit in {report.to for report in state.reports}
     unit = ctx.actor.unit if passed_on and ctx.actor.unit else accountable
     ctx.require("duty_officer", units=[unit], act="report upward")
@@ -303,9 +308,15 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     above = ctx.offices.above(unit)[1:]
     to = command.to or (above[0] if above else None)
     if to is None:
-        raise Rejected(f"no unit stands above {unit}; there is nobody to report to")
+        raise Rejected(f"no unit stands above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
     if to not in above:
-        raise Rejected(f"{to} does not stand above {unit}; report to one of {', '.join(above)}")
+        raise Rejected(
+            f"{to} does not stand above {unit}; report to one of {', '.join(above)}",
+            code="not-above",
+            to=to,
+            unit=unit,
+            known=list(above),
+        )
     pack = _pack(state, ctx)
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
@@ -330,7 +341,9 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
     report = _report_meant(state, command.report)
     ctx.require("duty_officer", "approver", "chief", units=[report.to], act="receipt")
     if ctx.actor.post in report.answered:
-        raise Rejected(f"{ctx.actor.post} has answered this report already")
+        raise Rejected(
+            f"{ctx.actor.post} has answered this report already", code="already-answered", post=ctx.actor.post
+        )
     if not command.accepted:
         refused = e.ClockReceiptRefused(report=report.id, unit=report.to, reason=Typed(text=command.reason or ""))
         return [refused]
@@ -343,30 +356,42 @@ def _report_meant(state: State, named: str | None) -> Report:
     if named is None:
         report = next((report for report in reversed(state.reports) if not report.answered), None)
         if report is None:
-            raise Rejected("no report waits for a receipt; name the `report` that is meant")
+            raise Rejected("no report waits for a receipt; name the `report` that is meant", code="no-open-report")
         return report
     report = next((report for report in state.reports if report.id == named), None)
     if report is None:
-        raise Malformed(f"this matter has no report {named}", field="report")
+        raise Malformed(f"this matter has no report {named}", code="report-unknown", field="report", report=named)
     return report
 
 
 def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
     known = _known(state, command.clock)
     ctx.require("chief", units=[known.started.unit], act="extend")
-    _must_go_on_here(state, "extend its limits", ctx)
+    _must_go_on_here(state, "extend", ctx)
     pack = _pack(state, ctx)
     name = command.clock.partition("#")[0]
     if pack is None or not any(clock.name == name and clock.extendable for clock in pack.model.clocks):
-        raise Rejected(f"{state.policy or 'the policy'} does not allow to extend {command.clock}")
+        raise Rejected(
+            f"{state.policy or 'the policy'} does not allow to extend {command.clock}",
+            code="clock-not-extendable",
+            pack=state.policy,
+            clock=command.clock,
+        )
     if known.met_at or known.cancelled:
-        raise Rejected(f"{command.clock} does not run any more; there is nothing to extend")
+        raise Rejected(
+            f"{command.clock} does not run any more; there is nothing to extend",
+            code="clock-not-running",
+            clock=command.clock,
+        )
     if known.breach or known.started.due < ctx.now:
         raise Rejected(
-            f"{command.clock} was due at {known.started.due.isoformat()}; a limit is extended before it passes"
+            f"{command.clock} was due at {known.started.due.isoformat()}; a limit is extended before it passes",
+            code="clock-passed",
+            clock=command.clock,
+            due=known.started.due,
         )
     if command.due <= known.started.due:
-        raise Malformed("a limit is only moved to a later time", field="due")
+        raise Malformed("a limit is only moved to a later time", code="earlier-due", field="due")
     extended = e.ClockExtended(
         clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
     )
@@ -377,14 +402,25 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
 def _must_go_on_here(state: State, act: str, ctx: Ctx) -> None:
     if any(reached.milestone == "merged" for reached in state.milestones):
         into = ctx.seen.get("into")
-        raise Rejected(f"the matter was merged into {into or 'another one'}; {act} there", into=into)
+        raise Rejected(
+            f"the matter was merged into {into or 'another one'}; {titled(act, 'en')} there",
+            code="merged",
+            into=into,
+            act=act,
+        )
 
 
 def _known(state: State, name: str) -> OnRecord:
     known = state.clocks.get(name)
     if known is None:
         there = f"it has {', '.join(state.clocks)}" if state.clocks else "it has none yet"
-        raise Malformed(f"this matter has no clock {name}; {there}", field="clock")
+        raise Malformed(
+            f"this matter has no clock {name}; {there}",
+            code="clock-unknown",
+            field="clock",
+            clock=name,
+            known=list(state.clocks),
+        )
     return known
 
 

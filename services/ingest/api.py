@@ -27,6 +27,7 @@ from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
 
 NDJSON = "application/x-ndjson"
@@ -71,7 +72,7 @@ def router(runtime: Runtime) -> APIRouter:
             async with runtime.database.read() as connection:
                 events = await queries.events_of(connection, id)
                 if not events:
-                    raise NotFound(f"there is no {id}")
+                    raise NotFound(f"there is no {id}", what=id)
                 _check_reader(actor, events[0], await runtime.offices(connection))
                 yield connection, events
         except Forbidden as problem:
@@ -112,8 +113,10 @@ def router(runtime: Runtime) -> APIRouter:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in LINES:
-            raise UnsupportedMedia(f"send {NDJSON}, one report a line, not {kind}")
-        spool = await batch.take(runtime, actor, idempotency_key, request.url.path, request.stream())
+            raise UnsupportedMedia(f"send {NDJSON}, one report a line, not {kind}", known=[NDJSON], kind=kind)
+        spool = await batch.take(
+            runtime, actor, idempotency_key, request.url.path, request.stream(), http.language_of(request)
+        )
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 
     @api.get("/reports/{id}")
@@ -183,11 +186,13 @@ def router(runtime: Runtime) -> APIRouter:
         async with opened(id, staff) as (_, events):
             found = queries.attached(events, file)
         if found is None:
-            raise NotFound(f"{id} has no evidence {file[:60]!r}")
+            raise NotFound(f"{id} has no evidence {file[:60]!r}", what=file[:60])
         try:
             source = await asyncio.to_thread(blobs.path(found.file).open, "rb")
         except FileNotFoundError:
-            raise NotFound(f"{file} is not in the evidence folder; restore that from its backup") from None
+            raise NotFound(
+                f"{file} is not in the evidence folder; restore that from its backup", code="file-missing", file=file
+            ) from None
         headers = {
             "Content-Disposition": "attachment",
             "Content-Length": str(found.size),
@@ -215,7 +220,7 @@ def router(runtime: Runtime) -> APIRouter:
             nonlocal files
             await session.load([id])
             if session.streams[id].version == 0:
-                raise NotFound(f"there is no {id}")
+                raise NotFound(f"there is no {id}", what=id)
             if caller.version is not None:
                 commands.check_version(session, id, caller)
             events = session.decide(id, command, ctx)
@@ -247,7 +252,7 @@ def _check_reader(actor: Actor, received: Event, offices: Offices) -> None:
     over = received.unit is not None and offices.within(received.unit, actor.unit)
     if not (over and (actor.is_staff or actor.post == received.actor)):
         problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
-        raise Forbidden(problem, act="read a report")
+        raise Forbidden(problem, code="other-office", act="read a report", unit=received.unit, post=actor.post)
 
 
 def _evidence(upload: evidence.Upload) -> AttachEvidence:
@@ -260,4 +265,4 @@ def _evidence(upload: evidence.Upload) -> AttachEvidence:
             note=upload.note,
         )
     except ValidationError as error:
-        raise http.malformed(error) from None
+        raise malformed(error) from None

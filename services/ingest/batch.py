@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from schemas.fields import instant
+from schemas.titles import Language
 from services.ingest import intake
 from services.ingest.commands import Report
 from services.ingest.intake import Prepared
@@ -23,8 +24,9 @@ from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, Malformed, Problem, TooLarge
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.bodies import parse_json
 from services.kernel.serving.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
-from services.kernel.serving.http import malformed, parse_json
+from services.kernel.serving.validation import malformed
 from services.kernel.store import sql
 from services.kernel.store.session import Conflict, Session
 
@@ -79,7 +81,9 @@ async def read_lines(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[
         yield number, (bytes(held) if size <= limit else None)
 
 
-async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, stream: AsyncIterator[bytes]) -> IO[bytes]:
+async def take(
+    runtime: Runtime, actor: Actor, key: str | None, path: str, stream: AsyncIterator[bytes], language: Language
+) -> IO[bytes]:
     """Stores a body of lines and returns the answers, to be read from the start and closed."""
     reader = _Reader(runtime, actor, key, path)
     spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
@@ -87,7 +91,7 @@ async def take(runtime: Runtime, actor: Actor, key: str | None, path: str, strea
 
     async def store(chunk: Chunk) -> None:
         await reader.store(chunk.lines)
-        spool.writelines(map(_answered, chunk.lines))
+        spool.writelines(_answered(line, language) for line in chunk.lines)
 
     try:
         chunk = Chunk()
@@ -122,11 +126,11 @@ def send(file: IO[bytes]) -> Iterator[bytes]:
             yield part
 
 
-def _answered(line: Line) -> bytes:
+def _answered(line: Line, language: Language) -> bytes:
     body: dict[str, Any] = {"line": line.number}
     match line.outcome:
         case Problem() as problem:
-            body.update(status=problem.status, problem=problem.body())
+            body.update(status=problem.status, problem=problem.body(language))
         case Answer() as answer:
             body.update(status=answer.status, **answer.body)
     return orjson.dumps(body) + b"\n"
@@ -145,7 +149,8 @@ class _Reader:
         line = Line(number)
         try:
             if text is None:
-                raise TooLarge(f"the line has more than {self._runtime.settings.report_limit} bytes")
+                limit = self._runtime.settings.report_limit
+                raise TooLarge(f"the line has more than {limit} bytes", limit=limit)
             report = Report.model_validate(parse_json(text))
             line.prepared = intake.prepare(report, self._actor, self._runtime.keyed)
             if self._key is not None:
@@ -193,6 +198,7 @@ class _Reader:
                     if digest == line.key.digest
                     else Malformed(
                         f"line {line.number} had another content under this idempotency key; take a new key",
+                        code="idempotency-key-reused",
                         field="Idempotency-Key",
                     )
                 )

@@ -64,7 +64,7 @@ def decide(state: State, command: Any, ctx: Ctx) -> Decided:
         case Refuse(reason=reason):
             ctx.require("duty_officer", "chief", units=[state.unit], act="refuse a report")
             if state.refused:
-                raise Rejected("this report was refused already")
+                raise Rejected("this report was refused already", code="already-refused")
             return [ReportRefused(reason=Typed(text=reason))]
         case Erase(cause=cause, reason=reason):
             ctx.require("chief", "admin", units=[state.unit], act="erase a report")
@@ -80,12 +80,14 @@ DECIDER = Decider("report", initial_state, evolve, decide)
 
 def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> Occurred:
     if state.unit is not None:
-        raise Rejected("this report was received already")
+        raise Rejected("this report was received already", code="already-received")
     ctx.offices.unit(report.unit)
     ctx.require("integration", "duty_officer", units=[report.unit], act="report to a unit")
     if (report.source is None) != (report.external_id is None):
         missing = "source" if report.source is None else "external_id"
-        raise Malformed(f"source and external_id come together; {missing} is missing", field=missing)
+        raise Malformed(
+            f"source and external_id come together; {missing} is missing", code="field-together", field=missing
+        )
     _past(report.discovered_at, "discovered_at", ctx)
     received = ReportReceived(
         **{name: getattr(report, name) for name in Report.model_fields},
@@ -100,7 +102,9 @@ def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> 
 def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
     _follow(state, ctx, "report reach")
     if all(getattr(command, name) is None for name in FIGURES):
-        raise Malformed(f"give at least one of {', '.join(FIGURES)}", field="clicks")
+        raise Malformed(
+            f"give at least one of {', '.join(FIGURES)}", code="figure-needed", field="clicks", known=list(FIGURES)
+        )
     _past(command.measured_at, "measured_at", ctx)
     return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at, unit=state.unit)
 
@@ -108,7 +112,7 @@ def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
 def _attach(state: State, command: AttachEvidence, ctx: Ctx) -> Occurred:
     _follow(state, ctx, "attach evidence")
     if state.erased:
-        raise Rejected("this report was erased; nothing can be added to it")
+        raise Rejected("this report was erased; nothing can be added to it", code="erased")
     return Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)
 
 
@@ -120,4 +124,10 @@ def _follow(state: State, ctx: Ctx, act: str) -> None:
 
 def _past(at: datetime, field: str, ctx: Ctx) -> None:
     if at > ctx.now + FUTURE:
-        raise Malformed(f"{field} lies in the future: {instant(at)} is after {instant(ctx.now)}", field=field)
+        raise Malformed(
+            f"{field} lies in the future: {instant(at)} is after {instant(ctx.now)}",
+            code="in-the-future",
+            field=field,
+            at=at,
+            now=ctx.now,
+        )

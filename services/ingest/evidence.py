@@ -71,17 +71,21 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
     stream = _limited(request, settings.evidence_limit, beside=FORM)
     try:
         form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=1, max_part_size=FORM).parse()
-    except MultiPartException as error:
-        raise Malformed(f"the form cannot be read: {error.message}") from None
+    except MultiPartException:
+        raise Malformed(
+            "the form cannot be read; send it as multipart/form-data with its boundary", code="form-unreadable"
+        ) from None
     try:
         file, note = form.get("file"), form.get("note")
         unknown = sorted(set(form) - {"file", "note"})
         if unknown:
-            raise Malformed(f"{unknown[0]} is not a field here; a form has file and note", field=unknown[0])
+            raise Malformed(
+                f"{unknown[0]} is not a field here; a form has file and note", code="field-unknown", field=unknown[0]
+            )
         if not isinstance(file, UploadFile):
-            raise Malformed("the form has no file under the name file", field="file")
+            raise Malformed("the form has no file under the name file", code="field-missing", field="file")
         if isinstance(note, UploadFile):
-            raise Malformed("note is a text, not a file", field="note")
+            raise Malformed("note is a text, not a file", code="field-unknown", field="note")
         kind = _media_type(file.content_type)
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:
@@ -98,7 +102,11 @@ def _media_type(header: str | None) -> str:
 def _limit(kind: str, settings: Settings) -> int:
     """Bytes that a file of this type may have."""
     if kind not in MEDIA_TYPES:
-        raise UnsupportedMedia(f"evidence is one of {', '.join(MEDIA_TYPES)}, not {kind or 'without a Content-Type'}")
+        raise UnsupportedMedia(
+            f"evidence is one of {', '.join(MEDIA_TYPES)}, not {kind or 'without a Content-Type'}",
+            known=list(MEDIA_TYPES),
+            kind=kind,
+        )
     return settings.report_limit if kind == TEXT else settings.evidence_limit
 
 
@@ -112,14 +120,14 @@ async def _limited(request: Request, limit: int, beside: int = 0) -> AsyncGenera
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the file has more than {limit} bytes")
+    return TooLarge(f"the file has more than {limit} bytes", limit=limit)
 
 
 def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:
     file.seek(0)
     head = file.read(HEAD)
     if kind != TEXT and recognised(head) != kind:
-        raise UnsupportedMedia(f"the file's first bytes are not those of {kind}")
+        raise UnsupportedMedia(f"the file's first bytes are not those of {kind}", code="content-differs", kind=kind)
     writing = blobs.begin()
     try:
         for part in _kept(file, kind):
@@ -147,7 +155,9 @@ def _masked(text: bytes) -> bytes:
     try:
         words = text.decode()
     except UnicodeDecodeError as error:
-        raise UnsupportedMedia(f"the file is no text in UTF-8: byte {error.start} is wrong") from None
+        raise UnsupportedMedia(
+            f"the file is no text in UTF-8: byte {error.start} is wrong", code="not-plain-text"
+        ) from None
     if "\x00" in words or recognised(text[:HEAD]):
-        raise UnsupportedMedia("the file is not a plain text")
+        raise UnsupportedMedia("the file is not a plain text", code="not-plain-text")
     return mask(words).text.encode()

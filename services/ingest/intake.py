@@ -84,7 +84,11 @@ def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
     """
     for name in CODES:
         if (code := getattr(report, name)) is not None and not _is_plain(code):
-            raise Malformed(f"{name} is a code of a list; this one looks like somebody's number or address", field=name)
+            raise Malformed(
+                f"{name} is a code of a list; this one looks like somebody's number or address",
+                code="code-looks-personal",
+                field=name,
+            )
     clean, counts = masked(report, ReportReceived)
     about = normalise(clean.subject) if report.url is None or _leads_to_person(clean.url) else report.url
     duplicate = None

@@ -35,7 +35,9 @@ class Keys:
         async with self._runtime.database.read() as connection:
             row = await queries.api_key(connection, digest)
         if row is None or row.withdrawn or row.scope != scope:
-            raise Unauthenticated("this key is unknown or was withdrawn; ask the office's administrator for a new one")
+            raise Unauthenticated(
+                "this key is unknown or was withdrawn; ask the office's administrator for a new one", code="key-unknown"
+            )
         actor = Actor(f"integration@{row.unit}", row.unit, frozenset({"integration"}))
         if len(self._known) >= REMEMBERED:
             self._known.clear()
@@ -63,7 +65,7 @@ class Keys:
         async def act(session: Session, ctx: Ctx) -> Answer:
             row = await queries.api_key(session.connection, digest)
             if row is None:
-                raise NotFound("no such key was made here")
+                raise NotFound("no such key was made here", what="key")
             ctx.require("admin", units=[row.unit], act="withdraw a key")
             if not row.withdrawn:
                 value = f"{row.scope}:{digest}"

@@ -150,4 +150,9 @@ def _parts(data: Data, begin: int, end: int) -> Iterator[bytes]:
 
 
 def _broken(kind: str, at: int) -> Malformed:
-    return Malformed(f"the {kind} picture breaks off or is damaged at byte {at}; send it again, whole")
+    return Malformed(
+        f"the {kind} picture breaks off or is damaged at byte {at}; send it again, whole",
+        code="picture-damaged",
+        kind=kind,
+        at=at,
+    )

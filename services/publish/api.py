@@ -101,7 +101,7 @@ def router(runtime: Runtime) -> APIRouter:
             units = (await runtime.offices(connection)).below(staff.unit or "")
             found = await queries.one_statement(connection, id, units)
         if found is None:
-            raise NotFound(f"there is no {id} that you may read")
+            raise NotFound(f"there is no {id} that you may read", what=id)
         return http.json_response(found, version=found["version"])
 
     return api

@@ -4,6 +4,7 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code
 from schemas.publish import StatementKind
@@ -14,9 +15,13 @@ INCIDENT = r"^incident-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 def _readable(text: str) -> str:
     if not text.strip():
-        raise ValueError("write something; blanks alone say nothing")
+        raise PydanticCustomError("blank", "blanks alone say nothing; write something")
     if found := _UNPRINTABLE.search(text):
-        raise ValueError(f"a control character (U+{ord(found[0]):04X}) cannot be published; leave it out")
+        raise PydanticCustomError(
+            "control-character",
+            "a control character ({character}) cannot be published; leave it out",
+            {"character": f"U+{ord(found[0]):04X}"},
+        )
     return text
 
 

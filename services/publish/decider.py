@@ -106,7 +106,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     matter: Matter | None = ctx.seen.get("matter")
     if matter is None:
         raise Malformed(
-            "publish has not seen this incident; if it is new, send Huiying-After with its version", field="incident_id"
+            "publish has not seen this incident; if it is new, send Huiying-After with its version",
+            code="incident-not-seen",
+            field="incident_id",
         )
     pack = ctx.offices.pack(matter.unit)
     fact = _decide(state, command, ctx, matter, pack)
@@ -139,10 +141,15 @@ def _decide(state: State, command: Command, ctx: Ctx, matter: Matter, pack: Load
 
 def _draft(state: State, command: Draft, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     ctx.require("handler", units=matter.units, act="draft a statement")
-    _expect(state, "new", "this statement is drafted already; revise it")
+    if state.phase != "new":
+        raise Rejected("this statement is drafted already; revise it", code="already-drafted")
     if matter.merged_into:
         raise Rejected(
-            f"{matter.id} goes on as {matter.merged_into}; draft the statement there", incident=matter.merged_into
+            f"{matter.id} goes on as {matter.merged_into}; draft the statement there",
+            code="merged",
+            incident=matter.id,
+            into=matter.merged_into,
+            act="draft",
         )
     facts = _established(command.kind, command.facts, matter, pack)
     return StatementDrafted(
@@ -158,7 +165,9 @@ def _draft(state: State, command: Draft, ctx: Ctx, matter: Matter, pack: LoadedP
 def _revise(state: State, command: Revise, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     ctx.require("handler", units=matter.units, act="revise a statement")
     if state.phase not in ("drafted", "submitted", "approved"):
-        raise Rejected("the statement is published; correct it, so that the earlier text stays visible")
+        raise Rejected(
+            "the statement is published; correct it, so that the earlier text stays visible", code="published-already"
+        )
     facts = None if command.facts is None else _established(state.kind, command.facts, matter, pack)
     return StatementRevised(draft=Typed(text=command.text), facts=facts, by=_by(ctx))
 
@@ -172,29 +181,39 @@ def _submit(state: State, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     """
     ctx.require("handler", units=matter.units, act="submit a statement")
     if state.phase != "drafted" and not (state.phase in ("submitted", "approved") and _outgrown(state, matter, pack)):
-        raise Rejected(f"the statement is {state.phase}; only a draft is submitted")
+        raise Rejected(
+            f"the statement is {state.phase}; only a draft is submitted", code="only-drafts", phase=state.phase
+        )
     _established(state.kind, state.facts, matter, pack)
     if matter.level is None and state.kind == "facts":
-        raise Rejected("the matter is not graded yet, so nobody knows who must approve; grade it first")
+        raise Rejected(
+            "the matter is not graded yet, so nobody knows who must approve; grade it first", code="not-graded"
+        )
     level = matter.level or pack.model.levels[0].code
     chain = pack.model.approval.chains.get(level)
     if chain is None:
-        raise Rejected(f"the pack in force has no level {level}; grade the matter by it first")
+        raise Rejected(
+            f"the pack in force has no level {level}; grade the matter by it first",
+            code="level-not-in-pack",
+            level=level,
+        )
     return StatementSubmitted(level=level, steps=tuple(step.code for step in chain), by=_by(ctx))
 
 
 def _approve(state: State, command: Approve, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     ctx.require("approver", "chief", units=matter.units, act="approve a statement")
-    _expect(state, "submitted", f"the statement is {state.phase}; only what was submitted is approved")
+    _must_be_submitted(state, "approve")
     _refuse_outgrown(state, matter, pack)
     step = _due(state, pack)
     ctx.require(*step.roles, units=matter.units, act=f"approve the step {step.code}")
     by = _by(ctx)
     if _separates(pack):
         if by in state.writers:
-            raise Rejected("you wrote on this text; somebody else approves it")
+            raise Rejected("you wrote on this text; somebody else approves it", code="drafted-by-you")
         if by in state.approvers:
-            raise Rejected("you approved this text at an earlier step; the next step is somebody else's")
+            raise Rejected(
+                "you approved this text at an earlier step; the next step is somebody else's", code="already-approved"
+            )
     last = len(state.approvers) + 1 == len(state.steps)
     reason = None if command.reason is None else Typed(text=command.reason)
     return StatementApproved(step=step.code, last=last, reason=reason, by=by)
@@ -203,7 +222,7 @@ def _approve(state: State, command: Approve, ctx: Ctx, matter: Matter, pack: Loa
 def _reject(state: State, command: Reject, ctx: Ctx, matter: Matter) -> Fact:
     """Anyone who approves may send a text back at any step, also an own one: a no needs no second person."""
     ctx.require("approver", "chief", units=matter.units, act="reject a statement")
-    _expect(state, "submitted", f"the statement is {state.phase}; only what was submitted is rejected")
+    _must_be_submitted(state, "reject")
     step = state.steps[len(state.approvers)]
     return StatementRejected(step=step, reason=Typed(text=command.reason), by=_by(ctx))
 
@@ -211,11 +230,16 @@ def _reject(state: State, command: Reject, ctx: Ctx, matter: Matter) -> Fact:
 def _publish(state: State, ctx: Ctx, matter: Matter, pack: LoadedPack) -> Fact:
     """Carries exactly the approved words. A matter that was merged meanwhile keeps nobody from answering."""
     ctx.require("spokesperson", units=matter.units, act="publish a statement")
-    _expect(state, "approved", f"the statement is {state.phase}; only what was approved at every step is published")
+    if state.phase != "approved":
+        raise Rejected(
+            f"the statement is {state.phase}; only what was approved at every step is published",
+            code="not-approved",
+            phase=state.phase,
+        )
     _refuse_outgrown(state, matter, pack)
     text = ctx.seen.get("text")
     if text is None:
-        raise Rejected("the words of the draft were erased; revise it and submit it again")
+        raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
     return StatementPublished(
         incident=state.incident,
         unit=_speaks_for(ctx, matter, "spokesperson"),
@@ -236,11 +260,21 @@ def _amend(state: State, ctx: Ctx, pack: LoadedPack, act: str, concerned: frozen
     """
     ctx.require("spokesperson", units=(state.unit,), act=f"{act} a statement")
     if state.phase == "withdrawn":
-        raise Rejected("the statement was withdrawn; say more in a new one")
-    _expect(state, "published", f"the statement is {state.phase}; there is nothing in public to {act}")
+        raise Rejected("the statement was withdrawn; say more in a new one", code="withdrawn")
+    if state.phase != "published":
+        raise Rejected(
+            f"the statement is {state.phase}; there is nothing in public to {act}",
+            code="not-published",
+            phase=state.phase,
+            act=act,
+        )
     by = _by(ctx)
     if _separates(pack) and by in concerned:
-        raise Rejected(f"you wrote on this statement or approved it; somebody else must {act} it")
+        raise Rejected(
+            f"you wrote on this statement or approved it; somebody else must {act} it",
+            code="take-another-person",
+            act=act,
+        )
     return by
 
 
@@ -249,11 +283,15 @@ def _established(kind: StatementKind, facts: Iterable[str], matter: Matter, pack
     named = tuple(dict.fromkeys(facts))
     if missing := [key for key in named if key not in matter.facts]:
         raise Rejected(
-            f"not established yet: {', '.join(missing)}; a verifier establishes facts first", missing=missing
+            f"not established yet: {', '.join(missing)}; a verifier establishes facts first",
+            code="facts-not-established",
+            missing=missing,
         )
     rule = pack.model.publication.facts if kind == "facts" else pack.model.publication.status
     if rule.needs_established_facts and not named:
-        raise Rejected("a statement of facts names at least one established fact; without any, say the status")
+        raise Rejected(
+            "a statement of facts names at least one established fact; without any, say the status", code="facts-needed"
+        )
     return named
 
 
@@ -269,7 +307,10 @@ def _refuse_outgrown(state: State, matter: Matter, pack: LoadedPack) -> None:
     if _outgrown(state, matter, pack):
         raise Rejected(
             f"this was submitted for the level {state.level}; the matter is {matter.level or 'not graded'} now or the "
-            "pack has changed. Submit it again for the approvals that count now"
+            "pack has changed. Submit it again for the approvals that count now",
+            code="chain-outdated",
+            submitted=state.level,
+            level=matter.level or "not graded",
         )
 
 
@@ -296,9 +337,14 @@ def _by(ctx: Ctx) -> str:
     return ctx.by(ctx.seen["stream"])
 
 
-def _expect(state: State, phase: str, sentence: str) -> None:
-    if state.phase != phase:
-        raise Rejected(sentence)
+def _must_be_submitted(state: State, act: str) -> None:
+    if state.phase != "submitted":
+        raise Rejected(
+            f"the statement is {state.phase}; {act} it after it was submitted",
+            code="not-submitted",
+            phase=state.phase,
+            act=act,
+        )
 
 
 DECIDER = Decider("statement", initial_state, evolve, decide)

@@ -55,7 +55,7 @@ def router(runtime: Runtime) -> APIRouter:
             measured = await queries.measurements(connection, id)
             found = await queries.incident(connection, id, offices.below(staff.unit or ""), measured)
             if found is None:
-                raise NotFound(f"there is no {id} that concerns {staff.unit}")
+                raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
             reach = queries.spread(measured)
             proposal = proposed(offices.pack(found["unit"]), reach) if reach else None
         newest = reach[-1] if reach else None

@@ -19,6 +19,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
 from schemas.offices import UnitPlaced, UnitPostPlaced
@@ -71,7 +72,8 @@ class EstablishFact(Command):
     def _is_of_its_kind(cls, value: object, info: ValidationInfo) -> object:
         kind = info.data.get("kind", "")
         if kind and (wanted := _WRONG[kind](value)):
-            raise ValueError(f"a fact of the kind {kind} takes {wanted}")
+            known = {"kind": kind, "wanted": f"fact-{kind}", "takes": wanted}
+            raise PydanticCustomError("wrong-form", "a fact of the kind {kind} takes {takes}", known)
         return value
 
     @property

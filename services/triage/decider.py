@@ -176,9 +176,21 @@ def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
         return _caused(state, command, ctx)
     ctx.require(*right.roles, units=right.units(state), act=right.act)
     if state.phase == "merged":
-        raise Rejected(f"{state.id} was merged into {state.merged_into}; {right.act} there", into=state.merged_into)
+        raise Rejected(
+            f"{state.id} was merged into {state.merged_into}; {right.act} there",
+            code="merged",
+            incident=state.id,
+            into=state.merged_into,
+            act=right.act,
+        )
     if state.phase == "closed" and not isinstance(command, c.Reopen | c.FollowUp):
-        raise Rejected(f"{state.id} is closed; reopen it first, then {right.act}")
+        raise Rejected(
+            f"{state.id} is closed; reopen it first, then {right.act}",
+            code="ended",
+            incident=state.id,
+            phase=state.phase,
+            act=right.act,
+        )
     return _decided(state, command, ctx)
 
 
@@ -249,13 +261,23 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
             _must_be_open(state, "assign")
             ctx.offices.unit(command.unit)
             if command.unit == state.assigned:
-                raise Rejected(f"{state.id} is assigned to {command.unit} already; name another unit")
+                raise Rejected(
+                    f"{state.id} is assigned to {command.unit} already; name another unit",
+                    code="already-assigned",
+                    incident=state.id,
+                    unit=command.unit,
+                )
             assigned = triage.IncidentAssigned(unit=command.unit, reason=_typed(command.reason))
             return [Occurred(assigned, basis=tree)]
         case c.Accept():
             unit = _assigned_unit(state, "accept")
             if state.accepted:
-                raise Rejected(f"{unit} has accepted {state.id} already; record the handling, or return it")
+                raise Rejected(
+                    f"{unit} has accepted {state.id} already; record the handling, or return it",
+                    code="already-accepted",
+                    incident=state.id,
+                    unit=unit,
+                )
             return [triage.IncidentAccepted(unit=unit)]
         case c.Return():
             unit = _assigned_unit(state, "return")
@@ -264,7 +286,12 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
             _must_be_open(state, "transfer")
             ctx.offices.unit(command.unit)
             if command.unit == state.unit:
-                raise Rejected(f"{command.unit} is accountable for {state.id} already; name another unit")
+                raise Rejected(
+                    f"{command.unit} is accountable for {state.id} already; name another unit",
+                    code="already-accountable",
+                    incident=state.id,
+                    unit=command.unit,
+                )
             transferred = triage.IncidentTransferred(
                 unit=command.unit, previous=state.unit, reason=Typed(text=command.reason)
             )
@@ -278,20 +305,36 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
                 raise Rejected(
                     f"{state.id} cannot be resolved: nothing is recorded for {' and '.join(missing)}; "
                     "record the handling on both tracks first",
+                    code="not-handled",
+                    incident=state.id,
                     missing=[track for track in TRACKS if track not in state.handled],
                 )
             return [triage.IncidentResolved(reason=Typed(text=command.reason))]
         case c.FollowUp():
             if state.phase == "open":
-                raise Rejected(f"{state.id} is still being handled; follow up after it is resolved")
+                raise Rejected(
+                    f"{state.id} is still being handled; follow up after it is resolved",
+                    code="still-open",
+                    incident=state.id,
+                    act="follow-up",
+                )
             return [triage.IncidentFollowedUp(text=Typed(text=command.text))]
         case c.Reopen():
             if state.phase == "open":
-                raise Rejected(f"{state.id} is open; only a resolved or closed incident is reopened")
+                raise Rejected(
+                    f"{state.id} is open; only a resolved or closed incident is reopened",
+                    code="still-open",
+                    incident=state.id,
+                    act="reopen",
+                )
             return [triage.IncidentReopened(reason=Typed(text=command.reason))]
         case c.Close():
             if state.phase != "resolved":
-                raise Rejected(f"{state.id} is not resolved; resolve it first, then close it")
+                raise Rejected(
+                    f"{state.id} is not resolved; resolve it first, then close it",
+                    code="not-resolved",
+                    incident=state.id,
+                )
             return [triage.IncidentClosed(reason=Typed(text=command.reason))]
         case c.Merge():
             return _merge(state, command, ctx)
@@ -306,13 +349,24 @@ def _typed(text: str | None) -> Typed | None:
 
 def _must_be_open(state: State, act: str) -> None:
     if state.phase == "resolved":
-        raise Rejected(f"{state.id} is resolved; reopen it first, then {act}")
+        raise Rejected(
+            f"{state.id} is resolved; reopen it first, then {act}",
+            code="ended",
+            incident=state.id,
+            phase="resolved",
+            act=act,
+        )
 
 
 def _assigned_unit(state: State, act: str) -> str:
     _must_be_open(state, act)
     if state.assigned is None:
-        raise Rejected(f"{state.id} is assigned to no unit; a duty officer assigns it before anyone can {act} it")
+        raise Rejected(
+            f"{state.id} is assigned to no unit; a duty officer assigns it before anyone can {act} it",
+            code="not-assigned",
+            incident=state.id,
+            act=act,
+        )
     return state.assigned
 
 
@@ -352,14 +406,28 @@ def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | 
 
 def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
     if command.answer_kind == state.answer_kind:
-        raise Rejected(f"{state.id} is to get the kind of answer {command.answer_kind} already; choose another one")
+        raise Rejected(
+            f"{state.id} is to get the kind of answer {command.answer_kind} already; choose another one",
+            code="already-classified",
+            incident=state.id,
+            answer_kind=command.answer_kind,
+        )
     pack = ctx.offices.pack(state.unit)
     category = next((category for category in pack.model.categories if category.kind == command.answer_kind), None)
     if category is None:
-        raise Rejected(f"{_name(pack)} has no rule for the kind of answer {command.answer_kind}; choose another one")
+        raise Rejected(
+            f"{_name(pack)} has no rule for the kind of answer {command.answer_kind}; choose another one",
+            code="answer-kind-unknown",
+            pack=_name(pack),
+            answer_kind=command.answer_kind,
+        )
     if state.level is not None and state.level not in category.levels:
         raise Rejected(
-            f"{_name(pack)} does not allow {command.answer_kind} at the level {state.level}; choose another one"
+            f"{_name(pack)} does not allow {command.answer_kind} at the level {state.level}; choose another one",
+            code="answer-kind-not-allowed",
+            pack=_name(pack),
+            answer_kind=command.answer_kind,
+            level=state.level,
         )
     return [_by_pack(triage.IncidentClassified(answer_kind=command.answer_kind), pack, ctx)]
 
@@ -370,10 +438,20 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
     rank = levels.get(command.level)
     if rank is None:
         raise Malformed(
-            f"level: {_name(pack)} has no level {command.level!r}; its levels are {', '.join(levels)}", field="level"
+            f"level: {_name(pack)} has no level {command.level!r}; its levels are {', '.join(levels)}",
+            code="level-unknown",
+            field="level",
+            pack=_name(pack),
+            level=command.level,
+            known=list(levels),
         )
     if command.level == state.level:
-        raise Rejected(f"{state.id} is graded {command.level} already; choose another level")
+        raise Rejected(
+            f"{state.id} is graded {command.level} already; choose another level",
+            code="already-graded",
+            incident=state.id,
+            level=command.level,
+        )
     reach: Sequence[Reach] = ctx.seen.get("reach", ())
     proposal = proposed(pack, reach)
     judged: dict[str, Any] = {
@@ -416,24 +494,45 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
     into: State = ctx.seen["into"]
     ctx.require("chief", units=(into.unit,), act="merge")
     if command.into == state.id:
-        raise Rejected(f"{state.id} cannot be merged into itself; name the other incident")
+        raise Rejected(
+            f"{state.id} cannot be merged into itself; name the other incident",
+            code="merge-into-itself",
+            incident=state.id,
+        )
     if into.merged_into:
         raise Rejected(
-            f"{into.id} was itself merged into {into.merged_into}; merge into that one", into=into.merged_into
+            f"{into.id} was itself merged into {into.merged_into}; merge into that one",
+            code="merged-target",
+            incident=into.id,
+            into=into.merged_into,
         )
     if into.phase in ("resolved", "closed"):
-        raise Rejected(f"{into.id} is {into.phase}; reopen it first, then merge")
+        raise Rejected(
+            f"{into.id} is {into.phase}; reopen it first, then merge",
+            code="merge-target-ended",
+            incident=into.id,
+            phase=into.phase,
+        )
     if into.drill != state.drill:
-        raise Rejected("an exercise and a real matter are never merged")
+        raise Rejected("an exercise and a real matter are never merged", code="drill-and-real")
     return [triage.IncidentMerged(into=command.into, reason=_typed(command.reason))]
 
 
 def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
     strangers = [report for report in command.reports if report not in state.reports]
     if strangers:
-        raise Rejected(f"{', '.join(strangers)} does not belong to {state.id}; name reports that do")
+        raise Rejected(
+            f"{', '.join(strangers)} does not belong to {state.id}; name reports that do",
+            code="not-its-report",
+            incident=state.id,
+            reports=strangers,
+        )
     if not set(state.reports) - set(command.reports):
-        raise Rejected(f"every report would leave {state.id}; keep at least one, or merge it into another incident")
+        raise Rejected(
+            f"every report would leave {state.id}; keep at least one, or merge it into another incident",
+            code="last-report",
+            incident=state.id,
+        )
     leaving = tuple(dict.fromkeys(command.reports))
     return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving)]
 

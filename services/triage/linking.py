@@ -23,7 +23,9 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         check_version(session, stream, caller)
         leaving, into = session.streams[stream], session.streams[command.into]
         if into.version == 0:
-            raise Malformed(f"into: there is no {command.into}", field="into")
+            raise Malformed(
+                f"there is no {command.into} to merge into", code="incident-unknown", field="into", into=command.into
+            )
         events = session.decide(stream, command, with_seen(ctx, {"into": into.state}))
         absorb = Absorb(incident=stream, reports=leaving.state.reports, discovered_at=leaving.state.discovered_at)
         events += session.decide(command.into, absorb, ctx)
@@ -60,4 +62,4 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
 
 def _must_exist(session: Session, stream: str) -> None:
     if session.streams[stream].version == 0:
-        raise NotFound(f"there is no {stream}")
+        raise NotFound(f"there is no {stream}", what=stream)

@@ -61,7 +61,11 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             name, _, digest = command.policy.partition("#")
             pack, _, version = name.partition("@")
             if state.loaded.get((pack, version)) != digest:
-                raise Rejected(f"the pack {name} is not loaded; put its file into the policy folder first")
+                raise Rejected(
+                    f"the pack {name} is not loaded; put its file into the policy folder first",
+                    code="pack-not-loaded",
+                    pack=name,
+                )
             earlier = state.assigned.get(command.unit, {})
             if command.policy in earlier:
                 return []
@@ -75,7 +79,9 @@ def _is_new(state: State, pack: str, version: str, digest: str) -> bool:
     if known is not None and known != digest:
         raise Rejected(
             f"{pack}@{version} was loaded with other content before; a changed pack needs a new version, "
-            "so that what was decided by the old one stays what it was"
+            "so that what was decided by the old one stays what it was",
+            code="pack-changed",
+            pack=f"{pack}@{version}",
         )
     return known is None
 

@@ -167,7 +167,13 @@ def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]
     for of in file.packs:
         versions = [pack for pack in runtime.packs.values() if pack.model.id == of.pack]
         if not versions:
-            raise Rejected(f"{path}: no pack of the policy folder has the id {of.pack!r}, which {of.unit} works by")
+            raise Rejected(
+                f"{path}: no pack of the policy folder has the id {of.pack!r}, which {of.unit} works by",
+                code="pack-unknown",
+                path=str(path),
+                pack=of.pack,
+                unit=of.unit,
+            )
         for pack in versions:
             since = pack.model.effective_at
             wanted.append((since, AssignPack(unit=of.unit, policy=pack.ref, since=since)))

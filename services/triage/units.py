@@ -73,16 +73,29 @@ def _fresh(known: Mapping[tuple[str, datetime], P], wanted: Iterable[P]) -> dict
         name, since = _name(place), place.since
         before = known.get((name, since))
         if (name, since) in fresh:
-            raise Rejected(f"{name} has two places since {since.isoformat()}; keep one")
+            raise Rejected(
+                f"{name} has two places since {since.isoformat()}; keep one",
+                code="unit-placed-twice",
+                unit=name,
+                since=since,
+            )
         if before is None or (before.until is None and place.until is not None and _is_same(before, place)):
             fresh[name, since] = place
         elif not _is_same(before, place):
             raise Rejected(
                 f"{name} has another place since {since.isoformat()} already; "
-                "write the change as a further place with a later since"
+                "write the change as a further place with a later since",
+                code="unit-place-changed",
+                unit=name,
+                since=since,
             )
         elif before.until != place.until:
-            raise Rejected(f"the place of {name} since {since.isoformat()} ends already; add a new place")
+            raise Rejected(
+                f"the place of {name} since {since.isoformat()} ends already; add a new place",
+                code="unit-place-ended",
+                unit=name,
+                since=since,
+            )
     return fresh
 
 
@@ -105,13 +118,29 @@ def _check_place(place: UnitPlaced, tree: Mapping[str, UnitPlaced], at: datetime
     allowed = PARENTS[place.kind]
     if place.parent is None:
         if allowed:
-            raise Rejected(f"{place.unit} is a {place.kind} and needs a parent: a {' or '.join(sorted(allowed))}")
+            raise Rejected(
+                f"{place.unit} is a {place.kind} and needs a parent: a {' or '.join(sorted(allowed))}",
+                code="unit-needs-parent",
+                unit=place.unit,
+                known=sorted(allowed),
+            )
         return
     parent = tree.get(place.parent)
     if parent is None:
-        raise Rejected(f"{place.unit} stands below {place.parent}, which is no unit at {at.isoformat()}")
+        raise Rejected(
+            f"{place.unit} stands below {place.parent}, which is no unit at {at.isoformat()}",
+            code="unit-parent-missing",
+            unit=place.unit,
+            parent=place.parent,
+            at=at,
+        )
     if parent.kind not in allowed:
-        raise Rejected(f"{place.unit} is a {place.kind} and cannot stand below {parent.unit}, a {parent.kind}")
+        raise Rejected(
+            f"{place.unit} is a {place.kind} and cannot stand below {parent.unit}, a {parent.kind}",
+            code="unit-parent-wrong",
+            unit=place.unit,
+            parent=parent.unit,
+        )
 
 
 def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
@@ -119,7 +148,11 @@ def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
     at: str | None = place.unit
     while at is not None:
         if at in seen:
-            raise Rejected(f"units stand below each other in a ring: {' below '.join((*seen, at))}")
+            raise Rejected(
+                f"units stand below each other in a ring: {' below '.join((*seen, at))}",
+                code="unit-in-ring",
+                units=[*seen, at],
+            )
         seen.append(at)
         at = tree[at].parent
 
@@ -133,12 +166,24 @@ def check_posts(posts: Posts, places: Places) -> None:
         tree, standing = standing_at(places.values(), at), standing_at(posts.values(), at)
         for name, post in standing.items():
             if post.since == at and post.unit not in tree:
-                raise Rejected(f"{name} is a post of {post.unit}, which is no unit at {at.isoformat()}")
+                raise Rejected(
+                    f"{name} is a post of {post.unit}, which is no unit at {at.isoformat()}",
+                    code="post-without-unit",
+                    post=name,
+                    unit=post.unit,
+                    at=at,
+                )
         standing = {name: post for name, post in standing.items() if post.unit in tree}
         heads = Counter(post.unit for post in standing.values() if post.head)
         for unit in sorted({post.unit for post in standing.values()}):
             if heads[unit] != 1:
-                raise Rejected(f"{unit} has {heads[unit]} heads at {at.isoformat()}; mark exactly one post as head")
+                raise Rejected(
+                    f"{unit} has {heads[unit]} heads at {at.isoformat()}; mark exactly one post as head",
+                    code="not-one-head",
+                    unit=unit,
+                    heads=heads[unit],
+                    at=at,
+                )
         for name, post in standing.items():
             if post.members:
                 _check_body(name, post, standing, at)
@@ -146,10 +191,20 @@ def check_posts(posts: Posts, places: Places) -> None:
 
 def _check_body(name: str, body: UnitPostPlaced, posts: Mapping[str, UnitPostPlaced], at: datetime) -> None:
     if body.roles or body.head:
-        raise Rejected(f"{name} is a body; its members have roles and a head, it has none of its own")
+        raise Rejected(
+            f"{name} is a body; its members have roles and a head, it has none of its own",
+            code="body-with-roles",
+            post=name,
+        )
     for member in body.members:
         if member not in posts or posts[member].members:
-            raise Rejected(f"{name} names the member {member}, which is no post at {at.isoformat()}")
+            raise Rejected(
+                f"{name} names the member {member}, which is no post at {at.isoformat()}",
+                code="member-unknown",
+                post=name,
+                member=member,
+                at=at,
+            )
 
 
 def standing_at(places: Iterable[P], at: datetime) -> dict[str, P]:

@@ -71,7 +71,7 @@ async def test_says_of_each_bad_line_what_and_where(ingest: Ingest) -> None:
         (b'{"a": "\xff"}', 400, "not JSON", None),
         (b"[" * 50 + b"]" * 50, 422, "nested", "0." * 32 + "0"),
         (report(text="a\x00b"), 422, "null character", "text"),
-        (b"[]", 422, "", None),
+        (b"[]", 422, "body takes a JSON object", "body"),
         (report(unit="moon"), 422, "no unit", "unit"),
         (report(unit="city"), 403, "over city", None),
         (report(author="x"), 422, "no identity", "author"),

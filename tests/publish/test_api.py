@@ -96,7 +96,7 @@ async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
     other = await office.incident(opened(), uuid=derived("other"))
     await office.incident(IncidentMerged.model_validate({"into": other, "reason": "同一事项"}))
     answer = await office.client.post(STATEMENTS, json=facts, headers=office.as_("handler"))
-    assert (answer.status_code, answer.json()["incident"]) == (409, other)
+    assert (answer.status_code, answer.json()["into"]) == (409, other)
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ async def test_accepting_takes_no_body_or_an_empty_one(triage: Triage) -> None:
         ("merge", {"into": f"incident-{derived('none')}"}, "into"),
         ("split", {"reports": []}, "reports"),
         ("accept", {"unit": "county"}, "unit"),
-        ("follow-up", None, None),
+        ("follow-up", None, "body"),
     ],
 )
 async def test_a_malformed_body_is_refused_by_name(triage: Triage, verb: str, body: object, field: str | None) -> None:

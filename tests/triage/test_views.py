@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas import ingest, triage
 from schemas.envelope import Event
 from services.kernel.core.ids import derived
-from services.kernel.serving.http import AUTHOR_FIELDS
+from services.kernel.serving.validation import AUTHOR_FIELDS
 from services.kernel.store.views import Key, Row
 from services.triage.views import VIEWS
 from tests.kit.spec import NOW, At, events

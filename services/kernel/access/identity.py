@@ -68,12 +68,14 @@ def staff_of(secret: bytes, token: str) -> Actor:
         )
         post, unit = str(claims["post"]), str(claims["unit"])
         if not (_POST.fullmatch(post) and _UNIT.fullmatch(unit)):
-            raise Unauthenticated("the token names no post like duty_officer@town-east; sign in again")
+            raise Unauthenticated(
+                "the token names no post like duty_officer@town-east; sign in again", code="token-without-post"
+            )
         return Actor(post, unit, frozenset(map(str, claims["roles"])), str(claims["sub"]))
     except jwt.ExpiredSignatureError:
-        raise Unauthenticated("the token has expired; sign in again") from None
+        raise Unauthenticated("the token has expired; sign in again", code="token-expired") from None
     except jwt.InvalidTokenError:
-        raise Unauthenticated("the token is not valid here; sign in again") from None
+        raise Unauthenticated("the token is not valid here; sign in again", code="token-invalid") from None
 
 
 def new_key() -> str:

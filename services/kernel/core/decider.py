@@ -85,6 +85,10 @@ class Ctx:
                 f"to {act} takes the role {' or '.join(roles)} over {where}; you act as {self.actor.post} "
                 f"of {self.actor.unit} with {', '.join(sorted(self.actor.roles)) or 'no role'}",
                 act=act,
+                roles=list(roles),
+                units=sorted({unit for unit in units if unit}),
+                post=self.actor.post,
+                held=sorted(self.actor.roles),
             )
 
     def by(self, stream: str) -> str:

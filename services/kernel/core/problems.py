@@ -5,89 +5,99 @@ Deciders raise `Rejected` and `Forbidden`; everything here becomes `application/
 
 from typing import Any, ClassVar
 
+from schemas.problems import PREFIX, chinese
+from schemas.titles import Language
+
 
 class Problem(Exception):
-    """A refusal with a sentence that says what was wrong and what to do."""
+    """A refusal with a sentence that says what was wrong and what to do.
+
+    `code` is one of `schemas.problems.TYPES`. Further members, such as `field` or `version`, stand in the problem
+    details beside the standard ones, and fill the placeholders of the Chinese sentence.
+    """
 
     status: ClassVar[int] = 500
-    name: ClassVar[str] = "internal"
-    title: ClassVar[str] = "The service failed"
+    usual: ClassVar[str] = "internal"
+    """The code where the one who raises it names none."""
 
-    def __init__(self, detail: str, **extra: Any) -> None:
+    def __init__(self, detail: str, *, code: str | None = None, **members: Any) -> None:
         super().__init__(detail)
-        self.detail, self.extra = detail, extra
+        self.detail, self.code = detail, code or self.usual
+        self.members = {name: value for name, value in members.items() if value is not None}
 
-    def body(self) -> dict[str, Any]:
-        """The problem details object; `extra` members such as `field` or `version` stand beside the standard ones."""
-        members = {name: value for name, value in self.extra.items() if value is not None}
-        return {
-            "type": f"urn:huiying:problem:{self.name}",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            **members,
-        }
+    def body(self, language: Language = "en") -> dict[str, Any]:
+        """The problem details object in one language."""
+        title, detail = self.code.replace("-", " ").capitalize(), self.detail
+        if language == "zh":
+            title, detail = chinese(self.code, self.members)
+        return {"type": PREFIX + self.code, "title": title, "status": self.status, "detail": detail, **self.members}
 
 
 class NotJson(Problem):
-    status, name, title = 400, "not-json", "The body cannot be read"
+    status, usual = 400, "not-json"
 
 
 class Unauthenticated(Problem):
-    status, name, title = 401, "unauthenticated", "Sign in"
+    status, usual = 401, "sign-in-required"
 
 
 class Forbidden(Problem):
     """The actor has no right to this. Recorded as an event."""
 
-    status, name, title = 403, "forbidden", "No right to do this"
+    status, usual = 403, "no-right"
 
 
 class NotFound(Problem):
-    status, name, title = 404, "not-found", "Not found"
+    status, usual = 404, "not-found"
+
+
+class NotAllowed(Problem):
+    """The path is there, and takes other methods."""
+
+    status, usual = 405, "method-not-allowed"
 
 
 class Rejected(Problem):
     """A rule of the office or of the record says no. A repetition of the request changes nothing."""
 
-    status, name, title = 409, "rejected", "A rule says no"
+    status, usual = 409, "rejected"
 
 
 class Stale(Problem):
     """The page that the officer saw is no longer the newest; `version` is."""
 
-    status, name, title = 412, "stale", "The record has changed"
+    status, usual = 412, "stale"
 
 
 class TooLarge(Problem):
-    status, name, title = 413, "too-large", "Too large"
+    status, usual = 413, "too-large"
 
 
 class UnsupportedMedia(Problem):
-    status, name, title = 415, "unsupported-media-type", "Media type not supported"
+    status, usual = 415, "unsupported-media-type"
 
 
 class Malformed(Problem):
     """The request has the wrong shape; `field` names the place."""
 
-    status, name, title = 422, "malformed", "The request is malformed"
+    status, usual = 422, "malformed"
 
 
 class VersionRequired(Problem):
-    status, name, title = 428, "version-required", "If-Match is required"
+    status, usual = 428, "version-required"
 
 
 class TooMany(Problem):
-    status, name, title = 429, "too-many", "Too many requests"
+    status, usual = 429, "too-many"
 
 
 class Unavailable(Problem):
     """Not now: a store is gone, full or behind. `retry_after` seconds; nothing of the request was kept."""
 
-    status, name, title = 503, "unavailable", "Not available now"
+    status, usual = 503, "unavailable"
 
-    def __init__(self, detail: str, retry_after: int = 5, **extra: Any) -> None:
-        super().__init__(detail, **extra)
+    def __init__(self, detail: str, retry_after: int = 5, *, code: str | None = None, **members: Any) -> None:
+        super().__init__(detail, code=code, **members)
         self.retry_after = retry_after
 
 
@@ -96,6 +106,7 @@ KINDS = (
     Unauthenticated,
     Forbidden,
     NotFound,
+    NotAllowed,
     Rejected,
     Stale,
     TooLarge,

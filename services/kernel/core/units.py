@@ -56,14 +56,20 @@ class Offices:
     def known(self) -> None:
         """Raises `Unavailable` as long as the units have not come from triage."""
         if not self.units:
-            raise Unavailable("the units have not come from triage yet; try again in a moment", 2)
+            raise Unavailable("the units have not come from triage yet; try again in a moment", 2, code="units-missing")
 
     def unit(self, code: str, field: str = "unit") -> Unit:
         """The unit, or `Malformed` with the field's name where no unit has this code; `Unavailable` before any came."""
         self.known()
         found = self.units.get(code)
         if found is None:
-            raise Malformed(f"no unit has the code {code!r}; known are {', '.join(sorted(self.units))}", field=field)
+            raise Malformed(
+                f"no unit has the code {code!r}; known are {', '.join(sorted(self.units))}",
+                code="unit-unknown",
+                field=field,
+                unit=code,
+                known=sorted(self.units),
+            )
         return found
 
     def post(self, name: str, field: str = "post") -> Post:
@@ -74,7 +80,13 @@ class Offices:
         if found is None:
             where = self.posts.get(unit, {})
             known = f"known in {unit} are {', '.join(sorted(where)) or 'none'}" if unit else "write it as post@unit"
-            raise Malformed(f"no directory has the post {name!r}; {known}", field=field)
+            raise Malformed(
+                f"no directory has the post {name!r}; {known}",
+                code="post-unknown",
+                field=field,
+                post=name,
+                known=sorted(where),
+            )
         return found
 
     def roles_in(self, unit: str) -> frozenset[str]:
@@ -118,6 +130,9 @@ class Offices:
                     return pack
                 raise Unavailable(
                     f"the pack {ref} in force for {unit} is not among this service's policies; "
-                    "give it the same policy folder as triage"
+                    "give it the same policy folder as triage",
+                    code="pack-not-here",
+                    unit=unit,
+                    pack=ref,
                 )
-        raise Unavailable(f"no policy pack is in force for {code} yet")
+        raise Unavailable(f"no policy pack is in force for {code} yet", code="no-pack", unit=code)

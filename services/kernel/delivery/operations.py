@@ -41,7 +41,7 @@ async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
     Raises `Unavailable` where no event may be written yet.
     """
     runtime.must_have_recovered()
-    act = str(problem.extra.get("act", "act")).replace(" ", "_")[:100]
+    act = str(problem.members.get("act", "act")).replace(" ", "_")[:100]
     table = runtime.tables["refusals"]
     for _ in range(8):
         try:

@@ -28,7 +28,12 @@ async def redrive(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason
     """Gives a record in quarantine to its service again. `Rejected` where it would fail as before."""
     row = await _open(work, session, id_)
     if not await _redrive(work, session, row):
-        raise Rejected(f"the record {id_} fails as before: {row['error']}")
+        raise Rejected(
+            f"the record {id_} fails as before: {row['error']}",
+            code="record-fails-again",
+            record=id_,
+            error=row["error"],
+        )
     await _settle(work, session, id_, "redriven")
     await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
 
@@ -81,10 +86,10 @@ async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, An
     table = work.tables["quarantine"]
     found = (await session.connection.execute(select(table).where(table.c.id == id_))).mappings().first()
     if found is None:
-        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine")
+        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine", what=id_)
     row = dict(found)
     if row["state"] != "open":
-        raise Rejected(f"the record {id_} was {row['state']} already")
+        raise Rejected(f"the record {id_} was {row['state']} already", code="record-settled", record=id_)
     return row
 
 

@@ -164,13 +164,20 @@ class Runtime:
                 f"{self.service.name} first compares its record with the event log; this process decides nothing "
                 "before that, nor while another one leads. Nothing of the request was kept. Try again",
                 5,
+                code="recovering",
+                service=self.service.name,
             )
 
     async def _look(self) -> Unavailable | None:
         before = datetime.now(UTC)
         skew = (await self.database.now() - before).total_seconds()
         if abs(skew) > MAX_SKEW:
-            return Unavailable(f"this machine's clock is {skew:.0f} s off the database's; set it right", 30)
+            return Unavailable(
+                f"this machine's clock is {skew:.0f} s off the database's; set it right",
+                30,
+                code="clock-skewed",
+                seconds=round(skew),
+            )
         outbox = self.tables["outbox"]
         async with self.database.read() as connection:
             first, last = (await connection.execute(select(func.min(outbox.c.seq), func.max(outbox.c.seq)))).one()
@@ -181,5 +188,8 @@ class Runtime:
                 f"{waiting} events wait for the event log, more than {self.settings.outbox_limit}; "
                 "nothing of the request was kept. Try again when the log is back",
                 10,
+                code="log-behind",
+                waiting=waiting,
+                limit=self.settings.outbox_limit,
             )
         return None

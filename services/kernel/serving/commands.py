@@ -101,7 +101,7 @@ async def execute(
         else:
             await session.load([stream])
             if session.streams[stream].version == 0:
-                raise NotFound(f"there is no {stream}")
+                raise NotFound(f"there is no {stream}", what=stream)
         if staff:
             check_version(session, stream, caller)
         if see is not None:
@@ -118,11 +118,15 @@ def check_version(session: Session, stream: str, caller: Caller) -> None:
     if caller.version is None:
         raise VersionRequired(
             f'send If-Match with the version of {stream} that you saw, for example If-Match: "{newest}"',
+            record=stream,
             version=newest,
         )
     if caller.version != newest:
         raise Stale(
-            f"{stream} is at version {newest}, you saw {caller.version}: read it again and decide anew", version=newest
+            f"{stream} is at version {newest}, you saw {caller.version}: read it again and decide anew",
+            record=stream,
+            version=newest,
+            seen=caller.version,
         )
 
 
@@ -153,14 +157,16 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
                 return await _once(runtime, caller, act)
             except Conflict:
                 await asyncio.sleep(0.005 * attempt)
-        raise Unavailable("the record is being changed by many at once; try again", 1)
+        raise Unavailable("the record is being changed by many at once; try again", 1, code="changed-by-many")
     except Forbidden as problem:
         await operations.refuse(runtime, caller.actor, problem)
         raise
     except DBAPIError as error:
         raise database.translate(error) from error
     except OSError as error:
-        raise Unavailable("the store cannot be reached; nothing of the request was kept. Try again", 5) from error
+        raise Unavailable(
+            "the store cannot be reached; nothing of the request was kept. Try again", 5, code="store-unreachable"
+        ) from error
 
 
 async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
@@ -195,6 +201,7 @@ async def _remembered(runtime: Runtime, connection: AsyncConnection, caller: Cal
     if found.digest != caller.key.digest:
         raise Malformed(
             "this idempotency key was used with another request; take a new key for a new request",
+            code="idempotency-key-reused",
             field="Idempotency-Key",
         )
     return Answer.load(found.response)
@@ -234,5 +241,13 @@ async def _wait_for(runtime: Runtime, stream: str, version: int) -> None:
         if reached >= version:
             return
         if asyncio.get_running_loop().time() > until:
-            raise Unavailable(f"{runtime.service.name} has {stream} up to version {reached}, not {version} yet", 2)
+            raise Unavailable(
+                f"{runtime.service.name} has {stream} up to version {reached}, not {version} yet",
+                2,
+                code="not-there-yet",
+                service=runtime.service.name,
+                record=stream,
+                reached=reached,
+                version=version,
+            )
         await asyncio.sleep(0.02)

@@ -9,33 +9,40 @@ from typing import Annotated, Any
 import orjson
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Query
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.titles import Language
 from services.kernel import metrics
 from services.kernel.access import identity
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import (
     KINDS,
     Malformed,
+    NotAllowed,
     NotFound,
-    NotJson,
     Problem,
-    TooLarge,
     Unauthenticated,
     Unavailable,
     UnsupportedMedia,
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving.bodies import StrictRequest, Unpacked
 from services.kernel.serving.commands import Answer, Caller, Key, request_digest
+from services.kernel.serving.validation import malformed
 from services.kernel.store import database
 
 PROBLEM = "application/problem+json"
+DOCUMENTS = "/openapi.json"
+"""Where the documents of the API stand."""
 PROBLEM_SCHEMA = {
     "title": "Problem",
     "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
@@ -50,105 +57,9 @@ PROBLEM_SCHEMA = {
     },
     "required": ["type", "title", "status", "detail"],
 }
-MAX_DEPTH = 32
-MAX_BODY = 1_000_000
-AUTHOR_FIELDS = frozenset(
-    {
-        "author",
-        "author_id",
-        "author_name",
-        "user",
-        "user_id",
-        "username",
-        "nickname",
-        "account",
-        "account_id",
-        "poster",
-        "poster_id",
-        "reporter",
-        "name",
-        "first_name",
-        "last_name",
-        "real_name",
-        "phone",
-        "mobile",
-        "tel",
-        "email",
-        "e_mail",
-        "wechat",
-        "qq",
-        "ip",
-        "ip_address",
-        "device",
-        "device_id",
-        "id_card",
-        "id_number",
-        "identity",
-        "profile",
-        "profile_url",
-        "avatar",
-        "petitioner",
-        "student",
-        "patient",
-        "contact",
-        "gender",
-        "age",
-        "address_home",
-    }
-)
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(r"^([a-z]+-[0-9a-f-]{36})@(\d{1,9})$")
 log = structlog.get_logger()
-
-
-def parse_json(body: bytes) -> Any:
-    """The JSON in a body, or `NotJson`/`Malformed` with what is wrong. Refuses deep nesting and null characters."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise NotJson(f"the body is not JSON in UTF-8: {error}") from None
-    _check_value(value, "", 0)
-    return value
-
-
-def _check_value(value: Any, place: str, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise Malformed(f"the JSON is nested more than {MAX_DEPTH} deep", field=place or None)
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise Malformed(f"{place or 'the text'} holds a null character; send text without it", field=place or None)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if "\x00" in name:
-                raise Malformed("a field name holds a null character", field=place or None)
-            _check_value(inner, f"{place}.{name}" if place else name, depth + 1)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _check_value(inner, f"{place}.{index}" if place else str(index), depth + 1)
-
-
-async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The whole body, or `TooLarge` as soon as it is known to be larger."""
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
-        raise TooLarge(f"the body has {told} bytes; at most {limit} are taken")
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise TooLarge(f"the body has more than {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-class _StrictRequest(Request):
-    async def body(self) -> bytes:
-        if not hasattr(self, "_body"):
-            self._body = await read_body(self)
-        return self._body
-
-    async def json(self) -> Any:
-        return parse_json(await self.body())
 
 
 class StrictRoute(APIRoute):
@@ -157,13 +68,15 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_json = self.body_field is not None
+        known = sorted(one.alias for one in get_flat_params(self.dependant) if isinstance(one.field_info, Query))
 
         async def handle(request: Request) -> Response:
+            _check_parameters(request, known)
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if takes_json and kind and kind != "application/json" and not kind.endswith("+json"):
-                raise UnsupportedMedia(f"send application/json, not {kind}")
+                raise UnsupportedMedia(f"send application/json, not {kind}", known=["application/json"], kind=kind)
             try:
-                return await handler(_StrictRequest(request.scope, request.receive))
+                return await handler(StrictRequest(request.scope, request.receive))
             except HTTPException as error:
                 # FastAPI wraps whatever reading the body raises in a bare 400.
                 if isinstance(error.__cause__, Problem):
@@ -173,11 +86,25 @@ class StrictRoute(APIRoute):
         return handle
 
 
+def _check_parameters(request: Request, known: Sequence[str]) -> None:
+    """Raises where a query parameter would be ignored: because none has its name, or because it stands twice."""
+    seen = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "there is none here"
+            raise Malformed(
+                f"{name[:60]} is no parameter; {there}", code="parameter-unknown", field=name[:60], known=known
+            )
+        if name in seen:
+            raise Malformed(f"the parameter {name} stands twice; send it once", code="parameter-twice", field=name)
+        seen.add(name)
+
+
 def router(prefix: str, tag: str) -> APIRouter:
     """A router of a service, with strict bodies and the problems of the design in its OpenAPI."""
     problems: dict[int | str, dict[str, Any]] = {
         kind.status: {
-            "description": kind.title,
+            "description": kind.usual.replace("-", " ").capitalize(),
             "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for kind in KINDS
@@ -185,29 +112,29 @@ def router(prefix: str, tag: str) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False)
 
 
-def problem_response(problem: Problem) -> Response:
-    """RFC 9457."""
-    headers = {}
+def language_of(request: Request) -> Language:
+    """What `Accept-Language` likes best of Chinese and English (RFC 9110, 12.5.4); English where it says nothing."""
+    liked: dict[Language, float] = {"en": 0.0, "zh": 0.0}
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, weight = part.replace(" ", "").lower().partition(";q=")
+        for language, most in liked.items():
+            if tag.partition("-")[0] == language:
+                liked[language] = max(most, _weight(weight))
+    return "zh" if liked["zh"] > liked["en"] else "en"
+
+
+def _weight(written: str) -> float:
+    return float(written) if re.fullmatch(r"[01](\.\d{0,3})?", written) else 0.0 if written else 1.0
+
+
+def problem_response(problem: Problem, language: Language) -> Response:
+    """RFC 9457, in one language."""
+    headers = {"Content-Language": {"zh": "zh-Hans", "en": "en"}[language], "Vary": "Accept-Language"}
     if isinstance(problem, Unavailable):
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(problem.body()), problem.status, headers, PROBLEM)
-
-
-def malformed(error: RequestValidationError | Any) -> Malformed:
-    """A validation error as one sentence; an author's field gets its own, since none is ever taken."""
-    errors = error.errors()
-    first = errors[0]
-    places = [".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path")) for item in errors]
-    for item, place in zip(errors, places, strict=True):
-        if item["type"] == "extra_forbidden":
-            name = str(item["loc"][-1])
-            if name.lower() in AUTHOR_FIELDS:
-                return Malformed(f"{place} is not taken: no identity of who wrote or reported is kept", field=place)
-            return Malformed(f"{place} is not a field here; leave it out", field=place)
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return Malformed(f"{places[0] or 'the body'}: {message}", field=places[0] or None)
+    return Response(orjson.dumps(problem.body(language)), problem.status, headers, PROBLEM)
 
 
 def stream_id(kind: str) -> Callable[[str], str]:
@@ -216,7 +143,7 @@ def stream_id(kind: str) -> Callable[[str], str]:
 
     def checked(id: str) -> str:
         if not pattern.fullmatch(id):
-            raise NotFound(f"there is no {kind} {id[:60]!r}")
+            raise NotFound(f"there is no {kind} {id[:60]!r}", what=id[:60])
         return id
 
     return checked
@@ -252,12 +179,19 @@ async def conditions(
     if if_match is not None:
         found = _VERSION.match(if_match.strip())
         if not found:
-            raise Malformed('If-Match takes one version, 7 or "7"', field="If-Match")
+            raise Malformed(
+                'If-Match takes one version, 7 or "7"', code="header-malformed", field="If-Match", known=["7", '"7"']
+            )
         version = int(found[1])
     if huiying_after is not None:
         found = _AFTER.match(huiying_after.strip())
         if not found:
-            raise Malformed("Huiying-After takes stream@version", field="Huiying-After")
+            raise Malformed(
+                "Huiying-After takes stream@version",
+                code="header-malformed",
+                field="Huiying-After",
+                known=["stream@version"],
+            )
         after = (found[1], int(found[2]))
     if idempotency_key is not None:
         key = Key(idempotency_key, request_digest(request.method, request.url.path, await request.body()))
@@ -305,6 +239,35 @@ class _Measure:
             metrics.REQUESTS.labels(name, scope["method"], status).observe(time.perf_counter() - began)
 
 
+class _HeadAsGet:
+    """Answers HEAD wherever GET is answered: the same without its body. Plain ASGI."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
+def _methods(app: FastAPI, scope: Scope) -> list[str]:
+    """Every method that a path takes; none where there is no such path."""
+    found = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
+    if "GET" in found:
+        found.insert(1, "HEAD")
+    return [*found, "OPTIONS"] if found else []
+
+
 class _Application(FastAPI):
     """Brings the schema of problem details, which every operation of `router` names."""
 
@@ -316,37 +279,49 @@ class _Application(FastAPI):
 
 def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> FastAPI:
     """One HTTP application for one service, or for all of them embedded."""
-    app = _Application(title=title, version="1", docs_url=None, redoc_url=None)
+    app = _Application(title=title, version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.secret = secret
     app.state.runtimes = tuple(runtimes)
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
-        return problem_response(problem)
+        return problem_response(problem, language_of(request))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
-        return problem_response(malformed(error))
+        return problem_response(malformed(error), language_of(request))
 
     @app.exception_handler(DBAPIError)
     async def _database(request: Request, error: DBAPIError) -> Response:
-        return problem_response(database.translate(error))
+        return problem_response(database.translate(error), language_of(request))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
-        if kind is not None:
-            return problem_response(kind(str(error.detail)))
-        body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
-        return Response(orjson.dumps(body), error.status_code, error.headers, PROBLEM)
+    async def _routing(request: Request, error: HTTPException) -> Response:
+        """What the router says where it has no such path, or the path no such method."""
+        path, methods = request.url.path[:200], _methods(app, request.scope)
+        if request.method == "OPTIONS" and (methods or path == "*"):
+            return Response(status_code=204, headers={"Allow": ", ".join(methods)})
+        if not methods:
+            sentence = f"there is no path {path}; {DOCUMENTS} has all that are"
+            problem: Problem = NotFound(sentence, code="no-such-path", path=path, documents=DOCUMENTS)
+        else:
+            sentence = f"{path} takes {', '.join(methods)}, not {request.method}"
+            problem = NotAllowed(sentence, path=path, method=request.method, known=methods)
+        answer = problem_response(problem, language_of(request))
+        if methods:
+            answer.headers["Allow"] = ", ".join(methods)
+        return answer
 
     @app.exception_handler(Exception)
     async def _defect(request: Request, error: Exception) -> Response:
         log.error("request.failed", path=request.url.path, error=repr(error), exc_info=error)
         return problem_response(
-            Problem("the service has a defect here; it was logged. Nothing of the request was kept")
+            Problem("the service has a defect here; it was logged. Nothing of the request was kept"),
+            language_of(request),
         )
 
+    app.add_middleware(_HeadAsGet)
+    app.add_middleware(Unpacked)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
 
     @app.get("/healthz", include_in_schema=False)

@@ -29,7 +29,9 @@ def place_of(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]:
     except (binascii.Error, ValueError):
         place = None
     if not isinstance(place, list) or [type(part) for part in place] != list(kinds) or not all(map(_fits, place)):
-        raise Malformed("take the cursor from `next` of the page before, as it is", field="cursor")
+        raise Malformed(
+            "take the cursor from `next` of the page before, as it is", code="cursor-invalid", field="cursor"
+        )
     return tuple(place)
 
 

@@ -158,6 +158,12 @@ def translate(error: DBAPIError) -> Unavailable:
     detail = str(error.orig).strip().split("\n")[0]
     if "full" in detail or "No space" in detail:
         return Unavailable(
-            "the store has no room left; nothing of the request was kept. Free space, then try again", 30
+            "the store has no room left; nothing of the request was kept. Free space, then try again",
+            30,
+            code="store-full",
         )
-    return Unavailable("the store cannot be reached; nothing of the request is known to be kept. Try again", 5)
+    return Unavailable(
+        "the store cannot be reached; nothing of the request is known to be kept. Try again",
+        5,
+        code="store-unreachable",
+    )

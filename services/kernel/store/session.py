@@ -182,7 +182,12 @@ class Session:
                 drill=stream.drill,
             )
             if len(event.bytes) > MAX_BYTES:
-                raise Malformed(f"the event would have {len(event.bytes)} bytes; at most {MAX_BYTES} fit on a topic")
+                raise Malformed(
+                    f"the event would have {len(event.bytes)} bytes; at most {MAX_BYTES} fit on a topic",
+                    code="event-too-large",
+                    size=len(event.bytes),
+                    limit=MAX_BYTES,
+                )
             stream.take(event)
             done.append(event)
         self.appended.extend(done)

@@ -1,0 +1,263 @@
+"""Every refusal of the HTTP APIs, as clients know it: `urn:huiying:problem:<code>`, its status, and its Chinese words.
+
+The English title is the code in words, and the English sentence stands where the refusal is raised. The Chinese
+sentence stands here; its placeholders are members of the problem. A code never changes its meaning.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from schemas.titles import titled
+
+PREFIX = "urn:huiying:problem:"
+
+
+class ProblemType(NamedTuple):
+    """A kind of refusal."""
+
+    status: int
+    title_zh: str
+    detail_zh: str
+    """With the problem's members in braces; what is absent is shown as 「（未注明）」."""
+
+
+def _types(status: int, rows: Mapping[str, tuple[str, str]]) -> dict[str, ProblemType]:
+    return {code: ProblemType(status, title, sentence) for code, (title, sentence) in rows.items()}
+
+
+TYPES: Mapping[str, ProblemType] = {
+    **_types(
+        400,
+        {
+            "not-json": ("无法读取正文", "正文不是 UTF-8 编码的 JSON，第 {line} 行第 {column} 列有误。"),
+        },
+    ),
+    **_types(
+        401,
+        {
+            "sign-in-required": ("请先登录", "请发送 Authorization: Bearer 和工作人员令牌。"),
+            "token-expired": ("登录已过期", "令牌已过期，请重新登录。"),
+            "token-invalid": ("令牌无效", "令牌在此无效，请重新登录。"),
+            "token-without-post": ("令牌没有岗位", "令牌没有写明 duty_officer@town-east 这样的岗位，请重新登录。"),
+            "key-unknown": ("密钥无效", "密钥不存在或已停用，请向本单位管理员申请新密钥。"),
+        },
+    ),
+    **_types(
+        403,
+        {
+            "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
+            "other-office": ("属于其他单位", "这属于{unit}，您以 {post} 的身份无权查看。"),
+        },
+    ),
+    **_types(
+        404,
+        {
+            "not-found": ("未找到", "没有 {what}。"),
+            "no-such-path": ("没有此地址", "没有地址 {path}；各接口见 {documents}。"),
+            "file-missing": ("文件缺失", "附件文件夹里没有 {file}，请从备份恢复。"),
+        },
+    ),
+    **_types(405, {"method-not-allowed": ("不支持此方法", "{path} 不接受 {method}；可用：{known}。")}),
+    **_types(
+        409,
+        {
+            "already-accepted": ("已经接办", "{unit}已经接办 {incident}；请记录办理情况，或者退回。"),
+            "already-accountable": ("已经是责任单位", "{unit}已经是 {incident} 的责任单位，请指定其他单位。"),
+            "already-answered": ("已经回执", "{post} 已经就这次上报给过回执。"),
+            "already-approved": ("已经审核", "您在前面的环节审核过这份文本，下一环节须由他人审核。"),
+            "already-assigned": ("已经交办", "{incident} 已经交{unit}办理，请指定其他单位。"),
+            "already-classified": ("答复类型相同", "{incident} 的答复类型已经是{answer_kind}，请选择其他类型。"),
+            "already-drafted": ("已经起草", "这份稿件已经起草，请修改它。"),
+            "already-graded": ("级别相同", "{incident} 的级别已经是{level}，请选择其他级别。"),
+            "already-received": ("已经受理", "这件反映已经受理。"),
+            "already-refused": ("已经决定不予答复", "这件反映已经决定不予答复。"),
+            "answer-kind-not-allowed": (
+                "该级别不能用此答复类型",
+                "{pack} 不允许{level}级别采用{answer_kind}，请选择其他类型。",
+            ),
+            "answer-kind-unknown": ("没有此答复类型", "{pack} 没有{answer_kind}这一答复类型的规定，请选择其他类型。"),
+            "chain-outdated": (
+                "审核环节已变",
+                "送审时按{submitted}级别，现在是{level}，或者制度已变更；请按现行环节重新送审。",
+            ),
+            "clock-not-extendable": ("时限不可延期", "{pack}不允许延长时限 {clock}。"),
+            "clock-not-running": ("时限已停", "时限 {clock} 已不再计时，无可延期。"),
+            "clock-passed": ("时限已过", "时限 {clock} 应于 {due} 到期；延期须在到期之前。"),
+            "drafted-by-you": ("起草人不能审核", "您参与了这份文本的起草，须由他人审核。"),
+            "drill-and-real": ("演练与真实事项不能合并", "演练不能与真实事项合并。"),
+            "erased": ("已按要求删除", "这件反映已按要求删除，不能再添加内容。"),
+            "facts-needed": ("须有已核实的事实", "事实说明至少要引用一项已核实的事实；没有时请发处置情况。"),
+            "facts-not-established": ("事实尚未核实", "尚未核实：{missing}；请核实员先核实。"),
+            "last-report": ("不能全部移出", "{incident} 的反映会全部移出；请至少保留一件，或者并入其他事项。"),
+            "level-not-in-pack": ("没有此级别", "现行制度没有级别 {level}，请先按现行制度定级。"),
+            "merged": ("事项已并入", "这一事项已并入 {into}，请到那里{act}。"),
+            "merged-target": ("目标事项已并入", "{incident} 本身已并入 {into}，请并入该事项。"),
+            "merge-into-itself": ("不能并入自身", "{incident} 不能并入自身，请指定另一事项。"),
+            "merge-target-ended": ("目标事项已{phase}", "{incident}{phase}，请先重启，再合并。"),
+            "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
+            "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),
+            "nobody-above": ("没有上级", "{unit}没有上级单位，无处可报。"),
+            "not-above": ("不是上级", "{to}不是{unit}的上级；请报给{known}之一。"),
+            "not-approved": ("尚未审核通过", "稿件{phase}；各环节都审核通过后才能发布。"),
+            "not-assigned": ("尚未交办", "{incident} 尚未交办给任何单位；请值班员先交办，再{act}。"),
+            "not-graded": ("尚未定级", "事项尚未定级，无法确定由谁审核；请先定级。"),
+            "not-handled": ("办理记录不全", "{incident} 还不能办结：{missing}没有办理记录；请先在两条线上都记录。"),
+            "not-its-report": ("不属于该事项", "{reports} 不属于 {incident}，请指定属于该事项的反映。"),
+            "not-opened": ("尚未收到立案", "时限服务尚未收到该事项的立案，请稍后再试。"),
+            "not-published": ("尚未发布", "稿件{phase}，没有公开发布的内容可{act}。"),
+            "not-resolved": ("尚未办结", "{incident} 尚未办结；请先办结，再结案。"),
+            "not-submitted": ("尚未送审", "稿件{phase}；只有已送审的才能{act}。"),
+            "only-drafts": ("不是草稿", "稿件{phase}；只有草稿才能送审。"),
+            "pack-changed": ("同一版本内容不同", "{pack} 以前载入的内容不同；改动后的制度请用新的版本号。"),
+            "pack-not-loaded": ("制度未载入", "制度 {pack} 没有载入；请先把文件放进制度文件夹。"),
+            "pack-unknown": ("没有此制度", "{path}：制度文件夹里没有 {pack}，而{unit}适用它。"),
+            "published-already": ("已经发布", "稿件已经发布；请更正，使原文仍然可见。"),
+            "record-fails-again": ("仍然失败", "记录 {record} 与之前一样失败：{error}"),
+            "record-settled": ("已经处理", "记录 {record} 已经处理过。"),
+            "rejected": ("不允许", "制度或记录不允许这样做。"),
+            "still-open": ("尚未办结", "{incident} 还在办理；办结之后才能{act}。"),
+            "take-another-person": ("须由他人操作", "您参与过这份稿件的起草或审核，须由他人{act}。"),
+            "body-with-roles": ("集体不单设身份", "{post} 是集体；身份和负责人属于其成员，集体本身没有。"),
+            "member-unknown": ("没有此成员岗位", "{post} 的成员 {member} 在 {at} 不是岗位。"),
+            "not-one-head": ("负责人须为一人", "{unit}在 {at} 有 {heads} 个负责岗位，须恰好一个。"),
+            "post-without-unit": ("岗位没有单位", "{post} 属于{unit}，而它在 {at} 不是单位。"),
+            "unit-in-ring": ("单位隶属成环", "单位互相隶属成环：{units}。"),
+            "unit-needs-parent": ("缺少上级单位", "{unit}须有上级单位：{known}之一。"),
+            "unit-parent-missing": ("上级单位不存在", "{unit}隶属于 {parent}，而它在 {at} 不是单位。"),
+            "unit-parent-wrong": ("上级单位不对", "{unit}不能隶属于 {parent}。"),
+            "unit-place-changed": (
+                "隶属关系已有记录",
+                "{unit}自 {since} 的隶属关系已有另一记录；请以更晚的日期另写一条。",
+            ),
+            "unit-place-ended": ("隶属关系已结束", "{unit}自 {since} 的隶属关系已经结束，请另写一条。"),
+            "unit-placed-twice": ("隶属关系重复", "{unit}自 {since} 有两条隶属关系，请只留一条。"),
+            "ended": ("事项已{phase}", "{incident} {phase}；请先重启，再{act}。"),
+            "withdrawn": ("已经撤回", "稿件已经撤回；请另发一份。"),
+            "words-erased": ("草稿文字已删除", "草稿的文字已按要求删除；请重写并重新送审。"),
+        },
+    ),
+    **_types(
+        412,
+        {"stale": ("记录已变更", "{record} 现在是第 {version} 版，您看到的是第 {seen} 版；请重新阅读后再决定。")},
+    ),
+    **_types(
+        413,
+        {
+            "too-large": ("内容过大", "内容超过 {limit} 字节的上限。"),
+        },
+    ),
+    **_types(
+        415,
+        {
+            "unsupported-media-type": ("不支持的格式", "请用{known}格式发送，不能用 {kind}。"),
+            "content-differs": ("内容与格式不符", "文件开头的字节不是 {kind} 的格式。"),
+            "unsupported-coding": (
+                "不支持的编码",
+                "请发送未压缩的正文，或者使用 Content-Encoding: gzip，不能用 {kind}。",
+            ),
+            "not-plain-text": ("不是纯文本", "文件不是 UTF-8 编码的纯文本。"),
+        },
+    ),
+    **_types(
+        422,
+        {
+            "malformed": ("请求有误", "请求的内容或格式有误。"),
+            "author-not-taken": ("不接收作者信息", "不接收 {field}：系统不保存书写人或反映人的身份。"),
+            "clock-unknown": ("没有此时限", "该事项没有时限 {clock}；现有：{known}。"),
+            "code-looks-personal": ("代码像个人信息", "{field} 应填写列表中的代码，所填内容像是个人号码或地址。"),
+            "cursor-invalid": ("翻页标记无效", "请原样使用上一页 next 给出的 cursor。"),
+            "cursor-of-other-size": ("翻页标记不符", "cursor 属于 log_size {log_size}，不是 {asked}。"),
+            "earlier-due": ("期限只能推后", "时限只能改到更晚的时间。"),
+            "event-too-large": ("记录过大", "这条记录有 {size} 字节，最多 {limit} 字节。"),
+            "field-missing": ("缺少字段", "缺少 {field}。"),
+            "field-together": ("字段须同时填写", "source 和 external_id 须同时填写；缺少 {field}。"),
+            "field-unknown": ("没有此字段", "没有字段 {field}，请去掉。"),
+            "blank": ("内容为空", "{field} 是空的，请填写内容。"),
+            "control-character": ("含有控制字符", "{field} 含有不能发布的控制字符（{character}），请去掉。"),
+            "digits-lost": ("数字位数过多", "数字 {number} 会丢失位数，最多写 15 位。"),
+            "duty-ends-early": ("值班结束早于开始", "值班须在开始之后结束；请把 until 改到 since 之后。"),
+            "field-twice": ("字段重复", "同一对象里 {field} 出现了两次。"),
+            "figure-needed": ("缺少数字", "请至少填写{known}之一。"),
+            "gzip-damaged": ("压缩内容损坏", "gzip 正文中断或损坏，请重新发送完整的正文。"),
+            "form-unreadable": ("表单无法读取", "表单无法读取；请按 multipart/form-data 重新发送。"),
+            "header-malformed": ("请求头有误", "{field} 应写作 {known}。"),
+            "idempotency-key-reused": ("幂等键已用过", "该幂等键已用于内容不同的请求；新请求请用新键。"),
+            "incident-not-seen": (
+                "尚未收到该事项",
+                "发布服务尚未收到该事项；如是新事项，请发送 Huiying-After 和其版本。",
+            ),
+            "in-the-future": ("时间在将来", "{field} 在将来：{at} 晚于 {now}。"),
+            "incident-unknown": ("没有此事项", "没有事项 {into}。"),
+            "level-unknown": ("没有此级别", "{pack} 没有级别 {level}；现有：{known}。"),
+            "log-size-unknown": ("没有这么多记录", "记录总数是 {given}，不是 {asked}。"),
+            "list-too-long": ("条目过多", "{field} 最多 {maximum} 条。"),
+            "list-too-short": ("条目过少", "{field} 至少 {minimum} 条。"),
+            "number-too-large": ("数字过大", "{field} 最大为 {maximum}。"),
+            "number-too-small": ("数字过小", "{field} 最小为 {minimum}。"),
+            "not-in-list": ("不在列表中", "{field} 应为其中之一：{known}。"),
+            "parameter-twice": ("参数重复", "参数 {field} 出现了两次，请只写一次。"),
+            "parameter-unknown": ("没有此参数", "没有参数 {field}；可用的有：{known}。"),
+            "reason-needed": ("须说明理由", "退回上报须说明理由；请填写 reason。"),
+            "text-too-long": ("文字过长", "{field} 超过 {maximum} 字。"),
+            "text-too-short": ("文字过短", "{field} 少于 {minimum} 字。"),
+            "time-out-of-range": ("时间超出范围", "{field} 超出公元 1 年至 9999 年（UTC）。"),
+            "wrong-form": ("格式不对", "{field} 应填写{wanted}。"),
+            "nested-too-deep": ("嵌套过深", "JSON 嵌套超过 {limit} 层。"),
+            "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),
+            "picture-damaged": ("图片损坏", "{kind} 图片在第 {at} 字节处中断或损坏，请重新发送完整的图片。"),
+            "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
+            "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),
+            "unit-unknown": ("没有此单位", "没有代码为 {unit} 的单位；现有：{known}。"),
+        },
+    ),
+    **_types(
+        428,
+        {
+            "version-required": (
+                "须注明版本",
+                '请发送 If-Match，写明您看到的 {record} 的版本，例如 If-Match: "{version}"。',
+            )
+        },
+    ),
+    **_types(429, {"too-many": ("请求过多", "请求过多，请稍后再试。")}),
+    **_types(500, {"internal": ("服务出错", "服务在此处有缺陷，已记入日志；请求内容没有保存。")}),
+    **_types(
+        503,
+        {
+            "unavailable": ("暂时不可用", "服务暂时不可用；请求内容没有保存，请稍后再试。"),
+            "audit-rebuilding": ("正在重新读取", "审计正在重新读取已有的记录：{given} 条中已有 {size} 条。"),
+            "changed-by-many": ("同时修改过多", "记录正被多人同时修改，请重试。"),
+            "clock-skewed": ("时钟不准", "本机时钟与数据库相差 {seconds} 秒，请校准。"),
+            "log-behind": ("事件日志积压", "有 {waiting} 条事件等待写入日志，超过 {limit} 条；日志恢复后请重试。"),
+            "no-pack": ("没有现行制度", "{unit}还没有现行制度。"),
+            "not-there-yet": ("尚未收到", "{service} 只收到 {record} 的第 {reached} 版，还没有第 {version} 版。"),
+            "pack-not-here": (
+                "缺少制度文件",
+                "{unit}现行的制度 {pack} 不在本服务的制度文件夹里；请与 triage 用同一文件夹。",
+            ),
+            "recovering": ("正在核对", "{service} 正在核对记录与事件日志，或由另一进程主持；请稍后再试。"),
+            "store-full": ("存储已满", "存储空间已满，请求内容没有保存；请腾出空间后再试。"),
+            "store-unreachable": ("存储无法访问", "存储无法访问，请稍后再试。"),
+            "units-missing": ("尚未收到单位", "尚未收到单位名录，请稍后再试。"),
+        },
+    ),
+}
+"""Code -> what it is. Whoever raises a problem names one of these."""
+
+
+class _Members(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "（未注明）"
+
+
+def chinese(code: str, members: Mapping[str, Any]) -> tuple[str, str]:
+    """The title and the sentence of a problem in Chinese, with the problem's members as their Chinese titles."""
+    kind = TYPES[code]
+    shown = _Members({name: _shown(value) for name, value in members.items()})
+    return kind.title_zh.format_map(shown), kind.detail_zh.format_map(shown)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple | set | frozenset):
+        return "、".join(map(_shown, value)) or "（无）"
+    return titled(str(value), "zh")

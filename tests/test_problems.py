@@ -1,0 +1,120 @@
+"""Refusals: each has a stable code, an English sentence where it is raised, and a Chinese one in the one table."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+from typing import Any, NamedTuple
+
+import pytest
+
+from schemas.problems import TYPES, chinese
+from services.kernel.core import problems
+from services.kernel.core.problems import KINDS, Malformed, Problem
+
+ROOT = Path(__file__).parents[1]
+CLASSES = {kind.__name__: kind for kind in (*KINDS, Problem)}
+SPECIFIC = {"Rejected", "Malformed", "Unavailable"}
+"""Kinds whose own code says too little."""
+
+
+class Raised(NamedTuple):
+    """A place in the code that makes a problem."""
+
+    place: str
+    kind: type[Problem]
+    code: str | None
+    members: frozenset[str]
+
+
+def raised() -> Iterator[Raised]:
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                if name in CLASSES:
+                    place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                    named = {word.arg: word.value for word in node.keywords if word.arg}
+                    code = named.pop("code", None)
+                    known = code.value if isinstance(code, ast.Constant) else None
+                    if code is None or isinstance(code, ast.Constant):
+                        yield Raised(place, CLASSES[name], known and str(known), frozenset(named))
+
+
+def custom() -> Iterator[tuple[str, str]]:
+    """Codes that validators of models raise."""
+    for folder in ("services", "schemas"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PydanticCustomError":
+                    assert isinstance(node.args[0], ast.Constant), path
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", str(node.args[0].value)
+
+
+def placeholders(code: str) -> set[str]:
+    kind = TYPES[code]
+    return {name for text in (kind.title_zh, kind.detail_zh) for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_refusal_has_a_code_of_the_table_and_brings_what_its_chinese_sentence_shows() -> None:
+    found = list(raised())
+    assert len(found) > 100
+    for one in found:
+        if one.kind.__name__ in SPECIFIC:
+            assert one.code, f"{one.place}: give it a code of schemas/problems.py"
+        code = one.code or one.kind.usual
+        assert code in TYPES, f"{one.place}: {code} is not in schemas/problems.py"
+        assert TYPES[code].status == one.kind.status, f"{one.place}: {code} is {TYPES[code].status}"
+        missing = placeholders(code) - one.members
+        assert not missing, f"{one.place}: {code} shows {missing} in Chinese"
+
+
+def test_every_validator_of_a_model_has_a_code_of_the_table() -> None:
+    for place, code in custom():
+        assert code in TYPES, f"{place}: {code} is not in schemas/problems.py"
+        assert TYPES[code].status == 422, place
+
+
+def test_no_validator_of_a_request_answers_in_words_of_its_own() -> None:
+    """A `ValueError` has no code."""
+    for path in (*ROOT.glob("services/*/commands.py"), ROOT / "schemas/fields.py"):
+        assert "ValueError(" not in path.read_text(), f"{path}: raise PydanticCustomError with a code"
+
+
+def test_no_code_is_left_in_the_table_that_nobody_raises() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "services").rglob("*.py"))
+    sources += (ROOT / "schemas/fields.py").read_text()
+    assert [code for code in TYPES if f'"{code}"' not in sources] == []
+
+
+@pytest.mark.parametrize("code", TYPES)
+def test_every_type_is_a_plain_code_with_two_languages(code: str) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
+    title, sentence = chinese(code, {})
+    assert re.search("[一-鿿]", title)
+    assert re.search("[一-鿿].*。|：", sentence)
+    assert "{" not in title + sentence
+
+
+def test_one_problem_in_two_languages() -> None:
+    problem = Malformed("unit is missing", code="field-missing", field="unit", known=None)
+    assert problem.body() == {
+        "type": "urn:huiying:problem:field-missing",
+        "title": "Field missing",
+        "status": 422,
+        "detail": "unit is missing",
+        "field": "unit",
+    }
+    assert problem.body("zh") == problem.body() | {"title": "缺少字段", "detail": "缺少 unit。"}
+
+
+def test_members_are_shown_by_their_titles() -> None:
+    members: dict[str, Any] = {"act": "assign", "roles": ["duty_officer", "chief"], "units": ["county"], "held": []}
+    _, sentence = chinese("no-right", members | {"post": "handler@county"})
+    assert sentence == "「交办」需要在county担任值班员、主要领导；您现在是 handler@county，担任（无）。"
+
+
+def test_kinds_have_statuses_of_their_own() -> None:
+    assert len({kind.status for kind in KINDS}) == len(KINDS)
+    assert problems.Problem.status == 500
