@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
+from services.kernel.core.ids import derived
+from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import Intake, LostPartition, SkippedOffset, UnitOfWork
 from services.kernel.store.session import Session
-from tests.kit import spec
+from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, stored
 
 DIGEST = "ab" * 32
@@ -260,11 +263,56 @@ async def test_a_restored_consumer_decides_nothing_twice(triage: Runtime) -> Non
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records(events))
     before = [event.bytes for event in await stored(triage)]
+    await lose_the_place(triage)
+    await UnitOfWork(triage).handle(as_records(events))
+    assert [event.bytes for event in await stored(triage)] == before
+
+
+async def lose_the_place(triage: Runtime) -> None:
+    """The consumer's tables as a restored store has them."""
     async with triage.database.transaction() as connection:
         for name in ("stream_cursor", "consumer_offset", "report_counts"):
             await connection.execute(triage.tables[name].delete())
+
+
+def elsewhere(event: Event, known: Any) -> Iterable[Reaction]:
+    """What the event causes by what is known later: the same on another stream."""
+    for reaction in small.react(event, known):
+        yield reaction._replace(stream=f"incident-{derived('elsewhere', event.id)}")
+
+
+async def test_a_restored_consumer_that_would_decide_elsewhere_now_decides_nothing_twice(triage: Runtime) -> None:
+    events = report(1)
     await UnitOfWork(triage).handle(as_records(events))
-    assert [event.bytes for event in await stored(triage)] == before
+    before = await state(triage)
+    await lose_the_place(triage)
+    triage.service = replace(triage.service, react=elsewhere)
+    await UnitOfWork(triage).handle(as_records(events))
+    assert await state(triage) == before
+
+
+class Forgetful(UnitOfWork):
+    """Does not look whether an event was reacted to."""
+
+    async def _not_reacted_to(self, session: Session, events: Sequence[Event]) -> list[Event]:
+        return list(events)
+
+
+async def test_an_event_id_that_is_there_already_is_a_defect_and_never_tried_for_ever(triage: Runtime) -> None:
+    one, two = report(1), report(2)
+    await UnitOfWork(triage).handle(as_records(one))
+    await lose_the_place(triage)
+    triage.service = replace(triage.service, react=elsewhere)
+    async with asyncio.timeout(20):
+        await Forgetful(triage).handle(as_records([*one, *two]))
+    after = await state(triage)
+    assert after["quarantine"] == [(one[0].stream, 1, "poison", "open")]
+    assert after["counts"] == [("county", 4)]
+    assert {stream for stream, *_ in after["incidents"]} == {
+        f"incident-{derived('small', one[0].id)}",
+        f"incident-{derived('elsewhere', two[0].id)}",
+    }
+    assert (await operations.attention(triage))["quarantined"] == 1
 
 
 def content(ref: str, words: str = "words") -> bytes:

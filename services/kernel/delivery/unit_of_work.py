@@ -417,12 +417,22 @@ class UnitOfWork:
             return
         await session.load(foreseen)
         usual = await self.runtime.context(session.connection)
-        for event in events:
+        for event in await self._not_reacted_to(session, events):
             ids = DerivedIds(self.service.name, event.id)
             ctx = replace(usual, actor=Actor("system", event.unit), cause=event.id, ids=ids)
             for reaction in self._react(intake, event, known):
                 for done in await self._decide(session, intake, event, reaction, ctx):
                     known.note(done)
+
+    async def _not_reacted_to(self, session: Session, events: Sequence[Event]) -> list[Event]:
+        """The events of which the store holds no consequence.
+
+        A consumer that was put back meets events again, and what it knows has changed since: the same event would lead
+        to another stream now.
+        """
+        first = {event.id: DerivedIds(self.service.name, event.id).new("") for event in events}
+        held = await session.holding(first.values())
+        return [event for event in events if first[event.id] not in held]
 
     def _react(self, intake: Intake, event: Event, known: Any) -> list[Reaction]:
         try:
@@ -437,8 +447,6 @@ class UnitOfWork:
         for _ in range(16):
             if stream not in session.streams:
                 await session.load([stream])
-            if event.id in session.streams[stream].causes:
-                return []
             if session.streams[stream].version == 0:
                 session.streams[stream].drill = event.drill
             try:

@@ -146,11 +146,11 @@ async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
         raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
 
 
-def violated(error: IntegrityError) -> str:
-    """The table whose constraint refused a row."""
+def violates(error: IntegrityError, table: str, *columns: str) -> bool:
+    """Whether a row was refused because another one has the same values in these columns, which are unique."""
     if diagnosis := getattr(error.orig, "diag", None):
-        return str(diagnosis.table_name)
-    return str(error.orig).rpartition(": ")[2].partition(".")[0]
+        return bool(diagnosis.constraint_name == f"uq_{table}_{'_'.join(columns)}")
+    return str(error.orig).rpartition(": ")[2] == ", ".join(f"{table}.{column}" for column in columns)
 
 
 def translate(error: DBAPIError) -> Unavailable:

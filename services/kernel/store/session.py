@@ -59,8 +59,6 @@ class Stream:
     drill: bool = False
     revision: int = 0
     """How many of its events staff decided: the version that officers see."""
-    causes: set[str] = field(default_factory=set)
-    """Causation ids that the stream held when it was read."""
     _state: Any = None
     _unfolded: list[Event] = field(default_factory=list)
 
@@ -124,10 +122,13 @@ class Session:
         (found,) = await sql.fetch(self.connection, [asked])
         for (bytes_,) in found:
             event = Event.parse(bytes_)
-            stream = self.streams[event.stream]
-            stream.take(event)
-            if event.causation:
-                stream.causes.add(event.causation)
+            self.streams[event.stream].take(event)
+
+    async def holding(self, event_ids: Iterable[str]) -> set[str]:
+        """Those of the ids whose events the store holds."""
+        asked = sql.Query(_of_ids(self._tables["events"]), {"ids": sorted(event_ids)})
+        (found,) = await sql.fetch(self.connection, [asked])
+        return {id_ for (id_,) in found}
 
     async def load_head(self, id_: str) -> Stream:
         """A stream's last version alone, for streams that only grow and have no rules."""
@@ -222,6 +223,9 @@ class Session:
     async def flush(self, tell: str | None = None) -> None:
         """Writes all that was decided. Raises `Conflict` where a stream has grown in between.
 
+        An event id that is there already is no conflict: it would be there at the next try, too. Then the database's
+        error is raised.
+
         If there are new events, other processes are told on the PostgreSQL channel `tell` once they are committed.
         """
         tables, connection, views = self._tables, self.connection, self.service.views
@@ -244,7 +248,7 @@ class Session:
         try:
             await sql.write(connection, writes, tell if self.appended else None)
         except IntegrityError as error:
-            if database.violated(error) != "events":
+            if not database.violates(error, "events", "stream_id", "version"):
                 raise
             raise Conflict("a stream has grown in between") from error
         for table, _, gone in folded:
@@ -328,6 +332,12 @@ def _of_streams(events: Table) -> Select[Any]:
     """The events of `streams`, each in order."""
     chosen = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
     return chosen.order_by(events.c.stream_id, events.c.version)
+
+
+@lru_cache(8)
+def _of_ids(events: Table) -> Select[Any]:
+    """Those of `ids` that are there."""
+    return select(events.c.event_id).where(sql.is_one_of(events.c.event_id, "ids"))
 
 
 @lru_cache(8)

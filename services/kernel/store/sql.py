@@ -62,7 +62,7 @@ _NOTIFY = "select pg_notify(%s, '')"
 
 
 async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
-    """Adds, replaces or skips rows, in order; else raises `IntegrityError` where a key exists, see `database.violated`.
+    """Adds, replaces or skips rows, in order; else raises `IntegrityError` where a key exists, see `database.violates`.
 
     `notify` is a channel of PostgreSQL, on which listeners are woken when the transaction has committed.
     On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
