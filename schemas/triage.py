@@ -11,13 +11,17 @@ Track = Literal["problem", "answer"]
 
 @event("incident.opened")
 class IncidentOpened(Fact):
-    """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on."""
+    """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on.
+
+    `relates_to` names the incident of the same matter that was resolved or closed when this one's report came in.
+    """
 
     unit: UnitCode
     report: StreamId
     discovered_at: Instant
     category: Code | None = None
     matter: Digest | None = None
+    relates_to: StreamId | None = None
 
 
 @event("incident.report_attached")
@@ -255,7 +259,8 @@ class IncidentAbsorbed(Fact):
 
 @event("incident.split")
 class IncidentSplit(Fact):
-    """Reports of another matter left for an incident of their own."""
+    """Reports of another matter left for an incident of their own; further ones of `matters` go there too."""
 
     into: StreamId
     reports: tuple[StreamId, ...]
+    matters: tuple[Digest, ...] = ()

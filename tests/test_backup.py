@@ -123,6 +123,47 @@ async def test_an_empty_place_gets_everything_with_its_secret(lived: Path, setti
         assert await is_clean(system)
 
 
+async def close(system: Embedded, report_id: str) -> None:
+    """The report's incident is handled and closed."""
+    token = system.token("town-east", "duty_officer", "handler", "chief")
+    async with system.client(token) as client:
+        found = await client.get("/triage/v1/incidents", params={"report_id": report_id})
+        incident = found.json()["items"][0]["id"]
+        steps = (
+            ("record-handling", {"track": "problem", "text": "换了灯泡"}),
+            ("record-handling", {"track": "answer", "text": "已答复"}),
+            ("resolve", {"reason": "办结"}),
+            ("close", {"reason": "结案"}),
+        )
+        for version, (verb, body) in enumerate(steps):
+            path = f"/triage/v1/incidents/{incident}/{verb}"
+            answer = await client.post(path, json=body, headers={"If-Match": str(version)})
+            assert answer.status_code == 200, answer.text
+        await system.settle()
+
+
+async def incidents(system: Embedded) -> dict[str, tuple[str, int]]:
+    async with system.client(system.token("city", "auditor")) as client:
+        items = (await client.get("/triage/v1/incidents")).json()["items"]
+    return {item["id"]: (item["state"], item["report_count"]) for item in items}
+
+
+async def test_a_store_put_back_from_before_a_close_takes_each_report_in_where_it_was(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with embedded.running(settings) as system:
+        backup.back_up_folder(settings.data, tmp_path / "backup")
+        await close(system, await report(system, "路灯不亮"))
+        await report(system, "路灯不亮")
+        before = await incidents(system)
+    assert sorted(before.values()) == [("closed", 1), ("open", 1)]
+    backup.restore_folder(settings.data, tmp_path / "backup", ["triage"])
+    async with embedded.running(settings) as system:
+        await report(system, "道路积水")
+        assert (await incidents(system)).items() >= before.items()
+        assert await is_clean(system)
+
+
 async def test_a_store_that_cannot_be_read_is_replaced(lived: Path, settings: Settings) -> None:
     (settings.data / "triage.sqlite").write_bytes(b"not a database at all, whatever its name says" * 100)
     backup.restore_folder(settings.data, lived, ["triage"])

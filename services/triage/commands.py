@@ -226,23 +226,19 @@ VERBS: Mapping[str, type[Command]] = {
 """What staff may ask of an incident, by the last part of its path."""
 
 
-class OpenIncident(Command):
-    """A report came in that belongs to no open incident. `basis` is the report as `stream@version`."""
+class TakeReport(Command):
+    """A report came in. It joins its incident; where that is over or there is none, it opens `opens`.
+
+    `basis` is the report as `stream@version`, `relates_to` the incident of the same matter that is over.
+    """
 
     unit: UnitCode
     report: ReportId
     discovered_at: Instant
     category: Code | None = None
     matter: Digest | None = None
-    basis: Basis
-
-
-class AttachReport(Command):
-    """A further report of the incident's matter came in."""
-
-    unit: UnitCode
-    report: ReportId
-    discovered_at: Instant
+    opens: IncidentId
+    relates_to: IncidentId | None = None
     basis: Basis
 
 

@@ -169,7 +169,8 @@ def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
     """What the command makes happen.
 
     `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of
-    the facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id).
+    the facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id)
+    and `matters` (digests of what the leaving reports are about).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -197,26 +198,8 @@ def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
 def _caused(state: State, command: c.Command, ctx: Ctx) -> Decided:
     """What follows from other events. No rule refuses it."""
     match command:
-        case c.OpenIncident():
-            if state.phase != "new":
-                return []
-            opened = triage.IncidentOpened(
-                unit=command.unit,
-                report=command.report,
-                discovered_at=command.discovered_at,
-                category=command.category,
-                matter=command.matter,
-            )
-            return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
-        case c.AttachReport():
-            if state.merged_into:
-                raise Moved(state.merged_into)
-            if state.phase == "new" or command.report in state.reports:
-                return []
-            attached = triage.IncidentReportAttached(
-                report=command.report, unit=command.unit, discovered_at=command.discovered_at
-            )
-            return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
+        case c.TakeReport():
+            return _take(state, command)
         case c.RecordAnswerPublished():
             if state.merged_into:
                 raise Moved(state.merged_into)
@@ -239,6 +222,33 @@ def _caused(state: State, command: c.Command, ctx: Ctx) -> Decided:
                 ),
             ]
     raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _take(state: State, command: c.TakeReport) -> Decided:
+    """The report opens the incident or joins it.
+
+    What is over takes nothing in: a new report of it is owed an answer of its own, within limits of its own.
+    """
+    if state.merged_into:
+        raise Moved(state.merged_into)
+    if command.report in state.reports:
+        return []
+    if state.phase == "new":
+        opened = triage.IncidentOpened(
+            unit=command.unit,
+            report=command.report,
+            discovered_at=command.discovered_at,
+            category=command.category,
+            matter=command.matter,
+            relates_to=command.relates_to,
+        )
+        return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
+    if state.phase != "open":
+        raise Moved(command.opens, command.model_copy(update={"relates_to": state.id}))
+    attached = triage.IncidentReportAttached(
+        report=command.report, unit=command.unit, discovered_at=command.discovered_at
+    )
+    return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
 
 
 def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
@@ -534,7 +544,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
             incident=state.id,
         )
     leaving = tuple(dict.fromkeys(command.reports))
-    return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving)]
+    return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))]
 
 
 DECIDER = Decider("incident", initial_state, evolve, decide)

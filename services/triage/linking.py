@@ -42,18 +42,16 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         _must_exist(session, stream)
         check_version(session, stream, caller)
         parent, new = session.streams[stream], ctx.ids.new("incident")
-        events = session.decide(stream, command, with_seen(ctx, {"into": new}))
-        session.begin(new).drill = parent.drill
-        known = await queries.received(session.connection, command.reports)
         # A report that was attached is in the view: it is written when the report is taken in.
-        reports = sorted(
-            (
-                Received(report=report, unit=unit, discovered_at=parse_instant(since))
-                for report, (unit, since) in known.items()
-            ),
-            key=lambda report: (report.discovered_at, report.report),
+        known = await queries.received(session.connection, command.reports)
+        matters = tuple(sorted({row["matter"] for row in known if row["matter"]}))
+        events = session.decide(stream, command, with_seen(ctx, {"into": new, "matters": matters}))
+        session.begin(new).drill = parent.drill
+        reports = tuple(
+            Received(report=row["report_id"], unit=row["unit"], discovered_at=parse_instant(row["discovered_at"]))
+            for row in known
         )
-        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=tuple(reports)), ctx)
+        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=reports), ctx)
         answer = commands.answer(session, stream, events)
         return Answer({**answer.body, "into": new}, answer.status, answer.version, answer.events)
 

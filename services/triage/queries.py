@@ -16,7 +16,7 @@ from services.kernel.store import sql
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
 from services.triage.decider import Reach, State
-from services.triage.matching import Matters
+from services.triage.matching import Lead, Matters, places
 from services.triage.views import (
     INCIDENT_FACTS,
     INCIDENT_NOTES,
@@ -121,6 +121,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "subject": subject,
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         "merged_into": row["merged_into"],
+        "relates_to": row["relates_to"],
         "report_count": row["reports"],
         "drill": row["drill"],
         "version": row["revision"],
@@ -144,6 +145,9 @@ async def incident(
     absorbed = await connection.execute(
         select(INCIDENTS.c.id).where(INCIDENTS.c.merged_into == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
     )
+    related = await connection.execute(
+        select(INCIDENTS.c.id).where(INCIDENTS.c.relates_to == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+    )
     named = ("subject", "text", "url", "place", "request")
     words = await resolve(
         connection,
@@ -158,6 +162,7 @@ async def incident(
     return {
         **_shown(dict(row), words(reports[0]["subject"]) if reports else None),
         "absorbed": list(absorbed.scalars()),
+        "related": list(related.scalars()),
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
@@ -245,10 +250,11 @@ def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
     return tuple(reaches)
 
 
-async def received(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Report -> the unit that received it and since when that knew of it."""
-    chosen = select(REPORTS.c.report_id, REPORTS.c.unit, REPORTS.c.discovered_at).where(REPORTS.c.report_id.in_(ids))
-    return {row.report_id: (row.unit, row.discovered_at) for row in await connection.execute(chosen)}
+async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
+    """`report_id, unit, discovered_at, matter` of reports as ingest told them, in order of discovery."""
+    chosen = select(*(REPORTS.c[name] for name in ("report_id", "unit", "discovered_at", "matter")))
+    ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
+    return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 
 
 async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
@@ -263,37 +269,46 @@ async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[st
     return {"words": {ref: words(ref) for ref in refs}}
 
 
-def _open() -> Select[Any]:
-    """The incidents where the `wanted` matters go on, oldest first."""
+def _leads() -> Select[Any]:
+    """The ways from the `wanted` matters to where they go on, as `Lead` has them."""
     matters, incidents = MATTERS, INCIDENTS
-    start = select(matters.c.unit, matters.c.matter, matters.c.incident_id)
+    start = select(matters.c.matter, matters.c.since, matters.c.split, matters.c.incident_id)
     goes_on = start.where(sql.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
-    merged = select(goes_on.c.unit, goes_on.c.matter, incidents.c.merged_into).join(
+    merged = select(goes_on.c.matter, goes_on.c.since, goes_on.c.split, incidents.c.merged_into).join(
         incidents, incidents.c.id == goes_on.c.incident_id
     )
     goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
+    there = (incidents.c.id, incidents.c.opened_at, incidents.c.state, incidents.c.drill)
     return (
-        select(goes_on.c.unit, goes_on.c.matter, incidents.c.drill, incidents.c.id)
+        select(goes_on.c.matter, goes_on.c.since, goes_on.c.split, *there)
         .join(incidents, incidents.c.id == goes_on.c.incident_id)
-        .where(incidents.c.state.not_in(("closed", "merged")))
-        .order_by(incidents.c.opened_at, incidents.c.id)
+        .where(incidents.c.merged_into.is_(None))
     )
 
 
-OPEN = _open()
+LEADS = _leads()
+BELONGS = (
+    select(INCIDENT_REPORTS.c.report_id, INCIDENT_REPORTS.c.incident_id)
+    .where(sql.is_one_of(INCIDENT_REPORTS.c.report_id, "reports"))
+    .order_by(INCIDENT_REPORTS.c.active)
+)
 
 
 async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
-    """The open incidents of the matters that the events are about, read with one statement.
+    """Where the reports that came in belong already, and where their matters go on.
 
     Holds those matters until the transaction ends: reports of one matter come in several partitions, and two
     transactions at once would open an incident each.
     """
-    wanted = {
-        event.data.matter for event in events if event.kind == "report" and isinstance(event.data, ReportReceived)
+    received = {
+        event.stream: event.data.matter
+        for event in events
+        if event.kind == "report" and isinstance(event.data, ReportReceived)
     }
-    if not wanted:
+    if not received:
         return Matters()
-    asked = sql.Query(OPEN, {"wanted": sorted(wanted)})
-    (found,) = await sql.fetch(connection, [asked], sql.Hold("matter", wanted))
-    return Matters({(unit, matter, drill): incident for unit, matter, drill, incident in found})
+    wanted = set(received.values())
+    belongs = sql.Query(BELONGS, {"reports": sorted(received)})
+    leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
+    belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("matter", wanted))
+    return Matters(dict(belonging), places(Lead(*row) for row in found))

@@ -7,7 +7,7 @@ from schemas.ingest import ReportReceived
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
-from services.triage.commands import AttachReport, OpenIncident, RecordAnswerPublished
+from services.triage.commands import RecordAnswerPublished, TakeReport
 from services.triage.matching import Matters
 
 
@@ -16,21 +16,21 @@ def react(event: Event, matters: Matters) -> Iterable[Reaction]:
     basis = f"{event.stream}@{event.version}"
     match event.data:
         case ReportReceived() as report:
-            incident = matters.find(report.unit, report.matter, event.drill)
-            if incident is None:
-                command = OpenIncident(
-                    unit=report.unit,
-                    report=event.stream,
-                    discovered_at=report.discovered_at,
-                    category=report.category,
-                    matter=report.matter,
-                    basis=basis,
-                )
-                return [Reaction(f"incident-{derived('triage', event.id, 'incident')}", command)]
-            attach = AttachReport(
-                unit=report.unit, report=event.stream, discovered_at=report.discovered_at, basis=basis
+            if matters.incident_of(event.stream):
+                return []
+            found = matters.find(report.matter, event.drill)
+            own = f"incident-{derived('triage', event.id, 'incident')}"
+            command = TakeReport(
+                unit=report.unit,
+                report=event.stream,
+                discovered_at=report.discovered_at,
+                category=report.category,
+                matter=report.matter,
+                opens=own,
+                relates_to=found.incident if found and found.over else None,
+                basis=basis,
             )
-            return [Reaction(incident, attach)]
+            return [Reaction(found.incident if found and not found.over else own, command)]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
             return [Reaction(statement.incident, answered)]

@@ -45,10 +45,12 @@ INCIDENTS = Table(
     Column("resolved_at", key(27)),
     Column("closed_at", key(27)),
     Column("merged_into", key()),
+    Column("relates_to", key()),
     Column("reports", Integer, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
+    Index(None, "relates_to"),
 )
 """One row an incident; `revision` counts what staff decided, `reports` those that belong to it now."""
 
@@ -106,12 +108,12 @@ INCIDENT_NOTES = Table(
 MATTERS = Table(
     "matters",
     METADATA,
-    Column("unit", key(), primary_key=True),
     Column("matter", key(64), primary_key=True),
     Column("incident_id", key(), primary_key=True),
-    Index(None, "matter"),
+    Column("since", key(27), nullable=False),
+    Column("split", Boolean, nullable=False),
 )
-"""Which incidents were opened for a matter of a unit."""
+"""Which incidents were opened for a matter, or took it over by a split, and when."""
 
 REPORTS = Table(
     "reports",
@@ -120,6 +122,7 @@ REPORTS = Table(
     Column("unit", key(), nullable=False),
     Column("channel", key(100), nullable=False),
     Column("category", key(100)),
+    Column("matter", key(64)),
     Column("discovered_at", key(27), nullable=False),
     Column("received_at", key(27), nullable=False),
     Column("subject", key(36), nullable=False),
@@ -177,6 +180,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "category": data.category,
         "discovered_at": instant(data.discovered_at),
         "opened_at": event.recorded_text,
+        "relates_to": data.relates_to,
         "reports": 1,
         "drill": event.drill,
     }
@@ -322,12 +326,15 @@ def _ref(words: WordsRef | None) -> str | None:
 def _matter_keys(event: Event) -> list[Key]:
     match event.data if event.kind == "incident" else None:
         case triage.IncidentOpened(matter=str()) as data:
-            return [(data.unit, data.matter, event.stream)]
+            return [(data.matter, event.stream)]
+        case triage.IncidentSplit() as data:
+            return [(matter, data.into) for matter in data.matters]
     return []
 
 
 def _matter(key: Key, row: Row | None, event: Event) -> Row:
-    return {"unit": key[0], "matter": key[1], "incident_id": key[2]}
+    split = isinstance(event.data, triage.IncidentSplit)
+    return {"matter": key[0], "incident_id": key[1], "since": event.recorded_text, "split": split}
 
 
 def _received_keys(event: Event) -> list[Key]:
@@ -341,6 +348,7 @@ def _report(key: Key, row: Row | None, event: Event) -> Row:
         "unit": data.unit,
         "channel": data.channel,
         "category": data.category,
+        "matter": data.matter,
         "discovered_at": instant(data.discovered_at),
         "received_at": event.recorded_text,
         "subject": data.subject.ref,
@@ -368,7 +376,7 @@ VIEWS: tuple[View, ...] = (
     View(INCIDENT_REPORTS, _report_keys, _belongs),
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
-    View(MATTERS, _matter_keys, _matter),
+    View(MATTERS, _matter_keys, _matter, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
 )

@@ -106,7 +106,7 @@ class Triage:
             subject=words(f"{name}: subject"),
             text=words(f"{name}: text"),
             category="roads",
-            matter=derived("matter", matter or name).replace("-", "") * 2,
+            matter=derived("matter", unit, matter or name).replace("-", "") * 2,
             receipt="0" * 64,
         )
         return self.event(f"report-{derived(name)}", data, service="ingest", unit=unit, drill=drill)
@@ -125,6 +125,13 @@ class Triage:
         async with self.runtime.database.read() as connection:
             aside = (await connection.execute(self.runtime.tables["quarantine"].select())).mappings().all()
         assert [row["error"] for row in aside] == []
+
+    async def lose_the_place(self) -> None:
+        """The consumer stands at the beginning again, as on a store that was put back and has recovered its events."""
+        async with self.runtime.database.transaction() as connection:
+            for name in ("consumer_offset", "stream_cursor"):
+                await connection.execute(self.runtime.tables[name].delete())
+        self.offsets.clear()
 
     def place(self, event: Event) -> tuple[str, int]:
         """The topic and partition that the event travels on."""

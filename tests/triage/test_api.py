@@ -75,14 +75,6 @@ async def test_a_repeated_report_opens_nothing_twice(triage: Triage) -> None:
     assert len((await triage.get("incidents")).json()["items"]) == 1
 
 
-async def test_a_closed_matter_that_comes_back_opens_a_new_incident(triage: Triage) -> None:
-    id_ = await triage.open("a", matter="pothole")
-    await done(triage, id_, *HANDLED, ("close", "chief", "town-east", {"reason": "over"}))
-    again = await triage.open("b", matter="pothole")
-    assert again != id_
-    assert await triage.open("c", matter="pothole") == again
-
-
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", matter="pothole")
     assert await triage.open("b", matter="pothole", drill=True) != real
@@ -428,7 +420,6 @@ async def test_splitting(triage: Triage) -> None:
     assert counts == [1, 2]
     await triage.say("b: subject")
     assert (await triage.get("incidents", report_id=b.stream)).json()["items"][0]["subject"] == "b: subject"
-    assert await triage.open("d", matter="m") == a
 
 
 @pytest.mark.requirement("MUL-01")

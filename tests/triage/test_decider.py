@@ -426,9 +426,11 @@ class TestMergingAndSplitting:
         given(DECIDER).when(c.OpenSplit(unit="town-east", reports=tuple(received))).then(OPENED, ATTACHED)
 
 
-ATTACH = c.AttachReport(unit="town-east", report=REPORTS[1], discovered_at=DISCOVERED, basis=BASIS)
+OWN = f"incident-{derived('own')}"
+ATTACH = c.TakeReport(unit="town-east", report=REPORTS[1], discovered_at=DISCOVERED, opens=OWN, basis=BASIS)
 PUBLISHED = c.RecordAnswerPublished(statement=STATEMENT, unit="town-east", basis=BASIS)
-OPEN = c.OpenIncident(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, basis=BASIS)
+OPEN = c.TakeReport(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, opens=OWN, basis=BASIS)
+LATER = c.TakeReport(unit="town-east", report=REPORTS[3], discovered_at=NOW, opens=OWN, basis=BASIS)
 
 
 class TestWhatOtherServicesCause:
@@ -439,6 +441,15 @@ class TestWhatOtherServicesCause:
     def test_attaching_once(self) -> None:
         given(DECIDER, OPENED).when(ATTACH).then(ATTACHED)
         given(DECIDER, OPENED, ATTACHED).when(ATTACH).then_nothing()
+
+    @pytest.mark.parametrize("state", ["resolved", "closed"])
+    def test_a_report_of_what_is_over_opens_one_that_names_it(self, state: str) -> None:
+        with pytest.raises(Moved) as moved:
+            given(DECIDER, *STATES[state]).when(LATER).decided()
+        assert moved.value.to == OWN
+        given(DECIDER).when(moved.value.command).then(
+            triage.IncidentOpened(unit="town-east", report=REPORTS[3], discovered_at=NOW, relates_to=HERE)
+        )
 
     def test_a_published_answer_once(self) -> None:
         answered = triage.IncidentHandlingRecorded(track="answer", statement=STATEMENT)

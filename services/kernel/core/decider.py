@@ -112,8 +112,8 @@ class Decider:
 
 
 class Moved(Exception):
-    """A reaction's command reached a stream that goes on elsewhere; the kernel repeats it on `to`."""
+    """A reaction's command reached a stream that goes on elsewhere; the kernel repeats it, or `command`, on `to`."""
 
-    def __init__(self, to: str) -> None:
+    def __init__(self, to: str, command: Any = None) -> None:
         super().__init__(to)
-        self.to = to
+        self.to, self.command = to, command

@@ -443,16 +443,16 @@ class UnitOfWork:
     async def _decide(
         self, session: Session, intake: Intake, event: Event, reaction: Reaction, ctx: Any
     ) -> list[Event]:
-        stream = reaction.stream
+        stream, command = reaction
         for _ in range(16):
             if stream not in session.streams:
                 await session.load([stream])
             if session.streams[stream].version == 0:
                 session.streams[stream].drill = event.drill
             try:
-                return session.decide(stream, reaction.command, ctx)
+                return session.decide(stream, command, ctx)
             except Moved as moved:
-                stream = moved.to
+                stream, command = moved.to, moved.command or command
             except Exception as error:
                 raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
         raise Poison(self._record(intake, event), event, "poison", f"{reaction.stream} moved in a ring")

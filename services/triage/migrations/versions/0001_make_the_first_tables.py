@@ -80,20 +80,22 @@ def upgrade() -> None:
         sa.Column("resolved_at", key(27), nullable=True),
         sa.Column("closed_at", key(27), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
+        sa.Column("relates_to", key(64), nullable=True),
         sa.Column("reports", sa.Integer(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
     op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
     op.create_index(op.f("ix_incidents_opened_at_id"), "incidents", ["opened_at", "id"], unique=False)
+    op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
     op.create_table(
         "matters",
-        sa.Column("unit", key(64), nullable=False),
         sa.Column("matter", key(64), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
-        sa.PrimaryKeyConstraint("unit", "matter", "incident_id", name=op.f("pk_matters")),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("split", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("matter", "incident_id", name=op.f("pk_matters")),
     )
-    op.create_index(op.f("ix_matters_matter"), "matters", ["matter"], unique=False)
     op.create_table(
         "measurements",
         sa.Column("report_id", key(64), nullable=False),
@@ -110,6 +112,7 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=False),
         sa.Column("channel", key(100), nullable=False),
         sa.Column("category", key(100), nullable=True),
+        sa.Column("matter", key(64), nullable=True),
         sa.Column("discovered_at", key(27), nullable=False),
         sa.Column("received_at", key(27), nullable=False),
         sa.Column("subject", key(36), nullable=False),

@@ -1,0 +1,162 @@
+"""Where reports go: by what they belong to, by their matter, and what became of it; also when they come again."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.envelope import Event
+from services.triage.matching import Key, Lead, Place, places
+from services.triage.queries import know
+from tests.triage.conftest import Triage
+from tests.triage.test_api import HANDLED, done
+
+CLOSED = (*HANDLED, ("close", "chief", "town-east", {"reason": "over"}))
+REOPENED = ("reopen", "chief", "town-east", {"reason": "it came back"})
+
+
+async def incident_of(triage: Triage, report: Event) -> str:
+    [item] = (await triage.get("incidents", "city", report_id=report.stream)).json()["items"]
+    return str(item["id"])
+
+
+async def lives(triage: Triage, life: str) -> list[Event]:
+    """Two reports on one subject, and what staff made of their incidents. Returns the reports."""
+    first = triage.report("a", matter="pothole")
+    await triage.take(first)
+    a = await incident_of(triage, first)
+    if life == "a merge and a split":
+        second = triage.report("b", matter="another")
+        await triage.take(second)
+        b = await incident_of(triage, second)
+        await done(triage, a, ("merge", "chief", "county", {"into": b}))
+        await done(triage, b, ("split", "chief", "county", {"reports": [first.stream]}))
+        return [first, second]
+    second = triage.report("b", matter="pothole")
+    if life == "two reports and a close":
+        await triage.take(second)
+        await done(triage, a, *CLOSED)
+        third = triage.report("c", matter="pothole")
+        await triage.take(third)
+        return [first, second, third]
+    await done(triage, a, *CLOSED)
+    await triage.take(second)
+    if life == "a reopening of the first":
+        await done(triage, a, REOPENED)
+        b = await incident_of(triage, second)
+        await done(triage, b, *CLOSED)
+    return [first, second]
+
+
+LIVES = ("a close", "two reports and a close", "a merge and a split", "a reopening of the first")
+
+
+@pytest.mark.parametrize("life", LIVES)
+async def test_a_restored_consumer_leaves_each_report_where_it_is(triage: Triage, life: str) -> None:
+    reports = await lives(triage, life)
+    before = {report.stream: await incident_of(triage, report) for report in reports}
+    stored = {id_: [event.bytes for event in await triage.events(id_)] for id_ in set(before.values())}
+    await triage.lose_the_place()
+    async with asyncio.timeout(20):
+        await triage.take(*reports)
+    assert {report.stream: await incident_of(triage, report) for report in reports} == before
+    assert {id_: [event.bytes for event in await triage.events(id_)] for id_ in stored} == stored
+
+
+@pytest.mark.parametrize("over", [HANDLED, CLOSED], ids=["resolved", "closed"])
+async def test_a_report_of_what_is_over_opens_an_incident_that_names_it(triage: Triage, over: Any) -> None:
+    earlier = await triage.open("a", matter="pothole")
+    await done(triage, earlier, *over)
+    report = triage.report("b", matter="pothole")
+    await triage.take(report)
+    again = await incident_of(triage, report)
+    assert again != earlier
+    [opened] = await triage.events(again)
+    assert (opened.data.relates_to, opened.data.discovered_at) == (earlier, report.data.discovered_at)
+    shown = [(await triage.get(f"incidents/{id_}")).json() for id_ in (earlier, again)]
+    assert [(one["relates_to"], one["related"], one["report_count"]) for one in shown] == [
+        (None, [again], 1),
+        (earlier, [], 1),
+    ]
+    assert await triage.open("c", matter="pothole") == again
+    # the desk can reopen the earlier one and merge
+    await done(triage, earlier, REOPENED)
+    await done(triage, again, ("merge", "chief", "county", {"into": earlier}))
+    assert await triage.open("d", matter="pothole") == earlier
+
+
+async def test_reports_that_come_together_on_what_is_over_share_the_new_incident(triage: Triage) -> None:
+    earlier = await triage.open("a", matter="pothole")
+    await done(triage, earlier, *CLOSED)
+    reports = [triage.report(name, matter="pothole") for name in "bcd"]
+    await triage.take(*reports)
+    [again] = {await incident_of(triage, report) for report in reports}
+    assert await triage.kinds(again) == ["opened", "report_attached", "report_attached"]
+
+
+async def test_what_goes_on_in_an_incident_that_is_over_names_that_one(triage: Triage) -> None:
+    a, b = await triage.open("a", matter="pothole"), await triage.open("b")
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    await done(triage, b, *CLOSED)
+    opened, *_ = await triage.events(await triage.open("c", matter="pothole"))
+    assert opened.data.relates_to == b
+
+
+@pytest.mark.postgres
+async def test_a_close_between_lookup_and_load_attaches_to_nothing_that_is_closed(triage_on_postgres: Triage) -> None:
+    triage = triage_on_postgres
+    earlier = await triage.open("a", matter="pothole")
+    await done(triage, earlier, *HANDLED)
+    await done(triage, earlier, REOPENED, *HANDLED[2:])
+    await done(triage, earlier, REOPENED, *HANDLED[2:4])
+
+    async def overtaken(connection: Any, events: Any) -> Any:
+        found = await know(connection, events)
+        await done(triage, earlier, HANDLED[4], CLOSED[-1])
+        return found
+
+    runtime, service = triage.runtime, triage.runtime.service
+    runtime.service = replace(service, know=overtaken)
+    report = triage.report("b", matter="pothole")
+    await triage.take(report)
+    again = await incident_of(triage, report)
+    [opened] = await triage.events(again)
+    assert opened.data.relates_to == earlier
+    assert (await triage.kinds(earlier))[-1] == "closed"
+
+
+async def test_a_report_of_a_matter_that_was_split_off_goes_where_it_went(triage: Triage) -> None:
+    a, b = await triage.open("a", matter="m"), await triage.open("b", matter="n")
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    moved = triage.report("c", matter="m")
+    await triage.take(moved)
+    answer = await triage.ask(b, "split", {"reports": [moved.stream]}, role="chief")
+    new = answer.json()["into"]
+    assert await triage.open("d", matter="m") == new
+    assert await triage.open("e", matter="n") == b
+    await done(triage, new, *CLOSED)
+    again = await triage.open("f", matter="m")
+    assert (await triage.events(again))[0].data.relates_to == new
+    # what comes together again is one matter again
+    await done(triage, again, ("merge", "chief", "county", {"into": b}))
+    assert await triage.open("g", matter="m") == b
+
+
+def lead(incident: str, since: str, *, split: bool = False, state: str = "open", opened: str = "") -> Lead:
+    return Lead("m", since, split, incident, opened or since, state, False)
+
+
+@pytest.mark.parametrize(
+    ("leads", "place"),
+    [
+        ([lead("a", "1"), lead("b", "2")], Place("b")),
+        ([lead("a", "1"), lead("b", "2", state="closed")], Place("a")),
+        ([lead("a", "1", state="closed"), lead("b", "2", state="resolved")], Place("b", over=True)),
+        ([lead("a", "1"), lead("b", "2", split=True, state="closed")], Place("b", over=True)),
+        ([lead("a", "1"), lead("b", "2", split=True, state="closed"), lead("c", "3")], Place("c")),
+        ([lead("b", "2", split=True), lead("a", "1", opened="9")], Place("b")),
+    ],
+)
+def test_a_matter_goes_on_at_its_newest_open_incident_else_at_the_newest(leads: list[Lead], place: Place) -> None:
+    assert places(leads) == places(leads[::-1]) == {Key("m", drill=False): place}
