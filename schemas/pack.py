@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from schemas.escalation import Rung as RungName
+from schemas.lists import FactKey
 from schemas.triage import AnswerKind
 
 Milestone = Literal[
@@ -411,6 +412,10 @@ class Workday(Rule):
         return sum((window.length for window in self.windows), timedelta())
 
 
+class PackFact(Rule, FactKey):
+    """A fact that the pack's office establishes besides those that the deployment lists."""
+
+
 class PolicyPack(Model):
     """A whole pack. Levels rise from the first to the last; the first is what no condition lifts."""
 
@@ -426,6 +431,7 @@ class PolicyPack(Model):
     levels: tuple[Level, ...] = Field(min_length=1)
     ungraded: Ungraded | None = None
     """Where the pack says what it rests on; it holds all the same."""
+    facts: tuple[PackFact, ...] = ()
     categories: tuple[Category, ...]
     clocks: tuple[Clock, ...]
     workday: Workday | None = None

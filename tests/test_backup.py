@@ -23,7 +23,7 @@ async def report(system: Embedded, subject: str) -> str:
     """Sends a report and waits until everyone has it."""
     body = {
         "unit": "town-east",
-        "channel": "counter",
+        "channel": "visit",
         "subject": subject,
         "text": f"{subject}，请尽快处理。",
         "discovered_at": datetime.now(UTC).isoformat(),

@@ -305,10 +305,11 @@ def _show(pack: Any) -> None:
 def policy_check(file: Annotated[Path, typer.Argument(help="A policy pack.")], data: Data = None) -> None:
     """Whether a pack can be used; says each fault with its line. Exit 0 or 1."""
     from services.kernel.rules import packs as policy
+    from services.kernel.rules.documents import DocumentError
 
     try:
         pack = policy.load_pack(file)
-    except policy.PackError as error:
+    except DocumentError as error:
         note(str(error))
         raise typer.Exit(1) from None
     say(f"{pack.ref} can be used")

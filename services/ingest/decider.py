@@ -82,6 +82,9 @@ def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> 
     if state.unit is not None:
         raise Rejected("this report was received already", code="already-received")
     ctx.offices.unit(report.unit)
+    ctx.offices.lists.channel(report.channel)
+    if report.category is not None:
+        ctx.offices.lists.category(report.category)
     ctx.require("integration", "duty_officer", units=[report.unit], act="report to a unit")
     if (report.source is None) != (report.external_id is None):
         missing = "source" if report.source is None else "external_id"

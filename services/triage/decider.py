@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
+from schemas.lists import FactKey
 from schemas.triage import AnswerKind, FactValue, Track
 from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -381,6 +382,7 @@ def _assigned_unit(state: State, act: str) -> str:
 
 
 def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
+    _must_be_listed(command, ctx.offices.lists.fact(command.key, ctx.offices.pack(state.unit).model.facts))
     model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
     if known := state.facts.get(command.key):
         if _same(known, command, ctx.seen.get("words", {})):
@@ -388,6 +390,14 @@ def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
         model = triage.IncidentFactRevised
     fact = model(key=command.key, kind=command.kind, source=Typed(text=command.source), **_value(command))
     return [fact]
+
+
+def _must_be_listed(command: c.EstablishFact, listed: FactKey) -> None:
+    if command.kind != listed.kind:
+        raise Malformed(f"kind: {command.key} is a fact of the kind {listed.kind}, not {command.kind}", field="kind")
+    codes = [one.code for one in listed.codes]
+    if command.kind == "code" and command.value not in codes:
+        raise Malformed(f"value: {command.key} takes one of {', '.join(codes)}", field="value")
 
 
 def _value(command: c.EstablishFact) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from schemas.fields import Code, Post, PostCode, UnitCode
 from schemas.offices import Role, UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store.session import Session
 from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
@@ -105,22 +105,11 @@ class UnitsFile(_Model):
         )
 
 
-class UnitsError(ValueError):
-    """`units.yaml` cannot be used; the text says where and why."""
-
-
 def read(path: Path) -> UnitsFile:
-    """The file, checked in itself. Raises `UnitsError`; whether it makes a tree is for the decider to say."""
-    try:
-        content: Any = yaml.safe_load(path.read_text("utf-8"))
-        return UnitsFile.model_validate(content)
-    except FileNotFoundError:
-        raise UnitsError(f"{path} is missing; it names the units of the deployment and the pack of each") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UnitsError(f"{path} is not readable as YAML: {error}") from None
-    except ValidationError as error:
-        places = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise UnitsError(f"{path}: {'; '.join(places)}") from None
+    """The file, checked in itself. Raises `DocumentError`; whether it makes a tree is for the decider to say."""
+    if not path.exists():
+        raise DocumentError(str(path), Fault(0, "", "is missing; it names the deployment's units and their packs"))
+    return read_file(path).model(UnitsFile)
 
 
 async def place(runtime: Runtime) -> None:

@@ -66,7 +66,7 @@ def report(**more: Any) -> dict[str, Any]:
     """A report's body; a field given as None is left out."""
     body = {
         "unit": "town-east",
-        "channel": "mayor-board",
+        "channel": "message_board",
         "subject": "路灯不亮",
         "text": "人民路的路灯已经三天不亮了。",
         "discovered_at": instant(datetime.now(UTC)),

@@ -33,7 +33,7 @@ class TestOneReport:
         at = instant(datetime.now(UTC) - timedelta(hours=3))
         more = {
             "url": "https://gov.example/7",
-            "category": "light",
+            "category": "roads.lighting",
             "request": "请尽快修好",
             "place": "人民路",
             "discovered_at": at,
@@ -195,6 +195,12 @@ class TestBadInput:
             ({"source": "board"}, "external_id is missing", "external_id"),
             ({"external_id": "7"}, "source is missing", "source"),
             ({"source": "13812345678", "external_id": "7"}, "somebody's number", "source"),
+            ({"channel": "张三"}, "no channel has the code '张三'; known are hotline, ", "channel"),
+            (
+                {"category": "缠访户-重点人员"},
+                "no category has the code '缠访户-重点人员'; known",
+                "category",
+            ),
             ({"mood": "angry"}, "mood is not a field here", "mood"),
         ],
     )

@@ -49,7 +49,7 @@ class TestReceive:
             "external_id": "7",
             "url": "https://gov.example/7",
             "place": "人民路",
-            "category": "light",
+            "category": "roads.lighting",
             "request": "修好",
             "reply_ref": "thread 7",
         }

@@ -18,6 +18,7 @@ from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import Offices, Post, Unit
 from services.kernel.rules import packs as policy
+from services.kernel.rules.lists import load_lists
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -32,16 +33,19 @@ UNITS = {
 KINDS = {"city": "city", "county": "county", "town-east": "town", "town-west": "town"}
 
 
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
 @functools.cache
 def offices() -> Offices:
     """The units that the project ships, under county-default."""
-    packs = policy.load_packs(Path(__file__).parents[2] / "policies")
+    packs = policy.load_packs(POLICIES)
     ref = next(ref for ref in packs if ref.startswith("county-default@"))
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
     posts = {
         code: {role: Post(role, role, frozenset({role}), role == "chief") for role in STAFF_ROLES} for code in units
     }
-    return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts)
+    return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts, load_lists(POLICIES))
 
 
 def posts_of(unit: str, since: datetime) -> list[UnitPostPlaced]:

@@ -91,7 +91,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
             "establish-fact",
             "verifier",
             "county-water",
-            {"key": "burst", "kind": "yes_no", "value": True, "source": "inspection"},
+            {"key": "confirmed", "kind": "yes_no", "value": True, "source": "inspection"},
         ),
         ("classify", "duty_officer", "town-east", {"answer_kind": "status"}),
         ("grade", "duty_officer", "county", {"level": "major", "reason": "the street is closed"}),
@@ -106,7 +106,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
     assert (found["state"], found["level"], found["answer_kind"]) == ("closed", "major", "status")
     assert found["facts"] == [
         {
-            "key": "burst",
+            "key": "confirmed",
             "kind": "yes_no",
             "value": True,
             "source": "inspection",

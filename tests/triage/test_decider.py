@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from schemas import catalogue, triage
 from schemas.envelope import seal
 from schemas.fields import Fact
+from schemas.pack import PackFact, Source
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
@@ -54,7 +55,7 @@ STATES: dict[str, tuple[Fact, ...]] = {
 COMMANDS: dict[str, c.Command] = {
     "instruct": c.Instruct(text="t"),
     "request-verification": c.RequestVerification(unit="county-water"),
-    "establish-fact": c.EstablishFact(key="burst", kind="yes_no", value=True, source="s"),
+    "establish-fact": c.EstablishFact(key="confirmed", kind="yes_no", value=True, source="s"),
     "classify": c.Classify(answer_kind="status"),
     "grade": c.Grade(level="major", reason="r"),
     "assign": c.Assign(unit="county-water"),
@@ -178,7 +179,7 @@ def test_over_which_unit(verb: str, yes: str, no: str) -> None:
 def test_a_unit_that_was_asked_to_verify_may_establish_facts() -> None:
     asked = triage.IncidentVerificationRequested(unit="county-water")
     case = past(OPENED, asked, roles=("verifier",), unit="county-water").when(COMMANDS["establish-fact"])
-    case.then(triage.IncidentFactEstablished(key="burst", kind="yes_no", yes=True, source="s"))
+    case.then(triage.IncidentFactEstablished(key="confirmed", kind="yes_no", yes=True, source="s"))
 
 
 class TestGrading:
@@ -268,10 +269,35 @@ class TestFacts:
             triage.IncidentFactRevised(key="length", kind="number", number=4, source="measured")
         )
 
-    def test_another_kind_is_another_value(self) -> None:
-        command = c.EstablishFact(key="length", kind="text", value="3", source="s")
-        self.when(command, self.ESTABLISHED).then(
-            triage.IncidentFactRevised(key="length", kind="text", words="3", source="s")
+    @pytest.mark.parametrize(
+        ("key", "kind", "value", "field", "sentence"),
+        [
+            ("发帖人是学生", "yes_no", True, "key", "no fact has the code '发帖人是学生'; known are inspected, "),
+            ("length", "text", "3", "kind", "length is a fact of the kind number, not text"),
+            ("cause_kind", "code", "缠访户", "value", "cause_kind takes one of burst, "),
+        ],
+    )
+    def test_a_fact_is_one_that_the_deployment_lists(
+        self, key: str, kind: Any, value: Any, field: str, sentence: str
+    ) -> None:
+        command = c.EstablishFact(key=key, kind=kind, value=value, source="s")
+        with pytest.raises(Malformed, match=sentence) as refused:
+            self.when(command).decided()
+        assert refused.value.extra["field"] == field
+
+    def test_a_fact_is_one_that_the_pack_in_force_lists(self) -> None:
+        source = Source(kind="derived", reason="a test")
+        added = PackFact(key="pump", title="水泵", title_en="Pumps", kind="number", measure="台", source=source)
+        without = self.when(c.EstablishFact(key="pump", kind="number", value=2, source="s"))
+        without.then_raises(Malformed)
+        offices = without.given.context.offices
+        packs = {
+            ref: replace(pack, model=pack.model.model_copy(update={"facts": (added,)}))
+            for ref, pack in offices.packs.items()
+        }
+        context = replace(without.given.context, offices=replace(offices, packs=packs))
+        replace(without, given=replace(without.given, context=context)).then(
+            triage.IncidentFactEstablished(key="pump", kind="number", number=2, source="s")
         )
 
     def test_a_text_is_compared_by_its_words(self) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import ROOT
 from services.triage import packs, setup, units
 from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
@@ -216,8 +217,8 @@ def test_the_shipped_file_is_a_tree_with_a_pack_on_top() -> None:
 )
 def test_a_file_that_cannot_be_used_says_where(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / setup.FILE
-    with pytest.raises(setup.UnitsError, match="is missing"):
+    with pytest.raises(DocumentError, match="is missing"):
         setup.read(path)
     path.write_text(text)
-    with pytest.raises(setup.UnitsError, match=sentence):
+    with pytest.raises(DocumentError, match=sentence):
         setup.read(path)

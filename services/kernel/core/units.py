@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.pack import PolicyPack
+from services.kernel.core.lists import Lists
 from services.kernel.core.problems import Malformed, Unavailable
 
 
@@ -52,6 +53,7 @@ class Offices:
     basis: tuple[str, ...] = ()
     posts: Mapping[str, Mapping[str, Post]] = field(default_factory=dict)
     """Unit -> code -> post."""
+    lists: Lists = field(default_factory=Lists)
 
     def known(self) -> None:
         """Raises `Unavailable` as long as the units have not come from triage."""

@@ -25,6 +25,7 @@ from services.kernel.core.units import Offices
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.log import EventLog
 from services.kernel.rules import packs
+from services.kernel.rules.lists import load_lists
 from services.kernel.settings import Settings
 from services.kernel.store import offices
 from services.kernel.store.database import Database
@@ -93,6 +94,7 @@ class Runtime:
         self.log, self.secret = event_log, secret
         self.tables: Mapping[str, Table] = service.metadata.tables
         self.packs = packs.load_packs(settings.policies)
+        self.lists = load_lists(settings.policies)
         self.wake = asyncio.Event()
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()
@@ -111,7 +113,9 @@ class Runtime:
     async def offices(self, connection: AsyncConnection) -> Offices:
         """Units and packs as they stand now."""
         if self._offices is None or time.monotonic() > self._offices_until:
-            self._offices = await offices.snapshot(connection, self.service.metadata, self.packs, self.clock.now())
+            self._offices = await offices.snapshot(
+                connection, self.service.metadata, self.packs, self.clock.now(), self.lists
+            )
             self._offices_until = time.monotonic() + OFFICES_FRESH
         return self._offices
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.offices import PolicyPackAssigned, UnitPlaced, UnitPostPlaced
+from services.kernel.core.lists import Lists
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
@@ -131,7 +132,7 @@ def _assign(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 async def snapshot(
-    connection: AsyncConnection, metadata: MetaData, packs: Mapping[str, LoadedPack], now: datetime
+    connection: AsyncConnection, metadata: MetaData, packs: Mapping[str, LoadedPack], now: datetime, lists: Lists
 ) -> Offices:
     """The offices as they stand at `now`, from the service's own views."""
     at = instant(now)
@@ -157,6 +158,7 @@ async def snapshot(
         units={unit: _unit(row) for (unit,), row in units.items()},
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
         packs=packs,
+        lists=lists,
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
         posts=posts,
     )

@@ -1,0 +1,102 @@
+"""The lists of a deployment: categories of matters, keys of facts, channels. Each is a YAML file of the policy folder.
+
+What an officer or an integration names from a list is a code, and a code goes into events for good. A list says in
+advance which codes there are, so that none of them becomes a label on a person.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,2}$", max_length=100)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+FactKind = Literal["text", "number", "time", "code", "yes_no"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Titled(Model):
+    """Something with a code and a title for people, in Chinese and in English."""
+
+    title: Title
+    title_en: Title
+
+
+class Coded(Titled):
+    """An entry of a list."""
+
+    code: Slug
+
+
+class Category(Titled):
+    """What a matter is about. `roads.lighting` stands below `roads`; there are at most three levels."""
+
+    code: CategoryCode
+
+    @property
+    def parent(self) -> str | None:
+        return self.code.rpartition(".")[0] or None
+
+
+class FactKey(Titled):
+    """A fact that offices establish: `number` in its `measure`, `code` one of `codes`, the others as they are."""
+
+    key: Slug
+    kind: FactKind
+    measure: Title | None = None
+    codes: tuple[Coded, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        if (self.measure is not None) != (self.kind == "number"):
+            raise ValueError(f"{self.key}: a number has a measure, and nothing else has one")
+        if bool(self.codes) != (self.kind == "code"):
+            raise ValueError(f"{self.key}: a fact of the kind code lists its codes, and nothing else has some")
+        _each_once([one.code for one in self.codes])
+        return self
+
+
+class CategoryList(Model):
+    """`categories.yaml`."""
+
+    categories: tuple[Category, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> Self:
+        codes = [one.code for one in self.categories]
+        _each_once(codes)
+        for one in self.categories:
+            if one.parent is not None and one.parent not in codes:
+                raise ValueError(f"{one.code} stands below {one.parent}, which is not in the list; add it")
+        return self
+
+
+class FactList(Model):
+    """`facts.yaml`."""
+
+    facts: tuple[FactKey, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_each_once(self) -> Self:
+        _each_once([one.key for one in self.facts])
+        return self
+
+
+class ChannelList(Model):
+    """`channels.yaml`."""
+
+    channels: tuple[Coded, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_each_once(self) -> Self:
+        _each_once([one.code for one in self.channels])
+        return self
+
+
+def _each_once(codes: list[str]) -> None:
+    for code in codes:
+        if codes.count(code) > 1:
+            raise ValueError(f"{code} stands twice; keep one")

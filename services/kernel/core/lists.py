@@ -1,0 +1,38 @@
+"""The codes that a deployment knows: categories of matters, facts, channels. What is not listed is refused."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from schemas.lists import Category, Coded, FactKey
+from services.kernel.core.problems import Malformed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Each list by code. A pack adds facts of its own, see `fact`."""
+
+    categories: Mapping[str, Category] = field(default_factory=dict)
+    facts: Mapping[str, FactKey] = field(default_factory=dict)
+    channels: Mapping[str, Coded] = field(default_factory=dict)
+
+    def category(self, code: str, field: str = "category") -> Category:
+        """The category, or `Malformed`."""
+        return _of(self.categories, code, "category", field)
+
+    def channel(self, code: str, field: str = "channel") -> Coded:
+        """The channel, or `Malformed`."""
+        return _of(self.channels, code, "channel", field)
+
+    def fact(self, key: str, further: Iterable[FactKey] = (), field: str = "key") -> FactKey:
+        """The fact that the deployment or the pack in force (`further`) lists under this key, or `Malformed`."""
+        return _of({**self.facts, **{one.key: one for one in further}}, key, "fact", field)
+
+
+def _of(known: Mapping[str, T], code: str, what: str, field: str) -> T:
+    found = known.get(code)
+    if found is None:
+        raise Malformed(f"{field}: no {what} has the code {code!r}; known are {', '.join(known)}", field=field)
+    return found
