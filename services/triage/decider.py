@@ -394,10 +394,23 @@ def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
 
 def _must_be_listed(command: c.EstablishFact, listed: FactKey) -> None:
     if command.kind != listed.kind:
-        raise Malformed(f"kind: {command.key} is a fact of the kind {listed.kind}, not {command.kind}", field="kind")
+        raise Malformed(
+            f"kind: {command.key} is a fact of the kind {listed.kind}, not {command.kind}",
+            code="fact-of-another-kind",
+            field="kind",
+            key=command.key,
+            kind=listed.kind,
+            given=command.kind,
+        )
     codes = [one.code for one in listed.codes]
     if command.kind == "code" and command.value not in codes:
-        raise Malformed(f"value: {command.key} takes one of {', '.join(codes)}", field="value")
+        raise Malformed(
+            f"value: {command.key} takes one of {', '.join(codes)}",
+            code="fact-code-unknown",
+            field="value",
+            key=command.key,
+            known=codes,
+        )
 
 
 def _value(command: c.EstablishFact) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_what_is_not_listed_is_refused_and_what_is_listed_is_named() -> None:
     assert lists.category("roads.lighting").title == "路灯照明"
     with pytest.raises(Malformed, match=r"no category has the code 'roads\.ligthing'; known are roads, ") as refused:
         lists.category("roads.ligthing")
-    assert refused.value.extra["field"] == "category"
+    assert refused.value.members["field"] == "category"
 
 
 @pytest.mark.parametrize(

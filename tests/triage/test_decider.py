@@ -283,7 +283,7 @@ class TestFacts:
         command = c.EstablishFact(key=key, kind=kind, value=value, source="s")
         with pytest.raises(Malformed, match=sentence) as refused:
             self.when(command).decided()
-        assert refused.value.extra["field"] == field
+        assert refused.value.members["field"] == field
 
     def test_a_fact_is_one_that_the_pack_in_force_lists(self) -> None:
         source = Source(kind="derived", reason="a test")

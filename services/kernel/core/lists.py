@@ -34,5 +34,11 @@ class Lists:
 def _of(known: Mapping[str, T], code: str, what: str, field: str) -> T:
     found = known.get(code)
     if found is None:
-        raise Malformed(f"{field}: no {what} has the code {code!r}; known are {', '.join(known)}", field=field)
+        raise Malformed(
+            f"{field}: no {what} has the code {code!r}; known are {', '.join(known)}",
+            code="not-listed",
+            field=field,
+            given=code,
+            known=list(known),
+        )
     return found
