@@ -1,6 +1,7 @@
 """What every test shares: markers, the substrate's fixtures, and the report of what was used."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,17 +24,34 @@ MARKERS = (
 )
 
 
+LONGEST = ("tests/delivery/", "tests/test_")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Workers take one file after the other: what takes longest must not begin last.
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9))
     known = {line.split("\t")[0] for line in REQUIREMENTS.read_text().splitlines()}
     for item in items:
         for marker in item.iter_markers("requirement"):
             if not known.issuperset(marker.args):
                 raise pytest.UsageError(f"{item.nodeid} names {marker.args}, not in {REQUIREMENTS.name}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["used"] = substrate.used
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist has ended."""
+    substrate.used += getattr(node, "workeroutput", {}).get("used", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -54,9 +72,13 @@ def kafka_address() -> substrate.KafkaAddress:
 
 
 @pytest.fixture
-def postgres_databases() -> Iterator[str]:
-    """A URL template with `{service}` for five empty databases, dropped when the test ends."""
-    template = substrate.new_databases()
+def postgres_databases(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A URL template with `{service}` for empty databases, dropped when the test ends.
+
+    Tests in a service's folder get that one's alone: each takes a moment to make.
+    """
+    folder = request.path.parent.name
+    template = substrate.new_databases(services=[folder] if folder in substrate.SERVICES else substrate.SERVICES)
     yield template
     substrate.drop_databases(template)
 

@@ -4,19 +4,26 @@ With `HUIYING_FAILPOINT_WHEN` passes count only while that file exists, so that 
 variables a failpoint costs one comparison. `kill -9` is what a crash is: nothing is flushed or closed.
 """
 
+import functools
+import itertools
 import os
 import signal
 from pathlib import Path
 
-_name, _, _count = os.environ.get("HUIYING_FAILPOINT", "").partition(":")
-_when = os.environ.get("HUIYING_FAILPOINT_WHEN", "")
-_left = [int(_count or 1)]
+_passes = itertools.count(1)
+
+
+@functools.cache
+def _chosen() -> tuple[str, int, str]:
+    # Not when it is imported: a fork gets its environment later.
+    name, _, count = os.environ.get("HUIYING_FAILPOINT", "").partition(":")
+    return name, int(count or 1), os.environ.get("HUIYING_FAILPOINT_WHEN", "")
 
 
 def failpoint(name: str) -> None:
     """Kills this process here if the environment says so."""
-    if name != _name or (_when and not Path(_when).exists()):
+    chosen, count, when = _chosen()
+    if name != chosen or (when and not Path(when).exists()):
         return
-    _left[0] -= 1
-    if _left[0] == 0:
+    if next(_passes) == count:
         os.kill(os.getpid(), signal.SIGKILL)

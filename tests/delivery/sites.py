@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +29,7 @@ class SupervisedWorld(DeployedWorld):
     parts = SERVICES
 
     def command(self, part: str) -> list[str]:
-        return [sys.executable, "-m", "services.apps.cli", "serve", part]
+        return ["serve", part]
 
     def own(self, part: str) -> dict[str, str]:
         return {"HUIYING_PORT": str(self.ports[part])}

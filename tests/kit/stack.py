@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,11 +17,13 @@ import httpx
 
 from deploy.native import free_port
 from services.kernel.access import identity
-from tests.kit import substrate
+from tests.kit import programs, substrate
+from tests.kit.programs import Program
 
 SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
 SECRET = "the secret of the tests, long enough to be one"
 LIMIT = 120.0
+CLI = "services.apps.cli"
 
 
 def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
@@ -55,21 +56,20 @@ class World:
             "HUIYING_LOG_LEVEL": "warning",
             **environment,
         }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Program] = {}
         self.key = ""
 
     # processes
 
-    def start(self, part: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, part: str, **environment: str) -> Program:
         """Starts a part; `environment` may set a failpoint for it: `HUIYING_FAILPOINT="relay.acked"`."""
-        with (self.folder / f"{part}.log").open("ab") as log:
-            process = subprocess.Popen(
-                self.command(part), env={**self.environment, **self.own(part), **environment}, stdout=log, stderr=log
-            )
+        log, whole = self.folder / f"{part}.log", {**self.environment, **self.own(part), **environment}
+        process = Program(CLI, *self.command(part), env=whole, stdout=log, stderr=log)
         self.processes[part] = process
         return process
 
     def command(self, part: str) -> list[str]:
+        """The arguments of `huiying` that a part runs with."""
         raise NotImplementedError
 
     def own(self, part: str) -> dict[str, str]:
@@ -192,14 +192,7 @@ class World:
 
     def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
         """The command line."""
-        return subprocess.run(
-            [sys.executable, "-m", "services.apps.cli", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-        )
+        return programs.run(CLI, *arguments, env=self.environment, timeout=limit)
 
     def check(self) -> None:
         """`huiying check` finds nothing wrong."""
@@ -228,7 +221,7 @@ class EmbeddedWorld(World):
         super().__init__(folder, environment)
 
     def command(self, part: str) -> list[str]:
-        return [sys.executable, "-m", "services.apps.cli", "up", "--port", str(self.port)]
+        return ["up", "--port", str(self.port)]
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -266,7 +259,7 @@ class DeployedWorld(World):
 
     def command(self, part: str) -> list[str]:
         service, _, kind = part.partition(".")
-        return [sys.executable, "-m", "services.apps.cli", "serve", service, "--part", kind.rstrip("0123456789")]
+        return ["serve", service, "--part", kind.rstrip("0123456789")]
 
     def own(self, part: str) -> dict[str, str]:
         service, _, kind = part.partition(".")

@@ -23,6 +23,9 @@ from deploy import native
 SERVICES = tuple(native.SERVICES)
 KAFKA_IMAGE = "apache/kafka:4.3.0"
 POSTGRES_IMAGE = "postgres:17"
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+"""The shared server writes without waiting for the disk: it is never killed itself, and a `kill -9` of whoever uses it
+takes nothing from it. A test that ends its server takes `private_postgres`, which waits as a deployment does."""
 
 KafkaAddress = NewType("KafkaAddress", str)
 """Bootstrap servers: host:port, comma-separated."""
@@ -134,7 +137,7 @@ def _native_kafka() -> str:
 
 
 def _native_postgres() -> str:
-    return _running.enter_context(native.start_postgres(_running.enter_context(_folder()))).url
+    return _running.enter_context(native.start_postgres(_running.enter_context(_folder()), config=NOT_DURABLE)).url
 
 
 def _container_kafka() -> str:
@@ -167,5 +170,7 @@ def _container_kafka() -> str:
 def _container_postgres() -> str:
     from testcontainers.community.postgres import PostgresContainer
 
-    container = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("-c max_connections=300")
+    container = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command(
+        " ".join(f"-c {name}={value}" for name, value in {"max_connections": "300", **NOT_DURABLE}.items())
+    )
     return str(_running.enter_context(container).get_connection_url())
