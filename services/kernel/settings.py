@@ -41,8 +41,9 @@ class Settings(BaseSettings):
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
     """File with an offset in seconds by which deciders' time is moved; for tests and the demo."""
-    session_seconds: float = Field(10, ge=6)
-    """How long the brokers wait for a consumer that is silent before another takes its partitions."""
+    session_seconds: float = Field(10, ge=1)
+    """How long the brokers wait for a consumer that is silent before another takes its partitions. They refuse less
+    than their `group.min.session.timeout.ms`, 6 seconds by default."""
     send_seconds: float = 30.0
     """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
     outbox_limit: int = 200_000

@@ -6,8 +6,6 @@ These runs are what makes C8 and C9 of the crash tests able to fail.
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from tests.delivery.stock_faust import GATE, TABLES, TOPIC
 from tests.kit import substrate
+from tests.kit.programs import Program
 from tests.kit.stack import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(240)]
@@ -40,13 +39,10 @@ class Consumer:
             "HUIYING_KAFKA": settings.kafka,
             "HUIYING_PREFIX": settings.prefix,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Program | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.delivery.stock_faust"], env=self.environment, stdout=log, stderr=log
-            )
+        self.process = Program("tests.delivery.stock_faust", env=self.environment, stdout=self.log, stderr=self.log)
 
     def end(self, number: int) -> None:
         assert self.process is not None

@@ -5,6 +5,7 @@ then runs as `python -m` would. It is a process like any other: it may be frozen
 that asked for it ends, however that one does.
 """
 
+import contextlib
 import ctypes
 import functools
 import gc
@@ -17,10 +18,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import ModuleType
 
+PR_SET_PDEATHSIG = 1
 IMPORTED_WHEN_USED = (
     "alembic.command",
     "faust.transport.drivers.aiokafka",
@@ -37,7 +40,8 @@ class Program:
         self._process = _server().Process(
             target=_run, args=(self.args, dict(env), str(stdout), str(stderr)), daemon=True
         )
-        self._process.start()
+        with _nameless():
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -85,9 +89,18 @@ def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float) ->
 @functools.cache
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    # Every fork looks at the caller's main module, which is pytest's and imports it.
-    context.set_forkserver_preload(["pytest", f"{__name__}_imported"])
+    context.set_forkserver_preload([f"{__name__}_imported"])
     return context
+
+
+@contextlib.contextmanager
+def _nameless() -> Iterator[None]:
+    """A fork would import the main module of whoever asks for it: pytest, or the script that runs a world."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def import_all() -> None:
@@ -104,8 +117,9 @@ def import_all() -> None:
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], stdout: str, stderr: str) -> None:
+    # The server ends when nobody holds its other ends any more, and its forks with it.
     os.closerange(3, 2**16)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number, path in ((1, stdout), (2, stderr)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)

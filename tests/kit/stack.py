@@ -250,7 +250,7 @@ class DeployedWorld(World):
                 "HUIYING_DATABASE": database,
                 "HUIYING_KAFKA": kafka,
                 "HUIYING_PREFIX": self.prefix,
-                "HUIYING_SESSION_SECONDS": "6",
+                "HUIYING_SESSION_SECONDS": str(substrate.session_seconds()),
                 **environment,
             },
         )
