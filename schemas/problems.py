@@ -204,6 +204,7 @@ TYPES: Mapping[str, ProblemType] = {
             "wrong-form": ("格式不对", "{field} 应填写{wanted}。"),
             "nested-too-deep": ("嵌套过深", "JSON 嵌套超过 {limit} 层。"),
             "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),
+            "not-utf-8": ("不是 UTF-8", "{field} 不是 UTF-8 编码，第 {at} 字节有误；请用 UTF-8 发送。"),
             "picture-damaged": ("图片损坏", "{kind} 图片在第 {at} 字节处中断或损坏，请重新发送完整的图片。"),
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
             "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),

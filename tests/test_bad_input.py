@@ -153,6 +153,35 @@ async def test_no_query_breaks_an_endpoint(system: Embedded, query: str) -> None
                 sound(await client.get(f"{filled(path)}?{query}"), f"GET {path}?{query}")
 
 
+UNWRITABLE = {"a null character": "a%00b", "no UTF-8": "%FF", "half a character": "%ED%A0%80", "GBK": "%C4%E3%BA%C3"}
+"""Percent-encoded bytes that are no text: no store would give back what was sent."""
+
+
+@pytest.mark.parametrize("what", UNWRITABLE)
+async def test_what_is_no_text_is_422_in_a_query_and_404_in_a_path(system: Embedded, what: str) -> None:
+    wrong = UNWRITABLE[what]
+    async with system.client(system.token("city", *ROLES)) as client:
+        for method, path in operations(system):
+            for query in (f"note={wrong}", f"{wrong}=1", f"limit=1&x={wrong}"):
+                answer = await client.request(method, f"{filled(path)}?{query}")
+                assert answer.status_code == 422, f"{method} {path}?{query}: {answer.text}"
+                sound(answer, path)
+            answer = await client.request(method, f"{filled(path)}{wrong}")
+            assert answer.status_code == 404, f"{method} {path}{wrong}: {answer.text}"
+        assert (await client.get(f"/bulletin/statements/{wrong}")).status_code == 404
+
+
+@pytest.mark.parametrize("header", ["Idempotency-Key", "If-Match", "Huiying-After"])
+@pytest.mark.parametrize("value", [b"a\x00b", "\u4f60\u597d".encode("gbk")], ids=["null", "gbk"])
+async def test_what_is_no_text_is_422_in_a_header_that_is_kept(system: Embedded, header: str, value: bytes) -> None:
+    async with system.client(system.token("city", *ROLES)) as client:
+        headers = {header.encode(): value, b"Content-Type": b"application/json"}
+        for method, path in operations(system):
+            answer = await client.request(method, filled(path), content=b"{}", headers=headers)  # type: ignore[arg-type]
+            assert answer.status_code == 422, f"{method} {path}: {answer.text}"
+            assert answer.json()["field"] == header
+
+
 HEADERS: list[dict[str, str]] = [
     {"If-Match": "*"},
     {"If-Match": "x"},

@@ -27,6 +27,7 @@ from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.serving.problems import language_of
 from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
 
@@ -115,7 +116,7 @@ def router(runtime: Runtime) -> APIRouter:
         if kind not in LINES:
             raise UnsupportedMedia(f"send {NDJSON}, one report a line, not {kind}", known=[NDJSON], kind=kind)
         spool = await batch.take(
-            runtime, actor, idempotency_key, request.url.path, request.stream(), http.language_of(request)
+            runtime, actor, idempotency_key, request.url.path, request.stream(), language_of(request)
         )
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 

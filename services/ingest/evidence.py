@@ -13,13 +13,14 @@ from mmap import ACCESS_READ, mmap
 from typing import IO, NamedTuple
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.ingest import pictures
 from services.ingest.blobs import Blob, Blobs
 from services.ingest.masking import mask
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
+from services.kernel.core.texts import decoded
 from services.kernel.settings import Settings
 
 PART = 65_536
@@ -69,23 +70,27 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
                 body.write(part)
             return await asyncio.to_thread(_store, body, kind, request.query_params.get("note"), blobs)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
+    # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
+    headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
     try:
-        form = await MultiPartParser(request.headers, stream, max_files=1, max_fields=1, max_part_size=FORM).parse()
+        form = await MultiPartParser(headers, stream, max_files=1, max_fields=1, max_part_size=FORM).parse()
     except MultiPartException:
         raise Malformed(
             "the form cannot be read; send it as multipart/form-data with its boundary", code="form-unreadable"
         ) from None
     try:
         file, note = form.get("file"), form.get("note")
-        unknown = sorted(set(form) - {"file", "note"})
-        if unknown:
+        for name in sorted(set(form) - {"file", "note"}):
+            unknown = decoded(name.encode("latin-1"), "name")
             raise Malformed(
-                f"{unknown[0]} is not a field here; a form has file and note", code="field-unknown", field=unknown[0]
+                f"{unknown} is not a field here; a form has file and note", code="field-unknown", field=unknown
             )
         if not isinstance(file, UploadFile):
             raise Malformed("the form has no file under the name file", code="field-missing", field="file")
         if isinstance(note, UploadFile):
             raise Malformed("note is a text, not a file", code="field-unknown", field="note")
+        if note is not None:
+            note = decoded(note.encode("latin-1"), "note")
         kind = _media_type(file.content_type)
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:

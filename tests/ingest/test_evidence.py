@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -99,6 +100,26 @@ class TestEvidence:
         answer = await self.attach(ingest, await ingest.key(), **send)
         assert answer.status_code == status, answer.text
         assert says in answer.json()["detail"]
+        assert self.files(ingest) == []
+        assert await ingest.events("evidence_attached") == []
+
+    @pytest.mark.parametrize("as_form", [False, True])
+    @pytest.mark.parametrize("note", [b"a\x00b", b"\xff", "现场".encode("gbk"), b"\xed\xa0\x80"])
+    @pytest.mark.parametrize("charset", ["", "; charset=gbk", "; charset=latin-1"])
+    async def test_with_a_note_that_is_no_text_is_refused(
+        self, ingest: Ingest, note: bytes, as_form: bool, charset: str
+    ) -> None:
+        key = await ingest.key()
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
+        if as_form:
+            part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+            content = part % (b"file", b'; filename="a"\r\nContent-Type: image/png', PNG) + part % (b"note", b"", note)
+            headers = {**key, "Content-Type": f"multipart/form-data; boundary=x{charset}"}
+            answer = await ingest.client.post(url, content=content + b"--x--\r\n", headers=headers)
+        else:
+            headers = {**key, "Content-Type": f"image/png{charset}"}
+            answer = await ingest.client.post(f"{url}?note={quote(note)}", content=PNG, headers=headers)
+        refused(answer, 422, "note", field="note")
         assert self.files(ingest) == []
         assert await ingest.events("evidence_attached") == []
 

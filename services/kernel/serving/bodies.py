@@ -11,6 +11,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kernel.core.problems import Malformed, NotJson, TooLarge, UnsupportedMedia
+from services.kernel.core.texts import check_text
 
 MAX_DEPTH = 32
 MAX_BODY = 1_000_000
@@ -62,17 +63,11 @@ class _Seen:
         kind = type(value)
         if kind is str:
             self.texts += 1
-            if "\x00" in value:
-                raise Malformed(
-                    f"{place or 'the text'} holds a null character; send text without it",
-                    code="null-character",
-                    field=place or None,
-                )
+            check_text(value, place or "body")
         elif kind is dict:
             self.texts += len(value)
             for name, inner in value.items():
-                if "\x00" in name:
-                    raise Malformed("a field name holds a null character", code="null-character", field=place or None)
+                check_text(name, place or "body")
                 self.look(inner, f"{place}.{name}" if place else name, depth + 1)
         elif kind is list:
             for index, inner in enumerate(value):

@@ -19,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.titles import Language
 from services.kernel import metrics
 from services.kernel.access import identity
 from services.kernel.core.decider import Actor
@@ -30,33 +29,19 @@ from services.kernel.core.problems import (
     NotFound,
     Problem,
     Unauthenticated,
-    Unavailable,
     UnsupportedMedia,
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.bodies import StrictRequest, Unpacked
 from services.kernel.serving.commands import Answer, Caller, Key, request_digest
+from services.kernel.serving.gate import Gate
+from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
 from services.kernel.serving.validation import malformed
 from services.kernel.store import database
 
-PROBLEM = "application/problem+json"
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
-PROBLEM_SCHEMA = {
-    "title": "Problem",
-    "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What was wrong and what to do."},
-        "field": {"type": "string", "description": "The place in the request."},
-        "version": {"type": "integer", "description": "The newest version, where another one was named."},
-    },
-    "required": ["type", "title", "status", "detail"],
-}
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(r"^([a-z]+-[0-9a-f-]{36})@(\d{1,9})$")
 log = structlog.get_logger()
@@ -110,31 +95,6 @@ def router(prefix: str, tag: str) -> APIRouter:
         for kind in KINDS
     }
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False)
-
-
-def language_of(request: Request) -> Language:
-    """What `Accept-Language` likes best of Chinese and English (RFC 9110, 12.5.4); English where it says nothing."""
-    liked: dict[Language, float] = {"en": 0.0, "zh": 0.0}
-    for part in request.headers.get("accept-language", "").split(","):
-        tag, _, weight = part.replace(" ", "").lower().partition(";q=")
-        for language, most in liked.items():
-            if tag.partition("-")[0] == language:
-                liked[language] = max(most, _weight(weight))
-    return "zh" if liked["zh"] > liked["en"] else "en"
-
-
-def _weight(written: str) -> float:
-    return float(written) if re.fullmatch(r"[01](\.\d{0,3})?", written) else 0.0 if written else 1.0
-
-
-def problem_response(problem: Problem, language: Language) -> Response:
-    """RFC 9457, in one language."""
-    headers = {"Content-Language": {"zh": "zh-Hans", "en": "en"}[language], "Vary": "Accept-Language"}
-    if isinstance(problem, Unavailable):
-        headers["Retry-After"] = str(problem.retry_after)
-    if isinstance(problem, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(problem.body(language)), problem.status, headers, PROBLEM)
 
 
 def stream_id(kind: str) -> Callable[[str], str]:
@@ -320,6 +280,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
             language_of(request),
         )
 
+    app.add_middleware(Gate)
     app.add_middleware(_HeadAsGet)
     app.add_middleware(Unpacked)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])

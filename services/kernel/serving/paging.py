@@ -13,8 +13,8 @@ from services.kernel.core.problems import Malformed
 R = TypeVar("R")
 Limit = Annotated[int, Field(ge=1, le=500)]
 Cursor = Annotated[str | None, Field(max_length=400)]
-Narrow = Annotated[str | None, Field(max_length=150, pattern=r"^[^\x00]*$")]
-"""What a list is narrowed to, where that is a code or an id; no database takes a null character in a text."""
+Narrow = Annotated[str | None, Field(max_length=150)]
+"""What a list is narrowed to, where that is a code or an id."""
 
 
 def cursor_of(*place: str | int) -> str:

@@ -23,11 +23,15 @@ from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from services.kernel.core.decider import Ctx, Decider, Occurred
 from services.kernel.core.problems import Malformed
+from services.kernel.core.texts import check_text, check_value
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.settings import Settings
 from services.kernel.store import database, sql
 from services.kernel.store.sql import Hold, Write
 from services.kernel.store.views import Key, Row, View
+
+NULL = rb"\u0000"
+"""How an event's bytes hold a null character; the same six letters after a backslash are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,8 @@ class Session:
                 basis=",".join(occurred.basis) or None,
                 drill=stream.drill,
             )
+            if NULL in event.bytes:
+                check_value(event.attributes["data"], "data")
             if len(event.bytes) > MAX_BYTES:
                 raise Malformed(
                     f"the event would have {len(event.bytes)} bytes; at most {MAX_BYTES} fit on a topic",
@@ -204,6 +210,7 @@ class Session:
         for name in names:
             words = getattr(data, name)
             if isinstance(words, Typed):
+                check_text(words.text, name)
                 ref, salt = uuid7(), os.urandom(16)
                 digest = hashlib.sha256(salt + words.text.encode()).hexdigest()
                 sealed[name] = WordsRef(ref=ref, digest=digest)
