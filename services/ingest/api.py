@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -21,7 +22,7 @@ from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.problems import Forbidden, NotFound, Problem, Unavailable, UnsupportedMedia
+from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
@@ -30,6 +31,7 @@ from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.problems import language_of
 from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
+from services.kernel.tasks import to_the_end
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
@@ -157,22 +159,25 @@ def router(runtime: Runtime) -> APIRouter:
         stored as they are, with whatever they say of who made them and where.
         """
         upload = await evidence.take(request, blobs, runtime.settings)
-        blob, kept = upload.blob, False
+        return http.reply(await to_the_end(add(request.url.path, id, Caller(actor=actor), upload, idempotency_key)))
+
+    async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
+        """Says on the report that the file belongs to it. The file goes only where that surely was not said."""
+        blob = upload.blob
         try:
             command, _ = intake.masked(_evidence(upload), ReportEvidenceAttached)
-            key = None
             if idempotency_key is not None:
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
-                key = commands.Key(idempotency_key, commands.request_digest("POST", request.url.path, what))
-            answer = await commands.execute(runtime, Caller(actor=actor, key=key), id, command, status=201)
-            kept = bool(answer.events)
-        except Unavailable:
-            kept = True  # the event may have been stored all the same
-            raise
-        finally:
-            if not kept:
+                key = commands.Key(idempotency_key, commands.request_digest("POST", path, what))
+                caller = replace(caller, key=key)
+            answer = await commands.execute(runtime, caller, id, command, status=201)
+        except Problem as problem:
+            if problem.status < 500:
                 blobs.delete([blob.file])
-        return http.reply(answer)
+            raise
+        if not answer.events:
+            blobs.delete([blob.file])
+        return answer
 
     @api.get(
         "/reports/{id}/evidence/{file}",
@@ -215,6 +220,9 @@ def router(runtime: Runtime) -> APIRouter:
     async def erase(id: ReportId, body: Erase, caller: http.Command) -> Response:
         """Deletes the words and files of this report here, and orders the same of every service."""
         command, _ = intake.masked(body, ReportErased)
+        return http.reply(await to_the_end(forget(id, caller, command)))
+
+    async def forget(id: str, caller: Caller, command: Erase) -> Answer:
         files: tuple[str, ...] = ()
 
         async def act(session: Session, ctx: Ctx) -> Answer:
@@ -232,7 +240,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         answer = await commands.transact(runtime, caller, act)
         blobs.delete(files)
-        return http.reply(answer)
+        return answer
 
     @api.post("/keys", status_code=201)
     async def make_key(body: KeyRequest, staff: http.Staff) -> Response:

@@ -1,7 +1,7 @@
 """Ingest, joined with the kernel."""
 
 from schemas import offices
-from services.ingest.blobs import sweep
+from services.ingest.blobs import keep_swept, sweep
 from services.ingest.decider import DECIDER
 from services.ingest.views import METADATA, REVISIONS, VIEWS
 from services.kernel.delivery.runtime import Service
@@ -14,6 +14,7 @@ SERVICE = Service(
     revisions=REVISIONS,
     topics=offices.TOPICS,
     apis=("services.ingest.api",),
+    loops=(keep_swept,),
     on_start=sweep,
     stream="services.ingest.stream",
 )

@@ -1,19 +1,26 @@
 """Evidence files in a folder, each under a random reference that says nothing of what it holds.
 
-A file is complete or not there: it is written beside, made durable, then renamed. A file that no event names does no
-harm.
+A file is complete or not there: it is written beside, made durable, then renamed. Only the owner of the folder reads
+it. A file that no event names does no harm.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from services.ingest import queries
 from services.kernel.delivery.runtime import Runtime
+
+SWEEP = 600.0
+"""Seconds from one sweep to the next."""
+FORGOTTEN = 3600.0
+"""Seconds after which nobody writes on a file any more."""
 
 
 class Blob(NamedTuple):
@@ -30,7 +37,7 @@ class Writing:
     def __init__(self, folder: Path) -> None:
         self._folder, self.file = folder, secrets.token_hex(24)
         self._beside = folder / f"{self.file}.part"
-        self._out = self._beside.open("xb")
+        self._out = os.fdopen(os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         self._hash = hashlib.sha256()
         self.size = 0
 
@@ -66,7 +73,7 @@ class Blobs:
 
     def begin(self) -> Writing:
         """A new file under a new reference."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Writing(self._folder)
 
     def path(self, file: str) -> Path:
@@ -78,6 +85,16 @@ class Blobs:
         with contextlib.suppress(FileNotFoundError):
             return frozenset(path.name for path in self._folder.iterdir() if path.suffix != ".part")
         return frozenset()
+
+    def unfinished(self, since: float) -> frozenset[str]:
+        """The names of files that were begun before `since`, in seconds of Unix time, and never finished."""
+        found = set()
+        with contextlib.suppress(FileNotFoundError):
+            for path in self._folder.glob("*.part"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < since:
+                        found.add(path.name)
+        return frozenset(found)
 
     def delete(self, files: Iterable[str]) -> None:
         """Deletes files; one that is gone already is no error."""
@@ -91,9 +108,17 @@ def blobs_of(runtime: Runtime) -> Blobs:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Deletes files of erased reports that a crash left behind."""
+    """Deletes what a crash left behind: files of erased reports, and files that were never finished."""
     blobs = blobs_of(runtime)
-    if names := sorted(blobs.names()):
+    blobs.delete(blobs.unfinished(time.time() - FORGOTTEN))
+    if names := blobs.names():
         async with runtime.database.read() as connection:
             erased = await queries.erased_files(connection)
-        blobs.delete(set(names).intersection(erased))
+        blobs.delete(names.intersection(erased))
+
+
+async def keep_swept(runtime: Runtime) -> None:
+    """Sweeps from time to time: an erasure whose answer was lost may have left its files."""
+    while True:
+        await asyncio.sleep(SWEEP)
+        await sweep(runtime)

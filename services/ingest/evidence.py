@@ -6,6 +6,7 @@ where. Until it is known what of it is kept, a file lies where it has no name an
 """
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
@@ -68,7 +69,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
         with tempfile.TemporaryFile() as body:
             async for part in _limited(request, limit):
                 body.write(part)
-            return await asyncio.to_thread(_store, body, kind, request.query_params.get("note"), blobs)
+            return await _stored(body, kind, request.query_params.get("note"), blobs)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
     # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
@@ -95,7 +96,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:
             raise _too_large(limit)
-        return await asyncio.to_thread(_store, file.file, kind, note, blobs)
+        return await _stored(file.file, kind, note, blobs)
     finally:
         await form.close()
 
@@ -126,6 +127,17 @@ async def _limited(request: Request, limit: int, beside: int = 0) -> AsyncGenera
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the file has more than {limit} bytes", limit=limit)
+
+
+async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:
+    """A thread that has begun goes to its end: where nobody waits for the file any more, it goes again."""
+    storing = asyncio.ensure_future(asyncio.to_thread(_store, file, kind, note, blobs))
+    try:
+        return await asyncio.shield(storing)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            blobs.delete([(await storing).blob.file])
+        raise
 
 
 def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.ingest import blobs, views
+from services.kernel import tasks
 from services.kernel.core.problems import Unavailable
+from services.kernel.serving import commands
 from services.kernel.store.words import ERASED
 from tests.ingest.conftest import PATH, Ingest, post, refused, report
 from tests.ingest.test_pictures import PNG
@@ -386,12 +389,38 @@ class TestErasure:
             await ingest.client.post(f"{url}/evidence", **send)
         folder = ingest.runtime.settings.data / "evidence"
         (folder / "nobodys").write_bytes(b"x")
+        (folder / "begun.part").write_bytes(b"x")
+        (folder / "forgotten.part").write_bytes(b"x")
+        os.utime(folder / "forgotten.part", (0, 0))
         with monkeypatch.context() as patched:
             patched.setattr("services.ingest.blobs.Blobs.delete", lambda *_: None)
             await ingest.client.post(f"{url}/erase", json={}, headers=ingest.staff("chief"))
-        assert len(list(folder.iterdir())) == 3
+        assert len(list(folder.iterdir())) == 5
         await blobs.sweep(ingest.runtime)
-        assert [path.name for path in folder.iterdir()] == ["nobodys"]
+        assert {path.name for path in folder.iterdir()} == {"nobodys", "begun.part"}
+
+    async def test_is_finished_where_its_request_ends_at_the_commit(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = await ingest.key()
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}"
+        await ingest.client.post(f"{url}/evidence", content=PNG, headers={**key, "Content-Type": "image/png"})
+        committed, transact = asyncio.Event(), commands.transact
+
+        async def slow(*parts: Any) -> Any:
+            answer = await transact(*parts)
+            committed.set()
+            await asyncio.sleep(0.05)
+            return answer
+
+        monkeypatch.setattr(commands, "transact", slow)
+        sending = asyncio.create_task(ingest.client.post(f"{url}/erase", json={}, headers=ingest.staff("chief")))
+        await committed.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await asyncio.gather(*tasks._going_on)
+        assert blobs.blobs_of(ingest.runtime).names() == set()
 
 
 class TestAStoreThatFails:

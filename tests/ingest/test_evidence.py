@@ -1,6 +1,10 @@
 """Evidence over HTTP, on a real file: what is taken, how it is kept, and what a picture loses."""
 
+import asyncio
 import hashlib
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +13,8 @@ import orjson
 import pytest
 
 from services.ingest import evidence
+from services.ingest.blobs import blobs_of
+from services.kernel import tasks
 from tests.ingest.conftest import PATH, Ingest, post, refused
 from tests.ingest.test_pictures import JPEG, PNG, SECRET, TAKEN, png
 
@@ -122,6 +128,67 @@ class TestEvidence:
         refused(answer, 422, "note", field="note")
         assert self.files(ingest) == []
         assert await ingest.events("evidence_attached") == []
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_whose_request_ends_at_the_commit_is_kept_as_the_record_says(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        key = await ingest.key()
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
+        transaction, reached = ingest.runtime.database.transaction, asyncio.Event()
+
+        async def here(at: str) -> None:
+            if at == when:
+                reached.set()
+                await asyncio.sleep(0.05)
+
+        @asynccontextmanager
+        async def slow() -> AsyncIterator[Any]:
+            async with transaction() as connection:
+                yield connection
+                await here("before")
+            await here("after")
+
+        monkeypatch.setattr(ingest.runtime.database, "transaction", slow)
+        sending = asyncio.create_task(
+            ingest.client.post(url, content=PNG, headers={**key, "Content-Type": "image/png"})
+        )
+        await reached.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await asyncio.gather(*tasks._going_on)
+        (event,) = await ingest.events("evidence_attached")
+        assert blobs_of(ingest.runtime).names() == {event.data.file}
+
+    async def test_whose_request_ends_while_it_is_stored_leaves_no_file(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = await ingest.key()
+        url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/evidence"
+        began, go_on, store = threading.Event(), threading.Event(), evidence._store
+
+        def slow(*parts: Any) -> Any:
+            began.set()
+            assert go_on.wait(30)
+            return store(*parts)
+
+        monkeypatch.setattr(evidence, "_store", slow)
+        sending = asyncio.create_task(
+            ingest.client.post(url, content=PNG, headers={**key, "Content-Type": "image/png"})
+        )
+        await asyncio.to_thread(began.wait)
+        sending.cancel()
+        asyncio.get_running_loop().call_soon(go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert self.files(ingest) == []
+
+    async def test_is_for_the_owner_of_the_folder_alone(self, ingest: Ingest) -> None:
+        await self.attach(ingest, await ingest.key(), content=PNG, headers={"Content-Type": "image/png"})
+        folder = ingest.runtime.settings.data / "evidence"
+        assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o600"}
+        assert oct(folder.stat().st_mode & 0o777) == "0o700"
 
     async def test_without_a_right_leaves_no_file(self, ingest: Ingest) -> None:
         id_ = (await post(ingest, await ingest.key())).json()["report_id"]
