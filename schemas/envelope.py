@@ -16,13 +16,12 @@ import orjson
 from pydantic import ValidationError
 
 from schemas import catalogue, upcast
-from schemas.fields import WIRE, Fact, instant, parse_instant
+from schemas.fields import UUID, WIRE, Fact, instant, parse_instant
 
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_STREAM = rf"[a-z]{{1,27}}-{_UUID}"
+_STREAM = rf"[a-z]{{1,27}}-{UUID}"
 _ALWAYS = {
-    "id": _UUID,
+    "id": UUID,
     "source": r"/huiying/[^/\x00-\x20]{1,64}/[a-z]{1,16}",
     "type": r"(?=[^\n]{1,100}(?:\n|\Z))[a-z]+(?:\.[a-z_]+)+\.v[1-9]\d*",
     "subject": _STREAM,
@@ -33,7 +32,7 @@ _ALWAYS = {
 _SOMETIMES = {
     "previousdigest": r"[0-9a-f]{64}",
     "correlationid": _STREAM,
-    "causationid": _UUID,
+    "causationid": UUID,
     "actor": r"[^\x00-\x1f]{1,130}",
     "unit": r"[a-z0-9][a-z0-9-]{0,63}",
     "policy": r"[^\x00-\x1f]{1,200}",

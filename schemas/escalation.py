@@ -7,7 +7,7 @@ all milestones together, so that the order in which they arrive changes nothing.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
 
 Rung = Literal["reminder", "supervision", "circular"]
 
@@ -65,13 +65,29 @@ class ClockBreached(Fact):
     incomplete: bool = False
 
 
+@event("clock.annulment_asked")
+class ClockAnnulmentAsked(Fact):
+    """An auditor of the root, which no unit stands above, found that its breach does not stand; another one confirms.
+
+    `by` is a keyed digest of stream and person: it tells whether two acts were one person's, and follows nobody.
+    """
+
+    clock: Code
+    reason: Words
+    by: Digest
+
+
 @event("clock.breach_annulled")
 class ClockBreachAnnulled(Fact):
-    """A breach does not stand: what was owed had been recorded in time and arrived late, or a reviewer found so."""
+    """A breach does not stand: what was owed had been recorded in time and arrived late, or a reviewer found so.
+
+    `by`, of a reviewer's, is a keyed digest of stream and person.
+    """
 
     clock: Code
     cause: Literal["recorded_in_time", "start_changed", "reviewed"]
     reason: Words | None = None
+    by: Digest | None = None
 
 
 @event("clock.extended")

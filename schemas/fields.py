@@ -88,10 +88,13 @@ PostCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$", m
 Post = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}@[a-z0-9][a-z0-9-]{0,63}$", max_length=130)]
 """A post of a unit's directory, `duty_officer@town-east`: never a person's name."""
 
-StreamId = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]+-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-]
-Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""The pattern of a uuid as text; ids of streams are `<kind>-<uuid>`."""
+Uuid = Annotated[str, StringConstraints(pattern=f"^{UUID}$")]
+StreamId = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}$")]
+IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
+ReportId = Annotated[str, StringConstraints(pattern=f"^report-{UUID}$")]
+StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]

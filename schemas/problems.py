@@ -71,6 +71,7 @@ TYPES: Mapping[str, ProblemType] = {
             "already-graded": ("级别相同", "{incident} 的级别已经是{level}，请选择其他级别。"),
             "already-received": ("已经受理", "这件反映已经受理。"),
             "already-refused": ("已经决定不予答复", "这件反映已经决定不予答复。"),
+            "asked-by-you": ("须由另一人确认", "您已经申请撤销时限 {clock} 的逾期，须由另一名审计人员确认。"),
             "answer-kind-not-allowed": (
                 "该级别不能用此答复类型",
                 "{pack} 不允许{level}级别采用{answer_kind}，请选择其他类型。",
@@ -97,6 +98,11 @@ TYPES: Mapping[str, ProblemType] = {
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
             "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),
             "nobody-above": ("没有上级", "{unit}没有上级单位，无处可报。"),
+            "not-its-matter": ("不承办该事项", "{unit}不承办 {incident}；关于它的稿件可由{known}发布。"),
+            "no-longer-its-matter": (
+                "已不承办该事项",
+                "稿件属于{unit}，而它已不再承办 {incident}；请由{known}另行起草。",
+            ),
             "not-above": ("不是上级", "{to}不是{unit}的上级；请报给{known}之一。"),
             "not-approved": ("尚未审核通过", "稿件{phase}；各环节都审核通过后才能发布。"),
             "not-assigned": ("尚未交办", "{incident} 尚未交办给任何单位；请值班员先交办，再{act}。"),
@@ -234,7 +240,7 @@ TYPES: Mapping[str, ProblemType] = {
             "clock-skewed": ("时钟不准", "本机时钟与数据库相差 {seconds} 秒，请校准。"),
             "log-behind": ("事件日志积压", "有 {waiting} 条事件等待写入日志，超过 {limit} 条；日志恢复后请重试。"),
             "no-pack": ("没有现行制度", "{unit}还没有现行制度。"),
-            "not-there-yet": ("尚未收到", "{service} 只收到 {record} 的第 {reached} 版，还没有第 {version} 版。"),
+            "not-there-yet": ("尚未收到", "{service} 还没有收到 {record} 的第 {version} 版，请稍后再试。"),
             "pack-not-here": (
                 "缺少制度文件",
                 "{unit}现行的制度 {pack} 不在本服务的制度文件夹里；请与 triage 用同一文件夹。",

@@ -13,7 +13,7 @@ StatementKind = Literal["status", "facts"]
 
 @event("statement.drafted")
 class StatementDrafted(Fact):
-    """A unit wrote a statement on an incident; `facts` are the established facts that it rests on."""
+    """A statement on an incident was begun; it speaks for `unit` and rests on the established `facts`."""
 
     incident: StreamId
     unit: UnitCode

@@ -54,7 +54,12 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "evidence": ("附上证据", "attach evidence"),
     "refuse": ("决定不予答复", "refuse a report"),
     "erase": ("删除", "erase"),
-    "read": ("查阅", "read"),
+    "make-key": ("发放密钥", "make a key"),
+    "withdraw-key": ("停用密钥", "withdraw a key"),
+    "read-matter": ("查阅事项", "read a matter"),
+    "read-report": ("查阅反映", "read a report"),
+    "read-event": ("查阅记录", "read an event"),
+    "read-roster": ("查阅值班表", "read a roster"),
     # states
     "open": ("办理中", "open"),
     "resolved": ("已办结", "resolved"),

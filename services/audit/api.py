@@ -15,20 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
-from schemas.fields import WrittenInstant, instant
+from schemas.fields import UUID, WrittenInstant, instant
 from services.audit import queries
 from services.audit.queries import Filters
 from services.audit.summaries import summary
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
 from services.kernel.core.units import Offices
-from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http, paging
 from services.kernel.serving.paging import Cursor, Limit, Narrow
 
-_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_EVENT = re.compile(_UUID)
+_EVENT = re.compile(UUID)
 
 Size = Annotated[int | None, Query(ge=0, le=10**18)]
 
@@ -169,15 +167,13 @@ async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: 
     units = _visible(await runtime.offices(connection), staff)
     unit = await queries.accountable(connection, incident)
     if units is not None and unit not in units:
-        problem = Forbidden(
+        raise Forbidden(
             f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}",
             code="other-office",
-            act="read",
+            act="read-matter",
             unit=unit,
             post=staff.post,
         )
-        await operations.refuse(runtime, staff, problem)
-        raise problem
 
 
 async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Actor, found: Any, size: int) -> None:
@@ -187,15 +183,13 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     for incident in await queries.incidents_of(connection, found.stream_id, size):
         if await queries.accountable(connection, incident) in units:
             return
-    problem = Forbidden(
+    raise Forbidden(
         f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}",
         code="other-office",
-        act="read",
+        act="read-event",
         unit=found.unit,
         post=staff.post,
     )
-    await operations.refuse(runtime, staff, problem)
-    raise problem
 
 
 def _types(name: str | None) -> tuple[str, ...] | None:

@@ -59,6 +59,7 @@ TEMPLATES: dict[str, str] = {
     "clock.started": "{unit}时限 {clock} 起算，{due} 到期|clock {clock} of {unit} started, due {due}",
     "clock.met": "时限 {clock} 完成（逾期：{late}）|clock {clock} met (late: {late})",
     "clock.breached": "{unit}时限 {clock} 逾期，应于 {due}|clock {clock} of {unit} breached, was due {due}",
+    "clock.annulment_asked": "申请撤销时限 {clock} 的逾期|it was asked to annul the breach of {clock}",
     "clock.breach_annulled": "撤销时限 {clock} 的逾期（{cause}）|breach of {clock} annulled ({cause})",
     "clock.extended": "时限 {clock} 延至 {due}|clock {clock} extended to {due}",
     "clock.cancelled": "时限 {clock} 取消（{cause}）|clock {clock} cancelled ({cause})",

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import UnitCode, WrittenInstant
 from services.escalation import queries, roster
-from services.escalation.commands import AnnulBreach, Body, Extend, PlanDuties, Receipt, ReportUpward
+from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, NotFound
@@ -22,15 +23,15 @@ def router(runtime: Runtime) -> APIRouter:
     """The service's paths."""
     api = http.router("/escalation/v1", "escalation")
 
-    async def command(caller: commands.Caller, incident: str, body: Body) -> Response:
+    async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here; where it is sent, it must name the newest version."""
 
         async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
             row = await queries.matter(connection, incident)
-            return {"into": row["merged_into"] if row else None}
+            return {"stream": stream, "into": row["merged_into"] if row else None}
 
-        stream, named = stream_of("clock", incident), caller.version is not None
-        return http.reply(await commands.execute(runtime, caller, stream, body, staff=named, see=see))
+        stream = stream_of("clock", incident)
+        return http.reply(await commands.execute(runtime, caller, stream, body, see=see))
 
     @api.get("/clocks")
     async def list_clocks(
@@ -61,7 +62,7 @@ def router(runtime: Runtime) -> APIRouter:
             row = await queries.matter(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}", what=id)
-            _must_see(staff, offices.above(row["unit"]), row["unit"])
+            _must_see(staff, offices.above(row["unit"]), row["unit"], "read-matter")
             items, _ = await queries.clocks(connection, offices.units, incident=id, limit=500)
             reports = await queries.reports(connection, id)
         body = {
@@ -99,7 +100,7 @@ def router(runtime: Runtime) -> APIRouter:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             offices.unit(unit)
-            _must_see(staff, offices.above(unit), unit)
+            _must_see(staff, offices.above(unit), unit, "read-roster")
             duties, revision = await queries.roster(connection, unit)
         return http.json_response({"unit": unit, "version": revision, "duties": duties}, version=revision)
 
@@ -110,21 +111,19 @@ def router(runtime: Runtime) -> APIRouter:
 
         async def act(session: Any, ctx: Any) -> commands.Answer:
             await session.load([stream])
-            if caller.version is not None:
-                commands.check_version(session, stream, caller)
-            return commands.answer(session, stream, session.decide(stream, body, ctx))
+            return commands.answer(session, stream, commands.decide(session, stream, body, ctx, caller))
 
         return http.reply(await commands.transact(runtime, caller, act))
 
     return api
 
 
-def _must_see(staff: Actor, above: tuple[str, ...], unit: str) -> None:
+def _must_see(staff: Actor, above: tuple[str, ...], unit: str, act: str) -> None:
     if staff.unit not in above:
         raise Forbidden(
             f"{unit} does not stand below {staff.unit}; you see your own unit and those below",
             code="other-office",
-            act="read",
+            act=act,
             unit=unit,
             post=staff.post,
         )

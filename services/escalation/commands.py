@@ -1,32 +1,26 @@
 """What can be asked of escalation: request bodies of staff, and what reactions and timers say."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached
 from schemas.fields import Code, Post, UnitCode, Uuid, WrittenInstant
+from services.kernel.core.commands import Command
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
 
-class Body(BaseModel):
-    """A request body: unknown fields are refused by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReportUpward(Body):
+class ReportUpward(Command):
     """Report the matter to a unit above; to the parent where `to` is absent."""
 
     to: UnitCode | None = None
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
 
 
-class Receipt(Body):
+class Receipt(Command):
     """Confirm a report that came from below, or send it back with a reason; the latest open one where none is named."""
 
     report: Uuid | None = None
@@ -40,7 +34,7 @@ class Receipt(Body):
         return self
 
 
-class Extend(Body):
+class Extend(Command):
     """Move a limit that has not passed to a later time."""
 
     clock: Code
@@ -48,14 +42,14 @@ class Extend(Body):
     reason: Reason
 
 
-class AnnulBreach(Body):
+class AnnulBreach(Command):
     """Find that a breach does not stand, for example because paper was entered later."""
 
     clock: Code
     reason: Reason
 
 
-class Duty(Body):
+class Duty(Command):
     """A post of a unit's directory, such as `duty_officer@town-east`, on duty for a time."""
 
     post: Post
@@ -69,15 +63,14 @@ class Duty(Body):
         return self
 
 
-class PlanDuties(Body):
+class PlanDuties(Command):
     """Put duties on a unit's roster. What was planned before and is not named stays."""
 
     unit: UnitCode
     duties: tuple[Duty, ...] = Field(max_length=500)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordMilestones:
+class RecordMilestones(Command):
     """Milestones that one event of another service brought, or that go over from a matter merged into this one."""
 
     milestones: tuple[ClockMilestoneReached, ...]
@@ -85,8 +78,7 @@ class RecordMilestones:
     """`stream@version` of the event that says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class DetectBreaches:
+class DetectBreaches(Command):
     """Judge limits that passed before `until`: all that was recorded by then has been taken in.
 
     `incomplete` where a stream of the matter has stood parked too long to be waited for.
@@ -94,6 +86,3 @@ class DetectBreaches:
 
     until: datetime
     incomplete: bool = False
-
-
-Command = ReportUpward | Receipt | Extend | AnnulBreach | RecordMilestones | DetectBreaches

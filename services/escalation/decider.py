@@ -12,18 +12,18 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack import Rung
-from schemas.titles import titled
 from services.escalation import clocks
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
-    Command,
     DetectBreaches,
     Extend,
     Receipt,
     RecordMilestones,
     ReportUpward,
 )
+from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
@@ -47,6 +47,8 @@ class OnRecord:
     cancelled: bool = False
     breach: e.ClockBreached | None = None
     """The breach that stands."""
+    asked: str | None = None
+    """Digest of the person who asked to annul the breach that stands."""
     excused: bool = False
     """A reviewer annulled its breach; it is not breached again."""
     rungs: frozenset[e.Rung] = frozenset()
@@ -98,9 +100,12 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockCancelled() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, cancelled=True))
         case e.ClockBreached() as data if known := state.clocks.get(data.clock):
-            return _with(state, replace(known, breach=data))
+            return _with(state, replace(known, breach=data, asked=None))
+        case e.ClockAnnulmentAsked() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, asked=data.by))
         case e.ClockBreachAnnulled() as data if known := state.clocks.get(data.clock):
-            return _with(state, replace(known, breach=None, excused=known.excused or data.cause == "reviewed"))
+            excused = known.excused or data.cause == "reviewed"
+            return _with(state, replace(known, breach=None, asked=None, excused=excused))
         case e.ClockReminderSent() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, rungs=known.rungs | {data.rung}))
         case e.ClockExtended() as data:
@@ -120,11 +125,55 @@ def _with(state: State, clock: OnRecord) -> State:
     return replace(state, clocks={**state.clocks, clock.started.clock: clock})
 
 
+def authorize(state: State, command: Command, ctx: Ctx) -> None:
+    """Raises `Forbidden` where the actor has no right to the command; reactions and timers need none."""
+    if right := RIGHTS.get(type(command)):
+        right.require(_subject(state, command, ctx), ctx)
+
+
+def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Owed:
+    """What the command's right looks at. A report or a clock that there is not stands for those of the matter."""
+    unit = clocks.accountable(state.past)
+    if unit is None:
+        raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
+    merged = any(reached.milestone == "merged" for reached in state.milestones)
+    matter = Reportable(unit, frozenset(report.to for report in state.reports), merged, ctx.seen.get("into"))
+    match command:
+        case Receipt():
+            report = _report_meant(state, command.report)
+            above = ctx.offices.above(unit)[1:]
+            return Reported((report.to,), report.answered) if report else Reported(above)
+        case Extend() | AnnulBreach():
+            return _owed(state, command.clock, matter, ctx)
+    return matter
+
+
+def _owed(state: State, name: str, matter: Reportable, ctx: Ctx) -> Owed:
+    known = state.clocks.get(name)
+    if known is None:
+        return Owed(name, matter.unit)
+    return Owed(
+        name,
+        known.started.unit,
+        known.started.due,
+        ended=known.met_at is not None or known.cancelled,
+        breached=known.breach is not None,
+        asked=known.asked,
+        by=ctx.by(ctx.seen["stream"]),
+        extendable=extendable(_pack(state, ctx), name),
+        pack=state.policy,
+        merged=matter.merged,
+        into=matter.into,
+    )
+
+
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """What the command makes happen. `RecordMilestones` and `DetectBreaches` are never refused.
 
-    `ctx.seen["into"]` names the incident that this one was merged into, for the sentence of a refusal.
+    `ctx.seen` holds, for what staff ask, `stream`, the clock stream's id, and `into`, the incident that this one was
+    merged into, as far as it is known.
     """
+    authorize(state, command, ctx)
     match command:
         case RecordMilestones():
             return _record(state, command, ctx)
@@ -137,15 +186,12 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         case Extend():
             return _extend(state, command, ctx)
         case AnnulBreach():
-            known = _known(state, command.clock)
-            ctx.require("auditor", units=[known.started.unit], act="annul")
-            if known.breach is None:
-                raise Rejected(
-                    f"no breach of {command.clock} stands; there is nothing to annul",
-                    code="no-breach",
-                    clock=command.clock,
-                )
-            return [e.ClockBreachAnnulled(clock=command.clock, cause="reviewed", reason=Typed(text=command.reason))]
+            return _annul(state, command, ctx)
+    raise TypeError(f"a clock stream knows no {type(command).__name__}")
+
+
+def _refuse(state: State, command: Command, ctx: Ctx) -> None:
+    RIGHTS[type(command)].refuse(_subject(state, command, ctx), ctx)
 
 
 def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
@@ -295,20 +341,14 @@ def explained(state: State, clock: Clock) -> bool:
 
 
 def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
-    past = state.past
-    accountable = clocks.accountable(past)
-    if accountable is None:
-        raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
-    _must_go_on_here(state, "report-upward", ctx)
-    passed_on = ctx.actor.unit in {report.to for report in state.reports}
-    unit = ctx.actor.unit if passed_on and ctx.actor.unit else accountable
-    ctx.require("duty_officer", units=[unit], act="report upward")
+    _refuse(state, command, ctx)
+    matter = _subject(state, command, ctx)
+    assert isinstance(matter, Reportable)
+    unit = matter.reporting(ctx)
+    above = ctx.offices.above(unit)[1:]
     if command.to is not None:
         ctx.offices.unit(command.to, "to")
-    above = ctx.offices.above(unit)[1:]
-    to = command.to or (above[0] if above else None)
-    if to is None:
-        raise Rejected(f"no unit stands above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
+    to = command.to or above[0]
     if to not in above:
         raise Rejected(
             f"{to} does not stand above {unit}; report to one of {', '.join(above)}",
@@ -317,7 +357,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
             unit=unit,
             known=list(above),
         )
-    pack = _pack(state, ctx)
+    past, pack = state.past, _pack(state, ctx)
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=unit,
@@ -339,11 +379,12 @@ def _own(state: State, milestone: str, report: str, unit: str, ctx: Ctx) -> list
 
 def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
     report = _report_meant(state, command.report)
-    ctx.require("duty_officer", "approver", "chief", units=[report.to], act="receipt")
-    if ctx.actor.post in report.answered:
-        raise Rejected(
-            f"{ctx.actor.post} has answered this report already", code="already-answered", post=ctx.actor.post
+    if report is None and command.report is not None:
+        raise Malformed(
+            f"this matter has no report {command.report}", code="report-unknown", field="report", report=command.report
         )
+    _refuse(state, command, ctx)
+    assert report is not None, "a receipt without a report is refused"
     if not command.accepted:
         refused = e.ClockReceiptRefused(report=report.id, unit=report.to, reason=Typed(text=command.reason or ""))
         return [refused]
@@ -352,44 +393,17 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
     return [given, *(_own(state, "receipt_given", report.id, report.to, ctx) if first else ())]
 
 
-def _report_meant(state: State, named: str | None) -> Report:
+def _report_meant(state: State, named: str | None) -> Report | None:
+    """The report that is named, or the latest one that nobody answered."""
     if named is None:
-        report = next((report for report in reversed(state.reports) if not report.answered), None)
-        if report is None:
-            raise Rejected("no report waits for a receipt; name the `report` that is meant", code="no-open-report")
-        return report
-    report = next((report for report in state.reports if report.id == named), None)
-    if report is None:
-        raise Malformed(f"this matter has no report {named}", code="report-unknown", field="report", report=named)
-    return report
+        return next((report for report in reversed(state.reports) if not report.answered), None)
+    return next((report for report in state.reports if report.id == named), None)
 
 
 def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
     known = _known(state, command.clock)
-    ctx.require("chief", units=[known.started.unit], act="extend")
-    _must_go_on_here(state, "extend", ctx)
+    _refuse(state, command, ctx)
     pack = _pack(state, ctx)
-    name = command.clock.partition("#")[0]
-    if pack is None or not any(clock.name == name and clock.extendable for clock in pack.model.clocks):
-        raise Rejected(
-            f"{state.policy or 'the policy'} does not allow to extend {command.clock}",
-            code="clock-not-extendable",
-            pack=state.policy,
-            clock=command.clock,
-        )
-    if known.met_at or known.cancelled:
-        raise Rejected(
-            f"{command.clock} does not run any more; there is nothing to extend",
-            code="clock-not-running",
-            clock=command.clock,
-        )
-    if known.breach or known.started.due < ctx.now:
-        raise Rejected(
-            f"{command.clock} was due at {known.started.due.isoformat()}; a limit is extended before it passes",
-            code="clock-passed",
-            clock=command.clock,
-            due=known.started.due,
-        )
     if command.due <= known.started.due:
         raise Malformed("a limit is only moved to a later time", code="earlier-due", field="due")
     extended = e.ClockExtended(
@@ -399,15 +413,14 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
     return _by_pack([extended, *_difference(after, pack)], pack, ctx)
 
 
-def _must_go_on_here(state: State, act: str, ctx: Ctx) -> None:
-    if any(reached.milestone == "merged" for reached in state.milestones):
-        into = ctx.seen.get("into")
-        raise Rejected(
-            f"the matter was merged into {into or 'another one'}; {titled(act, 'en')} there",
-            code="merged",
-            into=into,
-            act=act,
-        )
+def _annul(state: State, command: AnnulBreach, ctx: Ctx) -> Decided:
+    """Annulled by a unit above at once; of the root's own breach the first auditor asks, and another one annuls it."""
+    known = _known(state, command.clock)
+    _refuse(state, command, ctx)
+    by, reason = ctx.by(ctx.seen["stream"]), Typed(text=command.reason)
+    if known.asked is None and ctx.offices.parent(known.started.unit) is None:
+        return [e.ClockAnnulmentAsked(clock=command.clock, reason=reason, by=by)]
+    return [e.ClockBreachAnnulled(clock=command.clock, cause="reviewed", reason=reason, by=by)]
 
 
 def _known(state: State, name: str) -> OnRecord:
@@ -424,4 +437,4 @@ def _known(state: State, name: str) -> OnRecord:
     return known
 
 
-DECIDER = Decider("clock", initial_state, evolve, decide)
+DECIDER = Decider("clock", initial_state, evolve, decide, authorize)

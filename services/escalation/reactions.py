@@ -18,7 +18,7 @@ def react(event: Event, known: Known) -> Iterable[Reaction]:
     if milestones:
         incident = event.data.incident if event.kind == "statement" else event.stream
         basis = (f"{event.stream}@{event.version}",)
-        yield Reaction(stream_of("clock", incident), RecordMilestones(milestones, basis))
+        yield Reaction(stream_of("clock", incident), RecordMilestones(milestones=milestones, basis=basis))
 
 
 def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from schemas.envelope import Event
 from schemas.escalation import RosterDutyPlanned
 from services.escalation.commands import PlanDuties
+from services.escalation.rights import RIGHTS
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 
@@ -36,10 +37,15 @@ def evolve(state: State, event: Event) -> State:
     return state
 
 
+def authorize(state: State, command: PlanDuties, ctx: Ctx) -> None:
+    """Raises `Forbidden` where the actor may not plan the unit's duties, `Malformed` where there is no such unit."""
+    ctx.offices.unit(command.unit)
+    RIGHTS[PlanDuties].require(command.unit, ctx)
+
+
 def decide(state: State, command: PlanDuties, ctx: Ctx) -> Decided:
     """One event for each duty that is new or ends at another time; none for what stands already."""
-    ctx.offices.unit(command.unit)
-    ctx.require("duty_officer", "chief", "admin", units=[command.unit], act="plan duties")
+    authorize(state, command, ctx)
     for index, duty in enumerate(command.duties):
         ctx.offices.post(duty.post, f"duties.{index}.post")
     return [
@@ -49,4 +55,4 @@ def decide(state: State, command: PlanDuties, ctx: Ctx) -> Decided:
     ]
 
 
-DECIDER = Decider("roster", initial_state, evolve, decide)
+DECIDER = Decider("roster", initial_state, evolve, decide, authorize)

@@ -170,7 +170,7 @@ def _judge_one(session: Session, ctx: Ctx, incident: str, others: Sequence[str],
         for reached in session.streams[stream_of("clock", other)].state.milestones
         if reached.milestone not in OF_THE_MATTER
     )
-    session.decide(stream, RecordMilestones(done), ctx)
+    session.decide(stream, RecordMilestones(milestones=done), ctx)
     session.decide(stream, command, ctx)
 
 

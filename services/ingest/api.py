@@ -19,12 +19,13 @@ from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
 from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
-from services.ingest.commands import AttachEvidence, Command, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
+from services.ingest.commands import AttachEvidence, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
+from services.ingest.rights import Filed, reads
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
-from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
 from services.kernel.serving.commands import Answer, Caller
@@ -50,7 +51,9 @@ def router(runtime: Runtime) -> APIRouter:
     async def sender(request: Request) -> Actor:
         """An integration by its key, or a member of staff by their token."""
         token = request.headers.get("authorization", "").partition(" ")[2].strip()
-        return await keys.actor(token, "ingest") if token.startswith(PREFIX) else http.signed_in(request)
+        if token.startswith(PREFIX):
+            return http.noted(request, await keys.actor(token, "ingest"))
+        return http.signed_in(request)
 
     async def sending(
         request: Request,
@@ -62,25 +65,20 @@ def router(runtime: Runtime) -> APIRouter:
         return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
 
     async def follow(caller: Caller, id: str, command: Command, fact: type[Fact] | None = None) -> Response:
-        """A verb on a report; the version counts where the caller names one."""
+        """A verb on a report."""
         if fact is not None:
             command, _ = intake.masked(command, fact)
-        staff = caller.version is not None
-        return http.reply(await commands.execute(runtime, caller, id, command, staff=staff))
+        return http.reply(await commands.execute(runtime, caller, id, command))
 
     @asynccontextmanager
     async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
         """A transaction that reads, and a report's events in it; raises what the actor gets who may not read them."""
-        try:
-            async with runtime.database.read() as connection:
-                events = await queries.events_of(connection, id)
-                if not events:
-                    raise NotFound(f"there is no {id}", what=id)
-                _check_reader(actor, events[0], await runtime.offices(connection))
-                yield connection, events
-        except Forbidden as problem:
-            await operations.refuse(runtime, actor, problem)
-            raise
+        async with runtime.database.read() as connection:
+            events = await queries.events_of(connection, id)
+            if not events:
+                raise NotFound(f"there is no {id}", what=id)
+            _check_reader(actor, events[0], await runtime.offices(connection))
+            yield connection, events
 
     @api.post("/reports", status_code=201)
     async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
@@ -230,9 +228,7 @@ def router(runtime: Runtime) -> APIRouter:
             await session.load([id])
             if session.streams[id].version == 0:
                 raise NotFound(f"there is no {id}", what=id)
-            if caller.version is not None:
-                commands.check_version(session, id, caller)
-            events = session.decide(id, command, ctx)
+            events = commands.decide(session, id, command, ctx, caller)
             for event in events:
                 files = event.data.files
                 await session.erase(event.data.refs, announce=True)
@@ -257,11 +253,9 @@ def router(runtime: Runtime) -> APIRouter:
 
 
 def _check_reader(actor: Actor, received: Event, offices: Offices) -> None:
-    """Staff over the unit read its reports; an integration, those that it sent."""
-    over = received.unit is not None and offices.within(received.unit, actor.unit)
-    if not (over and (actor.is_staff or actor.post == received.actor)):
+    if not reads(Filed(received.unit, received.actor), actor, offices):
         problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
-        raise Forbidden(problem, code="other-office", act="read a report", unit=received.unit, post=actor.post)
+        raise Forbidden(problem, code="other-office", act="read-report", unit=received.unit, post=actor.post)
 
 
 def _evidence(upload: evidence.Upload) -> AttachEvidence:

@@ -1,26 +1,21 @@
 """What can be asked of a report and of keys.
 
-All but `ReceiveReport` and `AttachEvidence` are request bodies. Lengths are in characters, before masking. Times are
-ISO 8601 with an offset; a number or a time without one is refused.
+All but `ReceiveReport` and `AttachEvidence` are request bodies; none has a field for an author. Lengths are in
+characters, before masking. Times are ISO 8601 with an offset; a number or a time without one is refused.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
+from services.kernel.core.commands import Command
 
 Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class Command(BaseModel):
-    """Unknown fields are refused by name; an author's field is never among the known ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Report(Command):

@@ -1,8 +1,7 @@
-"""The rules of a report: who may send it, what may follow it, and what is left when it is erased."""
+"""The rules of a report: what is taken in, what may follow it, and what is left when it is erased."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from schemas.envelope import Event
 from schemas.fields import Typed, instant
@@ -14,6 +13,8 @@ from schemas.ingest import (
     ReportRefused,
 )
 from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
+from services.ingest.rights import RIGHTS, Filed
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 
@@ -23,16 +24,11 @@ FIGURES = ("clicks", "comments", "mainstream_sites")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class State(Filed):
     """A report as its rules need it. `refs` and `files` are what an erasure would have to delete now."""
 
-    unit: str | None = None
-    sender: str = ""
-    """The post that sent it."""
     refs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    refused: bool = False
-    erased: bool = False
 
 
 def initial_state() -> State:
@@ -53,21 +49,30 @@ def evolve(state: State, event: Event) -> State:
     return replace(state, refs=(*state.refs, *words.values())) if words else state
 
 
-def decide(state: State, command: Any, ctx: Ctx) -> Decided:
+def authorize(state: State, command: Command, ctx: Ctx) -> None:
+    """Raises `Forbidden` where the actor has no right to the command."""
+    right = RIGHTS[type(command)]
+    if isinstance(command, ReceiveReport):
+        ctx.offices.unit(command.report.unit)
+        right.require(command.report.unit, ctx)
+    else:
+        right.require(state, ctx)
+
+
+def decide(state: State, command: Command, ctx: Ctx) -> Decided:
+    """What the command makes happen."""
+    if isinstance(command, ReceiveReport):
+        return [_receive(state, command, command.report, ctx)]
+    authorize(state, command, ctx)
+    RIGHTS[type(command)].refuse(state, ctx)
     match command:
-        case ReceiveReport(report=report):
-            return [_receive(state, command, report, ctx)]
         case Reach():
             return [_measure(state, command, ctx)]
         case AttachEvidence():
-            return [_attach(state, command, ctx)]
+            return [Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)]
         case Refuse(reason=reason):
-            ctx.require("duty_officer", "chief", units=[state.unit], act="refuse a report")
-            if state.refused:
-                raise Rejected("this report was refused already", code="already-refused")
             return [ReportRefused(reason=Typed(text=reason))]
         case Erase(cause=cause, reason=reason):
-            ctx.require("chief", "admin", units=[state.unit], act="erase a report")
             if not state.refs and not state.files:
                 return []
             words = Typed(text=reason) if reason else None
@@ -75,17 +80,16 @@ def decide(state: State, command: Any, ctx: Ctx) -> Decided:
     raise TypeError(f"a report knows no {type(command).__name__}")
 
 
-DECIDER = Decider("report", initial_state, evolve, decide)
+DECIDER = Decider("report", initial_state, evolve, decide, authorize)
 
 
 def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> Occurred:
     if state.unit is not None:
         raise Rejected("this report was received already", code="already-received")
-    ctx.offices.unit(report.unit)
+    authorize(state, command, ctx)
     ctx.offices.lists.channel(report.channel)
     if report.category is not None:
         ctx.offices.lists.category(report.category)
-    ctx.require("integration", "duty_officer", units=[report.unit], act="report to a unit")
     if (report.source is None) != (report.external_id is None):
         missing = "source" if report.source is None else "external_id"
         raise Malformed(
@@ -103,26 +107,12 @@ def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> 
 
 
 def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
-    _follow(state, ctx, "report reach")
     if all(getattr(command, name) is None for name in FIGURES):
         raise Malformed(
             f"give at least one of {', '.join(FIGURES)}", code="figure-needed", field="clicks", known=list(FIGURES)
         )
     _past(command.measured_at, "measured_at", ctx)
     return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at, unit=state.unit)
-
-
-def _attach(state: State, command: AttachEvidence, ctx: Ctx) -> Occurred:
-    _follow(state, ctx, "attach evidence")
-    if state.erased:
-        raise Rejected("this report was erased; nothing can be added to it", code="erased")
-    return Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)
-
-
-def _follow(state: State, ctx: Ctx, act: str) -> None:
-    """The integration that sent a report may add to it, and so may the officers who work on it."""
-    if not (ctx.actor.post == state.sender and ctx.may("integration", units=[state.unit])):
-        ctx.require("duty_officer", "verifier", "handler", units=[state.unit], act=act)
 
 
 def _past(at: datetime, field: str, ctx: Ctx) -> None:

@@ -16,14 +16,14 @@ from sqlalchemy import select
 from schemas import catalogue
 from schemas.fields import Fact
 from schemas.ingest import ReportReceived
-from services.ingest.commands import Command, ReceiveReport, Report
+from services.ingest.commands import ReceiveReport, Report
 from services.ingest.decider import DECIDER
 from services.ingest.masking import MARKERS, Kind, is_post_number, mask, normalise
 from services.ingest.views import EXTERNAL_IDS
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx, Decided
-from services.kernel.core.problems import Forbidden, Malformed, Problem
+from services.kernel.core.problems import Malformed, Problem
 from services.kernel.core.uuid7 import uuid7
-from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import sql
@@ -146,11 +146,7 @@ class Together:
         self._waiting.append((report, caller, answer))
         if self._storing is None:
             self._storing = asyncio.create_task(self._store())
-        try:
-            return await answer
-        except Forbidden as problem:
-            await operations.refuse(self._runtime, caller.actor, problem)
-            raise
+        return await answer
 
     async def _store(self) -> None:
         while self._waiting:

@@ -4,7 +4,8 @@ import time
 
 from schemas.operation import OperationConfigured
 from services.ingest import queries
-from services.ingest.commands import KeyRequest
+from services.ingest.commands import KeyRequest, KeyWithdrawal
+from services.ingest.rights import RIGHTS
 from services.ingest.views import KEY_MADE, KEY_WITHDRAWN
 from services.kernel.access import identity
 from services.kernel.core.decider import Actor, Ctx
@@ -51,7 +52,7 @@ class Keys:
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             ctx.offices.unit(request.unit)
-            ctx.require("admin", units=[request.unit], act="make a key")
+            RIGHTS[KeyRequest].require(request.unit, ctx)
             await operations.record(session, ctx, OperationConfigured(setting=KEY_MADE, value=value, unit=request.unit))
             return Answer({})
 
@@ -66,7 +67,7 @@ class Keys:
             row = await queries.api_key(session.connection, digest)
             if row is None:
                 raise NotFound("no such key was made here", what="key")
-            ctx.require("admin", units=[row.unit], act="withdraw a key")
+            RIGHTS[KeyWithdrawal].require(row.unit, ctx)
             if not row.withdrawn:
                 value = f"{row.scope}:{digest}"
                 await operations.record(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
 
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.core.uuid7 import RandomIds
@@ -14,7 +15,7 @@ from services.kernel.serving import http
 from services.kernel.serving.paging import Cursor, Limit, Narrow
 from services.kernel.store.session import Session
 from services.publish import queries
-from services.publish.commands import Approve, Command, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
 

@@ -3,14 +3,14 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code
+from schemas.fields import Code, IncidentId, UnitCode
 from schemas.publish import StatementKind
+from services.kernel.core.commands import Command
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-INCIDENT = r"^incident-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 def _readable(text: str) -> str:
@@ -32,16 +32,14 @@ Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
 """Keys of facts that triage established."""
 
 
-class Command(BaseModel):
-    """Unknown fields are refused by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Draft(Command):
-    """Begin a statement on an incident. `status` says how it is handled, `facts` what was found."""
+    """Begin a statement on an incident. `status` says how it is handled, `facts` what was found.
 
-    incident_id: Annotated[str, StringConstraints(pattern=INCIDENT)]
+    `unit` is whose statement it is to be: a unit that works on the matter, the accountable one where none is named.
+    """
+
+    incident_id: IncidentId
+    unit: UnitCode | None = None
     kind: StatementKind
     text: Text
     facts: Facts = ()

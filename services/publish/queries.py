@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kernel.serving import paging
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve, texts
-from services.publish.decider import Matter, State
+from services.publish.decider import State
+from services.publish.rights import Matter
 from services.publish.views import METADATA, incident_facts, incidents, releases, statements
 
 

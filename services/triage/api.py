@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Response
 
+from schemas.fields import IncidentId
+from services.kernel.core.commands import Command
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
 from services.kernel.serving.paging import Cursor, Limit, Narrow
 from services.triage import linking, queries
-from services.triage.commands import VERBS, Accept, Command, EstablishFact, Grade, IncidentId, Merge, Split
+from services.triage.commands import Accept, EstablishFact, Grade, Merge, Split
 from services.triage.decider import proposed
 from services.triage.queries import Filters
+from services.triage.rights import VERBS
 
 _SEES = {Grade: queries.seen_for_grade, EstablishFact: queries.seen_for_fact}
 """What a decision looks at besides its incident."""

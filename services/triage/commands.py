@@ -1,13 +1,10 @@
-"""What can be asked of triage. Those of the table `VERBS` are the bodies of HTTP requests; the others are internal."""
+"""What can be asked of triage. Those in the table of rights are bodies of HTTP requests; the others are internal."""
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -21,25 +18,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, Digest, Instant, PolicyRef, UnitCode
+from schemas.fields import UUID, Code, Digest, IncidentId, Instant, PolicyRef, ReportId, StatementId, UnitCode
 from schemas.offices import UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Track
+from services.kernel.core.commands import Command
 
-UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
-IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
-ReportId = Annotated[str, StringConstraints(pattern=f"^report-{UUID}$")]
-StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
 Basis = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}@[0-9]+$")]
 
 MAX_NUMBER = 1e15
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
-
-
-class Command(BaseModel):
-    """Something that is asked; refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Instruct(Command):
@@ -203,27 +191,6 @@ class Split(Command):
     """Lets reports of another matter leave for an incident of their own."""
 
     reports: tuple[ReportId, ...] = Field(min_length=1, max_length=500)
-
-
-VERBS: Mapping[str, type[Command]] = {
-    "instruct": Instruct,
-    "request-verification": RequestVerification,
-    "establish-fact": EstablishFact,
-    "classify": Classify,
-    "grade": Grade,
-    "assign": Assign,
-    "accept": Accept,
-    "return": Return,
-    "transfer": Transfer,
-    "record-handling": RecordHandling,
-    "resolve": Resolve,
-    "follow-up": FollowUp,
-    "reopen": Reopen,
-    "close": Close,
-    "merge": Merge,
-    "split": Split,
-}
-"""What staff may ask of an incident, by the last part of its path."""
 
 
 class TakeReport(Command):

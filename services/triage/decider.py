@@ -1,51 +1,36 @@
-"""The rules of an incident: who may do what, in which state, and what is recorded then.
+"""The rules of an incident: what is recorded when something is asked. Who may ask, and when, stands in `rights`."""
 
-A right is judged over the accountable unit for decisions, and over the assigned unit as well for work on the matter.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.lists import FactKey
-from schemas.triage import AnswerKind, FactValue, Track
+from schemas.triage import AnswerKind, FactValue
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
 from services.triage import commands as c
-
-Phase = Literal["new", "open", "resolved", "closed", "merged"]
-TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the answer"}
+from services.triage.rights import RIGHTS, Incident
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class State(Incident):
     """What later decisions on the incident depend on."""
 
-    id: str = ""
-    phase: Phase = "new"
-    unit: str = ""
-    """The accountable unit."""
-    assigned: str | None = None
-    accepted: bool = False
-    verifying: frozenset[str] = frozenset()
-    """Units that were asked to establish facts."""
     level: str | None = None
     rank: int = 0
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
     reports: tuple[str, ...] = ()
     facts: Mapping[str, FactValue] = field(default_factory=dict)
-    handled: frozenset[Track] = frozenset()
-    """Tracks on which handling was recorded since the matter was opened, or opened again."""
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
-    merged_into: str | None = None
     drill: bool = False
 
 
@@ -122,51 +107,17 @@ def _without(reports: tuple[str, ...], *leaving: str) -> tuple[str, ...]:
     return tuple(report for report in reports if report not in leaving)
 
 
-class Right(NamedTuple):
-    """Which roles may do something, and over which units one of them must be held."""
-
-    act: str
-    roles: tuple[str, ...]
-    units: Callable[[State], Sequence[str | None]]
-
-
-def _accountable(state: State) -> Sequence[str | None]:
-    return (state.unit,)
+def authorize(state: State, command: Command, ctx: Ctx) -> None:
+    """Raises `Forbidden` where the actor has no right to the command; what other events cause needs none."""
+    right = RIGHTS.get(type(command))
+    if right is None:
+        return
+    right.require(state, ctx)
+    if isinstance(command, c.Merge) and ctx.seen["into"].phase != "new":
+        right.require(ctx.seen["into"], ctx)
 
 
-def _working(state: State) -> Sequence[str | None]:
-    return (state.assigned, state.unit)
-
-
-def _assigned(state: State) -> Sequence[str | None]:
-    return (state.assigned or state.unit,)
-
-
-def _verifying(state: State) -> Sequence[str | None]:
-    return (state.assigned, state.unit, *sorted(state.verifying))
-
-
-RIGHTS: Mapping[type[c.Command], Right] = {
-    c.Instruct: Right("instruct", ("chief",), _accountable),
-    c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable),
-    c.EstablishFact: Right("establish-fact", ("verifier",), _verifying),
-    c.Classify: Right("classify", ("duty_officer",), _accountable),
-    c.Grade: Right("grade", ("duty_officer",), _accountable),
-    c.Assign: Right("assign", ("duty_officer",), _accountable),
-    c.Accept: Right("accept", ("handler",), _assigned),
-    c.Return: Right("return", ("handler",), _assigned),
-    c.Transfer: Right("transfer", ("chief",), _accountable),
-    c.RecordHandling: Right("record-handling", ("handler",), _working),
-    c.Resolve: Right("resolve", ("handler",), _working),
-    c.FollowUp: Right("follow-up", ("handler", "chief"), _working),
-    c.Reopen: Right("reopen", ("chief",), _accountable),
-    c.Close: Right("close", ("chief",), _accountable),
-    c.Merge: Right("merge", ("chief",), _accountable),
-    c.Split: Right("split", ("chief",), _accountable),
-}
-
-
-def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
+def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """What the command makes happen.
 
     `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of
@@ -176,27 +127,12 @@ def decide(state: State, command: c.Command, ctx: Ctx) -> Decided:
     right = RIGHTS.get(type(command))
     if right is None:
         return _caused(state, command, ctx)
-    ctx.require(*right.roles, units=right.units(state), act=right.act)
-    if state.phase == "merged":
-        raise Rejected(
-            f"{state.id} was merged into {state.merged_into}; {right.act} there",
-            code="merged",
-            incident=state.id,
-            into=state.merged_into,
-            act=right.act,
-        )
-    if state.phase == "closed" and not isinstance(command, c.Reopen | c.FollowUp):
-        raise Rejected(
-            f"{state.id} is closed; reopen it first, then {right.act}",
-            code="ended",
-            incident=state.id,
-            phase=state.phase,
-            act=right.act,
-        )
+    authorize(state, command, ctx)
+    right.refuse(state, ctx)
     return _decided(state, command, ctx)
 
 
-def _caused(state: State, command: c.Command, ctx: Ctx) -> Decided:
+def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     """What follows from other events. No rule refuses it."""
     match command:
         case c.TakeReport():
@@ -252,7 +188,7 @@ def _take(state: State, command: c.TakeReport) -> Decided:
     return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
 
 
-def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
+def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
     """What staff decided, on an incident that is neither merged nor, but for looking back, closed."""
     tree = ctx.offices.basis
     match command:
@@ -269,7 +205,6 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
         case c.Grade():
             return _grade(state, command, ctx)
         case c.Assign():
-            _must_be_open(state, "assign")
             ctx.offices.unit(command.unit)
             if command.unit == state.assigned:
                 raise Rejected(
@@ -281,20 +216,10 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
             assigned = triage.IncidentAssigned(unit=command.unit, reason=_typed(command.reason))
             return [Occurred(assigned, basis=tree)]
         case c.Accept():
-            unit = _assigned_unit(state, "accept")
-            if state.accepted:
-                raise Rejected(
-                    f"{unit} has accepted {state.id} already; record the handling, or return it",
-                    code="already-accepted",
-                    incident=state.id,
-                    unit=unit,
-                )
-            return [triage.IncidentAccepted(unit=unit)]
+            return [triage.IncidentAccepted(unit=_assigned(state))]
         case c.Return():
-            unit = _assigned_unit(state, "return")
-            return [triage.IncidentReturned(unit=unit, reason=Typed(text=command.reason))]
+            return [triage.IncidentReturned(unit=_assigned(state), reason=Typed(text=command.reason))]
         case c.Transfer():
-            _must_be_open(state, "transfer")
             ctx.offices.unit(command.unit)
             if command.unit == state.unit:
                 raise Rejected(
@@ -310,42 +235,12 @@ def _decided(state: State, command: c.Command, ctx: Ctx) -> Decided:
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
         case c.Resolve():
-            _must_be_open(state, "resolve")
-            missing = [TRACKS[track] for track in TRACKS if track not in state.handled]
-            if missing:
-                raise Rejected(
-                    f"{state.id} cannot be resolved: nothing is recorded for {' and '.join(missing)}; "
-                    "record the handling on both tracks first",
-                    code="not-handled",
-                    incident=state.id,
-                    missing=[track for track in TRACKS if track not in state.handled],
-                )
             return [triage.IncidentResolved(reason=Typed(text=command.reason))]
         case c.FollowUp():
-            if state.phase == "open":
-                raise Rejected(
-                    f"{state.id} is still being handled; follow up after it is resolved",
-                    code="still-open",
-                    incident=state.id,
-                    act="follow-up",
-                )
             return [triage.IncidentFollowedUp(text=Typed(text=command.text))]
         case c.Reopen():
-            if state.phase == "open":
-                raise Rejected(
-                    f"{state.id} is open; only a resolved or closed incident is reopened",
-                    code="still-open",
-                    incident=state.id,
-                    act="reopen",
-                )
             return [triage.IncidentReopened(reason=Typed(text=command.reason))]
         case c.Close():
-            if state.phase != "resolved":
-                raise Rejected(
-                    f"{state.id} is not resolved; resolve it first, then close it",
-                    code="not-resolved",
-                    incident=state.id,
-                )
             return [triage.IncidentClosed(reason=Typed(text=command.reason))]
         case c.Merge():
             return _merge(state, command, ctx)
@@ -358,26 +253,8 @@ def _typed(text: str | None) -> Typed | None:
     return None if text is None else Typed(text=text)
 
 
-def _must_be_open(state: State, act: str) -> None:
-    if state.phase == "resolved":
-        raise Rejected(
-            f"{state.id} is resolved; reopen it first, then {act}",
-            code="ended",
-            incident=state.id,
-            phase="resolved",
-            act=act,
-        )
-
-
-def _assigned_unit(state: State, act: str) -> str:
-    _must_be_open(state, act)
-    if state.assigned is None:
-        raise Rejected(
-            f"{state.id} is assigned to no unit; a duty officer assigns it before anyone can {act} it",
-            code="not-assigned",
-            incident=state.id,
-            act=act,
-        )
+def _assigned(state: State) -> str:
+    assert state.assigned is not None, "the table of rights lets nobody accept or return what is assigned to no unit"
     return state.assigned
 
 
@@ -525,7 +402,10 @@ def _name(pack: LoadedPack) -> str:
 
 def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
     into: State = ctx.seen["into"]
-    ctx.require("chief", units=(into.unit,), act="merge")
+    if into.phase == "new":
+        raise Malformed(
+            f"there is no {command.into} to merge into", code="incident-unknown", field="into", into=command.into
+        )
     if command.into == state.id:
         raise Rejected(
             f"{state.id} cannot be merged into itself; name the other incident",
@@ -570,4 +450,4 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
     return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))]
 
 
-DECIDER = Decider("incident", initial_state, evolve, decide)
+DECIDER = Decider("incident", initial_state, evolve, decide, authorize)

@@ -2,10 +2,10 @@
 
 from schemas.fields import parse_instant
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Malformed, NotFound
+from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
-from services.kernel.serving.commands import Answer, Caller, check_version, with_seen
+from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
 from services.triage import queries
 from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
@@ -20,13 +20,9 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
     async def act(session: Session, ctx: Ctx) -> Answer:
         await session.load([stream, command.into])
         _must_exist(session, stream)
-        check_version(session, stream, caller)
         leaving, into = session.streams[stream], session.streams[command.into]
-        if into.version == 0:
-            raise Malformed(
-                f"there is no {command.into} to merge into", code="incident-unknown", field="into", into=command.into
-            )
-        events = session.decide(stream, command, with_seen(ctx, {"into": into.state}))
+        seen = with_seen(ctx, {"into": into.state})
+        events = commands.decide(session, stream, command, seen, caller, staff=True)
         absorb = Absorb(incident=stream, reports=leaving.state.reports, discovered_at=leaving.state.discovered_at)
         events += session.decide(command.into, absorb, ctx)
         return commands.answer(session, stream, events)
@@ -40,12 +36,12 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
     async def act(session: Session, ctx: Ctx) -> Answer:
         await session.load([stream])
         _must_exist(session, stream)
-        check_version(session, stream, caller)
         parent, new = session.streams[stream], ctx.ids.new("incident")
         # A report that was attached is in the view: it is written when the report is taken in.
         known = await queries.received(session.connection, command.reports)
         matters = tuple(sorted({row["matter"] for row in known if row["matter"]}))
-        events = session.decide(stream, command, with_seen(ctx, {"into": new, "matters": matters}))
+        seen = with_seen(ctx, {"into": new, "matters": matters})
+        events = commands.decide(session, stream, command, seen, caller, staff=True)
         session.begin(new).drill = parent.drill
         reports = tuple(
             Received(report=row["report_id"], unit=row["unit"], discovered_at=parse_instant(row["discovered_at"]))

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from schemas.envelope import Event
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Rejected
-from services.triage.commands import AssignPack, Command, LoadPacks
+from services.triage.commands import AssignPack, LoadPacks
 
 POLICIES = f"policy-{derived('policy-packs')}"
 """The stream that holds the packs of the deployment."""

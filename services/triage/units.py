@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from schemas.envelope import Event
 from schemas.offices import UnitPlaced, UnitPostPlaced
+from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Rejected
-from services.triage.commands import Command, PlaceUnits
+from services.triage.commands import PlaceUnits
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""

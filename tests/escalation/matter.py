@@ -34,20 +34,23 @@ def milestone(
     )
 
 
+def brings(*milestones: ClockMilestoneReached) -> RecordMilestones:
+    """What one event of another service brings."""
+    return RecordMilestones(milestones=milestones)
+
+
 def opened(recorded: datetime, discovered: datetime | None = None, unit: str = "town-east") -> RecordMilestones:
     """What `incident.opened` brings."""
     event = derived("event", "opened", recorded.isoformat())
-    return RecordMilestones(
-        (
-            milestone("discovered", recorded, discovered or recorded, event, unit=unit),
-            milestone("opened", recorded, event=event, unit=unit),
-        )
+    return brings(
+        milestone("discovered", recorded, discovered or recorded, event, unit=unit),
+        milestone("opened", recorded, event=event, unit=unit),
     )
 
 
 def reached(name: str, recorded: datetime, happened: datetime | None = None, **more: Any) -> RecordMilestones:
     """What any other event brings."""
-    return RecordMilestones((milestone(name, recorded, happened, **more),))
+    return brings(milestone(name, recorded, happened, **more))
 
 
 def graded(recorded: datetime, level: str, name: str = "graded") -> RecordMilestones:
@@ -67,7 +70,8 @@ class Matter:
 
     def context(self, now: datetime, actor: Actor = SYSTEM, **more: Any) -> Ctx:
         ids = DerivedIds("test", f"{self.uuid} {len(self.events)}")
-        return Ctx(now, actor, self.offices, ids, **more)
+        more["seen"] = {"stream": f"clock-{self.uuid}", **more.get("seen", {})}
+        return Ctx(now, actor, self.offices, ids, lambda *parts: derived(*parts).replace("-", "") * 2, **more)
 
     def do(self, command: Any, now: datetime, actor: Actor = SYSTEM, **more: Any) -> "Matter":
         """Runs a command and keeps what it decided."""

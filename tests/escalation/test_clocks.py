@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.pack import PolicyPack
 from services.escalation.clocks import Clock, derive
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from tests.escalation.matter import DAY, PACK, Matter, at, graded, milestone, opened, reached
+from tests.escalation.matter import DAY, PACK, Matter, at, brings, graded, milestone, opened, reached
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 
@@ -212,21 +212,21 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
                 rank = {"general": 1, "major": 2, "extraordinary": 3}[level]
                 known = draw(st.sampled_from((None, when - timedelta(hours=9))))
                 judged = milestone(grading, when, event=id_, level=level, rank=rank, known_at=known)
-                history.append(RecordMilestones((judged,)))
+                history.append(brings(judged))
                 grading = "regraded"
             case 3:
                 unit = draw(st.sampled_from(("town-west", "county")))
-                history.append(RecordMilestones((milestone("transferred", when, event=id_, unit=unit),)))
+                history.append(brings(milestone("transferred", when, event=id_, unit=unit)))
             case 4:
                 kind = draw(st.sampled_from(("answer", "status")))
-                history.append(RecordMilestones((milestone("classified", when, event=id_, answer_kind=kind),)))
+                history.append(brings(milestone("classified", when, event=id_, answer_kind=kind)))
             case 5:
                 found = when - timedelta(minutes=draw(st.integers(0, 5000)))
-                history.append(RecordMilestones((milestone("discovered", when, found, id_),)))
+                history.append(brings(milestone("discovered", when, found, id_)))
             case _:
                 name = draw(st.sampled_from(NAMES))
                 happened = when - timedelta(minutes=draw(st.sampled_from((0, 0, 600))))
-                history.append(RecordMilestones((milestone(name, when, happened, id_, unit="town-east"),)))
+                history.append(brings(milestone(name, when, happened, id_, unit="town-east")))
     return history
 
 
@@ -236,7 +236,9 @@ END = at(0, day=10)
 def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first() -> None:
     opening = opened(at(0))
     general, major, further = (
-        RecordMilestones((milestone(name, at(0), event=letter * 8 + opening.milestones[0].event[8:], **level),))
+        RecordMilestones(
+            milestones=(milestone(name, at(0), event=letter * 8 + opening.milestones[0].event[8:], **level),)
+        )
         for letter, name, level in (
             ("d", "graded", {"level": "general", "rank": 1}),
             ("e", "regraded", {"level": "major", "rank": 2}),

@@ -12,7 +12,7 @@ from services.escalation.decider import DECIDER
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import Offices
 from tests.escalation.matter import OFFICES, PACK, Matter, at, graded, opened, reached
-from tests.kit.spec import staff
+from tests.kit.spec import UUID, staff
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 OFFICER = staff("duty_officer", unit="town-east")
@@ -100,6 +100,60 @@ def test_a_reviewer_annuls_with_a_reason_and_the_breach_does_not_come_back() -> 
     assert matter.detect(at(200)).of(e.ClockBreached)[-1].clock != "transfer"
     with pytest.raises(Rejected, match="no breach of transfer stands"):
         matter.do(paper, at(5), staff("auditor", unit="county"))
+
+
+PAPER = AnnulBreach(clock="transfer", reason="the paper of 9:30 was entered today")
+
+
+@pytest.mark.parametrize(
+    ("unit", "may"), [("town-east", False), ("town-west", False), ("county", True), ("city", True)]
+)
+def test_only_an_auditor_of_a_unit_above_annuls_a_breach(unit: str, may: bool) -> None:
+    matter = general().detect(at(3))
+    if may:
+        assert "transfer" not in matter.do(PAPER, at(4), staff("auditor", unit=unit)).breaches()
+    else:
+        with pytest.raises(Forbidden, match="the role auditor over county"):
+            matter.do(PAPER, at(4), staff("auditor", unit=unit))
+
+
+def test_the_breach_of_the_root_takes_two_auditors_of_it() -> None:
+    matter = Matter().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
+    first, second = (staff("auditor", unit="city", person=person) for person in ("wang", "li"))
+    (asked,) = matter.do(PAPER, at(4), first).did
+    assert isinstance(asked, e.ClockAnnulmentAsked)
+    assert "transfer" in matter.breaches()
+    with pytest.raises(Rejected, match="another auditor confirms it"):
+        matter.do(PAPER, at(4.1), first)
+    with pytest.raises(Forbidden):
+        matter.do(PAPER, at(4.1), staff("auditor", unit="county"))
+    (annulled,) = matter.do(PAPER, at(4.2), second).did
+    assert isinstance(annulled, e.ClockBreachAnnulled)
+    assert (annulled.cause, "transfer" in matter.breaches()) == ("reviewed", False)
+    assert annulled.by not in (None, asked.by)
+
+
+def test_what_was_asked_of_one_breach_does_not_count_for_the_next() -> None:
+    matter = Matter().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
+    first, second = (staff("auditor", unit="city", person=person) for person in ("wang", "li"))
+    matter.do(PAPER, at(4), first)
+    matter.do(reached("discovered", at(4.1), happened=at(-1)), at(4.1)).detect(at(4.2))
+    assert matter.breach("transfer").due == at(1)
+    (asked,) = matter.do(PAPER, at(5), second).did
+    assert isinstance(asked, e.ClockAnnulmentAsked)
+
+
+def test_who_has_no_right_learns_nothing_of_the_clocks() -> None:
+    stranger = staff("chief", "auditor", "duty_officer", unit="town-west")
+    for command in (
+        Extend(clock="nothing", due=at(9), reason="storm"),
+        AnnulBreach(clock="nothing", reason="paper"),
+        Receipt(),
+        Receipt(report=UUID),
+        ReportUpward(),
+    ):
+        with pytest.raises(Forbidden):
+            general().do(command, at(1.2), stranger)
 
 
 def test_regrading_records_the_difference() -> None:
@@ -215,7 +269,12 @@ def test_sending_a_report_back_takes_a_reason() -> None:
         (ReportUpward(to="nowhere"), OFFICER, Malformed, "nowhere"),
         (ReportUpward(to="town-west"), OFFICER, Rejected, "does not stand above"),
         (Receipt(), staff("chief", unit="county"), Rejected, "no report waits"),
-        (Receipt(report="01890a5d-ac96-774b-bcce-b302099a8057"), CHIEF, Malformed, "has no report"),
+        (
+            Receipt(report=UUID),
+            staff("chief", unit="county"),
+            Malformed,
+            "has no report",
+        ),
         (Extend(clock="transfer", due=at(9), reason="storm"), CHIEF, Rejected, "does not allow"),
         (Extend(clock="nothing", due=at(9), reason="storm"), CHIEF, Malformed, "has no clock"),
     ],

@@ -383,6 +383,29 @@ async def test_what_is_refused_over_http(desk: Desk) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_each_403_is_an_event_and_tells_no_version(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    path, stale = f"/incidents/{id_}", {"If_Match": "99"}
+    duty = {"post": "duty_officer@town-east", "since": "2026-03-02T00:00:00Z", "until": "2026-03-02T12:00:00Z"}
+    clock = {"clock": "transfer", "reason": "r"}
+    cases: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("GET", path, None, {}),
+        ("GET", "/roster?unit=town-east", None, {}),
+        ("PUT", "/roster", {"unit": "town-east", "duties": [duty]}, stale),
+        ("POST", f"{path}/report-upward", {}, stale),
+        ("POST", f"{path}/receipt", {}, stale),
+        ("POST", f"{path}/extend", {**clock, "due": "2026-03-02T09:00:00Z"}, stale),
+        ("POST", f"{path}/annul", clock, stale),
+    ]
+    for number, (method, where, body, headers) in enumerate(cases, 1):
+        answer = await desk.ask(method, where, "handler", "town-west", body, **headers)
+        assert (answer.status_code, "version" in answer.json()) == (403, False), (where, answer.text)
+        kinds = [Event.parse(row["bytes"]).type for row in await desk.rows("events")]
+        assert kinds.count("huiying.operation.access_refused.v1") == number, where
+
+
 async def test_a_reviewer_annuls_over_http_and_the_timer_leaves_it_so(desk: Desk) -> None:
     id_ = opened(desk)
     grade(desk)

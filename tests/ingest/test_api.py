@@ -150,7 +150,7 @@ class TestExactDuplicates:
 
     async def test_reserve_nothing_where_the_report_is_refused(self, ingest: Ingest) -> None:
         key = await ingest.key("town-west")
-        refused(await post(ingest, key, source="board", external_id="7"), 403, "report to a unit")
+        refused(await post(ingest, key, source="board", external_id="7"), 403, "to report takes the role")
         assert await ingest.rows("external_ids") == []
 
     async def test_are_rebuilt_from_the_events(self, ingest: Ingest) -> None:
@@ -261,12 +261,12 @@ class TestKeys:
         assert (await post(ingest, key)).status_code == 201
         refused(await post(ingest, key, unit="county"), 403, "over county", "integration@town-east")
         (event,) = await ingest.events("access_refused")
-        assert event.data.act == "report_to_a_unit"
+        assert event.data.act == "report"
 
     async def test_are_made_by_who_administers_the_unit(self, ingest: Ingest) -> None:
         for headers in (ingest.staff("chief"), ingest.staff("admin", unit="town-west")):
             answer = await ingest.client.post("/ingest/v1/keys", json={"unit": "town-east"}, headers=headers)
-            refused(answer, 403, "make a key")
+            refused(answer, 403, "to make a key")
 
     async def test_are_kept_as_a_digest(self, ingest: Ingest) -> None:
         key = (await ingest.key("town-east"))["Authorization"].removeprefix("Bearer ")
@@ -378,7 +378,9 @@ class TestErasure:
     async def test_takes_a_right(self, ingest: Ingest) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/erase"
-        refused(await ingest.client.post(url, json={}, headers=ingest.staff("duty_officer")), 403, "erase a report")
+        refused(
+            await ingest.client.post(url, json={}, headers=ingest.staff("duty_officer")), 403, "to erase takes the role"
+        )
         refused(await ingest.client.post(url, json={}, headers=key), 401, "token")
 
     async def test_is_finished_at_the_next_start(self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ class TestReceive:
 
     @pytest.mark.parametrize("actor", [staff("handler"), ELSEWHERE])
     def test_refuses_who_may_not_report_to_the_unit(self, actor: Actor) -> None:
-        given(DECIDER, actor=actor).when(command()).then_raises(Forbidden, "report to a unit")
+        given(DECIDER, actor=actor).when(command()).then_raises(Forbidden, "to report takes the role")
 
     def test_takes_it_from_the_officer_on_duty(self) -> None:
         given(DECIDER, actor=staff("duty_officer", unit="town-east")).when(command()).then(fact())
@@ -99,7 +99,7 @@ class TestReach:
 
     def test_is_refused_from_another_integration(self) -> None:
         given(DECIDER, RECEIVED, actor=OTHER).when(Reach(clicks=10, measured_at=NOW)).then_raises(
-            Forbidden, "report reach"
+            Forbidden, "to report the reach"
         )
 
     def test_needs_a_figure(self) -> None:
@@ -115,7 +115,7 @@ class TestEvidence:
         given(DECIDER, RECEIVED, actor=staff("verifier")).when(ATTACH).then(EVIDENCE)
 
     def test_is_refused_without_a_right(self) -> None:
-        given(DECIDER, RECEIVED, actor=staff("spokesperson")).when(ATTACH).then_raises(Forbidden, "attach evidence")
+        given(DECIDER, RECEIVED, actor=staff("spokesperson")).when(ATTACH).then_raises(Forbidden, "to attach evidence")
 
     def test_is_refused_after_erasure(self) -> None:
         past = (RECEIVED, ReportErased(refs=()))
@@ -151,4 +151,6 @@ class TestErase:
         given(DECIDER, *past, actor=staff("admin")).when(Erase()).then_nothing()
 
     def test_takes_a_right(self) -> None:
-        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Erase()).then_raises(Forbidden, "erase a report")
+        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Erase()).then_raises(
+            Forbidden, "to erase takes the role"
+        )

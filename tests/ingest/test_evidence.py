@@ -216,7 +216,7 @@ class TestEvidence:
         refused(await ingest.client.get(url, headers=key), 401, "token")
         refused(await ingest.client.get(url, headers=ingest.staff("chief", unit="town-west")), 403, "belongs to")
         (event,) = await ingest.events("access_refused")
-        assert event.data.act == "read_a_report"
+        assert event.data.act == "read-report"
         assert (await ingest.client.get(url, headers=ingest.staff("handler", unit="town-east"))).content == PNG
 
     async def test_that_is_not_there_is_404(self, ingest: Ingest) -> None:

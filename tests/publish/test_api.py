@@ -79,12 +79,24 @@ async def test_a_right_that_is_missing_is_403_and_recorded(office: Office) -> No
     body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
     answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("spokesperson"))
     assert answer.status_code == 403
-    assert "to draft a statement takes the role handler over town-east" in answer.json()["detail"]
+    assert "to draft takes the role handler over town-east" in answer.json()["detail"]
     events = office.runtime.tables["events"]
     async with office.runtime.database.read() as connection:
         types = [row.type for row in await connection.execute(events.select())]
     assert types == ["huiying.operation.access_refused.v1"]
     assert (await office.client.post(STATEMENTS, json=body)).status_code == 401
+
+
+async def test_who_has_no_right_learns_no_version(office: Office) -> None:
+    id_, who = await office.draft(), office.as_("duty_officer", "town-west")
+    reason = {"reason": "r"}
+    bodies = {"revise": {"text": TEXT}, "correct": {"text": TEXT, **reason}, "reject": reason, "withdraw": reason}
+    for verb in ("revise", "submit", "approve", "reject", "publish", "correct", "withdraw"):
+        for version in ({}, {"If-Match": '"7"'}):
+            answer = await office.client.post(
+                f"{STATEMENTS}/{id_}/{verb}", json=bodies.get(verb), headers=who | version
+            )
+            assert (answer.status_code, "version" in answer.json()) == (403, False), (verb, answer.text)
 
 
 async def test_a_draft_that_a_rule_refuses(office: Office) -> None:

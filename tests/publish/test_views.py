@@ -22,7 +22,7 @@ from schemas.triage import (
 )
 from services.kernel.core.ids import derived
 from services.publish import queries, views
-from services.publish.decider import Matter
+from services.publish.rights import Matter
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
 

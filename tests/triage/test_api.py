@@ -14,8 +14,9 @@ from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.triage import setup
-from services.triage.commands import VERBS, PlaceUnits
+from services.triage.commands import PlaceUnits
 from services.triage.packs import POLICIES
+from services.triage.rights import VERBS
 from services.triage.units import TREE
 from tests.triage.conftest import Triage
 
@@ -256,6 +257,34 @@ async def test_a_right_that_is_missing_is_403_and_an_event(triage: Triage) -> No
     problem(await triage.ask(id_, "grade", body, role="duty_officer", unit="town-west"), 403, "town-east")
     refused = [row async for row in _operations(triage)]
     assert refused == ["huiying.operation.access_refused.v1"] * 2
+
+
+BODIES: dict[str, object] = {
+    "instruct": {"text": "t"},
+    "request-verification": {"unit": "county-water"},
+    "establish-fact": {"key": "burst", "kind": "yes_no", "value": True, "source": "s"},
+    "classify": {"answer_kind": "status"},
+    "grade": {"level": "major", "reason": "r"},
+    "assign": {"unit": "county-roads"},
+    "accept": None,
+    "return": {"reason": "r"},
+    "transfer": {"unit": "town-west", "reason": "r"},
+    "record-handling": {"track": "problem", "text": "t"},
+    "resolve": {"reason": "r"},
+    "follow-up": {"text": "t"},
+    "reopen": {"reason": "r"},
+    "close": {"reason": "r"},
+    "merge": {"into": f"incident-{derived('other')}"},
+    "split": {"reports": [f"report-{derived('a')}"]},
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("version", [None, 7])
+async def test_who_has_no_right_learns_no_version(triage: Triage, verb: str, version: int | None) -> None:
+    id_ = await triage.open()
+    answer = await triage.ask(id_, verb, BODIES[verb], role="spokesperson", version=version)
+    assert "version" not in problem(answer, 403, "takes the role")
 
 
 async def _operations(triage: Triage):  # type: ignore[no-untyped-def]

@@ -13,7 +13,6 @@ from schemas.envelope import Event
 from schemas.fields import Fact
 from schemas.offices import Role
 from services.kernel.core.ids import Ids
-from services.kernel.core.problems import Forbidden
 from services.kernel.core.units import Offices
 
 STAFF_ROLES: tuple[str, ...] = get_args(Role)
@@ -76,27 +75,16 @@ class Ctx:
             unit is not None and self.offices.within(unit, self.actor.unit) for unit in units
         )
 
-    def require(self, *roles: str, units: Iterable[str | None], act: str) -> None:
-        """Raises `Forbidden` with a sentence unless `may`."""
-        units = tuple(units)
-        if not self.may(*roles, units=units):
-            where = " or ".join(sorted({unit for unit in units if unit}))
-            raise Forbidden(
-                f"to {act} takes the role {' or '.join(roles)} over {where}; you act as {self.actor.post} "
-                f"of {self.actor.unit} with {', '.join(sorted(self.actor.roles)) or 'no role'}",
-                act=act,
-                roles=list(roles),
-                units=sorted({unit for unit in units if unit}),
-                post=self.actor.post,
-                held=sorted(self.actor.roles),
-            )
-
     def by(self, stream: str) -> str:
         """Tells two persons apart within one stream, and follows nobody across streams."""
         return self.keyed("by", stream, self.actor.person or self.actor.post)
 
 
 Decided = Sequence[Fact | Occurred]
+
+
+def _anybody(state: Any, command: Any, ctx: Ctx) -> None:
+    """For streams on which nobody from outside decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +97,8 @@ class Decider:
     """Total: an event that it does not know leaves the state as it is."""
     decide: Callable[[Any, Any, Ctx], Decided]
     """Raises `Rejected`, `Forbidden` or `Malformed`; an empty answer means that nothing needs to be recorded."""
+    authorize: Callable[[Any, Any, Ctx], None] = _anybody
+    """Raises `Forbidden` where `decide` would. Asked first, so that who has no right learns nothing of the stream."""
 
 
 class Moved(Exception):

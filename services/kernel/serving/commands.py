@@ -15,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import instant
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
-from services.kernel.core.problems import Forbidden, Malformed, NotFound, Stale, Unavailable, VersionRequired
+from services.kernel.core.problems import Malformed, NotFound, Stale, Unavailable, VersionRequired
 from services.kernel.core.uuid7 import uuid7
-from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.store import database, sql
@@ -92,7 +91,8 @@ async def execute(
 ) -> Answer:
     """Runs one command on one stream and answers `{"id", "version", "events"}`.
 
-    `staff` commands must name the version that was seen. `see` reads what the decision needs from the service's views.
+    `staff` commands must name the version that was seen; where others name one, it counts too. `see` reads what the
+    decision needs from the service's views.
     """
 
     async def act(session: Session, ctx: Ctx) -> Answer:
@@ -102,17 +102,27 @@ async def execute(
             await session.load([stream])
             if session.streams[stream].version == 0:
                 raise NotFound(f"there is no {stream}", what=stream)
-        if staff:
-            check_version(session, stream, caller)
         if see is not None:
             ctx = with_seen(ctx, await see(session.connection, session.streams[stream].state))
-        events = session.decide(stream, command, ctx)
-        return answer(session, stream, events, status)
+        return answer(session, stream, decide(session, stream, command, ctx, caller, staff=staff), status)
 
     return await transact(runtime, caller, act)
 
 
-def check_version(session: Session, stream: str, caller: Caller) -> None:
+def decide(
+    session: Session, stream: str, command: Any, ctx: Ctx, caller: Caller, *, staff: bool = False
+) -> list[Event]:
+    """Judges rights, then the version that the caller saw, then the command by the rules of its stream.
+
+    In this order nobody learns of a version, or of a state, who has no right to the command.
+    """
+    session.authorize(stream, command, ctx)
+    if staff or caller.version is not None:
+        _check_version(session, stream, caller)
+    return session.decide(stream, command, ctx)
+
+
+def _check_version(session: Session, stream: str, caller: Caller) -> None:
     """Raises unless the caller saw the newest version: what staff decided since then is named by its count."""
     newest = session.streams[stream].revision
     if caller.version is None:
@@ -158,9 +168,6 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
             except Conflict:
                 await asyncio.sleep(0.005 * attempt)
         raise Unavailable("the record is being changed by many at once; try again", 1, code="changed-by-many")
-    except Forbidden as problem:
-        await operations.refuse(runtime, caller.actor, problem)
-        raise
     except DBAPIError as error:
         raise database.translate(error) from error
     except OSError as error:
@@ -242,12 +249,11 @@ async def _wait_for(runtime: Runtime, stream: str, version: int) -> None:
             return
         if asyncio.get_running_loop().time() > until:
             raise Unavailable(
-                f"{runtime.service.name} has {stream} up to version {reached}, not {version} yet",
+                f"{runtime.service.name} has not taken in {stream}@{version} yet; try again",
                 2,
                 code="not-there-yet",
                 service=runtime.service.name,
                 record=stream,
-                reached=reached,
                 version=version,
             )
         await asyncio.sleep(0.02)

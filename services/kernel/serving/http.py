@@ -19,11 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.fields import UUID
 from services.kernel import metrics
 from services.kernel.access import identity
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import (
     KINDS,
+    Forbidden,
     Malformed,
     NotAllowed,
     NotFound,
@@ -43,7 +45,7 @@ from services.kernel.store import database
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
-_AFTER = re.compile(r"^([a-z]+-[0-9a-f-]{36})@(\d{1,9})$")
+_AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 log = structlog.get_logger()
 
 
@@ -99,7 +101,7 @@ def router(prefix: str, tag: str) -> APIRouter:
 
 def stream_id(kind: str) -> Callable[[str], str]:
     """A dependency that takes `id` from the path: the id of a stream of this kind. Anything else is 404."""
-    pattern = re.compile(rf"{kind}-[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+    pattern = re.compile(f"{kind}-{UUID}")
 
     def checked(id: str) -> str:
         if not pattern.fullmatch(id):
@@ -114,7 +116,13 @@ def signed_in(request: Request) -> Actor:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("send Authorization: Bearer with a staff token")
-    return identity.staff_of(request.app.state.secret, token.strip())
+    return noted(request, identity.staff_of(request.app.state.secret, token.strip()))
+
+
+def noted(request: Request, actor: Actor) -> Actor:
+    """The actor, kept with the request: a refusal is recorded with who was refused."""
+    request.state.actor = actor
+    return actor
 
 
 Staff = Annotated[Actor, Depends(signed_in)]
@@ -246,6 +254,20 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
         return problem_response(problem, language_of(request))
+
+    @app.exception_handler(Forbidden)
+    async def _forbidden(request: Request, problem: Forbidden) -> Response:
+        """Each refusal is an event before it is an answer, whatever route it comes from."""
+        named = request.url.path.split("/")[1]
+        runtime = next((runtime for runtime in runtimes if runtime.service.name == named), runtimes[0])
+        answered: Problem = problem
+        try:
+            await operations.refuse(runtime, request.state.actor, problem)
+        except Problem as other:
+            answered = other
+        except DBAPIError as error:
+            answered = database.translate(error)
+        return problem_response(answered, language_of(request))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:

@@ -150,6 +150,12 @@ class Session:
         self.streams[id_] = stream
         return stream
 
+    def authorize(self, id_: str, command: Any, ctx: Ctx) -> None:
+        """Raises `Forbidden` where the stream's decider gives the actor no right to the command."""
+        stream = self.streams[id_]
+        assert stream.decider is not None, f"no decider for {id_}"
+        stream.decider.authorize(stream.state, command, ctx)
+
     def decide(self, id_: str, command: Any, ctx: Ctx) -> list[Event]:
         """Runs the stream's decider and appends what it decided. The stream must have been loaded or begun."""
         stream = self.streams[id_]

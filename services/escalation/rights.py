@@ -1,0 +1,175 @@
+"""Who may ask what of a matter's clocks, of its reports upward, and of a roster, and when.
+
+Whoever is charged with a breach does not annul it: that takes an auditor of a unit above, and above the root, where
+nobody is, two auditors of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.titles import titled
+from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
+from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.units import LoadedPack
+
+Refusal = Rejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reportable:
+    """A matter that can be reported upward."""
+
+    unit: str
+    """The accountable unit."""
+    told: frozenset[str] = frozenset()
+    """Units that it was reported to."""
+    merged: bool = False
+    into: str | None = None
+    """Where it goes on, as far as that is known."""
+
+    def reporting(self, ctx: Ctx) -> str:
+        """Which unit reports it: the actor's, where the matter was reported to that; else the accountable one."""
+        unit = ctx.actor.unit
+        return unit if unit in self.told else self.unit
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report upward that is to be confirmed or sent back; without one, the units above that could have got one."""
+
+    to: tuple[str, ...]
+    answered: frozenset[str] | None = None
+    """Posts that confirmed it or sent it back; None where there is no report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A clock of a matter."""
+
+    clock: str
+    unit: str
+    """Who is charged with it."""
+    due: datetime | None = None
+    ended: bool = False
+    """Whether what was owed is on record, or the clock no longer applies."""
+    breached: bool = False
+    asked: str | None = None
+    """Digest of the person who asked to annul the breach that stands."""
+    by: str = ""
+    """Digest of whoever acts."""
+    extendable: bool = False
+    pack: str | None = None
+    """The policy that says so."""
+    merged: bool = False
+    into: str | None = None
+
+
+def extendable(pack: LoadedPack | None, clock: str) -> bool:
+    """Whether the pack lets this clock be extended, in whichever round it runs."""
+    name = clock.partition("#")[0]
+    return pack is not None and any(spec.name == name and spec.extendable for spec in pack.model.clocks)
+
+
+def _reporting(matter: Reportable, ctx: Ctx) -> Sequence[str]:
+    return (matter.reporting(ctx),)
+
+
+def _told(report: Reported, ctx: Ctx) -> Sequence[str]:
+    return report.to
+
+
+def _charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
+    return (clock.unit,)
+
+
+def _above_charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
+    return (ctx.offices.parent(clock.unit) or clock.unit,)
+
+
+def _planned(unit: str, ctx: Ctx) -> Sequence[str]:
+    return (unit,)
+
+
+def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
+    if not subject.merged:
+        return None
+    return Rejected(
+        f"the matter was merged into {subject.into or 'another one'}; {titled(verb, 'en')} there",
+        code="merged",
+        into=subject.into,
+        act=verb,
+    )
+
+
+def _goes_upward(matter: Reportable, ctx: Ctx, verb: str) -> Refusal:
+    unit = matter.reporting(ctx)
+    if refusal := _merged(matter, verb):
+        return refusal
+    if ctx.offices.parent(unit) is None:
+        return Rejected(f"no unit stands above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
+    return None
+
+
+def _waits(report: Reported, ctx: Ctx, verb: str) -> Refusal:
+    if report.answered is None:
+        return Rejected("no report waits for a receipt; name the `report` that is meant", code="no-open-report")
+    if ctx.actor.post in report.answered:
+        return Rejected(
+            f"{ctx.actor.post} has answered this report already", code="already-answered", post=ctx.actor.post
+        )
+    return None
+
+
+def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if not clock.extendable:
+        return Rejected(
+            f"{clock.pack or 'the policy'} does not allow to extend {clock.clock}",
+            code="clock-not-extendable",
+            pack=clock.pack,
+            clock=clock.clock,
+        )
+    if clock.ended:
+        return Rejected(
+            f"{clock.clock} does not run any more; there is nothing to extend",
+            code="clock-not-running",
+            clock=clock.clock,
+        )
+    if clock.due is not None and (clock.breached or clock.due < ctx.now):
+        return Rejected(
+            f"{clock.clock} was due at {clock.due.isoformat()}; a limit is extended before it passes",
+            code="clock-passed",
+            clock=clock.clock,
+            due=clock.due,
+        )
+    return None
+
+
+def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if not clock.breached:
+        return Rejected(
+            f"no breach of {clock.clock} stands; there is nothing to annul", code="no-breach", clock=clock.clock
+        )
+    if clock.asked is not None and clock.asked == clock.by and ctx.offices.parent(clock.unit) is None:
+        return Rejected(
+            f"you asked to annul the breach of {clock.clock} already; another auditor confirms it",
+            code="asked-by-you",
+            clock=clock.clock,
+        )
+    return None
+
+
+RIGHTS: Mapping[type[Command], Right[Any]] = {
+    ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_upward),
+    Receipt: Right("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
+    Extend: Right("extend", ("chief",), _charged, _can_be_extended),
+    AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
+    PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
+}
+OF_A_CLOCK: Sequence[Right[Owed]] = (RIGHTS[Extend], RIGHTS[AnnulBreach])

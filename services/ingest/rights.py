@@ -1,0 +1,73 @@
+"""Who may ask what of a report and of keys, and who may read a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.ingest.commands import (
+    AttachEvidence,
+    Erase,
+    KeyRequest,
+    KeyWithdrawal,
+    Reach,
+    ReceiveReport,
+    Refuse,
+)
+from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.units import Offices
+
+Refusal = Rejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What the rights over a report depend on."""
+
+    unit: str | None = None
+    """Who received it."""
+    sender: str = ""
+    """The post that sent it."""
+    refused: bool = False
+    erased: bool = False
+
+
+def _named(unit: str, ctx: Ctx) -> Sequence[str]:
+    return (unit,)
+
+
+def _receiving(report: Filed, ctx: Ctx) -> Sequence[str | None]:
+    return (report.unit,)
+
+
+def _following(report: Filed, ctx: Ctx) -> tuple[str, ...]:
+    """The integration that sent a report may add to it, and so may the officers who work on it."""
+    sent = ctx.actor.post == report.sender and "integration" in ctx.actor.roles
+    return ("integration",) if sent else ("duty_officer", "verifier", "handler")
+
+
+def _not_erased(report: Filed, ctx: Ctx, verb: str) -> Refusal:
+    return Rejected("this report was erased; nothing can be added to it", code="erased") if report.erased else None
+
+
+def _not_refused(report: Filed, ctx: Ctx, verb: str) -> Refusal:
+    return Rejected("this report was refused already", code="already-refused") if report.refused else None
+
+
+RIGHTS: Mapping[type[Command], Right[Any]] = {
+    ReceiveReport: Right("report", ("integration", "duty_officer"), _named),
+    Reach: Right("reach", _following, _receiving),
+    AttachEvidence: Right("evidence", _following, _receiving, _not_erased),
+    Refuse: Right("refuse", ("duty_officer", "chief"), _receiving, _not_refused),
+    Erase: Right("erase", ("chief", "admin"), _receiving),
+    KeyRequest: Right("make-key", ("admin",), _named),
+    KeyWithdrawal: Right("withdraw-key", ("admin",), _named),
+}
+
+
+def reads(report: Filed, actor: Actor, offices: Offices) -> bool:
+    """Whether the actor may read a report: staff over its unit, and the integration that sent it."""
+    over = report.unit is not None and offices.within(report.unit, actor.unit)
+    return over and (actor.is_staff or actor.post == report.sender)

@@ -1,0 +1,230 @@
+"""Who may ask what of a statement, and in which phase.
+
+Whoever works on the matter drafts. The statement speaks for one of these units from its draft on, and whoever approves,
+publishes, corrects or withdraws it holds that right over this unit: nobody speaks for an office that is not theirs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.pack import ApprovalStep
+from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.units import LoadedPack
+from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+
+Refusal = Rejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """An incident as far as publish has seen it."""
+
+    id: str
+    version: int
+    unit: str
+    """The accountable unit."""
+    assigned: str | None = None
+    level: str | None = None
+    rank: int | None = None
+    merged_into: str | None = None
+    drill: bool = False
+    facts: frozenset[str] = frozenset()
+    """Keys of the facts that are established."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Those that work on it."""
+        return (self.unit,) if self.assigned in (None, self.unit) else (self.unit, self.assigned)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the rights over a statement depend on. `phase`: new, drafted, submitted, approved, published, withdrawn."""
+
+    phase: str = "new"
+    unit: str = ""
+    """Whose statement it is."""
+    writers: frozenset[str] = frozenset()
+    """Digests of all persons who wrote on the text."""
+    level: str | None = None
+    steps: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    """Digests of the persons who agreed to the text as submitted, one for each step done."""
+
+
+class Case(NamedTuple):
+    """A statement, its matter, the pack in force for that, and the digest of whoever acts."""
+
+    statement: Statement
+    matter: Matter
+    pack: LoadedPack
+    by: str
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether the chain that was fixed at submission is no longer the one that the matter needs."""
+        said, matter = self.statement, self.matter
+        chain = self.pack.model.approval.chains.get(said.level or "", ())
+        if said.level is None or said.steps != tuple(step.code for step in chain):
+            return True
+        return matter.rank is not None and matter.rank > self.pack.model.level(said.level).rank
+
+    @property
+    def due(self) -> ApprovalStep | None:
+        """The step of the chain that is to agree next."""
+        said = self.statement
+        if said.phase != "submitted" or self.outgrown:
+            return None
+        return self.pack.model.approval.chains[said.level or ""][len(said.approvers)]
+
+    @property
+    def separates(self) -> bool:
+        """Whether the pack wants duties to be separated by person."""
+        return self.pack.model.approval.separation.value == "by_person"
+
+
+def _working(case: Case, ctx: Ctx) -> Sequence[str]:
+    return case.matter.units
+
+
+def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
+    """What was submitted is its own unit's to change: a revision takes all approvals back."""
+    return _working(case, ctx) if case.statement.phase == "drafted" else _speaking(case, ctx)
+
+
+def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
+    return (case.statement.unit,)
+
+
+def _agreeing(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return case.due.roles if case.due else ("approver", "chief")
+
+
+def _is_new(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    matter = case.matter
+    if case.statement.phase != "new":
+        return Rejected("this statement is drafted already; revise it", code="already-drafted")
+    if matter.merged_into:
+        return Rejected(
+            f"{matter.id} goes on as {matter.merged_into}; draft the statement there",
+            code="merged",
+            incident=matter.id,
+            into=matter.merged_into,
+            act=verb,
+        )
+    return None
+
+
+def _is_not_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    if case.statement.phase in ("drafted", "submitted", "approved"):
+        return None
+    return Rejected(
+        "the statement is published; correct it, so that the earlier text stays visible", code="published-already"
+    )
+
+
+def _still_works(case: Case) -> Refusal:
+    unit, matter = case.statement.unit, case.matter
+    if unit in matter.units:
+        return None
+    return Rejected(
+        f"the statement is one of {unit}, which no longer works on {matter.id}; "
+        f"draft one for {' or '.join(matter.units)}",
+        code="no-longer-its-matter",
+        unit=unit,
+        incident=matter.id,
+        known=list(matter.units),
+    )
+
+
+def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    phase = case.statement.phase
+    if phase != "drafted" and not (phase in ("submitted", "approved") and case.outgrown):
+        return Rejected(f"the statement is {phase}; only a draft is submitted", code="only-drafts", phase=phase)
+    return _still_works(case)
+
+
+def _is_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    phase = case.statement.phase
+    if phase == "submitted":
+        return None
+    return Rejected(
+        f"the statement is {phase}; submit it before anybody can {verb} it",
+        code="not-submitted",
+        phase=phase,
+        act=verb,
+    )
+
+
+def _not_outgrown(case: Case) -> Refusal:
+    if not case.outgrown:
+        return None
+    level = case.matter.level or "not graded"
+    return Rejected(
+        f"this was submitted for the level {case.statement.level}; the matter is {level} now or the pack has changed. "
+        "Submit it again for the approvals that count now",
+        code="chain-outdated",
+        submitted=case.statement.level,
+        level=level,
+    )
+
+
+def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _is_submitted(case, ctx, verb) or _not_outgrown(case) or _still_works(case):
+        return refusal
+    if case.separates and case.by in case.statement.writers:
+        return Rejected("you wrote on this text; somebody else approves it", code="drafted-by-you")
+    if case.separates and case.by in case.statement.approvers:
+        return Rejected(
+            "you approved this text at an earlier step; the next step is somebody else's", code="already-approved"
+        )
+    return None
+
+
+def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    phase = case.statement.phase
+    if phase != "approved":
+        return Rejected(
+            f"the statement is {phase}; only what was approved at every step is published",
+            code="not-approved",
+            phase=phase,
+        )
+    return _not_outgrown(case) or _still_works(case)
+
+
+def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    """Where the pack separates persons: who wrote on it neither corrects nor withdraws, who agreed does not correct."""
+    said = case.statement
+    if said.phase == "withdrawn":
+        return Rejected("the statement was withdrawn; say more in a new one", code="withdrawn")
+    if said.phase != "published":
+        return Rejected(
+            f"the statement is {said.phase}; there is nothing in public to {verb}",
+            code="not-published",
+            phase=said.phase,
+            act=verb,
+        )
+    concerned = said.writers.union(said.approvers) if verb == "correct" else said.writers
+    if case.separates and case.by in concerned:
+        return Rejected(
+            f"you wrote on this statement or approved it; somebody else must {verb} it",
+            code="take-another-person",
+            act=verb,
+        )
+    return None
+
+
+RIGHTS: Mapping[type[Command], Right[Case]] = {
+    Draft: Right("draft", ("handler",), _working, _is_new),
+    Revise: Right("revise", ("handler",), _writing, _is_not_public),
+    Submit: Right("submit", ("handler",), _working, _can_be_submitted),
+    Approve: Right("approve", _agreeing, _speaking, _can_be_approved),
+    Reject: Right("reject", ("approver", "chief"), _speaking, _is_submitted),
+    Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),
+    Correct: Right("correct", ("spokesperson",), _speaking, _is_public),
+    Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),
+}

@@ -1,0 +1,171 @@
+"""Who may ask what of an incident, and in which state.
+
+Decisions take a role over the accountable unit, work on the matter one over the assigned unit as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.titles import titled
+from schemas.triage import Track
+from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.triage import commands as c
+
+Phase = Literal["new", "open", "resolved", "closed", "merged"]
+TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the answer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What the rights over an incident depend on."""
+
+    id: str = ""
+    phase: Phase = "new"
+    unit: str = ""
+    """The accountable unit."""
+    assigned: str | None = None
+    accepted: bool = False
+    verifying: frozenset[str] = frozenset()
+    """Units that were asked to establish facts."""
+    handled: frozenset[Track] = frozenset()
+    """Tracks on which handling was recorded since the matter was opened, or opened again."""
+    merged_into: str | None = None
+
+
+Refusal = Rejected | None
+
+
+def _accountable(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.unit,)
+
+
+def _working(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.assigned, incident.unit)
+
+
+def _assigned(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.assigned or incident.unit,)
+
+
+def _verifying(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.assigned, incident.unit, *sorted(incident.verifying))
+
+
+def _unless_merged(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if incident.phase == "merged":
+        return Rejected(
+            f"{incident.id} was merged into {incident.merged_into}; {titled(verb, 'en')} there",
+            code="merged",
+            incident=incident.id,
+            into=incident.merged_into,
+            act=verb,
+        )
+    return None
+
+
+def _unless_closed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if incident.phase == "closed":
+        return _ended(incident, verb)
+    return _unless_merged(incident, ctx, verb)
+
+
+def _ended(incident: Incident, verb: str) -> Rejected:
+    return Rejected(
+        f"{incident.id} is {incident.phase}; reopen it first, then {titled(verb, 'en')}",
+        code="ended",
+        incident=incident.id,
+        phase=incident.phase,
+        act=verb,
+    )
+
+
+def _open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if incident.phase == "resolved":
+        return _ended(incident, verb)
+    return _unless_closed(incident, ctx, verb)
+
+
+def _once_assigned(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _open(incident, ctx, verb):
+        return refusal
+    if incident.assigned is None:
+        return Rejected(
+            f"{incident.id} is assigned to no unit; a duty officer assigns it before anyone can {verb} it",
+            code="not-assigned",
+            incident=incident.id,
+            act=verb,
+        )
+    return None
+
+
+def _not_accepted(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _once_assigned(incident, ctx, verb):
+        return refusal
+    if incident.accepted:
+        return Rejected(
+            f"{incident.assigned} has accepted {incident.id} already; record the handling, or return it",
+            code="already-accepted",
+            incident=incident.id,
+            unit=incident.assigned,
+        )
+    return None
+
+
+def _handled(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _open(incident, ctx, verb):
+        return refusal
+    if missing := [track for track in TRACKS if track not in incident.handled]:
+        return Rejected(
+            f"{incident.id} cannot be resolved: nothing is recorded for "
+            f"{' and '.join(TRACKS[track] for track in missing)}; record the handling on both tracks first",
+            code="not-handled",
+            incident=incident.id,
+            missing=missing,
+        )
+    return None
+
+
+def _no_longer_open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if incident.phase == "open":
+        said = {
+            "follow-up": f"{incident.id} is still being handled; follow up after it is resolved",
+            "reopen": f"{incident.id} is open; only a resolved or closed incident is reopened",
+        }
+        return Rejected(said[verb], code="still-open", incident=incident.id, act=verb)
+    return _unless_merged(incident, ctx, verb)
+
+
+def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if incident.phase == "open":
+        return Rejected(
+            f"{incident.id} is not resolved; resolve it first, then close it", code="not-resolved", incident=incident.id
+        )
+    return _unless_closed(incident, ctx, verb)
+
+
+RIGHTS: Mapping[type[Command], Right[Incident]] = {
+    c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed),
+    c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
+    c.EstablishFact: Right("establish-fact", ("verifier",), _verifying, _unless_closed),
+    c.Classify: Right("classify", ("duty_officer",), _accountable, _unless_closed),
+    c.Grade: Right("grade", ("duty_officer",), _accountable, _unless_closed),
+    c.Assign: Right("assign", ("duty_officer",), _accountable, _open),
+    c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
+    c.Return: Right("return", ("handler",), _assigned, _once_assigned),
+    c.Transfer: Right("transfer", ("chief",), _accountable, _open),
+    c.RecordHandling: Right("record-handling", ("handler",), _working, _unless_closed),
+    c.Resolve: Right("resolve", ("handler",), _working, _handled),
+    c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _no_longer_open),
+    c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
+    c.Close: Right("close", ("chief",), _accountable, _resolved),
+    c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
+    c.Split: Right("split", ("chief",), _accountable, _unless_closed),
+}
+"""What staff may ask of an incident. Merging takes the right over both incidents."""
+
+VERBS: Mapping[str, type[Command]] = {right.verb: command for command, right in RIGHTS.items()}
+"""The commands by the last part of their path."""
