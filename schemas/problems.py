@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from schemas.titles import titled
 
 PREFIX = "urn:huiying:problem:"
+SHOWN = 20
+"""Entries of a list that a sentence names; the member has all."""
 
 
 class ProblemType(NamedTuple):
@@ -54,6 +56,7 @@ TYPES: Mapping[str, ProblemType] = {
         {
             "not-found": ("未找到", "没有 {what}。"),
             "no-such-path": ("没有此地址", "没有地址 {path}；各接口见 {documents}。"),
+            "path-unreadable": ("没有此地址", "没有此地址：其中有空字符或不是 UTF-8 的字节。"),
             "file-missing": ("文件缺失", "附件文件夹里没有 {file}，请从备份恢复。"),
         },
     ),
@@ -268,6 +271,7 @@ def chinese(code: str, members: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple | set | frozenset):
-        return "、".join(map(_shown, value)) or "（无）"
+    if isinstance(value, list | tuple):
+        more = f"等 {len(value)} 项" if len(value) > SHOWN else ""
+        return "、".join(map(_shown, value[:SHOWN])) + more or "（无）"
     return titled(str(value), "zh")

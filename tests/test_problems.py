@@ -90,7 +90,7 @@ def test_no_code_is_left_in_the_table_that_nobody_raises() -> None:
 
 @pytest.mark.parametrize("code", TYPES)
 def test_every_type_is_a_plain_code_with_two_languages(code: str) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
+    assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code)
     title, sentence = chinese(code, {})
     assert re.search("[一-鿿]", title)
     assert re.search("[一-鿿].*。|：", sentence)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
-from schemas.fields import UUID, WrittenInstant, instant
+from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
 from services.audit import queries
 from services.audit.queries import Filters
 from services.audit.summaries import summary
@@ -24,11 +24,11 @@ from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavai
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http, paging
-from services.kernel.serving.paging import Cursor, Limit, Narrow
+from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
 
 _EVENT = re.compile(UUID)
 
-Size = Annotated[int | None, Query(ge=0, le=10**18)]
+Size = Number | None
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -39,8 +39,8 @@ def router(runtime: Runtime) -> APIRouter:
     async def timeline(
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
-        as_of: WrittenInstant | None = None,
-        known_at: WrittenInstant | None = None,
+        as_of: At | None = None,
+        known_at: At | None = None,
         log_size: Size = None,
     ) -> Response:
         """What is on record about an incident, its reports, clocks, statements and what was merged into it.
@@ -68,12 +68,12 @@ def router(runtime: Runtime) -> APIRouter:
     async def events(
         staff: http.Staff,
         type: Narrow = None,
-        subject: Narrow = None,
-        unit: Narrow = None,
-        incident: Narrow = None,
+        subject: StreamId | None = None,
+        unit: UnitCode | None = None,
+        incident: IncidentId | None = None,
         actor: Narrow = None,
-        from_: Annotated[WrittenInstant | None, Query(alias="from")] = None,
-        to: WrittenInstant | None = None,
+        from_: Annotated[At | None, Query(alias="from")] = None,
+        to: At | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -94,8 +94,10 @@ def router(runtime: Runtime) -> APIRouter:
             )
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
         async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            await _check_known(connection, offices, type, unit, actor)
             if incident is None:
-                units = _visible(await runtime.offices(connection), staff)
+                units = _visible(offices, staff)
             else:
                 await _check_incident(runtime, connection, staff, incident)
                 units = None
@@ -190,6 +192,17 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
         unit=found.unit,
         post=staff.post,
     )
+
+
+async def _check_known(
+    connection: AsyncConnection, offices: Offices, type_: str | None, unit: str | None, actor: str | None
+) -> None:
+    """Raises `Malformed` for a code that neither exists now nor stands in any event."""
+    types = {name.rpartition(".v")[0].removeprefix(catalogue.PREFIX) for name in catalogue.types()}
+    posts = {f"{code}@{of}" for of, there in offices.posts.items() for code in there}
+    for name, code, known in (("type", type_, types), ("unit", unit, offices.units), ("actor", actor, posts)):
+        if code is not None and code not in known and not await queries.stands_in_events(connection, name, code):
+            must_be_known(name, code, known)
 
 
 def _types(name: str | None) -> tuple[str, ...] | None:

@@ -129,6 +129,12 @@ async def events(
     return found[:limit], found[limit - 1].position if len(found) > limit else None
 
 
+async def stands_in_events(connection: AsyncConnection, column: str, value: str) -> bool:
+    """Whether any event has this `type`, `unit` or `actor`."""
+    chosen = select(TIMELINE.c.position).where(TIMELINE.c[column] == value).limit(1)
+    return (await connection.execute(chosen)).first() is not None
+
+
 async def event(connection: AsyncConnection, event_id: str, size: int) -> Any:
     """`position, unit, stream_id, bytes` of one event, or None."""
     t = TIMELINE.c

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import UnitCode, WrittenInstant
+from schemas.fields import IncidentId, UnitCode
 from services.escalation import queries, roster
 from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
 from services.kernel.core.commands import Command
@@ -14,7 +14,7 @@ from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
-from services.kernel.serving.paging import Cursor, Limit, Narrow
+from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
 
@@ -36,10 +36,10 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/clocks")
     async def list_clocks(
         staff: http.Staff,
-        incident: Narrow = None,
+        incident: IncidentId | None = None,
         unit: UnitCode | None = None,
         state: Literal["running", "met", "breached", "annulled", "cancelled"] | None = None,
-        due_before: WrittenInstant | None = None,
+        due_before: At | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -47,6 +47,7 @@ def router(runtime: Runtime) -> APIRouter:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             units = offices.below(staff.unit) if staff.unit else frozenset()
+            must_be_known("unit", unit, offices.units)
             if unit is not None:
                 units &= offices.below(unit)
             items, next_ = await queries.clocks(

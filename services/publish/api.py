@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
 
+from schemas.fields import IncidentId
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -12,7 +13,7 @@ from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
 from services.kernel.serving import http
-from services.kernel.serving.paging import Cursor, Limit, Narrow
+from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
 from services.publish import queries
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
@@ -82,7 +83,7 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/statements")
     async def statements(
         staff: http.Staff,
-        incident: Narrow = None,
+        incident: IncidentId | None = None,
         state: Phase | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,

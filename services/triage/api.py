@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Response
 
-from schemas.fields import IncidentId
+from schemas.fields import IncidentId, ReportId, UnitCode
 from services.kernel.core.commands import Command
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, http
-from services.kernel.serving.paging import Cursor, Limit, Narrow
+from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.triage import linking, queries
 from services.triage.commands import Accept, EstablishFact, Grade, Merge, Split
 from services.triage.decider import proposed
@@ -34,17 +34,21 @@ def router(runtime: Runtime) -> APIRouter:
     @routes.get("/incidents")
     async def incidents(
         staff: http.Staff,
-        unit: Narrow = None,
-        assigned: Narrow = None,
+        unit: UnitCode | None = None,
+        assigned: UnitCode | None = None,
         level: Narrow = None,
         state: Literal["open", "assigned", "accepted", "resolved", "closed", "merged"] | None = None,
-        report_id: Narrow = None,
+        report_id: ReportId | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
         """Incidents of the caller's office and those below it, newest first."""
         async with runtime.database.read() as connection:
-            visible = (await runtime.offices(connection)).below(staff.unit or "")
+            offices = await runtime.offices(connection)
+            for name, code in (("unit", unit), ("assigned", assigned)):
+                must_be_known(name, code, offices.units)
+            must_be_known("level", level, {of.code for pack in offices.packs.values() for of in pack.model.levels})
+            visible = offices.below(staff.unit or "")
             items, further = await queries.incidents(
                 connection, visible, Filters(unit, assigned, level, state, report_id), cursor, limit
             )

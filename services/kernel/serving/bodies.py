@@ -35,65 +35,73 @@ def parse_json(body: bytes) -> Any:
             line=error.lineno,
             column=error.colno,
         ) from None
-    seen = _Seen()
-    seen.look(value, "", 0)
-    if seen.texts * 2 != _quotes(body):
-        _refuse_equal_names(body)
-    if seen.floats:
+    # Of two equal names the parser keeps the last: then the body has more quotation marks than names and texts take.
+    texts, floats, depth = _counted(value)
+    escaped = b"\\" in body
+    if depth > MAX_DEPTH or (escaped and b"\\u0000" in body):
+        _look(value, "", 0)
+    if texts * 2 != (_quotes(body) if escaped else body.count(b'"')):
+        json.loads(body, object_pairs_hook=_once)
+    if floats:
         json.loads(body, parse_float=_kept, parse_int=_kept_integer)
     return value
 
 
-class _Seen:
-    """Counts what is in a JSON value, and refuses what no service takes."""
+def _counted(value: Any) -> tuple[int, int, int]:
+    """How many names and texts, and how many floats, a JSON value has, and how deep it is nested."""
+    texts = floats = depth = 0
+    level = [value]
+    while level:
+        deeper: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                texts += 1
+            elif kind is dict:
+                texts += len(item)
+                deeper += item.values()
+            elif kind is list:
+                deeper += item
+            elif kind is float:
+                floats += 1
+        level, depth = deeper, depth + 1
+    return texts, floats, depth - 1
 
-    def __init__(self) -> None:
-        self.texts = 0
-        """Names and texts: each stands between two quotation marks."""
-        self.floats = 0
 
-    def look(self, value: Any, place: str, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise Malformed(
-                f"the JSON is nested more than {MAX_DEPTH} deep",
-                code="nested-too-deep",
-                field=place or None,
-                limit=MAX_DEPTH,
-            )
-        kind = type(value)
-        if kind is str:
-            self.texts += 1
-            check_text(value, place or "body")
-        elif kind is dict:
-            self.texts += len(value)
-            for name, inner in value.items():
-                check_text(name, place or "body")
-                self.look(inner, f"{place}.{name}" if place else name, depth + 1)
-        elif kind is list:
-            for index, inner in enumerate(value):
-                self.look(inner, f"{place}.{index}" if place else str(index), depth + 1)
-        elif kind is float:
-            self.floats += 1
+def _look(value: Any, place: str, depth: int) -> None:
+    """Raises where a value is nested too deep or holds a null character."""
+    if depth > MAX_DEPTH:
+        raise Malformed(
+            f"the JSON is nested more than {MAX_DEPTH} deep",
+            code="nested-too-deep",
+            field=place or None,
+            limit=MAX_DEPTH,
+        )
+    if isinstance(value, str):
+        check_text(value, place or "body")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            check_text(name, place or "body")
+            _look(inner, f"{place}.{name}" if place else name, depth + 1)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _look(inner, f"{place}.{index}" if place else str(index), depth + 1)
 
 
 def _quotes(body: bytes) -> int:
-    """How many quotation marks stand around names and texts; of two equal names, the parser keeps only one."""
-    if b"\\" not in body:
-        return body.count(b'"')
+    """How many quotation marks stand around names and texts; an escaped one stands in a text."""
     single = body.replace(b"\\\\", b"")
     return single.count(b'"') - single.count(b'\\"')
 
 
-def _refuse_equal_names(body: bytes) -> None:
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
-        for name, inner in found:
-            if name in kept:
-                raise Malformed(f"{name[:100]} stands twice in one object", code="field-twice", field=name[:100])
-            kept[name] = inner
-        return kept
-
-    json.loads(body, object_pairs_hook=pairs)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which every name stands once."""
+    kept: dict[str, Any] = {}
+    for name, inner in pairs:
+        if name in kept:
+            raise Malformed(f"{name[:100]} stands twice in one object", code="field-twice", field=name[:100])
+        kept[name] = inner
+    return kept
 
 
 def _kept(written: str) -> float:
@@ -163,6 +171,7 @@ class _Unpacking:
         self._parts: Iterator[bytes] = iter(())
         self._unpack = zlib.decompressobj(wbits=31)
         self._begun = self._more = True
+        self._told = False
 
     async def __call__(self) -> Message:
         if self._coding not in ("gzip", "x-gzip"):
@@ -174,10 +183,11 @@ class _Unpacking:
         while True:
             for part in self._parts:
                 return {"type": "http.request", "body": part, "more_body": True}
-            if not self._more:
+            if not self._more and not self._told:
+                self._told = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             message = await self._receive()
-            if message["type"] != "http.request":
+            if self._told or message["type"] != "http.request":
                 return message
             self._more = message.get("more_body", False)
             self._parts = self._unpacked(message.get("body", b""))

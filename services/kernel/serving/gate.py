@@ -35,7 +35,7 @@ def _check(scope: Scope) -> None:
     try:
         decoded(unquote_to_bytes(raw.partition(b"?")[0]), "path")
     except Malformed as fault:
-        raise NotFound(f"there is nothing here: {fault.detail}") from None
+        raise NotFound(f"there is nothing here: {fault.detail}", code="path-unreadable") from None
     for pair in scope["query_string"].split(b"&"):
         name, _, value = (unquote_to_bytes(part) for part in pair.replace(b"+", b" ").partition(b"="))
         decoded(value, decoded(name, "query"))

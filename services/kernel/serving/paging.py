@@ -2,19 +2,53 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
+from schemas.fields import WrittenInstant
+from schemas.problems import SHOWN
 from services.kernel.core.problems import Malformed
 
+_BLANK_OFFSET = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d\S*) (\d\d:?\d\d)$")
 R = TypeVar("R")
-Limit = Annotated[int, Field(ge=1, le=500)]
+
+
+def _digits(value: Any) -> Any:
+    """Keeps out the other spellings that pydantic takes for a number, `1_0` among them."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise PydanticCustomError("wrong-form", "send a whole number", {"wanted": "integer"})
+    return value
+
+
+def _with_plus(value: Any) -> Any:
+    """A `+` that was not written as `%2B` has become a blank."""
+    return _BLANK_OFFSET.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
+Number = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=10**18)]
+"""A number in a query."""
+At = Annotated[WrittenInstant, BeforeValidator(_with_plus)]
+"""An instant in a query, with its offset."""
+Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=500)]
 Cursor = Annotated[str | None, Field(max_length=400)]
 Narrow = Annotated[str | None, Field(max_length=150)]
-"""What a list is narrowed to, where that is a code or an id."""
+"""What a list is narrowed to, where that is a code of a list; see `must_be_known`."""
+
+
+def must_be_known(field: str, value: str | None, known: Iterable[str]) -> None:
+    """Raises `Malformed`, which names what exists, where a list would be narrowed to something that does not."""
+    known = sorted(known)
+    if value is not None and value not in known:
+        more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+        there = f"there are {', '.join(known[:SHOWN])}{more}" if known else "there is none yet"
+        raise Malformed(
+            f"{field} {value[:100]!r} does not exist; {there}", code="not-in-list", field=field, known=known
+        )
 
 
 def cursor_of(*place: str | int) -> str:

@@ -1,0 +1,283 @@
+"""Requests as clients really send them: methods, parameters, packed bodies, numbers, languages."""
+
+import gzip
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import pytest_asyncio
+
+from services.apps.embedded import Embedded, running
+from services.kernel.core.decider import ROLES
+from services.kernel.serving import bodies
+from services.kernel.settings import Settings
+from tests.test_bad_input import UUID, filled, operations
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+AT = "2026-03-02T09:00:00+08:00"
+REPORT = {"unit": "town-east", "channel": "hotline", "subject": "路灯不亮", "text": "已经四天。", "discovered_at": AT}
+REPORTS = "/ingest/v1/reports"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:
+    async with running(Settings(data=tmp_path_factory.mktemp("requests"))) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(system: Embedded) -> AsyncIterator[httpx.AsyncClient]:
+    async with system.client(system.token("city", *ROLES)) as made:
+        yield made
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> Any:
+    """The problem document, which this must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert found["type"] == f"urn:huiying:problem:{code}", found
+    assert len(found["detail"]) > 8
+    return found
+
+
+# methods and paths
+
+
+async def test_an_unknown_path_is_a_problem_that_leads_to_the_documents(client: httpx.AsyncClient) -> None:
+    for path in ("/nowhere", "/triage/v1/incident", "/bulletin/none", "/triage/v1/incidents/"):
+        for method in ("GET", "POST", "HEAD", "DELETE"):
+            answer = await client.request(method, path)
+            assert answer.status_code == 404, f"{method} {path}"
+            assert "allow" not in answer.headers
+        assert "location" not in answer.headers
+        assert path in problem(await client.get(path), 404, "no-such-path")["detail"]
+
+
+async def test_another_method_is_a_problem_with_all_that_are_allowed(client: httpx.AsyncClient) -> None:
+    for method, path, allow in (
+        ("DELETE", "/triage/v1/incidents", "GET, HEAD, OPTIONS"),
+        ("GET", REPORTS, "POST, OPTIONS"),
+        ("POST", "/escalation/v1/roster", "GET, HEAD, PUT, OPTIONS"),
+        ("TRACE", "/healthz", "GET, HEAD, OPTIONS"),
+        ("BREW", "/openapi.json", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/bulletin/", "GET, HEAD, OPTIONS"),
+    ):
+        answer = await client.request(method, path)
+        found = problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == allow, path
+        assert path in found["detail"]
+        assert found["known"] == allow.split(", ")
+
+
+async def test_options_says_what_a_path_takes(client: httpx.AsyncClient) -> None:
+    answer = await client.options("/escalation/v1/roster")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, PUT, OPTIONS")
+    assert (await client.options("/nowhere")).status_code == 404
+
+
+async def test_head_is_answered_wherever_get_is(system: Embedded, client: httpx.AsyncClient) -> None:
+    paths = [filled(path) for method, path in operations(system) if method == "GET"]
+    for path in (*paths, "/healthz", "/readyz", "/metrics", "/openapi.json"):
+        got, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers.get("content-type") == got.headers.get("content-type")
+        assert head.headers.get("etag") == got.headers.get("etag")
+
+
+# parameters
+
+
+async def test_an_unknown_parameter_is_told_with_those_that_exist(system: Embedded, client: httpx.AsyncClient) -> None:
+    for method, path in operations(system):
+        if path.startswith("/bulletin"):
+            continue
+        answer = await client.request(method, f"{filled(path)}?stat=open", content=b"{}", headers={"If-Match": "0"})
+        found = problem(answer, 422, "parameter-unknown")
+        assert found["field"] == "stat"
+        for name in found["known"]:
+            assert name in found["detail"]
+
+
+async def test_a_parameter_stands_once(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/triage/v1/incidents?state=open&state=closed")
+    assert problem(answer, 422, "parameter-twice")["field"] == "state"
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "known"),
+    [
+        ("triage/v1/incidents?unit=town-esat", "not-in-list", "town-east"),
+        ("triage/v1/incidents?assigned=town-esat", "not-in-list", "town-east"),
+        ("triage/v1/incidents?level=majr", "not-in-list", "major"),
+        ("triage/v1/incidents?state=opened", "not-in-list", "open"),
+        ("triage/v1/incidents?report_id=report-1", "wrong-form", ""),
+        ("escalation/v1/clocks?unit=town-esat", "not-in-list", "town-east"),
+        ("escalation/v1/clocks?state=late", "not-in-list", "breached"),
+        ("escalation/v1/clocks?incident=1", "wrong-form", ""),
+        ("publish/v1/statements?state=new", "not-in-list", "drafted"),
+        ("publish/v1/statements?incident=1", "wrong-form", ""),
+        ("audit/v1/events?type=incident.upgraded", "not-in-list", "incident.graded"),
+        ("audit/v1/events?type=huiying.incident.graded.v9", "not-in-list", "incident.graded"),
+        ("audit/v1/events?unit=town-esat", "not-in-list", "town-east"),
+        ("audit/v1/events?actor=handler@moon", "not-in-list", "chief@county"),
+        ("audit/v1/events?subject=incident", "wrong-form", ""),
+        ("audit/v1/events?incident=report-1", "wrong-form", ""),
+        ("audit/v1/events?limit=1_0", "wrong-form", ""),
+        ("audit/v1/events?log_size=%2B1", "wrong-form", ""),
+        ("audit/v1/events?limit=501", "number-too-large", ""),
+        ("audit/v1/events?from=2026-03-02", "wrong-form", ""),
+    ],
+)
+async def test_an_unknown_code_is_told_with_those_that_exist(
+    client: httpx.AsyncClient, query: str, code: str, known: str
+) -> None:
+    found = problem(await client.get(f"/{query}"), 422, code)
+    assert found["field"] == re.split("[?=]", query)[1]
+    if known:
+        assert known in found["known"]
+        assert all(one in found["detail"] for one in found["known"][:20])
+
+
+async def test_an_offset_whose_plus_was_not_escaped_is_understood(client: httpx.AsyncClient) -> None:
+    path = "/audit/v1/events?log_size=1&to=2026-03-02T09:00:00"
+    plain, escaped = [await client.get(f"{path}{plus}08:00") for plus in ("+", "%2B")]
+    assert (plain.status_code, plain.json()) == (200, escaped.json())
+    answer = await client.get("/audit/v1/events?to=2026-03-02T09:00:00")
+    assert "offset" in problem(answer, 422, "wrong-form")["detail"]
+
+
+# bodies
+
+
+async def post(client: httpx.AsyncClient, content: bytes, **headers: str) -> httpx.Response:
+    return await client.post(REPORTS, content=content, headers={"Content-Type": "application/json", **headers})
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (orjson.dumps(REPORT)[:-1] + b', "unit": "town-west"}', "field-twice"),
+        (orjson.dumps(REPORT)[:-1] + rb', "\u0075nit": "town-west"}', "field-twice"),
+        (b'[{"a\\"": 1, "a\\"": 2}]', "field-twice"),
+        (b'{"a": "\\\\", "a": ""}', "field-twice"),
+        (b'{"a": 12345678901234567890123}', "digits-lost"),
+        (b'{"a": 9007199254740993.0}', "digits-lost"),
+        (b'{"a": 0.12345678901234567890}', "digits-lost"),
+        (b'{"a": [1e400]}', "digits-lost"),
+        (b'{"a": ["x\\u0000"]}', "null-character"),
+        (b"[" * 40 + b"]" * 40, "nested-too-deep"),
+    ],
+)
+async def test_what_would_be_lost_silently_is_refused(client: httpx.AsyncClient, content: bytes, code: str) -> None:
+    answer = await post(client, content)
+    if b"1e400" in content:  # the parser says so first
+        assert answer.status_code == 400
+        return
+    problem(answer, 422, code)
+    lines = await client.post(f"{REPORTS}/batch", content=orjson.dumps(REPORT) + b"\n" + content)
+    first, second = map(orjson.loads, lines.content.splitlines())
+    assert (first["status"], second["problem"]["type"]) == (201, f"urn:huiying:problem:{code}")
+
+
+@pytest.mark.parametrize("value", [True, "1_000", "7", 7.0, 7.5, [7]])
+async def test_what_is_no_number_is_no_number(client: httpx.AsyncClient, value: Any) -> None:
+    path = f"{REPORTS}/{(await post(client, orjson.dumps(REPORT))).json()['report_id']}/reach"
+    answer = await client.post(path, json={"clicks": value, "measured_at": AT})
+    assert problem(answer, 422, "wrong-form")["field"] == "clicks"
+    assert (await client.post(path, json={"clicks": 7, "measured_at": AT})).status_code == 200
+
+
+async def test_a_truth_value_is_written_as_one(client: httpx.AsyncClient) -> None:
+    path = f"/escalation/v1/incidents/incident-{UUID}/receipt"
+    for value in ("yes", 1, "true"):
+        assert problem(await client.post(path, json={"accepted": value}), 422, "wrong-form")["field"] == "accepted"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZip"])
+async def test_packed_bodies_are_unpacked(client: httpx.AsyncClient, coding: str) -> None:
+    packed = gzip.compress(bodies.BOM + orjson.dumps(REPORT))
+    assert (await post(client, packed, **{"Content-Encoding": coding})).status_code == 201
+    half = len(packed) // 2
+    two = gzip.compress(orjson.dumps(REPORT) + b"\n") + gzip.compress(orjson.dumps(REPORT))
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield two[:half]
+        yield two[half:]
+
+    lines = await client.post(f"{REPORTS}/batch", content=parts(), headers={"Content-Encoding": coding})
+    assert [orjson.loads(line)["status"] for line in lines.content.splitlines()] == [201, 201]
+
+
+@pytest.mark.parametrize(
+    ("content", "coding", "status", "code"),
+    [
+        (gzip.compress(b" " * 50_000_000), "gzip", 413, "too-large"),
+        (gzip.compress(orjson.dumps(REPORT))[:-9], "gzip", 422, "gzip-damaged"),
+        (orjson.dumps(REPORT), "gzip", 422, "gzip-damaged"),
+        (b"", "gzip", 422, "gzip-damaged"),
+        (gzip.compress(orjson.dumps(REPORT)) + b"rest", "gzip", 422, "gzip-damaged"),
+        (b"x", "br", 415, "unsupported-coding"),
+        (gzip.compress(gzip.compress(b"{}")), "gzip, gzip", 415, "unsupported-coding"),
+    ],
+)
+async def test_a_packed_body_has_the_limits_of_what_is_in_it(
+    client: httpx.AsyncClient, content: bytes, coding: str, status: int, code: str
+) -> None:
+    problem(await post(client, content, **{"Content-Encoding": coding}), status, code)
+
+
+# languages
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh-Hans"),
+        ("en-GB, zh", "en"),
+        ("zh;q=0.1, en;q=0.2", "en"),
+        ("fr, zh-Hans;q=0.3", "zh-Hans"),
+        ("zh;q=x, en;q=0.1", "en"),
+        ("*", "en"),
+    ],
+)
+async def test_a_problem_speaks_the_language_that_is_asked_for(
+    client: httpx.AsyncClient, asked: str, language: str
+) -> None:
+    answer = await client.get("/triage/v1/incidents?limit=0", headers={"Accept-Language": asked})
+    found = problem(answer, 422, "number-too-small")
+    assert (answer.headers["content-language"], answer.headers["vary"]) == (language, "Accept-Language")
+    assert found["detail"] == ("limit 最小为 1。" if language == "zh-Hans" else "limit is at least 1")
+
+
+async def test_no_bad_body_is_answered_in_words_of_a_library(system: Embedded, client: httpx.AsyncClient) -> None:
+    """Each field of each request gets values of every other kind; each answer has our own words, in both languages."""
+    assert system.app is not None
+    document = system.app.openapi()
+    tried = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if body is None:
+                continue
+            reference = re.search(r'"\$ref": ?"#/components/schemas/(\w+)"', orjson.dumps(body).decode())
+            assert reference, path
+            for name in document["components"]["schemas"][reference[1]].get("properties", {}):
+                for value in (None, True, 7, 7.5, "", "a b\n", "x" * 200_000, [], {}, [{}]):
+                    content = orjson.dumps({name: value})
+                    for language in ("en", "zh"):
+                        headers = {"If-Match": "0", "Accept-Language": language}
+                        answer = await client.request(method, filled(path), content=content, headers=headers)
+                        if answer.status_code != 422:
+                            assert answer.status_code < 500
+                            continue
+                        tried += 1
+                        found = answer.json()
+                        assert found["type"] != "urn:huiying:problem:malformed", (path, name, value, found)
+                        assert not re.search(r"pattern|valid |Input|\^|\\|validator", found["detail"]), found
+                        assert bool(re.search("[一-鿿]", found["detail"])) == (language == "zh"), found
+    assert tried > 500
