@@ -17,7 +17,7 @@ from services.kernel.core.problems import Forbidden
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
-from services.kernel.store.session import Conflict, Session, partition_of
+from services.kernel.store.session import Session, partition_of
 
 log = structlog.get_logger()
 
@@ -28,9 +28,13 @@ def operation_stream(service: str, ctx: Ctx) -> str:
 
 
 async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
-    """Appends operational events in the session's transaction."""
+    """Appends operational events in the session's transaction.
+
+    All of a service share one stream a day: who appends to it holds it, so that nobody has to begin again.
+    """
     stream = operation_stream(session.service.name, ctx)
     if stream not in session.streams:
+        await sql.lock(session.connection, sql.Hold("operation", [stream]))
         await session.load_head(stream)
     session.append(stream, facts, ctx)
 
@@ -43,34 +47,27 @@ async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
     runtime.must_have_recovered()
     act = str(problem.members.get("act", "act")).replace(" ", "_")[:100]
     table = runtime.tables["refusals"]
-    for _ in range(8):
-        try:
-            async with runtime.database.transaction() as connection:
-                ctx = await runtime.context(connection, actor)
-                minute = ctx.now.replace(second=0, microsecond=0)
-                key = derived("refusal", actor.post, actor.unit or "", act)
-                row = {
-                    "key": key,
-                    "minute": instant(minute),
-                    "post": actor.post,
-                    "unit": actor.unit,
-                    "roles": ",".join(sorted(actor.roles)),
-                    "act": act,
-                    "count": 0,
-                }
-                if await sql.add_missing(connection, table, [row]):
-                    session = Session(runtime.service, runtime.settings, connection, ctx.now)
-                    await record(session, ctx, _refused(row, 1))
-                    await session.flush()
-                else:
-                    session = None
-                    mine = (table.c.key == key, table.c.minute == instant(minute))
-                    await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
-            if session:
-                runtime.appended(session.appended)
-            return
-        except Conflict:
-            continue
+    async with runtime.database.transaction() as connection:
+        ctx = await runtime.context(connection, actor)
+        session = Session(runtime.service, runtime.settings, connection, ctx.now)
+        minute = ctx.now.replace(second=0, microsecond=0)
+        key = derived("refusal", actor.post, actor.unit or "", act)
+        row = {
+            "key": key,
+            "minute": instant(minute),
+            "post": actor.post,
+            "unit": actor.unit,
+            "roles": ",".join(sorted(actor.roles)),
+            "act": act,
+            "count": 0,
+        }
+        if await sql.add_missing(connection, table, [row]):
+            await record(session, ctx, _refused(row, 1))
+            await session.flush()
+        else:
+            mine = (table.c.key == key, table.c.minute == instant(minute))
+            await connection.execute(update(table).where(*mine).values(count=table.c.count + 1))
+    runtime.appended(session.appended)
 
 
 def _refused(row: Any, count: int) -> OperationAccessRefused:
@@ -88,15 +85,12 @@ async def sum_refusals(runtime: Runtime) -> None:
     table = runtime.tables["refusals"]
     async with runtime.database.transaction() as connection:
         ctx = await runtime.context(connection)
-        before = instant(ctx.now - timedelta(minutes=1))
-        over = (await connection.execute(select(table).where(table.c.minute < before))).mappings().all()
-        if not over:
-            return
         session = Session(runtime.service, runtime.settings, connection, ctx.now)
-        for row in over:
+        # Taken out, not read: a refusal that is still being counted is waited for.
+        over = delete(table).where(table.c.minute < instant(ctx.now - timedelta(minutes=1))).returning(table)
+        for row in (await connection.execute(over)).mappings().all():
             if row["count"]:
                 await record(session, ctx, _refused(row, row["count"]))
-        await connection.execute(delete(table).where(table.c.minute < before))
         await session.flush()
     runtime.appended(session.appended)
 

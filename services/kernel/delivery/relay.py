@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import structlog
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +17,7 @@ from services.kernel import metrics
 from services.kernel.delivery.log import TOGETHER, LogGone, Partition
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
+from services.kernel.logging import Lasting, brief
 from services.kernel.store import sql
 from services.kernel.store.sql import Query
 from services.kernel.tasks import side_by_side
@@ -27,7 +27,6 @@ ROWS = 3000
 BATCH_BYTES = 900_000
 """The most that one partition gets in one round: a batch fits the brokers' default message limit."""
 BACKSTOP = 1.0
-log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -55,16 +54,22 @@ class Relay:
         self.tables = runtime.tables
         self._waiting = self.waiting()
 
+    @classmethod
+    async def keep(cls, runtime: Runtime) -> None:
+        """A relay of its own, until cancelled."""
+        await cls(runtime).run()
+
     async def run(self) -> None:
         """Sends until cancelled; waits for a wake-up, at the latest for a second."""
-        pause = 0.1
+        pause, waits = 0.1, Lasting("relay.waits", service=self.runtime.service.name)
         while True:
             self.runtime.wake.clear()
             try:
                 await self.drain()
                 pause = 0.1
+                waits.over()
             except (LogGone, DBAPIError, OSError) as error:
-                log.warning("relay.waits", service=self.runtime.service.name, error=str(error)[:300], seconds=pause)
+                waits.told(brief(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
                 continue

@@ -18,6 +18,7 @@ from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.operations import record
 from services.kernel.delivery.unit_of_work import PURE, Cursor, Intake, Poison, UnitOfWork, hold, is_defect
+from services.kernel.logging import brief
 from services.kernel.store import sql
 from services.kernel.store.session import Conflict, Session
 
@@ -76,7 +77,7 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
         except (Rejected, Poison, DBAPIError, *PURE) as error:
             if not isinstance(error, Rejected | Poison) and not is_defect(error):
                 raise
-            log.warning("record.fails_again", consumer=work.consumer, id=id_, error=repr(error)[:300])
+            log.warning("record.fails_again", consumer=work.consumer, id=id_, error=brief(error))
             return False
 
 

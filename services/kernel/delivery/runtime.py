@@ -24,6 +24,7 @@ from services.kernel.core.reactions import Known, Reaction, no_reaction
 from services.kernel.core.units import Offices
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.log import EventLog
+from services.kernel.logging import Lasting
 from services.kernel.rules import packs
 from services.kernel.rules.lists import load_lists
 from services.kernel.settings import Settings
@@ -99,6 +100,7 @@ class Runtime:
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()
         """Set when this service's own state changed; loops that wait for work listen to it."""
+        self.failing = Lasting("store.fails", service=service.name)
         self.recovered = True
         """False in a process that is to lead, until it has compared the store with the event log."""
         self._offices: Offices | None = None

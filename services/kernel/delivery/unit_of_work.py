@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import delete, select
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
@@ -27,15 +27,14 @@ from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.records import Decoded, decode, is_content
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
-from services.kernel.store import sql
+from services.kernel.logging import Lasting, brief
+from services.kernel.store import failures, sql
 from services.kernel.store.session import Conflict, Session
 from services.kernel.store.sql import Hold, Query, Write
 
 BATCH = 500
 RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
-NOT_THERE = ("42P01", "42703", "42501")
-"""PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the record."""
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
 log = structlog.get_logger()
@@ -58,12 +57,7 @@ class NotAlone(Exception):
 
 def is_defect(error: BaseException) -> bool:
     """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
-    if isinstance(error, DataError | IntegrityError):
-        return True
-    if isinstance(error, ProgrammingError | InterfaceError):
-        code = getattr(error.orig, "sqlstate", None)
-        return code not in NOT_THERE and "no such" not in str(error.orig)
-    return isinstance(error, PURE)
+    return failures.is_defect(error) if isinstance(error, DBAPIError) else isinstance(error, PURE)
 
 
 class Poison(Exception):
@@ -120,6 +114,7 @@ class UnitOfWork:
         )
         self._reached: dict[Partition, int] = {}
         """Where this process took its partitions to; a rewind is seen by it."""
+        self._waits = Lasting("work.waits", consumer=self.consumer)
         self.replaying = False
         """True while views are rebuilt: events are projected, nothing is decided."""
 
@@ -147,7 +142,7 @@ class UnitOfWork:
             try:
                 await self._until_durable(part)
             except (Poison, DBAPIError, *PURE) as defect:
-                log.warning("work.one_by_one", consumer=self.consumer, error=repr(defect)[:300])
+                log.warning("work.one_by_one", consumer=self.consumer, error=brief(defect))
                 await self._one_by_one(part)
 
     async def _one_by_one(self, records: Sequence[Record]) -> None:
@@ -172,18 +167,19 @@ class UnitOfWork:
         while True:
             try:
                 await self._once(records, poison, alone=alone)
+                self._waits.over()
                 return
             except NotAlone:
                 alone = True
                 continue
             except Conflict as error:
                 if wait >= 1:
-                    log.warning("work.conflicts", consumer=self.consumer, error=repr(error.__cause__)[:300])
+                    self._waits.told(brief(error))
                 await asyncio.sleep(wait)
             except (DBAPIError, OSError) as error:
                 if is_defect(error):
                     raise
-                log.warning("work.waits", consumer=self.consumer, error=repr(error)[:300], seconds=wait)
+                self._waits.told(brief(error))
                 await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_LIMIT)
 

@@ -19,7 +19,7 @@ from services.kernel.core.problems import Malformed, NotFound, Stale, Unavailabl
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
-from services.kernel.store import database, sql
+from services.kernel.store import failures, sql
 from services.kernel.store.session import Conflict, Session
 
 ATTEMPTS = 8
@@ -156,7 +156,7 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
     """Runs `act` in a transaction, again on a fresh state where a stream has grown in between.
 
     A version that the caller named is compared anew each time, so nothing is decided on a page that nobody saw.
-    Raises `Problem`s alone; a database that fails becomes `Unavailable`.
+    Raises `Problem`s alone: `Unavailable` where the store failed.
     """
     try:
         await runtime.ready_to_decide()
@@ -164,16 +164,18 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
             await _wait_for(runtime, *caller.after)
         for attempt in range(ATTEMPTS):
             try:
-                return await _once(runtime, caller, act)
+                answer = await _once(runtime, caller, act)
+                runtime.failing.over()
+                return answer
             except Conflict:
                 await asyncio.sleep(0.005 * attempt)
+            except DBAPIError as error:
+                if not failures.is_overtaken(error):
+                    raise
+                await asyncio.sleep(0.005 * attempt)
         raise Unavailable("the record is being changed by many at once; try again", 1, code="changed-by-many")
-    except DBAPIError as error:
-        raise database.translate(error) from error
-    except OSError as error:
-        raise Unavailable(
-            "the store cannot be reached; nothing of the request was kept. Try again", 5, code="store-unreachable"
-        ) from error
+    except (DBAPIError, OSError) as error:
+        raise failures.problem_of(error, runtime.failing) from error
 
 
 async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:

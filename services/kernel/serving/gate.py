@@ -1,33 +1,48 @@
-"""What comes with a request beside its body is text like any other: it passes the same gate as JSON does."""
+"""The first and the last that a request meets: what comes beside its body passes the gate of all text."""
 
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kernel.core.problems import Malformed, NotFound, Problem
 from services.kernel.core.texts import decoded
 from services.kernel.serving.problems import language_of, problem_response
+from services.kernel.store import failures
 
 KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiying-after": "Huiying-After"}
 """Headers that are compared or kept. Others are for the way here alone."""
 
 
 class Gate:
-    """Refuses a request whose path, query or headers hold null characters or bytes that are no UTF-8."""
+    """Refuses a request whose path, query or headers hold null characters or bytes that are no UTF-8.
+
+    What nothing behind it handles is a defect: it is answered here, since the server would log what it says.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                _check(scope)
-            except Problem as problem:
-                answer = problem_response(problem, language_of(Request(scope)))
-                await answer(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def observed(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            _check(scope)
+            await self._app(scope, receive, observed)
+        except Exception as error:
+            if begun:
+                raise
+            problem = error if isinstance(error, Problem) else failures.defect(error, path=scope["path"])
+            answer = problem_response(problem, language_of(Request(scope)))
+            await answer(scope, receive, send)
 
 
 def _check(scope: Scope) -> None:

@@ -4,10 +4,9 @@ import importlib
 import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import orjson
-import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
@@ -40,13 +39,12 @@ from services.kernel.serving.commands import Answer, Caller, Key, request_digest
 from services.kernel.serving.gate import Gate
 from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
 from services.kernel.serving.validation import malformed
-from services.kernel.store import database
+from services.kernel.store import failures
 
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
-log = structlog.get_logger()
 
 
 class StrictRoute(APIRoute):
@@ -251,6 +249,11 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
     app.state.secret = secret
     app.state.runtimes = tuple(runtimes)
 
+    def asked(request: Request) -> Runtime:
+        """The service that the path belongs to."""
+        name = request.url.path.split("/")[1]
+        return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
+
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
         return problem_response(problem, language_of(request))
@@ -258,15 +261,13 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, problem: Forbidden) -> Response:
         """Each refusal is an event before it is an answer, whatever route it comes from."""
-        named = request.url.path.split("/")[1]
-        runtime = next((runtime for runtime in runtimes if runtime.service.name == named), runtimes[0])
-        answered: Problem = problem
+        runtime, answered = asked(request), cast("Problem", problem)
         try:
             await operations.refuse(runtime, request.state.actor, problem)
         except Problem as other:
             answered = other
-        except DBAPIError as error:
-            answered = database.translate(error)
+        except (DBAPIError, OSError) as error:
+            answered = failures.problem_of(error, runtime.failing)
         return problem_response(answered, language_of(request))
 
     @app.exception_handler(RequestValidationError)
@@ -274,8 +275,8 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
         return problem_response(malformed(error), language_of(request))
 
     @app.exception_handler(DBAPIError)
-    async def _database(request: Request, error: DBAPIError) -> Response:
-        return problem_response(database.translate(error), language_of(request))
+    async def _store(request: Request, error: DBAPIError) -> Response:
+        return problem_response(failures.problem_of(error, asked(request).failing), language_of(request))
 
     @app.exception_handler(HTTPException)
     async def _routing(request: Request, error: HTTPException) -> Response:
@@ -293,14 +294,6 @@ def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> Fa
         if methods:
             answer.headers["Allow"] = ", ".join(methods)
         return answer
-
-    @app.exception_handler(Exception)
-    async def _defect(request: Request, error: Exception) -> Response:
-        log.error("request.failed", path=request.url.path, error=repr(error), exc_info=error)
-        return problem_response(
-            Problem("the service has a defect here; it was logged. Nothing of the request was kept"),
-            language_of(request),
-        )
 
     app.add_middleware(Gate)
     app.add_middleware(_HeadAsGet)

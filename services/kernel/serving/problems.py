@@ -20,6 +20,7 @@ PROBLEM_SCHEMA = {
         "detail": {"type": "string", "description": "What was wrong and what to do."},
         "field": {"type": "string", "description": "The place in the request."},
         "version": {"type": "integer", "description": "The newest version, where another one was named."},
+        "defect": {"type": "string", "description": "The number under which the service's log says more."},
     },
     "required": ["type", "title", "status", "detail"],
 }

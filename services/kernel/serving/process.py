@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -18,11 +18,15 @@ from services.kernel.delivery.log import LogGone
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
-from services.kernel.store import migrations
+from services.kernel.logging import Lasting, brief
+from services.kernel.store import failures, migrations
+from services.kernel.store.session import Conflict
 
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
 SUM_SECONDS = 15.0
+LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
+"""Before a loop that failed begins anew: at first, and at most."""
 LEADS, RECOVERED = zlib.crc32(b"huiying-leader"), zlib.crc32(b"huiying-recovered")
 """Advisory locks of the process that leads: from its start, and from the end of its recovery."""
 log = structlog.get_logger()
@@ -54,7 +58,7 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
 
     Sets `ready` when it is prepared. Raises `recovery.Diverged`: such a service must not serve.
     """
-    wait = 0.2
+    wait, waits = 0.2, Lasting("leader.waits", service=runtime.service.name)
     while True:
         try:
             async with leadership(runtime) as held:
@@ -62,16 +66,17 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
                 await held.recovered()
                 ready.set()
                 wait = 0.2
+                waits.over()
                 await _until(held, runtime)
         except (DBAPIError, OSError, LogGone) as error:
-            log.warning("leader.waits", service=runtime.service.name, error=str(error)[:300], seconds=wait)
+            waits.told(brief(error))
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)
 
 
 async def _until(held: "Lead", runtime: Runtime) -> None:
-    tasks = [asyncio.create_task(work) for work in (Relay(runtime).run(), _sum_refusals(runtime), listen(runtime))]
-    tasks += [asyncio.create_task(_supervised(runtime, loop)) for loop in runtime.service.loops]
+    loops = (Relay.keep, _sum_refusals, listen, *runtime.service.loops)
+    tasks = [asyncio.create_task(_supervised(runtime, loop)) for loop in loops]
     tasks.append(asyncio.create_task(held.lost()))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -83,14 +88,24 @@ async def _until(held: "Lead", runtime: Runtime) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _supervised(runtime: Runtime, loop: Callable[[Runtime], object]) -> None:
+async def _supervised(runtime: Runtime, loop: Callable[[Runtime], Awaitable[None]]) -> None:
+    """Background work, begun anew when it fails: neither a conflict nor one bad record ends the process."""
+    known = {"service": runtime.service.name, "loop": loop.__qualname__}
+    waits, pause = Lasting("loop.waits", **known), LOOP_SECONDS
     while True:
+        began = asyncio.get_running_loop().time()
         try:
-            await loop(runtime)  # type: ignore[misc]
+            await loop(runtime)
             return
-        except (DBAPIError, OSError, LogGone) as error:
-            log.warning("loop.waits", service=runtime.service.name, error=str(error)[:300])
-            await asyncio.sleep(1)
+        except (DBAPIError, OSError, LogGone, Conflict) as error:
+            waits.told(brief(error))
+        except Exception as error:  # noqa: BLE001  whatever it was: the other loops go on
+            failures.defect(error, **known)
+        if asyncio.get_running_loop().time() - began > LONGEST_PAUSE:
+            waits.over()
+            pause = LOOP_SECONDS
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 async def _sum_refusals(runtime: Runtime) -> None:

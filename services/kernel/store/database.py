@@ -13,8 +13,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from services.kernel.core.problems import Unavailable
-
 ISOLATION = "READ COMMITTED"
 """Said with each BEGIN. Whoever waited for a lock must then see what its former holder wrote."""
 DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
@@ -79,7 +77,9 @@ async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 def _postgresql(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_use_lifo=True, isolation_level=ISOLATION)
+    engine = create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_use_lifo=True, isolation_level=ISOLATION, hide_parameters=True
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def settle(connection: Any, _: Any) -> None:
@@ -104,6 +104,7 @@ def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
         poolclass=AsyncAdaptedQueuePool,
         pool_size=4 if readonly else 1,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "timeout": 30},
     )
 
@@ -151,19 +152,3 @@ def violates(error: IntegrityError, table: str, *columns: str) -> bool:
     if diagnosis := getattr(error.orig, "diag", None):
         return bool(diagnosis.constraint_name == f"uq_{table}_{'_'.join(columns)}")
     return str(error.orig).rpartition(": ")[2] == ", ".join(f"{table}.{column}" for column in columns)
-
-
-def translate(error: DBAPIError) -> Unavailable:
-    """The problem that a caller sees when the database fails under a request."""
-    detail = str(error.orig).strip().split("\n")[0]
-    if "full" in detail or "No space" in detail:
-        return Unavailable(
-            "the store has no room left; nothing of the request was kept. Free space, then try again",
-            30,
-            code="store-full",
-        )
-    return Unavailable(
-        "the store cannot be reached; nothing of the request is known to be kept. Try again",
-        5,
-        code="store-unreachable",
-    )

@@ -407,7 +407,7 @@ async def lock(connection: AsyncConnection, hold: Hold) -> None:
     """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
 
     Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `intake`,
-    `matter`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
+    `matter`, `operation`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
     PostgreSQL's lock table. SQLite's writer is alone already.
     """
     if not is_sqlite(connection):

@@ -1,0 +1,85 @@
+"""What a database's error means: the infrastructure failed, somebody was in the way, or rows and code are wrong.
+
+Infrastructure comes back: whoever asked tries again, and work is waited for. A defect gives the same at the next try.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+
+from services.kernel.core.problems import Problem, Unavailable
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.logging import Lasting, brief, frames
+
+NOT_THERE = ("42P01", "42703", "42501")
+"""PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the request."""
+OVERTAKEN = ("40001", "40P01")
+"""Its codes where two transactions were in each other's way and one of them was given up."""
+WAITED = ("55P03", "57014", "25P03", "25P04")
+"""Its codes where a lock or a statement took longer than it may."""
+log = structlog.get_logger()
+
+
+def is_defect(error: DBAPIError) -> bool:
+    """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    return isinstance(error, ProgrammingError | InterfaceError) and not _lacks(error)
+
+
+def is_overtaken(error: DBAPIError) -> bool:
+    """Whether the transaction was given up for another one's sake, and may go through at the next try."""
+    return _code(error) in OVERTAKEN
+
+
+def _code(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _lacks(error: DBAPIError) -> bool:
+    return _code(error) in NOT_THERE or "no such" in str(error.orig)
+
+
+def _says(error: DBAPIError | OSError, words: Sequence[str]) -> bool:
+    text = str(error.orig if isinstance(error, DBAPIError) else error)
+    return any(word in text for word in words)
+
+
+def problem_of(error: DBAPIError | OSError, failing: Lasting) -> Problem:
+    """What a caller is told when the store fails under a request. Tells the log too, of a lasting failure once."""
+    if isinstance(error, DBAPIError) and is_defect(error):
+        return defect(error)
+    failing.told(brief(error))
+    if _says(error, ("full", "No space")):
+        return Unavailable(
+            "the store has no room left; nothing of the request was kept. Free space, then try again",
+            30,
+            code="store-full",
+        )
+    if isinstance(error, DBAPIError) and _lacks(error):
+        return Unavailable(
+            "the store lacks a table, a column or a right; nothing of the request was kept. The log says which",
+            30,
+            code="store-not-ready",
+        )
+    if isinstance(error, DBAPIError) and (_code(error) in WAITED or _says(error, ("database is locked",))):
+        return Unavailable(
+            "the store is busy with something that takes long; nothing of the request was kept. Try again",
+            5,
+            code="store-busy",
+        )
+    return Unavailable(
+        "the store cannot be reached; nothing of the request is known to be kept. Try again",
+        5,
+        code="store-unreachable",
+    )
+
+
+def defect(error: Exception, **known: str) -> Problem:
+    """Tells the log of a defect; returns the problem that it is to a caller, with the number under which it stands."""
+    number = uuid7()
+    log.error("defect.found", defect=number, error=brief(error), stack=frames(error), **known)
+    return Problem(
+        f"the service has a defect here; it was logged as {number}. Nothing of the request was kept", defect=number
+    )

@@ -1,0 +1,127 @@
+"""What a caller and the log are told when the store fails: infrastructure is 503, a defect is 500 with a number."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from services.kernel import logging
+from services.kernel.logging import Lasting
+from tests.ingest.conftest import PATH, Ingest, post, refused, running
+from tests.kit import substrate
+
+SECRET = "13812345678 should stand in no log"
+
+
+async def change(ingest: Ingest, *statements: str) -> None:
+    async with ingest.runtime.database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def broken(ingest: Ingest) -> None:
+    """Makes every report one that the store cannot take."""
+    if ingest.runtime.database.is_sqlite:
+        await change(ingest, "create trigger t before insert on contents begin select raise(abort, 'planted'); end")
+    else:
+        await change(ingest, "alter table contents alter column words type varchar(3)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ingest]:
+    template = substrate.new_databases("t", services=("ingest",)) if request.param == "postgres" else ""
+    async with running(tmp_path, template.format(service="ingest") or tmp_path / "ingest.sqlite") as started:
+        yield started
+    if template:
+        substrate.drop_databases(template)
+
+
+async def test_a_defect_under_a_command_is_500_with_its_number_in_the_log(service: Ingest) -> None:
+    key = await service.key()
+    await broken(service)
+    with capture_logs() as told:
+        answer = await post(service, key, text=SECRET)
+    refused(answer, 500, "logged as")
+    (line,) = [line for line in told if line["event"] == "defect.found"]
+    assert line["defect"] == answer.json()["defect"] and line["log_level"] == "error"
+    assert "commands.py" in line["stack"]
+    assert SECRET not in str(told)
+    assert await service.events("report") == []
+    assert "retry-after" not in answer.headers
+
+
+async def test_a_defect_under_a_question_is_500_with_its_number_in_the_log(
+    service: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await service.key()
+    id_ = (await post(service, key)).json()["report_id"]
+    monkeypatch.setattr("services.ingest.queries.report", lambda *_: int("x"))
+    with capture_logs() as told:
+        answer = await service.client.get(f"{PATH}/{id_}", headers=key)
+    refused(answer, 500, "logged as")
+    (line,) = told
+    assert (line["defect"], line["path"]) == (answer.json()["defect"], f"{PATH}/{id_}")
+
+
+async def test_a_store_that_is_not_ready_is_503_and_told_once(service: Ingest) -> None:
+    key = await service.key()
+    await change(service, "drop table contents")
+    with capture_logs() as told:
+        for _ in range(5):
+            answer = await post(service, key)
+            refused(answer, 503, "lacks a table")
+    assert answer.headers["retry-after"] == "30"
+    assert [(line["event"], line["times"]) for line in told] == [("store.fails", 1)]
+    assert "contents" in told[0]["error"]
+
+
+async def test_two_that_are_in_each_others_way_are_both_stored(service: Ingest) -> None:
+    """What was given up for another transaction's sake is tried again, unseen by whoever asked."""
+    key = await service.key()
+    if service.runtime.database.is_sqlite:
+        return  # it has one writer
+    await change(
+        service,
+        "create table once (n int)",
+        "create function give_up() returns trigger language plpgsql as $$ begin "
+        "if nextval('tries') < 3 then raise exception 'planted' using errcode = '40P01'; end if; return new; end $$",
+        "create sequence tries",
+        "create trigger t before insert on contents for each row execute function give_up()",
+    )
+    assert (await post(service, key)).status_code == 201
+
+
+def test_a_state_that_lasts_is_told_when_it_begins_and_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(logging.time, "monotonic", lambda: now[0])
+    state = Lasting("relay.waits", service="ingest")
+    with capture_logs() as told:
+        state.over()
+        for _ in range(800):
+            state.told("nobody answers")
+            now[0] += 0.125
+        state.told("the disk is full")
+        state.over()
+        state.told("nobody answers")
+    assert [(line["event"], line.get("error"), line["times"]) for line in told] == [
+        ("relay.waits", "nobody answers", 1),
+        ("relay.waits", "nobody answers", 481),
+        ("relay.waits", "the disk is full", 801),
+        ("relay.waits.over", None, 801),
+        ("relay.waits", "nobody answers", 1),
+    ]
+
+
+def test_an_error_is_told_without_what_people_typed() -> None:
+    from pydantic import BaseModel, ValidationError
+
+    class Wanted(BaseModel):
+        number: int
+
+    with pytest.raises(ValidationError) as refused_:
+        Wanted.model_validate({"number": SECRET})
+    assert SECRET in str(refused_.value)
+    assert logging.brief(refused_.value) == "ValidationError: number: int_parsing"
+    assert logging.brief(ValueError(f"wrong\n{SECRET}")) == "ValueError: wrong"
