@@ -21,7 +21,9 @@ STREAMS = {
     "review": "audit",
     "log": "audit",
 }
-"""Stream kind -> the service that owns it. Each service also owns one kind of `operation` stream."""
+"""Stream kind -> the service that owns it."""
+OF_EACH = ("operation", "words")
+"""Stream kinds that every service has: what its operators did, and words that were deleted."""
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement"})
 """Streams whose partition key is their incident; every other stream is its own key."""
@@ -87,13 +89,14 @@ def kind_of(stream: str) -> str:
 
 
 def owner(kind: str, service: str = "") -> str:
-    """The service that owns streams of this kind; an operation stream belongs to the service that writes it."""
-    return service if kind == "operation" else STREAMS[kind]
+    """The service that owns streams of this kind; one that every service has belongs to the service that writes it."""
+    return service if kind in OF_EACH else STREAMS[kind]
 
 
 def event_topics(service: str) -> tuple[str, ...]:
     """The topics that `service` writes events to, without the prefix: `("triage.incident", …)`."""
-    return (*(f"{service}.{kind}" for kind, by in STREAMS.items() if by == service), f"{service}.operation")
+    own = (kind for kind, by in STREAMS.items() if by == service)
+    return tuple(f"{service}.{kind}" for kind in (*own, *OF_EACH))
 
 
 def content_topic(service: str) -> str:

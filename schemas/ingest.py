@@ -1,7 +1,5 @@
 """Events of `report` streams: what came in, when the office knew, and what is kept of it."""
 
-from typing import Literal
-
 from schemas.catalogue import event
 from schemas.fields import (
     Code,
@@ -16,6 +14,7 @@ from schemas.fields import (
     UnitCode,
     Words,
 )
+from schemas.words import Cause
 
 
 @event("report.received")
@@ -81,10 +80,20 @@ class ReportHelpfulnessGiven(Fact):
     reason: Words | None = None
 
 
+@event("report.erasure_asked")
+class ReportErasureAsked(Fact):
+    """Somebody asked to delete the words and files of a report; another person of a unit above has to confirm it."""
+
+    cause: Cause
+    reason: Words
+    by: Digest
+
+
 @event("report.erased")
 class ReportErased(Erasure):
     """The words and files of a report are to be deleted everywhere; the marker that refuses late copies stays."""
 
     files: tuple[Token, ...] = ()
-    cause: Literal["asked", "law", "mistake"] = "asked"
+    cause: Cause = "asked"
     reason: Words | None = None
+    by: Digest | None = None

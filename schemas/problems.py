@@ -74,6 +74,9 @@ TYPES: Mapping[str, ProblemType] = {
             "already-graded": ("级别相同", "{incident} 的级别已经是{level}，请选择其他级别。"),
             "already-received": ("已经受理", "这件反映已经受理。"),
             "already-refused": ("已经决定不予答复", "这件反映已经决定不予答复。"),
+            "erase-the-report": ("请整件删除", "反映须整件删除，请使用该反映自己的删除地址。"),
+            "erasure-asked-by-you": ("须由另一人确认", "删除由您申请，须由上级单位的另一人确认。"),
+            "words-erased-already": ("已经删除", "这些文字已经删除。"),
             "asked-by-you": ("须由另一人确认", "您已经申请撤销时限 {clock} 的逾期，须由另一名审计人员确认。"),
             "answer-kind-not-allowed": (
                 "该级别不能用此答复类型",
@@ -217,6 +220,7 @@ TYPES: Mapping[str, ProblemType] = {
             "picture-damaged": ("图片损坏", "{kind} 图片在第 {at} 字节处中断或损坏，请重新发送完整的图片。"),
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
             "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),
+            "words-unknown": ("没有此文字", "{stream} 的记录中没有文字 {given}；请使用其事件中的引用。"),
             "not-listed": ("不在名录中", "{field}：名录中没有 {given}；现有：{known}。"),
             "fact-of-another-kind": ("事实类型不符", "{key} 的类型是 {kind}，不是 {given}。"),
             "fact-code-unknown": ("没有此取值", "{key} 只能取：{known}。"),

@@ -36,8 +36,9 @@ async def report(system: Embedded, subject: str) -> str:
 
 
 async def erase(system: Embedded, report_id: str) -> None:
-    async with system.client(system.token("town-east", "chief")) as client:
-        answer = await client.post(f"/ingest/v1/reports/{report_id}/erase", json={"cause": "asked"})
+    async with system.client(system.token("county", "admin")) as client:
+        body = {"cause": "law", "reason": "by law"}
+        answer = await client.post(f"/ingest/v1/reports/{report_id}/erase", json=body)
         assert answer.status_code == 200, answer.text
         await system.settle()
 

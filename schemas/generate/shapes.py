@@ -102,7 +102,7 @@ def of_event(type_: str, model: type[Fact]) -> dict[str, Any]:
 
 def event_types() -> dict[str, type[Fact]]:
     """Every released type and its model, kind by kind, whichever module was imported first."""
-    kinds = (*catalogue.STREAMS, "operation")
+    kinds = (*catalogue.STREAMS, *catalogue.OF_EACH)
     released = {type_: model for type_, model in catalogue.types().items() if not catalogue.is_planned(type_)}
     return dict(sorted(released.items(), key=lambda item: kinds.index(name_of(item[0]).partition(".")[0])))
 

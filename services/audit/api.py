@@ -23,7 +23,7 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import http, paging
+from services.kernel.serving import erasure, http, paging
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
 
 _EVENT = re.compile(UUID)
@@ -34,6 +34,7 @@ Size = Number | None
 def router(runtime: Runtime) -> APIRouter:
     """The paths of audit."""
     routes = http.router("/audit/v1", "audit")
+    erasure.add_route(routes, runtime)
 
     @routes.get("/incidents/{id}/timeline")
     async def timeline(

@@ -496,12 +496,18 @@ async def own_text(desk: Desk) -> None:
     await desk.finish(said + STEP)
 
 
+ABOVE = {"town-east": "county", "town-west": "county", "county-roads": "county", "county": "city"}
+"""Who agrees when one of the demo's units asks for an erasure."""
+
+
 async def erased(desk: Desk) -> None:
-    """Answered; later somebody asks that the words of the report be deleted."""
+    """Answered; later the words of the report are deleted: asked for by the office, agreed to by the one above."""
     await told(desk)
     await desk.at(2 * DAY + 2 * HOUR)
     path = f"/ingest/v1/reports/{desk.reports[0]}/erase"
-    await desk.officers.ask(desk.matter.unit, "chief", "POST", path, {"cause": "asked", "reason": "反映人要求"})
+    body = {"cause": "asked", "reason": "反映人要求"}
+    await desk.officers.ask(desk.matter.unit, "chief", "POST", path, body)
+    await desk.officers.ask(ABOVE[desk.matter.unit], "chief", "POST", path, body)
     desk.officers.acts["erase"] += 1
 
 

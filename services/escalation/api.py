@@ -13,7 +13,7 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, http
+from services.kernel.serving import commands, erasure, http
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
@@ -22,6 +22,7 @@ Id = Annotated[str, Depends(http.stream_id("incident"))]
 def router(runtime: Runtime) -> APIRouter:
     """The service's paths."""
     api = http.router("/escalation/v1", "escalation")
+    erasure.add_route(api, runtime)
 
     async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here; where it is sent, it must name the newest version."""

@@ -27,7 +27,7 @@ from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, http
+from services.kernel.serving import commands, erasure, http
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.problems import language_of
 from services.kernel.serving.validation import malformed
@@ -46,6 +46,7 @@ IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 def router(runtime: Runtime) -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
+    erasure.add_route(api, runtime)
     keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
 
     async def sender(request: Request) -> Actor:
@@ -216,7 +217,10 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports/{id}/erase")
     async def erase(id: ReportId, body: Erase, caller: http.Command) -> Response:
-        """Deletes the words and files of this report here, and orders the same of every service."""
+        """Deletes the words and files of this report here, and orders the same of every service.
+
+        The first call asks; that of another person, of a unit above, does it. At the root it is another person of it.
+        """
         command, _ = intake.masked(body, ReportErased)
         return http.reply(await to_the_end(forget(id, caller, command)))
 
@@ -230,8 +234,9 @@ def router(runtime: Runtime) -> APIRouter:
                 raise NotFound(f"there is no {id}", what=id)
             events = commands.decide(session, id, command, ctx, caller)
             for event in events:
-                files = event.data.files
-                await session.erase(event.data.refs, announce=True)
+                if isinstance(event.data, ReportErased):
+                    files = event.data.files
+                    await session.erase(event.data.refs, announce=True)
             return commands.answer(session, id, events)
 
         answer = await commands.transact(runtime, caller, act)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
+from schemas.words import Cause
 from services.kernel.core.commands import Command
 
 Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -76,10 +77,14 @@ class Refuse(Command):
 
 
 class Erase(Command):
-    """Delete the words and files of this report everywhere."""
+    """Delete the words and files of this report everywhere: the first call asks, another person's of a unit above does.
 
-    cause: Literal["asked", "law", "mistake"] = "asked"
-    reason: Note | None = None
+    Alone may delete: who sent it, within an hour, as a `mistake`; an administrator of a unit above where a `law` orders
+    it.
+    """
+
+    cause: Cause = "asked"
+    reason: Note
 
 
 class KeyRequest(Command):

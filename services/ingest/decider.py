@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from schemas.envelope import Event
 from schemas.fields import Typed, instant
 from schemas.ingest import (
     ReportErased,
+    ReportErasureAsked,
     ReportEvidenceAttached,
     ReportReachMeasured,
     ReportReceived,
@@ -14,6 +16,7 @@ from schemas.ingest import (
 )
 from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
 from services.ingest.rights import RIGHTS, Filed
+from services.kernel.access import erasure
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -27,6 +30,7 @@ FIGURES = ("clicks", "comments", "mainstream_sites")
 class State(Filed):
     """A report as its rules need it. `refs` and `files` are what an erasure would have to delete now."""
 
+    id: str = ""
     refs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -38,9 +42,11 @@ def initial_state() -> State:
 def evolve(state: State, event: Event) -> State:
     match event.data:
         case ReportErased():
-            return replace(state, refs=(), files=(), erased=True)
+            return replace(state, refs=(), files=(), erased=True, asked=None)
+        case ReportErasureAsked(by=by):
+            return replace(state, asked=by)
         case ReportReceived(unit=unit):
-            state = replace(state, unit=unit, sender=event.actor)
+            state = replace(state, id=event.stream, unit=unit, sender=event.actor, received=event.recorded)
         case ReportEvidenceAttached(file=file):
             state = replace(state, files=(*state.files, file))
         case ReportRefused():
@@ -52,6 +58,7 @@ def evolve(state: State, event: Event) -> State:
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` where the actor has no right to the command."""
     right = RIGHTS[type(command)]
+    state = replace(state, by=ctx.by(state.id))
     if isinstance(command, ReceiveReport):
         ctx.offices.unit(command.report.unit)
         right.require(command.report.unit, ctx)
@@ -64,6 +71,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if isinstance(command, ReceiveReport):
         return [_receive(state, command, command.report, ctx)]
     authorize(state, command, ctx)
+    state = replace(state, by=ctx.by(state.id))
     RIGHTS[type(command)].refuse(state, ctx)
     match command:
         case Reach():
@@ -72,11 +80,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return [Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)]
         case Refuse(reason=reason):
             return [ReportRefused(reason=Typed(text=reason))]
-        case Erase(cause=cause, reason=reason):
-            if not state.refs and not state.files:
-                return []
-            words = Typed(text=reason) if reason else None
-            return [ReportErased(refs=state.refs, files=state.files, cause=cause, reason=words)]
+        case Erase():
+            return _erase(state, command, ctx)
     raise TypeError(f"a report knows no {type(command).__name__}")
 
 
@@ -113,6 +118,16 @@ def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
         )
     _past(command.measured_at, "measured_at", ctx)
     return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at, unit=state.unit)
+
+
+def _erase(state: State, command: Erase, ctx: Ctx) -> Decided:
+    if not state.refs and not state.files:
+        return []
+    regretted = command.cause == "mistake" and state.sent_just_now(ctx)
+    said: dict[str, Any] = {"cause": command.cause, "reason": Typed(text=command.reason), "by": state.by}
+    if not regretted and erasure.step(state.erasing, command.cause, ctx) == "ask":
+        return [ReportErasureAsked(**said)]
+    return [ReportErased(refs=state.refs, files=state.files, **said)]
 
 
 def _past(at: datetime, field: str, ctx: Ctx) -> None:

@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReachMeasured, ReportReceived, ReportRefused
+from schemas.ingest import (
+    ReportErased,
+    ReportErasureAsked,
+    ReportEvidenceAttached,
+    ReportReachMeasured,
+    ReportReceived,
+    ReportRefused,
+)
 from services.ingest.views import API_KEYS, EVIDENCE, METADATA
 from services.kernel.store.words import resolve
 
@@ -38,7 +45,10 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
             case ReportRefused():
                 body.update(state="refused", refused=facts["reason"])
+            case ReportErasureAsked():
+                body.update(erasure_asked=facts["cause"])
             case ReportErased():
+                body.pop("erasure_asked", None)
                 body.update(state="erased", erased=facts["cause"])
     body["version"] = sum(event.actor != "system" for event in events)
     return body

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.ingest.commands import (
@@ -13,6 +14,8 @@ from services.ingest.commands import (
     ReceiveReport,
     Refuse,
 )
+from services.kernel.access.erasure import ERASE as ERASE_WORDS
+from services.kernel.access.erasure import Erasing
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
@@ -20,6 +23,8 @@ from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
 
 Refusal = Rejected | None
+REGRET = timedelta(hours=1)
+"""For how long the sender may take a report back alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,20 @@ class Filed:
     """The post that sent it."""
     refused: bool = False
     erased: bool = False
+    received: datetime | None = None
+    asked: str | None = None
+    """Digest of the person who asked to erase it."""
+    by: str = ""
+    """Digest of whoever acts."""
+
+    @property
+    def erasing(self) -> Erasing:
+        """What its erasure depends on."""
+        return Erasing(self.unit or "", self.asked, self.by)
+
+    def sent_just_now(self, ctx: Ctx) -> bool:
+        """Whether the actor sent it less than an hour ago, and may take it back as a mistake."""
+        return ctx.actor.post == self.sender and self.received is not None and ctx.now - self.received <= REGRET
 
 
 def _named(unit: str, ctx: Ctx) -> Sequence[str]:
@@ -56,12 +75,24 @@ def _not_refused(report: Filed, ctx: Ctx, verb: str) -> Refusal:
     return Rejected("this report was refused already", code="already-refused") if report.refused else None
 
 
+def _erasing(report: Filed, ctx: Ctx) -> tuple[str, ...]:
+    return tuple(ctx.actor.roles) if report.sent_just_now(ctx) else ERASE_WORDS.of(report.erasing, ctx)
+
+
+def _erasing_over(report: Filed, ctx: Ctx) -> Sequence[str | None]:
+    return (report.unit,) if report.sent_just_now(ctx) else tuple(ERASE_WORDS.over(report.erasing, ctx))
+
+
+def _another_person(report: Filed, ctx: Ctx, verb: str) -> Refusal:
+    return None if report.sent_just_now(ctx) else ERASE_WORDS.refusal(report.erasing, ctx, verb)
+
+
 RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReceiveReport: Right("report", ("integration", "duty_officer"), _named),
     Reach: Right("reach", _following, _receiving),
     AttachEvidence: Right("evidence", _following, _receiving, _not_erased),
     Refuse: Right("refuse", ("duty_officer", "chief"), _receiving, _not_refused),
-    Erase: Right("erase", ("chief", "admin"), _receiving),
+    Erase: Right("erase", _erasing, _erasing_over, _another_person),
     KeyRequest: Right("make-key", ("admin",), _named),
     KeyWithdrawal: Right("withdraw-key", ("admin",), _named),
 }

@@ -12,7 +12,7 @@ from services.kernel.core.problems import NotFound
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
-from services.kernel.serving import http
+from services.kernel.serving import erasure, http
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
 from services.publish import queries
@@ -27,6 +27,7 @@ Id = Annotated[str, Depends(http.stream_id("statement"))]
 def router(runtime: Runtime) -> APIRouter:
     """`/publish/v1`. Verbs take `If-Match` with the version that was seen; those without fields take no body or {}."""
     api = http.router("/publish/v1", "publish")
+    erasure.add_route(api, runtime)
 
     async def act(id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(queries.seen, id_)

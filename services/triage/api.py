@@ -13,7 +13,7 @@ from schemas.fields import IncidentId, ReportId, UnitCode
 from services.kernel.core.commands import Command
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, http
+from services.kernel.serving import commands, erasure, http
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.triage import linking, queries
 from services.triage.commands import Accept, EstablishFact, Grade, Merge, Split
@@ -30,6 +30,7 @@ Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
 def router(runtime: Runtime) -> APIRouter:
     """The paths of triage."""
     routes = http.router("/triage/v1", "triage")
+    erasure.add_route(routes, runtime)
 
     @routes.get("/incidents")
     async def incidents(

@@ -281,8 +281,9 @@ async def words_of(site: Site, report_id: str) -> set[str]:
 
 
 async def erase(site: Site, report_id: str) -> None:
-    async with site.client("ingest", "chief") as client:
-        await ask(client, "POST", f"/ingest/v1/reports/{report_id}/erase", json={"cause": "asked"})
+    async with site.client("ingest", "admin", unit="county") as client:
+        body = {"cause": "law", "reason": "by law"}
+        await ask(client, "POST", f"/ingest/v1/reports/{report_id}/erase", json=body)
     async with beside(site, "ingest") as runtime:
         await sent(runtime)
 

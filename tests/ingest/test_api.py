@@ -15,7 +15,7 @@ from services.kernel import tasks
 from services.kernel.core.problems import Unavailable
 from services.kernel.serving import commands
 from services.kernel.store.words import ERASED
-from tests.ingest.conftest import PATH, Ingest, post, refused, report
+from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report
 from tests.ingest.test_pictures import PNG
 
 
@@ -144,7 +144,7 @@ class TestExactDuplicates:
         key = await ingest.key()
         first = await post(ingest, key, source="board", external_id="7")
         id_ = first.json()["report_id"]
-        await ingest.client.post(f"{PATH}/{id_}/erase", json={}, headers=ingest.staff("chief"))
+        await erase(ingest, id_)
         second = await post(ingest, key, source="board", external_id="7")
         assert (second.status_code, second.json()) == (200, first.json())
 
@@ -355,23 +355,23 @@ class TestFollowingUp:
 
 class TestErasure:
     async def test_deletes_words_and_files_and_orders_it_everywhere(self, ingest: Ingest) -> None:
-        key, chief = await ingest.key(), ingest.staff("chief")
+        key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key, source='board', external_id='7')).json()['report_id']}"
         send = {"content": PNG, "headers": {**key, "Content-Type": "image/png"}}
         assert (await ingest.client.post(f"{url}/evidence", **send)).status_code == 201
-        answer = await ingest.client.post(f"{url}/erase", json={"cause": "law"}, headers=chief)
+        answer = await erase(ingest, url.rpartition("/")[2])
         assert answer.status_code == 200, answer.text
         (event,) = await ingest.events("report.erased")
-        assert await ingest.words() == []
+        assert await ingest.words() == ["依法删除"]
         assert {row["ref"] for row in await ingest.rows("erased")} == set(event.data.refs)
         assert len(event.data.refs) == 3
         assert list((ingest.runtime.settings.data / "evidence").iterdir()) == []
         tombstones = [row["ref"] for row in await ingest.rows("outbox") if row["ref"]]
-        assert sorted(tombstones) == sorted([*event.data.refs] * 2)
+        assert sorted(tombstones) == sorted([*event.data.refs, *event.data.refs, event.data.reason.ref])
         body = (await ingest.client.get(url, headers=key)).json()
         assert (body["state"], body["erased"]) == ("erased", "law")
         assert body["subject"] == body["text"] == body["external_id"] == ERASED
-        again = await ingest.client.post(f"{url}/erase", json={}, headers=chief)
+        again = await erase(ingest, url.rpartition("/")[2])
         assert (again.status_code, again.json()["events"]) == (200, [])
         refused(await ingest.client.post(f"{url}/evidence", **send), 409, "erased")
 
@@ -379,9 +379,11 @@ class TestErasure:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}/erase"
         refused(
-            await ingest.client.post(url, json={}, headers=ingest.staff("duty_officer")), 403, "to erase takes the role"
+            await ingest.client.post(url, json={"reason": "本人要求"}, headers=ingest.staff("duty_officer")),
+            403,
+            "to erase takes the role",
         )
-        refused(await ingest.client.post(url, json={}, headers=key), 401, "token")
+        refused(await ingest.client.post(url, json={"reason": "本人要求"}, headers=key), 401, "token")
 
     async def test_is_finished_at_the_next_start(self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
         key = await ingest.key()
@@ -396,7 +398,7 @@ class TestErasure:
         os.utime(folder / "forgotten.part", (0, 0))
         with monkeypatch.context() as patched:
             patched.setattr("services.ingest.blobs.Blobs.delete", lambda *_: None)
-            await ingest.client.post(f"{url}/erase", json={}, headers=ingest.staff("chief"))
+            await erase(ingest, url.rpartition("/")[2])
         assert len(list(folder.iterdir())) == 5
         await blobs.sweep(ingest.runtime)
         assert {path.name for path in folder.iterdir()} == {"nobodys", "begun.part"}
@@ -416,7 +418,7 @@ class TestErasure:
             return answer
 
         monkeypatch.setattr(commands, "transact", slow)
-        sending = asyncio.create_task(ingest.client.post(f"{url}/erase", json={}, headers=ingest.staff("chief")))
+        sending = asyncio.create_task(erase(ingest, url.rpartition("/")[2]))
         await committed.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.fields import Typed
 from schemas.ingest import (
     ReportErased,
+    ReportErasureAsked,
     ReportEvidenceAttached,
     ReportReachMeasured,
     ReportReceived,
@@ -17,7 +19,7 @@ from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport
 from services.ingest.decider import DECIDER, FUTURE
 from services.kernel.core.decider import Actor, Occurred
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from tests.kit.spec import NOW, At, given, staff
+from tests.kit.spec import NOW, At, ctx, given, staff
 
 INTEGRATION = Actor("integration@county", "county", frozenset({"integration"}))
 OTHER = Actor("integration@town-east", "town-east", frozenset({"integration"}))
@@ -137,20 +139,79 @@ class TestRefuse:
         )
 
 
+REASON = "本人要求"
+ABOVE = staff("chief", unit="county", person="above")
+
+
+def erase(cause: Any = "asked") -> Erase:
+    return Erase(cause=cause, reason=REASON)
+
+
+def asked(by: str = "somebody") -> ReportErasureAsked:
+    return ReportErasureAsked(cause="asked", reason=Typed(text=REASON), by=digest_of(by))
+
+
+def digest_of(person: str) -> str:
+    """The digest of a person within the report's stream."""
+    return ctx(staff("chief", person=person)).by(given(DECIDER).stream)
+
+
 class TestErase:
-    def test_names_all_words_and_files(self) -> None:
-        past = given(DECIDER, RECEIVED, EVIDENCE, ReportRefused(reason=Typed(text="重复")), actor=staff("chief"))
-        (erased,) = past.when(Erase(cause="law")).decided()
+    PAST = (RECEIVED, EVIDENCE, ReportRefused(reason=Typed(text="重复")))
+
+    def test_is_asked_for_by_one_and_done_by_another_of_a_unit_above(self) -> None:
+        chief = staff("chief", unit="town-east", person="somebody")
+        given(DECIDER, *self.PAST, actor=chief).when(erase()).then(asked())
+        (erased,) = given(DECIDER, *self.PAST, asked(), actor=ABOVE).when(erase()).decided()
         assert isinstance(erased, ReportErased)
-        assert len(erased.refs) == len(set(erased.refs)) == 3
-        assert erased.files == (FILE,)
-        assert erased.cause == "law"
+        assert len(erased.refs) == len(set(erased.refs)) == 3, "the reason of the request stays"
+        assert (erased.files, erased.cause, erased.by) == ((FILE,), "asked", digest_of("above"))
+
+    def test_is_not_done_by_the_unit_itself(self) -> None:
+        chief = staff("chief", unit="town-east", person="another")
+        past = given(DECIDER, *self.PAST, asked(), actor=chief)
+        past.when(erase()).then_raises(Forbidden, "over county")
+
+    def test_is_not_done_by_the_person_who_asked(self) -> None:
+        given(DECIDER, *self.PAST, asked("above"), actor=ABOVE).when(erase()).then_raises(
+            Rejected, "another person of a unit above"
+        )
+
+    @pytest.mark.parametrize("person", ["one", "two"])
+    def test_takes_two_persons_of_the_root_where_nobody_is_above(self, person: str) -> None:
+        city = fact(unit="city")
+        past = given(DECIDER, city, asked("one"), actor=staff("chief", unit="city", person=person))
+        if person == "one":
+            past.when(erase()).then_raises(Rejected, "another person")
+        else:
+            (erased,) = past.when(erase()).decided()
+            assert isinstance(erased, ReportErased)
+
+    def test_is_done_alone_by_an_administrator_of_a_unit_above_where_a_law_orders_it(self) -> None:
+        for unit, cause, kind in (
+            ("county", "law", ReportErased),
+            ("town-east", "law", ReportErasureAsked),
+            ("county", "asked", ReportErasureAsked),
+        ):
+            (fact,) = given(DECIDER, *self.PAST, actor=staff("admin", unit=unit)).when(erase(cause)).decided()
+            assert isinstance(fact, kind), (unit, cause)
+
+    def test_is_done_alone_by_who_sent_it_within_an_hour_as_a_mistake(self) -> None:
+        sent = At(fact(), time=NOW, actor=INTEGRATION.post)
+        in_time = given(DECIDER, sent, actor=INTEGRATION, now=NOW + timedelta(hours=1))
+        (erased,) = in_time.when(erase("mistake")).decided()
+        assert isinstance(erased, ReportErased)
+        given(DECIDER, sent, actor=INTEGRATION).when(erase()).then_raises(Forbidden, "to erase takes the role")
+        late = given(DECIDER, sent, actor=INTEGRATION, now=NOW + timedelta(minutes=61))
+        late.when(erase("mistake")).then_raises(Forbidden, "to erase takes the role")
 
     def test_says_nothing_where_nothing_is_left(self) -> None:
         past = (RECEIVED, EVIDENCE, ReportErased(refs=(), files=(FILE,), reason=Typed(text="本人要求")))
-        given(DECIDER, *past, actor=staff("admin")).when(Erase()).then_nothing()
+        given(DECIDER, *past, actor=staff("admin")).when(erase()).then_nothing()
 
-    def test_takes_a_right(self) -> None:
-        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Erase()).then_raises(
+    def test_takes_a_right_and_a_reason(self) -> None:
+        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(erase()).then_raises(
             Forbidden, "to erase takes the role"
         )
+        with pytest.raises(ValidationError):
+            Erase.model_validate({"cause": "asked"})

@@ -15,7 +15,7 @@ import pytest
 from services.ingest import evidence
 from services.ingest.blobs import blobs_of
 from services.kernel import tasks
-from tests.ingest.conftest import PATH, Ingest, post, refused
+from tests.ingest.conftest import PATH, Ingest, erase, post, refused
 from tests.ingest.test_pictures import JPEG, PNG, SECRET, TAKEN, png
 
 
@@ -228,7 +228,7 @@ class TestEvidence:
         refused(await ingest.client.get(f"{urls[0]}/evidence/..%2Fsecret", headers=chief), 404)
         unknown = "report-00000000-0000-7000-8000-000000000000"
         refused(await ingest.client.get(f"{PATH}/{unknown}/evidence/{one}", headers=chief), 404, "there is no")
-        assert (await ingest.client.post(f"{urls[0]}/erase", json={}, headers=chief)).status_code == 200
+        assert (await erase(ingest, urls[0].rpartition("/")[2])).status_code == 200
         refused(await ingest.client.get(f"{urls[0]}/evidence/{one}", headers=chief), 404, "has no evidence")
         (ingest.runtime.settings.data / "evidence" / lost).unlink()
         refused(await ingest.client.get(f"{urls[2]}/evidence/{lost}", headers=chief), 404, "backup")

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 import pytest
 
-from tests.ingest.conftest import Ingest, report
+from tests.ingest.conftest import Ingest, erase, report
 
 pytestmark = pytest.mark.postgres
 PATH = "/ingest/v1/reports"
@@ -45,6 +45,6 @@ async def test_one_batch_under_one_key_at_once(on_postgres: Ingest) -> None:
 async def test_erases_what_was_kept(on_postgres: Ingest) -> None:
     key = await on_postgres.key()
     id_ = (await on_postgres.client.post(PATH, json=report(), headers=key)).json()["report_id"]
-    answer = await on_postgres.client.post(f"{PATH}/{id_}/erase", json={}, headers=on_postgres.staff("chief"))
+    answer = await erase(on_postgres, id_)
     assert answer.status_code == 200, answer.text
     assert await on_postgres.words() == []

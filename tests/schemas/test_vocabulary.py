@@ -97,7 +97,7 @@ def test_every_event_says_in_a_sentence_what_it_means(type_: str) -> None:
 @pytest.mark.parametrize("type_", TYPES)
 def test_a_type_is_a_stream_kind_and_a_past_participle_with_a_version(type_: str) -> None:
     kind, happened, version = shapes.name_of(type_).split(".")
-    assert kind in (*catalogue.STREAMS, "operation")
+    assert kind in (*catalogue.STREAMS, *catalogue.OF_EACH)
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", happened)
     assert "updated" not in happened
     assert re.fullmatch(r"v[1-9]\d*", version)

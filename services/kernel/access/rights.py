@@ -35,11 +35,11 @@ class Right(Generic[S]):
 
     def holds(self, subject: S, ctx: Ctx) -> bool:
         """Whether the actor has the right."""
-        return ctx.may(*self._roles(subject, ctx), units=self.over(subject, ctx))
+        return ctx.may(*self.of(subject, ctx), units=self.over(subject, ctx))
 
     def require(self, subject: S, ctx: Ctx) -> None:
         """Raises `Forbidden`, with who would have the right, unless the actor `holds` it."""
-        roles, units = self._roles(subject, ctx), tuple(self.over(subject, ctx))
+        roles, units = self.of(subject, ctx), tuple(self.over(subject, ctx))
         if not ctx.may(*roles, units=units):
             where = sorted({unit for unit in units if unit})
             raise Forbidden(
@@ -62,7 +62,8 @@ class Right(Generic[S]):
         """Whether the actor may ask for it now."""
         return self.holds(subject, ctx) and self.refusal(subject, ctx, self.verb) is None
 
-    def _roles(self, subject: S, ctx: Ctx) -> tuple[str, ...]:
+    def of(self, subject: S, ctx: Ctx) -> tuple[str, ...]:
+        """The roles of which one is needed."""
         return self.roles(subject, ctx) if callable(self.roles) else self.roles
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
+from services.kernel.access import erasure
 from services.kernel.core.decider import Ctx, Decider, Occurred
 from services.kernel.core.problems import Malformed
 from services.kernel.core.texts import check_text, check_value
@@ -146,7 +147,8 @@ class Session:
 
     def begin(self, id_: str) -> Stream:
         """A stream that is known to be new: nothing is read."""
-        stream = Stream(id_, self.service.deciders.get(catalogue.kind_of(id_)))
+        kind = catalogue.kind_of(id_)
+        stream = Stream(id_, erasure.DECIDER if kind == erasure.KIND else self.service.deciders.get(kind))
         self.streams[id_] = stream
         return stream
 

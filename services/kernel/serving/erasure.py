@@ -1,0 +1,72 @@
+"""`POST /<service>/v1/words/erase`: the same in every service, for words of any of its streams."""
+
+import functools
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+
+from schemas import catalogue
+from schemas.envelope import Event
+from services.kernel.access.erasure import KIND, EraseWords
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import NotFound, Rejected
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands, http
+from services.kernel.serving.commands import Answer, Caller, with_seen
+from services.kernel.store.session import Session
+
+
+def add_route(api: APIRouter, runtime: Runtime) -> None:
+    """Adds the path to a service's API."""
+
+    @api.post("/words/erase")
+    async def erase_words(body: EraseWords, caller: http.Command) -> Response:
+        """Delete words that people typed, here and wherever they are: asked by one person, done by another one's word.
+
+        The second person is of a unit above the one that answers for the words; at the root, another person of it. The
+        events stay, and say that there were words.
+        """
+        return http.reply(await erase(runtime, caller, body))
+
+
+async def erase(runtime: Runtime, caller: Caller, command: EraseWords) -> Answer:
+    """One call: asks for it, or does it."""
+    service, stream = runtime.service.name, command.stream
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        kind = catalogue.kind_of(stream)
+        if kind == "report":
+            raise Rejected("a report is erased whole; ask for it at its own path", code="erase-the-report")
+        if kind == KIND or f"{service}.{kind}" not in catalogue.event_topics(service):
+            raise NotFound(f"{service} has no {stream}", what=stream)
+        events = await _events(session, stream)
+        if not events:
+            raise NotFound(f"there is no {stream}", what=stream)
+        await session.load([command.request])
+        refs = {ref for event in events for ref in event.words.values()}
+        seen = with_seen(ctx, {"unit": _answers(session, events, ctx), "refs": refs})
+        decided = commands.decide(session, command.request, command, seen, caller)
+        for event in decided:
+            if catalogue.is_erasure(event.type):
+                await session.erase(event.data.refs, announce=True)
+        return commands.answer(session, command.request, decided)
+
+    return await commands.transact(runtime, caller, act)
+
+
+async def _events(session: Session, stream: str) -> list[Event]:
+    events = session.service.metadata.tables["events"]
+    chosen = select(events.c.bytes).where(events.c.stream_id == stream).order_by(events.c.version)
+    return [Event.parse(bytes_) for (bytes_,) in await session.connection.execute(chosen)]
+
+
+def _answers(session: Session, events: Sequence[Event], ctx: Ctx) -> str:
+    """The unit that answers for a stream: the one that its state names, or who began it; else the root."""
+    state, decider = None, session.service.deciders.get(events[0].kind)
+    if decider is not None:
+        state = functools.reduce(decider.evolve, events, decider.initial_state())
+    unit = getattr(state, "unit", None) or events[0].unit
+    if unit in ctx.offices.units:
+        return str(unit)
+    return next(code for code, one in sorted(ctx.offices.units.items()) if one.parent is None)
