@@ -4,6 +4,7 @@ from typing import Literal
 
 from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token, UnitCode, Words
+from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
@@ -264,3 +265,33 @@ class IncidentSplit(Fact):
     into: StreamId
     reports: tuple[StreamId, ...]
     matters: tuple[Digest, ...] = ()
+
+
+def standing_of(data: Fact) -> Change | None:
+    """What an event says of the units that have to do with the matter; None for most."""
+    match data:
+        case IncidentOpened(unit=unit) | IncidentTransferred(unit=unit):
+            return Change("accountable", unit)
+        case IncidentAssigned(unit=unit):
+            return Change("assigned", unit)
+        case IncidentReturned():
+            return Change("assigned")
+        case IncidentVerificationRequested(unit=unit):
+            return Change("verifying", unit)
+        case IncidentClosed():
+            return Change("verifying")
+        case IncidentMerged(into=into):
+            return Change(into=into)
+    return None
+
+
+STANDING = (
+    IncidentOpened,
+    IncidentTransferred,
+    IncidentAssigned,
+    IncidentReturned,
+    IncidentVerificationRequested,
+    IncidentClosed,
+    IncidentMerged,
+)
+"""The models of which `standing_of` says something."""

@@ -1,7 +1,8 @@
 """Triage over HTTP: incidents, what staff may ask of them, units and packs.
 
 An incident's `version` (also its `ETag`) counts what staff decided; a command names it in `If-Match`. Words that have
-not arrived yet are null, erased ones "[erased]". An office sees what concerns it or a unit below it.
+not arrived yet are null, erased ones "[erased]". An office sees the matters in which it or a unit below it has a part.
+`may` holds the verbs that the caller can ask for now.
 """
 
 from collections.abc import Callable, Coroutine
@@ -17,7 +18,6 @@ from services.kernel.serving import commands, erasure, http
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.triage import linking, queries
 from services.triage.commands import Accept, EstablishFact, Grade, Merge, Split
-from services.triage.decider import proposed
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
 
@@ -43,35 +43,27 @@ def router(runtime: Runtime) -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Incidents of the caller's office and those below it, newest first."""
+        """Incidents in which the caller's office, or one below it, has a part, newest first."""
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
+            ctx = await runtime.context(connection, staff)
             for name, code in (("unit", unit), ("assigned", assigned)):
-                must_be_known(name, code, offices.units)
-            must_be_known("level", level, {of.code for pack in offices.packs.values() for of in pack.model.levels})
-            visible = offices.below(staff.unit or "")
-            items, further = await queries.incidents(
-                connection, visible, Filters(unit, assigned, level, state, report_id), cursor, limit
-            )
+                must_be_known(name, code, ctx.offices.units)
+            must_be_known("level", level, {of.code for pack in ctx.offices.packs.values() for of in pack.model.levels})
+            filters = Filters(unit, assigned, level, state, report_id)
+            items, further = await queries.incidents(connection, ctx, filters, cursor, limit)
         return http.json_response({"items": items, "next": further})
 
     @routes.get("/incidents/{id}")
     async def incident(id: Id, staff: http.Staff) -> Response:
-        """One incident with facts, reports, handling, notes, and what the figures propose; up to 500 reports."""
+        """One incident with facts, up to 500 reports, handling, notes, and what the figures propose.
+
+        An office that no longer has a part in it reads it as it stood when that ended.
+        """
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            measured = await queries.measurements(connection, id)
-            found = await queries.incident(connection, id, offices.below(staff.unit or ""), measured)
-            if found is None:
-                raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
-            reach = queries.spread(measured)
-            proposal = proposed(offices.pack(found["unit"]), reach) if reach else None
-        newest = reach[-1] if reach else None
-        figures = {
-            "reach": {**newest.figures.model_dump(exclude={"harm"}), "basis": newest.basis} if newest else None,
-            "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
-        }
-        return http.json_response({**found, **figures}, version=found["version"])
+            found = await queries.incident(connection, await runtime.context(connection, staff), id)
+        if found is None:
+            raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
+        return http.json_response(found, version=found["version"])
 
     for verb, model in VERBS.items():
         routes.add_api_route(

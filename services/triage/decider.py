@@ -91,7 +91,7 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentResolved():
             return replace(state, phase="resolved")
         case triage.IncidentClosed():
-            return replace(state, phase="closed")
+            return replace(state, phase="closed", verifying=frozenset())
         case triage.IncidentReopened():
             return replace(state, phase="open", handled=frozenset())
         case triage.IncidentMerged() as data:

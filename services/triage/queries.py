@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,22 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import parse_instant
 from schemas.ingest import ReportReceived
+from schemas.triage import IncidentAbsorbed
+from services.kernel.access.rights import may
+from services.kernel.core.decider import Ctx
+from services.kernel.core.standings import Moment, Standing, reading_of
+from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Figures
 from services.kernel.serving import paging
-from services.kernel.store import sql
-from services.kernel.store.views import Row
+from services.kernel.store import sql, standings
+from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage.decider import Reach, State
+from services.triage.decider import Reach, State, proposed
 from services.triage.matching import Lead, Matters, places
+from services.triage.rights import RIGHTS, TRACKS, Incident
 from services.triage.views import (
     INCIDENT_FACTS,
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
-    INCIDENT_UNITS,
     INCIDENTS,
     MATTERS,
     MEASUREMENTS,
     METADATA,
+    OF_ONE,
     REACH,
     REPORTS,
 )
@@ -46,18 +53,14 @@ class Filters:
 
 
 async def incidents(
-    connection: AsyncConnection,
-    units: frozenset[str],
-    filters: Filters,
-    cursor: str | None,
-    limit: int,
+    connection: AsyncConnection, ctx: Ctx, filters: Filters, cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Incidents that concern one of `units`, newest first, and the cursor of the next page.
+    """Incidents in which a unit that the actor oversees has a part, newest first, and the cursor of the next page.
 
     By report, the incident that the report belongs to now.
     """
-    table = INCIDENTS
-    chosen = select(table).where(_concerns(units))
+    table, overseen = INCIDENTS, ctx.offices.overseen(ctx.actor.unit)
+    chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen))
     for name in ("unit", "assigned", "level", "state"):
         if (value := getattr(filters, name)) is not None:
             chosen = chosen.where(table.c[name] == value)
@@ -72,13 +75,29 @@ async def incidents(
     chosen = chosen.order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(limit + 1)
     found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
     rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
-    subjects = await _subjects(connection, [row["id"] for row in rows])
-    return [_shown(row, subjects.get(row["id"])) for row in rows], further
+    ids = [row["id"] for row in rows]
+    subjects, known = await _subjects(connection, ids), await standings.read(connection, METADATA, ids)
+    items = [{**_shown(row, subjects.get(row["id"])), "may": _may(row, known[row["id"]], ctx)} for row in rows]
+    return items, further
 
 
-def _concerns(units: frozenset[str]) -> ColumnElement[bool]:
-    concerned = select(INCIDENT_UNITS.c.incident_id).where(INCIDENT_UNITS.c.unit.in_(sorted(units)))
-    return INCIDENTS.c.id.in_(concerned)
+def _may(row: Row, standing: Standing, ctx: Ctx) -> list[str]:
+    return may(RIGHTS.values(), asked_of(row, standing.verifying), ctx)
+
+
+def asked_of(row: Row, verifying: frozenset[str]) -> Incident:
+    """What the rights over an incident look at, from its row."""
+    phase = row["state"]
+    return Incident(
+        id=row["id"],
+        phase="open" if phase in ("open", "assigned", "accepted") else phase,
+        unit=row["unit"],
+        assigned=row["assigned"],
+        accepted=row["accepted"],
+        verifying=verifying,
+        handled=frozenset(track for track in TRACKS if row[f"handled_{track}"]),
+        merged_into=row["merged_into"],
+    )
 
 
 async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
@@ -128,26 +147,82 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
     }
 
 
-async def incident(
-    connection: AsyncConnection, id_: str, units: frozenset[str], measured: Sequence[Row]
-) -> dict[str, Any] | None:
-    """An incident with all that belongs to it and its words; None where there is none that concerns `units`.
+class Record(NamedTuple):
+    """What belongs to one incident, as rows."""
 
-    `measured` are its `measurements`.
+    row: Row
+    facts: list[Row]
+    notes: list[Row]
+    reports: list[Row]
+    """At most `SHOWN_REPORTS`."""
+    measured: list[Row]
+    absorbed: list[str]
+    related: list[str]
+
+
+async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str, Any] | None:
+    """An incident with all that belongs to it, its words and what the figures propose; None where the actor reads none.
+
+    Whoever had a part in it reads it as it stood when that ended.
     """
-    found = await connection.execute(select(INCIDENTS).where(INCIDENTS.c.id == id_, _concerns(units)))
-    row = found.mappings().first()
-    if row is None:
+    known = await standings.read(connection, METADATA, [id_])
+    reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
+    if reading is None or id_ not in known:
         return None
-    facts = await _rows(connection, INCIDENT_FACTS, id_, INCIDENT_FACTS.c.key)
-    notes = await _rows(connection, INCIDENT_NOTES, id_, INCIDENT_NOTES.c.version)
-    reports = await _reports(connection, id_)
-    absorbed = await connection.execute(
-        select(INCIDENTS.c.id).where(INCIDENTS.c.merged_into == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+    if reading.until is None:
+        record = await _now(connection, id_)
+        verbs = _may(record.row, known[id_], ctx)
+    else:
+        record, verbs = await _then(connection, id_, reading.until), []
+    return {**await _told(connection, record), **_proposed(record, ctx.offices), "may": verbs}
+
+
+async def _now(connection: AsyncConnection, id_: str) -> Record:
+    (row,) = await _rows(connection, INCIDENTS, INCIDENTS.c.id == id_)
+    of_it = {"absorbed": INCIDENTS.c.merged_into, "related": INCIDENTS.c.relates_to}
+    others = {}
+    for name, column in of_it.items():
+        chosen = select(INCIDENTS.c.id).where(column == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+        others[name] = list((await connection.execute(chosen)).scalars())
+    return Record(
+        row=row,
+        facts=await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id == id_),
+        notes=await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id == id_),
+        reports=await _reports(connection, id_),
+        measured=await measurements(connection, id_),
+        **others,
     )
-    related = await connection.execute(
-        select(INCIDENTS.c.id).where(INCIDENTS.c.relates_to == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+
+
+async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
+    """The record as it stood after an event of the incident, from its events until then."""
+    table = METADATA.tables["events"]
+    chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.version <= until.version)
+    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
+    events = [Event.parse(bytes_) for bytes_ in ordered]
+    (row,), belonging, facts, notes = (folded(view, events) for view in OF_ONE)
+    belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
+    ids = [one["report_id"] for one in belonging]
+    known = {one["report_id"]: one for one in await _rows(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
+    measured = await _rows(
+        connection,
+        MEASUREMENTS,
+        MEASUREMENTS.c.report_id.in_(ids) & (MEASUREMENTS.c.recorded_at <= until.at),
+        MEASUREMENTS.c.at,
     )
+    return Record(
+        row=row,
+        facts=facts,
+        notes=notes,
+        reports=[known[id_] for id_ in ids if id_ in known][:SHOWN_REPORTS],
+        measured=measured,
+        absorbed=[event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)],
+        related=[],
+    )
+
+
+async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
+    reports, facts, notes = record.reports, record.facts, record.notes
     named = ("subject", "text", "url", "place", "request")
     words = await resolve(
         connection,
@@ -160,21 +235,33 @@ async def incident(
     )
     written = [_shown_note(note, words) for note in notes]
     return {
-        **_shown(dict(row), words(reports[0]["subject"]) if reports else None),
-        "absorbed": list(absorbed.scalars()),
-        "related": list(related.scalars()),
+        **_shown(record.row, words(reports[0]["subject"]) if reports else None),
+        "absorbed": record.absorbed,
+        "related": record.related,
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
                 "id": report["report_id"],
                 **{name: report[name] for name in ("unit", "channel", "category", "discovered_at", "received_at")},
                 **{name: words(report[name]) for name in named},
-                "reach": _newest([row for row in measured if row["report_id"] == report["report_id"]]),
+                "reach": _newest([row for row in record.measured if row["report_id"] == report["report_id"]]),
             }
             for report in reports
         ],
         "handling": [note for note in written if note["track"]],
         "notes": [note for note in written if not note["track"]],
+    }
+
+
+def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
+    """How far the matter has spread, and what its pack proposes for that; nulls where nothing was measured."""
+    reach = spread(record.measured)
+    if not reach:
+        return {"reach": None, "proposed": None}
+    newest, proposal = reach[-1], proposed(offices.pack(record.row["unit"]), reach)
+    return {
+        "reach": {**newest.figures.model_dump(exclude={"harm"}), "basis": newest.basis},
+        "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
     }
 
 
@@ -203,8 +290,11 @@ def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[st
     return {**{name: fact[name] for name in plain}, "value": values[fact["kind"]], "source": words(fact["source"])}
 
 
-async def _rows(connection: AsyncConnection, table: Table, id_: str, order: Any) -> list[Row]:
-    found = await connection.execute(select(table).where(table.c.incident_id == id_).order_by(order))
+async def _rows(
+    connection: AsyncConnection, table: Table, wanted: ColumnElement[bool], *first: ColumnElement[Any]
+) -> list[Row]:
+    """Rows in order of `first`, then of the primary key."""
+    found = await connection.execute(select(table).where(wanted).order_by(*first, *table.primary_key.columns))
     return [dict(row) for row in found.mappings()]
 
 

@@ -11,11 +11,12 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import WordsRef, instant
-from services.kernel.store import offices, tables
+from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 INCIDENTS = Table(
@@ -53,15 +54,6 @@ INCIDENTS = Table(
     Index(None, "relates_to"),
 )
 """One row an incident; `revision` counts what staff decided, `reports` those that belong to it now."""
-
-INCIDENT_UNITS = Table(
-    "incident_units",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("unit", key(), primary_key=True),
-    Index(None, "unit"),
-)
-"""Units that are or were concerned with an incident: they, and those above them, see it."""
 
 INCIDENT_REPORTS = Table(
     "incident_reports",
@@ -139,6 +131,7 @@ MEASUREMENTS = Table(
     Column("report_id", key(), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("at", key(27), nullable=False),
+    Column("recorded_at", key(27), nullable=False),
     Column("clicks", BigInteger),
     Column("comments", BigInteger),
     Column("mainstream_sites", BigInteger),
@@ -235,23 +228,6 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentMerged() as data:
             return {"merged_into": data.into}
     return {}
-
-
-def _unit_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
-        case (
-            triage.IncidentOpened()
-            | triage.IncidentAssigned()
-            | triage.IncidentTransferred()
-            | triage.IncidentLeadTaken()
-            | triage.IncidentVerificationRequested()
-        ) as data:
-            return [(event.stream, data.unit)]
-    return []
-
-
-def _unit(key: Key, row: Row | None, event: Event) -> Row:
-    return {"incident_id": key[0], "unit": key[1]}
 
 
 def _report_keys(event: Event) -> list[Key]:
@@ -366,16 +342,27 @@ def _measured_keys(event: Event) -> list[Key]:
 
 def _measurement(key: Key, row: Row | None, event: Event) -> Row:
     figures = {name: getattr(event.data, name) for name in REACH}
-    return {"report_id": key[0], "version": key[1], "at": instant(event.data.measured_at), **figures}
+    return {
+        "report_id": key[0],
+        "version": key[1],
+        "at": instant(event.data.measured_at),
+        "recorded_at": event.recorded_text,
+        **figures,
+    }
 
+
+OF_ONE = (
+    View(INCIDENTS, _own, _incident, one_stream=True),
+    View(INCIDENT_REPORTS, _report_keys, _belongs, one_stream=True),
+    View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
+    View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
+)
+"""What an incident's own events alone say of it."""
 
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
-    View(INCIDENTS, _own, _incident, one_stream=True),
-    View(INCIDENT_UNITS, _unit_keys, _unit, one_stream=True),
-    View(INCIDENT_REPORTS, _report_keys, _belongs),
-    View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
-    View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
+    *standings.views(METADATA, triage.standing_of),
+    *OF_ONE,
     View(MATTERS, _matter_keys, _matter, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),

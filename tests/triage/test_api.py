@@ -309,6 +309,53 @@ async def test_an_office_sees_what_concerns_it_or_an_office_below(triage: Triage
     assert (await triage.get(f"incidents/{id_}", "county-roads")).status_code == 200
 
 
+@pytest.mark.requirement("MUL-06")
+async def test_who_no_longer_has_a_part_reads_what_was_recorded_until_then_and_decides_nothing(triage: Triage) -> None:
+    id_ = await triage.open("a", matter="pothole")
+    await done(
+        triage,
+        id_,
+        ("request-verification", "duty_officer", "town-east", {"unit": "county-water"}),
+        HANDLED[0],
+        ("instruct", "chief", "town-east", {"text": "today"}),
+        ("transfer", "chief", "town-east", {"unit": "town-west", "reason": "on their side of the river"}),
+        ("grade", "duty_officer", "town-west", {"level": "major", "reason": "the street is closed"}),
+    )
+    report = (await triage.get(f"incidents/{id_}")).json()["reports"][0]["id"]
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    await triage.take(triage.event(report, ReportReachMeasured(clicks=1500, measured_at=at), service="ingest"))
+    read = {
+        unit: (await triage.get(f"incidents/{id_}", unit)).json()
+        for unit in ("city", "county", "town-west", "county-roads", "county-water")
+    }
+    assert {(found["unit"], found["level"], found["version"]) for found in read.values()} == {("town-west", "major", 5)}
+    then = (await triage.get(f"incidents/{id_}", "town-east")).json()
+    assert (then["unit"], then["level"], then["version"], then["may"]) == ("town-west", None, 4, [])
+    assert "today" in [note["text"] for note in then["notes"]]
+    assert (then["reach"], then["reports"][0]["reach"]["clicks"]) == (None, None)
+    assert (await triage.get("incidents", "town-east")).json()["items"] == []
+    assert len((await triage.get("incidents", "county-water")).json()["items"]) == 1
+    for verb, role in (("grade", "duty_officer"), ("transfer", "chief"), ("record-handling", "handler")):
+        problem(await triage.ask(id_, verb, BODIES[verb], role=role, unit="town-east"), 403, "takes the role")
+    await triage.take(triage.report("b", matter="pothole"))
+    assert len((await triage.get(f"incidents/{id_}", "town-east")).json()["reports"]) == 1
+    assert len((await triage.get(f"incidents/{id_}", "town-west")).json()["reports"]) == 2
+
+
+async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
+    id_ = await triage.open()
+    await done(triage, id_, HANDLED[0])
+    for role, unit, verbs in (
+        ("duty_officer", "town-east", ["request-verification", "classify", "grade", "assign"]),
+        ("handler", "county-roads", ["accept", "return", "record-handling"]),
+        ("handler", "town-east", ["record-handling"]),
+        ("chief", "county-roads", []),
+    ):
+        one = (await triage.get(f"incidents/{id_}", unit, role)).json()
+        (listed,) = (await triage.get("incidents", unit, role)).json()["items"]
+        assert one["may"] == listed["may"] == verbs, (role, unit)
+
+
 async def test_lists_are_narrowed_and_paged(triage: Triage) -> None:
     ids = [await triage.open(f"r{number}") for number in range(5)]
     await done(triage, ids[2], HANDLED[0], ("grade", "duty_officer", "town-east", {"level": "major", "reason": "r"}))

@@ -121,6 +121,11 @@ class Offices:
         """`root` and every unit below it."""
         return frozenset(code for code in self.units if self.within(code, root))
 
+    def overseen(self, unit: str | None) -> frozenset[str] | None:
+        """The units whose matters somebody of `unit` sees: it and those below. None for all, at the root."""
+        at = self.units.get(unit or "")
+        return None if at is not None and at.parent is None else self.below(unit or "")
+
     def pack(self, code: str) -> LoadedPack:
         """The pack in force for the unit: its own, or that of the nearest unit above.
 

@@ -31,3 +31,12 @@ class View:
     """Whether each row listens to one stream alone: then the stream's versions keep writers apart, without a lock."""
     by_command: bool = False
     """Whether the command that causes the event writes its row itself. Then only events from a topic are folded in."""
+
+
+def folded(view: View, events: Iterable[Event]) -> list[Row]:
+    """The rows of a view after these events alone, in order of their keys: what was known then."""
+    rows: dict[Key, Row | None] = {}
+    for event in events:
+        for key in view.keys(event):
+            rows[key] = view.apply(key, rows.get(key), event)
+    return [row for _, row in sorted(rows.items()) if row is not None]

@@ -48,13 +48,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_incident_reports_incident_id"), "incident_reports", ["incident_id"], unique=False)
     op.create_table(
-        "incident_units",
-        sa.Column("incident_id", key(64), nullable=False),
-        sa.Column("unit", key(64), nullable=False),
-        sa.PrimaryKeyConstraint("incident_id", "unit", name=op.f("pk_incident_units")),
-    )
-    op.create_index(op.f("ix_incident_units_unit"), "incident_units", ["unit"], unique=False)
-    op.create_table(
         "incidents",
         sa.Column("id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -101,6 +94,7 @@ def upgrade() -> None:
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("at", key(27), nullable=False),
+        sa.Column("recorded_at", key(27), nullable=False),
         sa.Column("clicks", sa.BigInteger(), nullable=True),
         sa.Column("comments", sa.BigInteger(), nullable=True),
         sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
@@ -121,4 +115,23 @@ def upgrade() -> None:
         sa.Column("place", key(36), nullable=True),
         sa.Column("request", key(36), nullable=True),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
+    )
+    op.create_table(
+        "standing_units",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "unit", name=op.f("pk_standing_units")),
+    )
+    op.create_index(op.f("ix_standing_units_unit"), "standing_units", ["unit"], unique=False)
+    op.create_table(
+        "standings",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("accountable", key(64), nullable=True),
+        sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifying", sa.Text(), nullable=False),
+        sa.Column("past", sa.Text(), nullable=False),
+        sa.Column("merged_version", sa.Integer(), nullable=True),
+        sa.Column("merged_at", key(27), nullable=True),
+        sa.Column("merged_into", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
     )

@@ -1,0 +1,126 @@
+"""What an answer says that its reader may ask is what is taken when they ask it, in any state."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas import triage
+from schemas.envelope import Event, seal
+from services.kernel.access.rights import may
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.store.standings import standing_in
+from services.kernel.store.views import folded
+from services.triage import commands as c
+from services.triage.decider import DECIDER, State
+from services.triage.queries import asked_of
+from services.triage.rights import RIGHTS, VERBS, Incident
+from services.triage.views import OF_ONE, VIEWS
+from tests.kit.spec import NOW, UNITS, _plain, ctx
+from tests.triage.test_decider import ATTACH, COMMANDS, HERE, OPEN, OTHER, PUBLISHED, other
+
+STANDINGS = next(view for view in VIEWS if view.table.name == "standings")
+ROLES = sorted({role for right in RIGHTS.values() for role in right.roles} | {"auditor", "spokesperson"})
+EVERYONE = Actor("everyone@city", "city", frozenset(ROLES), "p")
+STEPS = (
+    *COMMANDS.values(),
+    ATTACH,
+    PUBLISHED,
+    c.RequestVerification(unit="town-west"),
+    c.Assign(unit="county-roads"),
+    c.RecordHandling(track="problem", text="t"),
+)
+
+
+def came_to(commands: list[Command]) -> tuple[State, list[Event]]:
+    """The state and the events after these commands, without those that were refused."""
+    state, past = DECIDER.initial_state(), list[Event]()
+    for number, command in enumerate((OPEN, *commands)):
+        actor = EVERYONE if type(command) in RIGHTS else SYSTEM
+        seen = {"into": OTHER if isinstance(command, c.Split) else other()}
+        try:
+            decided = DECIDER.decide(state, command, ctx(actor, cause=str(number), seen=seen))
+        except (Rejected, Moved):
+            continue
+        for item in decided:
+            fact = item.data if isinstance(item, Occurred) else item
+            last = past[-1] if past else None
+            past.append(
+                seal(
+                    _plain(fact),
+                    id=derived(str(number)),
+                    source="/huiying/test/triage",
+                    stream=HERE,
+                    version=len(past) + 1,
+                    previous=last.digest if last else None,
+                    time=NOW,
+                    recorded=NOW,
+                    partitionkey=HERE,
+                    actor=actor.post,
+                )
+            )
+            state = DECIDER.evolve(state, past[-1])
+    return state, past
+
+
+def fitting(verb: str, state: State) -> Command | None:
+    """A body that fits the state; None where there is none."""
+    match verb:
+        case "classify" if state.answer_kind == "status":
+            return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
+        case "grade" if state.level == "major":
+            return c.Grade(level="extraordinary", reason="r")
+        case "assign":
+            return c.Assign(unit="county-roads" if state.assigned == "county-water" else "county-water")
+        case "transfer":
+            return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
+        case "split":
+            return c.Split(reports=tuple(state.reports)[-1:]) if len(state.reports) > 1 else None
+    return COMMANDS[verb]
+
+
+def taken(command: Command, state: State, actor: Actor) -> bool:
+    """Whether somebody's command is taken."""
+    into: Any = OTHER if isinstance(command, c.Split) else replace(other(), unit=state.unit)
+    try:
+        DECIDER.decide(state, command, ctx(actor, seen={"into": into}))
+    except (Forbidden, Rejected):
+        return False
+    return True
+
+
+actors = st.builds(
+    lambda unit, roles: Actor(f"somebody@{unit}", unit, frozenset(roles), "p"),
+    st.sampled_from(sorted(UNITS)),
+    st.sets(st.sampled_from(ROLES), min_size=1),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@examples(st.lists(st.sampled_from(STEPS), max_size=20), actors)
+def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], actor: Actor) -> None:
+    state, past = came_to(commands)
+    (row,), *_ = (folded(view, past) for view in OF_ONE)
+    (standing,) = folded(STANDINGS, past)
+    incident = asked_of(row, standing_in(standing).verifying)
+    shown = may(RIGHTS.values(), incident, ctx(actor))
+    assert incident == Incident(**{name: getattr(state, name) for name in Incident.__dataclass_fields__})
+    for verb in VERBS:
+        command = fitting(verb, state)
+        if command is not None:
+            assert (verb in shown) == taken(command, state, actor), (verb, state)
+
+
+def test_a_unit_that_was_asked_to_verify_is_asked_anew_after_a_close() -> None:
+    asked = triage.IncidentVerificationRequested(unit="county-water")
+    state, _ = came_to([c.RequestVerification(unit="county-water")])
+    assert asked.unit in state.verifying
+    steps = ("record-handling", "resolve", "close", "reopen")
+    problem = c.RecordHandling(track="problem", text="t")
+    state, _ = came_to([c.RequestVerification(unit="county-water"), problem, *(COMMANDS[step] for step in steps)])
+    assert (state.phase, state.verifying) == ("open", frozenset())
