@@ -380,3 +380,27 @@ async def test_many_faults_are_counted_and_the_first_are_named(folder: Path, mon
         report = await made.check()
     assert len(report.faults) == 3
     assert report.untold == 10
+
+
+async def test_what_comes_in_meanwhile_is_no_fault(
+    tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the check took longer than it waits: what is on its way by then is waited for anew."""
+    shutil.copytree(history, tmp_path, dirs_exist_ok=True)
+    check_topic = check._check_topic
+    async with system(tmp_path) as made:
+
+        async def soon() -> None:
+            await asyncio.sleep(0.3)
+            await made.settle()
+
+        async def later(*parts: Any) -> None:
+            await asyncio.sleep(0.2)
+            await made.report(f"report-{derived('meanwhile', parts[2])}")
+            settling = asyncio.create_task(soon())
+            await check_topic(*parts)
+            await settling
+
+        monkeypatch.setattr(check, "_check_topic", later)
+        found = await made.check(wait=1.0)
+    assert found.faults == []

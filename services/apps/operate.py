@@ -194,10 +194,7 @@ def told(report: Report) -> list[str]:
 
 
 async def replay(settings: Settings) -> list[str]:
-    """Rebuilds each service's views in a scratch folder from the topics alone; says each row that differs.
-
-    What a running server writes meanwhile is told as a difference.
-    """
+    """Rebuilds each service's views in a scratch folder from the topics alone; says each row that differs."""
     lines = []
     async with stores(settings, run=True) as found:
         if found.embedded:

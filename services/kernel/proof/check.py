@@ -69,23 +69,23 @@ class Report:
 async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> Report:
     """Looks at every event of every service, in its store, on its topic, and in audit's timeline.
 
-    `stores` is by service; one of them has the timeline. Waits up to `wait` seconds for outboxes and consumers. Raises
-    `LogGone`, and the database's errors: what cannot be read is not proven.
+    `stores` is by service; one of them has the timeline. Wherever something may be on its way, outboxes and consumers
+    are waited for, up to `wait` seconds each time. Raises `LogGone`, and the database's errors: what cannot be read is
+    not proven.
     """
     report = Report()
     audit = next(store for store in stores.values() if store.timeline)
-    until = asyncio.get_running_loop().time() + wait
     erased = await _erased(stores)
-    for sentence in await _settled(stores, log, until):
-        report.fault(f"{sentence} after {wait:g} s")
+    for sentence in await _settled(stores, log, wait):
+        report.fault(sentence)
     await _waiting(stores, report)
     discarded = await _discarded(stores)
     absent: list[tuple[str, Event]] = []
     for name, store in stores.items():
         await _check_store(name, store, audit, report, absent)
         for topic in catalogue.event_topics(name):
-            await _check_topic(name, store, topic, log, discarded, report, until)
-    await _check_absent(stores, log, audit, absent, report, until)
+            await _check_topic(name, store, topic, log, discarded, report, wait)
+    await _check_absent(stores, log, audit, absent, report, wait)
     await _check_timeline(stores, audit, report)
     await _check_erased(stores, erased, report)
     report.add("erased", len(erased))
@@ -95,24 +95,26 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
 # what must have come to rest
 
 
-async def _settled(stores: Mapping[str, Store], log: EventLog, until: float) -> list[str]:
+async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> list[str]:
     """Waits until what was in the outboxes is gone and taken in everywhere; says what was not so in time."""
-    waiting = [text for name, store in stores.items() for text in await _drained(name, store, until)]
+    until = asyncio.get_running_loop().time() + wait
+    waiting = [text for name, store in stores.items() for text in await _drained(name, store, wait)]
     ends = {name: await log.ends(store.reads) if store.reads else {} for name, store in stores.items()}
     while True:
         behind = [text for name, store in stores.items() for text in await _lag(name, store, ends[name])]
         if not behind or asyncio.get_running_loop().time() >= until:
-            return waiting + behind
+            return waiting + [f"{text} after {wait:g} s" for text in behind]
         await asyncio.sleep(POLL)
 
 
-async def _drained(name: str, store: Store, until: float) -> list[str]:
+async def _drained(name: str, store: Store, wait: float) -> list[str]:
     """Waits until what is in the outbox now is gone; says so if it is not in time."""
+    until = asyncio.get_running_loop().time() + wait
     mark = await _highest(store)
     while True:
         waiting = await _outbox(name, store, mark)
         if not waiting or asyncio.get_running_loop().time() >= until:
-            return waiting
+            return [f"{text} after {wait:g} s" for text in waiting]
         await asyncio.sleep(POLL)
 
 
@@ -278,12 +280,14 @@ async def _check_topic(
     log: EventLog,
     discarded: set[str],
     report: Report,
-    until: float,
+    wait: float,
 ) -> None:
     """Every event of the store is there with its bytes, first after its predecessor; nothing else is there."""
     kind = topic.rpartition(".")[2]
     wanted = await _heads(store, kind)
-    await _drained(name, store, until)
+    waiting = await _drained(name, store, wait)
+    for sentence in waiting:
+        report.fault(sentence)
     ends, begins = await log.ends([topic]), await log.begins([topic])
     seen: dict[str, int] = {}
     for partition, end in ends.items():
@@ -293,7 +297,7 @@ async def _check_topic(
             report.add("records", len(records))
     for stream, version in wanted.items():
         first = seen.get(stream, 0)
-        if first < version:
+        if first < version and not waiting:
             report.fault(f"{name}: {stream} is on {topic} up to version {first}; the store has {version}")
 
 
@@ -387,11 +391,11 @@ async def _check_absent(
     audit: Store,
     absent: Sequence[tuple[str, Event]],
     report: Report,
-    until: float,
+    wait: float,
 ) -> None:
     """Looks again for what was on its way to audit when the stores were read."""
     if absent:
-        await _settled(stores, log, until)
+        await _settled(stores, log, wait)
     for start in range(0, len(absent), BATCH):
         part = absent[start : start + BATCH]
         for name in {name for name, _ in part}:

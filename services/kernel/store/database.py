@@ -46,6 +46,17 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def moment(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading that sees what is committed now until its end, whatever is committed meanwhile."""
+        async with _free(self._read if self.is_sqlite else self._write) as connection:
+            if self.is_sqlite:
+                await connection.execute(text("select count(*) from sqlite_master"))
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                await connection.execute(text("select 1"))
+            yield connection
+
+    @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
         """A connection outside the pool's rhythm with autocommit, for locks and LISTEN (PostgreSQL)."""
         async with _free(self._write) as connection:
