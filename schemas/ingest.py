@@ -22,7 +22,8 @@ class ReportReceived(Fact):
     """Someone reported a concern to an office; from `discovered_at` on the office knew of it.
 
     `duplicate` is a keyed digest of integration, source and external id, kept after erasure so that a repeated
-    delivery stays a duplicate. `matter` is a keyed digest of what the report is about, and finds its incident.
+    delivery stays a duplicate; `sent`, of what came under them, tells a repetition from another report. `matter` is a
+    keyed digest of what the report is about, and finds its incident; a report without it is a matter of its own.
     """
 
     unit: UnitCode
@@ -33,7 +34,8 @@ class ReportReceived(Fact):
     source: Code | None = None
     external_id: Words | None = None
     duplicate: Digest | None = None
-    matter: Digest
+    sent: Digest | None = None
+    matter: Digest | None = None
     url: Words | None = None
     place: Words | None = None
     category: Code | None = None

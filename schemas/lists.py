@@ -1,12 +1,15 @@
-"""The lists of a deployment: categories of matters, keys of facts, channels. Each is a YAML file of the policy folder.
+"""The lists of a deployment: categories of matters, keys of facts, channels, sites. Each is one file in `policies`.
 
 What an officer or an integration names from a list is a code, and a code goes into events for good. A list says in
 advance which codes there are, so that none of them becomes a label on a person.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.fields import UnitCode
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,2}$", max_length=100)]
@@ -94,6 +97,28 @@ class ChannelList(Model):
     def _has_each_once(self) -> Self:
         _each_once([one.code for one in self.channels])
         return self
+
+
+_START_PAGE = re.compile(r"/?(?:(?:index|default|home|main)\.[a-z]{2,5})?/?[?#]?", re.IGNORECASE)
+
+
+class Site(Model):
+    """A site on which one address is one matter, for these units. `below` keeps it to addresses like `/thread/7`."""
+
+    host: Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^\s/:@?#]+\.[^\s/:@?#.]+$", max_length=253)]
+    units: tuple[UnitCode, ...] = Field(min_length=1)
+    below: Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$", max_length=500)] = "/"
+
+    def has_page(self, host: str, rest: str) -> bool:
+        """Whether an address belongs to the site and is more than a start page; `rest` is what follows the host."""
+        inside = host == self.host and rest.startswith(self.below)
+        return inside and not _START_PAGE.fullmatch(rest[len(self.below) :])
+
+
+class SiteList(Model):
+    """`sites.yaml`."""
+
+    sites: tuple[Site, ...]
 
 
 def _each_once(codes: list[str]) -> None:

@@ -97,6 +97,10 @@ TYPES: Mapping[str, ProblemType] = {
             "facts-not-established": ("事实尚未核实", "尚未核实：{missing}；请核实员先核实。"),
             "last-report": ("不能全部移出", "{incident} 的反映会全部移出；请至少保留一件，或者并入其他事项。"),
             "level-not-in-pack": ("没有此级别", "现行制度没有级别 {level}，请先按现行制度定级。"),
+            "id-taken": (
+                "编号已经用过",
+                "{source} 的编号 {external_id} 已用于内容不同的 {report_id}；请换一个编号，或在该件上补充。",
+            ),
             "merged": ("事项已并入", "这一事项已并入 {into}，请到那里{act}。"),
             "merged-target": ("目标事项已并入", "{incident} 本身已并入 {into}，请并入该事项。"),
             "merge-into-itself": ("不能并入自身", "{incident} 不能并入自身，请指定另一事项。"),
@@ -215,6 +219,7 @@ TYPES: Mapping[str, ProblemType] = {
             "time-out-of-range": ("时间超出范围", "{field} 超出公元 1 年至 9999 年（UTC）。"),
             "wrong-form": ("格式不对", "{field} 应填写{wanted}。"),
             "nested-too-deep": ("嵌套过深", "JSON 嵌套超过 {limit} 层。"),
+            "no-web-address": ("不是网址", "{field} 应为一个以 http:// 或 https:// 开头的网址。"),
             "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),
             "not-utf-8": ("不是 UTF-8", "{field} 不是 UTF-8 编码，第 {at} 字节有误；请用 UTF-8 发送。"),
             "picture-damaged": ("图片损坏", "{kind} 图片在第 {at} 字节处中断或损坏，请重新发送完整的图片。"),

@@ -83,8 +83,11 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports", status_code=201)
     async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
-        """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition."""
-        prepared = intake.prepare(body, caller.actor, runtime.keyed)
+        """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition.
+
+        Other content under the same `source` and `external_id` is 409 with the `report_id` of the first one.
+        """
+        prepared = intake.prepare(body, caller.actor, runtime)
         if caller.key is None and caller.after is None:
             return http.reply(await together.receive(prepared, caller))
 

@@ -152,7 +152,7 @@ class _Reader:
                 limit = self._runtime.settings.report_limit
                 raise TooLarge(f"the line has more than {limit} bytes", limit=limit)
             report = Report.model_validate(parse_json(text))
-            line.prepared = intake.prepare(report, self._actor, self._runtime.keyed)
+            line.prepared = intake.prepare(report, self._actor, self._runtime)
             if self._key is not None:
                 line.key = Key(f"{self._key}/{number}", request_digest("POST", self._path, text))
         except ValidationError as error:

@@ -4,9 +4,12 @@ All but `ReceiveReport` and `AttachEvidence` are request bodies; none has a fiel
 characters, before masking. Times are ISO 8601 with an offset; a number or a time without one is refused.
 """
 
+import unicodedata
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
 from schemas.words import Cause
@@ -16,7 +19,30 @@ Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _plain(value: object) -> object:
+    """The same id for the same id: no width, no white space around it, nothing that nobody sees."""
+    if not isinstance(value, str):
+        return value
+    seen = "".join(char for char in unicodedata.normalize("NFKC", value) if unicodedata.category(char) != "Cf")
+    return " ".join(seen.split())
+
+
+def _web(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or any(char.isspace() for char in address):
+        raise PydanticCustomError("no-web-address", "write one address that begins with http:// or https://")
+    return address
+
+
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_plain)]
+Source = Annotated[Code, BeforeValidator(_plain)]
+WebAddress = Annotated[Address, AfterValidator(_web)]
 
 
 class Report(Command):
@@ -32,9 +58,9 @@ class Report(Command):
     subject: Subject
     text: Text
     discovered_at: WrittenInstant
-    source: Code | None = None
+    source: Source | None = None
     external_id: ExternalId | None = None
-    url: Address | None = None
+    url: WebAddress | None = None
     place: Subject | None = None
     category: Code | None = None
     request: Note | None = None
@@ -45,8 +71,9 @@ class ReceiveReport(Command):
     """A report with its words masked and its digests made; what the decider judges."""
 
     report: Report
-    matter: Digest
+    matter: Digest | None
     duplicate: Digest | None
+    sent: Digest | None
     receipt: Digest
     masked: dict[Code, Figure]
 

@@ -69,7 +69,9 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """What the command makes happen."""
     if isinstance(command, ReceiveReport):
-        return [_receive(state, command, command.report, ctx)]
+        if state.unit is not None:
+            raise Rejected("this report was received already", code="already-received")
+        return [receive(command, ctx)]
     authorize(state, command, ctx)
     state = replace(state, by=ctx.by(state.id))
     RIGHTS[type(command)].refuse(state, ctx)
@@ -88,10 +90,10 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 DECIDER = Decider("report", initial_state, evolve, decide, authorize)
 
 
-def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> Occurred:
-    if state.unit is not None:
-        raise Rejected("this report was received already", code="already-received")
-    authorize(state, command, ctx)
+def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
+    """The first event of a new report."""
+    report = command.report
+    authorize(State(), command, ctx)
     ctx.offices.lists.channel(report.channel)
     if report.category is not None:
         ctx.offices.lists.category(report.category)
@@ -105,6 +107,7 @@ def _receive(state: State, command: ReceiveReport, report: Report, ctx: Ctx) -> 
         **{name: getattr(report, name) for name in Report.model_fields},
         matter=command.matter,
         duplicate=command.duplicate,
+        sent=command.sent,
         receipt=command.receipt,
         masked=command.masked,
     )

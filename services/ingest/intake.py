@@ -6,7 +6,7 @@ Nothing typed leaves `prepare` unmasked. A single report and a batch go the same
 import asyncio
 import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -14,22 +14,22 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import select
 
 from schemas import catalogue
-from schemas.fields import Fact
+from schemas.fields import Fact, instant
 from schemas.ingest import ReportReceived
+from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
-from services.ingest.decider import DECIDER
-from services.ingest.masking import MARKERS, Kind, is_post_number, mask, normalise
+from services.ingest.masking import is_post_number, mask
+from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Actor, Ctx, Decided
-from services.kernel.core.problems import Malformed, Problem
+from services.kernel.core.decider import Actor, Ctx, Occurred
+from services.kernel.core.problems import Malformed, Problem, Rejected
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import sql
 from services.kernel.store.session import Session
 
-Keyed = Callable[..., str]
 C = TypeVar("C", bound=Command)
 AT_ONCE = 200
 """Single reports that one transaction takes."""
@@ -72,16 +72,8 @@ def _is_plain(code: str) -> bool:
     return not mask(code).counts
 
 
-def _leads_to_person(url: str | None) -> bool:
-    """Whether the masked address is that of somebody's page, or asks for somebody; that of a post is not."""
-    return url is not None and (MARKERS[Kind.PROFILE] in url or f"={MARKERS[Kind.ACCOUNT]}" in url)
-
-
-def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
-    """Masks a report and makes its digests. Raises `Malformed` where a code holds what would have to be masked.
-
-    The matter is the address, or else the subject: no matter is ever found by the page of a person.
-    """
+def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
+    """Masks a report and makes its digests. Raises `Malformed` where a code holds what would have to be masked."""
     for name in CODES:
         if (code := getattr(report, name)) is not None and not _is_plain(code):
             raise Malformed(
@@ -90,20 +82,27 @@ def prepare(report: Report, actor: Actor, keyed: Keyed) -> Prepared:
                 field=name,
             )
     clean, counts = masked(report, ReportReceived)
-    about = normalise(clean.subject) if report.url is None or _leads_to_person(clean.url) else report.url
-    duplicate = None
-    if report.source is not None and report.external_id is not None:
-        duplicate = keyed("duplicate", actor.post, report.source, report.external_id)
+    keyed = runtime.keyed
+    duplicate = recognition.duplicate(report, actor, keyed)
     id_ = f"report-{uuid7()}"
     code = receipt(keyed, id_)
     command = ReceiveReport(
         report=clean,
-        matter=keyed("matter", report.unit, about),
+        matter=recognition.matter(report, clean, runtime.lists, keyed),
         duplicate=duplicate,
+        sent=recognition.sent(report, duplicate, keyed) if duplicate else None,
         receipt=keyed("receipt", code),
         masked=counts,
     )
     return Prepared(id_, code, command)
+
+
+class Taken(NamedTuple):
+    """What is known of the report that holds an external id."""
+
+    report_id: str
+    sent: str
+    discovered_at: str
 
 
 async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> list[Answer | Problem]:
@@ -112,21 +111,36 @@ async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> 
     Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
     """
     facts = [_judge(report.command, ctx) for report, ctx in reports]
-    first = await _reserve(
-        session, [report for (report, _), judged in zip(reports, facts, strict=True) if not isinstance(judged, Problem)]
-    )
+    judged = list(zip(reports, facts, strict=True))
+    taken = {report.id: _received(fact) for (report, _), fact in judged if isinstance(fact, Occurred)}
+    first = await _reserve(session, taken)
     outcomes: list[Answer | Problem] = []
-    for (report, ctx), judged in zip(reports, facts, strict=True):
-        known = first.get(report.command.duplicate or "", report.id)
-        if isinstance(judged, Problem):
-            outcomes.append(judged)
-        elif known != report.id:
-            outcomes.append(Answer({"report_id": known, "receipt": receipt(ctx.keyed, known)}, 200))
+    for (report, ctx), fact in judged:
+        known = first.get(report.command.duplicate or "")
+        if isinstance(fact, Problem):
+            outcomes.append(fact)
+        elif known is not None and known.report_id != report.id:
+            outcomes.append(_again(report.command, taken[report.id], known, ctx))
         else:
             session.begin(report.id)
-            session.append(report.id, judged, ctx)
+            session.append(report.id, [fact], ctx)
             outcomes.append(Answer({"report_id": report.id, "receipt": report.receipt}, 201))
     return outcomes
+
+
+def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: Ctx) -> Answer | Problem:
+    """What the sender of a known external id gets. An earlier discovery is no repetition: it moves limits."""
+    if received.sent == known.sent and instant(received.discovered_at) >= known.discovered_at:
+        return Answer({"report_id": known.report_id, "receipt": receipt(ctx.keyed, known.report_id)}, 200)
+    source, external_id = command.report.source, command.report.external_id
+    return Rejected(
+        f"{source} has sent other content under the external_id {external_id}: {known.report_id}. Nothing of this one "
+        "was kept; send it under an id of its own, or add to the first one",
+        code="id-taken",
+        report_id=known.report_id,
+        source=source,
+        external_id=external_id,
+    )
 
 
 class Together:
@@ -176,25 +190,31 @@ class Together:
         return outcomes
 
 
-def _judge(command: ReceiveReport, ctx: Ctx) -> Decided | Problem:
+def _judge(command: ReceiveReport, ctx: Ctx) -> Occurred | Problem:
     try:
-        return DECIDER.decide(DECIDER.initial_state(), command, ctx)
+        return decider.receive(command, ctx)
     except Problem as problem:
         return problem
 
 
-async def _reserve(session: Session, reports: Sequence[Prepared]) -> Mapping[str, str]:
+def _received(fact: Occurred) -> ReportReceived:
+    assert isinstance(fact.data, ReportReceived)
+    return fact.data
+
+
+async def _reserve(session: Session, reports: Mapping[str, ReportReceived]) -> Mapping[str, Taken]:
     """Duplicate digest -> the report that holds it, of those with an external id."""
-    wanted: dict[str, str] = {}
-    for report in reports:
-        if report.command.duplicate is not None:
-            wanted.setdefault(report.command.duplicate, report.id)
+    wanted: dict[str, Taken] = {}
+    for id_, received in reports.items():
+        if received.duplicate is not None:
+            taken = Taken(id_, received.sent or "", instant(received.discovered_at))
+            wanted.setdefault(received.duplicate, taken)
     if not wanted:
         return wanted
-    rows = [{"duplicate": duplicate, "report_id": wanted[duplicate]} for duplicate in sorted(wanted)]
+    rows = [{"duplicate": digest, **wanted[digest]._asdict()} for digest in sorted(wanted)]
     added = await sql.add_missing(session.connection, EXTERNAL_IDS, rows)
-    taken = [duplicate for duplicate in wanted if (duplicate,) not in added]
-    if taken:
-        chosen = select(EXTERNAL_IDS).where(EXTERNAL_IDS.c.duplicate.in_(taken))
-        wanted.update({row.duplicate: row.report_id for row in await session.connection.execute(chosen)})
+    if before := [digest for digest in wanted if (digest,) not in added]:
+        chosen = select(EXTERNAL_IDS).where(EXTERNAL_IDS.c.duplicate.in_(before))
+        for row in await session.connection.execute(chosen):
+            wanted[row.duplicate] = Taken(row.report_id, row.sent, row.discovered_at)
     return wanted

@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Boolean, Column, Table
 
 from schemas.envelope import Event
+from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationConfigured
 from services.kernel.store import offices, tables
@@ -21,6 +22,8 @@ EXTERNAL_IDS = Table(
     METADATA,
     Column("duplicate", key(64), primary_key=True),
     Column("report_id", key(), nullable=False),
+    Column("sent", key(64), nullable=False),
+    Column("discovered_at", key(27), nullable=False),
 )
 """Reserved by the command before it appends, so that of two at once one waits for the other; a replay rebuilds it."""
 API_KEYS = Table(
@@ -46,7 +49,9 @@ def _external_id_keys(event: Event) -> list[Key]:
 
 
 def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
-    return {"duplicate": key[0], "report_id": event.stream}
+    data: ReportReceived = event.data
+    since = instant(data.discovered_at)
+    return {"duplicate": key[0], "report_id": event.stream, "sent": data.sent, "discovered_at": since}
 
 
 def _api_key_keys(event: Event) -> list[Key]:

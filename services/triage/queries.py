@@ -397,7 +397,7 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
     }
     if not received:
         return Matters()
-    wanted = set(received.values())
+    wanted = {matter for matter in received.values() if matter}
     belongs = sql.Query(BELONGS, {"reports": sorted(received)})
     leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
     belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("matter", wanted))

@@ -18,7 +18,7 @@ def react(event: Event, matters: Matters) -> Iterable[Reaction]:
         case ReportReceived() as report:
             if matters.incident_of(event.stream):
                 return []
-            found = matters.find(report.matter, event.drill)
+            found = matters.find(report.matter, event.drill) if report.matter else None
             own = f"incident-{derived('triage', event.id, 'incident')}"
             command = TakeReport(
                 unit=report.unit,

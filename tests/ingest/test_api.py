@@ -75,27 +75,6 @@ class TestOneReport:
         masked = (await ingest.client.get(f"{PATH}/{id_}", headers=key)).json()["masked"]
         assert sum(masked.values()) == 4
 
-    async def test_finds_the_same_matter_by_address_and_by_subject(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        for more in (
-            {"url": "https://gov.example/7"},
-            {"url": "https://gov.example/7", "subject": "别的"},
-            {"subject": "路灯不亮!"},
-            {"subject": "路灯 不亮"},
-            {"unit": "town-west"},
-            {"url": "https://weibo.com/u/1234567890"},
-            {"url": "https://forum.example/home.php?mod=space&uid=77"},
-            {"url": "https://weibo.com/1234567890/NaBcD1234"},
-            {"url": "https://weibo.com/1234567890/NaBcD1234", "subject": "别的"},
-            {"url": "https://weibo.com/1234567890/NaBcD5678"},
-        ):
-            assert (await post(ingest, key, **more)).status_code == 201
-        matters = [event.data.matter for event in await ingest.events("report.received")]
-        assert matters[0] == matters[1] != matters[2] == matters[3] != matters[4]
-        assert matters[5] == matters[6] == matters[3], "a person's page is no matter"
-        assert matters[7] == matters[8], "a post is one, although it is not kept who posted it"
-        assert len({matters[3], *matters[7:]}) == 3
-
     @pytest.mark.parametrize(
         ("external_id", "kept"),
         [
@@ -115,49 +94,6 @@ class TestOneReport:
         assert (await post(ingest, ingest.staff("duty_officer"))).status_code == 201
         (event,) = await ingest.events("report.received")
         assert event.actor == "duty_officer@county"
-
-
-class TestExactDuplicates:
-    async def test_are_answered_with_the_first(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        first = await post(ingest, key, source="board", external_id="7")
-        second = await post(ingest, key, source="board", external_id="7", text="又来了")
-        other = await post(ingest, key, source="board", external_id="8")
-        assert [answer.status_code for answer in (first, second, other)] == [201, 200, 201]
-        assert first.json() == second.json() != other.json()
-        assert len(await ingest.events("report.received")) == 2
-
-    async def test_are_one_also_when_they_come_at_once(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        answers = await asyncio.gather(*(post(ingest, key, source="board", external_id="7") for _ in range(8)))
-        assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
-        assert len({answer.json()["report_id"] for answer in answers}) == 1
-
-    async def test_are_told_by_the_raw_id_of_one_sender(self, ingest: Ingest) -> None:
-        first = await post(ingest, await ingest.key("county"), source="board", external_id="13812345678")
-        second = await post(ingest, await ingest.key("county"), source="board", external_id="13812345679")
-        other = await post(ingest, await ingest.key("town-east"), source="board", external_id="13812345678")
-        again = await post(ingest, await ingest.key("county"), source="board", external_id="13812345678")
-        assert [answer.status_code for answer in (first, second, other, again)] == [201, 201, 201, 200]
-
-    async def test_stay_duplicates_after_erasure(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        first = await post(ingest, key, source="board", external_id="7")
-        id_ = first.json()["report_id"]
-        await erase(ingest, id_)
-        second = await post(ingest, key, source="board", external_id="7")
-        assert (second.status_code, second.json()) == (200, first.json())
-
-    async def test_reserve_nothing_where_the_report_is_refused(self, ingest: Ingest) -> None:
-        key = await ingest.key("town-west")
-        refused(await post(ingest, key, source="board", external_id="7"), 403, "to report takes the role")
-        assert await ingest.rows("external_ids") == []
-
-    async def test_are_rebuilt_from_the_events(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        await post(ingest, key, source="board", external_id="7")
-        await post(ingest, key)
-        assert rebuilt("external_ids", await ingest.events()) == await ingest.rows("external_ids") != []
 
 
 class TestIdempotencyKeys:

@@ -30,7 +30,9 @@ FILE = "f" * 48
 
 def command(**more: Any) -> ReceiveReport:
     fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
-    return ReceiveReport(report=Report(**fields), matter=DIGEST, duplicate=None, receipt=DIGEST, masked={"手机号": 1})
+    return ReceiveReport(
+        report=Report(**fields), matter=DIGEST, duplicate=None, sent=None, receipt=DIGEST, masked={"手机号": 1}
+    )
 
 
 def fact(**more: Any) -> ReportReceived:

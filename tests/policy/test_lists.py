@@ -16,7 +16,7 @@ ABOUT_PERSONS = ("人员", "上访", "缠访", "闹访", "重点", "学生", "�
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("categories.yaml", "facts.yaml", "channels.yaml"):
+    for name in ("categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml"):
         shutil.copy(POLICIES / name, tmp_path)
     return tmp_path
 
@@ -47,6 +47,10 @@ def test_no_entry_of_a_shipped_list_is_a_label_on_somebody() -> None:
             assert not any(word in one.title for word in ABOUT_PERSONS), one.title
 
 
+def test_no_site_is_listed_as_shipped() -> None:
+    assert load_lists(POLICIES).sites == ()
+
+
 def test_what_is_not_listed_is_refused_and_what_is_listed_is_named() -> None:
     lists = load_lists(POLICIES)
     assert lists.category("roads.lighting").title == "路灯照明"
@@ -67,6 +71,9 @@ def test_what_is_not_listed_is_refused_and_what_is_listed_is_named() -> None:
         ("facts.yaml", ", measure: 盏", "", "lamps: a number has a measure"),
         ("facts.yaml", "kind: yes_no}", "kind: maybe}", "kind: Input should be"),
         ("facts.yaml", "key: confirmed", "key: inspected", "inspected stands twice"),
+        ("sites.yaml", "sites: []", "sites: [{host: 'https://x.cn', units: [county]}]", "sites.0.host: String should"),
+        ("sites.yaml", "sites: []", "sites: [{host: x.cn, units: []}]", "sites.0.units: Tuple should have at least 1"),
+        ("sites.yaml", "sites: []", "pages: []", "sites: is missing; add it"),
     ],
 )
 def test_a_faulty_list_says_what_is_wrong(folder: Path, name: str, old: str, new: str, says: str) -> None:

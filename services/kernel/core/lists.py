@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from schemas.lists import Category, Coded, FactKey
+from schemas.lists import Category, Coded, FactKey, Site
 from services.kernel.core.problems import Malformed
 
 T = TypeVar("T")
@@ -17,6 +17,7 @@ class Lists:
     categories: Mapping[str, Category] = field(default_factory=dict)
     facts: Mapping[str, FactKey] = field(default_factory=dict)
     channels: Mapping[str, Coded] = field(default_factory=dict)
+    sites: tuple[Site, ...] = ()
 
     def category(self, code: str, field: str = "category") -> Category:
         """The category, or `Malformed`."""
@@ -29,6 +30,10 @@ class Lists:
     def fact(self, key: str, further: Iterable[FactKey] = (), field: str = "key") -> FactKey:
         """The fact that the deployment or the pack in force (`further`) lists under this key, or `Malformed`."""
         return _of({**self.facts, **{one.key: one for one in further}}, key, "fact", field)
+
+    def names_matter(self, unit: str, host: str, rest: str) -> bool:
+        """Whether the unit takes an address for a matter; `rest` is what follows the host."""
+        return any(unit in site.units and site.has_page(host, rest) for site in self.sites)
 
 
 def _of(known: Mapping[str, T], code: str, what: str, field: str) -> T:

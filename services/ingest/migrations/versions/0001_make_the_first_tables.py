@@ -29,5 +29,7 @@ def upgrade() -> None:
         "external_ids",
         sa.Column("duplicate", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
+        sa.Column("sent", key(64), nullable=False),
+        sa.Column("discovered_at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
     )

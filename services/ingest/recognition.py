@@ -1,0 +1,70 @@
+"""How a report is known again: by its sender's own id, and by what it is about. Pure.
+
+What stands in events are keyed digests, so that nobody can test whether a certain thing was reported.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import orjson
+
+from services.ingest.commands import Report
+from services.ingest.masking import MARKERS, Kind, normalise
+from services.kernel.core.decider import Actor
+from services.kernel.core.lists import Lists
+
+Keyed = Callable[..., str]
+_DELIVERY = {"source", "external_id", "discovered_at"}
+"""Fields that say how a report was delivered. A repetition may be stamped anew."""
+_MARKERS = re.compile("|".join(map(re.escape, MARKERS.values())))
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters by their category that nobody sees."""
+
+
+def duplicate(report: Report, actor: Actor, keyed: Keyed) -> str | None:
+    """The digest of the sender's id of a report; None without one. Each integration counts its reports by itself."""
+    if report.source is None or report.external_id is None:
+        return None
+    return keyed("duplicate", actor.post, report.source, report.external_id)
+
+
+def sent(report: Report, duplicate: str, keyed: Keyed) -> str:
+    """The digest of what was sent under the sender's id, before masking: another version masks otherwise."""
+    content = report.model_dump(mode="json", exclude=_DELIVERY, exclude_none=True)
+    return keyed("sent", duplicate, orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
+
+
+def matter(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str | None:
+    """The digest of what a report is about: its address, else its subject. None where neither says anything.
+
+    `typed` is the report before masking, `clean` after. An address counts on the sites alone that the unit lists, and
+    no page of a person and no whole site is a matter.
+    """
+    about = _address(typed, clean, lists) or _subject(clean.subject)
+    return keyed("matter", typed.unit, about) if about else None
+
+
+def _address(typed: Report, clean: Report, lists: Lists) -> str | None:
+    if typed.url is None or clean.url is None or _leads_to_person(clean.url):
+        return None
+    parts = urlsplit(typed.url)
+    host = (parts.hostname or "").rstrip(".")
+    rest = typed.url[len(parts.scheme) + len("://") + len(parts.netloc) :]
+    if not lists.names_matter(typed.unit, host, rest):
+        return None
+    port = "" if parts.port in (None, 80, 443) else f":{parts.port}"
+    return unicodedata.normalize("NFKC", f"{host}{port}{rest.rstrip('/')}")
+
+
+def _leads_to_person(url: str) -> bool:
+    """Whether the masked address is that of somebody's page, or asks for somebody; that of a post is not."""
+    return MARKERS[Kind.PROFILE] in url or f"={MARKERS[Kind.ACCOUNT]}" in url
+
+
+def _subject(subject: str) -> str | None:
+    """The subject in normal form; None where no letter and no digit is left of what the sender wrote."""
+    normal = normalise(_MARKERS.sub(" ", subject))
+    says = any(unicodedata.category(char)[0] in "LN" and char not in _FILLERS for char in normal)
+    return normal if says else None

@@ -1,0 +1,282 @@
+"""What is known again: a repetition by its sender's id, and a matter by its address or subject."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.fields import instant, parse_instant
+from schemas.lists import Site
+from services.ingest import recognition
+from services.ingest.commands import Report
+from services.kernel.core.lists import Lists
+from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report
+from tests.ingest.test_api import rebuilt
+
+ID = {"source": "board", "external_id": "77"}
+
+
+async def kept(ingest: Ingest) -> tuple[int, list[dict[str, Any]], list[str]]:
+    """Everything that a report leaves."""
+    return len(await ingest.events()), await ingest.rows("external_ids"), sorted(await ingest.words())
+
+
+class TestARepetition:
+    async def test_is_answered_with_the_first(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        first = await post(ingest, key, **ID)
+        before = await kept(ingest)
+        second = await post(ingest, key, **ID)
+        assert (first.status_code, second.status_code, second.json()) == (201, 200, first.json())
+        assert await kept(ingest) == before
+        assert (await post(ingest, key, **{**ID, "external_id": "78"})).status_code == 201
+
+    @pytest.mark.parametrize(
+        "written", ["77 ", " 77", "77\r", "77\n", "７７", "\u200b77", "7\u200d7", "\u300077", "\ufeff77"], ids=ascii
+    )
+    async def test_is_known_however_its_id_is_written(self, ingest: Ingest, written: str) -> None:
+        key = await ingest.key()
+        first = await post(ingest, key, **ID)
+        second = await post(ingest, key, source=" ｂｏａｒｄ", external_id=written)
+        assert (second.status_code, second.json()) == (200, first.json())
+
+    async def test_is_one_also_when_it_comes_at_once(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        answers = await asyncio.gather(*(post(ingest, key, **ID) for _ in range(8)))
+        assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+        assert len({answer.json()["report_id"] for answer in answers}) == 1
+
+    async def test_is_told_by_the_raw_id_of_one_sender(self, ingest: Ingest) -> None:
+        county, town = await ingest.key("county"), await ingest.key("town-east")
+        first = await post(ingest, county, source="board", external_id="13812345678")
+        second = await post(ingest, county, source="board", external_id="13812345679")
+        other = await post(ingest, town, source="board", external_id="13812345678")
+        again = await post(ingest, county, source="board", external_id="13812345678")
+        assert [answer.status_code for answer in (first, second, other, again)] == [201, 201, 201, 200]
+
+    async def test_may_be_stamped_later_but_no_earlier(self, ingest: Ingest) -> None:
+        key, body = await ingest.key(), report(**ID)
+        since = parse_instant(body["discovered_at"])
+        first = await post(ingest, key, body)
+        later = await post(ingest, key, {**body, "discovered_at": instant(since + timedelta(seconds=5))})
+        assert (later.status_code, later.json()) == (200, first.json())
+        earlier = await post(ingest, key, {**body, "discovered_at": instant(since - timedelta(seconds=5))})
+        refused(earlier, 409, first.json()["report_id"])
+
+    async def test_stays_one_after_erasure(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        first = await post(ingest, key, **ID)
+        id_ = first.json()["report_id"]
+        await erase(ingest, id_)
+        again, other = await post(ingest, key, **ID), await post(ingest, key, **ID, text="另一件事")
+        assert (again.status_code, again.json()) == (200, first.json())
+        refused(other, 409, id_)
+        assert ID["external_id"] not in await ingest.words()
+
+
+class TestOtherContentUnderOneId:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"text": "路口的红绿灯也坏了。"},
+            {"subject": "红绿灯坏了"},
+            {"unit": "town-west"},
+            {"channel": "hotline"},
+            {"url": "https://gov.example/7"},
+            {"place": "人民路"},
+            {"category": "roads"},
+            {"request": "尽快修好"},
+            {"reply_ref": "R-1"},
+        ],
+        ids=lambda changed: next(iter(changed)),
+    )
+    async def test_is_refused_and_names_the_first(self, ingest: Ingest, changed: dict[str, str]) -> None:
+        key = await ingest.key()
+        id_ = (await post(ingest, key, **ID)).json()["report_id"]
+        before = await kept(ingest)
+        answer = await post(ingest, key, **ID, **changed)
+        refused(answer, 409, id_, "Nothing of this one was kept")
+        assert answer.json()["type"] == "urn:huiying:problem:id-taken"
+        assert answer.json()["report_id"] == id_
+        assert "receipt" not in answer.json()
+        assert await kept(ingest) == before
+
+    async def test_shows_nobody_the_number_in_an_id(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        await post(ingest, key, source="board", external_id="13812345678")
+        answer = await post(ingest, key, source="board", external_id="13812345678", text="另一件事")
+        assert (answer.status_code, "13812345678" in answer.text) == (409, False)
+
+    async def test_is_refused_line_by_line_in_a_batch(self, ingest: Ingest) -> None:
+        key = {**await ingest.key(), "Idempotency-Key": "abc"}
+        other = {"text": "另一件事"}
+        lines = [report(**ID), report(**ID), report(**ID, **other), report(**{**ID, "external_id": "8"}, **other)]
+        body = b"\n".join(map(orjson.dumps, lines))
+        for _ in range(2):
+            answer = await ingest.client.post(f"{PATH}/batch", content=body, headers=key)
+            found = [orjson.loads(line) for line in answer.content.splitlines()]
+            assert [line["status"] for line in found] == [201, 200, 409, 201]
+            assert found[0]["report_id"] == found[1]["report_id"] == found[2]["problem"]["report_id"]
+        assert len(await ingest.events("report.received")) == 2
+
+    async def test_is_not_remembered_under_an_idempotency_key(self, ingest: Ingest) -> None:
+        plain = await ingest.key()
+        await post(ingest, plain, **ID)
+        key = {**plain, "Idempotency-Key": "abc"}
+        assert (await post(ingest, key, **ID, text="另一件事")).status_code == 409
+        assert (await post(ingest, key, source="board", external_id="78", text="另一件事")).status_code == 201
+
+    @pytest.mark.postgres
+    async def test_is_refused_also_when_it_comes_at_once(self, on_postgres: Ingest) -> None:
+        key = await on_postgres.key()
+        one, other = orjson.dumps(report(**ID)), orjson.dumps(report(**ID, text="另一件事"))
+        bodies = [one, other] * 4
+        answers = await asyncio.gather(
+            *(on_postgres.client.post(f"{PATH}/batch", content=body, headers=key) for body in bodies)
+        )
+        found = [orjson.loads(answer.content) for answer in answers]
+        assert sorted(line["status"] for line in found) == [200, 200, 200, 201, 409, 409, 409, 409]
+        ids = {line.get("report_id") or line["problem"]["report_id"] for line in found}
+        assert ids == {event.stream for event in await on_postgres.events("report.received")}
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u3000", "\r\n", "\u200b", "\ufeff \u2060"], ids=ascii)
+@pytest.mark.parametrize("field", ["source", "external_id"])
+async def test_a_blank_id_is_refused(ingest: Ingest, field: str, blank: str) -> None:
+    answer = await post(ingest, await ingest.key(), **{**ID, field: blank})
+    refused(answer, 422, field, field=field)
+    assert await ingest.events("report") == []
+
+
+async def test_an_id_reserves_nothing_where_the_report_is_refused(ingest: Ingest) -> None:
+    refused(await post(ingest, await ingest.key("town-west"), **ID), 403, "to report takes the role")
+    assert await ingest.rows("external_ids") == []
+
+
+async def test_ids_are_rebuilt_from_the_events(ingest: Ingest) -> None:
+    key = await ingest.key()
+    await post(ingest, key, **ID)
+    await post(ingest, key)
+    assert rebuilt("external_ids", await ingest.events()) == await ingest.rows("external_ids") != []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "无",
+        "www.example.cn",
+        "http://",
+        "https:///7",
+        "ftp://gov.example/7",
+        "javascript:alert(1)",
+        "https://gov.example/7 https://gov.example/8",
+        "https://[::1/7",
+        "https://gov.example:99999/7",
+        "网址：https://gov.example/7",
+    ],
+)
+async def test_what_is_no_web_address_is_refused(ingest: Ingest, url: str) -> None:
+    answer = await post(ingest, await ingest.key(), url=url)
+    refused(answer, 422, "begins with http:// or https://", field="url")
+
+
+BOARD = Lists(
+    sites=(
+        Site(host="bbs.example.cn", units=("town-east",), below="/thread/"),
+        Site(host="gov.example", units=("town-east",)),
+        Site(host="weibo.com", units=("town-east",)),
+    )
+)
+Digest = Callable[..., str | None]
+
+
+@pytest.fixture
+def matter() -> Digest:
+    """What a report is about, as a digest; after masking as the service does it."""
+
+    def of(lists: Lists = BOARD, **more: Any) -> str | None:
+        from schemas.ingest import ReportReceived
+        from services.ingest.intake import masked
+
+        typed = Report.model_validate(report(**more))
+        clean, _ = masked(typed, ReportReceived)
+        return recognition.matter(typed, clean, lists, lambda *parts: "|".join(parts))
+
+    return of
+
+
+class TestAMatter:
+    def test_is_known_by_its_subject(self, matter: Digest) -> None:
+        assert matter(subject="路灯不亮!") == matter(subject=" 路灯 不亮") != matter(subject="路灯亮")
+        assert matter(subject="路灯不亮", unit="town-west") != matter(subject="路灯不亮")
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "!!!",
+            "。。。",
+            "——",
+            "\u200b\u2060",
+            "\u3164\u3164",
+            "\u2800",
+            "★☆",
+            "+~^",
+            "😀",
+            "13812345678",
+            "\u0301",
+            "？ 13812345678！",
+        ],
+        ids=ascii,
+    )
+    def test_is_nothing_where_a_subject_says_nothing(self, matter: Digest, subject: str) -> None:
+        assert matter(subject=subject) is None
+
+    def test_is_known_by_its_address_on_listed_sites(self, matter: Digest) -> None:
+        one = matter(url="https://gov.example/7")
+        for same in (
+            "http://gov.example/7",
+            "https://GOV.example/7/",
+            "https://gov.example.:443/7",
+        ):
+            assert matter(url=same, subject="别的") == one
+        assert (
+            len({one, matter(), matter(url="https://gov.example/8"), matter(url="https://gov.example/7?page=2")}) == 4
+        )
+        assert matter(url="https://bbs.example.cn/thread/7") != matter()
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://other.example/7",
+            "https://www.gov.example/7",
+            "https://gov.example.evil.cn/7",
+            "https://bbs.example.cn/user/7",
+            "https://bbs.example.cn/thread/",
+            "https://gov.example",
+            "https://gov.example/",
+            "https://gov.example/?",
+            "https://gov.example/#",
+            "https://gov.example/index.html",
+            "https://weibo.com/u/1234567890",
+            "https://gov.example/home.php?mod=space&uid=77",
+        ],
+    )
+    def test_is_its_subject_under_any_other_address(self, matter: Digest, url: str) -> None:
+        assert matter(url=url) == matter() != matter(url=url, subject="别的")
+
+    def test_is_one_post_although_it_is_not_kept_who_posted_it(self, matter: Digest) -> None:
+        one, other = (matter(url=f"https://weibo.com/1234567890/NaBcD{n}") for n in (1234, 5678))
+        assert len({one, other, matter()}) == 3
+
+    def test_is_no_address_for_a_unit_that_does_not_list_the_site(self, matter: Digest) -> None:
+        assert matter(url="https://gov.example/7", unit="town-west") == matter(unit="town-west")
+        assert matter(url="https://gov.example/7", lists=Lists()) == matter()
+
+    async def test_of_its_own_is_a_report_that_says_nothing(self, ingest: Ingest) -> None:
+        key = await ingest.key()
+        for _ in range(2):
+            assert (await post(ingest, key, subject="……")).status_code == 201
+        assert [event.data.matter for event in await ingest.events("report.received")] == [None, None]
