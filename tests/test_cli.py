@@ -174,7 +174,7 @@ def test_a_consumer_is_set_back_when_nobody_runs(tmp_path: Path) -> None:
         refused = world.run("resend", "triage", "--rewind", "ingest.report")
         assert refused.returncode == 2
         assert "stop it before" in refused.stderr
-        world.kill("up")
+        world.end("up")
         wrong = world.run("resend", "triage", "--rewind", "publish.statement.no")
         assert wrong.returncode == 2
         assert "does not read" in wrong.stderr
@@ -271,7 +271,7 @@ def _repair_and_prove(world: DeployedWorld) -> None:
     incident = world.incident(world.post("卫生院门前路灯不亮").json()["report_id"])
     world.check()
     assert len(world.run("resend", "--all").stdout.splitlines()) == 5
-    world.kill("triage.consumer")
+    world.end("triage.consumer")
     back = world.run("resend", "triage", "--rewind", "ingest.report")
     assert back.stdout.startswith("triage goes back"), back.stderr
     world.start("triage.consumer")
@@ -286,7 +286,7 @@ def _repair_and_prove(world: DeployedWorld) -> None:
     assert refused.returncode == 2
     assert "triage is running" in refused.stderr
     for part in ("api", "consumer"):
-        world.kill(f"triage.{part}")
+        world.end(f"triage.{part}")
     done = world.run("restore", "--from", str(world.folder / "copy"), "--service", "triage")
     assert done.stdout == "restored triage.dump\n", done.stderr
     for part in ("api", "consumer"):

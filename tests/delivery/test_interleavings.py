@@ -104,7 +104,7 @@ class Processes:
 
     @contextlib.asynccontextmanager
     async def held(self, service: str) -> AsyncIterator[Runtime]:
-        self.world.kill(f"{service}.consumer")
+        self.world.end(f"{service}.consumer")
         try:
             async with sites.by_hand(self.world, service) as runtime:
                 yield runtime

@@ -66,7 +66,7 @@ def kill_at_random(world: World, parts: tuple[str, ...], kills: int, chance: ran
         killed[part] += 1
         time.sleep(chance.uniform(0, 0.5))
         world.start(part)
-        time.sleep(chance.uniform(0.2, 2.0))
+        time.sleep(chance.uniform(0.1, 1.0))
     return killed
 
 

@@ -32,8 +32,7 @@ def test_c14_consumers_refuse_a_topic_that_was_made_anew_and_say_how_to_heal_it(
     lost = world.post("after the loss").json()["report_id"]
     for service in READERS:
         part = f"{service}.consumer"
-        if world.processes[part].poll() is None:
-            world.kill(part)
+        world.end(part)
         world.start(part)
         assert world.died(part, 60) == EXIT_RANGE, world.logs()
         assert "huiying resend --all" in said(world, part)

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(240)]
 
 def test_a_consumer_tells_what_it_took_and_goes_on_where_the_port_is_taken(deployed_world: DeployedWorld) -> None:
     world, port = deployed_world, free_port()
-    world.kill("triage.consumer")
+    world.end("triage.consumer")
     world.start("triage.consumer", HUIYING_METRICS_PORT=str(port))
 
     def taken() -> float:
@@ -26,7 +26,7 @@ def test_a_consumer_tells_what_it_took_and_goes_on_where_the_port_is_taken(deplo
 
     world.incident(world.post(f"first {uuid.uuid4()}").json()["report_id"])
     until(taken, f"triage's consumer tells what it took\n{world.logs()}")
-    world.kill("publish.consumer")
+    world.end("publish.consumer")
     world.start("publish.consumer", HUIYING_METRICS_PORT=str(port))
     until(lambda: "metrics.nowhere" in world.logs(), "publish's consumer says that it tells nothing")
     world.check()

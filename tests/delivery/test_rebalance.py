@@ -119,7 +119,7 @@ def revive_living(world: DeployedWorld) -> bool:
 
 
 def test_c10_workers_that_freeze_and_wake_in_turn_lose_and_double_nothing(world: DeployedWorld) -> None:
-    """Longer than the session's ten seconds each time, under load."""
+    """Longer than a session each time, under load."""
     seed = 20261121
     draw = random.Random(seed)
     reports: list[str] = []

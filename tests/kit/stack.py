@@ -81,6 +81,11 @@ class World:
         process.send_signal(number)
         return process.wait(30)
 
+    def end(self, part: str) -> None:
+        """Ends a part in order, where how it ends is not the matter: a killed consumer is waited for by its group."""
+        if self.processes[part].poll() is None:
+            self.kill(part, signal.SIGTERM)
+
     def died(self, part: str, limit: float = 30) -> int:
         """Waits until a part has ended by itself, for example at its failpoint; returns its code."""
         return self.processes[part].wait(limit)
@@ -93,9 +98,8 @@ class World:
         when.touch()
 
     def restart(self, part: str, **environment: str) -> None:
-        """Kills a part if it lives, and starts it."""
-        if self.processes[part].poll() is None:
-            self.kill(part)
+        """Ends a part in order if it lives, and starts it."""
+        self.end(part)
         self.start(part, **environment)
         self.ready(part)
 

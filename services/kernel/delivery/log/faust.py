@@ -33,6 +33,7 @@ from services.kernel.delivery.log import (
 from services.kernel.delivery.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
 from services.kernel.settings import Settings
 
+LEAVE_SECONDS = 3.0
 log = structlog.get_logger()
 Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
@@ -186,3 +187,7 @@ class FaustLog(KafkaLog):
             await worker.wait_until_stopped()
         finally:
             await worker.stop()
+            # Faust hears signals itself, and leaves the group at the end of its stop. A member that has not left keeps
+            # the next one waiting until its session has run out.
+            if (stopping := worker._signal_stop_future) is not None:  # noqa: SLF001, it has no other way in
+                await asyncio.wait([stopping], timeout=LEAVE_SECONDS)
