@@ -75,8 +75,7 @@ def serve(
     if part is not None:
         one.main(service, part, settings)
         return
-    os.environ["HUIYING_DATA"] = str(settings.data)
-    raise typer.Exit(one.supervise(service))
+    one.supervise(service, settings)
 
 
 @app.command()

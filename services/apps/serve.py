@@ -6,10 +6,10 @@ killed at any moment; the supervisor starts it again.
 
 import asyncio
 import ctypes
+import gc
 import importlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -68,9 +68,28 @@ def runtime(name: str, settings: Settings) -> Runtime:
     )
 
 
-def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
-    """Keeps the service's processes alive until SIGTERM or Ctrl-C; then ends them and returns 0."""
-    children: dict[str, subprocess.Popen[bytes]] = {}
+class Part:
+    """A process of the service: a fork of the supervisor, which has imported what it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, the negative number of a signal, or None while it runs."""
+        if self.code is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if ended else None
+        return self.code
+
+    def send(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> None:
+    """Keeps the service's processes alive until SIGTERM or Ctrl-C, then ends them. In each of them it runs a part."""
+    children: dict[str, Part] = {}
     started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
     ending = False
 
@@ -78,33 +97,46 @@ def supervise(name: str, parts: Sequence[str] = PARTS) -> int:
         nonlocal ending
         ending = True
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    import_parts(name, settings)
+    usual = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     while not ending:
         now = time.monotonic()
         for part in parts:
             child = children.get(part)
             if child is not None and child.poll() is not None:
-                log.warning("process.ended", service=name, part=part, code=child.returncode)
+                log.warning("process.ended", service=name, part=part, code=child.code)
                 waits[part] = min(waits[part] * 2 or 0.1, 10.0) if now - started[part] < 10 else 0.0
                 next_start[part] = now + waits[part]
                 del children[part]
             if part not in children and now >= next_start[part]:
                 started[part] = now
-                children[part] = subprocess.Popen(  # noqa: S603, this very program
-                    [sys.executable, "-m", "services.apps.cli", "serve", name, "--part", part],
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509, one call and nothing else; no threads run here
-                )
+                pid = os.fork()
+                if pid == 0:
+                    _die_with_parent()
+                    for number, handler in usual.items():
+                        signal.signal(number, handler)
+                    main(name, part, settings)
+                    return
+                children[part] = Part(pid)
         time.sleep(0.1)
     for child in children.values():
-        child.terminate()
+        child.send(signal.SIGTERM)
     deadline = time.monotonic() + END_SECONDS
+    while any(child.poll() is None for child in children.values()) and time.monotonic() < deadline:
+        time.sleep(0.02)
     for child in children.values():
-        try:
-            child.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            child.kill()
-    return 0
+        child.send(signal.SIGKILL)
+
+
+def import_parts(name: str, settings: Settings) -> None:
+    """Imports what the parts run, and keeps the garbage collector from touching the memory that they share."""
+    import uvicorn  # noqa: F401
+
+    from services.kernel.serving import http  # noqa: F401
+
+    event_log(load(name), settings)
+    gc.collect()
+    gc.freeze()
 
 
 def _die_with_parent() -> None:
