@@ -243,6 +243,7 @@ async def test_staff_see_their_own_subtree(world: World) -> None:
         ({"type": "huiying.incident.opened.v1"}, 1),
         ({"type": "incident.opened"}, 1),
         ({"type": "incident.reopened"}, 0),
+        ({"type": "huiying.incident.reopened.v1"}, 0),
         ({"subject": id_of("incident", "a")}, 2),
         ({"unit": "town-west"}, 0),
         ({"actor": "system", "limit": 500}, 10),
