@@ -12,8 +12,9 @@ import httpx
 from benchmarks.measure import Figure, percentile
 from benchmarks.reports import reports
 from deploy.native import free_port
-from services.kernel.access import identity
+from services.kernel.access.signing import SigningKey, signing_key_file
 from services.kernel.settings import Settings
+from tests.kit import access
 
 REPORTS = 500
 
@@ -70,8 +71,8 @@ def _memory(pid: int) -> float:
 
 
 def _post(port: int, folder: Path) -> None:
-    secret = identity.deployment_secret(Settings(data=folder))
-    token = identity.staff_token(secret, unit="city", roles=("duty_officer",), person="bench")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}) as client:
+    key = SigningKey.read(signing_key_file(Settings(data=folder)))
+    headers = {"Authorization": f"Bearer {access.token('city', 'duty_officer', key=key)}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
         for report in reports(REPORTS):
             assert client.post("/ingest/v1/reports", json=report, timeout=30).status_code == 201

@@ -12,13 +12,14 @@ from benchmarks.reports import reports
 from services.ingest.app import SERVICE
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
+from tests.kit import access
 
 REPORTS = 4000
 
 
 async def fill(made: Runtime, number: int) -> None:
     """Lets ingest take so many reports in."""
-    app = http.application([made], title="ingest", secret=rig.SECRET)
+    app = http.application([made], title="ingest", keys=access.PUBLIC)
     content = b"\n".join(orjson.dumps(report) for report in reports(number))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest", timeout=600) as client:
         answer = await client.post("/ingest/v1/reports/batch", content=content, headers=_headers(made))
@@ -33,7 +34,7 @@ async def measure(runs: int) -> list[Figure]:
     """Reports a second."""
     lines = [orjson.dumps(report) + b"\n" for report in reports(REPORTS)]
     async with rig.runtime(SERVICE) as made, rig.runtime(SERVICE) as bare:
-        app = http.application([made], title="ingest", secret=rig.SECRET)
+        app = http.application([made], title="ingest", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app)
         client = httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=_headers(made), timeout=600)
 

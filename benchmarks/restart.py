@@ -22,6 +22,7 @@ from services.kernel.core.ids import derived
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store.session import partition_of
+from tests.kit import access
 
 EVENTS = 1_000_000
 CHUNK = 20_000
@@ -97,6 +98,7 @@ def _start(made: Runtime, folder: Path) -> float:
         "HUIYING_KAFKA": made.settings.kafka,
         "HUIYING_PREFIX": made.settings.prefix,
         "HUIYING_SECRET": rig.SECRET.decode(),
+        "HUIYING_TOKEN_KEYS": access.KEY_SET,
         "HUIYING_DATA": str(folder),
         "HUIYING_PORT": str(port),
         "HUIYING_LOG_LEVEL": "warning",

@@ -21,6 +21,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http, process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
+from tests.kit import access
 
 TABLE = "create table if not exists bare (id bigserial primary key, body jsonb not null, at timestamptz default now())"
 
@@ -72,7 +73,7 @@ def ours(database: str) -> FastAPI:
     settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
     log = KafkaLog(settings)
     made = Runtime(SERVICE, settings, Database(database), Clock(), log, rig.SECRET)
-    return http.application([made], title="ingest", secret=rig.SECRET)
+    return http.application([made], title="ingest", keys=access.PUBLIC)
 
 
 def main() -> None:

@@ -417,17 +417,21 @@ def stack(data: Path) -> None:
         if not secret.exists():
             secret.touch(0o600)
             secret.write_text(secrets.token_urlsafe(32))
+        keys = data / "token-keys.json"
         databases = postgres.database_url("huiying_{service}").replace("postgresql:", "postgresql+psycopg:")
         settings = {
             "HUIYING_KAFKA": kafka.address,
             "HUIYING_DATABASE": databases,
             "HUIYING_SECRET": secret.read_text(),
             "HUIYING_DATA": str(data),
+            "HUIYING_TOKEN_KEYS": str(keys),
         }
         environment = data / "environment"
         environment.touch(0o600)
         environment.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
         env = {**os.environ, **settings}
+        if not keys.exists():
+            subprocess.run([str(huiying), "users", "rotate"], env=env, check=True, capture_output=True)
         services = {
             # A service ends the processes that it started when it is asked to end.
             name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)

@@ -6,7 +6,7 @@ Triage writes them, all services read them.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, UnitCode
+from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, UnitCode, Uuid
 
 TOPICS = ("triage.unit", "triage.policy")
 """Where they travel, without the prefix."""
@@ -77,6 +77,13 @@ class UnitPostPlaced(Fact):
     members: tuple[Post, ...] = ()
     since: Instant
     until: Instant | None = None
+
+
+@event("unit.token_revoked")
+class UnitTokenRevoked(Fact):
+    """A staff token is believed no longer, by any service."""
+
+    token: Uuid
 
 
 @event("unit.officer_named", planned=True)

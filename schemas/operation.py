@@ -1,4 +1,4 @@
-"""Events of `operation` streams, which every service has: settings, reads that are recorded, refusals and repairs."""
+"""Events of `operation` streams, which every service has: keys, reads that are recorded, refusals and repairs."""
 
 from typing import Literal
 
@@ -6,13 +6,24 @@ from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, UnitCode, Uuid, Words
 
 
-@event("operation.configured")
-class OperationConfigured(Fact):
-    """A setting that decides who may do what was changed, for example a key made or withdrawn."""
+@event("operation.key_made")
+class OperationKeyMade(Fact):
+    """A key was made for an integration, which is an identity of its own; its further keys are keys of the same one."""
 
-    setting: Code
-    value: Code
-    unit: UnitCode | None = None
+    key: StreamId
+    integration: StreamId
+    name: Code
+    unit: UnitCode
+    scope: Code
+    digest: Digest
+
+
+@event("operation.key_revoked")
+class OperationKeyRevoked(Fact):
+    """A key is valid no longer."""
+
+    key: StreamId
+    unit: UnitCode
 
 
 @event("operation.record_read", planned=True)

@@ -37,11 +37,13 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         401,
         {
-            "sign-in-required": ("请先登录", "请发送 Authorization: Bearer 和工作人员令牌。"),
+            "sign-in-required": ("请先登录", "请发送 Authorization: Bearer 和工作人员令牌；提交反映时也可以用密钥。"),
             "token-expired": ("登录已过期", "令牌已过期，请重新登录。"),
             "token-invalid": ("令牌无效", "令牌在此无效，请重新登录。"),
-            "token-without-post": ("令牌没有岗位", "令牌没有写明 duty_officer@town-east 这样的岗位，请重新登录。"),
-            "key-unknown": ("密钥无效", "密钥不存在或已停用，请向本单位管理员申请新密钥。"),
+            "token-early": ("令牌尚未生效", "令牌的时间在将来，请校准时钟后重新登录。"),
+            "token-revoked": ("令牌已注销", "令牌已注销，请重新登录。"),
+            "token-without-post": ("没有此岗位", "{unit}现在没有岗位 {post}，请以现有岗位重新登录。"),
+            "key-unknown": ("密钥无效", "密钥不存在或已注销，请向本单位管理员申请新密钥。"),
         },
     ),
     **_types(
@@ -241,7 +243,7 @@ TYPES: Mapping[str, ProblemType] = {
             )
         },
     ),
-    **_types(429, {"too-many": ("请求过多", "请求过多，请稍后再试。")}),
+    **_types(429, {"too-many": ("请求过多", "登录失败过多，请 {seconds} 秒后以有效的密钥或令牌再试。")}),
     **_types(500, {"internal": ("服务出错", "服务在此处有缺陷，已记入日志，编号 {defect}；请求内容没有保存。")}),
     **_types(
         503,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.apps.embedded import Embedded, running
-from services.kernel.core.decider import ROLES
+from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.delivery.operations import attention
 from services.kernel.settings import Settings
 
@@ -81,7 +81,7 @@ def sound(answer: httpx.Response, what: str) -> None:
 
 @pytest.mark.parametrize("body", BODIES)
 async def test_no_body_breaks_an_endpoint(system: Embedded, body: str) -> None:
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             if method in ("GET", "HEAD"):
                 continue
@@ -92,14 +92,22 @@ async def test_no_body_breaks_an_endpoint(system: Embedded, body: str) -> None:
                 assert answer.status_code in (400, 404, 413, 415, 422), f"{method} {path}: {answer.status_code}"
 
 
-async def test_no_sign_in_is_401_everywhere_but_on_the_bulletin(system: Embedded) -> None:
+async def test_no_sign_in_is_401_everywhere_but_on_the_bulletin_before_a_body_is_read(system: Embedded) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b"{}")
+        yield b"{}"
+
     async with system.client() as client:
         for method, path in operations(system):
             if path.startswith("/bulletin"):
                 continue
-            answer = await client.request(method, filled(path), json={} if method != "GET" else None)
-            assert answer.status_code in (401, 422), f"{method} {path}: {answer.status_code}"
+            answer = await client.request(method, filled(path, "nothing"), content=body() if method != "GET" else None)
+            assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
+            assert answer.headers["Cache-Control"] == "no-store"
             sound(answer, f"{method} {path}")
+    assert read == []
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "hy_unknown", "\xff", "Bearer"])
@@ -113,7 +121,7 @@ async def test_a_token_that_is_none_is_401(system: Embedded, token: str) -> None
 
 @pytest.mark.parametrize("id_", ["x", "%00", "../../etc/passwd", "incident-" + "0" * 200, "incident-%ff", UUID.upper()])
 async def test_an_id_that_is_none_is_4xx(system: Embedded, id_: str) -> None:
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             if "{" in path:
                 answer = await client.request(
@@ -147,7 +155,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 async def test_no_query_breaks_an_endpoint(system: Embedded, query: str) -> None:
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             if method == "GET":
                 sound(await client.get(f"{filled(path)}?{query}"), f"GET {path}?{query}")
@@ -160,7 +168,7 @@ UNWRITABLE = {"a null character": "a%00b", "no UTF-8": "%FF", "half a character"
 @pytest.mark.parametrize("what", UNWRITABLE)
 async def test_what_is_no_text_is_422_in_a_query_and_404_in_a_path(system: Embedded, what: str) -> None:
     wrong = UNWRITABLE[what]
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             for query in (f"note={wrong}", f"{wrong}=1", f"limit=1&x={wrong}"):
                 answer = await client.request(method, f"{filled(path)}?{query}")
@@ -174,7 +182,7 @@ async def test_what_is_no_text_is_422_in_a_query_and_404_in_a_path(system: Embed
 @pytest.mark.parametrize("header", ["Idempotency-Key", "If-Match", "Huiying-After"])
 @pytest.mark.parametrize("value", [b"a\x00b", "\u4f60\u597d".encode("gbk")], ids=["null", "gbk"])
 async def test_what_is_no_text_is_422_in_a_header_that_is_kept(system: Embedded, header: str, value: bytes) -> None:
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         headers = {header.encode(): value, b"Content-Type": b"application/json"}
         for method, path in operations(system):
             answer = await client.request(method, filled(path), content=b"{}", headers=headers)  # type: ignore[arg-type]
@@ -198,7 +206,7 @@ HEADERS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
 async def test_no_header_breaks_an_endpoint(system: Embedded, headers: dict[str, str]) -> None:
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             if method != "GET":
                 answer = await client.request(method, filled(path), content=b'{"reason": "r"}', headers=headers)
@@ -245,7 +253,7 @@ async def test_made_up_bodies_are_judged_and_never_break_a_service(system: Embed
         bodies.append(body)
 
     collect()
-    async with system.client(system.token("city", *ROLES)) as client:
+    async with system.client(system.token("city", *STAFF_ROLES)) as client:
         for method, path in operations(system):
             if method == "GET":
                 continue

@@ -1,6 +1,7 @@
 """The command line, as somebody types it: exit codes, what stands on which output, and the README's example."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -11,15 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from services.kernel.access import identity
-from tests.kit import stack, substrate
-from tests.kit.stack import SECRET, DeployedWorld, EmbeddedWorld, until
+from services.kernel.access import tokens
+from tests.kit import access, stack, substrate
+from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,7 +73,14 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("backup", "--to", "x"): "no data of an embedded system",
         ("restore", "--from", "/nowhere"): "manifest.json cannot be read",
         ("policy", "show", "nothing"): "no pack 'nothing'",
-        ("users", "token", "--unit", "county", "--role", "king"): "no such role: king",
+        ("users", "token", "--unit", "county", "--role", "king", "--person", "p"): "no such role: king",
+        ("users", "token", "--unit", "county", "--role", "integration", "--person", "p"): "no such role: integration",
+        ("users", "token", "--unit", "county", "--role", "chief", "--person", " "): "name the person",
+        ("users", "token", "--unit", "county", "--role", "chief", "--person", "p"): "holds no data",
+        ("users", "revoke", "00000000-0000-4000-8000-00000000000c"): "holds no data",
+        ("users", "rotate"): "holds no data",
+        ("keys", "list"): "holds no data",
+        ("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c"): "holds no data",
         ("verify", "/nowhere"): "/nowhere: No such file or directory",
     }.items():
         done = idle.run(*arguments)
@@ -79,6 +88,14 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         assert said in done.stderr, arguments
         assert done.stderr.count("\n") == 1, done.stderr
         assert done.stdout == ""
+
+
+def test_a_wrong_folder_gets_no_secret_and_no_key(tmp_path: Path) -> None:
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    for arguments in (("token", "--unit", "county", "--role", "chief", "--person", "p"), ("rotate",), ("drop", "x")):
+        assert huiying("users", *arguments, data=folder).returncode == 2
+    assert list(folder.iterdir()) == []
 
 
 def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
@@ -94,32 +111,91 @@ def test_a_second_server_in_one_folder_says_where_the_first_one_is(world: Embedd
     assert world.url("") in done.stderr
 
 
-def test_a_token_stands_alone_and_is_good(world: EmbeddedWorld) -> None:
-    done = world.run("users", "token", "--unit", "town-east", "--role", "handler", "--role", "verifier")
-    assert done.returncode == 0
-    actor = identity.staff_of(SECRET.encode(), done.stdout.strip())
-    assert (actor.unit, actor.roles, actor.post) == ("town-east", {"handler", "verifier"}, "handler@town-east")
-    answer = httpx.get(
-        f"{world.url('')}/triage/v1/incidents", headers={"Authorization": f"Bearer {done.stdout.strip()}"}
-    )
-    assert len(answer.json()["items"]) == 1
+def read(token: str) -> Any:
+    return tokens.read(token, access.PUBLIC, "local", datetime.now(UTC))
 
 
-def test_a_key_is_made_by_the_server_that_runs(world: EmbeddedWorld) -> None:
-    done = world.run("keys", "create", "--unit", "town-west", "--scope", "ingest")
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_token_stands_alone_and_is_good_until_it_is_revoked(world: EmbeddedWorld) -> None:
+    roles = ("--role", "handler", "--role", "verifier")
+    done = world.run("users", "token", "--unit", "town-east", *roles, "--person", "one")
+    assert done.returncode == 0, done.stderr
+    token = done.stdout.strip()
+    said = read(token)
+    assert (said.unit, said.roles, said.post, said.sub) == ("town-east", ("handler", "verifier"), "handler", "one")
+    ask = functools.partial(httpx.get, f"{world.url('')}/triage/v1/incidents", headers=bearer(token))
+    assert len(ask().json()["items"]) == 1
+    assert f"huiying users revoke {said.jti}" in done.stderr
+    assert world.run("users", "revoke", said.jti).stdout == f"{said.jti} was revoked\n"
+    until(lambda: ask().status_code == 401, "the token is believed no more", 5)
+    assert "revoked" in ask().json()["detail"]
+    wrong = world.run("users", "revoke", "../units")
+    assert wrong.returncode == 2, wrong.stdout
+
+
+def test_a_token_names_what_the_directory_has(world: EmbeddedWorld) -> None:
+    done = world.run("users", "token", "--unit", "county", "--post", "verifier", "--person", "one")
+    assert (read(done.stdout.strip()).post, read(done.stdout.strip()).roles) == ("verifier", ("verifier",))
+    for arguments, said in {
+        ("--unit", "nowhere", "--role", "chief"): "no unit has the code 'nowhere'",
+        ("--unit", "county", "--role", "chief", "--post", "zhang_san"): "has the post 'zhang_san@county'; known in",
+        ("--unit", "county", "--role", "chief", "--post", "leading_group"): "is a body; name one of its members",
+        ("--unit", "county"): "name a role",
+        ("--unit", "county", "--role", "chief", "--post", "张三"): "has the post '张三@county'",
+    }.items():
+        done = world.run("users", "token", *arguments, "--person", "one")
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert said in done.stderr
+    nobody = world.run("users", "token", "--unit", "county", "--role", "chief")
+    assert nobody.returncode == 2
+    assert "--person" in nobody.stderr
+
+
+def test_keys_are_made_listed_and_revoked_by_the_server_that_runs(world: EmbeddedWorld) -> None:
+    done = world.run("keys", "create", "--unit", "town-west", "--scope", "ingest", "--name", "hotline")
     assert re.fullmatch(r"hy_\S{43}\n", done.stdout), done.stderr
-    headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
-    body = stack.report("水管爆裂", "town-west")
-    assert httpx.post(f"{world.url('')}/ingest/v1/reports", json=body, headers=headers).status_code == 201
+    key = done.stdout.strip()
+    send = functools.partial(
+        httpx.post,
+        f"{world.url('')}/ingest/v1/reports",
+        json=stack.report("水管爆裂", "town-west"),
+        headers=bearer(key),
+    )
+    assert send().status_code == 201
     refused = world.run("keys", "create", "--unit", "nowhere", "--scope", "ingest")
     assert refused.returncode == 2
     assert "no unit has the code 'nowhere'" in refused.stderr
+    (row,) = (line.split("\t") for line in world.run("keys", "list").stdout.splitlines() if "\thotline\t" in line)
+    assert (row[1], row[3], row[5]) == ("town-west", "ingest", "-")
+    assert key not in "".join(row)
+    assert f"huiying keys revoke {row[0]}" in done.stderr
+    assert world.run("keys", "revoke", row[0]).stdout == f"{row[0]} was revoked\n"
+    assert send().status_code == 401
+    listed = world.run("keys", "list").stdout
+    assert re.search(rf"^{row[0]}\t.*\t20\S+Z\t20\S+Z$", listed, re.MULTILINE), listed
+    unknown = world.run("keys", "revoke", "key-00000000-0000-4000-8000-00000000000c")
+    assert unknown.returncode == 2
+    assert "huiying keys list" in unknown.stderr
 
 
 def test_a_key_is_made_without_a_server(tmp_path: Path) -> None:
     done = huiying("keys", "create", "--unit", "county", "--scope", "ingest", data=tmp_path)
     assert re.fullmatch(r"hy_\S{43}\n", done.stdout), done.stderr
-    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
+    for name in ("secret", "signing-key.pem"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+    arguments = ("users", "token", "--unit", "county", "--role", "chief", "--person", "p")
+    first, again = (huiying(*arguments, data=tmp_path).stdout.strip() for _ in range(2))
+    assert re.fullmatch(r"\S+\.\S+\.\S+", first), first
+    assert first != again
+    before = json.loads((tmp_path / "token-keys.json").read_text())
+    rotated = huiying("users", "rotate", data=tmp_path)
+    former, fresh = json.loads(rotated.stdout)["keys"]
+    assert before["keys"] == [former]
+    assert huiying("users", "rotate", "--if-none", data=tmp_path).stdout.strip() == rotated.stdout.strip()
+    assert json.loads(huiying("users", "drop", former["kid"], data=tmp_path).stdout)["keys"] == [fresh]
     assert huiying("check", data=tmp_path).returncode == 0
     assert huiying("replay", data=tmp_path).returncode == 0
 

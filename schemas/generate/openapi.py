@@ -24,5 +24,5 @@ def document(service: Any) -> dict[str, Any]:
     settings, clock = kernel["settings"].Settings(), kernel["clock"].Clock()
     database = kernel["database"].Database(Path("never-opened"))
     runtime = kernel["runtime"].Runtime(service, settings, database, clock, None, b"")
-    made: dict[str, Any] = kernel["http"].application([runtime], title=f"Huiying {service.name}", secret=b"").openapi()
+    made: dict[str, Any] = kernel["http"].application([runtime], title=f"Huiying {service.name}", keys=None).openapi()
     return made

@@ -1,9 +1,9 @@
 """Backups of a deployment, and what a restore must not undo.
 
 Embedded: every database file by SQLite's online backup, also while the server runs, then the event log, the evidence
-files and the secret. The log is taken last: a store that is older than the log catches up from it when it starts, while
-an offset beyond the log would stop its consumer. Deployed: each service's database through `pg_dump`; topics are kept
-by Kafka itself.
+files, the secret and the keys of staff tokens. The log is taken last: a store that is older than the log catches up
+from it when it starts, while an offset beyond the log would stop its consumer. Deployed: each service's database
+through `pg_dump`; topics are kept by Kafka itself.
 
 A restored store keeps the markers of what was erased since, and the event log is not rolled back unless it is missing
 or that is asked for: what was appended after the backup comes back from it (`services.kernel.delivery.recovery`).
@@ -24,11 +24,14 @@ from pathlib import Path
 
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
+from services.kernel.access.keys import SECRET_FILE
+from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
 
 FORMAT = "huiying-backup-1"
 MANIFEST = "manifest.json"
 LOG = "log.sqlite"
-EVIDENCE, SECRET = "evidence", "secret"
+EVIDENCE = "evidence"
+TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 POSTGRES_PROGRAMS = "/usr/lib/postgresql"
 
 
@@ -96,8 +99,9 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
     # A file is written before the event that names it, so all that the stores name is there by now.
     if (data / EVIDENCE).is_dir():
         _copy_files(data / EVIDENCE, partial / EVIDENCE)
-    if (data / SECRET).exists():
-        shutil.copy2(data / SECRET, partial / SECRET)
+    for name in (SECRET_FILE, *TOKEN_KEYS):
+        if (data / name).exists():
+            shutil.copy2(data / name, partial / name)
     return _finish(partial, to, "folder")
 
 
@@ -116,6 +120,7 @@ def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES,
     if log and not whole:
         raise BackupError("the event log goes back only with all services: their offsets would lie beyond its end")
     _restore_secret(data, source, whole=whole)
+    _restore_token_keys(data, source)
     markers = {name: _erased(data / name) for name in names}
     everywhere = sorted({ref for refs in markers.values() for ref in refs or ()})
     for name in names:
@@ -133,7 +138,7 @@ def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES,
 
 
 def _restore_secret(data: Path, source: Path, *, whole: bool) -> None:
-    ours, theirs = data / SECRET, source / SECRET
+    ours, theirs = data / SECRET_FILE, source / SECRET_FILE
     if not theirs.exists() or (ours.exists() and ours.read_bytes() == theirs.read_bytes()):
         return
     if ours.exists() and not whole:
@@ -141,6 +146,14 @@ def _restore_secret(data: Path, source: Path, *, whole: bool) -> None:
     ours.unlink(missing_ok=True)
     ours.touch(mode=0o600)
     ours.write_bytes(theirs.read_bytes())
+
+
+def _restore_token_keys(data: Path, source: Path) -> None:
+    """Where there are none: a key that was dropped since the backup is believed no more."""
+    if not any((data / name).exists() for name in TOKEN_KEYS):
+        for name in TOKEN_KEYS:
+            if (source / name).exists():
+                shutil.copy2(source / name, data / name)
 
 
 def _copy_files(source: Path, to: Path) -> None:

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from services.audit.app import SERVICE as AUDIT
 from services.escalation.app import SERVICE as ESCALATION
 from services.ingest.app import SERVICE as INGEST
-from services.kernel.access import identity
+from services.kernel.access import keys, signing, tokens
+from services.kernel.access.signing import SigningKey
 from services.kernel.core.clock import Clock
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.relay import Relay
@@ -96,12 +97,14 @@ class Embedded:
     async def start(self) -> None:
         """Recovers, places the units, and waits until every service knows them. Raises `InUse`."""
         self.lock.take()
-        self.secret = identity.deployment_secret(self.settings)
+        self.secret = keys.deployment_secret(self.settings)
+        signing.make_keys(self.settings)
         await self.log.start()
         for service in SERVICES:
             database = Database(self.settings.data / f"{service.name}.sqlite")
             self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
-        self.app = http.application(list(self.runtimes.values()), title="Huiying", secret=self.secret)
+        believed = signing.public_keys(self.settings)
+        self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
         for runtime in self.runtimes.values():
             ready = asyncio.Event()
             leader = asyncio.create_task(process.lead(runtime, ready))
@@ -167,8 +170,11 @@ class Embedded:
         return httpx.AsyncClient(transport=transport, base_url="http://huiying", headers=headers, timeout=60)
 
     def token(self, unit: str, *roles: str, person: str = "") -> str:
-        """A staff token, for the command line, the demo and tests."""
-        return identity.staff_token(self.secret, unit=unit, roles=roles, person=person or f"{roles[0]}@{unit}")
+        """A staff token for the post that is named like the first role, for the demo and tests."""
+        said = tokens.claims(
+            self.settings.deployment, person=person or f"{roles[0]}@{unit}", unit=unit, post=roles[0], roles=roles
+        )
+        return tokens.sign(SigningKey.read(signing.signing_key_file(self.settings)), said)
 
 
 @asynccontextmanager

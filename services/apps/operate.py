@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from schemas import catalogue
 from services.apps import embedded, serve
 from services.apps.embedded import Embedded, FolderLock, InUse
-from services.kernel.access import identity
+from services.kernel.access import keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound
@@ -104,7 +104,7 @@ async def _deployed(settings: Settings) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path | str]) -> AsyncIterator[Stores]:
     """The stores of the services at their `places`, over a log that is started for them."""
-    secret = identity.deployment_secret(settings)
+    secret = keys.deployment_secret(settings)
     await log.start()
     runtimes = {
         name: Runtime(serve.load(name), settings, Database(place), Clock(settings.clock), log, secret)
@@ -146,25 +146,6 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **r
         return answer.json()
     problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}")
-
-
-def token(settings: Settings, unit: str, *roles: str) -> str:
-    """A staff token for the command line itself."""
-    return identity.staff_token(identity.deployment_secret(settings), unit=unit, roles=roles, person="operator")
-
-
-async def make_key(settings: Settings, unit: str, scope: str) -> str:
-    """A new key for an integration of this unit."""
-    async with api(settings, "ingest") as client:
-        body = {"unit": unit, "scope": scope}
-        made = await ask(client, "POST", "/ingest/v1/keys", token(settings, unit, "admin"), json=body)
-        return str(made["key"])
-
-
-async def root_unit(settings: Settings, client: httpx.AsyncClient) -> str:
-    """The unit above all others, as triage knows the tree now."""
-    tree = await ask(client, "GET", "/triage/v1/units", token(settings, "operator", "auditor"))
-    return next(str(item["unit"]) for item in tree["items"] if item["parent"] is None)
 
 
 # proofs

@@ -19,7 +19,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from services.kernel import logging
-from services.kernel.access import identity
+from services.kernel.access import keys, signing
 from services.kernel.core.clock import Clock
 from services.kernel.delivery.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
 from services.kernel.delivery.runtime import Runtime, Service
@@ -64,7 +64,7 @@ def runtime(name: str, settings: Settings) -> Runtime:
         Database(settings.database.format(service=name)),
         Clock(settings.clock),
         event_log(service, settings),
-        identity.deployment_secret(settings),
+        keys.deployment_secret(settings),
     )
 
 
@@ -153,7 +153,7 @@ async def run_api(name: str, settings: Settings) -> None:
 
     made = runtime(name, settings)
     made.recovered = False
-    app = http.application([made], title=f"Huiying {name}", secret=made.secret)
+    app = http.application([made], title=f"Huiying {name}", keys=signing.public_keys(settings))
     process.collect_less()
     await made.log.start()
     leader = asyncio.create_task(process.lead(made, asyncio.Event()))

@@ -19,17 +19,19 @@ from schemas.fields import Fact
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
 from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
-from services.ingest.commands import AttachEvidence, Erase, KeyRequest, KeyWithdrawal, Reach, Refuse, Report
+from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
-from services.ingest.rights import Filed, reads
+from services.ingest.rights import RIGHTS, Filed, reads
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, erasure, http
+from services.kernel.serving import commands, erasure, http, sign_in
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
+from services.kernel.serving.sign_in import SignIn
 from services.kernel.serving.validation import malformed
 from services.kernel.store.session import Session
 from services.kernel.tasks import to_the_end
@@ -40,6 +42,7 @@ LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlin
 
 
 ReportId = Annotated[str, Depends(http.stream_id("report"))]
+KeyId = Annotated[str, Depends(http.stream_id("key"))]
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 
 
@@ -49,12 +52,13 @@ def router(runtime: Runtime) -> APIRouter:
     erasure.add_route(api, runtime)
     keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
 
-    async def sender(request: Request) -> Actor:
-        """An integration by its key, or a member of staff by their token."""
-        token = request.headers.get("authorization", "").partition(" ")[2].strip()
-        if token.startswith(PREFIX):
-            return http.noted(request, await keys.actor(token, "ingest"))
-        return http.signed_in(request)
+    async def judge(request: Request, credential: str) -> Actor:
+        if credential.startswith(PREFIX):
+            return await keys.actor(credential)
+        return await sign_in.staff(request, credential)
+
+    sender = SignIn(judge)
+    """An integration by its key, or a member of staff by their token."""
 
     async def sending(
         request: Request,
@@ -246,16 +250,25 @@ def router(runtime: Runtime) -> APIRouter:
         blobs.delete(files)
         return answer
 
+    @api.get("/keys")
+    async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """The keys of the caller's unit and those below, for administrators; no key itself, and no digest of one."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            RIGHTS[KeyListing].require(staff.unit, ctx)
+            items, further = await queries.keys(connection, ctx.offices.below(staff.unit or ""), cursor, limit)
+        return http.json_response({"items": items, "next": further})
+
     @api.post("/keys", status_code=201)
     async def make_key(body: KeyRequest, staff: http.Staff) -> Response:
         """Makes a key for an integration and shows it once; only its digest is kept."""
-        return http.json_response({"key": await keys.make(Caller(actor=staff), body)}, status=201)
+        return http.json_response(await keys.make(Caller(actor=staff), body), status=201)
 
-    @api.post("/keys/withdraw")
-    async def withdraw_key(body: KeyWithdrawal, staff: http.Staff) -> Response:
-        """Ends a key; other processes follow within a second."""
-        await keys.withdraw(Caller(actor=staff), body.key)
-        return http.json_response({"withdrawn": True})
+    @api.post("/keys/{id}/revoke")
+    async def revoke_key(id: KeyId, staff: http.Staff) -> Response:
+        """Ends a key by its id; other processes follow within a second."""
+        await keys.revoke(Caller(actor=staff), id)
+        return http.json_response({"id": id, "revoked": True})
 
     return api
 

@@ -115,13 +115,20 @@ class Erase(Command):
 
 
 class KeyRequest(Command):
-    """A key for an integration that reports to `unit` and the units below it."""
+    """A key for an integration that reports to `unit` and the units below it.
+
+    A further key for the same `name` in the unit is a further key of the same integration; without a name, the key is
+    an integration by itself.
+    """
 
     unit: UnitCode
     scope: Literal["ingest"] = "ingest"
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")] | None = None
 
 
-class KeyWithdrawal(Command):
-    """The key itself, which is valid no longer."""
+class KeyListing(Command):
+    """The keys of a unit and those below it."""
 
-    key: Annotated[str, StringConstraints(min_length=4, max_length=200)]
+
+class KeyRevocation(Command):
+    """A key is valid no longer."""

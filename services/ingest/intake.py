@@ -82,7 +82,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
                 field=name,
             )
     clean, counts = masked(report, ReportReceived)
-    keyed = runtime.keyed
+    keyed = runtime.keys.digest
     duplicate = recognition.duplicate(report, actor, keyed)
     id_ = f"report-{uuid7()}"
     code = receipt(keyed, id_)

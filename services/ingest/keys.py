@@ -1,79 +1,100 @@
-"""Keys of integrations: made once, shown once, kept as a digest, withdrawn for good."""
+"""Keys of integrations: made once, shown once, kept as a digest, revoked for good by their id.
 
-import time
+An integration is an identity of its own: what its keys send belongs to it alone. Its id comes from its unit and name.
+"""
 
-from schemas.operation import OperationConfigured
+import hashlib
+import secrets
+
+from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.ingest import queries
-from services.ingest.commands import KeyRequest, KeyWithdrawal
+from services.ingest.commands import KeyRequest, KeyRevocation
 from services.ingest.rights import RIGHTS
-from services.ingest.views import KEY_MADE, KEY_WITHDRAWN
-from services.kernel.access import identity
 from services.kernel.core.decider import Actor, Ctx
+from services.kernel.core.ids import derived
 from services.kernel.core.problems import NotFound, Unauthenticated
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.serving.sign_in import Remembered
 from services.kernel.store.session import Session
 
 PREFIX = "hy_"
-FRESH = 1.0
-"""Seconds after which a key is looked up again: the longest that a withdrawn key goes on working elsewhere."""
-REMEMBERED = 10_000
+SCOPE = "ingest"
+
+
+def new_key() -> str:
+    """A random key."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def key_digest(key: str) -> str:
+    """What is stored of a key. Keys are random and long, so a plain digest is enough."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def integration_id(unit: str, name: str) -> str:
+    """The integration of this name in a unit."""
+    return f"integration-{derived('integration', unit, name)}"
 
 
 class Keys:
-    """Whose key it is, with a short memory."""
+    """Whose key it is, and keys made and revoked."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._known: dict[str, tuple[Actor, float]] = {}
+        self._remembered = Remembered(self._look_up)
 
-    async def actor(self, key: str, scope: str) -> Actor:
-        """The integration's post. Raises `Unauthenticated`."""
-        digest, now = identity.key_digest(key), time.monotonic()
-        if (known := self._known.get(digest)) and known[1] > now:
-            return known[0]
+    async def actor(self, key: str) -> Actor:
+        """The integration. Raises `Unauthenticated`."""
+        return await self._remembered.actor(key)
+
+    async def _look_up(self, key: str) -> Actor:
         async with self._runtime.database.read() as connection:
-            row = await queries.api_key(connection, digest)
-        if row is None or row.withdrawn or row.scope != scope:
+            row = await queries.key_of(connection, key_digest(key))
+        if row is None or row.revoked_at is not None or row.scope != SCOPE:
             raise Unauthenticated(
-                "this key is unknown or was withdrawn; ask the office's administrator for a new one", code="key-unknown"
+                "this key is unknown or was revoked; ask the office's administrator for a new one", code="key-unknown"
             )
-        actor = Actor(f"integration@{row.unit}", row.unit, frozenset({"integration"}))
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[digest] = (actor, now + FRESH)
-        return actor
+        return Actor(row.integration, row.unit, frozenset({"integration"}))
 
-    async def make(self, caller: Caller, request: KeyRequest) -> str:
-        """A new key; only its digest is kept."""
-        key = identity.new_key()
-        value = f"{request.scope}:{identity.key_digest(key)}"
+    async def make(self, caller: Caller, request: KeyRequest) -> dict[str, str]:
+        """A new key with its id and integration; only its digest is kept."""
+        key = new_key()
+        made: dict[str, str] = {"key": key}
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             ctx.offices.unit(request.unit)
             RIGHTS[KeyRequest].require(request.unit, ctx)
-            await operations.record(session, ctx, OperationConfigured(setting=KEY_MADE, value=value, unit=request.unit))
+            id_ = ctx.ids.new("key")
+            name = request.name or id_
+            integration = integration_id(request.unit, name)
+            fact = OperationKeyMade(
+                key=id_,
+                integration=integration,
+                name=name,
+                unit=request.unit,
+                scope=request.scope,
+                digest=key_digest(key),
+            )
+            await operations.record(session, ctx, fact)
+            made.update(id=id_, integration=integration, name=name)
             return Answer({})
 
         await transact(self._runtime, caller, act)
-        return key
+        return made
 
-    async def withdraw(self, caller: Caller, key: str) -> None:
-        """Ends a key. Raises `NotFound` where it was never made; a repetition changes nothing."""
-        digest = identity.key_digest(key)
+    async def revoke(self, caller: Caller, id_: str) -> None:
+        """Ends a key. Raises `NotFound` where none with this id was made; a repetition changes nothing."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
-            row = await queries.api_key(session.connection, digest)
+            row = await queries.key(session.connection, id_)
             if row is None:
-                raise NotFound("no such key was made here", what="key")
-            RIGHTS[KeyWithdrawal].require(row.unit, ctx)
-            if not row.withdrawn:
-                value = f"{row.scope}:{digest}"
-                await operations.record(
-                    session, ctx, OperationConfigured(setting=KEY_WITHDRAWN, value=value, unit=row.unit)
-                )
+                raise NotFound(f"no key {id_} was made here; `huiying keys list` shows those that were", what=id_)
+            RIGHTS[KeyRevocation].require(row.unit, ctx)
+            if row.revoked_at is None:
+                await operations.record(session, ctx, OperationKeyRevoked(key=id_, unit=row.unit))
             return Answer({})
 
         await transact(self._runtime, caller, act)
-        self._known.pop(digest, None)
+        self._remembered.forget()

@@ -17,6 +17,7 @@ from schemas.ingest import (
     ReportRefused,
 )
 from services.ingest.views import API_KEYS, EVIDENCE, METADATA
+from services.kernel.serving import paging
 from services.kernel.store.words import resolve
 
 
@@ -66,9 +67,27 @@ def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:
     return found
 
 
-async def api_key(connection: AsyncConnection, digest: str) -> Any:
-    """`scope, unit, withdrawn` of the key with this digest, or None where none was made."""
+async def key_of(connection: AsyncConnection, digest: str) -> Any:
+    """The row of the key with this digest, or None where none was made."""
     return (await connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()
+
+
+async def key(connection: AsyncConnection, id_: str) -> Any:
+    """The row of the key with this id, or None where none was made."""
+    chosen = select(API_KEYS).where(API_KEYS.c.id == id_, API_KEYS.c.digest.is_not(None))
+    return (await connection.execute(chosen)).first()
+
+
+async def keys(
+    connection: AsyncConnection, units: frozenset[str], cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The keys of these units in order of their making, without their digests, and the cursor of the next page."""
+    columns = [column for column in API_KEYS.columns if column.name != "digest"]
+    chosen = select(*columns).where(API_KEYS.c.unit.in_(sorted(units))).order_by(API_KEYS.c.id).limit(limit + 1)
+    if cursor is not None:
+        chosen = chosen.where(API_KEYS.c.id > paging.place_of(cursor, str)[0])
+    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    return paging.page(rows, limit, lambda row: (row["id"],))
 
 
 async def erased_files(connection: AsyncConnection) -> Sequence[str]:

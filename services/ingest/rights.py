@@ -8,8 +8,9 @@ from typing import Any
 from services.ingest.commands import (
     AttachEvidence,
     Erase,
+    KeyListing,
     KeyRequest,
-    KeyWithdrawal,
+    KeyRevocation,
     Reach,
     ReceiveReport,
     Refuse,
@@ -94,7 +95,8 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     Refuse: Right("refuse", ("duty_officer", "chief"), _receiving, _not_refused),
     Erase: Right("erase", _erasing, _erasing_over, _another_person),
     KeyRequest: Right("make-key", ("admin",), _named),
-    KeyWithdrawal: Right("withdraw-key", ("admin",), _named),
+    KeyListing: Right("list-keys", ("admin",), _named),
+    KeyRevocation: Right("revoke-key", ("admin",), _named),
 }
 
 

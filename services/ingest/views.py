@@ -7,13 +7,10 @@ from sqlalchemy import Boolean, Column, Table
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
-from schemas.operation import OperationConfigured
+from schemas.operation import OperationKeyMade, OperationKeyRevoked
 from services.kernel.store import offices, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-
-KEY_MADE, KEY_WITHDRAWN = "api_key", "api_key_withdrawn"
-"""Settings of `operation.configured`; the value is `<scope>:<SHA-256 of the key, hex>`."""
 
 METADATA = tables.metadata()
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -29,11 +26,16 @@ EXTERNAL_IDS = Table(
 API_KEYS = Table(
     "api_keys",
     METADATA,
-    Column("digest", key(64), primary_key=True),
-    Column("scope", key(32), nullable=False),
-    Column("unit", key(64), nullable=False),
-    Column("withdrawn", Boolean, nullable=False),
+    Column("id", key(), primary_key=True),
+    Column("digest", key(64), unique=True),
+    Column("integration", key()),
+    Column("name", key(100)),
+    Column("unit", key(64)),
+    Column("scope", key(32)),
+    Column("made_at", key(27)),
+    Column("revoked_at", key(27)),
 )
+"""Making and revoking stand in streams of different days: a row may know of the second alone for a moment."""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -55,21 +57,22 @@ def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _api_key_keys(event: Event) -> list[Key]:
-    data = event.data if event.kind == "operation" and event.service == "ingest" else None
-    if isinstance(data, OperationConfigured) and data.setting in (KEY_MADE, KEY_WITHDRAWN):
-        return [(data.value.partition(":")[2],)]
+    if event.kind == "operation" and event.service == "ingest":
+        match event.data:
+            case OperationKeyMade(key=key) | OperationKeyRevoked(key=key):
+                return [(key,)]
     return []
 
 
-def _configure_key(key: Key, row: Row | None, event: Event) -> Row:
-    """Making and withdrawing stand in streams of different days; withdrawn stays withdrawn in either order."""
-    data: OperationConfigured = event.data
-    return {
-        "digest": key[0],
-        "scope": data.value.partition(":")[0],
-        "unit": data.unit,
-        "withdrawn": data.setting == KEY_WITHDRAWN or (row is not None and row["withdrawn"]),
-    }
+def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
+    row = row or {column.name: None for column in API_KEYS.columns} | {"id": key[0]}
+    match event.data:
+        case OperationKeyMade() as data:
+            made = data.model_dump(include={"digest", "integration", "name", "unit", "scope"})
+            return {**row, **made, "made_at": event.recorded_text}
+        case OperationKeyRevoked():
+            return {**row, "revoked_at": row["revoked_at"] or event.recorded_text}
+    return row
 
 
 def _evidence_keys(event: Event) -> list[Key]:
@@ -90,6 +93,6 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 VIEWS = (
     *offices.views(METADATA),
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True),
-    View(API_KEYS, _api_key_keys, _configure_key),
+    View(API_KEYS, _api_key_keys, _turn_key),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
 )

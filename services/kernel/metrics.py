@@ -10,4 +10,5 @@ PARKED = Counter("huiying_events_parked", "Events that wait for their stream", [
 RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
 ATTENTION = Gauge("huiying_attention", "Records in quarantine and parked streams", ["service", "kind"])
 OUTBOX = Gauge("huiying_outbox_rows", "Records that wait for the event log", ["service"])
+SIGN_INS_FAILED = Counter("huiying_sign_ins_failed", "Keys and tokens that were refused", ["status"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HUIYING_", frozen=True, extra="ignore")
 
     data: Path = Path("data")
-    """Folder for the embedded databases, evidence files, the secret, and the lock."""
+    """Folder for the embedded databases, evidence files, the secret, the keys of tokens, and the lock."""
     database: str = ""
     """`postgresql+psycopg://user:password@host/huiying_{service}`, one database a service."""
     kafka: str = ""
@@ -30,7 +30,11 @@ class Settings(BaseSettings):
     consumer: Literal["faust", "aiokafka"] = "faust"
     """Which consumer runs the streams on Kafka; audit always runs on aiokafka."""
     secret: SecretStr = SecretStr("")
-    """Key of tokens and digests, at least 32 characters. Embedded: made once in `data/secret`."""
+    """What the keys of digests are derived from, at least 32 characters. Embedded: made once in `data/secret`."""
+    token_keys: str = ""
+    """Public keys of staff tokens: a JSON Web Key Set or a file with one. Embedded: made in `data/token-keys.json`."""
+    signing_key: Path | None = None
+    """The private key of staff tokens, a PEM file; `data/signing-key.pem` where absent. Services never read it."""
     policies: Path = ROOT / "policies"
     host: str = "127.0.0.1"
     port: int = 0

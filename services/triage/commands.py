@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import UUID, Code, Digest, IncidentId, Instant, PolicyRef, ReportId, StatementId, UnitCode
+from schemas.fields import UUID, Code, Digest, IncidentId, Instant, PolicyRef, ReportId, StatementId, UnitCode, Uuid
 from schemas.offices import UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import Command
@@ -245,6 +245,12 @@ class PlaceUnits(Command):
 
     units: tuple[UnitPlaced, ...]
     posts: tuple[UnitPostPlaced, ...] = ()
+
+
+class RevokeToken(Command):
+    """A staff token is to be believed no longer."""
+
+    token: Uuid
 
 
 class PackFile(Command):

@@ -1,5 +1,6 @@
-"""The tree of units and their posts: one stream, effective-dated, so that what was decided then is judged by the tree
-of then.
+"""The tree of units, their posts, and the tokens that were revoked.
+
+The tree is effective-dated, so that what was decided then is judged by the tree of then.
 """
 
 from collections import Counter
@@ -9,15 +10,19 @@ from datetime import datetime
 from typing import TypeVar
 
 from schemas.envelope import Event
-from schemas.offices import UnitPlaced, UnitPostPlaced
+from schemas.offices import UnitPlaced, UnitPostPlaced, UnitTokenRevoked
+from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Rejected
-from services.triage.commands import PlaceUnits
+from services.triage.commands import PlaceUnits, RevokeToken
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
+TOKENS = f"unit-{derived('revoked-tokens')}"
+"""The stream of staff tokens that were revoked, apart: they change no decision's `basis`."""
+REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
     "county": frozenset({"city"}),
@@ -37,6 +42,8 @@ class State:
 
     places: Places = field(default_factory=dict)
     posts: Posts = field(default_factory=dict)
+    revoked: frozenset[str] = frozenset()
+    """Of the stream of tokens: which were revoked."""
 
 
 def initial_state() -> State:
@@ -51,11 +58,16 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, places={**state.places, (_name(place), place.since): place})
         case UnitPostPlaced() as post:
             return replace(state, posts={**state.posts, (_name(post), post.since): post})
+        case UnitTokenRevoked(token=token):
+            return replace(state, revoked=state.revoked | {token})
     return state
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """The places that are new. A unit or a post changes by a further place with a later `since`; none is rewritten."""
+    if isinstance(command, RevokeToken):
+        REVOKING.require(None, ctx)
+        return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
     units, posts = _fresh(state.places, command.units), _fresh(state.posts, command.posts)

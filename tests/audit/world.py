@@ -16,7 +16,6 @@ from schemas.ingest import ReportReceived
 from schemas.offices import UnitPlaced
 from services.audit.app import SERVICE
 from services.audit.projection import AuditWork
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
 from services.kernel.core.units import Offices
@@ -28,7 +27,7 @@ from services.kernel.serving import http, process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
-from tests.kit import spec
+from tests.kit import access, spec
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}
@@ -153,10 +152,9 @@ class World:
 
     def client(self, unit: str = "city", role: str = "auditor") -> httpx.AsyncClient:
         """A member of staff at the HTTP API."""
-        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="p")
-        app = http.application([self.runtime], title="audit", secret=SECRET)
+        app = http.application([self.runtime], title="audit", keys=access.PUBLIC)
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://audit", headers={"Authorization": f"Bearer {token}"}
+            transport=httpx.ASGITransport(app), base_url="http://audit", headers=access.bearer(unit, role)
         )
 
     async def get(self, path: str, unit: str = "city", status: int = 200, **params: Any) -> Any:

@@ -16,7 +16,6 @@ from schemas.fields import Fact
 from schemas.offices import PolicyPackAssigned, UnitPlaced
 from services.escalation import timers
 from services.escalation.app import SERVICE
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
 from services.kernel.delivery.log import EventLog, LogGone, Partition, Record
@@ -27,7 +26,7 @@ from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
 from tests.escalation.matter import OFFICES, PACK, at
-from tests.kit import spec
+from tests.kit import access, spec
 
 SECRET = b"only-for-tests-" * 4
 LONG_AGO = at(0) - timedelta(days=30)
@@ -126,10 +125,9 @@ class Desk:
     async def ask(
         self, method: str, path: str, role: str, unit: str = "county", json: Any = None, **headers: str
     ) -> httpx.Response:
-        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="anyone")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.request(
-            method, f"/escalation/v1{path}", json=json, headers={"Authorization": f"Bearer {token}", **named}
+            method, f"/escalation/v1{path}", json=json, headers={**access.bearer(unit, role, person="anyone"), **named}
         )
 
 
@@ -140,7 +138,7 @@ async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
     runtime = Runtime(SERVICE, settings, database, clock, cast("EventLog", topics), SECRET)
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
-    app = http.application([runtime], title="escalation", secret=SECRET)
+    app = http.application([runtime], title="escalation", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         made = Desk(runtime, client, clock, topics, UnitOfWork(runtime))

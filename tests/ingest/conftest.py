@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from schemas.envelope import Event
 from schemas.fields import instant
 from services.ingest.app import SERVICE
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
+from tests.kit import access
 from tests.kit.spec import KINDS, UNITS, UUID
 
 PATH = "/ingest/v1/reports"
@@ -37,11 +37,12 @@ class Ingest:
 
     def staff(self, *roles: str, unit: str = "county", person: str = "anyone") -> dict[str, str]:
         """The header of a staff token."""
-        return {"Authorization": f"Bearer {identity.staff_token(SECRET, unit=unit, roles=roles, person=person)}"}
+        return access.bearer(unit, *roles, person=person)
 
-    async def key(self, unit: str = "county") -> dict[str, str]:
-        """The header of a fresh key."""
-        made = await self.client.post("/ingest/v1/keys", json={"unit": unit}, headers=self.staff("admin", unit="city"))
+    async def key(self, unit: str = "county", name: str | None = None) -> dict[str, str]:
+        """The header of a fresh key; without a name, of an integration of its own."""
+        body = {"unit": unit, "name": name}
+        made = await self.client.post("/ingest/v1/keys", json=body, headers=self.staff("admin", unit="city"))
         assert made.status_code == 201, made.text
         return {"Authorization": f"Bearer {made.json()['key']}"}
 
@@ -123,7 +124,7 @@ async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
     runtime = Runtime(SERVICE, settings, Database(where), Clock(), None, SECRET)  # type: ignore[arg-type]
     await start(runtime)
-    app = http.application([runtime], title="ingest", secret=SECRET)
+    app = http.application([runtime], title="ingest", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
         yield Ingest(runtime, client)

@@ -1,7 +1,6 @@
 """Reports over HTTP, on a real file."""
 
 import asyncio
-import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.ingest import blobs, views
+from services.ingest.keys import integration_id
 from services.kernel import tasks
 from services.kernel.core.problems import Unavailable
 from services.kernel.serving import commands
@@ -32,7 +32,7 @@ def rebuilt(table: str, events: list[Event]) -> list[Any]:
 class TestOneReport:
     @pytest.mark.requirement("ING-01", "ING-03")
     async def test_is_stored_and_read_back(self, ingest: Ingest) -> None:
-        key = await ingest.key()
+        key = await ingest.key(name="hotline")
         at = instant(datetime.now(UTC) - timedelta(hours=3))
         more = {
             "url": "https://gov.example/7",
@@ -50,7 +50,7 @@ class TestOneReport:
         assert (body["id"], body["state"], body["discovered_at"]) == (id_, "received", at)
         assert parse_instant(body["received_at"]) - parse_instant(at) >= timedelta(hours=3)
         (event,) = await ingest.events("report.received")
-        assert (event.stream, event.unit, event.actor) == (id_, "town-east", "integration@county")
+        assert (event.stream, event.unit, event.actor) == (id_, "town-east", integration_id("county", "hotline"))
         assert (event.time_text, event.partitionkey) == (at, id_)
         assert event.recorded > event.time
         assert len(await ingest.rows("outbox")) == 1 + 1 + 5  # the key, the report, its words
@@ -60,7 +60,7 @@ class TestOneReport:
         receipt = answer.json()["receipt"]
         assert [len(part) for part in receipt.split("-")] == [4, 4, 4]
         (event,) = await ingest.events("report.received")
-        assert event.data.receipt == ingest.runtime.keyed("receipt", receipt)
+        assert event.data.receipt == ingest.runtime.keys.digest("receipt", receipt)
         assert receipt.encode() not in event.bytes
 
     async def test_has_its_numbers_masked_before_anything_is_stored(self, ingest: Ingest) -> None:
@@ -187,62 +187,13 @@ class TestBadInput:
         refused(await ingest.client.post(PATH, content=b"{}", headers=headers), 415, "application/json")
 
 
-class TestKeys:
-    async def test_are_refused_when_unknown(self, ingest: Ingest) -> None:
-        refused(await post(ingest, {"Authorization": "Bearer hy_nothing"}), 401, "unknown or was withdrawn")
-        refused(await post(ingest, {}), 401, "Bearer")
-
-    async def test_reach_their_unit_and_below(self, ingest: Ingest) -> None:
-        key = await ingest.key("town-east")
-        assert (await post(ingest, key)).status_code == 201
-        refused(await post(ingest, key, unit="county"), 403, "over county", "integration@town-east")
-        (event,) = await ingest.events("access_refused")
-        assert event.data.act == "report"
-
-    async def test_are_made_by_who_administers_the_unit(self, ingest: Ingest) -> None:
-        for headers in (ingest.staff("chief"), ingest.staff("admin", unit="town-west")):
-            answer = await ingest.client.post("/ingest/v1/keys", json={"unit": "town-east"}, headers=headers)
-            refused(answer, 403, "to make a key")
-
-    async def test_are_kept_as_a_digest(self, ingest: Ingest) -> None:
-        key = (await ingest.key("town-east"))["Authorization"].removeprefix("Bearer ")
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        (event,) = await ingest.events("operation.configured")
-        data = (event.data.setting, event.data.value, event.data.unit)
-        assert data == ("api_key", f"ingest:{digest}", "town-east")
-        (row,) = await ingest.rows("api_keys")
-        assert row == {"digest": digest, "scope": "ingest", "unit": "town-east", "withdrawn": False}
-
-    async def test_end_when_they_are_withdrawn(self, ingest: Ingest) -> None:
-        key = await ingest.key("town-east")
-        assert (await post(ingest, key)).status_code == 201
-        body = {"key": key["Authorization"].removeprefix("Bearer ")}
-        for _ in range(2):
-            answer = await ingest.client.post("/ingest/v1/keys/withdraw", json=body, headers=ingest.staff("admin"))
-            assert answer.status_code == 200
-        refused(await post(ingest, key), 401, "withdrawn")
-        assert len(await ingest.events("operation.configured")) == 2
-
-    async def test_that_were_never_made_cannot_be_withdrawn(self, ingest: Ingest) -> None:
-        answer = await ingest.client.post(
-            "/ingest/v1/keys/withdraw", json={"key": "hy_nothing"}, headers=ingest.staff("admin")
-        )
-        refused(answer, 404, "no such key")
-
-    async def test_are_withdrawn_whatever_order_a_replay_takes(self, ingest: Ingest) -> None:
-        body = {"key": (await ingest.key())["Authorization"].removeprefix("Bearer ")}
-        await ingest.client.post("/ingest/v1/keys/withdraw", json=body, headers=ingest.staff("admin"))
-        events = await ingest.events("configured")
-        assert rebuilt("api_keys", events) == rebuilt("api_keys", events[::-1]) == await ingest.rows("api_keys")
-
-
 class TestReading:
     async def test_is_for_who_sent_it_and_staff_over_its_unit(self, ingest: Ingest) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}"
         for headers in (key, ingest.staff("handler", unit="town-east"), ingest.staff("auditor", unit="city")):
             assert (await ingest.client.get(url, headers=headers)).status_code == 200
-        for headers in (await ingest.key("town-east"), ingest.staff("chief", unit="town-west")):
+        for headers in (await ingest.key(), await ingest.key("town-east"), ingest.staff("chief", unit="town-west")):
             refused(await ingest.client.get(url, headers=headers), 403, "belongs to town-east")
 
     @pytest.mark.parametrize("id_", ["report-7", "incident-01890a5d-ac96-774b-bcce-b302099a8057", "x", "report-%00"])

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from services.ingest.app import SERVICE
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.delivery import recovery
 from services.kernel.delivery.log import LogGone
@@ -20,7 +19,7 @@ from services.kernel.serving import http, process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from tests.ingest import conftest as ingest
-from tests.kit import substrate
+from tests.kit import access, substrate
 from tests.kit.stores import SECRET, stored
 
 pytestmark = pytest.mark.postgres
@@ -46,7 +45,7 @@ class Process:
         self.runtime.recovered = False
         self.ready = asyncio.Event()
         self._leader: asyncio.Task[None] | None = None
-        transport = httpx.ASGITransport(http.application([runtime], title="ingest", secret=SECRET))
+        transport = httpx.ASGITransport(http.application([runtime], title="ingest", keys=access.PUBLIC))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")
 
     def lead(self) -> None:
@@ -60,8 +59,7 @@ class Process:
         await self.runtime.database.close()
 
     async def ask(self, method: str, path: str, role: str = "admin", **more: Any) -> httpx.Response:
-        token = identity.staff_token(SECRET, unit="city", roles=(role,), person="p")
-        return await self.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more)
+        return await self.client.request(method, path, headers=access.bearer("city", role), **more)
 
     async def command(self) -> httpx.Response:
         return await self.ask("POST", "/ingest/v1/keys", json=KEY)
@@ -117,8 +115,8 @@ async def test_without_tables_everything_but_the_health_is_503(template: str, br
         assert (await one.ask("GET", "/healthz")).status_code == 200
         assert (await one.ask("GET", "/metrics")).status_code == 200
         assert (await one.ask("GET", "/readyz")).status_code == 503
-        assert (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}")).status_code == 503
-        refused(await one.command())
+        for answer in (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}"), await one.command()):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 @pytest.mark.parametrize("guarded", [True, False])
@@ -133,10 +131,12 @@ async def test_nothing_is_decided_before_recovery_has_ended(
         one.lead()
 
         async with asyncio.timeout(30):
-            # The tables come first, then the log is asked; with them, reads work.
-            while (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}")).status_code != 404:
+            # The tables come first, then the log is asked; with them, and the units, reads work.
+            while "units have not come" not in (await one.ask("GET", "/ingest/v1/keys")).text:
                 await asyncio.sleep(0.05)
         await ingest.start(one.runtime)
+        one.runtime.offices_changed()
+        assert (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}")).status_code == 404
         if not guarded:
             assert (await one.command()).status_code == 201
             return
@@ -183,9 +183,7 @@ async def test_a_refusal_is_no_event_before_recovery(template: str, brokers: Bro
         sender = {"Authorization": f"Bearer {key}"}
         made = await one.client.post("/ingest/v1/reports", json=ingest.report(), headers=sender)
         path, before = f"/ingest/v1/reports/{made.json()['report_id']}", len(await stored(one.runtime))
-        other = {
-            "Authorization": f"Bearer {identity.staff_token(SECRET, unit='town-west', roles=('chief',), person='p')}"
-        }
+        other = access.bearer("town-west", "chief")
         one.runtime.recovered = False
         refused(await one.client.get(path, headers=other))
         assert len(await stored(one.runtime)) == before

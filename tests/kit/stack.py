@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 
 from deploy.native import free_port
-from services.kernel.access import identity
-from tests.kit import programs, substrate
+from tests.kit import access, programs, substrate
 from tests.kit.programs import Program
 
 SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
@@ -52,10 +51,13 @@ class World:
             **{name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")},
             "HUIYING_DATA": str(folder / "data"),
             "HUIYING_SECRET": SECRET,
+            "HUIYING_TOKEN_KEYS": access.KEY_SET,
+            "HUIYING_SIGNING_KEY": str(folder / "signing-key.pem"),
             "HUIYING_CLOCK": str(self.clock),
             "HUIYING_LOG_LEVEL": "warning",
             **environment,
         }
+        access.SIGNING.write(folder / "signing-key.pem")
         self.processes: dict[str, Program] = {}
         self.key = ""
 
@@ -127,7 +129,7 @@ class World:
         raise NotImplementedError
 
     def token(self, *roles: str, unit: str = "county", person: str = "") -> str:
-        return identity.staff_token(SECRET.encode(), unit=unit, roles=roles, person=person or f"{roles[0]}@{unit}")
+        return access.token(unit, *roles, person=person)
 
     def client(self, service: str, *roles: str, unit: str = "county", person: str = "", **headers: str) -> httpx.Client:
         """A staff member's client of one service."""

@@ -15,7 +15,6 @@ from schemas.envelope import Event
 from schemas.fields import Fact, parse_instant
 from schemas.offices import PolicyPackAssigned, UnitPlaced
 from schemas.triage import IncidentFactEstablished, IncidentGraded, IncidentOpened
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
 from services.kernel.delivery.log import EventLog
@@ -25,7 +24,7 @@ from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import Session
 from services.publish.app import SERVICE
-from tests.kit import spec
+from tests.kit import access, spec
 
 SECRET = b"the secret of these tests, long enough"
 SINCE = parse_instant("2020-01-01T00:00:00.000000Z")
@@ -64,8 +63,7 @@ class Office:
 
     def as_(self, role: str, unit: str = "county", person: str = "") -> dict[str, str]:
         """The header of somebody who holds a role; without `person`, each role is a person of its own."""
-        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person=person or f"{role} of {unit}")
-        return {"Authorization": f"Bearer {token}"}
+        return access.bearer(unit, role, person=person)
 
     async def draft(self, text: str = TEXT, **more: Any) -> str:
         """A fresh draft's id."""
@@ -118,7 +116,7 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
     runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
-    app = http.application([runtime], title="publish", secret=SECRET)
+    app = http.application([runtime], title="publish", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://office.test") as client:
         made = Office(runtime, app, client)

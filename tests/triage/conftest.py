@@ -15,7 +15,6 @@ import pytest
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
 from schemas.ingest import ReportReceived
-from services.kernel.access import identity
 from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
 from services.kernel.delivery.log import EventLog, Record
@@ -29,6 +28,7 @@ from services.kernel.store.session import partition_of
 from services.kernel.store.sql import insert
 from services.triage import setup
 from services.triage.app import SERVICE
+from tests.kit import access
 
 SECRET = b"only-for-tests-" * 4
 
@@ -50,8 +50,7 @@ class Triage:
     numbers: Any = field(default_factory=itertools.count)
 
     def token(self, role: str, unit: str = "county") -> dict[str, str]:
-        token = identity.staff_token(SECRET, unit=unit, roles=(role,), person="anyone")
-        return {"Authorization": f"Bearer {token}"}
+        return access.bearer(unit, role, person="anyone")
 
     async def get(self, path: str, unit: str = "county", role: str = "duty_officer", **query: Any) -> httpx.Response:
         return await self.client.get(f"/triage/v1/{path}", params=query, headers=self.token(role, unit))
@@ -190,7 +189,7 @@ async def made(database: Database, settings: Settings) -> AsyncIterator[Runtime]
 @asynccontextmanager
 async def used(runtime: Runtime) -> AsyncIterator[Triage]:
     """The service through HTTP."""
-    app = http.application([runtime], title="triage", secret=SECRET)
+    app = http.application([runtime], title="triage", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://triage") as client:
         yield Triage(runtime, client)

@@ -63,7 +63,7 @@ class Ctx:
     offices: Offices
     ids: Ids
     keyed: Callable[..., str] = field(default=lambda *parts: "0" * 64)
-    """Keyed digest (HMAC-SHA-256, hex) of texts, under the deployment's secret."""
+    """Keyed digest (HMAC-SHA-256, hex) of texts. The first names its use; each use has a key of its own."""
     cause: str | None = None
     """Id of the event or request behind the command."""
     seen: Mapping[str, Any] = field(default_factory=dict)

@@ -88,7 +88,13 @@ class VersionRequired(Problem):
 
 
 class TooMany(Problem):
+    """Not before `retry_after` seconds."""
+
     status, usual = 429, "too-many"
+
+    def __init__(self, detail: str, retry_after: int = 60, *, code: str | None = None, **members: Any) -> None:
+        super().__init__(detail, code=code, **members)
+        self.retry_after = retry_after
 
 
 class Unavailable(Problem):

@@ -100,6 +100,11 @@ class Offices:
         having = [code for code, post in self.posts.get(unit, {}).items() if role in post.roles]
         return role if role in having else min(having, default=None)
 
+    @property
+    def root(self) -> str:
+        """The unit above all others."""
+        return next(unit.code for unit in self.units.values() if unit.parent is None)
+
     def parent(self, code: str) -> str | None:
         unit = self.units.get(code)
         return unit.parent if unit else None

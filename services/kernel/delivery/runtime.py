@@ -1,7 +1,6 @@
 """What a service is made of, and one that runs. Five services differ; the kernel that runs them is one."""
 
 import asyncio
-import hmac
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import Fact
 from services.kernel import metrics
+from services.kernel.access.keys import Keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
 from services.kernel.core.ids import Ids
@@ -92,7 +92,7 @@ class Runtime:
         self, service: Service, settings: Settings, database: Database, clock: Clock, event_log: EventLog, secret: bytes
     ) -> None:
         self.service, self.settings, self.database, self.clock = service, settings, database, clock
-        self.log, self.secret = event_log, secret
+        self.log, self.secret, self.keys = event_log, secret, Keys(secret)
         self.tables: Mapping[str, Table] = service.metadata.tables
         self.packs = packs.load_packs(settings.policies)
         self.lists = load_lists(settings.policies)
@@ -107,10 +107,6 @@ class Runtime:
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
-
-    def keyed(self, *parts: str) -> str:
-        """HMAC-SHA-256 of texts under the deployment's secret, hex."""
-        return hmac.digest(self.secret, "\x00".join(parts).encode(), "sha256").hex()
 
     async def offices(self, connection: AsyncConnection) -> Offices:
         """Units and packs as they stand now."""
@@ -130,7 +126,7 @@ class Runtime:
             actor=actor,
             offices=await self.offices(connection),
             ids=ids or RandomIds(),
-            keyed=self.keyed,
+            keyed=self.keys.digest,
             cause=cause,
         )
 

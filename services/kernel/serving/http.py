@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.fields import UUID
 from services.kernel import metrics
-from services.kernel.access import identity
+from services.kernel.access.signing import PublicKeys
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import (
     KINDS,
@@ -29,7 +30,6 @@ from services.kernel.core.problems import (
     NotAllowed,
     NotFound,
     Problem,
-    Unauthenticated,
     UnsupportedMedia,
 )
 from services.kernel.delivery import operations
@@ -38,6 +38,7 @@ from services.kernel.serving.bodies import StrictRequest, Unpacked
 from services.kernel.serving.commands import Answer, Caller, Key, request_digest
 from services.kernel.serving.gate import Gate
 from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
+from services.kernel.serving.sign_in import Failures, SignIn, StaffTokens, signed_in
 from services.kernel.serving.validation import malformed
 from services.kernel.store import failures
 
@@ -48,27 +49,42 @@ _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON is read by `parse_json` within the size limit."""
+    """A route that knows who asks before it reads the body, and reads JSON by `parse_json` within the size limit."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_json = self.body_field is not None
         known = sorted(one.alias for one in get_flat_params(self.dependant) if isinstance(one.field_info, Query))
 
+        sign_in = _sign_in(self.dependant)
+
         async def handle(request: Request) -> Response:
+            if sign_in is not None:
+                await sign_in(request)
             _check_parameters(request, known)
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if takes_json and kind and kind != "application/json" and not kind.endswith("+json"):
                 raise UnsupportedMedia(f"send application/json, not {kind}", known=["application/json"], kind=kind)
             try:
-                return await handler(StrictRequest(request.scope, request.receive))
+                answer = await handler(StrictRequest(request.scope, request.receive))
             except HTTPException as error:
                 # FastAPI wraps whatever reading the body raises in a bare 400.
                 if isinstance(error.__cause__, Problem):
                     raise error.__cause__ from None
                 raise
+            if sign_in is not None:
+                answer.headers["Cache-Control"] = "no-store"
+            return answer
 
         return handle
+
+
+def _sign_in(dependant: Dependant) -> SignIn | None:
+    """What says who asks, among all that a route depends on."""
+    for inner in dependant.dependencies:
+        if found := inner.call if isinstance(inner.call, SignIn) else _sign_in(inner):
+            return found
+    return None
 
 
 def _check_parameters(request: Request, known: Sequence[str]) -> None:
@@ -107,20 +123,6 @@ def stream_id(kind: str) -> Callable[[str], str]:
         return id
 
     return checked
-
-
-def signed_in(request: Request) -> Actor:
-    """The staff member's post, from the bearer token."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("send Authorization: Bearer with a staff token")
-    return noted(request, identity.staff_of(request.app.state.secret, token.strip()))
-
-
-def noted(request: Request, actor: Actor) -> Actor:
-    """The actor, kept with the request: a refusal is recorded with who was refused."""
-    request.state.actor = actor
-    return actor
 
 
 Staff = Annotated[Actor, Depends(signed_in)]
@@ -243,10 +245,10 @@ class _Application(FastAPI):
         return document
 
 
-def application(runtimes: Sequence[Runtime], *, title: str, secret: bytes) -> FastAPI:
-    """One HTTP application for one service, or for all of them embedded."""
+def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) -> FastAPI:
+    """One HTTP application for one service, or for all of them embedded; `keys` are those of staff tokens."""
     app = _Application(title=title, version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.secret = secret
+    app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
     app.state.runtimes = tuple(runtimes)
 
     def asked(request: Request) -> Runtime:

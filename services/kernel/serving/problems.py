@@ -6,7 +6,7 @@ import orjson
 from fastapi import Request, Response
 
 from schemas.titles import Language
-from services.kernel.core.problems import Problem, Unauthenticated, Unavailable
+from services.kernel.core.problems import Problem, TooMany, Unauthenticated, Unavailable
 
 PROBLEM = "application/problem+json"
 PROBLEM_SCHEMA = {
@@ -43,8 +43,12 @@ def _weight(written: str) -> float:
 
 def problem_response(problem: Problem, language: Language) -> Response:
     """RFC 9457, in one language."""
-    headers = {"Content-Language": {"zh": "zh-Hans", "en": "en"}[language], "Vary": "Accept-Language"}
-    if isinstance(problem, Unavailable):
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": {"zh": "zh-Hans", "en": "en"}[language],
+        "Vary": "Accept-Language",
+    }
+    if isinstance(problem, TooMany | Unavailable):
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

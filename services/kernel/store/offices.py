@@ -1,4 +1,5 @@
-"""What every service knows of the offices: the tree of units, their posts, and the policy pack in force for each.
+"""What every service knows of the offices: the tree of units, their posts, the policy pack in force for each; and which
+staff tokens were revoked.
 
 All come as events of triage; every service keeps them in views of its own and reads them as one snapshot.
 """
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from schemas.offices import PolicyPackAssigned, UnitPlaced, UnitPostPlaced
+from schemas.offices import PolicyPackAssigned, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
 from services.kernel.core.lists import Lists
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.store.columns import key
@@ -20,7 +21,7 @@ from services.kernel.store.views import Key, Row, View
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables `units`, `posts` and `packs_assigned` to a service's metadata."""
+    """Adds the tables `units`, `posts`, `packs_assigned` and `revoked_tokens` to a service's metadata."""
     Table(
         "units",
         metadata,
@@ -56,15 +57,17 @@ def tables(metadata: MetaData) -> None:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
+    Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
 
 
 def views(metadata: MetaData) -> tuple[View, ...]:
-    """The views of every service: the unit tree, the posts, and the packs assigned."""
+    """The views of every service."""
     tables = metadata.tables
     return (
         View(tables["units"], _unit_keys, _place),
         View(tables["posts"], _post_keys, _place_post),
         View(tables["packs_assigned"], _pack_keys, _assign),
+        View(tables["revoked_tokens"], _token_keys, _revoke),
     )
 
 
@@ -129,6 +132,14 @@ def _assign(key: Key, row: Row | None, event: Event) -> Row | None:
         "stream_id": event.stream,
         "version": event.version,
     }
+
+
+def _token_keys(event: Event) -> list[Key]:
+    return [(event.data.token,)] if event.kind == "unit" and isinstance(event.data, UnitTokenRevoked) else []
+
+
+def _revoke(key: Key, row: Row | None, event: Event) -> Row | None:
+    return {"token": key[0]}
 
 
 async def snapshot(

@@ -12,11 +12,16 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "api_keys",
-        sa.Column("digest", key(64), nullable=False),
-        sa.Column("scope", key(32), nullable=False),
-        sa.Column("unit", key(64), nullable=False),
-        sa.Column("withdrawn", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_api_keys")),
+        sa.Column("id", key(64), nullable=False),
+        sa.Column("digest", key(64), nullable=True),
+        sa.Column("integration", key(64), nullable=True),
+        sa.Column("name", key(100), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("scope", key(32), nullable=True),
+        sa.Column("made_at", key(27), nullable=True),
+        sa.Column("revoked_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     op.create_table(
         "evidence",

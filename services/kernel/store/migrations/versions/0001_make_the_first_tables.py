@@ -127,6 +127,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", "minute", name=op.f("pk_refusals")),
     )
     op.create_table(
+        "revoked_tokens",
+        sa.Column("token", key(36), nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_revoked_tokens")),
+    )
+    op.create_table(
         "stream_cursor",
         sa.Column("consumer", key(32), nullable=False),
         sa.Column("stream_id", key(64), nullable=False),

@@ -1,0 +1,141 @@
+"""What the command line does for those who call: tokens of staff and their keys, keys of integrations.
+
+It holds the signing key, and acts as the deployment's operator.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from services.apps.operate import Refused, api, ask
+from services.kernel.access import signing, tokens
+from services.kernel.access.signing import SigningKey
+from services.kernel.access.tokens import Claims
+from services.kernel.core.decider import STAFF_ROLES
+from services.kernel.core.problems import Malformed
+from services.kernel.core.units import Offices, Post, Unit
+from services.kernel.settings import Settings
+
+SHORT = timedelta(minutes=5)
+
+
+def operator(settings: Settings) -> str:
+    """A token for the command line itself."""
+    said = tokens.claims(settings.deployment, person="operator", life=SHORT)
+    return tokens.sign(_signing_key(settings), said)
+
+
+async def staff_token(
+    settings: Settings, unit: str, roles: Sequence[str], person: str, post: str | None = None
+) -> tuple[str, Claims]:
+    """A token for a post of the directory, and what it says. Raises `Refused` for what the directory does not have.
+
+    Without a post it is the one for the first role; each further role must be one of a post of the unit.
+    """
+    if unknown := sorted(set(roles) - set(STAFF_ROLES)):
+        raise Refused(f"no such role: {', '.join(unknown)}; roles of staff are {', '.join(STAFF_ROLES)}")
+    if not person.strip():
+        raise Refused("name the person with --person: it keeps two people apart, and is never stored")
+    key = _signing_key(settings)
+    try:
+        offices = await directory(settings)
+        offices.unit(unit)
+        if post is None:
+            post = _post_for(offices, unit, roles)
+        named = offices.post(f"{post}@{unit}")
+    except Malformed as problem:
+        raise Refused(problem.detail) from None
+    if named.members:
+        raise Refused(f"{post}@{unit} is a body; name one of its members, {', '.join(named.members)}")
+    said = tokens.claims(
+        settings.deployment, person=person.strip(), unit=unit, post=post, roles=roles or sorted(named.roles)
+    )
+    return tokens.sign(key, said), said
+
+
+def _post_for(offices: Offices, unit: str, roles: Sequence[str]) -> str:
+    if not roles:
+        raise Refused("name a role with --role, or a post with --post")
+    posts = [offices.with_role(unit, role) for role in roles]
+    if missing := [role for role, post in zip(roles, posts, strict=True) if post is None]:
+        has = ", ".join(sorted(offices.roles_in(unit))) or "none"
+        raise Refused(f"no post of {unit} has the role {', '.join(missing)}; its posts have {has}")
+    return str(posts[0])
+
+
+async def directory(settings: Settings) -> Offices:
+    """Units and posts as triage knows them now."""
+    _must_exist(settings)
+    async with api(settings, "triage") as triage:
+        items: list[dict[str, Any]] = (await ask(triage, "GET", "/triage/v1/units", operator(settings)))["items"]
+    return Offices(
+        units={item["unit"]: Unit(item["unit"], item["kind"], item["name"], item["parent"]) for item in items},
+        posts={
+            item["unit"]: {
+                post["post"].partition("@")[0]: Post(
+                    post["post"].partition("@")[0],
+                    post["title"],
+                    frozenset(post["roles"]),
+                    post["head"],
+                    tuple(post["members"]),
+                )
+                for post in item["posts"]
+            }
+            for item in items
+        },
+    )
+
+
+async def revoke_token(settings: Settings, id_: str) -> None:
+    """Ends a staff token by its id."""
+    _must_exist(settings)
+    async with api(settings, "triage") as triage:
+        await ask(triage, "POST", f"/triage/v1/tokens/{quote(id_, safe='')}/revoke", operator(settings))
+
+
+async def make_key(settings: Settings, unit: str, scope: str, name: str | None) -> dict[str, str]:
+    """A new key for an integration of this unit: `key`, `id`, `integration`, `name`."""
+    async with api(settings, "ingest") as ingest:
+        body = {"unit": unit, "scope": scope, "name": name}
+        made: dict[str, str] = await ask(ingest, "POST", "/ingest/v1/keys", operator(settings), json=body)
+        return made
+
+
+async def list_keys(settings: Settings) -> list[dict[str, Any]]:
+    """Every key that was made, without itself, in order of making."""
+    _must_exist(settings)
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    async with api(settings, "ingest") as ingest:
+        while True:
+            path = f"/ingest/v1/keys?limit=500{cursor}"
+            answer = await ask(ingest, "GET", path, operator(settings))
+            found += answer["items"]
+            if answer["next"] is None:
+                return found
+            cursor = f"&cursor={answer['next']}"
+
+
+async def revoke_key(settings: Settings, id_: str) -> None:
+    """Ends a key by its id."""
+    _must_exist(settings)
+    async with api(settings, "ingest") as ingest:
+        await ask(ingest, "POST", f"/ingest/v1/keys/{quote(id_, safe='')}/revoke", operator(settings))
+
+
+def rotate(settings: Settings, *, if_none: bool = False) -> str:
+    """Makes a new signing key, with `if_none` only where there is none; returns the public keys."""
+    _must_exist(settings)
+    path = signing.key_set_file(settings)
+    return path.read_text() if if_none and path.exists() else signing.rotate(settings)
+
+
+def _signing_key(settings: Settings) -> SigningKey:
+    _must_exist(settings)
+    return SigningKey.read(signing.signing_key_file(settings))
+
+
+def _must_exist(settings: Settings) -> None:
+    if settings.embedded and not (settings.data / "triage.sqlite").exists():
+        raise Refused(f"{settings.data} holds no data; start with `huiying up --data {settings.data}`")

@@ -1,0 +1,76 @@
+"""Keys derived from the deployment's secret, one for each use: none tells anything of another, or of the secret.
+
+The secret signs no token: digests stay what they are when the keys of tokens change.
+"""
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from services.kernel.settings import Settings
+
+SECRET_FILE = "secret"  # noqa: S105  a name
+MIN_SECRET = 32
+NONCE = 12
+USES = frozenset({"matter", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer"})
+"""What keys are for. A further use gets a name of its own; a name that changes its meaning ends recognition."""
+
+
+def deployment_secret(settings: Settings) -> bytes:
+    """What the keys are derived from. Embedded, it is made once, with the data folder, readable by the owner alone."""
+    given = settings.secret.get_secret_value()
+    if given:
+        return _long_enough(given, "HUIYING_SECRET")
+    if not settings.embedded:
+        raise ValueError(f"set HUIYING_SECRET to at least {MIN_SECRET} random characters, the same for every service")
+    path: Path = settings.data / SECRET_FILE
+    if not path.exists():
+        settings.data.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return _long_enough(path.read_text(), str(path))
+
+
+def _long_enough(secret: str, place: str) -> bytes:
+    secret = secret.strip()
+    if len(secret) < MIN_SECRET:
+        raise ValueError(f"{place} has {len(secret)} characters; it needs at least {MIN_SECRET}")
+    return secret.encode()
+
+
+class Keys:
+    """The keys of a deployment; each is derived when it is first used."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._keys: dict[str, bytes] = {}
+
+    def digest(self, use: str, *parts: str) -> str:
+        """HMAC-SHA-256 of texts under the key of this use, hex."""
+        return hmac.digest(self._key(use), "\x00".join(parts).encode(), "sha256").hex()
+
+    def seal(self, use: str, content: bytes, place: str) -> bytes:
+        """The content, encrypted for `place`: it opens nowhere else."""
+        nonce = os.urandom(NONCE)
+        return nonce + AESGCM(self._key(use)).encrypt(nonce, content, place.encode())
+
+    def open(self, use: str, sealed: bytes, place: str) -> bytes:
+        """The inverse of `seal`. Raises `ValueError` for what was sealed for another place or under another secret."""
+        try:
+            return AESGCM(self._key(use)).decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
+        except InvalidTag:
+            raise ValueError("what is stored was sealed under another secret, or altered") from None
+
+    def _key(self, use: str) -> bytes:
+        if use not in self._keys:
+            if use not in USES:
+                raise ValueError(f"no key is for {use!r}; there are keys for {', '.join(sorted(USES))}")
+            derive = HKDF(SHA256(), length=32, salt=None, info=f"huiying {use}".encode())
+            self._keys[use] = derive.derive(self._secret)
+        return self._keys[use]

@@ -1,0 +1,161 @@
+"""Who is calling, at the border to HTTP: judged before a body is read.
+
+What fails is counted and logged without the key or token. An address that fails too often is answered 429; who signs in
+rightly from it is never kept out.
+"""
+
+import hashlib
+import ipaddress
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import structlog
+from fastapi import Request
+from sqlalchemy import select
+
+from services.kernel import metrics
+from services.kernel.access import tokens
+from services.kernel.access.signing import PublicKeys
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import TooMany, Unauthenticated
+from services.kernel.delivery.runtime import Runtime
+
+FRESH = 1.0
+"""Seconds after which a key or token is looked up again: the longest that a revoked one goes on working."""
+REMEMBERED = 10_000
+"""Keys, tokens and addresses that are held in memory at once."""
+FAILURES = 20
+WINDOW = 60.0
+"""So many failures of one address in so many seconds are answered 401, further ones 429."""
+log = structlog.get_logger()
+
+
+class Remembered:
+    """Whose key or token it is, for a short time, by the digest of it."""
+
+    def __init__(self, look_up: Callable[[str], Awaitable[Actor]]) -> None:
+        self._look_up = look_up
+        self._known: dict[bytes, tuple[Actor, float]] = {}
+
+    async def actor(self, credential: str) -> Actor:
+        """As looked up; raises what looking up raises."""
+        digest, now = hashlib.sha256(credential.encode()).digest(), time.monotonic()
+        if (known := self._known.get(digest)) and known[1] > now:
+            return known[0]
+        actor = await self._look_up(credential)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[digest] = (actor, now + FRESH)
+        return actor
+
+    def forget(self) -> None:
+        """Looks everything up again."""
+        self._known.clear()
+
+
+class StaffTokens:
+    """Members of staff by their tokens."""
+
+    def __init__(self, runtime: Runtime, keys: PublicKeys) -> None:
+        self._runtime, self._keys = runtime, keys
+        self._remembered = Remembered(self._look_up)
+
+    async def actor(self, token: str) -> Actor:
+        """The post that acts. Raises `Unauthenticated`, and `Unavailable` before the offices are known."""
+        return await self._remembered.actor(token)
+
+    async def _look_up(self, token: str) -> Actor:
+        runtime = self._runtime
+        claims = tokens.read(token, self._keys, runtime.settings.deployment, datetime.now(UTC))
+        table = runtime.tables["revoked_tokens"]
+        async with runtime.database.read() as connection:
+            revoked = await connection.execute(select(table.c.token).where(table.c.token == claims.jti))
+            if revoked.first() is not None:
+                raise Unauthenticated("the token was revoked; sign in again", code="token-revoked")
+            return tokens.actor(claims, await runtime.offices(connection))
+
+
+class _Failed(NamedTuple):
+    until: float
+    times: int
+
+
+class Failures:
+    """Failed sign-ins by address, in memory alone."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, _Failed] = {}
+
+    def add(self, address: str, reason: str) -> None:
+        """Counts and logs a failure. Raises `TooMany` where the address has failed too often."""
+        now = time.monotonic()
+        before = self._failed.get(address)
+        until, times = before if before and before.until > now else _Failed(now + WINDOW, 0)
+        if len(self._failed) >= REMEMBERED:
+            self._failed = {of: failed for of, failed in self._failed.items() if failed.until > now}
+            if len(self._failed) >= REMEMBERED:
+                self._failed.clear()
+        self._failed[address] = _Failed(until, times + 1)
+        limited = times >= FAILURES
+        metrics.SIGN_INS_FAILED.labels("429" if limited else "401").inc()
+        if not limited:
+            log.warning("sign_in.failed", address=address, reason=reason)
+            return
+        if times == FAILURES:
+            log.warning("sign_in.limited", address=address, failures=times, seconds=WINDOW)
+        wait = int(until - now) + 1
+        raise TooMany(
+            f"this address failed to sign in too often; wait {wait} s, and send a valid key or token",
+            wait,
+            seconds=wait,
+        )
+
+
+Judge = Callable[[Request, str], Awaitable[Actor]]
+
+
+class SignIn:
+    """A dependency that says who asks. A route asks it before it reads the body."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    async def __call__(self, request: Request) -> Actor:
+        """The actor. Raises `Unauthenticated` or `TooMany`."""
+        if not hasattr(request.state, "actor"):
+            request.state.actor = await self._ask(request)
+        found: Actor = request.state.actor
+        return found
+
+    async def _ask(self, request: Request) -> Actor:
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthenticated("send Authorization: Bearer with a staff token, or a key where reports are sent")
+        try:
+            return await self._judge(request, credential)
+        except Unauthenticated as problem:
+            request.app.state.failures.add(_address(request), problem.detail)
+            raise
+
+
+def _address(request: Request) -> str:
+    """Who is to be limited: an address, or the network of one customer where there are as many as one likes."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
+
+
+async def staff(request: Request, token: str) -> Actor:
+    """The member of staff of a token. Raises `Unauthenticated`."""
+    known: StaffTokens = request.app.state.staff
+    return await known.actor(token)
+
+
+signed_in = SignIn(staff)
+"""A member of staff, by their token."""

@@ -1,0 +1,132 @@
+"""Keys of integrations, and the integrations behind them."""
+
+import hashlib
+from typing import Any
+
+import httpx
+import pytest
+
+from services.ingest.keys import integration_id
+from tests.ingest.conftest import PATH, Ingest, post, refused, report
+from tests.ingest.test_api import rebuilt
+from tests.ingest.test_pictures import PNG
+
+KEYS = "/ingest/v1/keys"
+
+
+async def made(ingest: Ingest, unit: str = "town-east", **more: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """What making a key answers, and the header of the key."""
+    answer = await ingest.client.post(KEYS, json={"unit": unit, **more}, headers=ingest.staff("admin", unit="city"))
+    assert answer.status_code == 201, answer.text
+    return answer.json(), {"Authorization": f"Bearer {answer.json()['key']}"}
+
+
+async def revoke(ingest: Ingest, id_: str, role: str = "admin", unit: str = "county") -> httpx.Response:
+    return await ingest.client.post(f"{KEYS}/{id_}/revoke", headers=ingest.staff(role, unit=unit))
+
+
+async def test_an_unknown_key_is_refused(ingest: Ingest) -> None:
+    refused(await post(ingest, {"Authorization": "Bearer hy_nothing"}), 401, "unknown or was revoked")
+    refused(await post(ingest, {}), 401, "Bearer")
+
+
+async def test_a_key_reaches_its_unit_and_those_below(ingest: Ingest) -> None:
+    answer, key = await made(ingest)
+    assert (await post(ingest, key)).status_code == 201
+    refused(await post(ingest, key, unit="county"), 403, "over county", answer["integration"])
+    (event,) = await ingest.events("access_refused")
+    assert (event.data.act, event.actor) == ("report", answer["integration"])
+
+
+async def test_keys_are_made_listed_and_revoked_by_who_administers_the_unit(ingest: Ingest) -> None:
+    answer, _ = await made(ingest)
+    for headers in (ingest.staff("chief"), ingest.staff("admin", unit="town-west")):
+        refused(await ingest.client.post(KEYS, json={"unit": "town-east"}, headers=headers), 403, "make a key")
+    for role, unit in (("chief", "county"), ("admin", "town-west")):
+        refused(await revoke(ingest, answer["id"], role, unit), 403, "revoke a key")
+    refused(await ingest.client.get(KEYS, headers=ingest.staff("chief")), 403, "list keys")
+    assert (await ingest.client.get(KEYS, headers=ingest.staff("admin", unit="town-west"))).json()["items"] == []
+
+
+async def test_a_key_is_kept_as_a_digest(ingest: Ingest) -> None:
+    answer, _ = await made(ingest, name="hotline-12345")
+    digest = hashlib.sha256(answer["key"].encode()).hexdigest()
+    (event,) = await ingest.events("operation.key_made")
+    assert event.data.model_dump() == {
+        "key": answer["id"],
+        "integration": integration_id("town-east", "hotline-12345"),
+        "name": "hotline-12345",
+        "unit": "town-east",
+        "scope": "ingest",
+        "digest": digest,
+    }
+    (row,) = await ingest.rows("api_keys")
+    assert (row["digest"], row["revoked_at"]) == (digest, None)
+    assert not any(answer["key"] in str(row) for row in await ingest.rows("api_keys"))
+
+
+async def test_a_key_ends_by_its_id_alone(ingest: Ingest) -> None:
+    answer, key = await made(ingest)
+    assert (await post(ingest, key)).status_code == 201
+    for _ in range(2):
+        assert (await revoke(ingest, answer["id"])).status_code == 200
+    refused(await post(ingest, key), 401, "revoked")
+    assert len(await ingest.events("operation.key_revoked")) == 1
+    refused(await revoke(ingest, "key-01890a5d-ac96-774b-bcce-b302099a8057"), 404, "huiying keys list")
+    refused(await revoke(ingest, "x"), 404, "there is no key")
+
+
+async def test_keys_are_listed_in_pages_without_their_digests(ingest: Ingest) -> None:
+    ids = [(await made(ingest, name=f"board-{number}"))[0]["id"] for number in range(3)]
+    await revoke(ingest, ids[1])
+    admin = ingest.staff("admin")
+    first = (await ingest.client.get(f"{KEYS}?limit=2", headers=admin)).json()
+    second = (await ingest.client.get(KEYS, params={"cursor": first["next"]}, headers=admin)).json()
+    items = [*first["items"], *second["items"]]
+    assert [item["id"] for item in items] == ids
+    assert [item["name"] for item in items] == ["board-0", "board-1", "board-2"]
+    assert [item["revoked_at"] is None for item in items] == [True, False, True]
+    assert second["next"] is None
+    assert "digest" not in items[0]
+
+
+@pytest.mark.parametrize("name", ["张三", "Board", "", "a b", "a" * 61])
+async def test_a_name_is_a_code(ingest: Ingest, name: str) -> None:
+    body = {"unit": "town-east", "name": name}
+    answer = await ingest.client.post(KEYS, json=body, headers=ingest.staff("admin"))
+    assert (answer.status_code, answer.json()["field"]) == (422, "name")
+
+
+async def test_keys_are_the_same_whatever_order_a_replay_takes(ingest: Ingest) -> None:
+    await revoke(ingest, (await made(ingest))[0]["id"])
+    events = await ingest.events("operation.key")
+    assert rebuilt("api_keys", events) == rebuilt("api_keys", events[::-1]) == await ingest.rows("api_keys")
+
+
+async def test_two_keys_of_a_unit_are_two_integrations(ingest: Ingest) -> None:
+    (_, one), (_, other) = await made(ingest), await made(ingest)
+    body = report()
+    key = {"Idempotency-Key": "7"}
+    first = await post(ingest, {**one, **key}, body)
+    url = f"{PATH}/{first.json()['report_id']}"
+    refused(await ingest.client.get(url, headers=other), 403, "belongs to town-east")
+    image = {**other, "Content-Type": "image/png"}
+    refused(await ingest.client.post(f"{url}/evidence", content=PNG, headers=image), 403, "attach evidence")
+    reach = {"clicks": 1, "measured_at": body["discovered_at"]}
+    refused(await ingest.client.post(f"{url}/reach", json=reach, headers=other), 403, "report the reach")
+    assert (await ingest.client.get(url, headers=one)).status_code == 200
+    second = await post(ingest, {**other, **key}, body)
+    assert second.status_code == 201
+    assert second.json() != first.json()
+
+
+async def test_a_further_key_of_the_same_name_is_the_same_integration(ingest: Ingest) -> None:
+    """A key can be changed: what was sent with the former one stays the integration's own."""
+    (former, old), (fresh, new) = await made(ingest, name="board"), await made(ingest, name="board")
+    _, elsewhere = await made(ingest, "town-west", name="board")
+    assert former["integration"] == fresh["integration"]
+    assert former["id"] != fresh["id"]
+    url = f"{PATH}/{(await post(ingest, old)).json()['report_id']}"
+    await revoke(ingest, former["id"])
+    assert (await ingest.client.get(url, headers=new)).status_code == 200
+    assert (await ingest.client.get(url, headers=elsewhere)).status_code == 403
