@@ -36,6 +36,8 @@ DECLINED = frozenset(
 ALLOWED = {
     ("huiying.unit.placed.v1", "name"): "the name of an office",
     ("PlaceUnits", "name"): "the names of offices",
+    ("huiying.operation.key_made.v1", "name"): "the code of an integration",
+    ("KeyRequest", "name"): "the code of an integration",
     ("RecordHandling", "track"): "the problem's track or the answer's",
     ("huiying.incident.handling_recorded.v1", "track"): "the problem's track or the answer's",
 }

@@ -116,7 +116,8 @@ async def test_without_tables_everything_but_the_health_is_503(template: str, br
         assert (await one.ask("GET", "/metrics")).status_code == 200
         assert (await one.ask("GET", "/readyz")).status_code == 503
         for answer in (await one.ask("GET", f"/ingest/v1/reports/report-{ingest.UUID}"), await one.command()):
-            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) >= 1
 
 
 @pytest.mark.parametrize("guarded", [True, False])
