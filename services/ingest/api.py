@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -21,7 +22,7 @@ from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
-from services.ingest.rights import RIGHTS, Filed, reads
+from services.ingest.rights import RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
@@ -73,17 +74,16 @@ def router(runtime: Runtime) -> APIRouter:
         """A verb on a report."""
         if fact is not None:
             command, _ = intake.masked(command, fact)
-        return http.reply(await commands.execute(runtime, caller, id, command))
+        return http.reply(await commands.execute(runtime, caller, id, command, see=partial(queries.seen, id)))
 
     @asynccontextmanager
     async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
-        """A transaction that reads, and a report's events in it; raises what the actor gets who may not read them."""
+        """A transaction that reads, and what the actor may read of a report's events. Raises where that is nothing."""
         async with runtime.database.read() as connection:
             events = await queries.events_of(connection, id)
             if not events:
                 raise NotFound(f"there is no {id}", what=id)
-            _check_reader(actor, events[0], await runtime.offices(connection))
-            yield connection, events
+            yield connection, await _readable(connection, events, actor, await runtime.offices(connection))
 
     @api.post("/reports", status_code=201)
     async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
@@ -176,7 +176,8 @@ def router(runtime: Runtime) -> APIRouter:
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
                 key = commands.Key(idempotency_key, commands.request_digest("POST", path, what))
                 caller = replace(caller, key=key)
-            answer = await commands.execute(runtime, caller, id, command, status=201)
+            see = partial(queries.seen, id)
+            answer = await commands.execute(runtime, caller, id, command, see=see, status=201)
         except Problem as problem:
             if problem.status < 500:
                 blobs.delete([blob.file])
@@ -239,7 +240,8 @@ def router(runtime: Runtime) -> APIRouter:
             await session.load([id])
             if session.streams[id].version == 0:
                 raise NotFound(f"there is no {id}", what=id)
-            events = commands.decide(session, id, command, ctx, caller)
+            known = commands.with_seen(ctx, await queries.seen(id, session.connection, None))
+            events = commands.decide(session, id, command, known, caller)
             for event in events:
                 if isinstance(event.data, ReportErased):
                     files = event.data.files
@@ -273,10 +275,14 @@ def router(runtime: Runtime) -> APIRouter:
     return api
 
 
-def _check_reader(actor: Actor, received: Event, offices: Offices) -> None:
-    if not reads(Filed(received.unit, received.actor), actor, offices):
+async def _readable(connection: AsyncConnection, events: list[Event], actor: Actor, offices: Offices) -> list[Event]:
+    received = events[0]
+    filed = Filed(received.unit, received.actor, received=received.recorded)
+    found = reading(filed, await queries.belongings(connection, received.stream), actor, offices)
+    if found is None:
         problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
         raise Forbidden(problem, code="other-office", act="read-report", unit=received.unit, post=actor.post)
+    return [event for event in events if found.covers(event.recorded_text)]
 
 
 def _evidence(upload: evidence.Upload) -> AttachEvidence:

@@ -58,28 +58,35 @@ def evolve(state: State, event: Event) -> State:
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` where the actor has no right to the command."""
     right = RIGHTS[type(command)]
-    state = replace(state, by=ctx.by(state.id))
     if isinstance(command, ReceiveReport):
         ctx.offices.unit(command.report.unit)
         right.require(command.report.unit, ctx)
     else:
-        right.require(state, ctx)
+        right.require(_of(state, ctx), ctx)
+
+
+def _of(state: State, ctx: Ctx) -> State:
+    """The state with what only the moment of the command knows."""
+    return replace(state, by=ctx.by(state.id), standing=ctx.seen.get("standing"))
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What the command makes happen."""
+    """What the command makes happen.
+
+    `ctx.seen["standing"]` is that of the incident which the report belongs to, None where it belongs to none yet.
+    """
     if isinstance(command, ReceiveReport):
         if state.unit is not None:
             raise Rejected("this report was received already", code="already-received")
         return [receive(command, ctx)]
     authorize(state, command, ctx)
-    state = replace(state, by=ctx.by(state.id))
+    state = _of(state, ctx)
     RIGHTS[type(command)].refuse(state, ctx)
     match command:
         case Reach():
             return [_measure(state, command, ctx)]
         case AttachEvidence():
-            return [Occurred(ReportEvidenceAttached(**command.model_dump()), unit=state.unit)]
+            return [ReportEvidenceAttached(**command.model_dump())]
         case Refuse(reason=reason):
             return [ReportRefused(reason=Typed(text=reason))]
         case Erase():
@@ -120,7 +127,7 @@ def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:
             f"give at least one of {', '.join(FIGURES)}", code="figure-needed", field="clicks", known=list(FIGURES)
         )
     _past(command.measured_at, "measured_at", ctx)
-    return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at, unit=state.unit)
+    return Occurred(ReportReachMeasured(**command.model_dump()), time=command.measured_at)
 
 
 def _erase(state: State, command: Erase, ctx: Ctx) -> Decided:

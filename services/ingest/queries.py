@@ -1,6 +1,6 @@
 """What is read of ingest: one report as a resource, whose key it is, which files are to be gone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -16,8 +16,11 @@ from schemas.ingest import (
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.views import API_KEYS, EVIDENCE, METADATA
+from services.ingest.rights import Belonging
+from services.ingest.views import API_KEYS, BELONGINGS, EVIDENCE, METADATA
+from services.kernel.core.standings import Moment
 from services.kernel.serving import paging
+from services.kernel.store import standings
 from services.kernel.store.words import resolve
 
 
@@ -53,6 +56,23 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body.update(state="erased", erased=facts["cause"])
     body["version"] = sum(event.actor != "system" for event in events)
     return body
+
+
+async def belongings(connection: AsyncConnection, report: str) -> list[Belonging]:
+    """The incidents that a report belongs or belonged to, as far as triage's events have come."""
+    found = (await connection.execute(select(BELONGINGS).where(BELONGINGS.c.report_id == report))).mappings().all()
+    known = await standings.read(connection, METADATA, [row["incident_id"] for row in found])
+    return [
+        Belonging(known[row["incident_id"]], Moment(row["left_version"], row["left_at"]) if row["left_at"] else None)
+        for row in found
+        if row["incident_id"] in known
+    ]
+
+
+async def seen(report: str, connection: AsyncConnection, state: Any) -> Mapping[str, Any]:
+    """What a decision on a report looks at: the standing of the incident that it belongs to now."""
+    now = [belonging.standing for belonging in await belongings(connection, report) if belonging.until is None]
+    return {"standing": next((standing for standing in now if standing.merged is None), None)}
 
 
 def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:

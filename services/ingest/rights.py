@@ -1,10 +1,11 @@
 """Who may ask what of a report and of keys, and who may read a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from schemas.fields import instant
 from services.ingest.commands import (
     AttachEvidence,
     Erase,
@@ -21,6 +22,7 @@ from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Rejected
+from services.kernel.core.standings import Moment, Reading, Standing, widest
 from services.kernel.core.units import Offices
 
 Refusal = Rejected | None
@@ -43,11 +45,18 @@ class Filed:
     """Digest of the person who asked to erase it."""
     by: str = ""
     """Digest of whoever acts."""
+    standing: Standing | None = None
+    """Of the incident that it belongs to; None as long as it belongs to none."""
+
+    @property
+    def accountable(self) -> str | None:
+        """The unit that answers for it: who received it, until it belongs to an incident."""
+        return self.standing.accountable if self.standing else self.unit
 
     @property
     def erasing(self) -> Erasing:
         """What its erasure depends on."""
-        return Erasing(self.unit or "", self.asked, self.by)
+        return Erasing(self.accountable or "", self.asked, self.by)
 
     def sent_just_now(self, ctx: Ctx) -> bool:
         """Whether the actor sent it less than an hour ago, and may take it back as a mistake."""
@@ -58,14 +67,23 @@ def _named(unit: str, ctx: Ctx) -> Sequence[str]:
     return (unit,)
 
 
-def _receiving(report: Filed, ctx: Ctx) -> Sequence[str | None]:
-    return (report.unit,)
+def _accountable(report: Filed, ctx: Ctx) -> Sequence[str | None]:
+    return (report.accountable,)
+
+
+def _sent_it(report: Filed, ctx: Ctx) -> bool:
+    return ctx.actor.post == report.sender and "integration" in ctx.actor.roles
 
 
 def _following(report: Filed, ctx: Ctx) -> tuple[str, ...]:
-    """The integration that sent a report may add to it, and so may the officers who work on it."""
-    sent = ctx.actor.post == report.sender and "integration" in ctx.actor.roles
-    return ("integration",) if sent else ("duty_officer", "verifier", "handler")
+    """The integration that sent a report may add to it, and so may the officers who work on the matter."""
+    return ("integration",) if _sent_it(report, ctx) else ("duty_officer", "verifier", "handler")
+
+
+def _working(report: Filed, ctx: Ctx) -> Sequence[str | None]:
+    if report.standing is None or _sent_it(report, ctx):
+        return (report.unit,)
+    return sorted(report.standing.units)
 
 
 def _not_erased(report: Filed, ctx: Ctx, verb: str) -> Refusal:
@@ -90,9 +108,9 @@ def _another_person(report: Filed, ctx: Ctx, verb: str) -> Refusal:
 
 RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReceiveReport: Right("report", ("integration", "duty_officer"), _named),
-    Reach: Right("reach", _following, _receiving),
-    AttachEvidence: Right("evidence", _following, _receiving, _not_erased),
-    Refuse: Right("refuse", ("duty_officer", "chief"), _receiving, _not_refused),
+    Reach: Right("reach", _following, _working),
+    AttachEvidence: Right("evidence", _following, _working, _not_erased),
+    Refuse: Right("refuse", ("duty_officer", "chief"), _accountable, _not_refused),
     Erase: Right("erase", _erasing, _erasing_over, _another_person),
     KeyRequest: Right("make-key", ("admin",), _named),
     KeyListing: Right("list-keys", ("admin",), _named),
@@ -100,7 +118,29 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
 }
 
 
-def reads(report: Filed, actor: Actor, offices: Offices) -> bool:
-    """Whether the actor may read a report: staff over its unit, and the integration that sent it."""
-    over = report.unit is not None and offices.within(report.unit, actor.unit)
-    return over and (actor.is_staff or actor.post == report.sender)
+class Belonging(NamedTuple):
+    """That a report belongs to an incident, or did `until` an event of that."""
+
+    standing: Standing
+    until: Moment | None = None
+
+
+def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, offices: Offices) -> Reading | None:
+    """What the actor may read of a report; None for nothing.
+
+    The integration that sent it reads all. Rights of staff follow the matter; who received it always reads what it
+    received.
+    """
+    if not actor.is_staff:
+        sent = actor.post == report.sender and report.unit is not None and offices.within(report.unit, actor.unit)
+        return Reading() if sent else None
+    overseen, of = offices.overseen(actor.unit), list(belongings)
+    found = [_until(belonging.standing.reading(overseen), belonging.until) for belonging in of]
+    if overseen is None or report.unit in overseen:
+        received = Moment(0, instant(report.received)) if report.received else None
+        found.append(Reading(received) if of else Reading())
+    return widest(found)
+
+
+def _until(reading: Reading | None, until: Moment | None) -> Reading | None:
+    return reading if reading is None or until is None else Reading(min(reading.until or until, until))

@@ -1,18 +1,20 @@
-"""What ingest knows beside its reports: external ids taken, keys of integrations, evidence files."""
+"""What ingest knows beside its reports: external ids taken, keys, evidence files, and whose matter a report is."""
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Table
+from sqlalchemy import Boolean, Column, Integer, Table
 
+from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
-from services.kernel.store import offices, tables
+from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 EXTERNAL_IDS = Table(
     "external_ids",
@@ -36,6 +38,15 @@ API_KEYS = Table(
     Column("revoked_at", key(27)),
 )
 """Making and revoking stand in streams of different days: a row may know of the second alone for a moment."""
+BELONGINGS = Table(
+    "belongings",
+    METADATA,
+    Column("report_id", key(), primary_key=True),
+    Column("incident_id", key(), primary_key=True),
+    Column("left_version", Integer),
+    Column("left_at", key(27)),
+)
+"""To which incidents a report belongs; `left` is the event of the incident since which it no longer does."""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -75,6 +86,25 @@ def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
     return row
 
 
+def _belonging_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
+            return [(data.report, event.stream)]
+        case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
+            return [(report, event.stream) for report in data.reports]
+    return []
+
+
+def _belonging(key: Key, row: Row | None, event: Event) -> Row:
+    leaves = isinstance(event.data, triage.IncidentSplit | triage.IncidentReportDetached)
+    return {
+        "report_id": key[0],
+        "incident_id": key[1],
+        "left_version": event.version if leaves else None,
+        "left_at": event.recorded_text if leaves else None,
+    }
+
+
 def _evidence_keys(event: Event) -> list[Key]:
     if event.kind != "report":
         return []
@@ -95,4 +125,6 @@ VIEWS = (
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True),
     View(API_KEYS, _api_key_keys, _turn_key),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
+    *standings.views(METADATA, triage.standing_of),
+    View(BELONGINGS, _belonging_keys, _belonging, one_stream=True),
 )

@@ -13,15 +13,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from schemas.envelope import Event
-from schemas.fields import instant
+from schemas.fields import Fact, instant
 from services.ingest.app import SERVICE
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import STAFF_ROLES
+from services.kernel.core.ids import derived
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
-from tests.kit import access
+from services.kernel.store.session import Session
+from tests.kit import access, spec
 from tests.kit.spec import KINDS, UNITS, UUID
 
 PATH = "/ingest/v1/reports"
@@ -45,6 +47,16 @@ class Ingest:
         made = await self.client.post("/ingest/v1/keys", json=body, headers=self.staff("admin", unit="city"))
         assert made.status_code == 201, made.text
         return {"Authorization": f"Bearer {made.json()['key']}"}
+
+    async def hear(self, name: str, *facts: Fact) -> str:
+        """What triage says of the incident of this name so far: all of it; returns the incident's id."""
+        uuid = derived("incident", name)
+        told = spec.events("incident", facts, uuid=uuid, start=self.runtime.clock.now())
+        async with self.runtime.database.transaction() as connection:
+            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.clock.now())
+            session.observed.extend(told)
+            await session.flush()
+        return f"incident-{uuid}"
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table."""

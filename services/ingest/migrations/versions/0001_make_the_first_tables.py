@@ -24,6 +24,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     op.create_table(
+        "belongings",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("left_version", sa.Integer(), nullable=True),
+        sa.Column("left_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
+    )
+    op.create_table(
         "evidence",
         sa.Column("file", key(128), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
@@ -37,4 +45,23 @@ def upgrade() -> None:
         sa.Column("sent", key(64), nullable=False),
         sa.Column("discovered_at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
+    )
+    op.create_table(
+        "standing_units",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "unit", name=op.f("pk_standing_units")),
+    )
+    op.create_index(op.f("ix_standing_units_unit"), "standing_units", ["unit"], unique=False)
+    op.create_table(
+        "standings",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("accountable", key(64), nullable=True),
+        sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifying", sa.Text(), nullable=False),
+        sa.Column("past", sa.Text(), nullable=False),
+        sa.Column("merged_version", sa.Integer(), nullable=True),
+        sa.Column("merged_at", key(27), nullable=True),
+        sa.Column("merged_into", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
     )
