@@ -265,13 +265,13 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "an event is not on its topic": (
         "log",
         "delete from records where topic = 'triage.incident' and key = cast('{incident}' as blob)",
-        "triage: {incident} is on triage.incident up to version 0; the store has 1",
+        "triage: {incident} is on triage.incident in order up to version 0; the store has 1",
     ),
     "an earlier event is not on its topic": (
         "log",
         """delete from records where topic = 'ingest.report' and value =
         (select value from records where key = cast('{erased}' as blob) order by offset limit 1)""",
-        "holds {erased} version 2 before version 1",
+        "ingest: {erased} is on ingest.report in order up to version 0; the store has 2",
     ),
     "a topic holds other bytes": (
         "log",

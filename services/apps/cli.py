@@ -118,28 +118,37 @@ def resend(
     rewind: Annotated[
         str | None, typer.Option("--rewind", help="Set the service back to the beginning of this topic.")
     ] = None,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="After a loss of topics: all events of their owners, all readers set back.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Write stored events to their topics again.
+    """Write stored events and their words to their topics again.
 
     Consumers drop what they have already.
     """
     from services.apps import operate
 
     settings = quiet(settings_of(data))
-    if sum((bool(stream), everything, rewind is not None)) != 1:
-        raise CannotDo("say what to do with one of --stream ID, --all, --rewind TOPIC")
+    if sum((bool(stream), everything, rewind is not None, lost)) != 1:
+        raise CannotDo("say what to do with one of --stream ID, --all, --rewind TOPIC, --lost")
     _must_be_a_service(service)
     if rewind is not None and service is None:
         raise CannotDo("name the service that is to go back: `huiying resend SERVICE --rewind TOPIC`")
 
     async def work() -> None:
-        if rewind is not None and settings.embedded and operate.folder_owner(settings.data) is not None:
+        if (lost or rewind is not None) and settings.embedded and operate.folder_owner(settings.data) is not None:
             raise operate.Refused(f"a server works in {settings.data}; stop it before you set a consumer back")
         async with operate.stores(settings) as found:
             if rewind is not None:
                 count = await operate.rewind(found, service or "", rewind.removeprefix(f"{settings.prefix}."))
                 say(f"{service} goes back to the beginning of {rewind} in {count} partitions")
+                return
+            if lost:
+                for name, count in (sent := await operate.resend_lost(found, service)).items():
+                    say(f"{name}: {count} events to be sent again, and all readers go back to the beginning")
+                if not sent:
+                    say("no topic is known to be lost; name the service whose topics are to be written again")
                 return
             for name in [service] if service else await _owners(found, stream):
                 mine = stream and [id_ for id_ in stream if service or await operate.owner_of(found, id_) == name]

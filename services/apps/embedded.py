@@ -19,6 +19,7 @@ from services.kernel.access import keys, signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.core.clock import Clock
 from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.delivery.unit_of_work import unit_of_work
@@ -152,8 +153,9 @@ class Embedded:
         for runtime in self.runtimes.values():
             topics = (*runtime.service.topics, *runtime.service.content_topics)
             ends = await self.log.ends(topics)
-            offsets = await unit_of_work(runtime).offsets(list(ends))
-            if any(offsets[part] < end for part, end in ends.items() if not part.topic.endswith(".content")):
+            async with runtime.database.read() as connection:
+                taken = await unit_of_work(runtime).taken(connection)
+            if any(taken.get(part, 0) < end for part, end in ends.items() if not is_content(part.topic)):
                 return False
         for runtime in self.runtimes.values():
             if not await Relay(runtime).is_empty():

@@ -17,7 +17,7 @@ from services.kernel.access import keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound
-from services.kernel.delivery import operations, repairs
+from services.kernel.delivery import operations, own_topics, repairs
 from services.kernel.delivery.log import EventLog, Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
@@ -261,19 +261,54 @@ async def rewind(found: Stores, service: str, topic: str) -> int:
     reads = (*runtime.service.topics, *runtime.service.content_topics)
     if topic not in reads:
         raise Refused(f"{service} does not read {topic}; it reads {', '.join(reads)}")
-    begins = await found.log.begins([topic])
+    return await _set_back(runtime, service, await found.log.begins([topic]))
+
+
+async def resend_lost(found: Stores, service: str | None = None) -> dict[str, int]:
+    """Heals the loss of topics: sets all readers of an owner's topics back, and lets it write everything again.
+
+    Of the service that is named, else of each whose topics are no longer the ones that were read or written. Returns
+    how many events each owner sends again.
+    """
+    name_of = catalogue.content_topic
+    events = [topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name)]
+    made = await found.log.create_topics(events, [name_of(name) for name in catalogue.SERVICES])
+    owners = [service] if service else await _owners_of_lost(found, made)
+    sent = {}
+    for owner in owners:
+        begins = await found.log.begins([*catalogue.event_topics(owner), name_of(owner)])
+        for name, runtime in found.runtimes.items():
+            for consumer in (name, own_topics.OWNER):
+                await _set_back(runtime, consumer, begins)
+        sent[owner] = await operations.resend(found.runtimes[owner])
+    return sent
+
+
+async def _owners_of_lost(found: Stores, made: Sequence[str]) -> list[str]:
+    lost: set[str] = set()
+    for runtime in found.runtimes.values():
+        lost |= set(made) & await own_topics.known(runtime)
+        for standing in (await unit_of_work(runtime).look(), await own_topics.look(runtime)):
+            lost |= {partition.topic for partition in standing.lost}
+    return [name for name in found.runtimes if any(topic.partition(".")[0] == name for topic in lost)]
+
+
+async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, int]) -> int:
+    """Moves a consumer's offsets to where these partitions begin; returns how many of them move."""
     table = runtime.tables["consumer_offset"]
     async with runtime.database.transaction() as connection:
-        mine = (table.c.consumer == service, table.c.topic == topic)
-        before = dict((await connection.execute(select(table.c.partition, table.c.next).where(*mine))).tuples().all())
+        mine = (table.c.consumer == consumer, table.c.topic.in_({partition.topic for partition in begins}))
+        known = await connection.execute(select(table.c.topic, table.c.partition, table.c.next).where(*mine))
+        before = {Partition(row.topic, row.partition): row.next for row in known}
         await connection.execute(delete(table).where(*mine))
+        # A consumer that takes in finds its row set back; without the row it would begin where it is.
         rows = [
-            {"consumer": service, "topic": topic, "partition": part.number, "next": first}
+            {"consumer": consumer, "topic": part.topic, "partition": part.number, "next": first}
             for part, first in sorted(begins.items())
-            if first or part.number in before
+            if part in before
         ]
         await sql.upsert(connection, table, rows)
-    return sum(before.get(Partition(*part).number, 0) != first for part, first in begins.items())
+    return sum(part in before and before[part] != first for part, first in begins.items())
 
 
 async def hold_leadership(runtime: Runtime, limit: float = 2.0) -> None:

@@ -157,6 +157,7 @@ async def run_api(name: str, settings: Settings) -> None:
     process.collect_less()
     await made.log.start()
     leader = asyncio.create_task(process.lead(made, asyncio.Event()))
+    watch = asyncio.create_task(process.watch_topics(made))
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -175,8 +176,9 @@ async def run_api(name: str, settings: Settings) -> None:
         if leader.done():
             leader.result()
     finally:
-        leader.cancel()
-        await asyncio.gather(leader, return_exceptions=True)
+        for task in (leader, watch):
+            task.cancel()
+        await asyncio.gather(leader, watch, return_exceptions=True)
         await made.log.stop()
         await made.database.close()
 

@@ -130,9 +130,13 @@ class AuditWork(UnitOfWork):
         self._aimed = time.monotonic()
         now = instant(self.runtime.clock.now())
         try:
-            self._aim = (now, await self.runtime.log.ends(self.service.topics))
+            found = await self.look(fast=True)
         except LogGone as error:
             log.debug("log.ends_unknown", error=str(error))
+            return
+        if not found.lost:
+            events = {part: end for part, end in found.ends.items() if part.topic in self.service.topics}
+            self._aim = (now, events)
 
     async def _complete(self, connection: AsyncConnection, intake: Intake) -> str | None:
         """The instant of the last aim if it is reached with this transaction."""

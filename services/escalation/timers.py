@@ -23,7 +23,8 @@ from services.escalation.decider import OF_THE_MATTER
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem
-from services.kernel.delivery.log import LogGone, Partition
+from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
+from services.kernel.delivery.offsets import Offset, look
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
@@ -51,26 +52,22 @@ class Horizons:
     reached: dict[int, datetime] = field(default_factory=dict)
 
     async def advance(self, runtime: Runtime) -> None:
-        """Looks how far the consumer is. Raises `LogGone`; then nothing new is known."""
+        """Looks how far the consumer is. Raises `LogGone`, and `OffsetOutOfRange` where a topic was lost.
+
+        Then nothing new is known, and nothing is judged.
+        """
         now = runtime.clock.now()
-        ends = await runtime.log.ends(TOPICS)
+        offsets, name = runtime.tables["consumer_offset"], runtime.service.name
+        found = await look(runtime.database, offsets, name, runtime.log, TOPICS)
+        found.must_be_known()
         for number in range(runtime.settings.partitions):
-            wanted: Mapping[str, int] = {topic: ends.get(Partition(topic, number), 0) for topic in TOPICS}
+            wanted: Mapping[str, int] = {topic: found.ends.get(Partition(topic, number), 0) for topic in TOPICS}
             self.waiting.setdefault(number, (now, wanted))
-        taken = await _offsets(runtime)
         for number, (at, needed) in list(self.waiting.items()):
-            if all(taken.get((topic, number), 0) >= end for topic, end in needed.items()):
+            taken = {topic: found.taken.get(Partition(topic, number), Offset(0)).next for topic in TOPICS}
+            if all(taken[topic] >= end for topic, end in needed.items()):
                 self.reached[number] = at
                 del self.waiting[number]
-
-
-async def _offsets(runtime: Runtime) -> dict[tuple[str, int], int]:
-    table = runtime.tables["consumer_offset"]
-    chosen = select(table.c.topic, table.c.partition, table.c.next).where(
-        table.c.consumer == runtime.service.name, table.c.topic.in_(TOPICS)
-    )
-    async with runtime.database.read() as connection:
-        return {(row.topic, row.partition): row.next for row in await connection.execute(chosen)}
 
 
 async def run(runtime: Runtime) -> None:
@@ -80,7 +77,7 @@ async def run(runtime: Runtime) -> None:
         runtime.changed.clear()
         try:
             await turn(runtime, horizons)
-        except (Problem, LogGone, DBAPIError, OSError) as error:
+        except (Problem, LogGone, OffsetOutOfRange, DBAPIError, OSError) as error:
             log.warning("timers.wait", service=runtime.service.name, error=str(error)[:300])
         await asyncio.sleep(REST)
         with contextlib.suppress(TimeoutError):

@@ -39,7 +39,7 @@ class SupervisedWorld(DeployedWorld):
 
     def readiness(self, service: str) -> httpx.Response:
         """What `/readyz` answers."""
-        return httpx.get(f"{self.url(service)}/readyz", timeout=5)
+        return readiness(self, service)
 
     def stop(self) -> None:
         for supervisor in self.processes.values():
@@ -62,6 +62,11 @@ def supervised(folder: Path, database: str, kafka: str, **environment: str) -> I
         yield world
     finally:
         world.stop()
+
+
+def readiness(world: World, service: str) -> httpx.Response:
+    """What a service's `/readyz` answers."""
+    return httpx.get(f"{world.url(service)}/readyz", timeout=5)
 
 
 def database(world: World, service: str) -> psycopg.Connection[tuple[Any, ...]]:

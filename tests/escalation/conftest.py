@@ -43,7 +43,7 @@ class Standing(Clock):
 
 @dataclass
 class Topics:
-    """What the other services have written: a log of which timers ask the ends alone."""
+    """What the other services have written: a log of which timers ask alone where it ends, and what lies there."""
 
     records: dict[Partition, list[Record]] = field(default_factory=dict)
     gone: bool = False
@@ -57,6 +57,12 @@ class Topics:
         if self.gone:
             raise LogGone("the log is away")
         return {part: len(records) for part, records in self.records.items() if part.topic in topics}
+
+    async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        return dict.fromkeys(await self.ends(topics), 0)
+
+    async def before(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, Record]:
+        return {part: self.records[part][offset - 1] for part, offset in offsets.items()}
 
 
 @dataclass

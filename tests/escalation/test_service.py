@@ -11,7 +11,8 @@ from schemas.escalation import ClockBreached
 from schemas.fields import instant
 from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
-from services.kernel.delivery.log import LogGone
+from services.kernel.delivery.log import LogGone, OffsetOutOfRange
+from services.kernel.delivery.offsets import Standing
 from tests.escalation.conftest import Desk
 from tests.escalation.matter import at
 from tests.kit.spec import UUID
@@ -120,6 +121,26 @@ async def test_without_the_log_nobody_is_accused(desk: Desk) -> None:
     desk.topics.gone = False
     await desk.turn(at(9))
     assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+
+
+@pytest.mark.parametrize(("grown", "guarded"), [(0, True), (0, False), (1, True), (1, False), (9, True)])
+async def test_on_a_topic_that_was_made_anew_nobody_is_accused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, grown: int, guarded: bool
+) -> None:
+    """What lay on it may say that the limit was kept. Without the guard, the offset says that all was taken in."""
+    id_ = opened(desk)
+    grade(desk)
+    await desk.consume()
+    for part, (first, *_) in desk.topics.records.items():
+        desk.topics.records[part] = [first._replace(value=b"another record")] * grown
+    if not guarded:
+        monkeypatch.setattr(Standing, "must_be_known", lambda _: None)
+        await desk.turn(at(9))
+        assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
+        return
+    with pytest.raises(OffsetOutOfRange, match="huiying resend --lost"):
+        await desk.turn(at(9))
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
 
 
 @pytest.mark.requirement("ESC-13")

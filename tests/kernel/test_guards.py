@@ -49,9 +49,9 @@ async def test_the_cursor_drops_what_was_taken_before(triage: Runtime, kind: typ
 class SwapOff(UnitOfWork):
     """Writes the offset without looking at what it was."""
 
-    async def _advance(self, connection: Any, starts: Any, nexts: Any) -> None:
+    async def _advance(self, connection: Any, starts: Any, lasts: Any) -> None:
         try:
-            await super()._advance(connection, starts, nexts)
+            await super()._advance(connection, starts, lasts)
         except LostPartition:
             return
 
@@ -92,8 +92,8 @@ async def at_once(made: Runtime, records: list[Record], other: Callable[[], Coro
     taken, go_on = asyncio.Event(), asyncio.Event()
 
     class Paused(UnitOfWork):
-        async def _advance(self, connection: Any, starts: Any, nexts: Any) -> None:
-            await super()._advance(connection, starts, nexts)
+        async def _advance(self, connection: Any, starts: Any, lasts: Any) -> None:
+            await super()._advance(connection, starts, lasts)
             taken.set()
             await go_on.wait()
 

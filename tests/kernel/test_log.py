@@ -12,7 +12,15 @@ from unittest.mock import AsyncMock
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.kernel.delivery.log import EventLog, OffsetOutOfRange, Partition, Record, check_range
+from services.kernel.delivery.log import (
+    EventLog,
+    LogGone,
+    OffsetOutOfRange,
+    Partition,
+    Record,
+    TopicsMissing,
+    check_range,
+)
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.settings import Settings
 from tests.kit import substrate
@@ -114,6 +122,53 @@ async def test_reads_back_what_was_acknowledged_in_order(log: EventLog) -> None:
     assert [record.offset for record in part] == list(range(650, 660))
 
 
+async def test_tells_the_record_before_an_offset(log: EventLog) -> None:
+    """However long the topic is, and also of the compacted one, where it may be gone."""
+    zero, one, content = Partition(EVENTS, 0), Partition(EVENTS, 1), Partition(CONTENT, 0)
+    await log.append({zero: records(0, 700), one: records(0, 3), content: records(0, 2)})
+    found = await log.before({zero: 700, one: 2, content: 1})
+    assert {part: (record.offset, record.value) for part, record in found.items()} == {
+        zero: (699, b"v699"),
+        one: (1, b"v1"),
+        content: (0, b"v0"),
+    }
+    if isinstance(log, EmbeddedLog):
+        await log.append({content: [(b"k0", None)]})
+        assert await log.before({content: 1}) == {}
+    assert await log.before({}) == {}
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_is_gone_is_said_to_be_missing(tmp_path: Path) -> None:
+    log: Any = await aiokafka(tmp_path)
+    await log.create_topics([EVENTS], [])
+    assert (await log.ends([EVENTS]))[Partition(EVENTS, 0)] == 0
+    with pytest.raises(TopicsMissing, match=CONTENT):
+        await log.ends([EVENTS, CONTENT])
+    admin = AIOKafkaAdminClient(bootstrap_servers=log._settings.kafka)
+    await admin.start()
+    await admin.delete_topics([log.name(EVENTS)])
+    await admin.close()
+
+    async def missing() -> bool:
+        try:
+            await log.ends([EVENTS])
+        except TopicsMissing:
+            return True
+        except LogGone:
+            pass
+        return False
+
+    async with asyncio.timeout(30):
+        while not await missing():
+            await asyncio.sleep(0.1)
+    assert await log.create_topics([EVENTS], []) == [EVENTS]
+    async with asyncio.timeout(30):
+        while await missing():
+            await asyncio.sleep(0.1)
+    await log.stop()
+
+
 async def test_hands_on_from_the_offset_of_the_database(log: EventLog) -> None:
     zero = Partition(EVENTS, 0)
     await log.append({zero: records(0, 10)})
@@ -183,7 +238,7 @@ async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: Ev
     place = Partition(EVENTS, 0)
     if held:
         await log.append({place: records(0, held)})
-    with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
+    with pytest.raises(OffsetOutOfRange, match="huiying resend --lost"):
         check_range(place, 9, 0, held)
     if type(log).__name__ == "FaustLog":
         assert await _exit_of_faust(log, "return", 9) == 5
@@ -192,7 +247,7 @@ async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: Ev
     taker.next[place] = 9
     async with consuming(log, taker, EVENTS) as task:
         await until(task.done, "the consumer ended")
-        with pytest.raises(OffsetOutOfRange, match="huiying resend --all"):
+        with pytest.raises(OffsetOutOfRange, match="huiying resend --lost"):
             task.result()
     assert taker.taken == []
 

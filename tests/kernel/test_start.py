@@ -32,9 +32,10 @@ class Brokers(EmbeddedLog):
 
     away = False
 
-    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
         if self.away:
             raise LogGone("nobody answers")
+        return ()
 
 
 class Process:

@@ -121,7 +121,7 @@ async def test_one_partition_that_another_consumer_moved_undoes_the_whole_batch(
         async def conclude(self, session: Session, intake: Intake) -> None:
             await super().conclude(session, intake)
             starts = {Partition("ingest.report", 1): 0}
-            await super()._advance(session.connection, starts, {Partition("ingest.report", 1): 3})
+            await super()._advance(session.connection, starts, {Partition("ingest.report", 1): two[2]})
 
     with pytest.raises(LostPartition):
         await Overtaken(triage).handle([*one, *two])
@@ -143,8 +143,8 @@ async def test_a_lost_swap_rolls_everything_back(triage: Runtime, monkeypatch: p
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records(events[:1]))
 
-    async def stale(connection: Any, starts: Any, nexts: Any) -> None:
-        await UnitOfWork._advance(work, connection, dict.fromkeys(starts, 0), nexts)
+    async def stale(connection: Any, starts: Any, lasts: Any) -> None:
+        await UnitOfWork._advance(work, connection, dict.fromkeys(starts, 0), lasts)
 
     monkeypatch.setattr(work, "_advance", stale)
     with pytest.raises(LostPartition):

@@ -6,7 +6,9 @@ from typing import Any
 
 import structlog
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import catalogue
 from schemas.envelope import Event, digest
 from schemas.fields import Fact, instant, parse_instant
 from schemas.operation import OperationAccessRefused
@@ -138,7 +140,10 @@ def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:
-    """Puts stored events into the outbox again, all or those of some streams; consumers drop what they have."""
+    """Puts stored events and their words into the outbox again, all or those of some streams; returns how many events.
+
+    Consumers drop what they have.
+    """
     events, outbox = runtime.tables["events"], runtime.tables["outbox"]
     chosen = select(events.c.seq, events.c.bytes).order_by(events.c.seq).limit(1000)
     if streams is not None:
@@ -147,21 +152,27 @@ async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:
     while True:
         async with runtime.database.transaction() as connection:
             found = (await connection.execute(chosen.where(events.c.seq > last))).all()
-            rows = []
-            for seq, bytes_ in found:
-                event, last = Event.parse(bytes_), seq
-                rows.append(
-                    {
-                        "event_id": event.id,
-                        "ref": None,
-                        "topic": event.topic,
-                        "partition": partition_of(event.partitionkey, runtime.settings.partitions),
-                        "key": event.partitionkey,
-                    }
-                )
+            again = [Event.parse(bytes_) for _, bytes_ in found]
+            refs = await _kept(runtime, connection, [ref for event in again for ref in event.words.values()])
+            content = catalogue.content_topic(runtime.service.name)
+            rows = [_waiting(runtime, content, ref, ref=ref) for ref in refs]
+            rows += [_waiting(runtime, event.topic, event.partitionkey, event_id=event.id) for event in again]
             await sql.insert(connection, outbox, rows)
-        count += len(rows)
+        count += len(again)
         if not found:
             break
+        last = found[-1].seq
     runtime.wake.set()
     return count
+
+
+async def _kept(runtime: Runtime, connection: AsyncConnection, refs: Sequence[str]) -> list[str]:
+    """Those references whose words were not erased, in order."""
+    (found,) = await sql.rows_of(connection, [(runtime.tables["contents"], [(ref,) for ref in refs])])
+    kept = {row["ref"] for row in found}
+    return [ref for ref in refs if ref in kept]
+
+
+def _waiting(runtime: Runtime, topic: str, key: str, ref: str | None = None, event_id: str | None = None) -> Any:
+    number = partition_of(key, runtime.settings.partitions)
+    return {"event_id": event_id, "ref": ref, "topic": topic, "partition": number, "key": key}

@@ -5,7 +5,7 @@ first record on the topic counts, since that is what every reader took. A later 
 follow the store, goes to quarantine; a store that differs from the first stops the owner.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,16 +18,16 @@ from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
 from schemas.fields import Erasure
 from schemas.operation import OperationRecovered
-from services.kernel.delivery import operations
+from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.offsets import Offset, Standing
+from services.kernel.delivery.own_topics import OWNER
 from services.kernel.delivery.records import content_rows
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
 from services.kernel.store.session import Conflict, Session, partition_of
 
 ATTEMPTS = 8
-OWNER = "owner"
-"""The consumer name of a service on its own topics: of their verified offsets, and of what it sets aside there."""
 Place = tuple[str, int]
 """A stream and a version."""
 log = structlog.get_logger()
@@ -60,49 +60,38 @@ async def recover(runtime: Runtime) -> int:
     name = runtime.service.name
     operation, words = f"{name}.operation", catalogue.content_topic(name)
     others = [topic for topic in catalogue.event_topics(name) if topic != operation]
-    ends = await runtime.log.ends((operation, *others, words))
+    found = await own_topics.look(runtime)
     count = 0
     # The operation streams first and whole: what is taken back is noted on them.
     taken: list[Event] = []
-    for partition in (found for found in ends if found.topic == operation):
-        async for records in runtime.log.read(partition, await _start(runtime, partition, ends), ends[partition]):
-            taken += await _take_back_events(runtime, partition, records, note=False)
+    async for records, mark in _unverified(runtime, found, [operation]):
+        taken += await _take_back_events(runtime, records, mark, note=False)
     if taken:
         await _note_taken(runtime, operation, taken)
-    for partition in (found for found in ends if found.topic in others):
-        async for records in runtime.log.read(partition, await _start(runtime, partition, ends), ends[partition]):
-            count += len(await _take_back_events(runtime, partition, records, note=True))
-    for partition in (found for found in ends if found.topic == words):
-        async for records in runtime.log.read(partition, await _start(runtime, partition, ends), ends[partition]):
-            await _take_back_words(runtime, partition, records)
+    async for records, mark in _unverified(runtime, found, others):
+        count += len(await _take_back_events(runtime, records, mark, note=True))
+    async for records, mark in _unverified(runtime, found, [words]):
+        await _take_back_words(runtime, records, mark)
     return count + len(taken)
 
 
-async def _start(runtime: Runtime, partition: Partition, ends: Mapping[Partition, int]) -> int:
-    """Where the partition was verified up to; its beginning where it ends before that, since it was made anew."""
-    start, end = await _verified(runtime, partition), ends[partition]
-    if start > end:
-        log.warning("topic.shorter", topic=partition.topic, partition=partition.number, verified=start, end=end)
-        return 0
-    return start
+async def _unverified(
+    runtime: Runtime, found: Standing, topics: Sequence[str]
+) -> AsyncIterator[tuple[Sequence[Record], list[dict[str, Any]]]]:
+    """What the topics hold beyond what was verified, with the mark that says so from then on.
 
-
-async def _verified(runtime: Runtime, partition: Partition) -> int:
-    table = runtime.tables["consumer_offset"]
-    async with runtime.database.read() as connection:
-        chosen = select(table.c.next).where(
-            table.c.consumer == OWNER, table.c.topic == partition.topic, table.c.partition == partition.number
-        )
-        return (await connection.execute(chosen)).scalar() or 0
-
-
-async def _verify(runtime: Runtime, connection: AsyncConnection, partition: Partition, next_: int) -> None:
-    row = {"consumer": OWNER, "topic": partition.topic, "partition": partition.number, "next": next_}
-    await sql.upsert(connection, runtime.tables["consumer_offset"], [row])
+    Of a partition that was lost it is all that there is, and the old mark stays, since that is what tells of the loss.
+    """
+    for partition, end in found.ends.items():
+        if partition.topic in topics:
+            is_lost = partition in found.lost
+            start = 0 if is_lost else found.taken.get(partition, Offset(0)).next
+            async for records in runtime.log.read(partition, start, end):
+                yield records, [] if is_lost else [own_topics.mark(records[-1])]
 
 
 async def _take_back_events(
-    runtime: Runtime, partition: Partition, records: Sequence[Record], *, note: bool
+    runtime: Runtime, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], *, note: bool
 ) -> list[Event]:
     """The events that were taken back. Compares again where another process of the service appended meanwhile."""
     found = []
@@ -113,22 +102,27 @@ async def _take_back_events(
             log.warning("topic.foreign_record", topic=record.topic, offset=record.offset)
     for _ in range(ATTEMPTS - 1):
         with suppress(Conflict):
-            return await _take_back(runtime, partition, found, records[-1].offset + 1, note=note)
-    return await _take_back(runtime, partition, found, records[-1].offset + 1, note=note)
+            return await _take_back(runtime, records[-1].topic, found, mark, note=note)
+    return await _take_back(runtime, records[-1].topic, found, mark, note=note)
 
 
 async def _take_back(
-    runtime: Runtime, partition: Partition, found: Sequence[tuple[Record, Event]], next_: int, *, note: bool
+    runtime: Runtime,
+    topic: str,
+    found: Sequence[tuple[Record, Event]],
+    mark: Sequence[Mapping[str, Any]],
+    *,
+    note: bool,
 ) -> list[Event]:
     async with runtime.database.transaction() as connection:
         stored = await stored_under(runtime, connection, [event for _, event in found])
         compared = compare(found, stored)
-        await _refuse_divergence(runtime, partition.topic, {place: stored[place].bytes for place in compared.disputed})
+        await _refuse_divergence(runtime, topic, {place: stored[place].bytes for place in compared.disputed})
         if compared.missing:
-            await _restore(runtime, connection, partition.topic, compared.missing, note=note)
+            await _restore(runtime, connection, topic, compared.missing, note=note)
         aside = [operations.quarantined(OWNER, *one, runtime.clock.now()) for one in compared.foreign]
         await _set_aside(runtime, connection, aside)
-        await _verify(runtime, connection, partition, next_)
+        await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
     operations.alarm(runtime.service.name, aside)
     return compared.missing
 
@@ -246,7 +240,7 @@ async def _note(runtime: Runtime, session: Session, topic: str, taken: Sequence[
     await operations.record(session, ctx, fact)
 
 
-async def _take_back_words(runtime: Runtime, partition: Partition, records: Sequence[Record]) -> None:
+async def _take_back_words(runtime: Runtime, records: Sequence[Record], mark: Sequence[Mapping[str, Any]]) -> None:
     contents, erased = runtime.tables["contents"], runtime.tables["erased"]
     rows, broken = content_rows(records)
     now = runtime.clock.now()
@@ -255,5 +249,5 @@ async def _take_back_words(runtime: Runtime, partition: Partition, records: Sequ
         gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars())
         await sql.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])
         await _set_aside(runtime, connection, aside)
-        await _verify(runtime, connection, partition, records[-1].offset + 1)
+        await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
     operations.alarm(runtime.service.name, aside)

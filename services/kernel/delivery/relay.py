@@ -104,7 +104,10 @@ class Relay:
     async def _send(self, batch: "Batch") -> None:
         if batch.rows:
             failpoint("relay.before_send")
+            self.runtime.sending = True
             await self.runtime.log.append(batch.records)
+            self.runtime.sent.update({partition: len(records) for partition, records in batch.records.items()})
+            self.runtime.sending = False
             failpoint("relay.acked")
 
     async def _next(self, sent: "Batch", on_its_way: "Batch") -> "Batch":

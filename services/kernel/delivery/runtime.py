@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Known, Reaction, no_reaction
 from services.kernel.core.units import Offices
 from services.kernel.core.uuid7 import RandomIds
-from services.kernel.delivery.log import EventLog
+from services.kernel.delivery.log import EventLog, Partition
 from services.kernel.logging import Lasting
 from services.kernel.rules import packs
 from services.kernel.rules.lists import load_lists
@@ -103,6 +104,11 @@ class Runtime:
         self.failing = Lasting("store.fails", service=service.name)
         self.recovered = True
         """False in a process that is to lead, until it has compared the store with the event log."""
+        self.sent: Counter[Partition] = Counter()
+        """How many records this process' relay wrote; `sending` while it cannot say."""
+        self.sending = False
+        self.lost = ""
+        """What is wrong with the topics: they are not the ones that this service read or wrote. Said by readiness."""
         self._offices: Offices | None = None
         self._offices_until = 0.0
         self._checked = 0.0
@@ -155,8 +161,10 @@ class Runtime:
             raise self._unavailable
 
     async def ready_to_serve(self) -> None:
-        """Raises `Unavailable` where `ready_to_decide` does, and until the units are known."""
+        """Raises `Unavailable` where `ready_to_decide` does, where topics were lost, and until the units are known."""
         await self.ready_to_decide()
+        if self.lost:
+            raise Unavailable(self.lost, 30)
         async with self.database.read() as connection:
             (await self.offices(connection)).known()
 

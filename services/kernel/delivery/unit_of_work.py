@@ -22,15 +22,17 @@ from services.kernel import metrics
 from services.kernel.core.decider import Actor, Moved
 from services.kernel.core.ids import DerivedIds
 from services.kernel.core.reactions import Reaction
+from services.kernel.delivery import offsets as kept
 from services.kernel.delivery import operations
-from services.kernel.delivery.log import Partition, Record
+from services.kernel.delivery.log import OffsetOutOfRange, Partition, Record
+from services.kernel.delivery.offsets import Standing
 from services.kernel.delivery.records import Decoded, decode, is_content
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.store import failures, sql
 from services.kernel.store.session import Conflict, Session
-from services.kernel.store.sql import Hold, Query, Write
+from services.kernel.store.sql import Hold, Move, Query, Write
 
 BATCH = 500
 RETRY_LIMIT = 5.0
@@ -122,10 +124,24 @@ class UnitOfWork:
     """Records in one transaction."""
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Where each partition goes on; 0 where nothing was taken yet."""
+        """Where each partition goes on; 0 where nothing was taken yet.
+
+        Raises `OffsetOutOfRange` where that lies on no topic any more, and `LogGone`.
+        """
         async with self.runtime.database.read() as connection:
-            known = await self.taken(connection)
-        return {partition: known.get(partition, 0) for partition in partitions}
+            known = await kept.taken(connection, self.tables["consumer_offset"], self.consumer)
+        mine = {partition: known[partition] for partition in partitions if partition in known}
+        if mine:
+            ends = await self.runtime.log.ends(list({partition.topic for partition in mine}))
+            if found := await kept.compare(self.runtime.log, mine, ends):
+                raise OffsetOutOfRange(min(found.items())[1])
+        return {partition: known[partition].next if partition in known else 0 for partition in partitions}
+
+    async def look(self, *, fast: bool = False) -> Standing:
+        """Where the service stands on all that it reads; see `offsets.look`. Raises `LogGone`."""
+        topics = (*self.service.topics, *self.service.content_topics)
+        table = self.tables["consumer_offset"]
+        return await kept.look(self.runtime.database, table, self.consumer, self.runtime.log, topics, fast=fast)
 
     async def taken(self, connection: AsyncConnection) -> dict[Partition, int]:
         """Where each partition goes on of which anything was taken in."""
@@ -197,7 +213,7 @@ class UnitOfWork:
                 catalogue.is_erasure(event.type) for parked in intake.waiting.values() for event in parked.values()
             ):
                 raise NotAlone
-            todo, nexts = self._unseen(records, starts)
+            todo, lasts = self._unseen(records, starts)
             if not todo:
                 return
             session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
@@ -216,10 +232,10 @@ class UnitOfWork:
                 self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
             await self.conclude(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
-            await self._advance(connection, starts, nexts)
+            await self._advance(connection, starts, lasts)
             failpoint("work.before_commit")
         failpoint("work.committed")
-        self._reached.update(nexts)
+        self._reached.update({partition: last.offset + 1 for partition, last in lasts.items()})
         self._after(session, intake, len(todo))
 
     async def _known(
@@ -246,23 +262,23 @@ class UnitOfWork:
         starts = {Partition(row["topic"], row["partition"]): row["next"] for row in offsets}
         return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
 
-    def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, int]]:
-        """The records that were not taken in yet, and where their partitions go on behind them."""
+    def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, Record]]:
+        """The records that were not taken in yet, and the last one of each partition."""
         todo: list[Record] = []
-        nexts: dict[Partition, int] = {}
+        lasts: dict[Partition, Record] = {}
         for partition, start in starts.items():
             if start < self._reached.get(partition, 0):
                 raise SkippedOffset(f"{partition.topic}/{partition.number} was set back to {start}")
         for record in records:
             partition = Partition(record.topic, record.partition)
-            expected = nexts.get(partition, starts[partition])
+            expected = lasts[partition].offset + 1 if partition in lasts else starts[partition]
             if record.offset < expected:
                 continue
             if record.offset > expected and not is_content(record.topic):
                 raise SkippedOffset(f"{partition.topic}/{partition.number}: got {record.offset}, expected {expected}")
             todo.append(record)
-            nexts[partition] = record.offset + 1
-        return todo, nexts
+            lasts[partition] = record
+        return todo, lasts
 
     def _after(self, session: Session, intake: Intake, taken: int) -> None:
         name = self.service.name
@@ -281,11 +297,13 @@ class UnitOfWork:
 
     # offsets
 
-    async def _advance(self, connection: AsyncConnection, starts: Offsets, nexts: Offsets) -> None:
-        table = self.tables["consumer_offset"]
-        moves = [((self.consumer, *partition), starts[partition], nexts[partition]) for partition in sorted(nexts)]
-        if await sql.swap(connection, table, "next", moves) < len(moves):
-            raise LostPartition(f"one of {', '.join(map(str, sorted(nexts)))} is no longer where it was")
+    async def _advance(self, connection: AsyncConnection, starts: Offsets, lasts: Mapping[Partition, Record]) -> None:
+        moves = [
+            Move((self.consumer, *partition), starts[partition], last.offset + 1, kept.last_of(last))
+            for partition, last in sorted(lasts.items())
+        ]
+        if await sql.swap(connection, self.tables["consumer_offset"], "next", "last", moves) < len(moves):
+            raise LostPartition(f"one of {', '.join(map(str, sorted(lasts)))} is no longer where it was")
 
     # events
 

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
-from services.kernel.delivery import operations, recovery, repairs
-from services.kernel.delivery.log import LogGone
+from services.kernel.delivery import operations, own_topics, recovery, repairs
+from services.kernel.delivery.log import EXIT_RANGE, LogGone, TopicsMissing
+from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
@@ -24,6 +25,12 @@ from services.kernel.store.session import Conflict
 
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
+LOOK_SECONDS = 2.0
+"""Between two looks at the topics, for readiness."""
+OWN_SECONDS = 10.0
+"""Between two looks whether anybody else writes to the service's own topics."""
+KEEP_SECONDS = 5.0
+"""Between two looks whether a topic is gone."""
 SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Before a loop that failed begins anew: at first, and at most."""
@@ -43,8 +50,7 @@ async def prepare(runtime: Runtime) -> None:
     """What must be done before a service decides: tables, topics, recovery; then what waited for it."""
     name = runtime.service.name
     await migrations.upgrade(runtime.database, runtime.service)
-    events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
-    await runtime.log.create_topics(events, [catalogue.content_topic(service) for service in catalogue.SERVICES])
+    await _make_topics(runtime)
     taken = await recovery.recover(runtime)
     runtime.recovered = True
     await repairs.unpark(unit_of_work(runtime))
@@ -75,7 +81,12 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
 
 
 async def _until(held: "Lead", runtime: Runtime) -> None:
-    loops = (Relay.keep, _sum_refusals, listen, *runtime.service.loops)
+    growth = own_topics.Growth(runtime, await own_topics.look(runtime))
+
+    async def watch(runtime: Runtime) -> None:
+        await _watch_own_topics(runtime, growth)
+
+    loops = (Relay.keep, _sum_refusals, listen, _keep_topics, watch, *runtime.service.loops)
     tasks = [asyncio.create_task(_supervised(runtime, loop)) for loop in loops]
     tasks.append(asyncio.create_task(held.lost()))
     try:
@@ -214,24 +225,86 @@ async def wait_until_prepared(runtime: Runtime) -> None:
 
 
 async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:
-    """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again."""
+    """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again.
+
+    So it does when a topic is no longer the one that was read; the sentence says what to do.
+    """
     work = unit_of_work(runtime)
-    topics = (*runtime.service.topics, *runtime.service.content_topics)
     before, since = -1, asyncio.get_running_loop().time()
-    while topics:
+    while runtime.service.topics:
         await asyncio.sleep(limit / 6)
         try:
-            ends = await runtime.log.ends(topics)
-            offsets = await work.offsets(list(ends))
+            found = await work.look()
         except (LogGone, DBAPIError, OSError):
             since = asyncio.get_running_loop().time()
             continue
-        now = sum(offsets.values())
-        behind = any(
-            offsets[partition] < end for partition, end in ends.items() if not partition.topic.endswith(".content")
-        )
+        if found.lost:
+            log.critical("consumer.stops", service=runtime.service.name, error=min(found.lost.items())[1])
+            os._exit(EXIT_RANGE)
+        now = sum(offset.next for offset in found.taken.values())
+        behind = any(not is_content(partition.topic) for partition in found.behind())
         if not behind or now != before:
             before, since = now, asyncio.get_running_loop().time()
         elif asyncio.get_running_loop().time() - since > limit:
             log.critical("consumer.stalled", service=runtime.service.name, seconds=limit)
             os._exit(EXIT_STALLED)
+
+
+async def watch_topics(runtime: Runtime) -> None:
+    """Lets readiness know of topics that are no longer the ones that this service read or wrote."""
+    while True:
+        try:
+            runtime.lost = await _lost(runtime)
+        except TopicsMissing as error:
+            runtime.lost = f"{error}; the process that leads makes it"
+        except (LogGone, DBAPIError, OSError) as error:
+            log.debug("topics.unknown", service=runtime.service.name, error=str(error)[:200])
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _lost(runtime: Runtime) -> str:
+    read, own = await unit_of_work(runtime).look(), await own_topics.look(runtime)
+    return min({**own.lost, **read.lost}.items(), default=(None, ""))[1]
+
+
+async def _watch_own_topics(runtime: Runtime, growth: own_topics.Growth) -> None:
+    """Compares the store with its topics again when these have grown by what our relay did not send.
+
+    They do so when somebody else writes to them, and when a batch was written and not acknowledged.
+    """
+    counts = True
+    while True:
+        await asyncio.sleep(OWN_SECONDS)
+        if (await own_topics.look(runtime)).lost:
+            counts = False
+        elif counts:
+            counts = await growth.is_ours() is not False
+        elif await growth.begin():
+            await recovery.recover(runtime)
+            counts = True
+
+
+async def _keep_topics(runtime: Runtime) -> None:
+    """Makes topics anew that were lost while the service runs."""
+    while True:
+        await asyncio.sleep(KEEP_SECONDS)
+        try:
+            await runtime.log.ends(catalogue.all_topics())
+        except TopicsMissing:
+            await _make_topics(runtime)
+
+
+async def _make_topics(runtime: Runtime) -> None:
+    events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
+    contents = [catalogue.content_topic(service) for service in catalogue.SERVICES]
+    made = set(await runtime.log.create_topics(events, contents))
+    known = await own_topics.known(runtime)
+    if made - known:
+        log.info("topics.made", service=runtime.service.name, topics=sorted(made - known))
+    for topic in sorted(made & known):
+        log.critical(
+            "topic.made_anew",
+            service=runtime.service.name,
+            topic=topic,
+            error=f"{topic} was lost. `huiying resend --lost` lets its owner write its events again",
+        )

@@ -339,27 +339,38 @@ def _removing(table: Table, keys: Keys) -> Statement:
     return f'delete from "{table.name}" where {_are(table)}', _arrays(table, keys)
 
 
-Move = tuple[tuple[Any, ...], int, int]
-"""A row's primary key, the number that it is expected to hold, and the one that it is to hold."""
+class Move(NamedTuple):
+    """A row by its primary key, the number that it is expected to hold, and what it is to hold then."""
+
+    key: tuple[Any, ...]
+    before: int
+    after: int
+    beside: str | None
+    """What the other column gets."""
 
 
-async def swap(connection: AsyncConnection, table: Table, column: str, moves: Sequence[Move]) -> int:
-    """Compare-and-swap of a number in several rows; returns how many held what was expected."""
+async def swap(connection: AsyncConnection, table: Table, column: str, beside: str, moves: Sequence[Move]) -> int:
+    """Compare-and-swap of a number in several rows, with a text beside it; returns how many held what was expected."""
     keys = [key.name for key in table.primary_key.columns]
     if is_sqlite(connection):
         row = update(table).where(*(table.c[key] == bindparam(f"of_{key}") for key in keys))
-        swapped = row.where(table.c[column] == bindparam("before")).values({column: bindparam("after")})
+        found = row.where(table.c[column] == bindparam("before"))
+        swapped = found.values({column: bindparam("after"), beside: bindparam("text")})
         count = 0
-        for key, before, after in moves:
-            place = {f"of_{name}": part for name, part in zip(keys, key, strict=True)}
-            count += (await connection.execute(swapped, {**place, "before": before, "after": after})).rowcount
+        for move in moves:
+            place = {f"of_{name}": part for name, part in zip(keys, move.key, strict=True)}
+            values = {**place, "before": move.before, "after": move.after, "text": move.beside}
+            count += (await connection.execute(swapped, values)).rowcount
         return count
-    rows = [{**dict(zip(keys, key, strict=True)), "before": before, "after": after} for key, before, after in moves]
+    rows = [
+        {**dict(zip(keys, move.key, strict=True)), "before": move.before, "after": move.after, "text": move.beside}
+        for move in moves
+    ]
     shape = ", ".join(f'"{key.name}" {_array(key.type)[:-2]}' for key in table.primary_key.columns)
     same = " and ".join(f'x."{key}" = t."{key}"' for key in keys)
     statement = (
-        f'update "{table.name}" t set "{column}" = x.after '
-        f'from json_to_recordset(%s::json) as x({shape}, "before" bigint, "after" bigint) '
+        f'update "{table.name}" t set "{column}" = x.after, "{beside}" = x.text '
+        f'from json_to_recordset(%s::json) as x({shape}, "before" bigint, "after" bigint, "text" text) '
         f'where {same} and t."{column}" = x.before'
     )
     (done,) = await _execute(connection, [(statement, [_json(rows)])])

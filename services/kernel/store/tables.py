@@ -71,6 +71,7 @@ def metadata() -> MetaData:
         Column("topic", key(100), primary_key=True),
         Column("partition", Integer, primary_key=True),
         Column("next", BigInteger, nullable=False),
+        Column("last", key(64)),
     )
     Table(
         "parked",

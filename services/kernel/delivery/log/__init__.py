@@ -51,8 +51,12 @@ class LogGone(Exception):
     """The event log does not answer; nothing is known to be written. The caller tries again."""
 
 
+class TopicsMissing(LogGone):
+    """The event log answers, and does not hold these topics."""
+
+
 class OffsetOutOfRange(Exception):
-    """A stored offset lies outside what the topic holds: records were lost, or the topic was made anew."""
+    """A stored offset lies on no topic any more: records were lost, or the topic was made anew."""
 
 
 class EventLog(Protocol):
@@ -67,8 +71,9 @@ class EventLog(Protocol):
     async def stop(self) -> None:
         """Disconnects; what was not acknowledged may or may not be written."""
 
-    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
-        """Makes the topics that are missing, and checks the partitions of those that exist."""
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
+        """Makes the topics that are missing, and checks the partitions of those that exist; returns what it made."""
+        ...
 
     async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
         """Writes one batch of (key, value) a partition, all at once, and returns the partitions that acknowledged.
@@ -79,11 +84,15 @@ class EventLog(Protocol):
         ...
 
     async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
-        """The offset after the last record of every partition."""
+        """The offset after the last record of every partition. Raises `TopicsMissing`."""
         ...
 
     async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
         """The offset of the first record that every partition still holds."""
+        ...
+
+    async def before(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, Record]:
+        """The record right before each offset, which must lie on the topic; left out where there is none any more."""
         ...
 
     def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
@@ -100,12 +109,16 @@ class EventLog(Protocol):
 def check_range(partition: Partition, wanted: int, first: int, end: int) -> None:
     """Raises `OffsetOutOfRange` with what to do unless the topic holds the offset, or ends there."""
     if not first <= wanted <= end:
-        raise OffsetOutOfRange(
-            f"the database goes on at offset {wanted} of {partition.topic}/{partition.number}, "
-            f"but the topic holds {first} to {end}. Records were lost or the topic was made "
-            f"anew: let the owner write its events again with `huiying resend --all`, "
-            f"then set this consumer back with `huiying resend SERVICE --rewind {partition.topic}`"
-        )
+        raise OffsetOutOfRange(lost_at(partition, wanted, f"but the topic holds {first} to {end}"))
+
+
+def lost_at(partition: Partition, next_: int, why: str) -> str:
+    """The sentence on a stored offset that lies on no topic any more, with what to do."""
+    return (
+        f"the database goes on at offset {next_} of {partition.topic}/{partition.number}, {why}: records were lost, or "
+        "the topic was made anew. What was not taken in is not known. `huiying resend --lost` lets the owner write its "
+        "events again, and sets all readers back"
+    )
 
 
 async def hand_on(handle: Handle, parts: Sequence[Sequence[Record]]) -> None:

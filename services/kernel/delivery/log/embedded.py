@@ -53,8 +53,9 @@ class EmbeddedLog:
         """Closes the file."""
         await self._database.close()
 
-    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
         """Topics need no making here; a partition appears with its first record."""
+        return ()
 
     async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
         """See `EventLog.append`."""
@@ -96,6 +97,13 @@ class EmbeddedLog:
     async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
         """Nothing is ever dropped from the front."""
         return dict.fromkeys(self._all(topics), 0)
+
+    async def before(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, Record]:
+        """See `EventLog.before`."""
+        places = [(*partition, offset - 1) for partition, offset in offsets.items()]
+        async with self._database.read() as connection:
+            (found,) = await sql.rows_of(connection, [(RECORDS, places)])
+        return {Partition(row["topic"], row["partition"]): Record(**row) for row in found}
 
     def _all(self, topics: Sequence[str]) -> list[Partition]:
         return [Partition(topic, number) for topic in topics for number in range(self._partitions)]

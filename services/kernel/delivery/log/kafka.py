@@ -21,6 +21,7 @@ from services.kernel.delivery.log import (
     Offsets,
     Partition,
     Record,
+    TopicsMissing,
     check_range,
     ended,
     hand_on,
@@ -33,6 +34,8 @@ FETCHES = 4
 """Fetches that wait to be handed on."""
 FETCH_WAIT = 200
 """Milliseconds that a broker may hold a fetch."""
+ANSWER = 3.0
+"""Seconds after which a topic that nobody answers for is looked for."""
 AT_ONCE = 8000
 """Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
@@ -59,6 +62,8 @@ class KafkaLog:
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
+        self._known: set[str] = set()
+        """Topics that were there when last looked for: of one that is gone, aiokafka says nothing but waits."""
 
     async def start(self) -> None:
         """Connects nothing yet: what was started goes on taking reports while the brokers are down."""
@@ -74,7 +79,7 @@ class KafkaLog:
         """The full name of a topic."""
         return self._settings.topic(topic)
 
-    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> None:
+    async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
         """See `EventLog.create_topics`."""
         wanted = {self.name(topic): EVENT_CONFIG for topic in event_topics}
         wanted |= {self.name(topic): CONTENT_CONFIG for topic in content_topics}
@@ -103,6 +108,8 @@ class KafkaLog:
             raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
         finally:
             await admin.close()
+        prefix = self.name("")
+        return [topic.name.removeprefix(prefix) for topic in new]
 
     # writing
 
@@ -174,17 +181,63 @@ class KafkaLog:
         async with self._reading:
             try:
                 async with asyncio.timeout(15):
-                    reader = await self._started_reader()
-                    ask = reader.end_offsets if at_end else reader.beginning_offsets
-                    found = await ask(list(places))
+                    found = await self._asked(list(places), at_end=at_end)
+            except TopicsMissing:
+                raise
             except (KafkaError, OSError, TimeoutError) as error:
                 await self._drop_reader()
                 raise LogGone(f"the brokers do not say what the topics hold: {error!r}") from error
         return {places[place]: offset for place, offset in found.items()}
 
+    async def _asked(self, places: Sequence[TopicPartition], *, at_end: bool) -> Mapping[TopicPartition, int]:
+        reader = await self._started_reader()
+        ask = reader.end_offsets if at_end else reader.beginning_offsets
+        while True:
+            if unsure := {place.topic for place in places} - self._known:
+                if missing := unsure - set(await reader.topics()):
+                    raise TopicsMissing(f"the brokers hold no topic {', '.join(sorted(missing))}")
+                self._known |= unsure
+            try:
+                async with asyncio.timeout(ANSWER):
+                    found: Mapping[TopicPartition, int] = await ask(places)
+                    return found
+            except TimeoutError:
+                self._known.clear()
+
+    async def before(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, Record]:
+        """See `EventLog.before`."""
+        places = {TopicPartition(self.name(part.topic), part.number): part for part in offsets}
+        found: dict[Partition, Record] = {}
+        if not places:
+            return found
+        async with self._reading:
+            try:
+                async with asyncio.timeout(15):
+                    reader = await self._started_reader()
+                    reader.assign(list(places))
+                    for place, part in places.items():
+                        reader.seek(place, offsets[part] - 1)
+                    waiting = set(places)
+                    while waiting:
+                        for place, items in (await reader.getmany(*waiting, timeout_ms=500)).items():
+                            record = record_of(places[place].topic, items[0])
+                            if record.offset == offsets[places[place]] - 1:
+                                found[places[place]] = record
+                            waiting.discard(place)
+                            reader.pause(place)
+                        waiting -= {
+                            place for place in waiting if await reader.position(place) >= offsets[places[place]]
+                        }
+                    reader.unsubscribe()
+            except (KafkaError, OSError, TimeoutError) as error:
+                await self._drop_reader()
+                raise LogGone(f"the brokers do not say what the topics hold: {error!r}") from error
+        return found
+
     async def _started_reader(self) -> AIOKafkaConsumer:
         if self._reader is None:
-            reader = self._consumer()
+            # The least that a broker may send is one batch.
+            reader = self._consumer(fetch=1)
             try:
                 await reader.start()
             except BaseException:
@@ -202,14 +255,14 @@ class KafkaLog:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("reader.dropped", error=repr(error))
 
-    def _consumer(self, *topics: str, group: str | None = None) -> AIOKafkaConsumer:
+    def _consumer(self, *topics: str, group: str | None = None, fetch: int = 4 * BATCH_LIMIT) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             *topics,
             bootstrap_servers=self._settings.kafka,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            max_partition_fetch_bytes=4 * BATCH_LIMIT,
+            max_partition_fetch_bytes=fetch,
             session_timeout_ms=int(self._settings.session_seconds * 1000),
             heartbeat_interval_ms=int(self._settings.session_seconds * 200),
             fetch_max_wait_ms=FETCH_WAIT,

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("topic", key(100), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("last", key(64), nullable=True),
         sa.PrimaryKeyConstraint("consumer", "topic", "partition", name=op.f("pk_consumer_offset")),
     )
     op.create_table(
