@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
@@ -101,7 +102,8 @@ async def _take_back_events(
         else:
             log.warning("topic.foreign_record", topic=record.topic, offset=record.offset)
     for _ in range(ATTEMPTS - 1):
-        with suppress(Conflict):
+        # The other's event may be the very one, and clash by its id.
+        with suppress(Conflict, IntegrityError):
             return await _take_back(runtime, records[-1].topic, found, mark, note=note)
     return await _take_back(runtime, records[-1].topic, found, mark, note=note)
 
