@@ -31,6 +31,7 @@ PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "a
 PARTS = ("api", "consumer")
 END_SECONDS = 8.0
 """How long the processes have to end; container engines wait ten seconds."""
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 log = structlog.get_logger()
 
 
@@ -112,7 +113,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
                 started[part] = now
                 pid = os.fork()
                 if pid == 0:
-                    _die_with_parent()
+                    _settle(part, name)
                     for number, handler in usual.items():
                         signal.signal(number, handler)
                     main(name, part, settings)
@@ -139,10 +140,15 @@ def import_parts(name: str, settings: Settings) -> None:
     gc.freeze()
 
 
-def _die_with_parent() -> None:
-    """Linux: the child gets SIGTERM when the supervisor is killed, so that no second consumer is left behind."""
+def _settle(part: str, name: str) -> None:
+    """Linux: a child gets SIGTERM when the supervisor is killed, so that no second consumer is left behind.
+
+    `ps -o comm` and `top` tell the parts apart: `api triage`, `consumer triage`, 15 letters at most.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        system = ctypes.CDLL(None)
+        system.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        system.prctl(PR_SET_NAME, f"{part} {name}".encode())
 
 
 async def run_api(name: str, settings: Settings) -> None:

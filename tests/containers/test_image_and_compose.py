@@ -186,7 +186,7 @@ def test_a_consumer_that_dies_is_started_again(world: ComposeWorld) -> None:
     """`huiying serve` keeps its two processes alive, and the container stays the same."""
     before = world.state("escalation")["StartedAt"]
     kill = "import os, signal; [os.kill(int(p), signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() and "
-    kill += "b'consumer' in open(f'/proc/{p}/cmdline', 'rb').read().split(b'\\0')]"
+    kill += "open(f'/proc/{p}/comm').read().startswith('consumer')]"
     world.compose("exec", "-T", "escalation", "python", "-c", kill)
     taken = world.post("积水")
     incident = world.incident(taken.json()["report_id"])["id"]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 
 def crash(world: World_, part: str, failpoint: str, act: Callable[[], object]) -> None:
     """Restarts a part with a failpoint, acts, and waits until the part is dead."""
-    world.integration().close()  # a key that were made first would be what is lost
+    world.integration().close()  # else the crash would hit the making of the key
     world.armed(part, failpoint)
     act()
     assert world.died(part) == -9
