@@ -82,7 +82,7 @@ def read(text: str, origin: str) -> Document:
         raise DocumentError(origin, Fault(0, "", f"not readable as YAML: {error}")) from None
 
 
-class _Reader(yaml.BaseLoader):
+class _Reader(yaml.CBaseLoader):
     """YAML in which every scalar is the text that stands there: only the model says what `17:30` or `no` means."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
