@@ -106,6 +106,10 @@ PublishedText = Annotated[
     str, StringConstraints(min_length=1, max_length=100_000), Field(json_schema_extra={"x-published": True})
 ]
 """A text that the office itself made public under its name; it stays in the event and stays readable."""
+PublishedTitle = Annotated[
+    str, StringConstraints(min_length=3, max_length=120), Field(json_schema_extra={"x-published": True})
+]
+"""The title of such a text, one line."""
 
 
 FORMS = {

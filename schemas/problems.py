@@ -220,6 +220,7 @@ TYPES: Mapping[str, ProblemType] = {
             "text-too-short": ("文字过短", "{field} 少于 {minimum} 字。"),
             "time-out-of-range": ("时间超出范围", "{field} 超出公元 1 年至 9999 年（UTC）。"),
             "wrong-form": ("格式不对", "{field} 应填写{wanted}。"),
+            "more-than-one-line": ("标题不止一行", "标题只能是一行，其余内容请写进正文。"),
             "nested-too-deep": ("嵌套过深", "JSON 嵌套超过 {limit} 层。"),
             "no-web-address": ("不是网址", "{field} 应为一个以 http:// 或 https:// 开头的网址。"),
             "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),

@@ -6,7 +6,7 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, PublishedText, StreamId, UnitCode, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, PublishedText, PublishedTitle, StreamId, UnitCode, Words
 
 StatementKind = Literal["status", "facts"]
 
@@ -18,6 +18,7 @@ class StatementDrafted(Fact):
     incident: StreamId
     unit: UnitCode
     kind: StatementKind
+    title: Words
     draft: Words
     facts: tuple[Code, ...] = ()
     by: Digest
@@ -25,8 +26,9 @@ class StatementDrafted(Fact):
 
 @event("statement.revised")
 class StatementRevised(Fact):
-    """The text was changed before approval; approvals given so far are void."""
+    """The text was changed before approval, its title where it has one here; approvals given so far are void."""
 
+    title: Words | None = None
     draft: Words
     facts: tuple[Code, ...] | None = None
     by: Digest
@@ -67,6 +69,7 @@ class StatementPublished(Fact):
     incident: StreamId
     unit: UnitCode
     kind: StatementKind
+    title: PublishedTitle
     text: PublishedText
     facts: tuple[Code, ...] = ()
     by: Digest
@@ -91,8 +94,9 @@ class StatementDeliveryFailed(Fact):
 
 @event("statement.corrected")
 class StatementCorrected(Fact):
-    """The office corrected its own statement; the earlier text stays visible beside the new one."""
+    """The office corrected its own statement, its title where it has one here; the earlier text stays visible."""
 
+    title: PublishedTitle | None = None
     text: PublishedText
     reason: PublishedText
     by: Digest

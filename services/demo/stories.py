@@ -170,7 +170,7 @@ class Officers:
 
     async def draft(self, matter: Matter, kind: str, text: str, *facts: str) -> Statement:
         """A handler writes a statement."""
-        body = {"incident_id": matter.id, "kind": kind, "text": text, "facts": facts}
+        body = {"incident_id": matter.id, "kind": kind, "title": f"关于{matter.subject}", "text": text, "facts": facts}
         made = await self.ask(matter.unit, "handler", "POST", "/publish/v1/statements", body)
         self.acts["draft"] += 1
         return Statement(made["id"], made["version"])
@@ -486,7 +486,8 @@ async def own_text(desk: Desk) -> None:
     await desk.at(2 * HOUR)
     officers, both = desk.officers, "handler+approver"
     text = f"关于“{desk.matter.subject}”，经核实，已安排处理。"
-    body = {"incident_id": desk.matter.id, "kind": "facts", "text": text, "facts": ["inspected"]}
+    title = f"关于{desk.matter.subject}"
+    body = {"incident_id": desk.matter.id, "kind": "facts", "title": title, "text": text, "facts": ["inspected"]}
     made = await officers.ask(desk.matter.unit, both, "POST", "/publish/v1/statements", body)
     statement = Statement(made["id"], made["version"])
     await officers.handle(desk.matter, statement, both, "submit")

@@ -1,9 +1,9 @@
 """Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,16 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 0
     """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")] = "http://127.0.0.1:8400"
+    """The address under which the public reaches this deployment: every link and redirect begins with it. A service
+    of its own port names that port where this is not set."""
+    proxies: str = ""
+    """Addresses or networks of the proxies in front, comma-separated: they alone are believed about who is calling
+    (`X-Forwarded-For`, `X-Forwarded-Proto`)."""
+    site_name: Annotated[str, StringConstraints(min_length=1, max_length=60)] = "回应公告"
+    """What the bulletin is called."""
+    site_contact: Annotated[str, StringConstraints(max_length=300)] = ""
+    """Where readers of the bulletin turn to: an office, a telephone number, an address."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """Where a consumer process tells its own metrics, at `/metrics`; 0: nowhere. The API tells those of its process."""
     services: str = "http://127.0.0.1:{port}"
@@ -62,6 +72,10 @@ class Settings(BaseSettings):
     @property
     def embedded(self) -> bool:
         return not self.database
+
+    def link(self, path: str = "") -> str:
+        """The full address of a path of this deployment, as the public reaches it."""
+        return f"{self.public_url.rstrip('/')}/{path}"
 
     def topic(self, name: str) -> str:
         """The full name of a topic of the catalogue: `huiying.triage.incident`."""

@@ -1,32 +1,38 @@
 """The public bulletin: what the office said under its own name, for everyone, without signing in.
 
 Only published texts appear, with every earlier text, correction and withdrawal; drills never do. Pages need no script
-and load nothing from elsewhere. Every answer has an `ETag` and `Last-Modified` and honours conditional requests.
+and load nothing from elsewhere. Every answer has a strong `ETag` over all that it shows. Links begin with the
+deployment's public address, whatever `Host` says.
 """
 
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import parse_instant
+from schemas.titles import titled
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import http
+from services.kernel.serving.paging import must_be_known
+from services.kernel.settings import Settings
 from services.kernel.store.views import Row
 from services.publish import queries
 
 PER_PAGE = 20
 PER_FEED = 50
-TITLE = "回应公告"
 HTML = "text/html; charset=utf-8"
 ATOM = "application/atom+xml; charset=utf-8"
 JSON_FEED = "application/feed+json; charset=utf-8"
@@ -41,9 +47,11 @@ HEADERS = {
 }
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When an empty bulletin was last changed."""
+ACTS = {"publication": "发布", "correction": "更正", "withdrawal": "撤回"}
 Item = dict[str, Any]
 """A statement of the public view, ready for the templates."""
-Cursor = Annotated[str | None, Query(max_length=200)]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+Unit = Annotated[str | None, Query(max_length=64, description="Only statements of this unit and those below it.")]
 
 templates = Environment(
     loader=PackageLoader("services.publish"),
@@ -55,105 +63,203 @@ templates = Environment(
 
 
 class Moment(NamedTuple):
-    """An instant as readers see it: in the office's time zone, and in UTC."""
+    """An instant as machines read it, and as readers see it in the one time zone of the bulletin."""
 
     iso: str
     local: str
-    utc: str
+
+
+class Found(NamedTuple):
+    """A page of statements, and what its links need."""
+
+    items: list[Item]
+    next: str | None
+    zone: str
+    unit: str | None
+    units: list[tuple[str, str]]
+    """Code and name of every unit that the page can be narrowed to."""
 
 
 def moment(at: datetime, zone: tzinfo) -> Moment:
-    """`2026年3月2日 17:00 (UTC+08:00)`, and the same in UTC."""
+    """`2026年3月2日 17:00` in the zone."""
     here = at.astimezone(zone)
-    offset = here.strftime("%z")
-    local = f"{here.year}年{here.month}月{here.day}日 {here:%H:%M} (UTC{offset[:3]}:{offset[3:]})"
-    return Moment(at.isoformat().replace("+00:00", "Z"), local, f"{at:%Y-%m-%d %H:%M} UTC")
+    return Moment(at.isoformat().replace("+00:00", "Z"), f"{here.year}年{here.month}月{here.day}日 {here:%H:%M}")
+
+
+def zone_name(zone: tzinfo) -> str:
+    """What readers call the time zone."""
+    if isinstance(zone, ZoneInfo) and zone.key == "Asia/Shanghai":
+        return "北京时间（UTC+8）"
+    offset = datetime.now(zone).strftime("%z")
+    return f"UTC{offset[:3]}:{offset[3:]} 时间"
 
 
 def router(runtime: Runtime) -> APIRouter:
-    """`/bulletin`, public. `GET` and `HEAD`."""
-    api = APIRouter(prefix="/bulletin", tags=["bulletin"])
-    feed_id = f"urn:uuid:{derived('bulletin', runtime.settings.source(runtime.service.name))}"
+    """`/bulletin`, public."""
+    pages = APIRouter(prefix="/bulletin", tags=["bulletin"])
+    feeds = http.router("/bulletin", "bulletin")
+    site = _Site(runtime.settings)
 
-    async def page_of(limit: int, cursor: str | None) -> queries.Page:
-        async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            page = await queries.public_page(connection, limit=limit, cursor=cursor)
-        return queries.Page([_readable(row, offices) for row in page.rows], page.next)
+    async def found(connection: AsyncConnection, limit: int, cursor: str | None, unit: str | None) -> Found:
+        offices = await runtime.offices(connection)
+        zone = _zone(offices)
+        speaking = await queries.speaking_units(connection)
+        named = sorted((code, offices.units[code].name) for code in speaking if code in offices.units)
+        must_be_known("unit", unit, offices.units)
+        chosen = None if unit is None else offices.below(unit)
+        page = await queries.public_page(connection, limit=limit, cursor=cursor, units=chosen)
+        return Found([_readable(row, zone) for row in page.rows], page.next, zone_name(zone), unit, named)
 
-    async def index(request: Request, cursor: Cursor = None) -> Response:
+    @pages.get("", include_in_schema=False)
+    async def without_slash() -> Response:
+        """Leads to the page."""
+        return Response(status_code=308, headers={"Location": site.url})
+
+    @pages.get("/", response_class=Response)
+    async def index(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
         """The statements, what was said last first."""
-        try:
-            page = await page_of(PER_PAGE, cursor)
-        except Malformed:
-            return _missing(request)
-        return _page(request, "index.html", page.rows, items=page.rows, next=page.next, first=cursor is None)
+        async with runtime.database.read() as connection:
+            try:
+                page = await found(connection, PER_PAGE, cursor, unit)
+            except Malformed:
+                return site.missing()
+        return site.page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
+    @pages.get("/statements/{id}", response_class=Response)
     async def statement(request: Request, id: str) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
+            zone = _zone(await runtime.offices(connection))
             row = await queries.public_statement(connection, id)
         if row is None:
-            return _missing(request)
-        item = _readable(row, offices)
-        return _page(request, "statement.html", [item], item=item)
+            return site.missing()
+        return site.page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
 
-    async def atom(request: Request, cursor: Cursor = None) -> Response:
-        """Atom (RFC 4287). An entry keeps its id; a correction or withdrawal raises `updated`."""
-        page = await page_of(PER_FEED, cursor)
+    @feeds.get("/feed.atom", response_class=Response)
+    async def atom(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+        """Atom (RFC 4287). An entry keeps its id; a correction or withdrawal raises `updated` and leads the title."""
+        async with runtime.database.read() as connection:
+            page = await found(connection, PER_FEED, cursor, unit)
         body = templates.get_template("feed.atom.xml").render(
-            feed_id=feed_id,
-            title=TITLE,
-            updated=moment(_changed(page.rows), UTC).iso,
-            base=_base(request),
-            self_url=str(request.url),
-            next=page.next,
-            items=page.rows,
+            feed_id=_feed_id(runtime, unit),
+            title=site.title(page),
+            updated=moment(_changed(page.items), UTC).iso,
+            base=site.url,
+            self_url=site.feed("feed.atom", unit, cursor),
+            next=page.next and site.feed("feed.atom", unit, page.next),
+            items=page.items,
+            zone=page.zone,
         )
-        return _answer(request, body.encode(), ATOM, _changed(page.rows))
+        return _answer(request, body.encode(), ATOM)
 
-    async def json(request: Request, cursor: Cursor = None) -> Response:
+    @feeds.get("/feed.json", response_class=Response)
+    async def json(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
         """JSON Feed 1.1, with the same entries."""
-        page = await page_of(PER_FEED, cursor)
-        body = orjson.dumps(_json_feed(page, _base(request), str(request.url)))
-        return _answer(request, body, JSON_FEED, _changed(page.rows))
+        async with runtime.database.read() as connection:
+            page = await found(connection, PER_FEED, cursor, unit)
+        return _answer(request, orjson.dumps(site.json_feed(page, cursor)), JSON_FEED)
 
+    @pages.get("/style.css", response_class=Response)
     async def style(request: Request) -> Response:
         """The pages' style sheet."""
-        return _answer(request, _style(), "text/css; charset=utf-8", None)
+        return _answer(request, _packaged("style.css"), "text/css; charset=utf-8")
 
+    @pages.get("/icon.svg", response_class=Response)
     async def icon(request: Request) -> Response:
         """The pages' icon."""
-        return _answer(request, _icon(), "image/svg+xml", None)
+        return _answer(request, _packaged("icon.svg"), "image/svg+xml")
 
-    for path, endpoint in (
-        ("/", index),
-        ("/statements/{id}", statement),
-        ("/feed.atom", atom),
-        ("/feed.json", json),
-        ("/style.css", style),
-        ("/icon.svg", icon),
-    ):
-        api.add_api_route(path, endpoint, methods=["GET"], response_class=Response)
-        api.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
-    return api
+    both = APIRouter()
+    both.include_router(pages)
+    both.include_router(feeds)
+    return both
 
 
-def _readable(row: Row, offices: Offices) -> Item:
-    """A statement of the public view with its times, its title, and which of its texts still holds."""
-    zone = _zone(offices, row["unit"])
+class _Site:
+    """What every page and feed of the deployment has in common."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name, self.contact = settings.site_name, settings.site_contact
+        self.url = settings.link("bulletin/")
+        self.path = urlsplit(self.url).path
+        """Links within the pages name no host: the style sheet is loaded from where the page is."""
+
+    def feed(self, name: str, unit: str | None, cursor: str | None = None) -> str:
+        """The full address of a feed."""
+        return self.url + name + _query(unit=unit, cursor=cursor)
+
+    def title(self, page: Found) -> str:
+        """The site's name, with that of the unit to which a page is narrowed."""
+        names = dict(page.units)
+        return f"{self.name}：{names.get(page.unit, page.unit)}" if page.unit else self.name
+
+    def page(self, request: Request, template: str, **values: Any) -> Response:
+        """A page from its template."""
+        return _answer(request, self._render(template, **values), HTML)
+
+    def missing(self) -> Response:
+        """The page for what was never published."""
+        return Response(self._render("missing.html", zone=""), 404, HEADERS, HTML)
+
+    def json_feed(self, page: Found, cursor: str | None) -> dict[str, Any]:
+        """JSON Feed 1.1."""
+        feed = {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": self.title(page),
+            "language": "zh-Hans",
+            "home_page_url": self.url + _query(unit=page.unit),
+            "feed_url": self.feed("feed.json", page.unit, cursor),
+            "items": [
+                {
+                    "id": f"urn:uuid:{item['id'].partition('-')[2]}",
+                    "url": f"{self.url}statements/{item['id']}",
+                    "title": item["heading"],
+                    "content_html": templates.get_template("entry.html").render(
+                        item=item, base=self.url, zone=page.zone
+                    ),
+                    "date_published": item["published"].iso,
+                    "date_modified": item["updated"].iso,
+                    "authors": [{"name": item["unit_name"]}],
+                    "tags": _tags(item),
+                    "_huiying": {"incident_id": item["incident_id"], "corrections": item["corrections"]},
+                }
+                for item in page.items
+            ],
+        }
+        return feed | ({"next_url": self.feed("feed.json", page.unit, page.next)} if page.next else {})
+
+    def _render(self, template: str, **values: Any) -> bytes:
+        site = {"title": self.name, "contact": self.contact, "base": self.path, "url": self.url}
+        return templates.get_template(template).render(site, **values).encode()
+
+
+def _query(**named: str | None) -> str:
+    given = {name: value for name, value in named.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
+
+
+templates.globals["query"] = _query
+
+
+def _feed_id(runtime: Runtime, unit: str | None) -> str:
+    named = (unit,) if unit else ()
+    return f"urn:uuid:{derived('bulletin', runtime.settings.source(runtime.service.name), *named)}"
+
+
+def _readable(row: Row, zone: tzinfo) -> Item:
+    """A statement of the public view with its times, its headings, and which of its texts still holds."""
     said = [release | {"at": moment(parse_instant(release["at"]), zone)} for release in row["said"]]
     texts = [release for release in said if release["text"] is not None]
     withdrawal = next((release for release in said if release["kind"] == "withdrawal"), None)
     correction = texts[-1] if len(texts) > 1 else None
-    kind = "事实说明" if row["kind"] == "facts" else "处置情况"
+    mark = "已撤回：" if withdrawal else "已更正：" if correction else ""
     return row | {
         "said": said,
-        "kind_zh": kind,
-        "title": f"{row['unit_name']}：{kind}",
+        "kind_zh": titled(row["kind"], "zh"),
+        "heading": mark + row["title"],
         "published": moment(parse_instant(row["published_at"]), zone),
         "updated": moment(parse_instant(row["updated_at"]), zone),
+        "act": ACTS[said[-1]["kind"]],
         "changed": parse_instant(row["updated_at"]),
         "correction": correction,
         "withdrawal": withdrawal,
@@ -166,40 +272,18 @@ def _readable(row: Row, offices: Offices) -> Item:
 def _neighbour(row: Row | None, zone: tzinfo) -> Item | None:
     if row is None:
         return None
-    return {"id": row["id"], "published": moment(parse_instant(row["published_at"]), zone)}
+    return {"id": row["id"], "title": row["title"], "published": moment(parse_instant(row["published_at"]), zone)}
 
 
-def _zone(offices: Offices, unit: str) -> tzinfo:
-    """The zone of the unit's pack; UTC where this unit has none any more."""
-    try:
-        return offices.pack(unit).model.timezone
-    except Unavailable:
-        return UTC
-
-
-def _json_feed(page: queries.Page, base: str, self_url: str) -> dict[str, Any]:
-    feed = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": TITLE,
-        "language": "zh",
-        "home_page_url": base,
-        "feed_url": self_url,
-        "items": [
-            {
-                "id": f"urn:uuid:{item['id'].partition('-')[2]}",
-                "url": f"{base}statements/{item['id']}",
-                "title": item["title"],
-                "content_html": templates.get_template("said.html").render(item=item, base=base, heading=2),
-                "date_published": item["published"].iso,
-                "date_modified": item["updated"].iso,
-                "authors": [{"name": item["unit_name"]}],
-                "tags": _tags(item),
-                "_huiying": {"incident_id": item["incident_id"], "corrections": item["corrections"]},
-            }
-            for item in page.rows
-        ],
-    }
-    return feed | ({"next_url": f"{base}feed.json?cursor={page.next}"} if page.next else {})
+def _zone(offices: Offices) -> tzinfo:
+    """The one zone of the bulletin: that of the pack at the root of the units; UTC while none has come."""
+    for code in sorted(offices.units):
+        if offices.parent(code) is None:
+            try:
+                return offices.pack(code).model.timezone
+            except Unavailable:
+                continue
+    return UTC
 
 
 def _tags(item: Item) -> list[str]:
@@ -215,57 +299,21 @@ def _tags(item: Item) -> list[str]:
 templates.globals["tags"] = _tags
 
 
-def _base(request: Request) -> str:
-    return f"{request.base_url}bulletin/"
-
-
 def _changed(items: Sequence[Item]) -> datetime:
     return max((item["changed"] for item in items), default=NEVER)
 
 
-def _page(request: Request, template: str, shown: Sequence[Item], **values: Any) -> Response:
-    body = templates.get_template(template).render(title=TITLE, base="/bulletin/", **values)
-    return _answer(request, body.encode(), HTML, _changed(shown))
-
-
-def _missing(request: Request) -> Response:
-    body = templates.get_template("missing.html").render(title=TITLE, base="/bulletin/")
-    return Response(body, 404, HEADERS, HTML)
-
-
-def _answer(request: Request, body: bytes, media_type: str, changed: datetime | None) -> Response:
-    """200 with validators, or 304 where the reader has this very body (RFC 9110, 13)."""
+def _answer(request: Request, body: bytes, media_type: str) -> Response:
+    """200 with a strong `ETag` over the whole body, or 304 where the reader has this very body (RFC 9110, 13)."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = HEADERS | {"ETag": tag}
-    if changed is not None:
-        changed = min(changed, datetime.now(UTC)).replace(microsecond=0)
-        headers["Last-Modified"] = format_datetime(changed, usegmt=True)
-    if _has(request, tag, changed):
+    named = request.headers.get("if-none-match", "")
+    tags = [part.strip().removeprefix("W/") for part in named.split(",")]
+    if "*" in tags or tag in tags:
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, media_type)
 
 
-def _has(request: Request, tag: str, changed: datetime | None) -> bool:
-    if (named := request.headers.get("if-none-match")) is not None:
-        tags = [part.strip().removeprefix("W/") for part in named.split(",")]
-        return "*" in tags or tag in tags
-    if changed is None or (since := request.headers.get("if-modified-since")) is None:
-        return False
-    try:
-        return parsedate_to_datetime(since) >= changed
-    except (TypeError, ValueError):
-        return False
-
-
 @lru_cache
-def _style() -> bytes:
-    return _packaged("style.css")
-
-
-@lru_cache
-def _icon() -> bytes:
-    return _packaged("icon.svg")
-
-
 def _packaged(name: str) -> bytes:
     return resources.files("services.publish").joinpath("templates", name).read_bytes()

@@ -25,6 +25,16 @@ def _readable(text: str) -> str:
     return text
 
 
+def _one_line(title: str) -> str:
+    if "\n" in title or "\t" in title:
+        raise PydanticCustomError("more-than-one-line", "a title is one line; put the rest into the text")
+    return _readable(title)
+
+
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=120), AfterValidator(_one_line)
+]
+"""What the statement is about: one line of 3 to 120 characters, which the bulletin shows first."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_readable)]
 """Text that may come to stand on the bulletin: up to 100,000 characters that XML and JSON can carry."""
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_readable)]
@@ -41,13 +51,15 @@ class Draft(Command):
     incident_id: IncidentId
     unit: UnitCode | None = None
     kind: StatementKind
+    title: Title
     text: Text
     facts: Facts = ()
 
 
 class Revise(Command):
-    """Change the text before it is published. `facts` absent leaves them as they are."""
+    """Change the text before it is published. `title` or `facts` absent leaves them as they are."""
 
+    title: Title | None = None
     text: Text
     facts: Facts | None = None
 
@@ -75,9 +87,11 @@ class Publish(Command):
 class Correct(Command):
     """Say what is right in place of what was wrong; the reason is published with it, and the earlier text stays.
 
-    What is to say more is a new statement on the same incident, with its own approvals.
+    `title` absent leaves it as it is. What is to say more is a new statement on the same incident, with its own
+    approvals.
     """
 
+    title: Title | None = None
     text: Text
     reason: Reason
 

@@ -1,8 +1,8 @@
 """The rules of a statement: what it must rest on, who must agree, and what stays visible.
 
 Who may ask, and in which phase, stands in `rights`. `ctx.seen` holds `stream`, the statement's id;
-`matter`, the `Matter` that it is on, or None where publish has not seen that incident; and `text`, the words of the
-draft, or None where there are none or they were erased.
+`matter`, the `Matter` that it is on, or None where publish has not seen that incident; and `title` and `text`, the
+words of the draft, or None where there are none or they were erased.
 """
 
 from collections.abc import Iterable
@@ -34,6 +34,7 @@ class State(Statement):
 
     incident: str = ""
     kind: StatementKind = "status"
+    title: WordsRef | None = None
     draft: WordsRef | None = None
     facts: tuple[str, ...] = ()
 
@@ -53,13 +54,15 @@ def evolve(state: State, event: Event) -> State:
                 frozenset({data.by}),
                 incident=data.incident,
                 kind=data.kind,
+                title=data.title,
                 draft=data.draft,
                 facts=data.facts,
             )
         case StatementRevised() as data:
             facts = state.facts if data.facts is None else data.facts
             back = replace(state, phase="drafted", level=None, steps=(), approvers=())
-            return replace(back, draft=data.draft, facts=facts, writers=state.writers | {data.by})
+            writers, title = state.writers | {data.by}, data.title or state.title
+            return replace(back, title=title, draft=data.draft, facts=facts, writers=writers)
         case StatementSubmitted() as data:
             return replace(state, phase="submitted", level=data.level, steps=data.steps, approvers=())
         case StatementApproved() as data:
@@ -112,7 +115,8 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             return _draft(command, case)
         case Revise():
             facts = None if command.facts is None else _established(state.kind, command.facts, case)
-            return StatementRevised(draft=Typed(text=command.text), facts=facts, by=by)
+            title = None if command.title is None else Typed(text=command.title)
+            return StatementRevised(title=title, draft=Typed(text=command.text), facts=facts, by=by)
         case Submit():
             return _submit(state, case)
         case Approve():
@@ -121,9 +125,9 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             step = state.steps[len(state.approvers)]
             return StatementRejected(step=step, reason=Typed(text=command.reason), by=by)
         case Publish():
-            return _publish(state, case, ctx.seen.get("text"))
+            return _publish(state, case, ctx.seen.get("title"), ctx.seen.get("text"))
         case Correct():
-            return StatementCorrected(text=command.text, reason=command.reason, by=by)
+            return StatementCorrected(title=command.title, text=command.text, reason=command.reason, by=by)
         case Withdraw():
             return StatementWithdrawn(reason=command.reason, by=by)
         case _:
@@ -147,6 +151,7 @@ def _draft(command: Draft, case: Case) -> Fact:
         incident=matter.id,
         unit=unit,
         kind=command.kind,
+        title=Typed(text=command.title),
         draft=Typed(text=command.text),
         facts=_established(command.kind, command.facts, case),
         by=case.by,
@@ -183,12 +188,18 @@ def _approve(state: State, command: Approve, case: Case) -> Fact:
     return StatementApproved(step=case.due.code, last=last, reason=reason, by=case.by)
 
 
-def _publish(state: State, case: Case, text: str | None) -> Fact:
+def _publish(state: State, case: Case, title: str | None, text: str | None) -> Fact:
     """Carries exactly the approved words. A matter that was merged meanwhile keeps nobody from answering."""
-    if text is None:
+    if title is None or text is None:
         raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
     return StatementPublished(
-        incident=state.incident, unit=state.unit, kind=state.kind, text=text, facts=state.facts, by=case.by
+        incident=state.incident,
+        unit=state.unit,
+        kind=state.kind,
+        title=title,
+        text=text,
+        facts=state.facts,
+        by=case.by,
     )
 
 

@@ -29,10 +29,10 @@ async def matter(connection: AsyncConnection, incident: str) -> Matter | None:
 
 async def seen(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
     """What a decision on an existing statement needs, for `ctx.seen`."""
-    text = None
-    if state.draft is not None:
-        text = (await texts(connection, METADATA, [state.draft.ref])).get(state.draft.ref)
-    return {"stream": stream, "matter": await matter(connection, state.incident), "text": text}
+    refs = {"title": state.title, "text": state.draft}
+    words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
+    written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
+    return {"stream": stream, "matter": await matter(connection, state.incident), **written}
 
 
 class Page(NamedTuple):
@@ -80,7 +80,9 @@ async def one_statement(connection: AsyncConnection, id_: str, units: Iterable[s
         return None
     (item,) = await _shown(connection, [dict(row)])
     said = await _releases(connection, [id_])
-    return item | {"releases": [{name: release[name] for name in ("kind", "at", "text", "reason")} for release in said]}
+    return item | {
+        "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
+    }
 
 
 def _visible(units: Iterable[str]) -> Any:
@@ -97,7 +99,9 @@ def _visible(units: Iterable[str]) -> Any:
 
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
     words = await resolve(
-        connection, METADATA, [ref for row in rows for ref in (row["draft_ref"], row["rejection_ref"])]
+        connection,
+        METADATA,
+        [ref for row in rows for ref in (row["title_ref"], row["draft_ref"], row["rejection_ref"])],
     )
     return [
         {
@@ -107,6 +111,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "unit": row["unit"],
             "kind": row["kind"],
             "state": row["state"],
+            "title": row["title"] or words(row["title_ref"]),
             "draft": words(row["draft_ref"]),
             "facts": row["facts"].split(),
             "level": row["level"],
@@ -125,11 +130,21 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-async def public_page(connection: AsyncConnection, *, limit: int, cursor: str | None = None) -> Page:
-    """What the public sees, what was said last first; `said` holds each statement's releases in order."""
+async def public_page(
+    connection: AsyncConnection, *, limit: int, cursor: str | None = None, units: Iterable[str] | None = None
+) -> Page:
+    """What the public sees, of these units or of all, what was said last first; `said` holds each one's releases."""
     chosen = _public()
+    if units is not None:
+        chosen = chosen.where(statements.c.unit.in_(sorted(units)))
     rows, further = await _newest(connection, chosen, "updated_at", limit, cursor)
     return Page(await _public_rows(connection, rows), further)
+
+
+async def speaking_units(connection: AsyncConnection) -> frozenset[str]:
+    """The units that ever said something in public."""
+    spoken = _public().subquery()
+    return frozenset((await connection.execute(select(spoken.c.unit).distinct())).scalars())
 
 
 async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
@@ -139,7 +154,7 @@ async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
 
 
 def _public() -> Any:
-    names = ("id", "incident_id", "unit", "kind", "state", "text", "published_at", "updated_at", "corrections")
+    names = ("id", "incident_id", "unit", "kind", "state", "title", "text", "published_at", "updated_at", "corrections")
     columns = [statements.c[name] for name in names]
     return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(False))
 

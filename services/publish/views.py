@@ -73,6 +73,7 @@ statements = Table(
     Column("unit", key(), nullable=False),
     Column("kind", key(16), nullable=False),
     Column("state", key(16), nullable=False),
+    Column("title_ref", key(36), nullable=False),
     Column("draft_ref", key(36), nullable=False),
     Column("facts", Text, nullable=False),
     Column("level", key(100)),
@@ -80,6 +81,7 @@ statements = Table(
     Column("steps_done", Integer, nullable=False),
     Column("rejection_ref", key(36)),
     Column("drafted_at", key(27), nullable=False),
+    Column("title", Text),
     Column("text", Text),
     Column("published_at", key(27)),
     Column("updated_at", key(27)),
@@ -88,8 +90,9 @@ statements = Table(
     Column("drill", Boolean, nullable=False),
     Index(None, "incident_id"),
     Index(None, "updated_at", "id"),
+    Index(None, "unit", "updated_at", "id"),
 )
-"""`facts` and `steps` are codes with a space between them. `text` is the published one that holds now."""
+"""`facts` and `steps` are codes with a space between them. `title` and `text` are the published ones that hold now."""
 
 releases = Table(
     "releases",
@@ -98,10 +101,12 @@ releases = Table(
     Column("version", Integer, primary_key=True),
     Column("kind", key(16), nullable=False),
     Column("at", key(27), nullable=False),
+    Column("title", Text),
     Column("text", Text),
     Column("reason", Text),
 )
-"""What was said in public, in order: publication, correction, withdrawal. A withdrawal has no text of its own."""
+"""What was said in public, in order: publication, correction, withdrawal. A withdrawal has no text of its own, and a
+correction has a title only where it changes the title."""
 
 
 def _incident_keys(event: Event) -> list[Key]:
@@ -175,6 +180,7 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
             "unit": data.unit,
             "kind": data.kind,
             "state": "drafted",
+            "title_ref": data.title.ref,
             "draft_ref": data.draft.ref,
             "facts": " ".join(data.facts),
             "level": None,
@@ -182,6 +188,7 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
             "steps_done": 0,
             "rejection_ref": None,
             "drafted_at": event.time_text,
+            "title": None,
             "text": None,
             "published_at": None,
             "updated_at": None,
@@ -204,7 +211,8 @@ def _progress(row: Row, event: Event) -> Row:
     match event.data:
         case StatementRevised() as data:
             facts = row["facts"] if data.facts is None else " ".join(data.facts)
-            return back | {"draft_ref": data.draft.ref, "facts": facts}
+            title = data.title.ref if data.title else row["title_ref"]
+            return back | {"title_ref": title, "draft_ref": data.draft.ref, "facts": facts}
         case StatementSubmitted() as data:
             steps = " ".join(data.steps)
             return {"state": "submitted", "level": data.level, "steps": steps, "steps_done": 0, "rejection_ref": None}
@@ -213,10 +221,11 @@ def _progress(row: Row, event: Event) -> Row:
         case StatementRejected() as data:
             return back | {"rejection_ref": data.reason.ref}
         case StatementPublished() as data:
-            at = event.time_text
-            return {"state": "published", "unit": data.unit, "text": data.text, "published_at": at, "updated_at": at}
+            at, said = event.time_text, {"title": data.title, "text": data.text}
+            return {"state": "published", "unit": data.unit, **said, "published_at": at, "updated_at": at}
         case StatementCorrected() as data:
-            return {"text": data.text, "updated_at": event.time_text, "corrections": row["corrections"] + 1}
+            said = {"title": data.title or row["title"], "text": data.text}
+            return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
         case StatementWithdrawn():
             return {"state": "withdrawn", "updated_at": event.time_text, "withdrawn_at": event.time_text}
         case _:
@@ -235,11 +244,11 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
     row = {"statement_id": key[0], "version": key[1], "at": event.time_text}
     match event.data:
         case StatementPublished() as data:
-            return row | {"kind": "publication", "text": data.text, "reason": None}
+            return row | {"kind": "publication", "title": data.title, "text": data.text, "reason": None}
         case StatementCorrected() as data:
-            return row | {"kind": "correction", "text": data.text, "reason": data.reason}
+            return row | {"kind": "correction", "title": data.title, "text": data.text, "reason": data.reason}
         case StatementWithdrawn() as data:
-            return row | {"kind": "withdrawal", "text": None, "reason": data.reason}
+            return row | {"kind": "withdrawal", "title": None, "text": None, "reason": data.reason}
         case _:
             return None
 

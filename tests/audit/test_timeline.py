@@ -25,7 +25,9 @@ async def matter(world: World, name: str = "a", unit: str = "town-east") -> str:
     about = {"incident": incident, "unit": unit}
     opened = IncidentOpened(unit=unit, report=report, discovered_at=START)
     clock = ClockStarted(clock="first_answer", unit=unit, since=START, due=START + timedelta(hours=4))
-    draft = StatementDrafted(incident=incident, unit=unit, kind="status", draft=words("draft"), by=DIGEST)
+    draft = StatementDrafted(
+        incident=incident, unit=unit, kind="status", title=words("title"), draft=words("draft"), by=DIGEST
+    )
     await world.send(
         world.event("ingest", report, received(unit=unit), unit=unit),
         world.event("triage", incident, opened, **about),
@@ -146,7 +148,9 @@ async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: Worl
     assert await world.raw(f"incidents/{b}/timeline", log_size=size) == before
     listed = await world.get("events", incident=b, limit=500)
     assert len(listed["items"]) == len(answer["items"])
-    later = StatementDrafted(incident=a, unit="county", kind="status", draft=words("late"), by=DIGEST)
+    later = StatementDrafted(
+        incident=a, unit="county", kind="status", title=words("title"), draft=words("late"), by=DIGEST
+    )
     await world.send(world.event("publish", id_of("statement", "late"), later, unit="county", incident=a))
     await world.take()
     assert len((await world.get(f"incidents/{b}/timeline"))["items"]) == len(answer["items"]) + 1

@@ -157,7 +157,7 @@ def test_a_report_becomes_a_public_answer(world: ComposeWorld) -> None:
     incident = world.incident(report_id)["id"]
     text = f"我们正在核实（{uuid.uuid4()}）"
     with world.client("publish", "handler") as client:
-        body = {"incident_id": incident, "kind": "status", "text": text}
+        body = {"incident_id": incident, "kind": "status", "title": "污水流入河道的处置", "text": text}
         drafted = until(
             lambda: (answer := client.post("/publish/v1/statements", json=body)).is_success and answer.json(),
             "publish knows the incident",

@@ -197,7 +197,7 @@ async def beside(site: Site, service: str) -> AsyncIterator[Runtime]:
 async def answer(site: Site, id_: str, graded: int) -> None:
     """A statement of status, all the way to the bulletin; publish has seen the incident up to the version `graded`."""
     async with site.client("publish", "handler", person="writer") as client:
-        body = {"incident_id": id_, "kind": "status", "text": "We look into it."}
+        body = {"incident_id": id_, "kind": "status", "title": "Under way", "text": "We look into it."}
 
         async def drafted() -> dict[str, Any] | None:
             made = await client.post("/publish/v1/statements", json=body, headers={"Huiying-After": f"{id_}@{graded}"})

@@ -42,7 +42,7 @@ def grade(desk: Desk, name: str = "a", level: str = "major", hour: float = 1) ->
 
 def publish_status(desk: Desk, name: str = "a", hour: float = 2) -> None:
     fact = publish.StatementPublished(
-        incident=incident(name), unit="town-east", kind="status", text="正在处置", by="0" * 64
+        incident=incident(name), unit="town-east", kind="status", title="正在处置", text="正在处置", by="0" * 64
     )
     desk.tell(statement(name), fact, at(hour), incident=incident(name))
 
@@ -231,7 +231,9 @@ async def test_a_parked_stream_is_waited_for_an_hour_then_judged_as_incomplete(d
 
 
 def _drafted(id_: str) -> Any:
-    return publish.StatementDrafted(incident=id_, unit="town-east", kind="status", draft="words", by="0" * 64)  # type: ignore[arg-type]
+    return publish.StatementDrafted(
+        incident=id_, unit="town-east", kind="status", title="words", draft="words", by="0" * 64
+    )  # type: ignore[arg-type]
 
 
 async def test_an_open_quarantine_is_waited_for_too(desk: Desk) -> None:

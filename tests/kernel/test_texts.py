@@ -20,7 +20,7 @@ STREAM = f"statement-{spec.UUID}"
 
 def published(text: str) -> StatementPublished:
     return StatementPublished(
-        incident=f"incident-{spec.UUID}", unit="county", kind="status", text=text, facts=(), by=BY
+        incident=f"incident-{spec.UUID}", unit="county", kind="status", title="标题一", text=text, facts=(), by=BY
     )
 
 

@@ -26,10 +26,12 @@ from services.kernel.store.session import Session
 from services.publish.app import SERVICE
 from tests.kit import access, spec
 
+PUBLIC = "http://office.test"
 SECRET = b"the secret of these tests, long enough"
 SINCE = parse_instant("2020-01-01T00:00:00.000000Z")
 NAMES = {"city": "示例市", "county": "示例县", "town-east": "东镇", "town-west": "西镇", "county-roads": "县交通运输局"}
 INCIDENT = f"incident-{spec.UUID}"
+TITLE = "路面塌陷的处置"
 TEXT = "路面塌陷处已围挡，今日17时前恢复通行。"
 
 
@@ -67,7 +69,7 @@ class Office:
 
     async def draft(self, text: str = TEXT, **more: Any) -> str:
         """A fresh draft's id."""
-        body = {"incident_id": INCIDENT, "kind": "status", "text": text} | more
+        body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": text} | more
         answer = await self.client.post("/publish/v1/statements", json=body, headers=self.as_("handler"))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
@@ -135,13 +137,13 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """Publish on a SQLite file."""
-    async with staffed(Database(tmp_path / "publish.sqlite"), Settings(data=tmp_path)) as made:
+    async with staffed(Database(tmp_path / "publish.sqlite"), Settings(data=tmp_path, public_url=PUBLIC)) as made:
         yield made
 
 
 @pytest.fixture
 async def office_on_postgres(postgres_databases: str, tmp_path: Path) -> AsyncIterator[Office]:
     """Publish on a PostgreSQL server."""
-    settings = Settings(data=tmp_path, database=postgres_databases)
+    settings = Settings(data=tmp_path, database=postgres_databases, public_url=PUBLIC)
     async with staffed(Database(postgres_databases.format(service="publish")), settings) as made:
         yield made

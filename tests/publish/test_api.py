@@ -6,13 +6,13 @@ from schemas.triage import IncidentMerged
 from services.kernel.core.ids import derived
 from services.kernel.store import sql
 from tests.kit import spec
-from tests.publish.conftest import INCIDENT, TEXT, Office, established, graded, opened
+from tests.publish.conftest import INCIDENT, TEXT, TITLE, Office, established, graded, opened
 
 STATEMENTS = "/publish/v1/statements"
 
 
 async def test_a_statement_from_draft_to_withdrawal(office: Office) -> None:
-    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT}
     answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler"))
     assert answer.status_code == 201
     made = answer.json()
@@ -76,7 +76,7 @@ async def test_the_version_that_was_seen_must_be_named(office: Office) -> None:
 
 @pytest.mark.requirement("PUB-18")
 async def test_a_right_that_is_missing_is_403_and_recorded(office: Office) -> None:
-    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT}
     answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("spokesperson"))
     assert answer.status_code == 403
     assert "to draft takes the role handler over town-east" in answer.json()["detail"]
@@ -100,7 +100,7 @@ async def test_who_has_no_right_learns_no_version(office: Office) -> None:
 
 
 async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
-    facts = {"incident_id": INCIDENT, "kind": "facts", "text": TEXT, "facts": ["cause"]}
+    facts = {"incident_id": INCIDENT, "kind": "facts", "title": TITLE, "text": TEXT, "facts": ["cause"]}
     answer = await office.client.post(STATEMENTS, json=facts, headers=office.as_("handler"))
     assert (answer.status_code, answer.json()["missing"]) == (409, ["cause"])
     await office.incident(established())
@@ -117,6 +117,11 @@ async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
         ({"incident_id": f"incident-{derived('nowhere')}"}, "incident_id"),
         ({"incident_id": f"report-{spec.UUID}"}, "incident_id"),
         ({"kind": "praise"}, "kind"),
+        ({"title": None}, "title"),
+        ({"title": " ab "}, "title"),
+        ({"title": "x" * 121}, "title"),
+        ({"title": "两行\n标题"}, "title"),
+        ({"title": "断开\x1b[31m"}, "title"),
         ({"text": ""}, "text"),
         ({"text": " \n"}, "text"),
         ({"text": "断开\x1b[31m"}, "text"),
@@ -128,7 +133,7 @@ async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
 )
 @pytest.mark.requirement("PUB-02")
 async def test_a_malformed_draft_names_the_field(office: Office, change: dict[str, object], place: str) -> None:
-    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT} | change
+    body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT} | change
     answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler"))
     assert (answer.status_code, answer.json()["field"]) == (422, place)
 
@@ -151,7 +156,7 @@ async def test_what_is_not_there_is_404(office: Office, id_: str) -> None:
 
 
 async def test_a_repeated_key_answers_the_same(office: Office) -> None:
-    body = {"incident_id": INCIDENT, "kind": "status", "text": TEXT}
+    body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT}
     headers = office.as_("handler") | {"Idempotency-Key": "one"}
     first = await office.client.post(STATEMENTS, json=body, headers=headers)
     again = await office.client.post(STATEMENTS, json=body, headers=headers)

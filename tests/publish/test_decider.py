@@ -36,6 +36,7 @@ MATTER = Matter(
     INCIDENT, 7, "town-east", assigned="county-roads", level="general", rank=1, facts=frozenset({"cause", "place"})
 )
 RAISED = replace(MATTER, level="major", rank=2)
+TITLE = "路面塌陷的处置"
 TEXT = "路面塌陷处已围挡。"
 
 HANDLER = staff("handler", unit="town-east", person="wang")
@@ -50,7 +51,15 @@ def by(person: str) -> str:
 
 def drafted(kind: str = "status", facts: tuple[str, ...] = (), person: str = "wang", unit: str = "town-east") -> Fact:
     return StatementDrafted.model_validate(
-        {"incident": INCIDENT, "unit": unit, "kind": kind, "draft": TEXT, "facts": facts, "by": by(person)}
+        {
+            "incident": INCIDENT,
+            "unit": unit,
+            "kind": kind,
+            "title": TITLE,
+            "draft": TEXT,
+            "facts": facts,
+            "by": by(person),
+        }
     )
 
 
@@ -72,7 +81,15 @@ def rejected(step: str = "leader_in_charge", person: str = "li") -> Fact:
 
 def published(kind: str = "status", facts: tuple[str, ...] = (), person: str = "sun", unit: str = "town-east") -> Fact:
     return StatementPublished.model_validate(
-        {"incident": INCIDENT, "unit": unit, "kind": kind, "text": TEXT, "facts": facts, "by": by(person)}
+        {
+            "incident": INCIDENT,
+            "unit": unit,
+            "kind": kind,
+            "title": TITLE,
+            "text": TEXT,
+            "facts": facts,
+            "by": by(person),
+        }
     )
 
 
@@ -90,11 +107,11 @@ PHASES: dict[str, tuple[Fact, ...]] = {
 
 
 def a_statement(*past: Fact, actor: Actor = HANDLER, matter: Matter | None = MATTER, text: str | None = TEXT) -> Given:
-    return given(DECIDER, *past, actor=actor, seen={"stream": STREAM, "matter": matter, "text": text})
+    return given(DECIDER, *past, actor=actor, seen={"stream": STREAM, "matter": matter, "title": TITLE, "text": text})
 
 
 def draft(kind: Any = "status", *facts: str, unit: str | None = None) -> Draft:
-    return Draft(incident_id=INCIDENT, kind=kind, text=TEXT, facts=facts, unit=unit)
+    return Draft(incident_id=INCIDENT, kind=kind, title=TITLE, text=TEXT, facts=facts, unit=unit)
 
 
 REVISE = Revise(text="路已修好。")

@@ -12,7 +12,7 @@ import uvicorn
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from services.publish import bulletin
-from tests.publish.conftest import INCIDENT, TEXT, Office, established
+from tests.publish.conftest import INCIDENT, TEXT, TITLE, Office, established
 
 OLD, NEW, WHY = TEXT, "路面塌陷处已围挡，预计3月3日17时恢复通行。", "恢复时间写错一天"
 FLAGS = [
@@ -89,14 +89,14 @@ async def test_a_reader_finds_the_correction_and_the_old_text(office: Office, ch
         page, complaints = await opened(chrome, 1024)
         await page.goto(f"{address}/bulletin/")
         assert await page.title() == "回应公告"
-        assert await page.locator("html").get_attribute("lang") == "zh"
+        assert await page.locator("html").get_attribute("lang") == "zh-Hans"
         assert await page.locator("h1").all_inner_texts() == ["回应公告"]
         assert await page.locator("h2").count() == 3
         await page.locator(f"a[href$='{first}']").first.click()
         headings = await page.locator("h1, h2, h3").all_inner_texts()
-        assert headings[:4] == ["东镇：处置情况", "本件已更正", "现行文本", "更正前的文本"]
+        assert headings[:4] == [TITLE, "本件已更正", "现行文本", "更正前的文本"]
         shown = await page.locator("main").inner_text()
-        for part in (OLD, NEW, WHY, "东镇", INCIDENT, "UTC+08:00"):
+        for part in (OLD, NEW, WHY, "东镇", "处置情况", INCIDENT):
             assert part in shown
         assert complaints == []
 
@@ -154,15 +154,34 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_every_text_has_the_contrast_of_wcag_aa_in_both_schemes() -> None:
-    style = bulletin._style().decode()
+def test_every_text_has_the_contrast_of_wcag_aa_in_every_scheme() -> None:
+    style = bulletin._packaged("style.css").decode()
     schemes = [
         dict(re.findall(r"--(\w+): #([0-9a-f]+);", block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     ]
-    assert len(schemes) == 2
+    assert len(schemes) == 3  # light, dark, printed
     for scheme in schemes:
         texts = scheme.keys() - {"ground", "raised", "line"}
         assert len(texts) == 6
         for ground, text in product(("ground", "raised"), sorted(texts)):
             dark, light = sorted((_luminance(scheme[ground]), _luminance(scheme[text])))
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, text)
+
+
+@pytest.mark.chromium
+async def test_a_printed_statement_keeps_its_status_address_and_date(office: Office, chromium: str) -> None:
+    first = await some_statements(office)
+    async with served(office) as address, browser(chromium) as chrome:
+        page, _ = await opened(chrome, 1024, color_scheme="dark")
+        await page.goto(f"{address}/bulletin/statements/{first}")
+        assert not await page.get_by_text("网址：").is_visible()
+        await page.emulate_media(media="print")
+        shown = await page.locator("body").inner_text()
+        for part in (TITLE, "已更正", "本件已更正", WHY, NEW, OLD, "最近变更", "发布时间", "时间均为"):
+            assert part in shown
+        assert f"http://office.test/bulletin/statements/{first}" in shown
+        for part in ("全部公告", "Atom 订阅", "跳到正文"):
+            assert part not in shown
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        for kept in (".notice", ".meta"):
+            assert await page.locator(kept).first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"

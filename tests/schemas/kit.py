@@ -48,7 +48,8 @@ def values(part: Mapping[str, Any], defs: Mapping[str, Any]) -> st.SearchStrateg
         case {"pattern": pattern}:
             return matching(pattern)
         case {"type": "string"}:
-            return TEXT.filter(bool)
+            low, high = part.get("minLength", 1), min(part.get("maxLength", 200), 200)
+            return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=low, max_size=high)
         case {"type": "boolean"}:
             return st.booleans()
         case {"type": "integer", "minimum": low, "maximum": high}:

@@ -179,7 +179,7 @@ async def test_a_published_statement_of_facts_is_the_answer_once(triage: Triage)
 
     def published(kind: str) -> StatementPublished:
         return StatementPublished.model_validate(
-            {"incident": id_, "unit": "town-east", "kind": kind, "text": "It is mended.", "by": by}
+            {"incident": id_, "unit": "town-east", "kind": kind, "title": "Mended", "text": "It is mended.", "by": by}
         )
 
     status = triage.event(f"statement-{derived('status')}", published("status"), service="publish")

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("kind", key(16), nullable=False),
         sa.Column("at", key(27), nullable=False),
+        sa.Column("title", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("statement_id", "version", name=op.f("pk_releases")),
@@ -50,6 +51,7 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=False),
         sa.Column("kind", key(16), nullable=False),
         sa.Column("state", key(16), nullable=False),
+        sa.Column("title_ref", key(36), nullable=False),
         sa.Column("draft_ref", key(36), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("level", key(100), nullable=True),
@@ -57,6 +59,7 @@ def upgrade() -> None:
         sa.Column("steps_done", sa.Integer(), nullable=False),
         sa.Column("rejection_ref", key(36), nullable=True),
         sa.Column("drafted_at", key(27), nullable=False),
+        sa.Column("title", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("published_at", key(27), nullable=True),
         sa.Column("updated_at", key(27), nullable=True),
@@ -66,4 +69,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_statements")),
     )
     op.create_index(op.f("ix_statements_incident_id"), "statements", ["incident_id"], unique=False)
+    op.create_index(op.f("ix_statements_unit_updated_at_id"), "statements", ["unit", "updated_at", "id"], unique=False)
     op.create_index(op.f("ix_statements_updated_at_id"), "statements", ["updated_at", "id"], unique=False)
