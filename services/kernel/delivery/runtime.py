@@ -164,7 +164,7 @@ class Runtime:
         """Raises `Unavailable` where `ready_to_decide` does, where topics were lost, and until the units are known."""
         await self.ready_to_decide()
         if self.lost:
-            raise Unavailable(self.lost, 30)
+            raise Unavailable(self.lost, 30, code="topics-lost", service=self.service.name)
         async with self.database.read() as connection:
             (await self.offices(connection)).known()
 
