@@ -21,6 +21,7 @@ from schemas.words import Cause
 class ReportReceived(Fact):
     """Someone reported a concern to an office; from `discovered_at` on the office knew of it.
 
+    `entered_late` where the deployment takes so old a discovery for paper that somebody enters now.
     `duplicate` is a keyed digest of integration, source and external id, kept after erasure so that a repeated
     delivery stays a duplicate; `sent`, of what came under them, tells a repetition from another report. `matter` is a
     keyed digest of what the report is about, and finds its incident; a report without it is a matter of its own.
@@ -29,6 +30,7 @@ class ReportReceived(Fact):
     unit: UnitCode
     channel: Code
     discovered_at: Instant
+    entered_late: bool = False
     subject: Words
     text: Words
     source: Code | None = None

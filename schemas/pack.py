@@ -254,7 +254,10 @@ def _covers(named: Milestone, reached: Milestone) -> bool:
 
 
 class Rung(Rule):
-    """A step of the ladder: `after` the breach, these units are told."""
+    """A step of the ladder: `after` the breach was detected, these units are told.
+
+    The steps follow each other by the difference of their times, also where one was late.
+    """
 
     rung: RungName
     after: Duration

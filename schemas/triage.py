@@ -15,6 +15,7 @@ class IncidentOpened(Fact):
     """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on.
 
     `relates_to` names the incident of the same matter that was resolved or closed when this one's report came in.
+    `entered_late` where its report was.
     """
 
     unit: UnitCode
@@ -23,15 +24,17 @@ class IncidentOpened(Fact):
     category: Code | None = None
     matter: Digest | None = None
     relates_to: StreamId | None = None
+    entered_late: bool = False
 
 
 @event("incident.report_attached")
 class IncidentReportAttached(Fact):
-    """A further report of the same matter joined the incident."""
+    """A further report of the same matter joined the incident; `entered_late` where it was."""
 
     report: StreamId
     unit: UnitCode
     discovered_at: Instant
+    entered_late: bool = False
 
 
 @event("incident.report_detached", planned=True)

@@ -1,7 +1,7 @@
 """Clocks as a fold over milestones: pure, and the same whatever order the milestones arrived in.
 
-A clock starts at what happened and is met by what was recorded. Milestones are folded in order of
-(`recorded_at`, event), so a topic that is ahead of another one changes nothing.
+A clock starts at what happened, but no later than it was recorded, and is met by what was recorded. Milestones are
+folded in order of (`recorded_at`, event), so a topic that is ahead of another one changes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,6 +89,11 @@ def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
     return next((reached.level for reached in reversed(past) if reached.level is not None), None)
 
 
+def _began(reached: ClockMilestoneReached) -> datetime:
+    """When it happened. Whoever wrote it down may have had a clock that is ahead."""
+    return min(reached.happened_at, reached.recorded_at)
+
+
 class _Run(NamedTuple):
     """One run of a clock."""
 
@@ -144,18 +149,18 @@ def _runs(spec: packs.Clock, past: Sequence[ClockMilestoneReached]) -> list[_Run
         return []
     if spec.from_ in HANDED_OVER:
         ends: list[int | None] = [*starts[1:], None]
-        return [_Run(start, past[start].happened_at, end) for start, end in zip(starts, ends, strict=True)]
+        return [_Run(start, _began(past[start]), end) for start, end in zip(starts, ends, strict=True)]
     first = starts[0]
-    from_at = past[first].happened_at
+    from_at = _began(past[first])
     if spec.from_ == "discovered":
-        from_at = min(past[index].happened_at for index in starts)
+        from_at = min(_began(past[index]) for index in starts)
     runs = [_Run(first, from_at, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
     if spec.start_again_on_reopen:
         for at in reopened:
             again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
             if again is not None and again != runs[-1].began:
-                runs.append(_Run(again, past[again].happened_at, None))
+                runs.append(_Run(again, _began(past[again]), None))
     return runs
 
 
@@ -209,5 +214,5 @@ def _since(
         return run.from_at
     gradings = [reached for reached, level in zip(past, graded, strict=True) if level and reached.level == level]
     known = next(index for index, reached in enumerate(gradings) if reached.level in spec.levels)
-    known_at = gradings[known].known_at or (gradings[known].happened_at if known else run.from_at)
+    known_at = gradings[known].known_at or (_began(gradings[known]) if known else run.from_at)
     return max(run.from_at, known_at)

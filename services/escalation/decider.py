@@ -51,7 +51,8 @@ class OnRecord:
     """Digest of the person who asked to annul the breach that stands."""
     excused: bool = False
     """A reviewer annulled its breach; it is not breached again."""
-    rungs: frozenset[e.Rung] = frozenset()
+    rungs: Mapping[e.Rung, datetime] = field(default_factory=dict)
+    """When each rung of the ladder was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def evolve(state: State, event: Event) -> State:
             excused = known.excused or data.cause == "reviewed"
             return _with(state, replace(known, breach=None, asked=None, excused=excused))
         case e.ClockReminderSent() as data if known := state.clocks.get(data.clock):
-            return _with(state, replace(known, rungs=known.rungs | {data.rung}))
+            return _with(state, replace(known, rungs={**known.rungs, data.rung: event.recorded}))
         case e.ClockExtended() as data:
             return replace(state, extended={**state.extended, data.clock: data.due})
         case e.ClockReportedUpward() as data:
@@ -312,22 +313,34 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
                 incomplete=command.incomplete,
             )
             facts.append(Occurred(breached, time=clock.due))
-            stands = True
-        if stands and clock.runs:
-            sent = known.rungs if known else frozenset()
-            facts += _ladder(state, clock, sent, pack, command.until, ctx)
+        elif known and known.breach and stands and clock.runs:
+            facts += _ladder(state, clock, known.breach, known.rungs, pack, command.until, ctx)
     return _by_pack(facts, pack, ctx)
 
 
 def _ladder(
-    state: State, clock: Clock, sent: frozenset[e.Rung], pack: LoadedPack, until: datetime, ctx: Ctx
+    state: State,
+    clock: Clock,
+    breach: e.ClockBreached,
+    sent: Mapping[e.Rung, datetime],
+    pack: LoadedPack,
+    until: datetime,
+    ctx: Ctx,
 ) -> Iterator[Fact]:
-    for rung in pack.model.escalation.ladder:
-        due = clock.due + rung.after
+    """The rung that is due, if any. Each follows the one before it by its interval, and the first the detection.
+
+    Nobody climbs the ladder at once: not for a matter that was entered late, and not for one that nobody judged for a
+    while.
+    """
+    ladder = pack.model.escalation.ladder
+    start = max([breach.detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
+    for rung in ladder:
+        due = start + rung.after
         if rung.rung in sent or due >= until or (rung.spares_explained and explained(state, clock)):
             continue
         for told in _told(rung, clock.unit, ctx):
             yield e.ClockReminderSent(clock=clock.name, rung=rung.rung, unit=clock.unit, told=told, due=due)
+        return
 
 
 def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:

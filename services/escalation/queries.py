@@ -1,7 +1,7 @@
 """What is read of clocks: by the timers what is due, by the API what staff may see."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
@@ -42,18 +42,22 @@ async def due_incidents(
 
 
 def _rungs_due(pack: LoadedPack, now: datetime) -> Iterable[ColumnElement[bool]]:
-    passed = [""]
+    """For each rung of the pack's ladder, and each that may have been sent last, that its time has come."""
+    sent: list[tuple[str, timedelta]] = [("", timedelta())]
     for rung in pack.model.escalation.ladder:
-        due = [
-            CLOCKS.c.policy == pack.ref,
-            CLOCKS.c.breached_at.is_not(None),
-            CLOCKS.c.rung.in_(tuple(passed)),
-            CLOCKS.c.due < instant(now - rung.after),
-        ]
-        if rung.spares_explained:
-            due.append(or_(MATTERS.c.explained_at.is_(None), MATTERS.c.explained_at < CLOCKS.c.since))
-        yield and_(*due)
-        passed.append(rung.rung)
+        for last, after in sent:
+            due = [
+                CLOCKS.c.policy == pack.ref,
+                CLOCKS.c.breached_at.is_not(None),
+                CLOCKS.c.rung == last,
+                CLOCKS.c.detected_at < instant(now - rung.after),
+            ]
+            if last:
+                due.append(CLOCKS.c.rung_at < instant(now - (rung.after - after)))
+            if rung.spares_explained:
+                due.append(or_(MATTERS.c.explained_at.is_(None), MATTERS.c.explained_at < CLOCKS.c.since))
+            yield and_(*due)
+        sent.append((rung.rung, rung.after))
 
 
 async def without_pack(connection: AsyncConnection, limit: int) -> list[str]:

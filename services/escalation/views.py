@@ -32,8 +32,10 @@ CLOCKS = Table(
     Column("cancelled", key(32)),
     Column("cancelled_at", key(27)),
     Column("breached_at", key(27)),
+    Column("detected_at", key(27)),
     Column("annulled", key(32)),
     Column("rung", key(16), nullable=False),
+    Column("rung_at", key(27)),
     Column("policy", key(200)),
     Column("watched", Boolean, nullable=False),
     Index(None, "watched", "due"),
@@ -41,7 +43,8 @@ CLOCKS = Table(
     Index(None, "state", "due"),
 )
 """One row a clock. `state`: running, met, breached, annulled, cancelled; `breached_at` is the due instant of a breach
-that stands, also where it was met late; `rung` the last one of the ladder; `watched` while time alone can change it."""
+that stands, also where it was met late, `detected_at` when that was seen; `rung` the last one of the ladder, sent at
+`rung_at`; `watched` while time alone can change it."""
 
 MATTERS = Table(
     "matters",
@@ -110,7 +113,7 @@ def _clock_keys(event: Event) -> list[Key]:
 def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
         case e.ClockStarted() as data:
-            before = row or {"breached_at": None, "annulled": None, "rung": ""}
+            before = row or {"breached_at": None, "detected_at": None, "annulled": None, "rung": "", "rung_at": None}
             row = {
                 **before,
                 "incident_id": key[0],
@@ -132,13 +135,14 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case e.ClockCancelled() as data:
             row = {**row, "cancelled": data.cause, "cancelled_at": event.time_text}
         case e.ClockBreached() as data:
-            row = {**row, "breached_at": event.time_text, "annulled": None}
+            since = {"breached_at": event.time_text, "detected_at": instant(data.detected_at)}
+            row = {**row, **since, "annulled": None}
         case e.ClockBreachAnnulled() as data:
-            row = {**row, "breached_at": None, "annulled": data.cause}
+            row = {**row, "breached_at": None, "detected_at": None, "annulled": data.cause}
         case e.ClockExtended() as data:
             row = {**row, "due": instant(data.due)}
         case e.ClockReminderSent() as data:
-            row = {**row, "rung": data.rung}
+            row = {**row, "rung": data.rung, "rung_at": event.recorded_text}
     return {**row, "state": _state(row), "watched": _watched(row)}
 
 

@@ -5,6 +5,7 @@ characters, before masking. Times are ISO 8601 with an offset; a number or a tim
 """
 
 import unicodedata
+from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -68,7 +69,10 @@ class Report(Command):
 
 
 class ReceiveReport(Command):
-    """A report with its words masked and its digests made; what the decider judges."""
+    """A report with its words masked and its digests made; what the decider judges.
+
+    A discovery that lies back longer than `late_entry` is marked as entered late.
+    """
 
     report: Report
     matter: Digest | None
@@ -76,6 +80,7 @@ class ReceiveReport(Command):
     sent: Digest | None
     receipt: Digest
     masked: dict[Code, Figure]
+    late_entry: timedelta
 
 
 class Reach(Command):

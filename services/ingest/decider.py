@@ -110,15 +110,19 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
             f"source and external_id come together; {missing} is missing", code="field-together", field=missing
         )
     _past(report.discovered_at, "discovered_at", ctx)
+    # Whoever sends may have a clock that is ahead. Nobody can know of a matter later than it was received.
+    discovered = min(report.discovered_at, ctx.now)
     received = ReportReceived(
-        **{name: getattr(report, name) for name in Report.model_fields},
+        **{name: getattr(report, name) for name in Report.model_fields if name != "discovered_at"},
+        discovered_at=discovered,
+        entered_late=ctx.now - discovered > command.late_entry,
         matter=command.matter,
         duplicate=command.duplicate,
         sent=command.sent,
         receipt=command.receipt,
         masked=command.masked,
     )
-    return Occurred(received, time=report.discovered_at, unit=report.unit, basis=ctx.offices.basis)
+    return Occurred(received, time=discovered, unit=report.unit, basis=ctx.offices.basis)
 
 
 def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:

@@ -93,6 +93,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
         sent=recognition.sent(report, duplicate, keyed) if duplicate else None,
         receipt=keyed("receipt", code),
         masked=counts,
+        late_entry=runtime.settings.late_entry,
     )
     return Prepared(id_, code, command)
 

@@ -1,5 +1,6 @@
 """Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
     outbox_limit: int = 200_000
     """Unsent rows above which commands are refused with 503 until the log takes events again."""
+    late_entry: timedelta = Field(timedelta(days=30), gt=timedelta())
+    """How old a discovery may be when its report comes in, as `P30D`; an older one is marked as entered late."""
     report_limit: int = 1_000_000
     """Bytes of one request body or one line of a batch."""
     evidence_limit: int = 20_000_000

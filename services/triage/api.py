@@ -43,16 +43,20 @@ def router(runtime: Runtime) -> APIRouter:
         level: Narrow = None,
         state: Literal["open", "assigned", "accepted", "resolved", "closed", "merged"] | None = None,
         report_id: ReportId | None = None,
+        entered_late: bool | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Incidents in which the caller's office, or one below it, has a part, newest first."""
+        """Incidents in which the caller's office, or one below it, has a part, newest first.
+
+        `entered_late=true` lists those that a reviewer looks at because a discovery was old when it was entered.
+        """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             for name, code in (("unit", unit), ("assigned", assigned)):
                 must_be_known(name, code, ctx.offices.units)
             must_be_known("level", level, {of.code for pack in ctx.offices.packs.values() for of in pack.model.levels})
-            filters = Filters(unit, assigned, level, state, report_id)
+            filters = Filters(unit, assigned, level, state, report_id, entered_late)
             items, further = await queries.incidents(connection, ctx, filters, cursor, limit)
         return http.json_response({"items": items, "next": further})
 

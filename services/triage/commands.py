@@ -202,6 +202,7 @@ class TakeReport(Command):
     unit: UnitCode
     report: ReportId
     discovered_at: Instant
+    entered_late: bool = False
     category: Code | None = None
     matter: Digest | None = None
     opens: IncidentId
@@ -231,6 +232,7 @@ class Received(Command):
     report: ReportId
     unit: UnitCode
     discovered_at: Instant
+    entered_late: bool = False
 
 
 class OpenSplit(Command):

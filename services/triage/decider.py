@@ -150,13 +150,13 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.OpenSplit():
             first, *others = command.reports
             return [
-                triage.IncidentOpened(unit=command.unit, report=first.report, discovered_at=first.discovered_at),
-                *(
-                    triage.IncidentReportAttached(
-                        report=other.report, unit=other.unit, discovered_at=other.discovered_at
-                    )
-                    for other in others
+                triage.IncidentOpened(
+                    unit=command.unit,
+                    report=first.report,
+                    discovered_at=first.discovered_at,
+                    entered_late=first.entered_late,
                 ),
+                *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
             ]
     raise TypeError(f"no rule for {type(command).__name__}")
 
@@ -178,12 +178,16 @@ def _take(state: State, command: c.TakeReport) -> Decided:
             category=command.category,
             matter=command.matter,
             relates_to=command.relates_to,
+            entered_late=command.entered_late,
         )
         return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
     if state.phase != "open":
         raise Moved(command.opens, command.model_copy(update={"relates_to": state.id}))
     attached = triage.IncidentReportAttached(
-        report=command.report, unit=command.unit, discovered_at=command.discovered_at
+        report=command.report,
+        unit=command.unit,
+        discovered_at=command.discovered_at,
+        entered_late=command.entered_late,
     )
     return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
 

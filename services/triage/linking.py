@@ -44,7 +44,12 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         session.begin(new).drill = parent.drill
         reports = tuple(
-            Received(report=row["report_id"], unit=row["unit"], discovered_at=parse_instant(row["discovered_at"]))
+            Received(
+                report=row["report_id"],
+                unit=row["unit"],
+                discovered_at=parse_instant(row["discovered_at"]),
+                entered_late=row["entered_late"],
+            )
             for row in known
         )
         events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=reports), ctx)

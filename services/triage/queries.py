@@ -50,6 +50,7 @@ class Filters:
     level: str | None = None
     state: str | None = None
     report_id: str | None = None
+    entered_late: bool | None = None
 
 
 async def incidents(
@@ -61,7 +62,7 @@ async def incidents(
     """
     table, overseen = INCIDENTS, ctx.offices.overseen(ctx.actor.unit)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen))
-    for name in ("unit", "assigned", "level", "state"):
+    for name in ("unit", "assigned", "level", "state", "entered_late"):
         if (value := getattr(filters, name)) is not None:
             chosen = chosen.where(table.c[name] == value)
     if filters.report_id is not None:
@@ -141,6 +142,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
+        "entered_late": row["entered_late"],
         "report_count": row["reports"],
         "drill": row["drill"],
         "version": row["revision"],
@@ -234,6 +236,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         ],
     )
     written = [_shown_note(note, words) for note in notes]
+    when = ("discovered_at", "received_at", "entered_late")
     return {
         **_shown(record.row, words(reports[0]["subject"]) if reports else None),
         "absorbed": record.absorbed,
@@ -242,7 +245,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         "reports": [
             {
                 "id": report["report_id"],
-                **{name: report[name] for name in ("unit", "channel", "category", "discovered_at", "received_at")},
+                **{name: report[name] for name in ("unit", "channel", "category", *when)},
                 **{name: words(report[name]) for name in named},
                 "reach": _newest([row for row in record.measured if row["report_id"] == report["report_id"]]),
             }
@@ -341,8 +344,9 @@ def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
-    """`report_id, unit, discovered_at, matter` of reports as ingest told them, in order of discovery."""
-    chosen = select(*(REPORTS.c[name] for name in ("report_id", "unit", "discovered_at", "matter")))
+    """`report_id, unit, discovered_at, entered_late, matter` of reports as ingest told them, in order of discovery."""
+    names = ("report_id", "unit", "discovered_at", "entered_late", "matter")
+    chosen = select(*(REPORTS.c[name] for name in names))
     ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 

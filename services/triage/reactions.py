@@ -24,6 +24,7 @@ def react(event: Event, matters: Matters) -> Iterable[Reaction]:
                 unit=report.unit,
                 report=event.stream,
                 discovered_at=report.discovered_at,
+                entered_late=report.entered_late,
                 category=report.category,
                 matter=report.matter,
                 opens=own,

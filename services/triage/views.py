@@ -47,6 +47,7 @@ INCIDENTS = Table(
     Column("closed_at", key(27)),
     Column("merged_into", key()),
     Column("relates_to", key()),
+    Column("entered_late", Boolean, nullable=False),
     Column("reports", Integer, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
@@ -117,6 +118,7 @@ REPORTS = Table(
     Column("matter", key(64)),
     Column("discovered_at", key(27), nullable=False),
     Column("received_at", key(27), nullable=False),
+    Column("entered_late", Boolean, nullable=False),
     Column("subject", key(36), nullable=False),
     Column("text", key(36), nullable=False),
     Column("url", key(36)),
@@ -174,6 +176,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "discovered_at": instant(data.discovered_at),
         "opened_at": event.recorded_text,
         "relates_to": data.relates_to,
+        "entered_late": data.entered_late,
         "reports": 1,
         "drill": event.drill,
     }
@@ -194,8 +197,8 @@ def _state(row: Row) -> str:
 def _changes(row: Row, event: Event) -> Row:
     at = event.recorded_text
     match event.data:
-        case triage.IncidentReportAttached():
-            return {"reports": row["reports"] + 1}
+        case triage.IncidentReportAttached() as data:
+            return {"reports": row["reports"] + 1, "entered_late": row["entered_late"] or data.entered_late}
         case triage.IncidentReportDetached():
             return {"reports": row["reports"] - 1}
         case triage.IncidentSplit() as data:
@@ -327,6 +330,7 @@ def _report(key: Key, row: Row | None, event: Event) -> Row:
         "matter": data.matter,
         "discovered_at": instant(data.discovered_at),
         "received_at": event.recorded_text,
+        "entered_late": data.entered_late,
         "subject": data.subject.ref,
         "text": data.text.ref,
         "url": _ref(data.url),

@@ -1,5 +1,6 @@
 """The service on a real SQLite file: what comes in, what the timers judge and what they wait for, and the API."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.escalation.matter import at
 from tests.kit.spec import UUID
 
 REPORT = f"report-{UUID}"
+OTHER = f"report-{derived('another')}"
 NO_INSTANTS = ("1772442000", "2026-03-03T00:00:00", "2026-03-03", "9999-12-31T23:00:00-09:00", "2026-02-30T00:00:00Z")
 
 
@@ -155,8 +157,13 @@ async def test_a_limit_that_passed_in_downtime_fires_once(desk: Desk) -> None:
         ("public_statement", at(3), at(100)),
         ("report_upward", at(1), at(100)),
     ]
-    rungs = {row["clock"]: row["rung"] for row in await desk.rows("clocks", state="breached")}
-    assert rungs == {"public_statement": "circular", "report_upward": "circular"}
+    told = []
+    for hour in range(100, 200, 3):
+        await desk.turn(at(hour))
+        told.append({row["clock"]: row["rung"] for row in await desk.rows("clocks", state="breached")})
+    rungs = [rung for before, rung in pairwise(one["public_statement"] for one in told) if rung != before]
+    assert rungs == ["reminder", "supervision", "circular"], "one after the other, never at once"
+    assert told[9] == {"public_statement": "reminder", "report_upward": "reminder"}
 
 
 async def test_a_matter_that_nobody_grades_is_breached_all_the_same(desk: Desk) -> None:
@@ -192,7 +199,9 @@ async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk)
     opened(desk)
     grade(desk)
     await desk.consume()
-    await desk.turn(at(200))
+    for hour in (200, 225, 250, 275):
+        await desk.turn(at(hour))
+    assert {row["rung"] for row in await desk.rows("clocks", state="breached")} == {"circular"}
     before = len(await desk.rows("events"))
     desk.topics.gone = True
     await desk.turn(at(300))
@@ -205,13 +214,33 @@ async def test_an_explained_breach_is_not_looked_at_again_for_its_circular(desk:
     returned = triage.IncidentReturned(unit="town-east", reason="another unit's road")  # type: ignore[arg-type]
     desk.tell(id_, returned, at(30))
     await desk.consume()
-    await desk.turn(at(200))
+    for hour in (200, 225, 250):
+        await desk.turn(at(hour))
     assert {row["clock"]: row["rung"] for row in await desk.rows("clocks")} == {
         "transfer": "supervision",
         "explanation": "supervision",
     }
     desk.topics.gone = True
     await desk.turn(at(300))
+
+
+async def test_between_two_rungs_a_round_is_idle(desk: Desk) -> None:
+    """Also where a breach was annulled and found anew after a rung was sent."""
+    id_ = opened(desk)
+    grade(desk, level="general")
+    await desk.consume()
+    for hour in (3, 28):
+        await desk.turn(at(hour))
+    desk.tell(id_, triage.IncidentReportAttached(report=OTHER, unit="town-east", discovered_at=at(-1)), at(29))
+    await desk.consume()
+    await desk.turn(at(30))
+    row = (await desk.clocks(id_))["transfer"]
+    assert (row["due"], row["rung"], row["detected_at"]) == (instant(at(1)), "reminder", instant(at(30)))
+    desk.topics.gone = True
+    await desk.turn(at(53))
+    desk.topics.gone = False
+    await desk.turn(at(79))
+    assert (await desk.clocks(id_))["transfer"]["rung"] == "supervision"
 
 
 async def test_a_parked_stream_is_waited_for_an_hour_then_judged_as_incomplete(desk: Desk) -> None:

@@ -1,6 +1,6 @@
 """The rules of a report, without any I/O."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,13 +25,20 @@ INTEGRATION = Actor("integration@county", "county", frozenset({"integration"}))
 OTHER = Actor("integration@town-east", "town-east", frozenset({"integration"}))
 ELSEWHERE = Actor("integration@town-west", "town-west", frozenset({"integration"}))
 DIGEST = "ab" * 32
+MONTH = timedelta(days=30)
 FILE = "f" * 48
 
 
 def command(**more: Any) -> ReceiveReport:
     fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
     return ReceiveReport(
-        report=Report(**fields), matter=DIGEST, duplicate=None, sent=None, receipt=DIGEST, masked={"手机号": 1}
+        report=Report(**fields),
+        matter=DIGEST,
+        duplicate=None,
+        sent=None,
+        receipt=DIGEST,
+        masked={"手机号": 1},
+        late_entry=MONTH,
     )
 
 
@@ -67,10 +74,16 @@ class TestReceive:
         assert (decided.time, decided.unit) == (at, "town-east")
         assert decided.basis
 
-    def test_takes_a_clock_that_is_a_little_ahead(self) -> None:
-        given(DECIDER, actor=INTEGRATION).when(command(discovered_at=NOW + FUTURE)).then(
-            fact(discovered_at=NOW + FUTURE)
-        )
+    def test_is_known_no_later_than_it_was_received_although_the_senders_clock_is_ahead(self) -> None:
+        (decided,) = given(DECIDER, actor=INTEGRATION).when(command(discovered_at=NOW + FUTURE)).decided()
+        assert isinstance(decided, Occurred)
+        assert (decided.data, decided.time) == (fact(discovered_at=NOW), NOW)
+
+    @pytest.mark.parametrize(("age", "late"), [(MONTH, False), (MONTH + timedelta(seconds=1), True)])
+    def test_marks_an_old_discovery_as_entered_late(self, age: timedelta, late: bool) -> None:
+        for at, entered_late in ((NOW - age, late), (datetime(1970, 1, 2, tzinfo=UTC), True)):
+            asked = given(DECIDER, actor=INTEGRATION).when(command(discovered_at=at))
+            asked.then(fact(discovered_at=at, entered_late=entered_late))
 
     def test_refuses_the_future(self) -> None:
         late = command(discovered_at=NOW + FUTURE + timedelta(seconds=1))

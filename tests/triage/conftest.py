@@ -96,12 +96,14 @@ class Triage:
         matter: str | None = None,
         drill: bool = False,
         discovered_at: datetime | None = None,
+        entered_late: bool = False,
     ) -> Event:
         """A report that ingest received."""
         data = ReportReceived(
             unit=unit,
             channel="board",
             discovered_at=discovered_at or self.runtime.clock.now() - timedelta(minutes=5),
+            entered_late=entered_late,
             subject=words(f"{name}: subject"),
             text=words(f"{name}: text"),
             category="roads",

@@ -76,6 +76,24 @@ async def test_a_repeated_report_opens_nothing_twice(triage: Triage) -> None:
     assert len((await triage.get("incidents")).json()["items"]) == 1
 
 
+async def test_what_was_entered_late_is_listed_for_a_reviewer(triage: Triage) -> None:
+    usual = await triage.open("a")
+    late = await triage.open("b", entered_late=True)
+    assert await triage.open("c", matter="a", entered_late=True) == usual
+    await triage.open("d")
+
+    async def listed(**query: str) -> list[str]:
+        return [item["id"] for item in (await triage.get("incidents", "county", "auditor", **query)).json()["items"]]
+
+    assert sorted(await listed(entered_late="true")) == sorted([usual, late])
+    assert len(await listed(entered_late="false")) == 1
+    shown = (await triage.get(f"incidents/{usual}")).json()
+    assert (shown["entered_late"], [one["entered_late"] for one in shown["reports"]]) == (True, [False, True])
+    answer = await triage.ask(usual, "split", {"reports": [shown["reports"][1]["id"]]}, role="chief")
+    [opened] = await triage.events(answer.json()["into"])
+    assert opened.data.entered_late
+
+
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", matter="pothole")
     assert await triage.open("b", matter="pothole", drill=True) != real
