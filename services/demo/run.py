@@ -173,7 +173,7 @@ class Demo:
         known_since = self.system.clock.now() - timedelta(minutes=hint % 20)
         return {
             "unit": unit,
-            "channel": ("hotline", "board", "counter")[hint % 3],
+            "channel": ("hotline", "board", "visit")[hint % 3],
             "subject": message["title"],
             "text": text,
             "discovered_at": known_since.isoformat(),
