@@ -1,7 +1,7 @@
-"""The lists of a deployment: categories of matters, keys of facts, channels, sites. Each is one file in `policies`.
+"""The lists of a deployment: categories of matters, keys of facts, channels, sites, telephones of its offices.
 
-What an officer or an integration names from a list is a code, and a code goes into events for good. A list says in
-advance which codes there are, so that none of them becomes a label on a person.
+Each is a YAML file of the policy folder. What an officer or an integration names from a list is a code, and a code goes
+into events for good. A list says in advance which codes there are, so that none of them becomes a label on a person.
 """
 
 import re
@@ -13,6 +13,7 @@ from schemas.fields import UnitCode
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,2}$", max_length=100)]
+_TELEPHONE = re.compile(r"(?:010|02[0-9]|0[3-9][0-9]{2})-[2-8][0-9]{6,7}|1[3-9][0-9]{9}")
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 FactKind = Literal["text", "number", "time", "code", "yes_no"]
 
@@ -119,6 +120,20 @@ class SiteList(Model):
     """`sites.yaml`."""
 
     sites: tuple[Site, ...]
+
+
+class TelephoneList(Model):
+    """`telephones.yaml`: what offices give to the public."""
+
+    telephones: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _has_area_codes(self) -> Self:
+        for number in self.telephones:
+            if not _TELEPHONE.fullmatch(number):
+                raise ValueError(f"{number} is no telephone; write it with its area code, such as 0731-88880000")
+        _each_once(list(self.telephones))
+        return self
 
 
 def _each_once(codes: list[str]) -> None:

@@ -52,6 +52,7 @@ def router(runtime: Runtime) -> APIRouter:
     api = http.router("/ingest/v1", "ingest")
     erasure.add_route(api, runtime)
     keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
+    listed = runtime.lists.telephones
 
     async def judge(request: Request, credential: str) -> Actor:
         if credential.startswith(PREFIX):
@@ -73,7 +74,7 @@ def router(runtime: Runtime) -> APIRouter:
     async def follow(caller: Caller, id: str, command: Command, fact: type[Fact] | None = None) -> Response:
         """A verb on a report."""
         if fact is not None:
-            command, _ = intake.masked(command, fact)
+            command, _ = intake.masked(command, fact, listed)
         return http.reply(await commands.execute(runtime, caller, id, command, see=partial(queries.seen, id)))
 
     @asynccontextmanager
@@ -164,14 +165,14 @@ def router(runtime: Runtime) -> APIRouter:
         Of a picture only what shows it is stored; a picture that breaks off or is damaged is 422. PDF, MP3 and MP4 are
         stored as they are, with whatever they say of who made them and where.
         """
-        upload = await evidence.take(request, blobs, runtime.settings)
+        upload = await evidence.take(request, blobs, runtime.settings, listed)
         return http.reply(await to_the_end(add(request.url.path, id, Caller(actor=actor), upload, idempotency_key)))
 
     async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
         """Says on the report that the file belongs to it. The file goes only where that surely was not said."""
         blob = upload.blob
         try:
-            command, _ = intake.masked(_evidence(upload), ReportEvidenceAttached)
+            command, _ = intake.masked(_evidence(upload), ReportEvidenceAttached, listed)
             if idempotency_key is not None:
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
                 key = commands.Key(idempotency_key, commands.request_digest("POST", path, what))
@@ -229,7 +230,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         The first call asks; that of another person, of a unit above, does it. At the root it is another person of it.
         """
-        command, _ = intake.masked(body, ReportErased)
+        command, _ = intake.masked(body, ReportErased, listed)
         return http.reply(await to_the_end(forget(id, caller, command)))
 
     async def forget(id: str, caller: Caller, command: Erase) -> Answer:

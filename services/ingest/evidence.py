@@ -19,7 +19,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.ingest import pictures
 from services.ingest.blobs import Blob, Blobs
-from services.ingest.masking import mask
+from services.ingest.masking import Listed, mask
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.core.texts import decoded
 from services.kernel.settings import Settings
@@ -58,7 +58,7 @@ def recognised(head: bytes) -> str | None:
     return None
 
 
-async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
+async def take(request: Request, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
     """Stores the file of a request: the body itself, or the one file of a form (`file`, and optionally `note`).
 
     Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then nothing was stored.
@@ -69,7 +69,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
         with tempfile.TemporaryFile() as body:
             async for part in _limited(request, limit):
                 body.write(part)
-            return await _stored(body, kind, request.query_params.get("note"), blobs)
+            return await _stored(body, kind, request.query_params.get("note"), blobs, listed)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
     # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
@@ -96,7 +96,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings) -> Upload:
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:
             raise _too_large(limit)
-        return await _stored(file.file, kind, note, blobs)
+        return await _stored(file.file, kind, note, blobs, listed)
     finally:
         await form.close()
 
@@ -129,9 +129,9 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the file has more than {limit} bytes", limit=limit)
 
 
-async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:
+async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs, listed: Listed) -> Upload:
     """A thread that has begun goes to its end: where nobody waits for the file any more, it goes again."""
-    storing = asyncio.ensure_future(asyncio.to_thread(_store, file, kind, note, blobs))
+    storing = asyncio.ensure_future(asyncio.to_thread(_store, file, kind, note, blobs, listed))
     try:
         return await asyncio.shield(storing)
     except asyncio.CancelledError:
@@ -140,14 +140,14 @@ async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) ->
         raise
 
 
-def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload:
+def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs, listed: Listed) -> Upload:
     file.seek(0)
     head = file.read(HEAD)
     if kind != TEXT and recognised(head) != kind:
         raise UnsupportedMedia(f"the file's first bytes are not those of {kind}", code="content-differs", kind=kind)
     writing = blobs.begin()
     try:
-        for part in _kept(file, kind):
+        for part in _kept(file, kind, listed):
             writing.write(part)
         return Upload(writing.keep(), kind, note)
     except BaseException:
@@ -155,11 +155,11 @@ def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs) -> Upload
         raise
 
 
-def _kept(file: IO[bytes], kind: str) -> Iterator[bytes]:
+def _kept(file: IO[bytes], kind: str, listed: Listed) -> Iterator[bytes]:
     """What is stored of a file."""
     file.seek(0)
     if kind == TEXT:
-        yield _masked(file.read())
+        yield _masked(file.read(), listed)
     elif kind in pictures.TYPES:
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             yield from pictures.cleaned(data, kind)
@@ -168,7 +168,7 @@ def _kept(file: IO[bytes], kind: str) -> Iterator[bytes]:
             yield part
 
 
-def _masked(text: bytes) -> bytes:
+def _masked(text: bytes, listed: Listed) -> bytes:
     try:
         words = text.decode()
     except UnicodeDecodeError as error:
@@ -177,4 +177,4 @@ def _masked(text: bytes) -> bytes:
         ) from None
     if "\x00" in words or recognised(text[:HEAD]):
         raise UnsupportedMedia("the file is not a plain text", code="not-plain-text")
-    return mask(words).text.encode()
+    return mask(words, listed).text.encode()

@@ -18,7 +18,7 @@ from schemas.fields import Fact, instant
 from schemas.ingest import ReportReceived
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
-from services.ingest.masking import is_post_number, mask
+from services.ingest.masking import Listed, is_post_number, mask
 from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS
 from services.kernel.core.commands import Command
@@ -50,7 +50,7 @@ def receipt(keyed: Keyed, report_id: str) -> str:
     return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
 
 
-def masked(command: C, fact: type[Fact]) -> tuple[C, dict[str, int]]:
+def masked(command: C, fact: type[Fact], listed: Listed = frozenset()) -> tuple[C, dict[str, int]]:
     """The command with the words that `fact` will hold masked, and how many numbers of each kind were.
 
     The number of a post stays readable as an external id; in free text it could be somebody's card.
@@ -60,7 +60,7 @@ def masked(command: C, fact: type[Fact]) -> tuple[C, dict[str, int]]:
     for name in catalogue.words_of(fact):
         text = getattr(command, name)
         if text is not None and not (name == "external_id" and is_post_number(text)):
-            found = mask(text)
+            found = mask(text, listed)
             if found.counts:
                 fresh[name] = found.text
                 counts.update(found.counts)
@@ -81,7 +81,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
                 code="code-looks-personal",
                 field=name,
             )
-    clean, counts = masked(report, ReportReceived)
+    clean, counts = masked(report, ReportReceived, runtime.lists.telephones)
     keyed = runtime.keys.digest
     duplicate = recognition.duplicate(report, actor, keyed)
     id_ = f"report-{uuid7()}"

@@ -78,7 +78,8 @@ class TestOneReport:
     @pytest.mark.parametrize(
         ("external_id", "kept"),
         [
-            ("4111111111111111", True),
+            ("4111111111111112", True),
+            ("4111111111111111", False),  # begins and checks as the number of a bank card
             ("7300000000000000007", True),
             ("13812345678", False),
             ("a.b@example.com", False),

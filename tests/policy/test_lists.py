@@ -16,7 +16,7 @@ ABOUT_PERSONS = ("人员", "上访", "缠访", "闹访", "重点", "学生", "�
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml"):
+    for name in ("categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"):
         shutil.copy(POLICIES / name, tmp_path)
     return tmp_path
 
@@ -59,6 +59,11 @@ def test_what_is_not_listed_is_refused_and_what_is_listed_is_named() -> None:
     assert refused.value.members["field"] == "category"
 
 
+def test_a_listed_telephone_is_known_with_and_without_its_area_code(folder: Path) -> None:
+    (folder / "telephones.yaml").write_text("telephones: [0731-88880000, 010-66668888]", "utf-8")
+    assert load_lists(folder).telephones == {"073188880000", "88880000", "01066668888", "66668888"}
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "says"),
     [
@@ -68,6 +73,7 @@ def test_what_is_not_listed_is_refused_and_what_is_listed_is_named() -> None:
         ("categories.yaml", "title: 路面破损, ", "", "title: is missing; add it"),
         ("channels.yaml", "code: letter", "code: visit", "visit stands twice"),
         ("channels.yaml", "code: letter", "person: letter", "person: is unknown"),
+        ("telephones.yaml", "telephones: []", "telephones: [88880000]", "write it with its area code"),
         ("facts.yaml", ", measure: 盏", "", "lamps: a number has a measure"),
         ("facts.yaml", "kind: yes_no}", "kind: maybe}", "kind: Input should be"),
         ("facts.yaml", "key: confirmed", "key: inspected", "inspected stands twice"),

@@ -1,4 +1,4 @@
-"""The codes that a deployment knows: categories of matters, facts, channels. What is not listed is refused."""
+"""What a deployment lists: codes of categories, facts and channels (others are refused), and its telephones."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +18,8 @@ class Lists:
     facts: Mapping[str, FactKey] = field(default_factory=dict)
     channels: Mapping[str, Coded] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
+    telephones: frozenset[str] = frozenset()
+    """Of the offices, for the public: the digits of each, with its area code and without."""
 
     def category(self, code: str, field: str = "category") -> Category:
         """The category, or `Malformed`."""

@@ -5,18 +5,20 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.lists import CategoryList, ChannelList, FactList, SiteList
+from schemas.lists import CategoryList, ChannelList, FactList, SiteList, TelephoneList
 from services.kernel.core.lists import Lists
 from services.kernel.rules.documents import DocumentError, Fault, M, read_bytes
 
 
 def load_lists(directory: Path) -> Lists:
-    """The four files of a folder that are no packs and no units. Raises `DocumentError`, or `OSError`."""
+    """The five files of a folder that are no packs and no units. Raises `DocumentError`, or `OSError`."""
+    telephones = _read(directory / "telephones.yaml", TelephoneList).telephones
     return Lists(
         categories={one.code: one for one in _read(directory / "categories.yaml", CategoryList).categories},
         facts={one.key: one for one in _read(directory / "facts.yaml", FactList).facts},
         channels={one.code: one for one in _read(directory / "channels.yaml", ChannelList).channels},
         sites=_read(directory / "sites.yaml", SiteList).sites,
+        telephones=frozenset(form for one in telephones for form in (one.replace("-", ""), one.rpartition("-")[2])),
     )
 
 

@@ -14,7 +14,7 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import compiled
 from services.kernel.rules.documents import Document, DocumentError, Fault, read, read_file
 
-NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml"})
+NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"})
 
 
 def load_packs(directory: Path) -> dict[str, LoadedPack]:
