@@ -102,7 +102,7 @@ class Embedded:
         signing.make_keys(self.settings)
         await self.log.start()
         for service in SERVICES:
-            database = Database(self.settings.data / f"{service.name}.sqlite")
+            database = Database(self.settings.data / f"{service.name}.sqlite", self.settings.lock_seconds)
             self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)

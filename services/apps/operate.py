@@ -107,7 +107,9 @@ async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path |
     secret = keys.deployment_secret(settings)
     await log.start()
     runtimes = {
-        name: Runtime(serve.load(name), settings, Database(place), Clock(settings.clock), log, secret)
+        name: Runtime(
+            serve.load(name), settings, Database(place, settings.lock_seconds), Clock(settings.clock), log, secret
+        )
         for name, place in places.items()
     }
     try:

@@ -62,7 +62,7 @@ def runtime(name: str, settings: Settings) -> Runtime:
     return Runtime(
         service,
         settings,
-        Database(settings.database.format(service=name)),
+        Database(settings.database.format(service=name), settings.lock_seconds),
         Clock(settings.clock),
         event_log(service, settings),
         keys.deployment_secret(settings),

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     than their `group.min.session.timeout.ms`, 6 seconds by default."""
     send_seconds: float = 30.0
     """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
+    lock_seconds: float = Field(5, gt=0)
+    """How long a statement waits for what another one holds. Then a request gets 503, and other work tries again."""
+    answer_seconds: float = Field(20, gt=0)
+    """How long the store may take for one request before that gets 503."""
     outbox_limit: int = 200_000
     """Unsent rows above which commands are refused with 503 until the log takes events again."""
     late_entry: timedelta = Field(timedelta(days=30), gt=timedelta())

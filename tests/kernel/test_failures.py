@@ -1,14 +1,19 @@
 """What a caller and the log are told when the store fails: infrastructure is 503, a defect is 500 with a number."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from structlog.testing import capture_logs
 
 from services.kernel import logging
 from services.kernel.logging import Lasting
+from services.kernel.store.database import Database
 from tests.ingest.conftest import PATH, Ingest, post, refused, running
 from tests.kit import substrate
 
@@ -29,13 +34,20 @@ async def broken(ingest: Ingest) -> None:
         await change(ingest, "alter table contents alter column words type varchar(3)")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ingest]:
-    template = substrate.new_databases("t", services=("ingest",)) if request.param == "postgres" else ""
-    async with running(tmp_path, template.format(service="ingest") or tmp_path / "ingest.sqlite") as started:
-        yield started
+@asynccontextmanager
+async def started(where: str, folder: Path) -> AsyncIterator[Ingest]:
+    """Ingest on one of the two databases."""
+    template = substrate.new_databases("t", services=("ingest",)) if where == "postgres" else ""
+    async with running(folder, template.format(service="ingest") or folder / "ingest.sqlite") as service:
+        yield service
     if template:
         substrate.drop_databases(template)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ingest]:
+    async with started(request.param, tmp_path) as made:
+        yield made
 
 
 async def test_a_defect_under_a_command_is_500_with_its_number_in_the_log(service: Ingest) -> None:
@@ -75,6 +87,62 @@ async def test_a_store_that_is_not_ready_is_503_and_told_once(service: Ingest) -
     assert answer.headers["retry-after"] == "30"
     assert [(line["event"], line["times"]) for line in told] == [("store.fails", 1)]
     assert "contents" in told[0]["error"]
+
+
+@asynccontextmanager
+async def held(service: Ingest) -> AsyncIterator[None]:
+    """Somebody else holds what a command needs, and does not let it go."""
+    where = service.runtime.database.location
+    made: AsyncEngine = create_async_engine(f"sqlite+aiosqlite:///{where}" if where.startswith("/") else where)
+    async with made.connect() as connection:
+        if service.runtime.database.is_sqlite:
+            await connection.execute(text("begin immediate"))
+        else:
+            await connection.execute(text("lock table events, outbox, quarantine in access exclusive mode"))
+        yield
+        await connection.rollback()
+    await made.dispose()
+
+
+async def test_what_somebody_else_holds_is_waited_for_a_moment(service: Ingest) -> None:
+    key, database = await service.key(), service.runtime.database
+    await service.runtime.database.close()
+    service.runtime.database = Database(database.location if not database.is_sqlite else Path(database.location), 0.2)
+    async with held(service), asyncio.timeout(10):
+        answer = await post(service, key)
+        refused(answer, 503, "busy with something that takes long")
+        assert answer.headers["retry-after"] == "5"
+        ready = await service.client.get("/readyz")
+        assert ready.status_code in ((200,) if database.is_sqlite else (503,))
+        assert (await service.client.get("/metrics")).status_code == 200
+    assert (await post(service, key)).status_code == 201
+    assert (await service.client.get("/readyz")).status_code == 200
+
+
+SLOW = {
+    "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n where i < 4e6) select count(*) from n",
+    "postgres": "select pg_sleep(60)",
+}
+
+
+@pytest.mark.parametrize("where", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_a_store_that_takes_too_long_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """On PostgreSQL the statement ends at the server, too."""
+
+    async def wait(connection: AsyncConnection, *_: Any) -> None:
+        await connection.execute(text(SLOW[where]))
+
+    monkeypatch.setenv("HUIYING_ANSWER_SECONDS", "0.3")
+    async with started(where, tmp_path) as service, asyncio.timeout(20):
+        key = await service.key()
+        id_ = (await post(service, key)).json()["report_id"]
+        monkeypatch.setattr("services.ingest.queries.events_of", wait)
+        answer = await service.client.get(f"{PATH}/{id_}", headers=key)
+        refused(answer, 503, "busy with something that takes long")
+        if where == "postgres":
+            async with service.runtime.database.read() as connection:
+                running_ = "select count(*) from pg_stat_activity where state = 'active' and query = :slow"
+                assert (await connection.execute(text(running_), {"slow": SLOW[where]})).scalar_one() == 0
 
 
 async def test_two_that_are_in_each_others_way_are_both_stored(service: Ingest) -> None:

@@ -9,6 +9,7 @@ from services.kernel.core.problems import Malformed, NotFound, Problem
 from services.kernel.core.texts import decoded
 from services.kernel.serving.problems import language_of, problem_response
 from services.kernel.store import failures
+from services.kernel.store.database import answer_within
 
 KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiying-after": "Huiying-After"}
 """Headers that are compared or kept. Others are for the way here alone."""
@@ -17,11 +18,12 @@ KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiyin
 class Gate:
     """Refuses a request whose path, query or headers hold null characters or bytes that are no UTF-8.
 
-    What nothing behind it handles is a defect: it is answered here, since the server would log what it says.
+    What nothing behind it handles is a defect: it is answered here, since the server would log what it says. The store
+    has `answer_seconds` for each transaction and reading of a request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, answer_seconds: float) -> None:
+        self._app, self._answer_seconds = app, answer_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,6 +36,7 @@ class Gate:
             begun = True
             await send(message)
 
+        answer_within.set(self._answer_seconds)
         try:
             _check(scope)
             await self._app(scope, receive, observed)

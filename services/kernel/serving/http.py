@@ -1,5 +1,6 @@
 """The border to HTTP: strict JSON, problem details, who asks and under which conditions. The same for all services."""
 
+import asyncio
 import importlib
 import re
 import time
@@ -44,6 +45,8 @@ from services.kernel.store import failures
 
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
+LOOK_SECONDS = 3.0
+"""How long the store may take to say how a service stands."""
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
@@ -276,8 +279,9 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     async def _validation(request: Request, error: RequestValidationError) -> Response:
         return problem_response(malformed(error), language_of(request))
 
+    @app.exception_handler(TimeoutError)
     @app.exception_handler(DBAPIError)
-    async def _store(request: Request, error: DBAPIError) -> Response:
+    async def _store(request: Request, error: DBAPIError | TimeoutError) -> Response:
         return problem_response(failures.problem_of(error, asked(request).failing), language_of(request))
 
     @app.exception_handler(HTTPException)
@@ -297,7 +301,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
             answer.headers["Allow"] = ", ".join(methods)
         return answer
 
-    app.add_middleware(Gate)
+    app.add_middleware(Gate, answer_seconds=runtimes[0].settings.answer_seconds)
     app.add_middleware(_HeadAsGet)
     app.add_middleware(Unpacked)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
@@ -314,13 +318,14 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         status = 200
         for runtime in runtimes:
             try:
-                await runtime.ready_to_serve()
-                state[runtime.service.name] = await operations.attention(runtime)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await runtime.ready_to_serve()
+                    state[runtime.service.name] = await operations.attention(runtime)
             except Problem as problem:
                 state[runtime.service.name] = problem.detail
                 status = 503
             except (DBAPIError, OSError) as error:
-                state[runtime.service.name] = f"the store cannot be reached: {type(error).__name__}"
+                state[runtime.service.name] = failures.problem_of(error, runtime.failing).detail
                 status = 503
         return json_response({"status": "ok" if status == 200 else "unavailable", "services": state}, status=status)
 
@@ -329,7 +334,8 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         """Prometheus' text format; what waits for a person is read from the stores, whichever process put it there."""
         for runtime in runtimes:
             try:
-                waiting = await operations.attention(runtime)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    waiting = await operations.attention(runtime)
             except (DBAPIError, OSError):
                 continue
             for kind, count in waiting.items():

@@ -1,7 +1,9 @@
 """One SQL database a service: PostgreSQL in a deployment, a SQLite file embedded. This and `sql` alone know which."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from select import POLLIN, poll
@@ -19,30 +21,42 @@ DURABLE = "select set_config('synchronous_commit', 'on', false) where current_se
 """2xx means durable; a stricter setting than `on` stays."""
 
 
-class Database:
-    """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers."""
+LOCK_SECONDS = 5.0
+"""How long anything waits for a row, a table or a file that somebody else holds."""
+POOL_SECONDS = 10.0
+"""How long anything waits for a connection that this process has in use."""
+CONNECT_SECONDS = 5
+answer_within: ContextVar[float | None] = ContextVar("answer_within", default=None)
+"""Seconds that a transaction or a reading may take where somebody waits for the answer; None where nobody does."""
 
-    def __init__(self, url: str | Path) -> None:
+
+class Database:
+    """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers.
+
+    Waiting has an end. What took too long is a `DBAPIError`, or a `TimeoutError` within `answer_within`.
+    """
+
+    def __init__(self, url: str | Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self.is_sqlite = isinstance(url, Path)
         self.location = str(url)
         if isinstance(url, Path):
-            self._write = _sqlite(url, readonly=False)
-            self._read = _sqlite(url, readonly=True)
+            self._write = _sqlite(url, lock_seconds, readonly=False)
+            self._read = _sqlite(url, lock_seconds, readonly=True)
         else:
-            self._write = _postgresql(url)
+            self._write = _postgresql(url, lock_seconds)
             # Each statement sees what is committed by then, in a transaction or not: so there is none to begin or end.
             self._read = self._write.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that commits at the end and rolls back on an error."""
-        async with _free(self._write) as connection, connection.begin():
+        async with asyncio.timeout(answer_within.get()), _free(self._write) as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reading alone."""
-        async with _free(self._read) as connection:
+        async with asyncio.timeout(answer_within.get()), _free(self._read) as connection:
             yield connection
 
     @asynccontextmanager
@@ -87,15 +101,23 @@ async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-def _postgresql(url: str) -> AsyncEngine:
+def _postgresql(url: str, lock_seconds: float) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=10, max_overflow=10, pool_use_lifo=True, isolation_level=ISOLATION, hide_parameters=True
+        url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=POOL_SECONDS,
+        pool_use_lifo=True,
+        isolation_level=ISOLATION,
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         """What we rely on is set here: a database may have other defaults."""
         connection.cursor().execute(DURABLE)
+        connection.cursor().execute(f"set lock_timeout = {int(lock_seconds * 1000)}")
         connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -109,14 +131,15 @@ def _postgresql(url: str) -> AsyncEngine:
     return engine
 
 
-def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
+def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         poolclass=AsyncAdaptedQueuePool,
         pool_size=4 if readonly else 1,
         max_overflow=0,
+        pool_timeout=POOL_SECONDS,
         hide_parameters=True,
-        connect_args={"isolation_level": None, "timeout": 30},
+        connect_args={"isolation_level": None, "timeout": lock_seconds},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -125,7 +148,6 @@ def _sqlite(path: Path, *, readonly: bool) -> AsyncEngine:
         cursor.execute("pragma journal_mode = wal")
         cursor.execute("pragma synchronous = full")
         cursor.execute("pragma foreign_keys = on")
-        cursor.execute("pragma busy_timeout = 30000")
         if readonly:
             cursor.execute("pragma query_only = on")
         cursor.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.kernel.core.problems import Problem, Unavailable
 from services.kernel.core.uuid7 import uuid7
@@ -46,6 +47,13 @@ def _says(error: DBAPIError | OSError, words: Sequence[str]) -> bool:
     return any(word in text for word in words)
 
 
+def _waited(error: DBAPIError | OSError) -> bool:
+    if isinstance(error, DBAPIError):
+        busy = isinstance(error.orig, PoolTimeout) or _says(error, ("database is locked",))
+        return busy or _code(error) in WAITED
+    return isinstance(error, TimeoutError)
+
+
 def problem_of(error: DBAPIError | OSError, failing: Lasting) -> Problem:
     """What a caller is told when the store fails under a request. Tells the log too, of a lasting failure once."""
     if isinstance(error, DBAPIError) and is_defect(error):
@@ -63,7 +71,7 @@ def problem_of(error: DBAPIError | OSError, failing: Lasting) -> Problem:
             30,
             code="store-not-ready",
         )
-    if isinstance(error, DBAPIError) and (_code(error) in WAITED or _says(error, ("database is locked",))):
+    if _waited(error):
         return Unavailable(
             "the store is busy with something that takes long; nothing of the request was kept. Try again",
             5,
