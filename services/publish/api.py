@@ -89,11 +89,14 @@ def router(runtime: Runtime) -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Statements of the units below the asker's, or on their incidents, newest draft first."""
+        """Statements of the asker's unit and those below it, and on matters in which one of these has a part.
+
+        Newest draft first. `may` holds the verbs that the asker can ask for now.
+        """
         async with runtime.database.read() as connection:
-            units = (await runtime.offices(connection)).below(staff.unit or "")
+            ctx = await runtime.context(connection, staff)
             page = await queries.list_statements(
-                connection, units, incident=incident, state=state, limit=limit, cursor=cursor
+                connection, ctx, incident=incident, state=state, limit=limit, cursor=cursor
             )
         return http.json_response({"items": page.rows, "next": page.next})
 
@@ -101,8 +104,7 @@ def router(runtime: Runtime) -> APIRouter:
     async def statement(id: Id, staff: http.Staff) -> Response:
         """One statement with its words and all that was said in public; `ETag` is what `If-Match` takes."""
         async with runtime.database.read() as connection:
-            units = (await runtime.offices(connection)).below(staff.unit or "")
-            found = await queries.one_statement(connection, id, units)
+            found = await queries.one_statement(connection, await runtime.context(connection, staff), id)
         if found is None:
             raise NotFound(f"there is no {id} that you may read", what=id)
         return http.json_response(found, version=found["version"])

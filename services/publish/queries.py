@@ -9,22 +9,38 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
+from services.kernel.access.rights import may
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Unavailable
+from services.kernel.core.standings import Moment, reading_of
 from services.kernel.serving import paging
-from services.kernel.store.views import Row
+from services.kernel.store import standings
+from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve, texts
 from services.publish.decider import State
-from services.publish.rights import Matter
-from services.publish.views import METADATA, incident_facts, incidents, releases, statements
+from services.publish.rights import RIGHTS, Case, Matter, Statement, reading
+from services.publish.views import METADATA, OF_ONE, incident_facts, incidents, releases, statements
 
 
 async def matter(connection: AsyncConnection, incident: str) -> Matter | None:
     """The incident as publish has seen it; None where it has not."""
-    row = (await connection.execute(select(incidents).where(incidents.c.id == incident))).mappings().first()
-    if row is None:
-        return None
-    facts = await connection.execute(select(incident_facts.c.key).where(incident_facts.c.incident_id == incident))
-    known = {name: row[name] for name in ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")}
-    return Matter(**known, facts=frozenset(facts.scalars()))
+    return (await matters(connection, [incident])).get(incident)
+
+
+async def matters(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Matter]:
+    """Incident -> as publish has seen it, of those that it has."""
+    ids = sorted(set(wanted))
+    facts: dict[str, set[str]] = {}
+    chosen = select(incident_facts.c.incident_id, incident_facts.c.key).where(incident_facts.c.incident_id.in_(ids))
+    for incident, key in await connection.execute(chosen):
+        facts.setdefault(incident, set()).add(key)
+    rows = (await connection.execute(select(incidents).where(incidents.c.id.in_(ids)))).mappings()
+    names = ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")
+    return {
+        row["id"]: Matter(**{name: row[name] for name in names}, facts=frozenset(facts.get(row["id"], ())))
+        for row in rows
+    }
 
 
 async def seen(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
@@ -44,21 +60,24 @@ class Page(NamedTuple):
 
 async def list_statements(
     connection: AsyncConnection,
-    units: Iterable[str],
+    ctx: Ctx,
     *,
     incident: str | None = None,
     state: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """Statements of these units or on their incidents, newest first, as the API shows them."""
-    chosen = _visible(units)
+    """Statements of units that the actor oversees, or on matters in which those have a part, newest first."""
+    overseen, chosen = ctx.offices.overseen(ctx.actor.unit), select(statements)
+    if overseen is not None:
+        own = statements.c.unit.in_(sorted(overseen))
+        chosen = chosen.where(or_(own, standings.concerns(METADATA, statements.c.incident_id, overseen)))
     if incident is not None:
         chosen = chosen.where(statements.c.incident_id == incident)
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
     rows, further = await _newest(connection, chosen, "drafted_at", limit, cursor)
-    return Page(await _shown(connection, rows), further)
+    return Page(await _with_rights(connection, ctx, rows), further)
 
 
 async def _newest(
@@ -73,28 +92,68 @@ async def _newest(
     return paging.page(found, limit, lambda row: (row[at], row["id"]))
 
 
-async def one_statement(connection: AsyncConnection, id_: str, units: Iterable[str]) -> Row | None:
-    """A statement as the API shows it, with its releases in order."""
-    row = (await connection.execute(_visible(units).where(statements.c.id == id_))).mappings().first()
+async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
+    """A statement as the API shows it, with its releases in order; None where the actor reads nothing of it.
+
+    Whoever had a part in the matter reads it as it stood when that ended.
+    """
+    row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
     if row is None:
         return None
-    (item,) = await _shown(connection, [dict(row)])
-    said = await _releases(connection, [id_])
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    known = await standings.read(connection, METADATA, [row["incident_id"]])
+    reads = reading(_asked_of(dict(row)), reading_of(known, row["incident_id"], overseen), overseen)
+    if reads is None:
+        return None
+    if reads.until is None:
+        (item,) = await _with_rights(connection, ctx, [dict(row)])
+        said = await _releases(connection, [id_])
+    else:
+        rows, said = await _then(connection, id_, reads.until)
+        if not rows:
+            return None
+        (item,) = await _shown(connection, rows)
+        item["may"] = []
     return item | {
         "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
     }
 
 
-def _visible(units: Iterable[str]) -> Any:
-    wanted = sorted(units)
-    joined = statements.outerjoin(incidents, incidents.c.id == statements.c.incident_id)
-    return (
-        select(statements)
-        .select_from(joined)
-        .where(
-            or_(statements.c.unit.in_(wanted), incidents.c.unit.in_(wanted), incidents.c.assigned.in_(wanted)),
-        )
+async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[list[Row], list[Row]]:
+    """The statement's row and its releases as they stood when an event of the incident was recorded."""
+    table = METADATA.tables["events"]
+    chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.recordedtime <= until.at)
+    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
+    events = [Event.parse(bytes_) for bytes_ in ordered]
+    rows, said = (folded(view, events) for view in OF_ONE)
+    return rows, said
+
+
+def _asked_of(row: Row) -> Statement:
+    """What the rights over a statement look at, from its row."""
+    return Statement(
+        phase=row["state"],
+        unit=row["unit"],
+        writers=frozenset(row["writers"].split()),
+        level=row["level"],
+        steps=tuple(row["steps"].split()),
+        approvers=tuple(row["approvers"].split()),
     )
+
+
+async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
+    """Statements as the API shows them, each with what the actor `may` ask; nothing where no pack is at hand."""
+    known = await matters(connection, [row["incident_id"] for row in rows])
+    shown = await _shown(connection, rows)
+    for row, item in zip(rows, shown, strict=True):
+        matter = known[row["incident_id"]]
+        try:
+            case = Case(_asked_of(row), matter, ctx.offices.pack(matter.unit), ctx.by(row["id"]))
+        except Unavailable:
+            item["may"] = []
+        else:
+            item["may"] = may(RIGHTS.values(), case, ctx)
+    return shown
 
 
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:

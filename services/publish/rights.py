@@ -13,6 +13,7 @@ from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
+from services.kernel.core.standings import Reading, Units
 from services.kernel.core.units import LoadedPack
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
@@ -228,3 +229,11 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Correct: Right("correct", ("spokesperson",), _speaking, _is_public),
     Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),
 }
+
+
+def reading(statement: Statement, of_matter: Reading | None, overseen: Units) -> Reading | None:
+    """What somebody who oversees these units may read of a statement; None for nothing.
+
+    The unit that speaks always reads its own; the others what they may read of the matter.
+    """
+    return Reading() if overseen is None or statement.unit in overseen else of_matter

@@ -30,12 +30,14 @@ from schemas.triage import (
     IncidentResolved,
     IncidentReturned,
     IncidentTransferred,
+    standing_of,
 )
-from services.kernel.store import offices, tables
+from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -79,6 +81,8 @@ statements = Table(
     Column("level", key(100)),
     Column("steps", Text, nullable=False),
     Column("steps_done", Integer, nullable=False),
+    Column("writers", Text, nullable=False),
+    Column("approvers", Text, nullable=False),
     Column("rejection_ref", key(36)),
     Column("drafted_at", key(27), nullable=False),
     Column("title", Text),
@@ -92,7 +96,9 @@ statements = Table(
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
 )
-"""`facts` and `steps` are codes with a space between them. `title` and `text` are the published ones that hold now."""
+"""`facts` and `steps` are codes, `writers` and `approvers` digests of persons, each with a space between them.
+`title` and `text` are the published ones that hold now.
+"""
 
 releases = Table(
     "releases",
@@ -186,6 +192,8 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
             "level": None,
             "steps": "",
             "steps_done": 0,
+            "writers": data.by,
+            "approvers": "",
             "rejection_ref": None,
             "drafted_at": event.time_text,
             "title": None,
@@ -207,17 +215,21 @@ def _staff(event: Event) -> int:
 
 
 def _progress(row: Row, event: Event) -> Row:
-    back = {"state": "drafted", "level": None, "steps": "", "steps_done": 0}
+    unapproved = {"steps_done": 0, "approvers": ""}
+    back = {"state": "drafted", "level": None, "steps": "", **unapproved}
     match event.data:
         case StatementRevised() as data:
             facts = row["facts"] if data.facts is None else " ".join(data.facts)
             title = data.title.ref if data.title else row["title_ref"]
-            return back | {"title_ref": title, "draft_ref": data.draft.ref, "facts": facts}
+            writers = " ".join(sorted({*row["writers"].split(), data.by}))
+            return back | {"title_ref": title, "draft_ref": data.draft.ref, "facts": facts, "writers": writers}
         case StatementSubmitted() as data:
             steps = " ".join(data.steps)
-            return {"state": "submitted", "level": data.level, "steps": steps, "steps_done": 0, "rejection_ref": None}
+            return {"state": "submitted", "level": data.level, "steps": steps, "rejection_ref": None, **unapproved}
         case StatementApproved() as data:
-            return {"state": "approved" if data.last else row["state"], "steps_done": row["steps_done"] + 1}
+            state = "approved" if data.last else row["state"]
+            approvers = f"{row['approvers']} {data.by}".strip()
+            return {"state": state, "steps_done": row["steps_done"] + 1, "approvers": approvers}
         case StatementRejected() as data:
             return back | {"rejection_ref": data.reason.ref}
         case StatementPublished() as data:
@@ -253,10 +265,16 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
             return None
 
 
-VIEWS = (
-    *offices.views(METADATA),
-    View(incidents, _incident_keys, _incident, one_stream=True),
-    View(incident_facts, _fact_keys, _fact, one_stream=True),
+OF_ONE = (
     View(statements, _statement_keys, _statement, one_stream=True),
     View(releases, _release_keys, _release, one_stream=True),
+)
+"""What a statement's own events alone say of it."""
+
+VIEWS = (
+    *offices.views(METADATA),
+    *standings.views(METADATA, standing_of),
+    View(incidents, _incident_keys, _incident, one_stream=True),
+    View(incident_facts, _fact_keys, _fact, one_stream=True),
+    *OF_ONE,
 )

@@ -43,6 +43,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("statement_id", "version", name=op.f("pk_releases")),
     )
     op.create_table(
+        "standing_units",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "unit", name=op.f("pk_standing_units")),
+    )
+    op.create_index(op.f("ix_standing_units_unit"), "standing_units", ["unit"], unique=False)
+    op.create_table(
+        "standings",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("accountable", key(64), nullable=True),
+        sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifying", sa.Text(), nullable=False),
+        sa.Column("past", sa.Text(), nullable=False),
+        sa.Column("merged_version", sa.Integer(), nullable=True),
+        sa.Column("merged_at", key(27), nullable=True),
+        sa.Column("merged_into", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
+    )
+    op.create_table(
         "statements",
         sa.Column("id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -57,6 +76,8 @@ def upgrade() -> None:
         sa.Column("level", key(100), nullable=True),
         sa.Column("steps", sa.Text(), nullable=False),
         sa.Column("steps_done", sa.Integer(), nullable=False),
+        sa.Column("writers", sa.Text(), nullable=False),
+        sa.Column("approvers", sa.Text(), nullable=False),
         sa.Column("rejection_ref", key(36), nullable=True),
         sa.Column("drafted_at", key(27), nullable=False),
         sa.Column("title", sa.Text(), nullable=True),

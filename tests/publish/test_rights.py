@@ -1,0 +1,182 @@
+"""Who reads a statement, and that what an answer says its reader may ask is what is taken when they ask it."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas.envelope import Event, seal
+from schemas.triage import IncidentAssigned, IncidentTransferred, IncidentVerificationRequested
+from services.kernel.access.rights import may
+from services.kernel.core.decider import Actor, Occurred
+from services.kernel.core.ids import derived
+from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.store.views import folded
+from services.publish.commands import Approve, Draft, Publish, Submit
+from services.publish.decider import DECIDER, State
+from services.publish.queries import _asked_of
+from services.publish.rights import RIGHTS, Case, Statement
+from services.publish.views import OF_ONE
+from tests.kit import spec
+from tests.publish.conftest import TEXT, Office
+from tests.publish.test_decider import CORRECT, MATTER, RAISED, REJECT, REVISE, STREAM, TITLE, WITHDRAW, draft
+
+STATEMENTS = "/publish/v1/statements"
+COMMANDS = {
+    "draft": draft(),
+    "revise": REVISE,
+    "submit": Submit(),
+    "approve": Approve(),
+    "reject": REJECT,
+    "publish": Publish(),
+    "correct": CORRECT,
+    "withdraw": WITHDRAW,
+}
+ROLES = ("handler", "approver", "chief", "spokesperson", "duty_officer")
+PERSONS = ("wang", "li", "zhao")
+steps = st.tuples(st.sampled_from(sorted(COMMANDS)), st.sampled_from(PERSONS))
+forward = st.sampled_from([["submit", "approve", "publish"], ["submit", "approve"], ["submit"], []])
+actors = st.builds(
+    lambda unit, roles, person: Actor(f"somebody@{unit}", unit, frozenset(roles), person),
+    st.sampled_from(["city", "county", "town-east", "county-roads", "town-west"]),
+    st.sets(st.sampled_from(ROLES), min_size=1),
+    st.sampled_from(PERSONS),
+)
+
+
+def context(actor: Actor, matter: Any) -> Any:
+    return spec.ctx(actor, seen={"stream": STREAM, "matter": matter, "title": TITLE, "text": TEXT})
+
+
+def came_to(first: Draft, commands: list[tuple[str, str]]) -> tuple[State, list[Event]]:
+    """The state and the events after these commands of these persons, without those that were refused."""
+    state, past = DECIDER.initial_state(), list[Event]()
+    asked = [(first, "wang"), *((COMMANDS[verb], person) for verb, person in commands)]
+    for number, (command, person) in enumerate(asked):
+        actor = Actor("all@city", "city", frozenset(ROLES), person)
+        try:
+            (item,) = DECIDER.decide(state, command, context(actor, MATTER))
+        except Rejected:
+            continue
+        assert isinstance(item, Occurred)
+        past.append(
+            seal(
+                spec._plain(item.data),
+                id=derived(str(number)),
+                source="/huiying/test/publish",
+                stream=STREAM,
+                version=len(past) + 1,
+                previous=past[-1].digest if past else None,
+                time=spec.NOW,
+                recorded=spec.NOW,
+                partitionkey=STREAM,
+                actor=actor.post,
+            )
+        )
+        state = DECIDER.evolve(state, past[-1])
+    return state, past
+
+
+@settings(max_examples=200, deadline=None)
+@examples(
+    st.sampled_from([None, "county-roads"]),
+    forward,
+    st.lists(steps, max_size=6),
+    actors,
+    st.sampled_from([MATTER, RAISED, replace(MATTER, unit="town-west"), replace(MATTER, merged_into="incident-b")]),
+)
+def test_a_verb_is_shown_exactly_where_it_is_taken(
+    speaks: str | None, usual: list[str], more: list[tuple[str, str]], actor: Actor, matter: Any
+) -> None:
+    state, past = came_to(draft(unit=speaks), [*zip(usual, ("wang", "li", "zhao"), strict=False), *more])
+    (row,), _ = (folded(view, past) for view in OF_ONE)
+    asked = _asked_of(row)
+    assert asked == Statement(**{name: getattr(state, name) for name in Statement.__dataclass_fields__})
+    ctx = context(actor, matter)
+    shown = may(RIGHTS.values(), Case(asked, matter, ctx.offices.pack(matter.unit), ctx.by(STREAM)), ctx)
+    for verb, command in COMMANDS.items():
+        try:
+            DECIDER.decide(state, command, ctx)
+        except (Forbidden, Rejected):
+            assert verb not in shown, (verb, state)
+        else:
+            assert verb in shown, (verb, state)
+
+
+# over HTTP
+
+
+async def read(office: Office, id_: str, unit: str, role: str = "handler") -> httpx.Response:
+    return await office.client.get(f"{STATEMENTS}/{id_}", headers=office.as_(role, unit))
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_who_has_a_part_in_the_matter_reads_its_statements(office: Office) -> None:
+    id_ = await office.draft()
+    seen = {unit: (await read(office, id_, unit)).status_code for unit in ("city", "county", "town-east", "town-west")}
+    assert seen == {"city": 200, "county": 200, "town-east": 200, "town-west": 404}
+    assert (await read(office, id_, "county-roads")).status_code == 404
+    await office.incident(IncidentAssigned(unit="county-roads"), IncidentVerificationRequested(unit="town-west"))
+    for unit in ("county-roads", "town-west"):
+        assert (await read(office, id_, unit)).status_code == 200
+        listed = await office.client.get(STATEMENTS, headers=office.as_("handler", unit))
+        assert [item["id"] for item in listed.json()["items"]] == [id_]
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_who_had_a_part_reads_a_statement_as_it_stood_then_and_its_own_whole(office: Office) -> None:
+    await office.incident(IncidentAssigned(unit="county-roads"))
+    told = {"unit": "county-roads"}, {}
+    roads, east = [await office.draft(**body) for body in told]
+    later = IncidentTransferred.model_validate({"unit": "town-west", "previous": "town-east", "reason": "r"})
+    passed = spec.events("incident", [*(event.data for event in office.heard[spec.UUID]), later])[-1:]
+    at = office.runtime.clock.now()
+    passed = [recorded(passed[0], at)]
+    office.heard[spec.UUID].extend(passed)
+    await office.hear(passed)
+    for id_ in (roads, east):
+        answer = await office.act(id_, "revise", "handler", {"text": "路已修好。"})
+        assert answer.status_code == 200, answer.text
+    after = await office.draft(text="另一份")
+    then = (await read(office, roads, "town-east")).json()
+    assert (then["draft"], then["version"], then["may"]) == (TEXT, 1, [])
+    assert (await read(office, east, "town-east")).json()["draft"] == "路已修好。"
+    assert (await read(office, after, "town-east")).status_code == 404
+    assert (await read(office, roads, "town-west")).json()["draft"] == "路已修好。"
+    listed = await office.client.get(STATEMENTS, headers=office.as_("handler", "town-east"))
+    assert [item["id"] for item in listed.json()["items"]] == [east]
+
+
+def recorded(event: Event, at: Any) -> Event:
+    """The same event, recorded now."""
+    return seal(
+        event.data,
+        id=event.id,
+        source="/huiying/test/triage",
+        stream=event.stream,
+        version=event.version,
+        previous=event.previous,
+        time=at,
+        recorded=at,
+        partitionkey=event.partitionkey,
+        actor=event.actor,
+    )
+
+
+async def test_an_answer_says_what_its_reader_may_ask(office: Office) -> None:
+    id_ = await office.draft()
+    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "submit"]
+    await office.act(id_, "submit", "handler")
+    for role, unit, verbs in (
+        ("handler", "town-east", ["revise"]),
+        ("approver", "county", ["approve", "reject"]),
+        ("spokesperson", "county", []),
+        ("auditor", "city", []),
+    ):
+        assert (await read(office, id_, unit, role)).json()["may"] == verbs, (role, unit)
+        listed = await office.client.get(STATEMENTS, headers=office.as_(role, unit))
+        assert [item["may"] for item in listed.json()["items"]] == [verbs]
