@@ -8,7 +8,7 @@ import argparse
 import time
 from collections import defaultdict
 
-from services.ingest.masking import find
+from services.kernel.masking import find
 from tests.kit import planted
 
 CONTEXT = 14

@@ -142,6 +142,8 @@ class Typed(WordsRef):
     ref: str = ""
     digest: str = ""
     text: str
+    masked: bool = False
+    """Whether personal numbers in it were masked already; else the kernel masks them."""
 
 
 class Erasure(Fact):

@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import Fact
-from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportRefused
+from schemas.ingest import ReportErased
 from services.ingest import batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
@@ -71,10 +70,8 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Caller:
         return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
 
-    async def follow(caller: Caller, id: str, command: Command, fact: type[Fact] | None = None) -> Response:
+    async def follow(caller: Caller, id: str, command: Command) -> Response:
         """A verb on a report."""
-        if fact is not None:
-            command, _ = intake.masked(command, fact, listed)
         return http.reply(await commands.execute(runtime, caller, id, command, see=partial(queries.seen, id)))
 
     @asynccontextmanager
@@ -172,7 +169,7 @@ def router(runtime: Runtime) -> APIRouter:
         """Says on the report that the file belongs to it. The file goes only where that surely was not said."""
         blob = upload.blob
         try:
-            command, _ = intake.masked(_evidence(upload), ReportEvidenceAttached, listed)
+            command = _evidence(upload)
             if idempotency_key is not None:
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
                 key = commands.Key(idempotency_key, commands.request_digest("POST", path, what))
@@ -222,7 +219,7 @@ def router(runtime: Runtime) -> APIRouter:
     @api.post("/reports/{id}/refuse")
     async def refuse(id: ReportId, body: Refuse, caller: http.Command) -> Response:
         """Decides that this report gets no answer, with the reason."""
-        return await follow(caller, id, body, ReportRefused)
+        return await follow(caller, id, body)
 
     @api.post("/reports/{id}/erase")
     async def erase(id: ReportId, body: Erase, caller: http.Command) -> Response:
@@ -230,8 +227,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         The first call asks; that of another person, of a unit above, does it. At the root it is another person of it.
         """
-        command, _ = intake.masked(body, ReportErased, listed)
-        return http.reply(await to_the_end(forget(id, caller, command)))
+        return http.reply(await to_the_end(forget(id, caller, body)))
 
     async def forget(id: str, caller: Caller, command: Erase) -> Answer:
         files: tuple[str, ...] = ()

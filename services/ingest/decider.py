@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import Typed, instant
 from schemas.ingest import (
@@ -112,8 +113,10 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
     _past(report.discovered_at, "discovered_at", ctx)
     # Whoever sends may have a clock that is ahead. Nobody can know of a matter later than it was received.
     discovered = min(report.discovered_at, ctx.now)
+    words = catalogue.words_of(ReportReceived)
     received = ReportReceived(
-        **{name: getattr(report, name) for name in Report.model_fields if name != "discovered_at"},
+        **{name: getattr(report, name) for name in Report.model_fields if name not in ("discovered_at", *words)},
+        **{name: Typed(text=text, masked=True) for name in words if (text := getattr(report, name)) is not None},
         discovered_at=discovered,
         entered_late=ctx.now - discovered > command.late_entry,
         matter=command.matter,

@@ -19,9 +19,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.ingest import pictures
 from services.ingest.blobs import Blob, Blobs
-from services.ingest.masking import Listed, mask
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.core.texts import decoded
+from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 
 PART = 65_536

@@ -18,7 +18,6 @@ from schemas.fields import Fact, instant
 from schemas.ingest import ReportReceived
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
-from services.ingest.masking import Listed, is_post_number, mask
 from services.ingest.recognition import Keyed
 from services.ingest.views import EXTERNAL_IDS
 from services.kernel.core.commands import Command
@@ -26,6 +25,7 @@ from services.kernel.core.decider import Actor, Ctx, Occurred
 from services.kernel.core.problems import Malformed, Problem, Rejected
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.masking import Listed, is_post_number, mask
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import sql
 from services.kernel.store.session import Session

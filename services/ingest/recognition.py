@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from services.ingest.commands import Report
-from services.ingest.masking import MARKERS, Kind, normalise
 from services.kernel.core.decider import Actor
 from services.kernel.core.lists import Lists
+from services.kernel.masking import MARKERS, Kind, normalise
 
 Keyed = Callable[..., str]
 _DELIVERY = {"source", "external_id", "discovered_at"}

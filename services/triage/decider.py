@@ -14,6 +14,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
+from services.kernel.masking import Listed, mask
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
 from services.triage import commands as c
 from services.triage.rights import RIGHTS, Incident
@@ -266,7 +267,7 @@ def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
     _must_be_listed(command, ctx.offices.lists.fact(command.key, ctx.offices.pack(state.unit).model.facts))
     model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
     if known := state.facts.get(command.key):
-        if _same(known, command, ctx.seen.get("words", {})):
+        if _same(known, command, ctx.seen.get("words", {}), ctx.offices.lists.telephones):
             return []
         model = triage.IncidentFactRevised
     fact = model(key=command.key, kind=command.kind, source=Typed(text=command.source), **_value(command))
@@ -310,11 +311,12 @@ def _value(command: c.EstablishFact) -> dict[str, Any]:
             return {"yes": bool(value)}
 
 
-def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | None]) -> bool:
+def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | None], listed: Listed) -> bool:
     if known.kind != command.kind:
         return False
     if command.kind == "text":
-        return known.words is not None and words.get(known.words.ref) == command.value
+        said = mask(str(command.value), listed).text
+        return known.words is not None and words.get(known.words.ref) == said
     return all(getattr(known, name) == value for name, value in _value(command).items())
 
 

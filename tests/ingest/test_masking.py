@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.ingest import masking
-from services.ingest.masking import MARKERS, Kind, identity_check, is_card, luhn, mask, normalise
+from services.kernel import masking
+from services.kernel.masking import MARKERS, Kind, identity_check, is_card, luhn, mask, normalise
 
 pytestmark = pytest.mark.requirement("ING-02")
 

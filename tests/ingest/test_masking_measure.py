@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from services.ingest.masking import find
+from services.kernel.masking import find
 from tests.kit import planted
 from tests.kit.planted import Score
 

@@ -26,6 +26,7 @@ from services.kernel.core.decider import Ctx, Decider, Occurred
 from services.kernel.core.problems import Malformed
 from services.kernel.core.texts import check_text, check_value
 from services.kernel.core.uuid7 import uuid7
+from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 from services.kernel.store import database, sql
 from services.kernel.store.sql import Hold, Write
@@ -177,7 +178,7 @@ class Session:
             kind = catalogue.kind_of(id_)
             incident = correlation or stream.correlation or _incident(kind, id_, occurred.data)
             event = seal(
-                self._seal_words(occurred.data),
+                self._seal_words(occurred.data, ctx.offices.lists.telephones),
                 id=ctx.ids.new(""),
                 source=self.settings.source(self.service.name),
                 stream=id_,
@@ -212,17 +213,19 @@ class Session:
         """Events of this service that its store lacks and its topic holds: stored as they are, not sent again."""
         self.restored.extend(events)
 
-    def _seal_words(self, data: Fact) -> Fact:
+    def _seal_words(self, data: Fact, listed: Listed) -> Fact:
+        """Words of whatever field are masked here, so that no way in can forget it."""
         names = catalogue.words_of(type(data))
         sealed = {}
         for name in names:
             words = getattr(data, name)
             if isinstance(words, Typed):
                 check_text(words.text, name)
+                text = words.text if words.masked else mask(words.text, listed).text
                 ref, salt = uuid7(), os.urandom(16)
-                digest = hashlib.sha256(salt + words.text.encode()).hexdigest()
+                digest = hashlib.sha256(salt + text.encode()).hexdigest()
                 sealed[name] = WordsRef(ref=ref, digest=digest)
-                self._words.append({"ref": ref, "salt": salt, "words": words.text})
+                self._words.append({"ref": ref, "salt": salt, "words": text})
         return data.model_copy(update=sealed) if sealed else data
 
     async def erase(self, refs: Sequence[str], *, announce: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.ingest.masking.plain import UNSEEN
+from services.kernel.masking.plain import UNSEEN
 
 
 class Kind(StrEnum):

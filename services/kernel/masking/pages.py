@@ -2,7 +2,7 @@
 
 import re
 
-from services.ingest.masking.rule import Family, Kind, rule
+from services.kernel.masking.rule import Family, Kind, rule
 
 _HOST = r"(?=[a-z0-9])(?<![a-z0-9_.-])(?:https?://)?(?:[a-z0-9-]{1,63}\.){0,3}"
 _REST = r"[a-z0-9_./@&=%#+-]*+(?:\?[a-z0-9_./@&=%#+-]++)*+"

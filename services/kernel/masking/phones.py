@@ -2,8 +2,8 @@
 
 import re
 
-from services.ingest.masking.plain import UNSEEN
-from services.ingest.masking.rule import (
+from services.kernel.masking.plain import UNSEEN
+from services.kernel.masking.rule import (
     FIRST,
     IS,
     NOT_A_POST,

@@ -6,7 +6,7 @@ are not found.
 
 import re
 
-from services.ingest.masking.rule import Family, Kind, Match, rule, where
+from services.kernel.masking.rule import Family, Kind, Match, rule, where
 
 _SURNAMES = (
     "王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁郑罗宋谢唐韩曹许邓萧冯曾程蔡彭潘袁于董余苏叶吕魏蒋田杜丁沈姜范江傅钟卢汪戴崔任陆廖姚方金"

@@ -31,17 +31,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.ingest.masking.accounts import AT, NICKNAMES, PLATFORMS, QQ, WECHAT
-from services.ingest.masking.banks import BANKS, is_card, luhn
-from services.ingest.masking.listed import TELEPHONES, Listed, is_listed
-from services.ingest.masking.mail import MAIL
-from services.ingest.masking.names import NAMES
-from services.ingest.masking.pages import PAGES
-from services.ingest.masking.papers import PAPERS, identity_check, names_birth
-from services.ingest.masking.phones import PHONES
-from services.ingest.masking.plain import in_digits, normalise, plain
-from services.ingest.masking.plates import PLATES
-from services.ingest.masking.rule import NUMBER, WALL, Family, Kind, Span
+from services.kernel.masking.accounts import AT, NICKNAMES, PLATFORMS, QQ, WECHAT
+from services.kernel.masking.banks import BANKS, is_card, luhn
+from services.kernel.masking.listed import TELEPHONES, Listed, is_listed
+from services.kernel.masking.mail import MAIL
+from services.kernel.masking.names import NAMES
+from services.kernel.masking.pages import PAGES
+from services.kernel.masking.papers import PAPERS, identity_check, names_birth
+from services.kernel.masking.phones import PHONES
+from services.kernel.masking.plain import in_digits, normalise, plain
+from services.kernel.masking.plates import PLATES
+from services.kernel.masking.rule import NUMBER, WALL, Family, Kind, Span
 
 __all__ = [
     "MARKERS",

@@ -3,8 +3,8 @@
 import re
 from datetime import date
 
-from services.ingest.masking.plain import UNSEEN
-from services.ingest.masking.rule import (
+from services.kernel.masking.plain import UNSEEN
+from services.kernel.masking.rule import (
     FIRST,
     IS,
     NOT_A_POST,

@@ -2,7 +2,7 @@
 
 import re
 
-from services.ingest.masking.rule import Family, Kind, Match, before, rule, where
+from services.kernel.masking.rule import Family, Kind, Match, before, rule, where
 
 _LOCAL = r"([a-z0-9._+*%-](?<![a-z0-9._+*%-].)[a-z0-9._+*%-]*+"
 _AT = r"\s?(?:@|#|[(\[【<{]\s?(?:at|@|艾特)\s?[)\]】>}]|艾特|圈a|小老鼠)\s?"

@@ -1,6 +1,6 @@
 """Telephones that offices give to the public stay readable in every text (`policies/telephones.yaml`)."""
 
-from services.ingest.masking.rule import Kind, digits
+from services.kernel.masking.rule import Kind, digits
 
 TELEPHONES = frozenset((Kind.MOBILE, Kind.LANDLINE, Kind.FOREIGN_PHONE))
 

@@ -3,7 +3,7 @@
 import re
 import string
 
-from services.ingest.masking.rule import Family, Kind, Match, before, rule, where
+from services.kernel.masking.rule import Family, Kind, Match, before, rule, where
 
 # 楚 stands for a province in coded data; after 清 and the like it is a word. GB, JGJ and the like are standards.
 _PROVINCE = (

@@ -2,7 +2,7 @@
 
 import re
 
-from services.ingest.masking.rule import IS, SAYS, UNIT, Family, Kind, Match, before, rule, where, words
+from services.kernel.masking.rule import IS, SAYS, UNIT, Family, Kind, Match, before, rule, where, words
 
 # -- What an account looks like ----------------------------------------------------------------------------------------
 

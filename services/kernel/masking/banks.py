@@ -2,8 +2,8 @@
 
 import re
 
-from services.ingest.masking.plain import UNSEEN
-from services.ingest.masking.rule import FIRST, IS, NOT_A_POST, TO, UNIT, Kind, Match, Span, digits, is_part, rule
+from services.kernel.masking.plain import UNSEEN
+from services.kernel.masking.rule import FIRST, IS, NOT_A_POST, TO, UNIT, Kind, Match, Span, digits, is_part, rule
 
 _G = rf"[ \t\n\r{UNSEEN}.·•—-]{{0,3}}"
 _HEAD = re.compile(r"3[0-9]|4|5[0-8]|6[0-9]|2(?:2[2-9]|[3-6]|7[0-2])|9558|95[59]|94[0-9]|99[0-9]|103")
