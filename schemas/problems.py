@@ -125,6 +125,14 @@ TYPES: Mapping[str, ProblemType] = {
             "not-published": ("尚未发布", "稿件{phase}，没有公开发布的内容可{act}。"),
             "not-resolved": ("尚未办结", "{incident} 尚未办结；请先办结，再结案。"),
             "not-submitted": ("尚未送审", "稿件{phase}；只有已送审的才能{act}。"),
+            "invisible-character": (
+                "含有看不见的字符",
+                "{field} 第 {at} 个字符是看不见的字符（{character}），请去掉。",
+            ),
+            "personal-number": (
+                "含有个人信息",
+                "{field} 第 {at} 个字符起是个人信息（{kind}）；公开内容不得含个人信息，请去掉。",
+            ),
             "only-drafts": ("不是草稿", "稿件{phase}；只有草稿才能送审。"),
             "pack-changed": ("同一版本内容不同", "{pack} 以前载入的内容不同；改动后的制度请用新的版本号。"),
             "pack-not-loaded": ("制度未载入", "制度 {pack} 没有载入；请先把文件放进制度文件夹。"),

@@ -113,10 +113,13 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
     _past(report.discovered_at, "discovered_at", ctx)
     # Whoever sends may have a clock that is ahead. Nobody can know of a matter later than it was received.
     discovered = min(report.discovered_at, ctx.now)
-    words = catalogue.words_of(ReportReceived)
+    names = catalogue.words_of(ReportReceived)
+    words: dict[str, Any] = {
+        name: Typed(text=text, masked=True) for name in names if (text := getattr(report, name)) is not None
+    }
     received = ReportReceived(
-        **{name: getattr(report, name) for name in Report.model_fields if name not in ("discovered_at", *words)},
-        **{name: Typed(text=text, masked=True) for name in words if (text := getattr(report, name)) is not None},
+        **{name: getattr(report, name) for name in Report.model_fields if name not in ("discovered_at", *names)},
+        **words,
         discovered_at=discovered,
         entered_late=ctx.now - discovered > command.late_entry,
         matter=command.matter,

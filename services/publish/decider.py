@@ -24,6 +24,7 @@ from schemas.publish import (
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
+from services.publish import wording
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 from services.publish.rights import RIGHTS, Case, Matter, Statement
 
@@ -118,6 +119,7 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             title = None if command.title is None else Typed(text=command.title)
             return StatementRevised(title=title, draft=Typed(text=command.text), facts=facts, by=by)
         case Submit():
+            _check_wording(ctx, title=ctx.seen.get("title"), text=ctx.seen.get("text"))
             return _submit(state, case)
         case Approve():
             return _approve(state, command, case)
@@ -127,11 +129,19 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
         case Publish():
             return _publish(state, case, ctx.seen.get("title"), ctx.seen.get("text"))
         case Correct():
+            _check_wording(ctx, title=command.title, text=command.text, reason=command.reason)
             return StatementCorrected(title=command.title, text=command.text, reason=command.reason, by=by)
         case Withdraw():
+            _check_wording(ctx, reason=command.reason)
             return StatementWithdrawn(reason=command.reason, by=by)
         case _:
             raise TypeError(f"{type(command).__name__} is no command of a statement")
+
+
+def _check_wording(ctx: Ctx, **texts: str | None) -> None:
+    for field, text in texts.items():
+        if text is not None:
+            wording.check(field, text, ctx.offices.lists.telephones)
 
 
 def _draft(command: Draft, case: Case) -> Fact:

@@ -1,0 +1,64 @@
+"""What a text that goes public must not hold: invisible characters, direction overrides, personal numbers.
+
+Words that staff type are masked before they are stored, so a personal number shows as its marker.
+"""
+
+import unicodedata
+from typing import NamedTuple
+
+from services.kernel import masking
+from services.kernel.core.problems import Rejected
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs that show as nothing."""
+
+
+class Fault(NamedTuple):
+    """Something that must not go public: from which character on, from 1, and what it is."""
+
+    at: int
+    what: str
+    invisible: bool
+
+
+def find(text: str, listed: masking.Listed) -> Fault | None:
+    """The first thing in a text that must not go public. Telephones of offices that are `listed` may."""
+    return min([*_invisible(text), *_personal(text, listed)], default=None)
+
+
+def _invisible(text: str) -> list[Fault]:
+    """Characters that nobody sees, some of which turn the text around them."""
+    return [
+        Fault(at, f"U+{ord(character):04X}", True)
+        for at, character in enumerate(text, 1)
+        if unicodedata.category(character) in ("Cf", "Zl", "Zp", "Co") or character in _BLANK
+    ]
+
+
+def _personal(text: str, listed: masking.Listed) -> list[Fault]:
+    found = [(begin, masking.MARKERS[kind]) for begin, _, kind in masking.find(text, listed)]
+    masked = [(text.find(marker), marker) for marker in masking.MARKERS.values()]
+    return [Fault(at + 1, marker, False) for at, marker in (*found, *masked) if at >= 0]
+
+
+def check(field: str, text: str, listed: masking.Listed) -> None:
+    """Raises `Rejected` with the place, where a text must not go public."""
+    fault = find(text, listed)
+    if fault is None:
+        return
+    if fault.invisible:
+        raise Rejected(
+            f"{field} holds an invisible character ({fault.what}) at character {fault.at}; take it out",
+            code="invisible-character",
+            field=field,
+            at=fault.at,
+            character=fault.what,
+        )
+    raise Rejected(
+        f"{field} holds a personal number ({fault.what}) at character {fault.at}; nothing personal goes public, "
+        "take it out",
+        code="personal-number",
+        field=field,
+        at=fault.at,
+        kind=fault.what,
+    )
