@@ -237,6 +237,7 @@ TYPES: Mapping[str, ProblemType] = {
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
             "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),
             "words-unknown": ("没有此文字", "{stream} 的记录中没有文字 {given}；请使用其事件中的引用。"),
+            "source-taken": ("来源代码属于其他系统", "来源代码 {source} 属于另一接入系统，请使用自己的代码。"),
             "not-listed": ("不在名录中", "{field}：名录中没有 {given}；现有：{known}。"),
             "fact-of-another-kind": ("事实类型不符", "{key} 的类型是 {kind}，不是 {given}。"),
             "fact-code-unknown": ("没有此取值", "{key} 只能取：{known}。"),

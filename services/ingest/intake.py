@@ -19,7 +19,7 @@ from schemas.ingest import ReportReceived
 from services.ingest import decider, recognition
 from services.ingest.commands import ReceiveReport, Report
 from services.ingest.recognition import Keyed
-from services.ingest.views import EXTERNAL_IDS
+from services.ingest.views import EXTERNAL_IDS, SOURCES
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx, Occurred
 from services.kernel.core.problems import Malformed, Problem, Rejected
@@ -98,6 +98,9 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
     return Prepared(id_, code, command)
 
 
+OWNERS = select(SOURCES.c.source, SOURCES.c.integration).where(sql.is_one_of(SOURCES.c.source, "sources"))
+
+
 class Taken(NamedTuple):
     """What is known of the report that holds an external id."""
 
@@ -111,7 +114,11 @@ async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> 
 
     Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
     """
-    facts = [_judge(report.command, ctx) for report, ctx in reports]
+    facts: list[Occurred | Problem] = [_judge(report.command, ctx) for report, ctx in reports]
+    owners = await _reserve_sources(session, reports, facts)
+    for at, (report, ctx) in enumerate(reports):
+        if isinstance(facts[at], Occurred) and (problem := _foreign(report.command.report.source, ctx.actor, owners)):
+            facts[at] = problem
     judged = list(zip(reports, facts, strict=True))
     taken = {report.id: _received(fact) for (report, _), fact in judged if isinstance(fact, Occurred)}
     first = await _reserve(session, taken)
@@ -201,6 +208,44 @@ def _judge(command: ReceiveReport, ctx: Ctx) -> Occurred | Problem:
 def _received(fact: Occurred) -> ReportReceived:
     assert isinstance(fact.data, ReportReceived)
     return fact.data
+
+
+def _foreign(source: str | None, actor: Actor, owners: Mapping[str, str]) -> Problem | None:
+    """What is said where a source is another integration's. Officers use those that are nobody's."""
+    owner = owners.get(source or "", actor.post)
+    if owner == actor.post:
+        return None
+    return Malformed(
+        f"source: {source!r} is the code of another integration; take a code of your own",
+        code="source-taken",
+        field="source",
+        source=source,
+    )
+
+
+async def _reserve_sources(
+    session: Session, reports: Sequence[tuple[Prepared, Ctx]], facts: Sequence[Occurred | Problem]
+) -> dict[str, str]:
+    """Source -> the integration whose code it is; a source that is new becomes the sender's."""
+    named: set[str] = set()
+    fresh: dict[str, str] = {}
+    for (report, ctx), fact in zip(reports, facts, strict=True):
+        source = report.command.report.source
+        if source is not None and isinstance(fact, Occurred):
+            named.add(source)
+            if not ctx.actor.is_staff:
+                fresh.setdefault(source, ctx.actor.post)
+    if not named:
+        return {}
+    asked = sql.Query(OWNERS, {"sources": sorted(named)})
+    (found,) = await sql.fetch(session.connection, [asked])
+    owners: dict[str, str] = dict(found)
+    if missing := sorted(fresh.keys() - owners.keys()):
+        rows = [{"source": source, "integration": fresh[source]} for source in missing]
+        await sql.add_missing(session.connection, SOURCES, rows)
+        (found,) = await sql.fetch(session.connection, [asked])
+        owners = dict(found)
+    return owners
 
 
 async def _reserve(session: Session, reports: Mapping[str, ReportReceived]) -> Mapping[str, Taken]:

@@ -13,6 +13,8 @@ from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
+INTEGRATION = "integration-"
+"""How the id of an integration begins; posts of staff begin otherwise."""
 METADATA = tables.metadata()
 standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -25,6 +27,13 @@ EXTERNAL_IDS = Table(
     Column("discovered_at", key(27), nullable=False),
 )
 """Reserved by the command before it appends, so that of two at once one waits for the other; a replay rebuilds it."""
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("source", key(100), primary_key=True),
+    Column("integration", key(), nullable=False),
+)
+"""Whose code a source is: that of the integration which first used it. Reserved as external ids are."""
 API_KEYS = Table(
     "api_keys",
     METADATA,
@@ -65,6 +74,15 @@ def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
     data: ReportReceived = event.data
     since = instant(data.discovered_at)
     return {"duplicate": key[0], "report_id": event.stream, "sent": data.sent, "discovered_at": since}
+
+
+def _source_keys(event: Event) -> list[Key]:
+    data = event.data if event.kind == "report" and event.actor.startswith(INTEGRATION) else None
+    return [(data.source,)] if isinstance(data, ReportReceived) and data.source else []
+
+
+def _take_source(key: Key, row: Row | None, event: Event) -> Row:
+    return row or {"source": key[0], "integration": event.actor}
 
 
 def _api_key_keys(event: Event) -> list[Key]:
@@ -123,6 +141,7 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 VIEWS = (
     *offices.views(METADATA),
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True),
+    View(SOURCES, _source_keys, _take_source, by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
     *standings.views(METADATA, triage.standing_of),

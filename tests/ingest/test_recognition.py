@@ -24,6 +24,47 @@ async def kept(ingest: Ingest) -> tuple[int, list[dict[str, Any]], list[str]]:
     return len(await ingest.events()), await ingest.rows("external_ids"), sorted(await ingest.words())
 
 
+class TestASource:
+    async def test_belongs_to_the_integration_which_first_used_it(self, ingest: Ingest) -> None:
+        first, other = await ingest.key(name="hotline"), await ingest.key(name="board")
+        assert (await post(ingest, first, **ID)).status_code == 201
+        before = await kept(ingest)
+        answer = await post(ingest, other, source="board", external_id="78")
+        refused(answer, 422, "the code of another integration", field="source")
+        assert answer.json()["type"].endswith("source-taken")
+        assert await kept(ingest) == before
+        assert (await post(ingest, other, source="own", external_id="77")).status_code == 201
+
+    async def test_goes_with_all_keys_of_its_integration(self, ingest: Ingest) -> None:
+        first, second = await ingest.key(name="hotline"), await ingest.key(name="hotline")
+        assert (await post(ingest, first, **ID)).status_code == 201
+        assert (await post(ingest, second, source="board", external_id="78")).status_code == 201
+
+    async def test_of_an_integration_is_not_for_officers_and_theirs_are_nobody_s(self, ingest: Ingest) -> None:
+        officer, key = ingest.staff("duty_officer"), await ingest.key()
+        assert (await post(ingest, officer, source="paper", external_id="1")).status_code == 201
+        assert (await post(ingest, key, source="paper", external_id="1")).status_code == 201
+        refused(
+            await post(ingest, officer, source="paper", external_id="2"), 422, "another integration", field="source"
+        )
+
+    async def test_is_not_taken_by_a_report_that_is_refused(self, ingest: Ingest) -> None:
+        first, other = await ingest.key(name="hotline"), await ingest.key(name="board")
+        assert (await post(ingest, first, **ID, channel="moon")).status_code == 422
+        assert (await post(ingest, other, **ID)).status_code == 201
+
+    async def test_is_taken_once_when_two_come_at_once(self, ingest: Ingest) -> None:
+        keys = [await ingest.key(name=f"system-{number}") for number in range(4)]
+        answers = await asyncio.gather(*(post(ingest, key, **ID) for key in keys))
+        assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422]
+
+    async def test_is_remembered_by_a_rebuilt_store(self, ingest: Ingest) -> None:
+        await post(ingest, await ingest.key(name="hotline"), **ID)
+        (row,) = await ingest.rows("sources")
+        assert row["source"] == "board" and row["integration"].startswith("integration-")
+        assert rebuilt("sources", await ingest.events()) == [row]
+
+
 class TestARepetition:
     async def test_is_answered_with_the_first(self, ingest: Ingest) -> None:
         key = await ingest.key()
@@ -53,7 +94,7 @@ class TestARepetition:
         county, town = await ingest.key("county"), await ingest.key("town-east")
         first = await post(ingest, county, source="board", external_id="13812345678")
         second = await post(ingest, county, source="board", external_id="13812345679")
-        other = await post(ingest, town, source="board", external_id="13812345678")
+        other = await post(ingest, town, source="board-east", external_id="13812345678")
         again = await post(ingest, county, source="board", external_id="13812345678")
         assert [answer.status_code for answer in (first, second, other, again)] == [201, 201, 201, 200]
 

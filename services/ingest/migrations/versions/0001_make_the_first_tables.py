@@ -47,6 +47,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
     )
     op.create_table(
+        "sources",
+        sa.Column("source", key(100), nullable=False),
+        sa.Column("integration", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_sources")),
+    )
+    op.create_table(
         "standing_units",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=False),
