@@ -27,7 +27,7 @@ from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, erasure, http, sign_in
+from services.kernel.serving import commands, erasure, http, idempotency, sign_in
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
@@ -155,6 +155,7 @@ def router(runtime: Runtime) -> APIRouter:
         request: Request,
         id: ReportId,
         actor: Annotated[Actor, Depends(sender)],
+        note: str | None = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
@@ -162,7 +163,7 @@ def router(runtime: Runtime) -> APIRouter:
         Of a picture only what shows it is stored; a picture that breaks off or is damaged is 422. PDF, MP3 and MP4 are
         stored as they are, with whatever they say of who made them and where.
         """
-        upload = await evidence.take(request, blobs, runtime.settings, listed)
+        upload = await evidence.take(request, note, blobs, runtime.settings, listed)
         return http.reply(await to_the_end(add(request.url.path, id, Caller(actor=actor), upload, idempotency_key)))
 
     async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
@@ -170,10 +171,9 @@ def router(runtime: Runtime) -> APIRouter:
         blob = upload.blob
         try:
             command = _evidence(upload)
-            if idempotency_key is not None:
+            if text := idempotency.given(idempotency_key):
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
-                key = commands.Key(idempotency_key, commands.request_digest("POST", path, what))
-                caller = replace(caller, key=key)
+                caller = replace(caller, key=idempotency.Key(text, idempotency.digest_of("POST", path, what)))
             see = partial(queries.seen, id)
             answer = await commands.execute(runtime, caller, id, command, see=see, status=201)
         except Problem as problem:

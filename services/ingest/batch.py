@@ -13,9 +13,7 @@ from typing import IO, Any
 
 import orjson
 from pydantic import ValidationError
-from sqlalchemy import select
 
-from schemas.fields import instant
 from schemas.titles import Language
 from services.ingest import intake
 from services.ingest.commands import Report
@@ -25,10 +23,10 @@ from services.kernel.core.problems import Forbidden, Malformed, Problem, TooLarg
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving.bodies import parse_json
-from services.kernel.serving.commands import REMEMBERED, Answer, Caller, Key, request_digest, transact
+from services.kernel.serving.commands import Answer, Caller, transact
+from services.kernel.serving.idempotency import Key, Memory, digest_of, given
 from services.kernel.serving.validation import malformed
-from services.kernel.store import sql
-from services.kernel.store.session import Conflict, Session
+from services.kernel.store.session import Session
 
 LINES = 500
 BYTES = 4_000_000
@@ -140,9 +138,9 @@ class _Reader:
     """One request's lines, one after the other."""
 
     def __init__(self, runtime: Runtime, actor: Actor, key: str | None, path: str) -> None:
-        self._runtime, self._actor, self._key, self._path = runtime, actor, key, path
+        self._runtime, self._actor, self._key, self._path = runtime, actor, given(key), path
         self._caller = Caller(actor=actor)
-        self._owner = f"{actor.post}|{actor.unit or ''}"
+        self._memory = Memory(runtime, actor)
         self._refused = False
 
     def read(self, number: int, text: bytes | None) -> Line:
@@ -154,7 +152,7 @@ class _Reader:
             report = Report.model_validate(parse_json(text))
             line.prepared = intake.prepare(report, self._actor, self._runtime)
             if self._key is not None:
-                line.key = Key(f"{self._key}/{number}", request_digest("POST", self._path, text))
+                line.key = Key(f"{self._key}/{number}", digest_of("POST", self._path, text))
         except ValidationError as error:
             line.outcome = malformed(error)
         except Problem as problem:
@@ -181,51 +179,26 @@ class _Reader:
         await self._tell(outcomes)
 
     async def _receive(self, session: Session, ctx: Ctx, lines: Sequence[Line]) -> list[Answer | Problem]:
-        known = await self._remembered(session, [line.key for line in lines if line.key])
-        fresh = [line.prepared for line in lines if line.prepared and (line.key is None or line.key.key not in known)]
+        known: Mapping[str, bytes | Malformed] = {}
+        if self._key is not None:
+            await self._memory.hold(session.connection, self._key)
+            known = await self._memory.find(session.connection, [line.key for line in lines if line.key])
+        fresh = [line.prepared for line in lines if line.prepared and (line.key is None or line.key.text not in known)]
         received = iter(await intake.receive(session, [(report, ctx) for report in fresh]))
         outcomes: list[Answer | Problem] = []
-        remember = []
+        answers = []
         for line in lines:
-            if line.key is None or line.key.key not in known:
+            before = known.get(line.key.text) if line.key else None
+            if before is None:
                 outcome = next(received)
                 if line.key is not None and isinstance(outcome, Answer):
-                    remember.append((line.key, outcome))
+                    answers.append((line.key, outcome.dump()))
             else:
-                digest, answer = known[line.key.key]
-                outcome = (
-                    answer
-                    if digest == line.key.digest
-                    else Malformed(
-                        f"line {line.number} had another content under this idempotency key; take a new key",
-                        code="idempotency-key-reused",
-                        field="Idempotency-Key",
-                    )
-                )
+                outcome = before if isinstance(before, Malformed) else Answer.load(before)
             outcomes.append(outcome)
-        await self._remember(session, remember)
+        if answers:
+            await self._memory.keep(session.connection, answers)
         return outcomes
-
-    async def _remembered(self, session: Session, keys: Sequence[Key]) -> Mapping[str, tuple[str, Answer]]:
-        if not keys:
-            return {}
-        await sql.lock(session.connection, sql.Hold("idempotency", [f"{self._owner}|{self._key}"]))
-        table = self._runtime.tables["idempotency"]
-        chosen = select(table.c.key, table.c.digest, table.c.response).where(
-            table.c.actor == self._owner, table.c.key.in_([key.key for key in keys])
-        )
-        return {row.key: (row.digest, Answer.load(row.response)) for row in await session.connection.execute(chosen)}
-
-    async def _remember(self, session: Session, answers: Sequence[tuple[Key, Answer]]) -> None:
-        if not answers:
-            return
-        until = instant(self._runtime.clock.now() + REMEMBERED)
-        rows = [
-            {"key": key.key, "actor": self._owner, "digest": key.digest, "response": answer.dump(), "until": until}
-            for key, answer in sorted(answers, key=lambda pair: pair[0].key)
-        ]
-        if len(await sql.add_missing(session.connection, self._runtime.tables["idempotency"], rows)) < len(rows):
-            raise Conflict("the same idempotency key was used at once")
 
     async def _tell(self, outcomes: Sequence[Answer | Problem]) -> None:
         """Records a missing right, once a request."""

@@ -58,8 +58,8 @@ def recognised(head: bytes) -> str | None:
     return None
 
 
-async def take(request: Request, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
-    """Stores the file of a request: the body itself, or the one file of a form (`file`, and optionally `note`).
+async def take(request: Request, note: str | None, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
+    """Stores the file of a request: the body itself with this note, or the one file of a form (`file`, and `note`).
 
     Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then nothing was stored.
     """
@@ -69,7 +69,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings, listed: Liste
         with tempfile.TemporaryFile() as body:
             async for part in _limited(request, limit):
                 body.write(part)
-            return await _stored(body, kind, request.query_params.get("note"), blobs, listed)
+            return await _stored(body, kind, note, blobs, listed)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
     # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
@@ -80,7 +80,7 @@ async def take(request: Request, blobs: Blobs, settings: Settings, listed: Liste
             "the form cannot be read; send it as multipart/form-data with its boundary", code="form-unreadable"
         ) from None
     try:
-        file, note = form.get("file"), form.get("note")
+        file, typed = form.get("file"), form.get("note")
         for name in sorted(set(form) - {"file", "note"}):
             unknown = decoded(name.encode("latin-1"), "name")
             raise Malformed(
@@ -88,15 +88,15 @@ async def take(request: Request, blobs: Blobs, settings: Settings, listed: Liste
             )
         if not isinstance(file, UploadFile):
             raise Malformed("the form has no file under the name file", code="field-missing", field="file")
-        if isinstance(note, UploadFile):
+        if isinstance(typed, UploadFile):
             raise Malformed("note is a text, not a file", code="field-unknown", field="note")
-        if note is not None:
-            note = decoded(note.encode("latin-1"), "note")
+        if typed is not None:
+            typed = decoded(typed.encode("latin-1"), "note")
         kind = _media_type(file.content_type)
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:
             raise _too_large(limit)
-        return await _stored(file.file, kind, note, blobs, listed)
+        return await _stored(file.file, kind, typed, blobs, listed)
     finally:
         await form.close()
 

@@ -97,20 +97,6 @@ class TestOneReport:
         assert event.actor == "duty_officer@county"
 
 
-class TestIdempotencyKeys:
-    async def test_give_the_same_answer_again(self, ingest: Ingest) -> None:
-        headers = {**await ingest.key(), "Idempotency-Key": "abc"}
-        body = report()
-        first, second = await post(ingest, headers, body), await post(ingest, headers, body)
-        assert (first.status_code, first.json()) == (second.status_code, second.json())
-        assert len(await ingest.events("report.received")) == 1
-
-    async def test_take_no_other_body(self, ingest: Ingest) -> None:
-        headers = {**await ingest.key(), "Idempotency-Key": "abc"}
-        await post(ingest, headers)
-        refused(await post(ingest, headers, subject="别的"), 422, "another request", field="Idempotency-Key")
-
-
 class TestBadInput:
     @pytest.mark.parametrize(
         ("more", "says", "field"),

@@ -1,44 +1,27 @@
 """One way to run a command: load, decide, append, remember the answer; all of it in one transaction or none."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import instant
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
 from services.kernel.core.problems import Malformed, NotFound, Stale, Unavailable, VersionRequired
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
-from services.kernel.store import failures, sql
+from services.kernel.serving.idempotency import Key, Memory
+from services.kernel.store import failures
 from services.kernel.store.session import Conflict, Session
 
 ATTEMPTS = 8
 AFTER_LIMIT = 5.0
-REMEMBERED = timedelta(days=7)
-"""How long an idempotency key is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An idempotency key and the digest of what it was sent with: method, path and body."""
-
-    key: str
-    digest: str
-
-
-def request_digest(method: str, path: str, body: bytes) -> str:
-    """What must be the same when an idempotency key comes again."""
-    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +48,7 @@ class Answer:
     events: tuple[Event, ...] = ()
 
     def dump(self) -> bytes:
-        """For the idempotency table."""
+        """For the memory of idempotency keys."""
         return orjson.dumps({"status": self.status, "version": self.version, "body": self.body})
 
     @classmethod
@@ -179,60 +162,25 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
 
 
 async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
+    key, memory = caller.key, Memory(runtime, caller.actor)
     async with runtime.database.transaction() as connection:
-        if caller.key and (known := await _remembered(runtime, connection, caller)):
-            return known
+        if key is not None:
+            await memory.hold(connection, key.text)
+            known = (await memory.find(connection, [key])).get(key.text)
+            if isinstance(known, Malformed):
+                raise known
+            if known is not None:
+                return Answer.load(known)
         session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
         ctx = await runtime.context(connection, caller.actor, caller.request)
         done = await act(session, ctx)
         await session.flush()
-        if caller.key and 200 <= done.status < 300:
-            await _remember(runtime, connection, caller, done)
+        if key is not None and 200 <= done.status < 300:
+            await memory.keep(connection, [(key, done.dump())])
         failpoint("command.before_commit")
     failpoint("command.committed")
     runtime.appended(session.appended)
     return done
-
-
-async def _remembered(runtime: Runtime, connection: AsyncConnection, caller: Caller) -> Answer | None:
-    assert caller.key is not None
-    table = runtime.tables["idempotency"]
-    await sql.lock(connection, sql.Hold("idempotency", [f"{_owner(caller.actor)}|{caller.key.key}"]))
-    found = (
-        await connection.execute(
-            select(table.c.digest, table.c.response).where(
-                table.c.key == caller.key.key, table.c.actor == _owner(caller.actor)
-            )
-        )
-    ).first()
-    if found is None:
-        return None
-    if found.digest != caller.key.digest:
-        raise Malformed(
-            "this idempotency key was used with another request; take a new key for a new request",
-            code="idempotency-key-reused",
-            field="Idempotency-Key",
-        )
-    return Answer.load(found.response)
-
-
-async def _remember(runtime: Runtime, connection: AsyncConnection, caller: Caller, done: Answer) -> None:
-    assert caller.key is not None
-    row = {
-        "key": caller.key.key,
-        "actor": _owner(caller.actor),
-        "digest": caller.key.digest,
-        "response": done.dump(),
-        "until": instant(runtime.clock.now() + REMEMBERED),
-    }
-    try:
-        await sql.insert(connection, runtime.tables["idempotency"], [row])
-    except IntegrityError as error:
-        raise Conflict("the same idempotency key was used at once") from error
-
-
-def _owner(actor: Actor) -> str:
-    return f"{actor.post}|{actor.unit or ''}"
 
 
 async def _wait_for(runtime: Runtime, stream: str, version: int) -> None:

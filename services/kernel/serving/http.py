@@ -35,9 +35,11 @@ from services.kernel.core.problems import (
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import idempotency
 from services.kernel.serving.bodies import StrictRequest, Unpacked
-from services.kernel.serving.commands import Answer, Caller, Key, request_digest
+from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.gate import Gate
+from services.kernel.serving.idempotency import Key
 from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
 from services.kernel.serving.sign_in import Failures, SignIn, StaffTokens, signed_in
 from services.kernel.serving.validation import malformed
@@ -164,9 +166,14 @@ async def conditions(
                 known=["stream@version"],
             )
         after = (found[1], int(found[2]))
-    if idempotency_key is not None:
-        key = Key(idempotency_key, request_digest(request.method, request.url.path, await request.body()))
+    if text := idempotency.given(idempotency_key):
+        body = await request.body()
+        key = Key(text, idempotency.digest_of(request.method, _target(request), body, version))
     return Caller(actor=actor, version=version, key=key, after=after)
+
+
+def _target(request: Request) -> str:
+    return f"{request.url.path}?{request.url.query}"
 
 
 Command = Annotated[Caller, Depends(caller)]

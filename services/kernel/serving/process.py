@@ -20,6 +20,7 @@ from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.logging import Lasting, brief
+from services.kernel.serving.idempotency import keep_pruning
 from services.kernel.store import failures, migrations
 from services.kernel.store.session import Conflict
 
@@ -86,7 +87,7 @@ async def _until(held: "Lead", runtime: Runtime) -> None:
     async def watch(runtime: Runtime) -> None:
         await _watch_own_topics(runtime, growth)
 
-    loops = (Relay.keep, _sum_refusals, listen, _keep_topics, watch, *runtime.service.loops)
+    loops = (Relay.keep, _sum_refusals, keep_pruning, listen, _keep_topics, watch, *runtime.service.loops)
     tasks = [asyncio.create_task(_supervised(runtime, loop)) for loop in loops]
     tasks.append(asyncio.create_task(held.lost()))
     try:

@@ -107,8 +107,7 @@ def metadata() -> MetaData:
     Table(
         "idempotency",
         m,
-        Column("key", key(300), primary_key=True),
-        Column("actor", key(200), primary_key=True),
+        Column("key", key(64), primary_key=True),
         Column("digest", key(64), nullable=False),
         Column("response", LargeBinary, nullable=False),
         Column("until", key(27), nullable=False),

@@ -44,12 +44,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency",
-        sa.Column("key", key(300), nullable=False),
-        sa.Column("actor", key(200), nullable=False),
+        sa.Column("key", key(64), nullable=False),
         sa.Column("digest", key(64), nullable=False),
         sa.Column("response", sa.LargeBinary(), nullable=False),
         sa.Column("until", key(27), nullable=False),
-        sa.PrimaryKeyConstraint("key", "actor", name=op.f("pk_idempotency")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency")),
     )
     op.create_index(op.f("ix_idempotency_until"), "idempotency", ["until"], unique=False)
     op.create_table(

@@ -1,0 +1,121 @@
+"""Idempotency keys: for a week, a request that comes again is answered as it was the first time.
+
+What is stored says neither the key, nor who sent it, nor what was asked: digests under the deployment's secret, and the
+answer sealed. A key is its sender's own, a person's or an integration's; it belongs to one method, path, body and
+`If-Match`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import instant
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Malformed
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.store import sql
+from services.kernel.store.session import Conflict
+
+REMEMBERED = timedelta(days=7)
+PRUNE_SECONDS = 60.0
+PRUNED_AT_ONCE = 500
+"""Rows that one transaction removes, so that nothing waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key, and the digest of what it came with."""
+
+    text: str
+    digest: str
+
+
+def given(header: str | None) -> str | None:
+    """The key in a header; an empty one is none."""
+    return (header or "").strip() or None
+
+
+def digest_of(method: str, path: str, body: bytes, version: int | None = None) -> str:
+    """What must be the same when a key comes again; `path` with its query."""
+    parts = (method.encode(), path.encode(), str(version).encode(), body)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+
+
+class Memory:
+    """What one sender was answered."""
+
+    def __init__(self, runtime: Runtime, actor: Actor) -> None:
+        self._runtime, self._actor = runtime, actor
+        self._table = runtime.tables["idempotency"]
+
+    async def hold(self, connection: AsyncConnection, key: str) -> None:
+        """Until the transaction ends, the same key waits elsewhere."""
+        await sql.lock(connection, sql.Hold("idempotency", [self._place(key)]))
+
+    async def find(self, connection: AsyncConnection, keys: Sequence[Key]) -> Mapping[str, bytes | Malformed]:
+        """The answers that are remembered by the keys' texts; `Malformed` where a key came with something else."""
+        places, table = {self._place(key.text): key for key in keys}, self._table
+        rows = (await connection.execute(select(table).where(table.c.key.in_(list(places))))).mappings().all()
+        now = instant(self._runtime.clock.now())
+        found: dict[str, bytes | Malformed] = {}
+        over: list[str] = []
+        for row in rows:
+            key = places[row["key"]]
+            if row["until"] <= now:
+                over.append(row["key"])
+            elif row["digest"] != self._digest(key):
+                found[key.text] = Malformed(
+                    "this idempotency key was used with another request; take a new key for a new request",
+                    code="idempotency-key-reused",
+                    field="Idempotency-Key",
+                )
+            else:
+                found[key.text] = self._runtime.keys.open("answer", row["response"], row["key"])
+        if over:
+            await connection.execute(delete(table).where(table.c.key.in_(over)))
+        return found
+
+    async def keep(self, connection: AsyncConnection, answers: Sequence[tuple[Key, bytes]]) -> None:
+        """Remembers answers. Raises `Conflict` where a key is remembered already."""
+        until = instant(self._runtime.clock.now() + REMEMBERED)
+        rows = []
+        for key, answer in answers:
+            place = self._place(key.text)
+            sealed = self._runtime.keys.seal("answer", answer, place)
+            rows.append({"key": place, "digest": self._digest(key), "response": sealed, "until": until})
+        try:
+            await sql.insert(connection, self._table, sorted(rows, key=lambda row: row["key"]))
+        except IntegrityError as error:
+            raise Conflict("the same idempotency key was used at once") from error
+
+    def _place(self, key: str) -> str:
+        actor = self._actor
+        return self._runtime.keys.digest("caller", actor.post, actor.unit or "", actor.person or "", key)
+
+    def _digest(self, key: Key) -> str:
+        return self._runtime.keys.digest("request", key.digest)
+
+
+async def prune(runtime: Runtime) -> int:
+    """Forgets what is older than it is remembered, a few rows in each transaction; returns how many there were."""
+    table, gone = runtime.tables["idempotency"], 0
+    while True:
+        over = select(table.c.key).where(table.c.until <= instant(runtime.clock.now())).limit(PRUNED_AT_ONCE)
+        async with runtime.database.transaction() as connection:
+            removed = (await connection.execute(delete(table).where(table.c.key.in_(over)))).rowcount
+        gone += removed
+        if removed < PRUNED_AT_ONCE:
+            return gone
+
+
+async def keep_pruning(runtime: Runtime) -> None:
+    """Background work of the process that leads."""
+    while True:
+        await asyncio.sleep(PRUNE_SECONDS)
+        await prune(runtime)
