@@ -1,4 +1,7 @@
-"""Escalation's HTTP API: clocks, reports upward with their receipts, and the duty roster."""
+"""Escalation's HTTP API: clocks, reports upward with their receipts, and the duty roster.
+
+`may` holds the verbs that the caller can ask for now: of a matter, of each clock and of each report.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -44,37 +47,32 @@ def router(runtime: Runtime) -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Clocks of the units that the caller sees, in order of due instant; `unit` narrows to it and those below."""
+        """Clocks with which the caller's unit is charged, or of matters in which it has a part, by due instant.
+
+        The same of the units below it. `unit` narrows to the clocks with which it, or one below it, is charged.
+        """
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            units = offices.below(staff.unit) if staff.unit else frozenset()
-            must_be_known("unit", unit, offices.units)
-            if unit is not None:
-                units &= offices.below(unit)
-            items, next_ = await queries.clocks(
-                connection, units, incident=incident, state=state, due_before=due_before, cursor=cursor, limit=limit
-            )
+            ctx = await runtime.context(connection, staff)
+            must_be_known("unit", unit, ctx.offices.units)
+            units = None if unit is None else ctx.offices.below(unit)
+            filters: dict[str, Any] = {"incident": incident, "units": units, "state": state, "due_before": due_before}
+            items, next_ = await queries.clocks(connection, ctx, **filters, cursor=cursor, limit=limit)
         return http.json_response({"items": items, "next": next_})
 
     @api.get("/incidents/{id}")
     async def read_incident(id: Id, staff: http.Staff) -> Response:
-        """An incident's clocks and reports upward, with the version that `If-Match` takes."""
+        """An incident's clocks and reports upward, with the version that `If-Match` takes.
+
+        An office that no longer has a part in it reads it as it stood when that ended.
+        """
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
             row = await queries.matter(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}", what=id)
-            _must_see(staff, offices.above(row["unit"]), row["unit"], "read-matter")
-            items, _ = await queries.clocks(connection, offices.units, incident=id, limit=500)
-            reports = await queries.reports(connection, id)
-        body = {
-            "id": id,
-            "version": row["revision"],
-            **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
-            "clocks": items,
-            "reports": reports,
-        }
-        return http.json_response(body, version=row["revision"])
+            found = await queries.incident(connection, await runtime.context(connection, staff), id)
+        if found is None:
+            raise _others(row["unit"], staff, "read-matter")
+        return http.json_response(found, version=found["version"])
 
     @api.post("/incidents/{id}/report-upward")
     async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
@@ -102,7 +100,8 @@ def router(runtime: Runtime) -> APIRouter:
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
             offices.unit(unit)
-            _must_see(staff, offices.above(unit), unit, "read-roster")
+            if not offices.within(unit, staff.unit):
+                raise _others(unit, staff, "read-roster")
             duties, revision = await queries.roster(connection, unit)
         return http.json_response({"unit": unit, "version": revision, "duties": duties}, version=revision)
 
@@ -120,12 +119,11 @@ def router(runtime: Runtime) -> APIRouter:
     return api
 
 
-def _must_see(staff: Actor, above: tuple[str, ...], unit: str, act: str) -> None:
-    if staff.unit not in above:
-        raise Forbidden(
-            f"{unit} does not stand below {staff.unit}; you see your own unit and those below",
-            code="other-office",
-            act=act,
-            unit=unit,
-            post=staff.post,
-        )
+def _others(unit: str, staff: Actor, act: str) -> Forbidden:
+    return Forbidden(
+        f"{unit} does not stand below {staff.unit}; you see your own unit and those below",
+        code="other-office",
+        act=act,
+        unit=unit,
+        post=staff.post,
+    )

@@ -84,6 +84,15 @@ def accountable(past: Sequence[ClockMilestoneReached], at: datetime | None = Non
     return unit
 
 
+def assigned(past: Sequence[ClockMilestoneReached]) -> str | None:
+    """The unit that handles the matter. `past` is in order."""
+    unit = None
+    for reached in past:
+        if reached.milestone in ("assigned", "returned"):
+            unit = reached.unit if reached.milestone == "assigned" else None
+    return unit
+
+
 def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
     """The level in force, or None before the first grading. `past` is in order."""
     return next((reached.level for reached in reversed(past) if reached.level is not None), None)

@@ -22,10 +22,10 @@ from services.escalation.commands import (
     RecordMilestones,
     ReportUpward,
 )
-from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable
+from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
-from services.kernel.core.problems import Malformed, Rejected, Unavailable
+from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 
 EXPLAINS = frozenset(
@@ -142,8 +142,8 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
     match command:
         case Receipt():
             report = _report_meant(state, command.report)
-            above = ctx.offices.above(unit)[1:]
-            return Reported((report.to,), report.answered) if report else Reported(above)
+            could = ctx.offices.above(unit)[1:] or (unit,)
+            return Reported((report.to,), report.answered) if report else Reported(could)
         case Extend() | AnnulBreach():
             return _owed(state, command.clock, matter, ctx)
     return matter
@@ -231,15 +231,9 @@ def _pack(state: State, ctx: Ctx, *, anew: bool = False) -> LoadedPack | None:
 
     None while the unit or its pack has not arrived yet; what is owed is derived when it has.
     """
-    if not anew and state.policy and (pack := ctx.offices.packs.get(state.policy)):
-        return pack
-    unit = clocks.accountable(state.past)
-    if unit is None:
-        return None
-    try:
-        return ctx.offices.pack(unit)
-    except Unavailable:
-        return ctx.offices.packs.get(state.policy or "")
+    unit = clocks.accountable(state.past) or ""
+    fresh = pack_of(None, unit, ctx.offices) if anew else None
+    return fresh or pack_of(state.policy, unit, ctx.offices)
 
 
 def _by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx) -> list[Occurred]:

@@ -1,21 +1,33 @@
 """What is read of clocks: by the timers what is due, by the API what staff may see."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import instant
+from schemas.envelope import Event
+from schemas.fields import instant, parse_instant
+from services.escalation.clocks import accountable, assigned, level_of
+from services.escalation.commands import Receipt, ReportUpward
+from services.escalation.decider import DECIDER
+from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
-from services.escalation.views import CLOCKS, MATTERS, METADATA, REPORTS, ROSTER, ROSTERS
+from services.escalation.views import CLOCKS, MATTERS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS
+from services.kernel.access.rights import may
+from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import stream_of
+from services.kernel.core.standings import Moment, Reading, reading_of
 from services.kernel.core.units import LoadedPack
 from services.kernel.serving import paging
-from services.kernel.store.views import Row
+from services.kernel.store import standings
+from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
-SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("policy", "watched"))
+SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("policy", "watched", "asked_by"))
 
 
 # for the timers
@@ -103,46 +115,140 @@ async def matter(connection: AsyncConnection, incident: str) -> Row | None:
 
 async def clocks(
     connection: AsyncConnection,
-    units: Iterable[str],
+    ctx: Ctx,
     *,
     incident: str | None = None,
+    units: Iterable[str] | None = None,
     state: str | None = None,
     due_before: datetime | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Row], str | None]:
-    """Clocks of these units in order of due instant, and where the next page starts."""
-    order = (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
-    chosen = (
-        select(
-            *(CLOCKS.c[name] for name in SHOWN),
-            MATTERS.c.level,
-            MATTERS.c.assigned,
-        )
-        .select_from(CLOCKS.outerjoin(MATTERS, MATTERS.c.incident_id == CLOCKS.c.incident_id))
-        .where(CLOCKS.c.unit.in_(sorted(units)))
-        .order_by(*order)
-        .limit(limit + 1)
-    )
+    """Clocks with which the actor's office is charged, or of matters in which it has a part, in order of due instant.
+
+    Also those of the units below it; and where the next page starts. `units` narrows to those that are charged.
+    """
+    overseen, order = ctx.offices.overseen(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
+    chosen = _of_matters().order_by(*order).limit(limit + 1)
+    if overseen is not None:
+        charged = CLOCKS.c.unit.in_(sorted(overseen))
+        chosen = chosen.where(or_(charged, standings.concerns(METADATA, CLOCKS.c.incident_id, overseen)))
     if incident is not None:
         chosen = chosen.where(CLOCKS.c.incident_id == incident)
+    if units is not None:
+        chosen = chosen.where(CLOCKS.c.unit.in_(sorted(units)))
     if state is not None:
         chosen = chosen.where(CLOCKS.c.state == state)
     if due_before is not None:
         chosen = chosen.where(CLOCKS.c.due < instant(due_before))
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str, str))
-    rows = [_row(row) for row in (await connection.execute(chosen)).mappings()]
-    return paging.page(rows, limit, lambda row: [row[column.name] for column in order])
+    found = [_row(row) for row in (await connection.execute(chosen)).mappings()]
+    rows, further = paging.page(found, limit, lambda row: [row[column.name] for column in order])
+    known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
+    return [_shown(row, reading_of(known, row["incident_id"], overseen), ctx) for row in rows], further
 
 
-async def reports(connection: AsyncConnection, incident: str) -> list[Row]:
-    """The matter's reports upward, oldest first, with their words: null while they have not arrived."""
-    chosen = select(REPORTS).where(REPORTS.c.incident_id == incident).order_by(REPORTS.c.at, REPORTS.c.report)
-    rows = [_row(row) for row in (await connection.execute(chosen)).mappings()]
+def _of_matters() -> Select[Any]:
+    """Clocks, each with its matter's columns under the names `of_…`."""
+    matter = [MATTERS.c[name].label(f"of_{name}") for name in ("unit", "level", "assigned", "merged_into", "policy")]
+    joined = CLOCKS.outerjoin(MATTERS, MATTERS.c.incident_id == CLOCKS.c.incident_id)
+    return select(*CLOCKS.columns, *matter).select_from(joined)
+
+
+def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
+    """A clock as the API shows it; of the matter only what whoever is charged with the clock may still know."""
+    whole = reading is not None and reading.until is None
+    return {
+        **{name: row[name] for name in SHOWN},
+        "level": row["of_level"] if whole else None,
+        "assigned": row["of_assigned"] if whole else None,
+        "may": may(OF_A_CLOCK, _owed(row, ctx), ctx),
+    }
+
+
+def _owed(row: Row, ctx: Ctx) -> Owed:
+    """What the rights over a clock look at, from its row."""
+    pack = pack_of(row["of_policy"], row["of_unit"] or row["unit"], ctx.offices)
+    return Owed(
+        row["clock"],
+        row["unit"],
+        parse_instant(row["due"]),
+        ended=bool(row["met_at"] or row["cancelled"]),
+        breached=row["breached_at"] is not None,
+        asked=row["asked_by"],
+        by=ctx.by(stream_of("clock", row["incident_id"])),
+        extendable=extendable(pack, row["clock"]),
+        pack=row["of_policy"],
+        merged=row["of_merged_into"] is not None,
+        into=row["of_merged_into"],
+    )
+
+
+async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
+    """A matter's clocks and reports upward with what the actor `may` ask; None where the actor reads none of it.
+
+    Whoever had a part in it reads it as it stood when that ended, and the clocks with which it is charged as they are.
+    """
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    reading = reading_of(await standings.read(connection, METADATA, [id_]), id_, overseen)
+    row = await matter(connection, id_)
+    if reading is None or row is None:
+        return None
+    chosen = _of_matters().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
+    now = [_row(found) for found in (await connection.execute(chosen)).mappings()]
+    if reading.until is not None:
+        return await _then(connection, ctx, id_, reading.until, now)
+    told = select(REPORTS).where(REPORTS.c.incident_id == id_).order_by(REPORTS.c.at, REPORTS.c.report)
+    reports = await _reports(connection, [_row(found) for found in (await connection.execute(told)).mappings()], ctx)
+    reportable = Reportable(
+        row["unit"], frozenset(report["to"] for report in reports), row["merged_into"] is not None, row["merged_into"]
+    )
+    verbs = may([RIGHTS[ReportUpward]], reportable, ctx)
+    return {
+        "id": id_,
+        "version": row["revision"],
+        **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
+        "may": verbs + ["receipt"] * any(report["may"] for report in reports),
+        "clocks": [_shown(clock, reading, ctx) for clock in now],
+        "reports": reports,
+    }
+
+
+async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, now: Sequence[Row]) -> Row:
+    """The same as it stood when an event of the incident was recorded, from the clock stream's events until then."""
+    table, overseen = METADATA.tables["events"], ctx.offices.overseen(ctx.actor.unit)
+    chosen = select(table.c.bytes).where(table.c.stream_id == stream_of("clock", id_), table.c.recordedtime <= until.at)
+    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
+    events = [Event.parse(bytes_) for bytes_ in ordered]
+    past = reduce(DECIDER.evolve, events, DECIDER.initial_state()).past
+    rows, reports = (folded(view, events) for view in OF_ONE)
+    of = dict.fromkeys(("of_unit", "of_level", "of_assigned", "of_merged_into", "of_policy"))
+    shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
+    charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
+    clocks = {clock["clock"]: clock for clock in (*shown, *charged)}
+    return {
+        "id": id_,
+        "version": sum(event.actor != "system" for event in events),
+        "unit": accountable(past),
+        "assigned": assigned(past),
+        "level": level_of(past),
+        "merged_into": None,
+        "may": [],
+        "clocks": sorted(clocks.values(), key=itemgetter("due", "clock")),
+        "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
+    }
+
+
+async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -> list[Row]:
+    """Reports upward as the API shows them, with their words: null while they have not arrived."""
     words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
     return [
-        {**{name: value for name, value in row.items() if name != "text_ref"}, "text": words(row["text_ref"])}
+        {
+            **{name: value for name, value in row.items() if name not in ("text_ref", "answered_by")},
+            "text": words(row["text_ref"]),
+            "may": may([RIGHTS[Receipt]], Reported((row["to"],), frozenset(row["answered_by"].split())), ctx),
+        }
         for row in rows
     ]
 

@@ -14,8 +14,8 @@ from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receip
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Rejected
-from services.kernel.core.units import LoadedPack
+from services.kernel.core.problems import Rejected, Unavailable
+from services.kernel.core.units import LoadedPack, Offices
 
 Refusal = Rejected | None
 
@@ -67,6 +67,16 @@ class Owed:
     """The policy that says so."""
     merged: bool = False
     into: str | None = None
+
+
+def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | None:
+    """The pack by which a matter's clocks run: the one on record, or that of the accountable unit. None for none."""
+    if policy and (pack := offices.packs.get(policy)):
+        return pack
+    try:
+        return offices.pack(unit)
+    except Unavailable:
+        return None
 
 
 def extendable(pack: LoadedPack | None, clock: str) -> bool:
@@ -173,3 +183,4 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
 OF_A_CLOCK: Sequence[Right[Owed]] = (RIGHTS[Extend], RIGHTS[AnnulBreach])
+"""What is asked of one clock of a matter."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from schemas import escalation as e
 from schemas import triage
@@ -10,11 +10,12 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from services.escalation.decider import EXPLAINS
 from services.kernel.core.ids import stream_of
-from services.kernel.store import offices, tables
+from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
+standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 CLOCKS = Table(
@@ -34,6 +35,7 @@ CLOCKS = Table(
     Column("breached_at", key(27)),
     Column("detected_at", key(27)),
     Column("annulled", key(32)),
+    Column("asked_by", key(64)),
     Column("rung", key(16), nullable=False),
     Column("rung_at", key(27)),
     Column("policy", key(200)),
@@ -44,7 +46,7 @@ CLOCKS = Table(
 )
 """One row a clock. `state`: running, met, breached, annulled, cancelled; `breached_at` is the due instant of a breach
 that stands, also where it was met late, `detected_at` when that was seen; `rung` the last one of the ladder, sent at
-`rung_at`; `watched` while time alone can change it."""
+`rung_at`; `asked_by` the digest of who asked to annul it; `watched` while time alone can change it."""
 
 MATTERS = Table(
     "matters",
@@ -75,9 +77,13 @@ REPORTS = Table(
     Column("state", key(16), nullable=False),
     Column("answered_at", key(27)),
     Column("receipts", Integer, nullable=False),
+    Column("answered_by", Text, nullable=False),
     Index(None, "incident_id"),
 )
-"""One row a report upward. `state`: sent, received, refused, as last answered; `receipts` counts confirmations."""
+"""One row a report upward. `state`: sent, received, refused, as last answered; `receipts` counts confirmations.
+
+`answered_by` holds the posts that confirmed it or sent it back, with a space between them.
+"""
 
 ROSTER = Table(
     "roster",
@@ -113,7 +119,7 @@ def _clock_keys(event: Event) -> list[Key]:
 def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
         case e.ClockStarted() as data:
-            before = row or {"breached_at": None, "detected_at": None, "annulled": None, "rung": "", "rung_at": None}
+            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": ""}
             row = {
                 **before,
                 "incident_id": key[0],
@@ -136,9 +142,11 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
             row = {**row, "cancelled": data.cause, "cancelled_at": event.time_text}
         case e.ClockBreached() as data:
             since = {"breached_at": event.time_text, "detected_at": instant(data.detected_at)}
-            row = {**row, **since, "annulled": None}
+            row = {**row, **since, "annulled": None, "asked_by": None}
+        case e.ClockAnnulmentAsked() as data:
+            row = {**row, "asked_by": data.by}
         case e.ClockBreachAnnulled() as data:
-            row = {**row, "breached_at": None, "detected_at": None, "annulled": data.cause}
+            row = {**row, "breached_at": None, "detected_at": None, "annulled": data.cause, "asked_by": None}
         case e.ClockExtended() as data:
             row = {**row, "due": instant(data.due)}
         case e.ClockReminderSent() as data:
@@ -219,11 +227,17 @@ def _report_row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "state": "sent",
                 "answered_at": None,
                 "receipts": 0,
+                "answered_by": "",
             }
-        case e.ClockReceiptGiven() if row:
-            return {**row, "state": "received", "answered_at": event.time_text, "receipts": row["receipts"] + 1}
-        case e.ClockReceiptRefused() if row:
-            return {**row, "state": "refused", "answered_at": event.time_text}
+        case e.ClockReceiptGiven() | e.ClockReceiptRefused() if row:
+            confirmed = isinstance(event.data, e.ClockReceiptGiven)
+            return {
+                **row,
+                "state": "received" if confirmed else "refused",
+                "answered_at": event.time_text,
+                "receipts": row["receipts"] + confirmed,
+                "answered_by": " ".join(sorted({*row["answered_by"].split(), event.actor})),
+            }
     return row
 
 
@@ -247,11 +261,17 @@ def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
     return {"stream_id": key[0], "revision": before + (event.actor != "system")}
 
 
+OF_ONE = (
+    View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
+    View(REPORTS, _report_keys, _report_row, one_stream=True),
+)
+"""What a clock stream's own events alone say of it."""
+
 VIEWS = (
     *offices.views(METADATA),
-    View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
+    *standings.views(METADATA, triage.standing_of),
+    *OF_ONE,
     View(MATTERS, _matter_keys, _matter),
-    View(REPORTS, _report_keys, _report_row, one_stream=True),
     View(ROSTER, _duty_keys, _duty_row, one_stream=True),
     View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
 )

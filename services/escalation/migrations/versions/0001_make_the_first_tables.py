@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("breached_at", key(27), nullable=True),
         sa.Column("detected_at", key(27), nullable=True),
         sa.Column("annulled", key(32), nullable=True),
+        sa.Column("asked_by", key(64), nullable=True),
         sa.Column("rung", key(16), nullable=False),
         sa.Column("rung_at", key(27), nullable=True),
         sa.Column("policy", key(200), nullable=True),
@@ -63,6 +64,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", name=op.f("pk_rosters")),
     )
     op.create_table(
+        "standing_units",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "unit", name=op.f("pk_standing_units")),
+    )
+    op.create_index(op.f("ix_standing_units_unit"), "standing_units", ["unit"], unique=False)
+    op.create_table(
+        "standings",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("accountable", key(64), nullable=True),
+        sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifying", sa.Text(), nullable=False),
+        sa.Column("past", sa.Text(), nullable=False),
+        sa.Column("merged_version", sa.Integer(), nullable=True),
+        sa.Column("merged_at", key(27), nullable=True),
+        sa.Column("merged_into", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
+    )
+    op.create_table(
         "upward_reports",
         sa.Column("report", key(36), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
@@ -75,6 +95,7 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("answered_at", key(27), nullable=True),
         sa.Column("receipts", sa.Integer(), nullable=False),
+        sa.Column("answered_by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("report", name=op.f("pk_upward_reports")),
     )
     op.create_index(op.f("ix_upward_reports_incident_id"), "upward_reports", ["incident_id"], unique=False)
