@@ -105,7 +105,7 @@ class ClockCancelled(Fact):
     """A clock no longer applies, for example after a regrading."""
 
     clock: Code
-    cause: Literal["regraded", "merged", "closed", "reassigned", "start_changed"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "start_changed"]
 
 
 @event("clock.reminder_sent")

@@ -66,6 +66,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "open": ("办理中", "open"),
     "resolved": ("已办结", "resolved"),
     "closed": ("已结案", "closed"),
+    "dismissed": ("已决定不予答复", "ended without an answer"),
     "merged": ("已并入", "merged"),
     "drafted": ("是草稿", "drafted"),
     "submitted": ("已送审", "submitted"),

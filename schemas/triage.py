@@ -244,6 +244,20 @@ class IncidentClosed(Fact):
     reason: Words
 
 
+@event("incident.report_refused")
+class IncidentReportRefused(Fact):
+    """The office decided that a report of the matter gets no answer; the reason stands with the report."""
+
+    report: StreamId
+
+
+@event("incident.dismissed")
+class IncidentDismissed(Fact):
+    """No report of the matter gets an answer: the office ended its work on it. Each refusal has its own reason."""
+
+    reports: tuple[StreamId, ...]
+
+
 @event("incident.merged")
 class IncidentMerged(Fact):
     """This incident is the same matter as `into` and goes on there; its breaches stay its own."""
@@ -281,7 +295,7 @@ def standing_of(data: Fact) -> Change | None:
             return Change("assigned")
         case IncidentVerificationRequested(unit=unit):
             return Change("verifying", unit)
-        case IncidentClosed():
+        case IncidentClosed() | IncidentDismissed():
             return Change("verifying")
         case IncidentMerged(into=into):
             return Change(into=into)
@@ -295,6 +309,7 @@ STANDING = (
     IncidentReturned,
     IncidentVerificationRequested,
     IncidentClosed,
+    IncidentDismissed,
     IncidentMerged,
 )
 """The models of which `standing_of` says something."""

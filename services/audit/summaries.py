@@ -46,6 +46,8 @@ TEMPLATES: dict[str, str] = {
     "incident.followed_up": "回访|followed up",
     "incident.reopened": "重新办理|reopened",
     "incident.closed": "结案|closed",
+    "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",
+    "incident.dismissed": "不予答复，终止办理|ended without an answer",
     "incident.merged": "并入 {into}|merged into {into}",
     "incident.absorbed": "并入了 {incident}|absorbed {incident}",
     "incident.split": "拆分至 {into}|split into {into}",

@@ -23,7 +23,7 @@ HANDED_OVER = ("assigned", "transferred")
 class Cancelled(NamedTuple):
     """Why a clock stopped to apply before it was met, and when that was recorded."""
 
-    cause: Literal["regraded", "merged", "closed", "reassigned"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned"]
     at: datetime
 
 
@@ -185,7 +185,7 @@ def _in_force(
 
     Until somebody grades it, a matter owes what the lowest level owes: leaving it ungraded must not stop the clock.
     The first grading cancels what it does not keep. From then on a first answer stays owed after regrading, hand-over
-    and closing; only merging ends it, since it goes on elsewhere.
+    and closing. Merging ends it, since it goes on elsewhere, and so does the decision that nothing is answered.
     """
     before, kind = None, None
     applied, cancelled = False, None
@@ -204,6 +204,8 @@ def _in_force(
             cancelled = Cancelled("regraded", at)
         if reached.milestone == "merged":
             return applied, cancelled or (Cancelled("merged", at) if unmet else None)
+        if reached.milestone == "dismissed":
+            return applied, cancelled or (Cancelled("dismissed", at) if unmet else None)
         if reached.milestone == "closed" and not spec.first_answer:
             return applied, cancelled or (Cancelled("closed", at) if unmet else None)
         if index == run.until and not spec.first_answer:

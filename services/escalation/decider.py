@@ -33,7 +33,18 @@ EXPLAINS = frozenset(
 )
 """A reply or an explanation: after one, nobody is named in a circular."""
 OF_THE_MATTER = frozenset(
-    {"discovered", "opened", "graded", "regraded", "classified", "transferred", "closed", "reopened", "merged"}
+    {
+        "discovered",
+        "opened",
+        "graded",
+        "regraded",
+        "classified",
+        "transferred",
+        "closed",
+        "dismissed",
+        "reopened",
+        "merged",
+    }
 )
 """Milestones that do not go over when a matter is merged into another one. What was done goes over."""
 

@@ -53,6 +53,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "followed_up", unit=event.unit)
         case triage.IncidentClosed():
             yield _reached(event, "closed", unit=event.unit)
+        case triage.IncidentDismissed():
+            yield _reached(event, "dismissed", unit=event.unit)
         case triage.IncidentReopened():
             yield _reached(event, "reopened", unit=event.unit)
         case triage.IncidentMerged():

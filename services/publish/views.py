@@ -20,6 +20,7 @@ from schemas.triage import (
     IncidentAssigned,
     IncidentClassified,
     IncidentClosed,
+    IncidentDismissed,
     IncidentFactEstablished,
     IncidentFactRevised,
     IncidentGraded,
@@ -54,7 +55,7 @@ incidents = Table(
     Column("merged_into", key()),
     Column("drill", Boolean, nullable=False),
 )
-"""`state`: open, resolved, closed, merged. `version` is the last one seen, whatever it was about."""
+"""`state`: open, resolved, closed, dismissed, merged. `version` is the last one seen, whatever it was about."""
 
 incident_facts = Table(
     "incident_facts",
@@ -155,6 +156,8 @@ def _change(data: Any) -> Row:
             return {"state": "open"}
         case IncidentClosed():
             return {"state": "closed"}
+        case IncidentDismissed():
+            return {"state": "dismissed"}
         case IncidentMerged():
             return {"state": "merged", "merged_into": data.into}
         case _:

@@ -41,7 +41,7 @@ def router(runtime: Runtime) -> APIRouter:
         unit: UnitCode | None = None,
         assigned: UnitCode | None = None,
         level: Narrow = None,
-        state: Literal["open", "assigned", "accepted", "resolved", "closed", "merged"] | None = None,
+        state: Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed", "merged"] | None = None,
         report_id: ReportId | None = None,
         entered_late: bool | None = None,
         limit: Limit = 50,
@@ -49,7 +49,8 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Response:
         """Incidents in which the caller's office, or one below it, has a part, newest first.
 
-        `entered_late=true` lists those that a reviewer looks at because a discovery was old when it was entered.
+        For a reviewer, `state=dismissed` lists those that ended because every report was refused an answer, each with
+        the reason that was given last, and `entered_late=true` those of which a discovery was old when it was entered.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)

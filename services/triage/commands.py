@@ -210,6 +210,13 @@ class TakeReport(Command):
     basis: Basis
 
 
+class RecordRefusal(Command):
+    """The office refused a report an answer. `basis` is the report as `stream@version`."""
+
+    report: ReportId
+    basis: Basis
+
+
 class RecordAnswerPublished(Command):
     """The office published a statement of facts on the incident; `unit` is whose statement it is."""
 
@@ -240,6 +247,8 @@ class OpenSplit(Command):
 
     unit: UnitCode
     reports: tuple[Received, ...] = Field(min_length=1)
+    refused: tuple[ReportId, ...] = ()
+    """Those that were refused an answer before they left."""
 
 
 class PlaceUnits(Command):

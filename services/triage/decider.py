@@ -1,6 +1,6 @@
 """The rules of an incident: what is recorded when something is asked. Who may ask, and when, stands in `rights`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -29,6 +29,10 @@ class State(Incident):
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
     reports: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()
+    """Those of the reports that get no answer."""
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Reports that left, and for which incident."""
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
@@ -65,8 +69,15 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, reports=_with(state.reports, data.report))
         case triage.IncidentReportDetached() as data:
             return replace(state, reports=_without(state.reports, data.report))
+        case triage.IncidentReportRefused() as data:
+            return replace(state, refused=state.refused | {data.report})
         case triage.IncidentSplit() as data:
-            return replace(state, reports=_without(state.reports, *data.reports))
+            return replace(
+                state,
+                reports=_without(state.reports, *data.reports),
+                refused=state.refused.difference(data.reports),
+                left={**state.left, **dict.fromkeys(data.reports, data.into)},
+            )
         case triage.IncidentAbsorbed() as data:
             earlier = min(data.discovered_at, state.discovered_at or data.discovered_at)
             return replace(state, reports=_with(state.reports, *data.reports), discovered_at=earlier)
@@ -93,6 +104,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, phase="resolved")
         case triage.IncidentClosed():
             return replace(state, phase="closed", verifying=frozenset())
+        case triage.IncidentDismissed():
+            return replace(state, phase="dismissed", verifying=frozenset())
         case triage.IncidentReopened():
             return replace(state, phase="open", handled=frozenset())
         case triage.IncidentMerged() as data:
@@ -138,6 +151,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     match command:
         case c.TakeReport():
             return _take(state, command)
+        case c.RecordRefusal():
+            return [Occurred(fact, basis=(command.basis,)) for fact in _refuse(state, command)]
         case c.RecordAnswerPublished():
             if state.merged_into:
                 raise Moved(state.merged_into)
@@ -158,6 +173,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
                     entered_late=first.entered_late,
                 ),
                 *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
+                *(triage.IncidentReportRefused(report=report) for report in command.refused),
+                *_dismissed({report.report for report in command.reports}, command.refused),
             ]
     raise TypeError(f"no rule for {type(command).__name__}")
 
@@ -191,6 +208,25 @@ def _take(state: State, command: c.TakeReport) -> Decided:
         entered_late=command.entered_late,
     )
     return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
+
+
+def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
+    """The refusal, and the end of a matter of which nothing is left to answer."""
+    if state.merged_into:
+        raise Moved(state.merged_into)
+    if command.report in state.left:
+        raise Moved(state.left[command.report])
+    if command.report not in state.reports or command.report in state.refused:
+        return []
+    refused = triage.IncidentReportRefused(report=command.report)
+    ended = _dismissed(state.reports, (*state.refused, command.report)) if state.phase == "open" else []
+    return [refused, *ended]
+
+
+def _dismissed(reports: Iterable[str], refused: Collection[str]) -> list[Fact]:
+    """The end of the matter where each of its reports was refused an answer."""
+    reports = tuple(sorted(reports))
+    return [triage.IncidentDismissed(reports=reports)] if all(report in refused for report in reports) else []
 
 
 def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -425,7 +461,7 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
             incident=into.id,
             into=into.merged_into,
         )
-    if into.phase in ("resolved", "closed"):
+    if into.phase != "open":
         raise Rejected(
             f"{into.id} is {into.phase}; reopen it first, then merge",
             code="merge-target-ended",
@@ -453,7 +489,9 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
             incident=state.id,
         )
     leaving = tuple(dict.fromkeys(command.reports))
-    return [triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))]
+    split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))
+    staying = _without(state.reports, *leaving)
+    return [split, *(_dismissed(staying, state.refused) if state.phase == "open" else ())]
 
 
 DECIDER = Decider("incident", initial_state, evolve, decide, authorize)

@@ -40,6 +40,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         # A report that was attached is in the view: it is written when the report is taken in.
         known = await queries.received(session.connection, command.reports)
         matters = tuple(sorted({row["matter"] for row in known if row["matter"]}))
+        refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
         seen = with_seen(ctx, {"into": new, "matters": matters})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         session.begin(new).drill = parent.drill
@@ -52,7 +53,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
             )
             for row in known
         )
-        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=reports), ctx)
+        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=reports, refused=refused), ctx)
         answer = commands.answer(session, stream, events)
         return Answer({**answer.body, "into": new}, answer.status, answer.version, answer.events)
 

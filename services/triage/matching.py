@@ -1,7 +1,7 @@
 """Which incident a report belongs to: its own one if it has one, else the newest open one of its matter.
 
 What was merged is followed to where it goes on, and what was split off is looked for where it went. An incident that
-is resolved or closed takes no report in: a new one is opened then, which names it. An exercise never joins a real
+is over takes no report in: a new one is opened then, which names it. An exercise never joins a real
 matter.
 """
 
@@ -12,7 +12,7 @@ from schemas.envelope import Event
 from schemas.triage import IncidentOpened, IncidentReportAttached
 from services.kernel.core.reactions import Known
 
-OVER = ("resolved", "closed")
+OVER = ("resolved", "closed", "dismissed")
 """States of an incident that takes no further report in."""
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import parse_instant
-from schemas.ingest import ReportReceived
+from schemas.ingest import ReportReceived, ReportRefused
 from schemas.triage import IncidentAbsorbed
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
@@ -78,7 +78,15 @@ async def incidents(
     rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
     ids = [row["id"] for row in rows]
     subjects, known = await _subjects(connection, ids), await standings.read(connection, METADATA, ids)
-    items = [{**_shown(row, subjects.get(row["id"])), "may": _may(row, known[row["id"]], ctx)} for row in rows]
+    refusals = await _refusals(connection, [row["id"] for row in rows if row["state"] == "dismissed"])
+    items = [
+        {
+            **_shown(row, subjects.get(row["id"])),
+            "refusal": refusals.get(row["id"]),
+            "may": _may(row, known[row["id"]], ctx),
+        }
+        for row in rows
+    ]
     return items, further
 
 
@@ -122,6 +130,24 @@ async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str
     return {id_: words(ref) for id_, ref in refs.items()}
 
 
+async def _refusals(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Incident -> the refusal of an answer that was recorded last among its reports."""
+    of = INCIDENT_REPORTS
+    chosen = (
+        select(of.c.incident_id, REPORTS)
+        .join(REPORTS, REPORTS.c.report_id == of.c.report_id)
+        .where(of.c.incident_id.in_(ids), of.c.active, REPORTS.c.refused_at.is_not(None))
+        .order_by(REPORTS.c.refused_at, REPORTS.c.report_id)
+    )
+    last = {row["incident_id"]: dict(row) for row in (await connection.execute(chosen)).mappings()}
+    words = await resolve(connection, METADATA, [row["refusal"] for row in last.values()])
+    return {id_: _shown_refusal(row, words) for id_, row in last.items()}
+
+
+def _shown_refusal(report: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    return {"at": report["refused_at"], "by": report["refused_by"], "reason": words(report["refusal"])}
+
+
 _TIMES = (
     "discovered_at",
     "opened_at",
@@ -131,6 +157,7 @@ _TIMES = (
     "accepted_at",
     "resolved_at",
     "closed_at",
+    "dismissed_at",
 )
 
 
@@ -216,11 +243,17 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         row=row,
         facts=facts,
         notes=notes,
-        reports=[known[id_] for id_ in ids if id_ in known][:SHOWN_REPORTS],
+        reports=[_report_then(known[id_], until) for id_ in ids if id_ in known][:SHOWN_REPORTS],
         measured=measured,
         absorbed=[event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)],
         related=[],
     )
+
+
+def _report_then(report: Row, until: Moment) -> Row:
+    """A report without a refusal that was recorded later."""
+    later = (report["refused_at"] or "") > until.at
+    return {**report, "refused_at": None, "refused_by": None, "refusal": None} if later else report
 
 
 async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
@@ -230,7 +263,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         connection,
         METADATA,
         [
-            *(report[name] for report in reports for name in named),
+            *(report[name] for report in reports for name in (*named, "refusal")),
             *(fact[name] for fact in facts for name in ("words", "source")),
             *(note["words"] for note in notes),
         ],
@@ -247,6 +280,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
                 "id": report["report_id"],
                 **{name: report[name] for name in ("unit", "channel", "category", *when)},
                 **{name: words(report[name]) for name in named},
+                "refused": _shown_refusal(report, words) if report["refused_at"] else None,
                 "reach": _newest([row for row in record.measured if row["report_id"] == report["report_id"]]),
             }
             for report in reports
@@ -389,20 +423,16 @@ BELONGS = (
 
 
 async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
-    """Where the reports that came in belong already, and where their matters go on.
+    """Where the reports that came in, or were refused, belong already, and where their matters go on.
 
     Holds those matters until the transaction ends: reports of one matter come in several partitions, and two
     transactions at once would open an incident each.
     """
-    received = {
-        event.stream: event.data.matter
-        for event in events
-        if event.kind == "report" and isinstance(event.data, ReportReceived)
-    }
-    if not received:
+    asked = {event.stream: event.data for event in events if isinstance(event.data, ReportReceived | ReportRefused)}
+    if not asked:
         return Matters()
-    wanted = {matter for matter in received.values() if matter}
-    belongs = sql.Query(BELONGS, {"reports": sorted(received)})
+    wanted = {data.matter for data in asked.values() if isinstance(data, ReportReceived) and data.matter}
+    belongs = sql.Query(BELONGS, {"reports": sorted(asked)})
     leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
     belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("matter", wanted))
     return Matters(dict(belonging), places(Lead(*row) for row in found))

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from schemas.envelope import Event
-from schemas.ingest import ReportReceived
+from schemas.ingest import ReportReceived, ReportRefused
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
-from services.triage.commands import RecordAnswerPublished, TakeReport
+from services.triage.commands import RecordAnswerPublished, RecordRefusal, TakeReport
 from services.triage.matching import Matters
 
 
@@ -32,6 +32,8 @@ def react(event: Event, matters: Matters) -> Iterable[Reaction]:
                 basis=basis,
             )
             return [Reaction(found.incident if found and not found.over else own, command)]
+        case ReportRefused() if incident := matters.incident_of(event.stream):
+            return [Reaction(incident, RecordRefusal(report=event.stream, basis=basis))]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
             return [Reaction(statement.incident, answered)]

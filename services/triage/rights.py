@@ -15,7 +15,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.triage import commands as c
 
-Phase = Literal["new", "open", "resolved", "closed", "merged"]
+Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
 TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the answer"}
 
 
@@ -68,7 +68,7 @@ def _unless_merged(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _unless_closed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    if incident.phase == "closed":
+    if incident.phase in ("closed", "dismissed"):
         return _ended(incident, verb)
     return _unless_merged(incident, ctx, verb)
 
@@ -133,7 +133,7 @@ def _no_longer_open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if incident.phase == "open":
         said = {
             "follow-up": f"{incident.id} is still being handled; follow up after it is resolved",
-            "reopen": f"{incident.id} is open; only a resolved or closed incident is reopened",
+            "reopen": f"{incident.id} is open; only an incident that was ended is reopened",
         }
         return Rejected(said[verb], code="still-open", incident=incident.id, act=verb)
     return _unless_merged(incident, ctx, verb)

@@ -45,6 +45,7 @@ INCIDENTS = Table(
     Column("handled_answer", key(27)),
     Column("resolved_at", key(27)),
     Column("closed_at", key(27)),
+    Column("dismissed_at", key(27)),
     Column("merged_into", key()),
     Column("relates_to", key()),
     Column("entered_late", Boolean, nullable=False),
@@ -124,8 +125,11 @@ REPORTS = Table(
     Column("url", key(36)),
     Column("place", key(36)),
     Column("request", key(36)),
+    Column("refused_at", key(27)),
+    Column("refused_by", key(130)),
+    Column("refusal", key(36)),
 )
-"""One row a report as ingest tells it."""
+"""One row a report as ingest tells it; `refusal` is the reason why it gets no answer."""
 
 MEASUREMENTS = Table(
     "measurements",
@@ -187,6 +191,8 @@ def _state(row: Row) -> str:
         return "merged"
     if row["closed_at"]:
         return "closed"
+    if row["dismissed_at"]:
+        return "dismissed"
     if row["resolved_at"]:
         return "resolved"
     if row["accepted"]:
@@ -226,8 +232,11 @@ def _changes(row: Row, event: Event) -> Row:
             return {"resolved_at": at}
         case triage.IncidentClosed():
             return {"closed_at": at}
+        case triage.IncidentDismissed():
+            return {"dismissed_at": at}
         case triage.IncidentReopened():
-            return dict.fromkeys(("resolved_at", "closed_at", "handled_problem", "handled_answer"))
+            ended = ("resolved_at", "closed_at", "dismissed_at")
+            return dict.fromkeys((*ended, "handled_problem", "handled_answer"))
         case triage.IncidentMerged() as data:
             return {"merged_into": data.into}
     return {}
@@ -317,26 +326,37 @@ def _matter(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _received_keys(event: Event) -> list[Key]:
-    return [(event.stream,)] if event.kind == "report" and isinstance(event.data, ingest.ReportReceived) else []
+    told = event.kind == "report" and isinstance(event.data, ingest.ReportReceived | ingest.ReportRefused)
+    return [(event.stream,)] if told else []
 
 
-def _report(key: Key, row: Row | None, event: Event) -> Row:
-    data: ingest.ReportReceived = event.data
-    return {
-        "report_id": event.stream,
-        "unit": data.unit,
-        "channel": data.channel,
-        "category": data.category,
-        "matter": data.matter,
-        "discovered_at": instant(data.discovered_at),
-        "received_at": event.recorded_text,
-        "entered_late": data.entered_late,
-        "subject": data.subject.ref,
-        "text": data.text.ref,
-        "url": _ref(data.url),
-        "place": _ref(data.place),
-        "request": _ref(data.request),
-    }
+def _report(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case ingest.ReportReceived() as data:
+            return {
+                **dict.fromkeys(REPORTS.columns.keys()),
+                "report_id": event.stream,
+                "unit": data.unit,
+                "channel": data.channel,
+                "category": data.category,
+                "matter": data.matter,
+                "discovered_at": instant(data.discovered_at),
+                "received_at": event.recorded_text,
+                "entered_late": data.entered_late,
+                "subject": data.subject.ref,
+                "text": data.text.ref,
+                "url": _ref(data.url),
+                "place": _ref(data.place),
+                "request": _ref(data.request),
+            }
+        case ingest.ReportRefused() as data if row:
+            return {
+                **row,
+                "refused_at": event.recorded_text,
+                "refused_by": event.actor,
+                "refusal": data.reason.ref,
+            }
+    return row
 
 
 def _measured_keys(event: Event) -> list[Key]:

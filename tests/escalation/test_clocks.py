@@ -166,6 +166,15 @@ def test_merging_ends_every_clock_that_runs() -> None:
     assert {clock.cancelled for clock in found.values()} == {("merged", at(1.5))}
 
 
+def test_a_decision_that_nothing_is_answered_ends_every_clock_that_runs_and_takes_no_breach_back() -> None:
+    found = clocks(opened(at(0)), reached("dismissed", at(3)))
+    assert {name: clock.cancelled for name, clock in found.items()} == dict.fromkeys(found, ("dismissed", at(3)))
+    assert {name for name, clock in found.items() if clock.overdue(at(40))} == {"transfer"}
+    again = clocks(opened(at(0)), reached("dismissed", at(3)), reached("reopened", at(9)))
+    assert again["explanation"].cancelled == ("dismissed", at(3))
+    assert (again["explanation#2"].due, again["explanation#2"].runs) == (at(33), True)
+
+
 def test_a_hand_over_names_the_unit_that_was_accountable_when_it_fell_due() -> None:
     over = reached("transferred", at(1.5), unit="town-west")
     assert clocks(opened(at(0)), GENERAL, over)["explanation"].unit == "town-west"

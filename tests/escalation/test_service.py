@@ -224,6 +224,16 @@ async def test_an_explained_breach_is_not_looked_at_again_for_its_circular(desk:
     await desk.turn(at(300))
 
 
+async def test_a_matter_that_was_dismissed_in_time_is_not_breached(desk: Desk) -> None:
+    id_ = opened(desk)
+    desk.tell(id_, triage.IncidentReportRefused(report=REPORT), at(1))
+    desk.tell(id_, triage.IncidentDismissed(reports=(REPORT,)), at(1))
+    await desk.consume()
+    await desk.turn(at(100))
+    rows = (await desk.clocks(id_)).values()
+    assert {(row["state"], row["cancelled"]) for row in rows} == {("cancelled", "dismissed")}
+
+
 async def test_between_two_rungs_a_round_is_idle(desk: Desk) -> None:
     """Also where a breach was annulled and found anew after a rung was sent."""
     id_ = opened(desk)

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
-from schemas.ingest import ReportReceived
+from schemas.ingest import ReportReceived, ReportRefused
 from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
 from services.kernel.delivery.log import EventLog, Record
@@ -111,6 +111,10 @@ class Triage:
             receipt="0" * 64,
         )
         return self.event(f"report-{derived(name)}", data, service="ingest", unit=unit, drill=drill)
+
+    def refusal(self, report: Event, reason: str = "out of scope") -> Event:
+        """Ingest tells that a report gets no answer."""
+        return self.event(report.stream, ReportRefused(reason=words(reason)), service="ingest")
 
     async def take(self, *events: Event) -> None:
         """Hands events on as the log would: per partition in order."""

@@ -94,6 +94,57 @@ async def test_what_was_entered_late_is_listed_for_a_reviewer(triage: Triage) ->
     assert opened.data.entered_late
 
 
+async def test_a_matter_of_which_nothing_is_answered_ends_with_its_reason_and_is_listed_for_review(
+    triage: Triage,
+) -> None:
+    first, second = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
+    await triage.take(first, second)
+    [item] = (await triage.get("incidents", report_id=first.stream)).json()["items"]
+    refusals = triage.refusal(first, "an advertisement"), triage.refusal(second, "sent twice")
+    await triage.take(refusals[0])
+    assert (await triage.get(f"incidents/{item['id']}")).json()["state"] == "open"
+    await triage.take(refusals[1])
+    await triage.say("an advertisement", "sent twice")
+    assert await triage.kinds(item["id"]) == ["opened", "report_attached", *["report_refused"] * 2, "dismissed"]
+    last = (await triage.events(item["id"]))[-1]
+    assert (last.basis, last.causation, last.actor) == ((f"{second.stream}@2",), refusals[1].id, "system")
+    shown = (await triage.get(f"incidents/{item['id']}")).json()
+    assert [report["refused"]["reason"] for report in shown["reports"]] == ["an advertisement", "sent twice"]
+    assert shown["dismissed_at"] == last.recorded_text
+    # the office above reviews, and may open the matter again
+    answer = await triage.get("incidents", "county", "auditor", state="dismissed")
+    [listed] = answer.json()["items"]
+    assert (listed["id"], listed["refusal"]["reason"]) == (item["id"], "sent twice")
+    problem(
+        await triage.ask(item["id"], "grade", {"level": "major", "reason": "r"}, role="duty_officer"), 409, "reopen"
+    )
+    await done(triage, item["id"], ("reopen", "chief", "county", {"reason": "no advertisement"}))
+    shown = (await triage.get(f"incidents/{item['id']}")).json()
+    assert (shown["state"], shown["dismissed_at"]) == ("open", None)
+    # an event that comes again changes nothing
+    await triage.lose_the_place()
+    await triage.take(first, second, *refusals)
+    assert (await triage.get(f"incidents/{item['id']}")).json()["state"] == "open"
+
+
+async def test_a_report_that_is_refused_with_others_in_the_same_batch_ends_the_matter(triage: Triage) -> None:
+    report = triage.report("a")
+    await triage.take(report, triage.refusal(report))
+    [item] = (await triage.get("incidents", report_id=report.stream)).json()["items"]
+    assert item["state"] == "dismissed"
+    assert (await triage.events(await triage.open("b", matter="a")))[0].data.relates_to == item["id"]
+
+
+async def test_a_refusal_goes_where_its_report_is(triage: Triage) -> None:
+    a, report = await triage.open("a", matter="m"), triage.report("b", matter="m")
+    await triage.take(report)
+    b = await triage.open("c")
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    new = (await triage.ask(b, "split", {"reports": [report.stream]}, role="chief")).json()["into"]
+    await triage.take(triage.refusal(report))
+    assert [(await triage.kinds(id_))[-1] for id_ in (new, a)] == ["dismissed", "merged"]
+
+
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", matter="pothole")
     assert await triage.open("b", matter="pothole", drill=True) != real

@@ -43,6 +43,8 @@ PROBLEM = triage.IncidentHandlingRecorded(track="problem", text="t")
 ANSWER = triage.IncidentHandlingRecorded(track="answer", text="t")
 RESOLVED = triage.IncidentResolved(reason="r")
 CLOSED = triage.IncidentClosed(reason="r")
+REFUSED = tuple(triage.IncidentReportRefused(report=report) for report in REPORTS)
+DISMISSED = triage.IncidentDismissed(reports=tuple(sorted(REPORTS[:2])))
 REOPENED = triage.IncidentReopened(reason="r")
 MERGED = triage.IncidentMerged(into=OTHER)
 
@@ -53,6 +55,7 @@ STATES: dict[str, tuple[Fact, ...]] = {
     "resolved": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
     "closed": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
     "reopened": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
+    "dismissed": (OPENED, ATTACHED, *REFUSED[:2], DISMISSED),
     "merged": (OPENED, ATTACHED, MERGED),
 }
 COMMANDS: dict[str, Command] = {
@@ -85,8 +88,8 @@ ALLOWED: dict[str, str] = {
     "transfer": "open assigned accepted reopened",
     "record-handling": "open assigned accepted resolved reopened",
     "resolve": "accepted",
-    "follow-up": "resolved closed",
-    "reopen": "resolved closed",
+    "follow-up": "resolved closed dismissed",
+    "reopen": "resolved closed dismissed",
     "close": "resolved",
     "merge": "open assigned accepted resolved reopened",
     "split": "open assigned accepted resolved reopened",
@@ -448,6 +451,16 @@ class TestMergingAndSplitting:
         case.when(c.Split(reports=REPORTS[:2])).then_raises(Rejected, "keep at least one")
         case.when(c.Split(reports=(REPORTS[3],))).then_raises(Rejected, REPORTS[3])
 
+    def test_splitting_the_only_report_that_is_to_be_answered_ends_what_stays(self) -> None:
+        case = past(OPENED, ATTACHED, REFUSED[0], roles=("chief",), into=OTHER)
+        case.when(c.Split(reports=(REPORTS[1],))).then(
+            triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), triage.IncidentDismissed(reports=(REPORTS[0],))
+        )
+        received = c.Received(report=REPORTS[0], unit="town-east", discovered_at=DISCOVERED)
+        given(DECIDER).when(c.OpenSplit(unit="town-east", reports=(received,), refused=(REPORTS[0],))).then(
+            OPENED, REFUSED[0], triage.IncidentDismissed(reports=(REPORTS[0],))
+        )
+
     def test_the_new_incident(self) -> None:
         received = [c.Received(report=report, unit="town-east", discovered_at=DISCOVERED) for report in REPORTS[:2]]
         given(DECIDER).when(c.OpenSplit(unit="town-east", reports=tuple(received))).then(OPENED, ATTACHED)
@@ -455,6 +468,7 @@ class TestMergingAndSplitting:
 
 OWN = f"incident-{derived('own')}"
 ATTACH = c.TakeReport(unit="town-east", report=REPORTS[1], discovered_at=DISCOVERED, opens=OWN, basis=BASIS)
+REFUSE = [c.RecordRefusal(report=report, basis=BASIS) for report in REPORTS]
 PUBLISHED = c.RecordAnswerPublished(statement=STATEMENT, unit="town-east", basis=BASIS)
 OPEN = c.TakeReport(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, opens=OWN, basis=BASIS)
 LATER = c.TakeReport(unit="town-east", report=REPORTS[3], discovered_at=NOW, opens=OWN, basis=BASIS)
@@ -469,7 +483,7 @@ class TestWhatOtherServicesCause:
         given(DECIDER, OPENED).when(ATTACH).then(ATTACHED)
         given(DECIDER, OPENED, ATTACHED).when(ATTACH).then_nothing()
 
-    @pytest.mark.parametrize("state", ["resolved", "closed"])
+    @pytest.mark.parametrize("state", ["resolved", "closed", "dismissed"])
     def test_a_report_of_what_is_over_opens_one_that_names_it(self, state: str) -> None:
         with pytest.raises(Moved) as moved:
             given(DECIDER, *STATES[state]).when(LATER).decided()
@@ -483,7 +497,29 @@ class TestWhatOtherServicesCause:
         given(DECIDER, OPENED).when(PUBLISHED).then(answered)
         given(DECIDER, OPENED, answered).when(PUBLISHED).then_nothing()
 
-    @pytest.mark.parametrize("command", [ATTACH, PUBLISHED])
+    def test_refusing_the_last_report_that_was_to_be_answered_ends_the_matter(self) -> None:
+        given(DECIDER, OPENED, ATTACHED).when(REFUSE[0]).then(REFUSED[0])
+        given(DECIDER, OPENED, ATTACHED, REFUSED[0]).when(REFUSE[0]).then_nothing()
+        given(DECIDER, OPENED, ATTACHED, REFUSED[0]).when(REFUSE[1]).then(REFUSED[1], DISMISSED)
+        given(DECIDER, OPENED).when(REFUSE[3]).then_nothing()
+
+    @pytest.mark.parametrize("ended", [RESOLVED, CLOSED])
+    def test_what_is_over_is_not_ended_once_more(self, ended: Fact) -> None:
+        given(DECIDER, OPENED, ended).when(REFUSE[0]).then(REFUSED[0])
+
+    def test_a_refusal_follows_the_report_that_left(self) -> None:
+        split = triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],))
+        with pytest.raises(Moved) as moved:
+            given(DECIDER, OPENED, ATTACHED, split).when(REFUSE[1]).decided()
+        assert moved.value.to == OTHER
+
+    def test_a_matter_that_is_opened_again_after_it_was_dismissed_goes_on(self) -> None:
+        past_ = (OPENED, REFUSED[0], triage.IncidentDismissed(reports=(REPORTS[0],)), REOPENED)
+        given(DECIDER, *past_).when(LATER).then(
+            triage.IncidentReportAttached(report=REPORTS[3], unit="town-east", discovered_at=NOW)
+        )
+
+    @pytest.mark.parametrize("command", [ATTACH, PUBLISHED, REFUSE[0], REFUSE[1]])
     @pytest.mark.parametrize("state", [*STATES, "new"])
     def test_no_state_refuses_it(self, state: str, command: Command) -> None:
         case = given(DECIDER, *STATES.get(state, ())).when(command)
@@ -492,7 +528,8 @@ class TestWhatOtherServicesCause:
                 case.decided()
             assert moved.value.to == OTHER
         else:
-            case.decided()
+            with contextlib.suppress(Moved):
+                case.decided()
 
     def test_who_received_is_who_acted(self) -> None:
         [decided] = given(DECIDER).when(OPEN).decided()
@@ -508,6 +545,7 @@ class TestAnySequence:
         OPEN,
         ATTACH,
         PUBLISHED,
+        *REFUSE[:2],
         c.Grade(level="general", reason="r"),
         c.Assign(unit="county-roads"),
         c.RecordHandling(track="problem", text="t"),
@@ -556,6 +594,9 @@ class TestAnySequence:
         if state.phase == "resolved" and before.phase != "resolved":
             assert before.phase == "open"
             assert before.handled == {"problem", "answer"}
+        if state.phase == "dismissed" and before.phase != "dismissed":
+            assert before.phase == "open"
+            assert state.refused.issuperset(state.reports)
         if state.phase == "closed" and before.phase != "closed":
             assert before.phase == "resolved"
         if before.discovered_at is not None:

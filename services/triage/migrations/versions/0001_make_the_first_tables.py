@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("handled_answer", key(27), nullable=True),
         sa.Column("resolved_at", key(27), nullable=True),
         sa.Column("closed_at", key(27), nullable=True),
+        sa.Column("dismissed_at", key(27), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("relates_to", key(64), nullable=True),
         sa.Column("entered_late", sa.Boolean(), nullable=False),
@@ -116,6 +117,9 @@ def upgrade() -> None:
         sa.Column("url", key(36), nullable=True),
         sa.Column("place", key(36), nullable=True),
         sa.Column("request", key(36), nullable=True),
+        sa.Column("refused_at", key(27), nullable=True),
+        sa.Column("refused_by", key(130), nullable=True),
+        sa.Column("refusal", key(36), nullable=True),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
     )
     op.create_table(
