@@ -490,7 +490,9 @@ async def test_merging(triage: Triage) -> None:
 async def test_a_report_on_its_way_to_a_merged_incident_goes_on(triage: Triage) -> None:
     a, b = await triage.open("a"), await triage.open("b")
     await done(triage, a, ("merge", "chief", "county", {"into": b}))
-    statement = StatementPublished(incident=a, unit="town-east", kind="facts", text="Mended.", by="0" * 64)
+    statement = StatementPublished(
+        incident=a, unit="town-east", kind="facts", title="Mended", text="Mended.", by="0" * 64
+    )
     await triage.take(triage.event(f"statement-{derived('s')}", statement, service="publish"))
     assert (await triage.kinds(b))[-1] == "handling_recorded"
     assert (await triage.kinds(a))[-1] == "merged"
