@@ -1,6 +1,7 @@
 """What every test shares: markers, the substrate's fixtures, and the report of what was used."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ LONGEST = ("tests/delivery/", "tests/test_")
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes and times may be others in each process, and all workers must give a test the same name."""
+    return argname if isinstance(val, bytes | datetime) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
