@@ -1,5 +1,7 @@
 """Backups of an embedded system and of PostgreSQL: whole or refused, and never bringing back what was erased."""
 
+import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -95,6 +97,52 @@ async def test_a_restored_store_never_holds_erased_words_not_even_before_it_star
     assert rows(lived / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
     backup.restore_folder(settings.data, lived)
     assert not rows(settings.data / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
+
+
+def copies(folder: Path, words: str) -> list[str]:
+    """The files that hold these words, wherever in them."""
+    return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and words.encode() in path.read_bytes()]
+
+
+async def test_no_file_of_a_running_system_holds_what_was_erased(settings: Settings) -> None:
+    """Neither a page that was freed nor a write-ahead file, while somebody reads the stores."""
+    async with embedded.running(settings) as system:
+        first, other = await report(system, "路灯不亮" * 30), await report(system, "道路积水")
+        assert len(copies(settings.data, "路灯不亮")) >= 3
+        async with system.runtimes["triage"].database.read() as reading:
+            await reading.execute(text("select count(*) from contents"))
+            await erase(system, first)
+        async with asyncio.timeout(20):
+            while copies(settings.data, "路灯不亮"):
+                await asyncio.sleep(0.1)
+        assert copies(settings.data, "道路积水")
+        assert other and await is_clean(system)
+
+
+async def test_a_restore_leaves_no_copy_of_what_was_erased(lived: Path, settings: Settings) -> None:
+    assert copies(settings.data, "路灯不亮") == []
+    backup.restore_folder(settings.data, lived, log=True)
+    assert copies(settings.data, "路灯不亮") == []
+
+
+def rights(folder: Path) -> set[tuple[bool, str]]:
+    """Of all that a folder holds but the public keys, which may be given to anybody."""
+    found = (path for path in (folder, *folder.rglob("*")) if path.name != "token-keys.json")
+    return {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in found}
+
+
+async def test_folders_and_files_are_their_owners_alone(lived: Path, settings: Settings, tmp_path: Path) -> None:
+    closed = {(True, "0o700"), (False, "0o600")}
+    assert rights(settings.data) == rights(lived) == closed
+    opened = tmp_path / "opened"
+    shutil.copytree(lived, opened)
+    for path in (opened, *opened.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    elsewhere = Settings(data=tmp_path / "elsewhere")
+    elsewhere.data.mkdir(mode=0o755)
+    backup.restore_folder(elsewhere.data, opened)
+    async with embedded.running(elsewhere):
+        assert rights(elsewhere.data) == closed
 
 
 async def test_one_service_alone_catches_up(lived: Path, settings: Settings) -> None:

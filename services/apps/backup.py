@@ -26,6 +26,7 @@ from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
+from services.kernel.files import private_file, private_folder
 
 FORMAT = "huiying-backup-1"
 MANIFEST = "manifest.json"
@@ -48,7 +49,7 @@ def _write_manifest(to: Path, kind: str) -> list[str]:
     names = sorted(str(path.relative_to(to)) for path in to.rglob("*") if path.is_file())
     files = {name: _file_digest(to / name) for name in names}
     manifest = {"format": FORMAT, "kind": kind, "made_at": instant(datetime.now(UTC)), "files": files}
-    (to / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    private_file(to / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return names
 
 
@@ -101,7 +102,7 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
         _copy_files(data / EVIDENCE, partial / EVIDENCE)
     for name in (SECRET_FILE, *TOKEN_KEYS):
         if (data / name).exists():
-            shutil.copy2(data / name, partial / name)
+            shutil.copyfile(data / name, private_file(partial / name))
     return _finish(partial, to, "folder")
 
 
@@ -144,8 +145,7 @@ def _restore_secret(data: Path, source: Path, *, whole: bool) -> None:
     if ours.exists() and not whole:
         raise BackupError("the backup was made under another secret; restore all services, or none")
     ours.unlink(missing_ok=True)
-    ours.touch(mode=0o600)
-    ours.write_bytes(theirs.read_bytes())
+    private_file(ours).write_bytes(theirs.read_bytes())
 
 
 def _restore_token_keys(data: Path, source: Path) -> None:
@@ -153,22 +153,27 @@ def _restore_token_keys(data: Path, source: Path) -> None:
     if not any((data / name).exists() for name in TOKEN_KEYS):
         for name in TOKEN_KEYS:
             if (source / name).exists():
-                shutil.copy2(source / name, data / name)
+                shutil.copyfile(source / name, private_file(data / name))
 
 
 def _copy_files(source: Path, to: Path) -> None:
     """Copies whole files; one that is deleted meanwhile was erased."""
-    to.mkdir(parents=True, exist_ok=True)
+    private_folder(to)
     for path in sorted(source.iterdir()):
         if path.suffix != ".part":
             with contextlib.suppress(FileNotFoundError):
-                shutil.copy2(path, to / path.name)
+                content = path.open("rb")
+                with content, private_file(to / path.name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
 
 
 def _copy_database(source: Path, to: Path) -> None:
     """A consistent copy of one file as it stands; the writer goes on meanwhile."""
     place = f"{source.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(place, uri=True, timeout=30)) as reading, closing(sqlite3.connect(to)) as writing:
+    with (
+        closing(sqlite3.connect(place, uri=True, timeout=30)) as reading,
+        closing(sqlite3.connect(private_file(to))) as writing,
+    ):
         reading.backup(writing)
         writing.execute("pragma journal_mode = delete")
 
@@ -177,14 +182,16 @@ def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[
     """Replaces a database by a copy that was corrected first: at no moment does the old copy stand there as it was."""
     partial = to.with_name(to.name + ".restoring")
     partial.unlink(missing_ok=True)
-    shutil.copyfile(source, partial)
+    shutil.copyfile(source, private_file(partial))
     try:
         with closing(sqlite3.connect(partial)) as database, database:
+            database.execute("pragma secure_delete = on")
             for statement, rows in corrections:
                 database.executemany(statement, rows)
         if _erased(to) is None:
             for gone in (to, *(to.with_name(to.name + end) for end in ("-wal", "-shm"))):
                 gone.unlink(missing_ok=True)
+        private_file(to)
         with closing(sqlite3.connect(partial)) as reading, closing(sqlite3.connect(to, timeout=5)) as writing:
             reading.backup(writing)
     finally:
@@ -223,7 +230,7 @@ def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICE
     """Dumps each service's database; `template` is `HUIYING_DATABASE`. Kafka keeps the topics itself."""
     partial = _new_folder(to)
     for service in services:
-        target = partial / f"{service}.dump"
+        target = private_file(partial / f"{service}.dump")
         _program("pg_dump", "--format=custom", "--no-owner", f"--file={target}", at=_place(template, service))
     return _finish(partial, to, "postgresql")
 

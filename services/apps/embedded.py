@@ -23,6 +23,7 @@ from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.files import private_file, private_folder
 from services.kernel.serving import http, process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
@@ -50,7 +51,8 @@ class FolderLock:
 
     def take(self) -> None:
         """Raises `InUse` with the owner's address where it is known."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._path.parent)
+        private_file(self._path)
         file = self._path.open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,6 +67,7 @@ class FolderLock:
 
     def say(self, address: str) -> None:
         """Leaves the server's address where the command line finds it."""
+        private_file(self._address)
         self._address.write_text(address)
 
     def address(self) -> str | None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from services.kernel.files import private_file, private_folder
 from services.kernel.settings import Settings
 
 SECRET_FILE = "secret"  # noqa: S105  a name
@@ -31,9 +32,8 @@ def deployment_secret(settings: Settings) -> bytes:
         raise ValueError(f"set HUIYING_SECRET to at least {MIN_SECRET} random characters, the same for every service")
     path: Path = settings.data / SECRET_FILE
     if not path.exists():
-        settings.data.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
+        private_folder(settings.data)
+        private_file(path).write_text(secrets.token_urlsafe(48))
     return _long_enough(path.read_text(), str(path))
 
 

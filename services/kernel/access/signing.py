@@ -133,7 +133,7 @@ def rotate(settings: Settings) -> str:
     path, key = key_set_file(settings), SigningKey.new()
     held = _held(path)
     for file in (path, signing_key_file(settings)):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # A key is believed before it signs: whoever asks in between gets a token that is good.
     said = _write_set(path, [*held.values(), key.public])
     key.write(signing_key_file(settings))

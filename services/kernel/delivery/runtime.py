@@ -109,6 +109,9 @@ class Runtime:
         self.sending = False
         self.lost = ""
         """What is wrong with the topics: they are not the ones that this service read or wrote. Said by readiness."""
+        self.erased = asyncio.Event()
+        """Set when words were erased from the store, and at the start: a crash may have come before what follows."""
+        self.erased.set()
         self._offices: Offices | None = None
         self._offices_until = 0.0
         self._checked = 0.0
@@ -142,10 +145,16 @@ class Runtime:
             return
         if any(event.kind in ("unit", "policy") for event in events):
             self._offices = None
+        self.noted(events)
         for event in events:
             metrics.APPENDED.labels(self.service.name, event.type).inc()
         self.wake.set()
         self.changed.set()
+
+    def noted(self, events: Iterable[Event]) -> None:
+        """Events of any service were committed: sees whether words went with them."""
+        if any(catalogue.is_erasure(event.type) for event in events):
+            self.erased.set()
 
     def offices_changed(self) -> None:
         """Events of the unit tree or the packs were taken in."""

@@ -284,6 +284,7 @@ class UnitOfWork:
         name = self.service.name
         self.runtime.appended(session.appended)
         self.runtime.changed.set()
+        self.runtime.noted(event for event, _ in intake.accepted)
         if any(event.kind in ("unit", "policy") for event, _ in intake.accepted):
             self.runtime.offices_changed()
         metrics.TAKEN.labels(name).inc(taken)

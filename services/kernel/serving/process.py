@@ -87,7 +87,7 @@ async def _until(held: "Lead", runtime: Runtime) -> None:
     async def watch(runtime: Runtime) -> None:
         await _watch_own_topics(runtime, growth)
 
-    loops = (Relay.keep, _sum_refusals, keep_pruning, listen, _keep_topics, watch, *runtime.service.loops)
+    loops = (Relay.keep, _sum_refusals, _forget, keep_pruning, listen, _keep_topics, watch, *runtime.service.loops)
     tasks = [asyncio.create_task(_supervised(runtime, loop)) for loop in loops]
     tasks.append(asyncio.create_task(held.lost()))
     try:
@@ -124,6 +124,15 @@ async def _sum_refusals(runtime: Runtime) -> None:
     while True:
         await asyncio.sleep(SUM_SECONDS)
         await operations.sum_refusals(runtime)
+
+
+async def _forget(runtime: Runtime) -> None:
+    """Leaves no copy of erased words in the write-ahead file."""
+    while True:
+        await runtime.erased.wait()
+        runtime.erased.clear()
+        while not await runtime.database.forget():
+            await asyncio.sleep(LOOP_SECONDS)
 
 
 class Lead:

@@ -1,8 +1,9 @@
 """One SQL database a service: PostgreSQL in a deployment, a SQLite file embedded. This and `sql` alone know which."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from services.kernel.files import private_file
 
 ISOLATION = "READ COMMITTED"
 """Said with each BEGIN. Whoever waited for a lock must then see what its former holder wrote."""
@@ -84,6 +87,13 @@ class Database:
             found: datetime = (await connection.execute(text("select clock_timestamp()"))).scalar_one()
             return found
 
+    async def forget(self) -> bool:
+        """Empties the write-ahead file, where erased rows still stand. False where somebody reads from it: try again.
+
+        On PostgreSQL that is the server's own business.
+        """
+        return await asyncio.to_thread(_checkpoint, self.location) if self.is_sqlite else True
+
     async def close(self) -> None:
         await self._write.dispose()
         if self.is_sqlite:
@@ -142,12 +152,18 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
         connect_args={"isolation_level": None, "timeout": lock_seconds},
     )
 
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def close_to_others(*_: object) -> None:
+        """What SQLite writes beside a file gets the file's rights."""
+        private_file(path)
+
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("pragma journal_mode = wal")
         cursor.execute("pragma synchronous = full")
         cursor.execute("pragma foreign_keys = on")
+        cursor.execute("pragma secure_delete = on")
         if readonly:
             cursor.execute("pragma query_only = on")
         cursor.close()
@@ -157,6 +173,13 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
         connection.exec_driver_sql("begin" if readonly else "begin immediate")
 
     return engine
+
+
+def _checkpoint(path: str) -> bool:
+    """On a connection of its own, which waits for nobody long: writers wait for it."""
+    with closing(sqlite3.connect(path, timeout=0.1)) as connection:
+        busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        return not busy
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:

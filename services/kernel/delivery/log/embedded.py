@@ -13,6 +13,7 @@ from services.kernel.store.columns import key
 from services.kernel.store.database import Database
 
 FETCH = 2000
+FORGET_SECONDS = 1.0
 METADATA = MetaData()
 RECORDS = Table(
     "records",
@@ -37,6 +38,7 @@ class EmbeddedLog:
         self._ends: dict[Partition, int] = {}
         self._grown = asyncio.Condition()
         self._appending = asyncio.Lock()
+        self._forgetting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Opens the file, and makes it where it is new."""
@@ -48,9 +50,22 @@ class EmbeddedLog:
                 )
             )
             self._ends = {Partition(topic, number): last + 1 for topic, number, last in found}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Empties the write-ahead file of erased words, as soon as nobody reads from it."""
+        if self._forgetting is None or self._forgetting.done():
+            self._forgetting = asyncio.create_task(self._forget_soon())
+
+    async def _forget_soon(self) -> None:
+        while not await self._database.forget():
+            await asyncio.sleep(FORGET_SECONDS)
 
     async def stop(self) -> None:
         """Closes the file."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
         await self._database.close()
 
     async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
@@ -85,6 +100,8 @@ class EmbeddedLog:
                         )
         except (DBAPIError, OSError) as error:
             raise LogGone(f"the log file cannot be written: {error}") from error
+        if any(row["value"] is None for row in rows):
+            self._forget()
         self._ends.update({partition: ends[partition] for partition in batches})
         async with self._grown:
             self._grown.notify_all()

@@ -40,7 +40,7 @@ Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
 def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     """A Faust application whose every partition starts at the database's offset."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     app = faust.App(
         f"{settings.prefix}.{name}",
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
