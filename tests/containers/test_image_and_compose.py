@@ -15,6 +15,7 @@ import pytest
 
 from deploy.native import free_port
 from services.kernel.core.ids import stream_of
+from tests.kit import stack
 from tests.kit.stack import SERVICES, World, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
@@ -91,7 +92,7 @@ class ComposeWorld(World):
 
     def integration(self, **headers: str) -> httpx.Client:
         self.key = self.key or self.told("keys", "create", "--unit", "city", "--scope", "ingest")
-        return httpx.Client(base_url=self.url("ingest"), headers={"Authorization": f"Bearer {self.key}", **headers})
+        return stack.here(self.url("ingest"), headers={"Authorization": f"Bearer {self.key}", **headers})
 
     def decide(self, role: str, path: str, version: int, **body: str) -> int:
         """A verb on a statement; returns its new version."""
@@ -146,7 +147,7 @@ def recorded(world: World, report_id: str) -> list[str]:
 
 def test_all_five_are_ready(world: ComposeWorld) -> None:
     for service in SERVICES:
-        assert httpx.get(f"{world.url(service)}/readyz", timeout=10).status_code == 200, service
+        assert stack.get(f"{world.url(service)}/readyz", timeout=10).status_code == 200, service
 
 
 def test_a_report_becomes_a_public_answer(world: ComposeWorld) -> None:
@@ -166,7 +167,7 @@ def test_a_report_becomes_a_public_answer(world: ComposeWorld) -> None:
     version = world.decide("handler", f"{statement}/submit", version)
     version = world.decide("approver", f"{statement}/approve", version, reason="属实")
     world.decide("spokesperson", f"{statement}/publish", version)
-    until(lambda: text in httpx.get(f"{world.url('publish')}/bulletin/").text, "the statement is on the bulletin")
+    until(lambda: text in stack.get(f"{world.url('publish')}/bulletin/").text, "the statement is on the bulletin")
     world.check()
 
 

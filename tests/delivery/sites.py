@@ -16,7 +16,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.settings import Settings
 from services.kernel.store.session import partition_of
-from tests.kit import substrate
+from tests.kit import stack, substrate
 from tests.kit.stack import SERVICES, DeployedWorld, World, until
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ def supervised(folder: Path, database: str, kafka: str, **environment: str) -> I
 
 def readiness(world: World, service: str) -> httpx.Response:
     """What a service's `/readyz` answers."""
-    return httpx.get(f"{world.url(service)}/readyz", timeout=5)
+    return stack.get(f"{world.url(service)}/readyz", timeout=5)
 
 
 def database(world: World, service: str) -> psycopg.Connection[tuple[Any, ...]]:

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from deploy.native import Kafka
@@ -17,7 +16,7 @@ from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from tests.delivery import sites
 from tests.delivery.sites import SupervisedWorld
-from tests.kit import substrate
+from tests.kit import stack, substrate
 from tests.kit.stack import report, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
@@ -126,7 +125,7 @@ def test_a_service_that_starts_without_brokers_answers_reads_and_takes_commands_
     broker.kill()
     world.kill("ingest", signal.SIGTERM)
     world.start("ingest")
-    until(lambda: httpx.get(f"{world.url('ingest')}/healthz", timeout=5).status_code == 200, "the port is open", 30)
+    until(lambda: stack.get(f"{world.url('ingest')}/healthz", timeout=5).status_code == 200, "the port is open", 30)
     answer = until(lambda: (r := world.readiness("ingest")).status_code == 503 and r, "it says that it is not ready")
     assert "first compares its record with the event log" in answer.json()["services"]["ingest"]
     with world.client("ingest", "chief") as client:

@@ -30,7 +30,7 @@ from services.kernel.proof import check as checks
 from services.kernel.serving import process
 from services.kernel.store.session import Session
 from tests.delivery import sites
-from tests.kit.stack import DeployedWorld, report
+from tests.kit.stack import NO_CERTIFICATES, DeployedWorld, report
 from tests.kit.stores import rows
 
 pytestmark = pytest.mark.timeout(360)
@@ -100,7 +100,7 @@ class Processes:
 
     def client(self, service: str, *roles: str, unit: str = "county", person: str = "") -> httpx.AsyncClient:
         bearer = {"Authorization": f"Bearer {self.world.token(*roles, unit=unit, person=person)}"}
-        return httpx.AsyncClient(base_url=self.world.url(service), headers=bearer, timeout=20)
+        return httpx.AsyncClient(base_url=self.world.url(service), headers=bearer, timeout=20, verify=NO_CERTIFICATES)
 
     @contextlib.asynccontextmanager
     async def held(self, service: str) -> AsyncIterator[Runtime]:

@@ -6,6 +6,7 @@ import uuid
 import httpx
 import pytest
 
+from tests.kit import stack
 from tests.kit.stack import DeployedWorld, free_port, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(240)]
@@ -18,7 +19,7 @@ def test_a_consumer_tells_what_it_took_and_goes_on_where_the_port_is_taken(deplo
 
     def taken() -> float:
         try:
-            text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+            text = stack.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
         except httpx.TransportError:
             return 0.0
         found = re.search(r'^huiying_events_taken_total\{service="triage"\} (\S+)$', text, re.MULTILINE)

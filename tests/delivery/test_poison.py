@@ -4,13 +4,13 @@ import re
 import uuid
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
 from schemas.envelope import Event
 from services.kernel.store.session import partition_of
 from tests.delivery import sites
+from tests.kit import stack
 from tests.kit.stack import DeployedWorld, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
@@ -55,8 +55,8 @@ def told(world: DeployedWorld, service: str) -> dict[str, int]:
 
 
 def _told(world: DeployedWorld, service: str) -> dict[str, int] | None:
-    state: dict[str, int] = httpx.get(f"{world.url(service)}/readyz", timeout=10).json()["services"][service]
-    metrics = httpx.get(f"{world.url(service)}/metrics", timeout=10).text
+    state: dict[str, int] = stack.get(f"{world.url(service)}/readyz", timeout=10).json()["services"][service]
+    metrics = stack.get(f"{world.url(service)}/metrics", timeout=10).text
     found = re.findall(rf'^huiying_attention\{{kind="(\w+)",service="{service}"\}} (\S+)$', metrics, re.MULTILINE)
     return state if {name: float(value) for name, value in found} == state else None
 

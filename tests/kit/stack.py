@@ -6,6 +6,7 @@ Both worlds have the same verbs, so that one crash test runs in both. Ports, top
 import contextlib
 import os
 import signal
+import ssl
 import subprocess
 import time
 import uuid
@@ -22,12 +23,13 @@ from tests.kit.programs import Program
 SERVICES = ("triage", "ingest", "escalation", "publish", "audit")
 SECRET = "the secret of the tests, long enough to be one"
 LIMIT = 120.0
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CLI = "services.apps.cli"
 
 
 def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
     """Waits for a true answer and returns it; an error of the network counts as not yet."""
-    end = time.monotonic() + limit
+    end, pause = time.monotonic() + limit, 0.02
     while True:
         try:
             if found := holds():
@@ -36,7 +38,19 @@ def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
             pass
         if time.monotonic() > end:
             raise AssertionError(f"after {limit:.0f} s still not: {what}")
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.2)  # asking takes time from what is waited for
+
+
+def here(url: str = "", **options: Any) -> httpx.Client:
+    """A client of servers on this machine. To load certificates takes longer than most requests."""
+    return httpx.Client(base_url=url, verify=NO_CERTIFICATES, **{"timeout": 20, **options})
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """One answer of a server on this machine."""
+    with here() as client:
+        return client.get(url, **options)
 
 
 class World:
@@ -134,7 +148,7 @@ class World:
     def client(self, service: str, *roles: str, unit: str = "county", person: str = "", **headers: str) -> httpx.Client:
         """A staff member's client of one service."""
         bearer = {"Authorization": f"Bearer {self.token(*(roles or ('chief',)), unit=unit, person=person)}"}
-        return httpx.Client(base_url=self.url(service), headers={**bearer, **headers}, timeout=20)
+        return here(self.url(service), headers={**bearer, **headers})
 
     def integration(self, **headers: str) -> httpx.Client:
         """An integration's client of ingest, over the county."""
@@ -147,9 +161,7 @@ class World:
                     "ingest gives a key",
                 )
             self.key = answer.json()["key"]
-        return httpx.Client(
-            base_url=self.url("ingest"), headers={"Authorization": f"Bearer {self.key}", **headers}, timeout=20
-        )
+        return here(self.url("ingest"), headers={"Authorization": f"Bearer {self.key}", **headers})
 
     def post(self, text: str, unit: str = "town-east", **headers: str) -> httpx.Response:
         """One report."""
@@ -237,7 +249,7 @@ class EmbeddedWorld(World):
 
     def _answers(self) -> bool:
         assert self.processes["up"].poll() is None, f"the server ended\n{self.logs()}"
-        return httpx.get(f"{self.url('')}/readyz", timeout=5).status_code == 200
+        return get(f"{self.url('')}/readyz", timeout=5).status_code == 200
 
     def part(self, service: str, part: str) -> str:
         """The process that does this work."""
@@ -278,7 +290,7 @@ class DeployedWorld(World):
         service, _, kind = part.partition(".")
         if kind == "api":
             until(
-                lambda: httpx.get(f"{self.url(service)}/readyz", timeout=5).status_code == 200,
+                lambda: get(f"{self.url(service)}/readyz", timeout=5).status_code == 200,
                 f"{part} is ready\n{self.logs()}",
             )
 
