@@ -1,11 +1,12 @@
 """Audit over HTTP: the timeline of an incident, and every event. Nothing can be changed here.
 
 Every answer states `log_size` and `complete_until`; asked again with that `log_size` it is the same, byte for byte.
-Staff see what their own unit and those below it did, and all of an incident for which one of these answers; a unit
-at the root of the tree sees everything.
+Staff see what their own unit and those below it did, and all of an incident in which one of these has a part; where
+that ended, what was recorded until then. A unit at the root of the tree sees everything.
 """
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,9 +19,11 @@ from schemas.envelope import Event
 from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
 from services.audit import queries
 from services.audit.queries import Filters
+from services.audit.rights import reading_of_event
 from services.audit.summaries import summary
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
+from services.kernel.core.standings import Reading, reading_of
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import erasure, http, paging
@@ -50,10 +53,10 @@ def router(runtime: Runtime) -> APIRouter:
         incident is taken as `log_size` knows it.
         """
         async with runtime.database.read() as connection:
-            await _check_incident(runtime, connection, staff, id)
+            reading = await _reading(runtime, connection, staff, id)
             size = await _size(connection, log_size)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
-            found = await queries.timeline(connection, id, size, axes["as_of"], axes["known_at"])
+            found = await queries.timeline(connection, id, size, axes["as_of"], axes["known_at"], _until(reading))
             stated = await _stated(connection, size)
         items = [
             {
@@ -98,10 +101,10 @@ def router(runtime: Runtime) -> APIRouter:
             offices = await runtime.offices(connection)
             await _check_known(connection, offices, type, unit, actor)
             if incident is None:
-                units = _visible(offices, staff)
+                units = offices.overseen(staff.unit)
             else:
-                await _check_incident(runtime, connection, staff, incident)
-                units = None
+                reading = await _reading(runtime, connection, staff, incident)
+                units, filters = None, replace(filters, until=_until(reading))
             size = await _size(connection, log_size if kept is None else kept)
             found, last = await queries.events(connection, filters, size, after=after, limit=limit, units=units)
             stated = await _stated(connection, size)
@@ -157,19 +160,17 @@ async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
     return {"log_size": size, "complete_until": await queries.complete_until(connection, size)}
 
 
-def _visible(offices: Offices, staff: Actor) -> frozenset[str] | None:
-    """The units whose acts a post sees; None for all."""
-    unit = staff.unit or ""
-    return None if unit in offices.units and offices.parent(unit) is None else offices.below(unit)
-
-
-async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> None:
-    """Raises `NotFound` for an unknown incident, `Forbidden` where another office answers for it."""
+async def _reading(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> Reading:
+    """What the actor reads of an incident. Raises `NotFound` for an unknown one, `Forbidden` where that is nothing."""
     if not await queries.knows(connection, incident):
         raise NotFound(f"there is no incident {incident[:60]!r}", what=incident[:60])
-    units = _visible(await runtime.offices(connection), staff)
-    unit = await queries.accountable(connection, incident)
-    if units is not None and unit not in units:
+    overseen = (await runtime.offices(connection)).overseen(staff.unit)
+    if overseen is None:
+        return Reading()
+    known = await queries.standings(connection, incident)
+    reading = reading_of(known, incident, overseen)
+    if reading is None:
+        unit = known[incident].accountable if incident in known else None
         raise Forbidden(
             f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}",
             code="other-office",
@@ -177,22 +178,28 @@ async def _check_incident(runtime: Runtime, connection: AsyncConnection, staff: 
             unit=unit,
             post=staff.post,
         )
+    return reading
+
+
+def _until(reading: Reading) -> str | None:
+    return reading.until.at if reading.until else None
 
 
 async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Actor, found: Any, size: int) -> None:
-    units = _visible(await runtime.offices(connection), staff)
-    if units is None or found.unit in units:
-        return
-    for incident in await queries.incidents_of(connection, found.stream_id, size):
-        if await queries.accountable(connection, incident) in units:
-            return
-    raise Forbidden(
-        f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}",
-        code="other-office",
-        act="read-event",
-        unit=found.unit,
-        post=staff.post,
-    )
+    overseen = (await runtime.offices(connection)).overseen(staff.unit)
+    of_its_matters = [
+        reading_of(await queries.standings(connection, incident), incident, overseen)
+        for incident in await queries.incidents_of(connection, found.stream_id, size)
+    ]
+    reading = reading_of_event(found.unit, of_its_matters, overseen)
+    if reading is None or not reading.covers(found.recordedtime):
+        raise Forbidden(
+            f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}",
+            code="other-office",
+            act="read-event",
+            unit=found.unit,
+            post=staff.post,
+        )
 
 
 async def _check_known(

@@ -12,12 +12,11 @@ from sqlalchemy import Select, and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
-from schemas.envelope import Event, Undecodable
-from schemas.triage import IncidentOpened, IncidentTransferred
+from schemas.envelope import Event
+from schemas.triage import STANDING
+from services.audit.rights import standing_after
 from services.audit.views import HEAD, LINKS, SIZES, TIMELINE
-
-_ACCOUNTABLE = (IncidentOpened, IncidentTransferred)
-"""What says which unit answers for an incident."""
+from services.kernel.core.standings import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class Filters:
     actor: str | None = None
     from_: str | None = None
     to: str | None = None
+    until: str | None = None
+    """The last instant of recording that is shown."""
 
 
 async def head(connection: AsyncConnection) -> tuple[int, int]:
@@ -65,30 +66,26 @@ async def knows(connection: AsyncConnection, incident: str) -> bool:
     return (await connection.execute(chosen)).first() is not None
 
 
-async def accountable(connection: AsyncConnection, incident: str) -> str | None:
-    """The unit that answers for the incident now: the one that opened it, or the last it was transferred to."""
+async def standings(connection: AsyncConnection, incident: str) -> dict[str, Standing]:
+    """The standing of an incident now, and of those where it goes on; empty where audit does not know it."""
     size, _ = await head(connection)
-    says = TIMELINE.c.type.in_(upcast.types_of(*_ACCOUNTABLE))
-    chosen = (
-        select(TIMELINE.c.bytes)
-        .where(TIMELINE.c.stream_id == incident, TIMELINE.c.position < size, says)
-        .order_by(TIMELINE.c.version.desc())
-        .limit(1)
-    )
-    bytes_ = (await connection.execute(chosen)).scalar()
-    if bytes_ is None:
-        return None
-    try:
-        data = Event.parse(bytes_).data
-    except Undecodable:
-        return None
-    return data.unit if isinstance(data, _ACCOUNTABLE) else None
+    says, t = TIMELINE.c.type.in_(upcast.types_of(*STANDING)), TIMELINE.c
+    found: dict[str, Standing] = {}
+    at: str | None = incident
+    while at is not None and at not in found:
+        chosen = select(t.bytes).where(t.stream_id == at, t.position < size, says).order_by(t.version)
+        events = [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+        if not events:
+            break
+        found[at] = standing_after(events)
+        at = found[at].into
+    return found
 
 
 async def timeline(
-    connection: AsyncConnection, incident: str, size: int, as_of: str | None, known_at: str | None
+    connection: AsyncConnection, incident: str, size: int, as_of: str | None, known_at: str | None, until: str | None
 ) -> Sequence[Any]:
-    """`position, bytes` of an incident's events, in order of (recordedtime, id)."""
+    """`position, bytes` of an incident's events that were recorded `until` then, in order of (recordedtime, id)."""
     chosen = (
         select(TIMELINE.c.position, TIMELINE.c.bytes)
         .where(
@@ -96,6 +93,7 @@ async def timeline(
             TIMELINE.c.position < size,
             TIMELINE.c.time <= as_of if as_of else true(),
             TIMELINE.c.recordedtime <= known_at if known_at else true(),
+            TIMELINE.c.recordedtime <= until if until else true(),
         )
         .order_by(TIMELINE.c.recordedtime, TIMELINE.c.event_id)
     )
@@ -120,6 +118,8 @@ async def events(
         wanted.append(t.time >= filters.from_)
     if filters.to is not None:
         wanted.append(t.time <= filters.to)
+    if filters.until is not None:
+        wanted.append(t.recordedtime <= filters.until)
     if filters.incident is not None:
         wanted.append(t.stream_id.in_(members(filters.incident, size)))
     if units is not None:
@@ -136,9 +136,11 @@ async def stands_in_events(connection: AsyncConnection, column: str, value: str)
 
 
 async def event(connection: AsyncConnection, event_id: str, size: int) -> Any:
-    """`position, unit, stream_id, bytes` of one event, or None."""
+    """`position, unit, stream_id, recordedtime, bytes` of one event, or None."""
     t = TIMELINE.c
-    chosen = select(t.position, t.unit, t.stream_id, t.bytes).where(t.event_id == event_id, t.position < size)
+    chosen = select(t.position, t.unit, t.stream_id, t.recordedtime, t.bytes).where(
+        t.event_id == event_id, t.position < size
+    )
     return (await connection.execute(chosen)).first()
 
 

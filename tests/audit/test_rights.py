@@ -1,0 +1,100 @@
+"""Rights follow the matter in the record too: who has a part in it reads all, who had one what was recorded then."""
+
+from typing import Any
+
+import pytest
+
+from schemas import triage
+from schemas.fields import Fact
+from schemas.ingest import ReportReachMeasured
+from tests.audit.test_timeline import matter
+from tests.audit.world import START, World, id_of, words
+
+REASON = {"reason": words("r")}
+ASSIGNED = triage.IncidentAssigned(unit="town-west")
+RETURNED = triage.IncidentReturned.model_validate({"unit": "town-west", **REASON})
+VERIFIES = triage.IncidentVerificationRequested(unit="town-west")
+CLOSED = triage.IncidentClosed.model_validate(REASON)
+TRANSFERRED = triage.IncidentTransferred.model_validate({"unit": "town-west", "previous": "town-east", **REASON})
+REACH = ReportReachMeasured(clicks=1, measured_at=START)
+NOTE = triage.IncidentInstructionGiven.model_validate({"text": words("t")})
+
+
+async def happen(world: World, *facts: Fact, name: str = "a", unit: str = "county") -> None:
+    """Further events of an incident, taken in."""
+    for fact in facts:
+        incident = id_of("incident", name)
+        await world.send(world.event("triage", incident, fact, incident=incident, unit=unit))
+    await world.take()
+
+
+async def read(world: World, unit: str, name: str = "a") -> int:
+    """How many events of an incident's timeline somebody of a unit reads; 0 for none."""
+    path = f"/audit/v1/incidents/{id_of('incident', name)}/timeline"
+    async with world.client(unit) as client:
+        answer = await client.get(path)
+    assert answer.status_code in (200, 403), answer.text
+    return len(answer.json()["items"]) if answer.status_code == 200 else 0
+
+
+@pytest.mark.requirement("MUL-06")
+@pytest.mark.parametrize(
+    ("facts", "reads"),
+    [
+        ((NOTE,), {"city": 7, "county": 7, "town-east": 7, "town-west": 0}),
+        ((ASSIGNED, NOTE), {"town-east": 8, "town-west": 8}),
+        ((ASSIGNED, RETURNED, NOTE), {"county": 9, "town-east": 9, "town-west": 8}),
+        ((VERIFIES, NOTE), {"town-west": 8}),
+        ((VERIFIES, CLOSED, NOTE), {"town-east": 9, "town-west": 8}),
+        ((NOTE, TRANSFERRED, NOTE), {"city": 9, "county": 9, "town-west": 9, "town-east": 8}),
+    ],
+)
+async def test_a_timeline_ends_with_the_event_that_ended_its_readers_part(
+    world: World, facts: tuple[Fact, ...], reads: dict[str, int]
+) -> None:
+    await matter(world)
+    await happen(world, *facts)
+    assert {unit: await read(world, unit) for unit in reads} == reads
+
+
+@pytest.mark.requirement("MUL-06", "AUD-01")
+async def test_what_a_former_unit_reads_stays_the_same_byte_for_byte(world: World) -> None:
+    incident = await matter(world)
+    await happen(world, TRANSFERRED)
+    path = f"incidents/{incident}/timeline"
+    size = (await world.get(path, "town-east"))["log_size"]
+    before = await world.raw(path, "town-east", log_size=size)
+    await happen(world, NOTE, NOTE, unit="town-west")
+    assert await world.raw(path, "town-east", log_size=size) == before
+    assert (await world.get(path, "town-east"))["items"] == (await world.get(path, "town-east", log_size=size))["items"]
+    assert (await world.get(path, "town-east"))["items"][-1]["event"]["type"] == "huiying.incident.transferred.v1"
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_events_by_themselves_and_lists_end_there_too(world: World) -> None:
+    incident = await matter(world)
+    await happen(world, TRANSFERRED)
+    await happen(world, NOTE, unit="town-west")
+    all_: list[Any] = (await world.get("events", incident=incident, limit=500))["items"]
+    mine = (await world.get("events", "town-east", incident=incident, limit=500))["items"]
+    assert [event["id"] for event in mine] == [event["id"] for event in all_][:-1]
+    assert {event["unit"] for event in (await world.get("events", "town-east", limit=500))["items"]} == {"town-east"}
+    transferred, noted = all_[-2:]
+    await world.get(f"events/{transferred['id']}", "town-east")
+    await world.get(f"events/{noted['id']}", "town-east", status=403)
+    await world.get(f"events/{noted['id']}", "town-west")
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_a_merged_matter_is_read_where_it_goes_on(world: World) -> None:
+    a, b = await matter(world, "a", "town-east"), await matter(world, "b", "town-west")
+    reports = (id_of("report", "a"), id_of("report", "a2"))
+    absorbed = triage.IncidentAbsorbed(incident=a, reports=reports, discovered_at=START)
+    await happen(world, triage.IncidentMerged(into=b), name="a")
+    await happen(world, absorbed, NOTE, name="b")
+    assert (await read(world, "town-east", "a"), await read(world, "town-west", "a")) == (7, 7)
+    assert (await read(world, "town-east", "b"), await read(world, "town-west", "b")) == (0, 15)
+    reach = world.event("ingest", reports[0], REACH, unit="town-west")
+    await world.send(reach)
+    await world.take()
+    assert (await read(world, "town-east", "a"), await read(world, "town-west", "a")) == (7, 8)
