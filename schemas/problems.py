@@ -62,6 +62,7 @@ TYPES: Mapping[str, ProblemType] = {
             "file-missing": ("文件缺失", "附件文件夹里没有 {file}，请从备份恢复。"),
         },
     ),
+    **_types(408, {"too-slow": ("请求超时", "请求没有及时传完，请重新发送。")}),
     **_types(405, {"method-not-allowed": ("不支持此方法", "{path} 不接受 {method}；可用：{known}。")}),
     **_types(
         409,

@@ -133,7 +133,7 @@ def import_parts(name: str, settings: Settings) -> None:
     """Imports what the parts run, and keeps the garbage collector from touching the memory that they share."""
     import uvicorn  # noqa: F401
 
-    from services.kernel.serving import http  # noqa: F401
+    from services.kernel.serving import connection, http  # noqa: F401
 
     event_log(load(name), settings)
     gc.collect()
@@ -156,6 +156,7 @@ async def run_api(name: str, settings: Settings) -> None:
     import uvicorn
 
     from services.kernel.serving import http
+    from services.kernel.serving.connection import Connection
 
     made = runtime(name, settings)
     made.recovered = False
@@ -166,6 +167,7 @@ async def run_api(name: str, settings: Settings) -> None:
     watch = asyncio.create_task(process.watch_topics(made))
     config = uvicorn.Config(
         app,
+        http=Connection,
         host=settings.host,
         port=settings.port or PORTS[name],
         access_log=False,

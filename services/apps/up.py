@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 
 from services.apps.embedded import Embedded
+from services.kernel.serving.connection import Connection
 
 GRACE = 5
 """Seconds for requests that are under way when the server ends."""
@@ -46,7 +47,12 @@ async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
     if system.app is None:
         raise RuntimeError("the embedded system is not started")
     config = uvicorn.Config(
-        system.app, access_log=False, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE
+        system.app,
+        http=Connection,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([on]))

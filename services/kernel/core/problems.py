@@ -57,6 +57,12 @@ class NotAllowed(Problem):
     status, usual = 405, "method-not-allowed"
 
 
+class TooSlow(Problem):
+    """The request did not come in time."""
+
+    status, usual = 408, "too-slow"
+
+
 class Rejected(Problem):
     """A rule of the office or of the record says no. A repetition of the request changes nothing."""
 
@@ -113,6 +119,7 @@ KINDS = (
     Forbidden,
     NotFound,
     NotAllowed,
+    TooSlow,
     Rejected,
     Stale,
     TooLarge,

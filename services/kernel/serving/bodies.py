@@ -1,6 +1,8 @@
 """Bodies of requests, read strictly: unpacked, within their limit, and with nothing that would be lost silently."""
 
+import asyncio
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,13 +12,16 @@ import orjson
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.kernel.core.problems import Malformed, NotJson, TooLarge, UnsupportedMedia
+from services.kernel.core.problems import Malformed, NotJson, TooLarge, TooSlow, UnsupportedMedia
 from services.kernel.core.texts import check_text
 
 MAX_DEPTH = 32
 MAX_BODY = 1_000_000
 BOM = b"\xef\xbb\xbf"
 PART = 65_536
+BODY_SECONDS = 20.0
+LEAST_RATE = 500
+"""A body may be waited for so long, and a second longer for each so many bytes that came."""
 DAMAGED = "the gzip body breaks off or is damaged; send it again, whole"
 
 
@@ -142,6 +147,41 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         return parse_json(await self.body())
+
+
+class Timed:
+    """Waits for no body for ever: it may take a while, and longer for each part that came. Plain ASGI."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, _Timing(receive) if scope["type"] == "http" else receive, send)
+
+
+class _Timing:
+    """`receive` of a body with its time. Only waiting counts: a sender who is held up here is not late.
+
+    Raises inside the application, which answers with the problem.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._waited, self._size, self._more = 0.0, 0, True
+
+    async def __call__(self) -> Message:
+        if not self._more:
+            return await self._receive()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(BODY_SECONDS + self._size / LEAST_RATE - self._waited):
+                message = await self._receive()
+        except TimeoutError:
+            raise TooSlow("the body came too slowly, or stopped before its end; send the request again") from None
+        self._waited += time.monotonic() - began
+        self._size += len(message.get("body", b""))
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
 
 
 class Unpacked:

@@ -36,7 +36,7 @@ from services.kernel.core.problems import (
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import idempotency
-from services.kernel.serving.bodies import StrictRequest, Unpacked
+from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.gate import Gate
 from services.kernel.serving.idempotency import Key
@@ -311,6 +311,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     app.add_middleware(Gate, answer_seconds=runtimes[0].settings.answer_seconds)
     app.add_middleware(_HeadAsGet)
     app.add_middleware(Unpacked)
+    app.add_middleware(Timed)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])
 
     @app.get("/healthz", include_in_schema=False)
