@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from services.apps.operate import Refused, api, ask
+from services.apps.client import Refused, api, ask
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.access.tokens import Claims

@@ -65,8 +65,7 @@ def serve(
     """
     from services.apps import serve as one
 
-    if service not in one.PORTS:
-        raise CannotDo(f"no service {service!r}; there are {', '.join(one.PORTS)}")
+    _must_be_a_service(service)
     if part is not None and part not in one.PARTS:
         raise CannotDo(f"no part {part!r}; there are {', '.join(one.PARTS)}")
     settings = settings_of(data)
@@ -128,6 +127,7 @@ def resend(
     Consumers drop what they have already.
     """
     from services.apps import operate
+    from services.apps.folder import folder_owner
 
     settings = quiet(settings_of(data))
     if sum((bool(stream), everything, rewind is not None, lost)) != 1:
@@ -137,8 +137,8 @@ def resend(
         raise CannotDo("name the service that is to go back: `huiying resend SERVICE --rewind TOPIC`")
 
     async def work() -> None:
-        if (lost or rewind is not None) and settings.embedded and operate.folder_owner(settings.data) is not None:
-            raise operate.Refused(f"a server works in {settings.data}; stop it before you set a consumer back")
+        if (lost or rewind is not None) and settings.embedded and folder_owner(settings.data) is not None:
+            raise CannotDo(f"a server works in {settings.data}; stop it before you set a consumer back")
         async with operate.stores(settings) as found:
             if rewind is not None:
                 count = await operate.rewind(found, service or "", rewind.removeprefix(f"{settings.prefix}."))
@@ -245,7 +245,7 @@ def restore(
     from schemas.catalogue import SERVICES
     from services.apps import backup as copies
     from services.apps import operate
-    from services.apps.embedded import FolderLock
+    from services.apps.folder import FolderLock
 
     settings = quiet(settings_of(data))
     for name in service or ():
@@ -350,15 +350,15 @@ def export(
     """Write an incident's events to a file, one a line."""
     import hashlib
 
-    from services.apps import access, operate
+    from services.apps import access, client
     from services.apps import export as files
 
     settings = quiet(settings_of(data))
 
     async def read() -> bytes:
-        async with operate.api(settings, "audit") as audit:
+        async with client.api(settings, "audit") as audit:
             path = f"/audit/v1/incidents/{incident}/timeline"
-            return files.lines(await operate.ask(audit, "GET", path, access.operator(settings)))
+            return files.lines(await client.ask(audit, "GET", path, access.operator(settings)))
 
     content = run(read())
     to.write_bytes(content)

@@ -1,17 +1,16 @@
 """Everything in one process: five services on SQLite files and an embedded log, one HTTP port, no broker.
 
-The folder is owned through a lock; a second process that needs the data calls the first one's API instead.
+A second process that needs the data calls the first one's API instead.
 """
 
 import asyncio
-import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from services.apps.folder import FolderLock
 from services.audit.app import SERVICE as AUDIT
 from services.escalation.app import SERVICE as ESCALATION
 from services.ingest.app import SERVICE as INGEST
@@ -23,7 +22,6 @@ from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.delivery.unit_of_work import unit_of_work
-from services.kernel.files import private_file, private_folder
 from services.kernel.serving import http, process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
@@ -36,53 +34,6 @@ if TYPE_CHECKING:
 SERVICES: tuple[Service, ...] = (TRIAGE, INGEST, ESCALATION, PUBLISH, AUDIT)
 """Triage first: the others learn the unit tree from it."""
 PORT = 8400
-
-
-class InUse(Exception):
-    """Another process owns the data folder."""
-
-
-class FolderLock:
-    """The right to write in a data folder, held until the process ends or `release`."""
-
-    def __init__(self, data: Path) -> None:
-        self._path, self._address = data / "lock", data / "address"
-        self._file: IO[str] | None = None
-
-    def take(self) -> None:
-        """Raises `InUse` with the owner's address where it is known."""
-        private_folder(self._path.parent)
-        private_file(self._path)
-        file = self._path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.close()
-            raise InUse(
-                f"another process works in {self._path.parent}"
-                + (f" and answers at {address}" if (address := self.address()) else "")
-            ) from error
-        self._file = file
-        self._address.unlink(missing_ok=True)
-
-    def say(self, address: str) -> None:
-        """Leaves the server's address where the command line finds it."""
-        private_file(self._address)
-        self._address.write_text(address)
-
-    def address(self) -> str | None:
-        """Where the owner answers, if it serves."""
-        try:
-            return self._address.read_text().strip() or None
-        except FileNotFoundError:
-            return None
-
-    def release(self) -> None:
-        """Lets the folder go."""
-        if self._file is not None:
-            self._address.unlink(missing_ok=True)
-            self._file.close()
-            self._file = None
 
 
 class Embedded:

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 from sqlalchemy import delete, select
 
 from schemas import catalogue
 from services.apps import embedded, serve
-from services.apps.embedded import Embedded, FolderLock, InUse
+from services.apps.client import Refused
+from services.apps.embedded import Embedded
+from services.apps.folder import folder_owner
 from services.kernel.access import keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
@@ -36,10 +37,6 @@ OPERATOR = Actor("operator")
 """Who repairs on the command line: not a post of an office, and not the system itself."""
 
 
-class Refused(Exception):
-    """What was asked cannot be done now; the sentence says why and what to do."""
-
-
 class SharedLog(EmbeddedLog):
     """The log file of a server that runs in another process: where it ends is read each time."""
 
@@ -55,17 +52,6 @@ class Stores(NamedTuple):
     log: EventLog
     embedded: Embedded | None = None
     """Where this process runs the services itself."""
-
-
-def folder_owner(data: Path) -> str | None:
-    """Who works in the folder: an address, empty where none is known, or None where nobody does."""
-    lock = FolderLock(data)
-    try:
-        lock.take()
-    except InUse:
-        return lock.address() or ""
-    lock.release()
-    return None
 
 
 @asynccontextmanager
@@ -118,36 +104,6 @@ async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path |
         for runtime in runtimes.values():
             await runtime.database.close()
         await log.stop()
-
-
-@asynccontextmanager
-async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a service's API: a deployment's, the running embedded server's, or one started here for the call."""
-    if not settings.embedded:
-        address: str | None = settings.services.format(service=service, port=serve.PORTS[service])
-    else:
-        address = folder_owner(settings.data)
-        if address is None:
-            async with embedded.running(settings) as here, here.client() as client:
-                yield client
-                await here.settle()
-            return
-        if not address:
-            raise Refused(f"another process works in {settings.data} and serves nothing; try again when it has ended")
-    async with httpx.AsyncClient(base_url=address or "", timeout=60) as client:
-        yield client
-
-
-async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
-    """The JSON that a service answers. Raises `Refused` with the problem's sentence."""
-    try:
-        answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
-    except httpx.TransportError as error:
-        raise Refused(f"{client.base_url} does not answer: {type(error).__name__} {error}") from None
-    if answer.is_success:
-        return answer.json()
-    problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-    raise Refused(problem.get("detail") or f"{path} answered {answer.status_code}")
 
 
 # proofs

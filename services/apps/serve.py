@@ -18,6 +18,7 @@ import structlog
 import uvloop
 from prometheus_client import start_http_server
 
+from services.apps.client import PORTS
 from services.kernel import logging
 from services.kernel.access import keys, signing
 from services.kernel.core.clock import Clock
@@ -27,7 +28,6 @@ from services.kernel.serving import process
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 
-PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 PARTS = ("api", "consumer")
 END_SECONDS = 8.0
 """How long the processes have to end; container engines wait ten seconds."""

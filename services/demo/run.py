@@ -22,6 +22,7 @@ import httpx
 from schemas.catalogue import all_topics
 from schemas.fields import parse_instant
 from services.apps import embedded, operate, up
+from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.demo import samples, stories
 from services.demo.samples import Message
@@ -52,7 +53,7 @@ async def play(
     with ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="huiying-demo-")))
         if data.exists() and any(data.iterdir()):
-            raise operate.Refused(f"{data} is not empty; the demo wants a folder of its own")
+            raise Refused(f"{data} is not empty; the demo wants a folder of its own")
         settings = settings.model_copy(update={"data": data, "database": "", "kafka": "", "clock": None})
         clock = Clock()
         clock.move(_at(1, 7.5) - clock.now())

@@ -1,0 +1,65 @@
+"""Who works in a data folder: one process at a time, known by a lock."""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from services.kernel.files import private_file, private_folder
+
+
+class InUse(Exception):
+    """Another process owns the data folder."""
+
+
+class FolderLock:
+    """The right to write in a data folder, held until the process ends or `release`."""
+
+    def __init__(self, data: Path) -> None:
+        self._path, self._address = data / "lock", data / "address"
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Raises `InUse` with the owner's address where it is known."""
+        private_folder(self._path.parent)
+        private_file(self._path)
+        file = self._path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise InUse(
+                f"another process works in {self._path.parent}"
+                + (f" and answers at {address}" if (address := self.address()) else "")
+            ) from error
+        self._file = file
+        self._address.unlink(missing_ok=True)
+
+    def say(self, address: str) -> None:
+        """Leaves the server's address where the command line finds it."""
+        private_file(self._address)
+        self._address.write_text(address)
+
+    def address(self) -> str | None:
+        """Where the owner answers, if it serves."""
+        try:
+            return self._address.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def release(self) -> None:
+        """Lets the folder go."""
+        if self._file is not None:
+            self._address.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
+
+def folder_owner(data: Path) -> str | None:
+    """Who works in the folder: an address, empty where none is known, or None where nobody does."""
+    lock = FolderLock(data)
+    try:
+        lock.take()
+    except InUse:
+        return lock.address() or ""
+    lock.release()
+    return None
