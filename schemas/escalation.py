@@ -56,6 +56,7 @@ class ClockBreached(Fact):
     """A limit passed without what was owed. The event's `time` is the due instant, `detected_at` when it was seen.
 
     `incomplete` where a stream of the incident stood parked for an hour and the breach was decided all the same.
+    `next_at` is when the first rung of the ladder follows.
     """
 
     clock: Code
@@ -63,6 +64,7 @@ class ClockBreached(Fact):
     due: Instant
     detected_at: Instant
     incomplete: bool = False
+    next_at: Instant | None = None
 
 
 @event("clock.annulment_asked")
@@ -110,13 +112,31 @@ class ClockCancelled(Fact):
 
 @event("clock.reminder_sent")
 class ClockReminderSent(Fact):
-    """A rung of the ladder was reached for an overdue clock: reminder, supervision, or circular."""
+    """A rung of the ladder was reached for an overdue clock: reminder, supervision, or circular.
+
+    `next_at` is when the next rung follows; absent after the last.
+    """
 
     clock: Code
     rung: Rung
     unit: UnitCode
     told: UnitCode
     due: Instant
+    next_at: Instant | None = None
+
+
+@event("clock.reminder_spared")
+class ClockReminderSpared(Fact):
+    """A rung of the ladder was reached and nobody was told: the office had answered or explained by then.
+
+    `next_at` is when the next rung follows; absent after the last.
+    """
+
+    clock: Code
+    rung: Rung
+    unit: UnitCode
+    due: Instant
+    next_at: Instant | None = None
 
 
 @event("clock.reported_upward")

@@ -63,7 +63,7 @@ class OnRecord:
     excused: bool = False
     """A reviewer annulled its breach; it is not breached again."""
     rungs: Mapping[e.Rung, datetime] = field(default_factory=dict)
-    """When each rung of the ladder was sent."""
+    """When each rung of the ladder was sent, or spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockBreachAnnulled() as data if known := state.clocks.get(data.clock):
             excused = known.excused or data.cause == "reviewed"
             return _with(state, replace(known, breach=None, asked=None, excused=excused))
-        case e.ClockReminderSent() as data if known := state.clocks.get(data.clock):
+        case e.ClockReminderSent() | e.ClockReminderSpared() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, rungs={**known.rungs, data.rung: event.recorded}))
         case e.ClockExtended() as data:
             return replace(state, extended={**state.extended, data.clock: data.due})
@@ -304,6 +304,7 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
         return []
     facts = _difference(state, pack)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
+    ladder = pack.model.escalation.ladder
     for clock in _derived(state, pack):
         known = state.clocks.get(clock.name)
         if known and known.excused:
@@ -316,19 +317,20 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
                 due=clock.due,
                 detected_at=ctx.now,
                 incomplete=command.incomplete,
+                next_at=ctx.now + ladder[0].after if ladder else None,
             )
             facts.append(Occurred(breached, time=clock.due))
         elif known and known.breach and stands and clock.runs:
-            facts += _ladder(state, clock, known.breach, known.rungs, pack, command.until, ctx)
+            facts += _climbed(state, clock, known.breach, known.rungs, ladder, command.until, ctx)
     return _by_pack(facts, pack, ctx)
 
 
-def _ladder(
+def _climbed(
     state: State,
     clock: Clock,
     breach: e.ClockBreached,
     sent: Mapping[e.Rung, datetime],
-    pack: LoadedPack,
+    ladder: Sequence[Rung],
     until: datetime,
     ctx: Ctx,
 ) -> Iterator[Fact]:
@@ -337,15 +339,19 @@ def _ladder(
     Nobody climbs the ladder at once: not for a matter that was entered late, and not for one that nobody judged for a
     while.
     """
-    ladder = pack.model.escalation.ladder
     start = max([breach.detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
-    for rung in ladder:
-        due = start + rung.after
-        if rung.rung in sent or due >= until or (rung.spares_explained and explained(state, clock)):
-            continue
-        for told in _told(rung, clock.unit, ctx):
-            yield e.ClockReminderSent(clock=clock.name, rung=rung.rung, unit=clock.unit, told=told, due=due)
+    waiting = [rung for rung in ladder if rung.rung not in sent]
+    if not waiting or start + waiting[0].after >= until:
         return
+    rung, *later = waiting
+    due, next_at = start + rung.after, ctx.now + (later[0].after - rung.after) if later else None
+    if rung.spares_explained and explained(state, clock):
+        yield e.ClockReminderSpared(clock=clock.name, rung=rung.rung, unit=clock.unit, due=due, next_at=next_at)
+        return
+    for told in _told(rung, clock.unit, ctx):
+        yield e.ClockReminderSent(
+            clock=clock.name, rung=rung.rung, unit=clock.unit, told=told, due=due, next_at=next_at
+        )
 
 
 def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:

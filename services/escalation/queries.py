@@ -1,12 +1,12 @@
 """What is read of clocks: by the timers what is due, by the API what staff may see."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -16,67 +16,48 @@ from services.escalation.commands import Receipt, ReportUpward
 from services.escalation.decider import DECIDER
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
-from services.escalation.views import CLOCKS, MATTERS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS
+from services.escalation.views import CLOCKS, MATTERS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS, WITHOUT_PACK
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.standings import Moment, Reading, reading_of
-from services.kernel.core.units import LoadedPack
 from services.kernel.serving import paging
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
-SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in ("policy", "watched", "asked_by"))
+HIDDEN = ("policy", "next_at", "wakes_at", "asked_by")
+SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
 
 # for the timers
 
 
-async def due_incidents(
-    connection: AsyncConnection, now: datetime, packs: Iterable[LoadedPack], after: str, limit: int
-) -> dict[str, str]:
-    """Incident -> earliest due instant, where a limit or a rung of the ladder has passed by `now`; in order of id.
+class Wake(NamedTuple):
+    """A place in the order in which clocks wake."""
 
-    A rung that is left out because the office explained itself is not waited for.
-    """
-    breach = and_(CLOCKS.c.breached_at.is_(None), CLOCKS.c.due < instant(now))
-    rungs = [due for pack in packs for due in _rungs_due(pack, now)]
+    at: str
+    incident: str
+
+
+async def waking(connection: AsyncConnection, now: datetime, after: Wake, limit: int) -> list[Wake]:
+    """Incidents of which a limit or a rung of the ladder has passed by `now`, the earliest first, behind a place."""
+    place = tuple_(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
     chosen = (
-        select(CLOCKS.c.incident_id, func.min(CLOCKS.c.due))
-        .select_from(CLOCKS.outerjoin(MATTERS, MATTERS.c.incident_id == CLOCKS.c.incident_id))
-        .where(CLOCKS.c.watched, CLOCKS.c.incident_id > after, or_(breach, *rungs))
-        .group_by(CLOCKS.c.incident_id)
-        .order_by(CLOCKS.c.incident_id)
+        select(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
+        .distinct()
+        .where(CLOCKS.c.wakes_at < instant(now), place > after)
+        .order_by(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
         .limit(limit)
     )
-    return {row[0]: row[1] for row in await connection.execute(chosen)}
+    return [Wake(*row) for row in await connection.execute(chosen)]
 
 
-def _rungs_due(pack: LoadedPack, now: datetime) -> Iterable[ColumnElement[bool]]:
-    """For each rung of the pack's ladder, and each that may have been sent last, that its time has come."""
-    sent: list[tuple[str, timedelta]] = [("", timedelta())]
-    for rung in pack.model.escalation.ladder:
-        for last, after in sent:
-            due = [
-                CLOCKS.c.policy == pack.ref,
-                CLOCKS.c.breached_at.is_not(None),
-                CLOCKS.c.rung == last,
-                CLOCKS.c.detected_at < instant(now - rung.after),
-            ]
-            if last:
-                due.append(CLOCKS.c.rung_at < instant(now - (rung.after - after)))
-            if rung.spares_explained:
-                due.append(or_(MATTERS.c.explained_at.is_(None), MATTERS.c.explained_at < CLOCKS.c.since))
-            yield and_(*due)
-        sent.append((rung.rung, rung.after))
-
-
-async def without_pack(connection: AsyncConnection, limit: int) -> list[str]:
-    """Incidents whose clocks could not be derived yet, because their pack had not arrived."""
+async def without_pack(connection: AsyncConnection, after: str, limit: int) -> list[str]:
+    """Incidents whose clocks could not be derived yet, because their pack had not arrived; in order, behind one."""
     chosen = (
         select(MATTERS.c.incident_id)
-        .where(MATTERS.c.policy.is_(None), MATTERS.c.unit.is_not(None))
+        .where(WITHOUT_PACK, MATTERS.c.incident_id > after)
         .order_by(MATTERS.c.incident_id)
         .limit(limit)
     )

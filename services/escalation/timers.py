@@ -2,7 +2,7 @@
 
 Nobody is accused by a race. For each partition the loop reads where its topics end, after the time in question, and
 judges only what was due by then, once escalation has consumed up to there. It holds nothing that a restart would
-lose, and a limit that passed during downtime is found like any other.
+lose, and a limit that passed during downtime is found like any other. What it costs depends on what is due alone.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,14 +20,17 @@ from schemas.fields import instant
 from services.escalation import queries
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import OF_THE_MATTER
+from services.escalation.queries import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
-from services.kernel.core.problems import Problem
+from services.kernel.core.problems import Problem, Unavailable
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
 from services.kernel.delivery.offsets import Offset, look
 from services.kernel.delivery.runtime import Runtime
+from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store import failures
 from services.kernel.store.session import Session, partition_of
 
 TOPICS = ("triage.incident", "publish.statement")
@@ -37,7 +40,9 @@ REST = 0.2
 LONGEST_REST = 1.0
 PATIENCE = timedelta(hours=1)
 """How long a parked stream is waited for."""
-log = structlog.get_logger()
+LEFT_ALONE = 30.0
+"""Seconds before an incident is judged again of which nothing could be said, or that could not be judged."""
+FIRST = Wake("", "")
 
 
 @dataclass(slots=True)
@@ -70,15 +75,51 @@ class Horizons:
                 del self.waiting[number]
 
 
+@dataclass(slots=True)
+class Pace:
+    """What is left alone for a while, and when matters without a pack were looked at last. Forgotten with the process.
+
+    So nothing that cannot be judged, for whatever reason, keeps the loop busy or holds up what can.
+    """
+
+    resting: dict[str, float] = field(default_factory=dict)
+    """Incident -> the loop's time until which it rests."""
+    basis: tuple[str, ...] | None = None
+    """The offices with which matters without a pack were tried."""
+    tried: float = 0.0
+
+    def rest(self, incident: str) -> None:
+        """Leaves an incident alone."""
+        self.resting[incident] = asyncio.get_running_loop().time() + LEFT_ALONE
+
+    def awake(self, wakes: Iterable[Wake]) -> dict[str, str]:
+        """Incident -> when it woke, of those that do not rest."""
+        now, found = asyncio.get_running_loop().time(), dict[str, str]()
+        for at, incident in wakes:
+            if self.resting.get(incident, 0.0) <= now:
+                self.resting.pop(incident, None)
+                found.setdefault(incident, at)
+        return found
+
+    def is_time(self, basis: tuple[str, ...]) -> bool:
+        """Whether matters without a pack are looked at: when the offices have changed, and now and then."""
+        return basis != self.basis or asyncio.get_running_loop().time() - self.tried > LEFT_ALONE
+
+    def looked(self, basis: tuple[str, ...]) -> None:
+        """All of them were tried with these offices."""
+        self.basis, self.tried = basis, asyncio.get_running_loop().time()
+
+
 async def run(runtime: Runtime) -> None:
     """The loop, until cancelled."""
-    horizons = Horizons()
+    horizons, pace, waits = Horizons(), Pace(), Lasting("timers.wait", service=runtime.service.name)
     while True:
         runtime.changed.clear()
         try:
-            await turn(runtime, horizons)
+            await turn(runtime, horizons, pace)
+            waits.over()
         except (Problem, LogGone, OffsetOutOfRange, DBAPIError, OSError) as error:
-            log.warning("timers.wait", service=runtime.service.name, error=str(error)[:300])
+            waits.told(brief(error))
         await asyncio.sleep(REST)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_REST - REST):
@@ -96,36 +137,103 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
         while len(horizons.reached) < runtime.settings.partitions or min(horizons.reached.values()) < now:
             await asyncio.sleep(0.02)
             await horizons.advance(runtime)
-    await _judge_all(runtime, horizons, now)
+    await _judge_all(runtime, horizons, Pace(), now, with_packless=True)
 
 
-async def turn(runtime: Runtime, horizons: Horizons) -> None:
-    """One round: nothing but a look at the clocks where nothing is due."""
+async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
+    """One round: nothing but a look at the first clock where nothing is due."""
     now = runtime.clock.now()
     async with runtime.database.read() as connection:
-        due = await queries.due_incidents(connection, now, runtime.packs.values(), "", 1)
-        due = due or dict.fromkeys(await queries.without_pack(connection, 1), "")
-    if due:
+        basis = (await runtime.offices(connection)).basis
+        packless = pace.is_time(basis)
+        waiting = packless and await queries.without_pack(connection, "", 1)
+        due = await queries.waking(connection, now, FIRST, 1)
+    if waiting or due:
         await horizons.advance(runtime)
-        await _judge_all(runtime, horizons, now)
+        await _judge_all(runtime, horizons, pace, now, with_packless=packless)
+    if packless and (not waiting or len(horizons.reached) == runtime.settings.partitions):
+        pace.looked(basis)
 
 
-async def _judge_all(runtime: Runtime, horizons: Horizons, now: datetime) -> None:
-    async with runtime.database.read() as connection:
-        due = dict.fromkeys(await queries.without_pack(connection, PAGE), "")
-    await _judge(runtime, horizons, due, now)
-    after = ""
+async def _judge_all(runtime: Runtime, horizons: Horizons, pace: Pace, now: datetime, *, with_packless: bool) -> None:
+    last = ""
+    while with_packless:
+        async with runtime.database.read() as connection:
+            waiting = await queries.without_pack(connection, last, PAGE)
+        if not waiting:
+            break
+        await _judge(runtime, horizons, pace, dict.fromkeys(waiting, ""), now)
+        last = waiting[-1]
+    after = FIRST
     while True:
         async with runtime.database.read() as connection:
-            due = await queries.due_incidents(connection, now, runtime.packs.values(), after, PAGE)
-        if not due:
+            woken = await queries.waking(connection, now, after, PAGE)
+        if not woken:
             return
-        await _judge(runtime, horizons, due, now)
-        after = max(due)
+        await _judge(runtime, horizons, pace, pace.awake(woken), now)
+        after = woken[-1]
 
 
-async def _judge(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> None:
-    """Judges a page of incidents in one transaction, each up to the horizon of its partitions."""
+class Case(NamedTuple):
+    """An incident to be judged."""
+
+    incident: str
+    others: tuple[str, ...]
+    """Those that were merged into it."""
+    command: DetectBreaches
+
+
+async def _judge(runtime: Runtime, horizons: Horizons, pace: Pace, due: Mapping[str, str], now: datetime) -> None:
+    """Judges a page of incidents in one transaction, each up to the horizon of its partitions.
+
+    Where that fails, each is judged by itself: one that cannot be judged holds up no other.
+    """
+    cases = await _cases(runtime, horizons, due, now)
+    if not cases:
+        return
+    try:
+        await _decide(runtime, pace, cases)
+    except Exception as error:
+        if _is_elsewhere(error):
+            raise
+        for case in cases:
+            await _judge_alone(runtime, pace, case)
+
+
+async def _judge_alone(runtime: Runtime, pace: Pace, case: Case) -> None:
+    try:
+        await _decide(runtime, pace, [case])
+    except Exception as error:
+        if _is_elsewhere(error):
+            raise
+        failures.defect(error, service=runtime.service.name, incident=case.incident)
+        pace.rest(case.incident)
+
+
+def _is_elsewhere(error: Exception) -> bool:
+    """Whether the store or the log failed, which no incident is the cause of."""
+    if isinstance(error, Unavailable):
+        return error.code != "changed-by-many"
+    return isinstance(error, LogGone | OffsetOutOfRange | DBAPIError | OSError)
+
+
+async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
+    unchanged: list[str] = []
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        unchanged.clear()
+        streams = (stream_of("clock", one) for case in cases for one in (case.incident, *case.others))
+        await session.load(streams)
+        unchanged.extend(case.incident for case in cases if not _judge_one(session, ctx, case))
+        return Answer({})
+
+    await commands.transact(runtime, Caller(), act)
+    for incident in unchanged:
+        pace.rest(incident)
+
+
+async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> list[Case]:
+    """Those of the incidents that can be judged now: all that happened in time is known, or was waited for."""
     async with runtime.database.read() as connection:
         absorbed = await queries.absorbed_into(connection, due)
         concerned = {incident: (incident, *absorbed.get(incident, ())) for incident in due}
@@ -139,36 +247,27 @@ async def _judge(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], n
             continue
         if since is not None and since > instant(now - PATIENCE):
             continue
-        cases.append((incident, family[1:], DetectBreaches(until=until, incomplete=since is not None)))
-
-    async def act(session: Session, ctx: Ctx) -> Answer:
-        streams = (stream_of("clock", one) for incident, others, _ in cases for one in (incident, *others))
-        await session.load(streams)
-        for incident, others, command in cases:
-            _judge_one(session, ctx, incident, others, command)
-        return Answer({})
-
-    if cases:
-        await commands.transact(runtime, Caller(), act)
+        cases.append(Case(incident, family[1:], DetectBreaches(until=until, incomplete=since is not None)))
+    return cases
 
 
 def _none_first(at: datetime | None) -> str:
     return instant(at) if at else ""
 
 
-def _judge_one(session: Session, ctx: Ctx, incident: str, others: Sequence[str], command: DetectBreaches) -> None:
-    """What was done under an incident that was merged into this one counts here, before anything is judged."""
-    stream = stream_of("clock", incident)
+def _judge_one(session: Session, ctx: Ctx, case: Case) -> bool:
+    """Whether anything followed. What was done under an incident that was merged into this one counts here, first."""
+    stream = stream_of("clock", case.incident)
     if session.streams[stream].version == 0:
-        return
+        return False
     done = tuple(
         reached
-        for other in others
+        for other in case.others
         for reached in session.streams[stream_of("clock", other)].state.milestones
         if reached.milestone not in OF_THE_MATTER
     )
-    session.decide(stream, RecordMilestones(milestones=done), ctx)
-    session.decide(stream, command, ctx)
+    recorded = session.decide(stream, RecordMilestones(milestones=done), ctx)
+    return bool([*recorded, *session.decide(stream, case.command, ctx)])
 
 
 async def _stuck_since(runtime: Runtime, connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, and_
 
 from schemas import escalation as e
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
-from services.escalation.decider import EXPLAINS
 from services.kernel.core.ids import stream_of
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
@@ -39,14 +38,16 @@ CLOCKS = Table(
     Column("rung", key(16), nullable=False),
     Column("rung_at", key(27)),
     Column("policy", key(200)),
-    Column("watched", Boolean, nullable=False),
-    Index(None, "watched", "due"),
+    Column("next_at", key(27)),
+    Column("wakes_at", key(27)),
+    Index(None, "wakes_at", "incident_id"),
     Index(None, "unit", "due"),
     Index(None, "state", "due"),
 )
 """One row a clock. `state`: running, met, breached, annulled, cancelled; `breached_at` is the due instant of a breach
 that stands, also where it was met late, `detected_at` when that was seen; `rung` the last one of the ladder, sent at
-`rung_at`; `asked_by` the digest of who asked to annul it; `watched` while time alone can change it."""
+`rung_at`; `asked_by` the digest of who asked to annul it; `next_at` is when the next rung is
+due, `wakes_at` when time alone changes something; null where it never does."""
 
 MATTERS = Table(
     "matters",
@@ -56,12 +57,14 @@ MATTERS = Table(
     Column("assigned", key()),
     Column("level", key(100)),
     Column("merged_into", key()),
-    Column("explained_at", key(27)),
     Column("policy", key(200)),
     Column("revision", Integer, nullable=False),
     Index(None, "merged_into"),
 )
 """One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here."""
+WITHOUT_PACK = and_(MATTERS.c.policy.is_(None), MATTERS.c.unit.is_not(None))
+"""Of a matter whose clocks could not be derived yet: its pack has not arrived."""
+Index("ix_matters_without_pack", MATTERS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)
 
 REPORTS = Table(
     "upward_reports",
@@ -141,7 +144,7 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case e.ClockCancelled() as data:
             row = {**row, "cancelled": data.cause, "cancelled_at": event.time_text}
         case e.ClockBreached() as data:
-            since = {"breached_at": event.time_text, "detected_at": instant(data.detected_at)}
+            since = {"breached_at": event.time_text, "detected_at": instant(data.detected_at), "next_at": _next(data)}
             row = {**row, **since, "annulled": None, "asked_by": None}
         case e.ClockAnnulmentAsked() as data:
             row = {**row, "asked_by": data.by}
@@ -150,8 +153,14 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case e.ClockExtended() as data:
             row = {**row, "due": instant(data.due)}
         case e.ClockReminderSent() as data:
-            row = {**row, "rung": data.rung, "rung_at": event.recorded_text}
-    return {**row, "state": _state(row), "watched": _watched(row)}
+            row = {**row, "rung": data.rung, "rung_at": event.recorded_text, "next_at": _next(data)}
+        case e.ClockReminderSpared() as data:
+            row = {**row, "next_at": _next(data)}
+    return {**row, "state": _state(row), "wakes_at": _wakes_at(row)}
+
+
+def _next(data: e.ClockBreached | e.ClockReminderSent | e.ClockReminderSpared) -> str | None:
+    return instant(data.next_at) if data.next_at else None
 
 
 def _state(row: Row) -> str:
@@ -164,14 +173,15 @@ def _state(row: Row) -> str:
     return "annulled" if row["annulled"] == "reviewed" else "running"
 
 
-def _watched(row: Row) -> bool:
-    """Whether a breach or a rung of the ladder can still follow from time alone."""
-    if row["annulled"] == "reviewed":
-        return False
+def _wakes_at(row: Row) -> str | None:
+    """When a breach or a rung of the ladder follows from time alone."""
     ended = row["met_at"] or row["cancelled_at"]
+    if row["annulled"] == "reviewed":
+        return None
     if row["breached_at"]:
-        return ended is None
-    return ended is None or ended > row["due"]
+        wakes_at: str | None = row["next_at"] if ended is None else None
+        return wakes_at
+    return str(row["due"]) if ended is None or ended > row["due"] else None
 
 
 def _matter_keys(event: Event) -> list[Key]:
@@ -200,8 +210,6 @@ def _matter(key: Key, row: Row | None, event: Event) -> Row:
             row = {**row, "merged_into": data.into}
         case triage.IncidentAbsorbed() if key[0] != event.stream:
             row = {**row, "merged_into": event.stream}
-        case e.ClockMilestoneReached(milestone=milestone) as data if milestone in EXPLAINS:
-            row = {**row, "explained_at": max(row["explained_at"] or "", instant(data.recorded_at))}
     return row
 
 

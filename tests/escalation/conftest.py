@@ -114,7 +114,7 @@ class Desk:
     async def turn(self, now: datetime) -> None:
         """One round of the timer loop at this time."""
         self.clock.at = now
-        await timers.turn(self.runtime, timers.Horizons())
+        await timers.turn(self.runtime, timers.Horizons(), timers.Pace())
 
     async def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
         found = self.runtime.tables[table]

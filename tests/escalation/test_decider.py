@@ -52,7 +52,7 @@ def test_a_passed_limit_is_a_breach_once_with_its_due_time_also_after_downtime()
     assert matter.detect(at(1.9)).did == []
     matter.detect(at(50))
     assert matter.breach("transfer") == e.ClockBreached(
-        clock="transfer", unit="town-east", due=at(2), detected_at=at(50)
+        clock="transfer", unit="town-east", due=at(2), detected_at=at(50), next_at=at(74)
     )
     breached = next(event for event in matter.events if isinstance(event.data, e.ClockBreached))
     assert (breached.time, breached.recorded, breached.policy) == (at(2), at(50), PACK.ref)
@@ -219,6 +219,21 @@ def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> Non
         matter.detect(at(0, day=day))
     rungs = [fact.rung for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"]
     assert rungs == ["reminder", "supervision", "supervision"]
+    (spared,) = [fact for fact in matter.of(e.ClockReminderSpared) if fact.clock == "transfer"]
+    assert (spared.rung, spared.next_at) == ("circular", None)
+
+
+def test_each_step_says_when_the_next_one_follows() -> None:
+    """Whoever keeps the time wakes then and no earlier."""
+    matter = general().detect(at(3))
+    for hour in range(4, 200):
+        matter.detect(at(hour))
+    breach = next(fact for fact in matter.of(e.ClockBreached) if fact.clock == "transfer")
+    sent = {fact.rung: fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"}
+    assert breach.next_at == sent["reminder"].due
+    assert sent["reminder"].next_at == sent["supervision"].due
+    assert sent["supervision"].next_at == sent["circular"].due
+    assert sent["circular"].next_at is None
 
 
 @pytest.mark.requirement("ESC-10")

@@ -4,7 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import publish, triage
 from schemas.envelope import Event
@@ -14,6 +15,7 @@ from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.offsets import Standing
+from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
 from tests.escalation.matter import at
 from tests.kit.spec import UUID
@@ -100,11 +102,11 @@ async def test_a_consumer_that_is_always_a_little_behind_delays_a_breach_and_doe
     desk.clock.at, horizons = at(3.5), timers.Horizons()
     busy = [name for name in map(str, range(200)) if _partition(desk, name) == _partition(desk, "a")][:4]
     opened(desk, busy[0], hour=3.4)
-    await timers.turn(desk.runtime, horizons)
+    await timers.turn(desk.runtime, horizons, timers.Pace())
     assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
     await desk.consume()
     opened(desk, busy[1], hour=3.5)
-    await timers.turn(desk.runtime, horizons)
+    await timers.turn(desk.runtime, horizons, timers.Pace())
     assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
 
 
@@ -214,7 +216,7 @@ async def test_an_explained_breach_is_not_looked_at_again_for_its_circular(desk:
     returned = triage.IncidentReturned(unit="town-east", reason="another unit's road")  # type: ignore[arg-type]
     desk.tell(id_, returned, at(30))
     await desk.consume()
-    for hour in (200, 225, 250):
+    for hour in (200, 225, 250, 275):
         await desk.turn(at(hour))
     assert {row["clock"]: row["rung"] for row in await desk.rows("clocks")} == {
         "transfer": "supervision",
@@ -341,6 +343,72 @@ async def test_settle_judges_all_that_is_due(desk: Desk) -> None:
     opened(desk, "late", 3)
     with pytest.raises(TimeoutError):
         await timers.settle(desk.runtime, limit=0.1)
+
+
+@pytest.mark.parametrize("fault", [Conflict("a stream has grown"), ValueError("a planted defect")], ids=repr)
+async def test_an_incident_that_cannot_be_judged_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    names = ("a", "b", "c")
+    for name in names:
+        opened(desk, name)
+    await desk.consume()
+    judge, asked = timers._judge_one, []
+
+    def judged(session: Session, ctx: Any, case: timers.Case) -> bool:
+        asked.append(case.incident)
+        if case.incident == incident("b"):
+            raise fault
+        return judge(session, ctx, case)
+
+    monkeypatch.setattr(timers, "_judge_one", judged)
+    desk.clock.at, horizons, pace = at(4), timers.Horizons(), timers.Pace()
+    await timers.turn(desk.runtime, horizons, pace)
+    breached = {row["incident_id"] for row in await desk.rows("clocks", state="breached")}
+    assert breached == {incident("a"), incident("c")}
+    asked.clear()
+    await timers.turn(desk.runtime, horizons, pace)
+    assert asked == [], "it rests, so that nobody is kept busy with it"
+    monkeypatch.setattr(timers, "LEFT_ALONE", 0.0)
+    monkeypatch.setattr(timers, "_judge_one", judge)
+    pace.resting.clear()
+    await timers.turn(desk.runtime, horizons, pace)
+    assert {row["incident_id"] for row in await desk.rows("clocks", state="breached")} == set(map(incident, names))
+
+
+async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a look costs the same with any number of matters, open ones and old ones."""
+    asked: list[str] = []
+    execute = AsyncConnection.execute
+
+    async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
+        if "FROM clocks" in str(statement) or "FROM matters" in str(statement):
+            asked.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
+        return await execute(self, statement, *more, **further)
+
+    opened(desk)
+    await desk.consume()
+    monkeypatch.setattr(AsyncConnection, "execute", noted)
+    await desk.turn(at(0))
+    monkeypatch.undo()
+    assert len(asked) == 2
+    async with desk.runtime.database.read() as connection:
+        for statement in asked:
+            plan = str((await connection.execute(text(f"explain query plan {statement}"))).all())
+            assert "SEARCH" in plan and "SCAN" not in plan, plan
+            assert "ix_clocks_wakes_at" in plan or "ix_matters_without_pack" in plan
+
+
+async def test_a_breach_at_the_end_of_its_ladder_is_not_looked_at_any_more(desk: Desk) -> None:
+    id_ = opened(desk)
+    grade(desk, level="general")
+    await desk.consume()
+    for hour in (3, 28, 53, 78):
+        await desk.turn(at(hour))
+    row = (await desk.clocks(id_))["transfer"]
+    assert (row["state"], row["rung"], row["wakes_at"]) == ("breached", "circular", None)
 
 
 async def test_views_are_the_same_after_the_same_events(desk: Desk) -> None:

@@ -30,12 +30,13 @@ def upgrade() -> None:
         sa.Column("rung", key(16), nullable=False),
         sa.Column("rung_at", key(27), nullable=True),
         sa.Column("policy", key(200), nullable=True),
-        sa.Column("watched", sa.Boolean(), nullable=False),
+        sa.Column("next_at", key(27), nullable=True),
+        sa.Column("wakes_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_clocks")),
     )
     op.create_index(op.f("ix_clocks_state_due"), "clocks", ["state", "due"], unique=False)
     op.create_index(op.f("ix_clocks_unit_due"), "clocks", ["unit", "due"], unique=False)
-    op.create_index(op.f("ix_clocks_watched_due"), "clocks", ["watched", "due"], unique=False)
+    op.create_index(op.f("ix_clocks_wakes_at_incident_id"), "clocks", ["wakes_at", "incident_id"], unique=False)
     op.create_table(
         "matters",
         sa.Column("incident_id", key(64), nullable=False),
@@ -43,12 +44,19 @@ def upgrade() -> None:
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
-        sa.Column("explained_at", key(27), nullable=True),
         sa.Column("policy", key(200), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_matters")),
     )
     op.create_index(op.f("ix_matters_merged_into"), "matters", ["merged_into"], unique=False)
+    op.create_index(
+        "ix_matters_without_pack",
+        "matters",
+        ["incident_id"],
+        unique=False,
+        postgresql_where=sa.text("policy IS NULL AND unit IS NOT NULL"),
+        sqlite_where=sa.text("policy IS NULL AND unit IS NOT NULL"),
+    )
     op.create_table(
         "roster",
         sa.Column("unit", key(64), nullable=False),
