@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from services.apps.embedded import Embedded, running
-from services.kernel.core.decider import ROLES
+from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.serving import bodies
 from services.kernel.settings import Settings
 from tests.test_bad_input import UUID, filled, operations
@@ -30,7 +30,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(system: Embedded) -> AsyncIterator[httpx.AsyncClient]:
-    async with system.client(system.token("city", *ROLES)) as made:
+    async with system.client(system.token("city", *STAFF_ROLES)) as made:
         yield made
 
 

@@ -1,7 +1,6 @@
 """Staff tokens: who is believed, what they say, and how their keys change."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,11 +150,11 @@ def test_keys_change_while_tokens_of_the_former_one_are_in_use(tmp_path: Path, m
     assert after.kid != before.kid
     of_both = [access.token("county", "chief", key=key) for key in (before, after)]
     for token in of_both:
-        tokens.read(token, believed, "local", NOW)
+        tokens.read(token, believed, "local", datetime.now(UTC))
     signing.drop(settings, before.kid)
     with pytest.raises(Unauthenticated):
-        tokens.read(of_both[0], believed, "local", NOW)
-    tokens.read(of_both[1], believed, "local", NOW)
+        tokens.read(of_both[0], believed, "local", datetime.now(UTC))
+    tokens.read(of_both[1], believed, "local", datetime.now(UTC))
     assert Keys(b"x" * 32).digest("matter", "county", "路灯") == digest
     with pytest.raises(ValueError, match="the only key"):
         signing.drop(settings, after.kid)
@@ -211,11 +210,3 @@ def test_a_key_for_each_use() -> None:
     for elsewhere, place in ((keys, "there"), (Keys(b"y" * 32), "here")):
         with pytest.raises(ValueError, match="another secret"):
             elsewhere.open("answer", sealed, place)
-
-
-def test_signing_and_reading_take_less_than_a_millisecond() -> None:
-    token = access.token("county", "chief")
-    began = time.perf_counter()
-    for _ in range(50):
-        tokens.read(token, access.PUBLIC, "local", NOW)
-    assert time.perf_counter() - began < 50 * 0.005
