@@ -58,15 +58,18 @@ class OperationDiscarded(Fact):
     """A record in quarantine was set aside for good; its raw bytes stay there."""
 
     quarantine: Uuid
+    digest: Digest | None = None
+    """Of the record's bytes: a restored store knows by it what was set aside after the backup."""
     reason: Words
 
 
 @event("operation.recovered")
 class OperationRecovered(Fact):
-    """Events that a restored store lacked were taken back from the owner's own topic."""
+    """Events that the store lacked were taken from the owner's own topic: after a restore, or on an operator's word."""
 
     topic: Code
     events: Figure
     first: Digest
-    cause: Literal["restored"] = "restored"
+    cause: Literal["restored", "ordered"] = "restored"
+    reason: Words | None = None
     at: Instant

@@ -26,6 +26,7 @@ from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
+from services.kernel.delivery.recovery import RESTORED
 from services.kernel.files import private_file, private_folder
 
 FORMAT = "huiying-backup-1"
@@ -126,7 +127,7 @@ def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES,
     everywhere = sorted({ref for refs in markers.values() for ref in refs or ()})
     for name in names:
         known = markers[name]
-        _put_back(source / name, data / name, _forget_words(everywhere if known is None else known))
+        _put_back(source / name, data / name, [*_forget_words(everywhere if known is None else known), _restored()])
     done = list(names)
     if log and (source / LOG).exists():
         _put_back(source / LOG, data / LOG, _forget_records(everywhere))
@@ -217,6 +218,12 @@ def _forget_words(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...
     ]
 
 
+def _restored() -> tuple[str, list[tuple[object, ...]]]:
+    """Lets the service take back what came since: without this note, what its topics hold beyond it is an alarm."""
+    statement = "insert or replace into deployment (name, value) values (?, ?)"
+    return statement, [(RESTORED, instant(datetime.now(UTC)))]
+
+
 def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
     """The log keeps the record as a tombstone: no offset moves."""
     rows: list[tuple[object, ...]] = [(ref.encode(),) for ref in refs]
@@ -249,7 +256,7 @@ def restore_databases(template: str, source: Path, services: Sequence[str] = SER
         present = _program("psql", "-XAtqc", "select to_regclass('erased') is not null", at=at).strip()
         refs = _program("psql", "-XAtqc", "select ref from erased", at=at).split() if present == "t" else []
         script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source / name), at=at)
-        script += _forget_sql(refs)
+        script += _forget_sql(refs) + _restored_sql()
         _program("psql", "-Xq", "--single-transaction", "-v", "ON_ERROR_STOP=1", at=at, given=script)
     return names
 
@@ -261,6 +268,14 @@ def _forget_sql(refs: Sequence[str]) -> str:
     return (
         f"\ninsert into public.erased (ref) values {values} on conflict do nothing;\n"
         "delete from public.contents where ref in (select ref from public.erased);\n"
+    )
+
+
+def _restored_sql() -> str:
+    row = f"('{RESTORED}', '{instant(datetime.now(UTC))}')"
+    return (
+        f"\ninsert into public.deployment (name, value) values {row} "
+        "on conflict (name) do update set value = excluded.value;\n"
     )
 
 

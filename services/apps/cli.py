@@ -195,13 +195,39 @@ def redrive(
     async def work() -> None:
         async with operate.stores(settings) as found:
             if id_:
-                await operate.settle_record(found.runtimes[str(service)], id_, str(reason), discard=discard)
+                await operate.settle_record(found, str(service), id_, str(reason), discard=discard)
                 say(f"{id_} was {'discarded' if discard else 'redriven'}")
                 return
             rows = [row for name in ([service] if service else found.runtimes) for row in await _aside(found, name)]
             for row in rows:
                 say("\t".join(row))
             note(f"{len(rows)} records in quarantine")
+
+    run(work())
+
+
+@app.command()
+def recover(
+    service: Annotated[str, typer.Option(help="The service whose topics hold what its store lacks.")],
+    reason: Annotated[str, typer.Option(help="Why; becomes part of the record.")],
+    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
+    data: Data = None,
+) -> None:
+    """Take in what a service's own topics hold and its store lacks.
+
+    After `huiying restore` the service does so by itself. Without a restore it holds the streams until you say here
+    that the records are its own, for example because the database lost its last transactions, or until you discard
+    them as forged, with `huiying redrive ID --discard`.
+    """
+    from services.apps import operate
+
+    settings = quiet(settings_of(data))
+    _must_be_a_service(service)
+
+    async def work() -> None:
+        async with operate.stores(settings) as found:
+            taken = await operate.recover(found.runtimes[service], stream or (), reason)
+            say(f"{len(taken)} events of {len({event.stream for event in taken})} streams were taken in")
 
     run(work())
 

@@ -1,6 +1,7 @@
 """What the command line does to a deployment: reach its API or its stores, whether it runs here, elsewhere or not."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, select
 
 from schemas import catalogue
+from schemas.envelope import Event
 from services.apps import embedded, serve
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
@@ -17,9 +19,9 @@ from services.apps.folder import folder_owner
 from services.kernel.access import keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.problems import NotFound
+from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.delivery import operations, own_topics, repairs
-from services.kernel.delivery.log import EventLog, Partition
+from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
@@ -31,7 +33,7 @@ from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import sql
 from services.kernel.store.database import Database
-from services.kernel.store.session import Session
+from services.kernel.store.session import OWNER, Session
 
 OPERATOR = Actor("operator")
 """Who repairs on the command line: not a post of an office, and not the system itself."""
@@ -172,16 +174,68 @@ async def quarantine(runtime: Runtime) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(chosen)).mappings()]
 
 
-async def settle_record(runtime: Runtime, id_: str, reason: str, *, discard: bool) -> None:
-    """Redrives or discards one record of the quarantine. Raises `Problem`s."""
-    work = unit_of_work(runtime)
-    repair = repairs.discard if discard else repairs.redrive
+async def settle_record(found: Stores, service: str, id_: str, reason: str, *, discard: bool) -> None:
+    """Redrives or discards one record of the quarantine. Raises `Problem`s.
+
+    What an owner discards on its own topic is forged. Every reader of the topic is told first: what the owner then
+    writes in its place must not look like the forgery there.
+    """
+    runtime = found.runtimes[service]
+    work, table = unit_of_work(runtime), runtime.tables["quarantine"]
+    mine = (table.c.id == id_, table.c.consumer == OWNER, table.c.state == "open")
+    async with runtime.database.read() as connection:
+        row = (await connection.execute(select(table).where(*mine))).mappings().first()
+    for reader in found.runtimes.values() if row and discard else ():
+        if row and row["topic"] in (*reader.service.topics, *reader.service.content_topics):
+            await _know_forged(reader, dict(row), reason)
 
     async def act(session: Session, ctx: Ctx) -> Answer:
-        await repair(work, session, ctx, id_, reason)
+        await (repairs.discard if discard else repairs.redrive)(work, session, ctx, id_, reason)
         return Answer({})
 
     await transact(runtime, Caller(actor=OPERATOR), act)
+    await repairs.unpark(work)
+
+
+async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) -> None:
+    """Discards a record in a reader too, whether it was set aside there or taken in."""
+    work, name = unit_of_work(runtime), runtime.service.name
+    record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
+    event = Event.parse(row["bytes"]) if row["stream_id"] else None
+    known = operations.quarantined(name, record, event, "forged", row["error"], runtime.clock.now())
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await sql.add_missing(session.connection, runtime.tables["quarantine"], [known])
+        with contextlib.suppress(Rejected):
+            await repairs.discard(work, session, ctx, known["id"], reason)
+        return Answer({})
+
+    await transact(runtime, Caller(actor=OPERATOR), act)
+
+
+async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list[Event]:
+    """Takes in what the service's topics hold and its store lacks, of all streams or of some; returns the events.
+
+    Raises `Problem`s, and `LogGone`: words are read from the topic.
+    """
+    work, table = unit_of_work(runtime), runtime.tables["quarantine"]
+    chosen = select(table).where(table.c.consumer == OWNER, table.c.reason == "ahead", table.c.state == "open")
+    if streams:
+        chosen = chosen.where(table.c.stream_id.in_(streams))
+    async with runtime.database.read() as connection:
+        rows = [dict(row) for row in (await connection.execute(chosen)).mappings() if row["stream_id"]]
+    by_topic: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["stream_id"], row["version"])):
+        by_topic.setdefault(row["topic"], []).append(row)
+    taken: list[Event] = []
+    for of_topic in by_topic.values():
+
+        async def act(session: Session, ctx: Ctx, rows: Sequence[Mapping[str, Any]] = of_topic) -> Answer:
+            return Answer({}, events=tuple(await repairs.recover(work, session, ctx, rows, reason)))
+
+        taken += (await transact(runtime, Caller(actor=OPERATOR), act)).events
+    await repairs.unpark(work)
+    return taken
 
 
 async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
@@ -236,7 +290,7 @@ async def resend_lost(found: Stores, service: str | None = None) -> dict[str, in
     for owner in owners:
         begins = await found.log.begins([*catalogue.event_topics(owner), name_of(owner)])
         for name, runtime in found.runtimes.items():
-            for consumer in (name, own_topics.OWNER):
+            for consumer in (name, OWNER):
                 await _set_back(runtime, consumer, begins)
         sent[owner] = await operations.resend(found.runtimes[owner])
     return sent

@@ -78,8 +78,8 @@ class AuditWork(UnitOfWork):
         chosen = select(TIMELINE.c.digest).where(
             TIMELINE.c.stream_id == event.stream, TIMELINE.c.version == event.version
         )
-        stored = (await session.connection.execute(chosen)).scalar()
-        return stored is not None and stored != event.digest
+        stored = set((await session.connection.execute(chosen)).scalars())
+        return bool(stored) and event.digest not in stored
 
     async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
         """Gives the events their positions, keeps them, and says their order on audit's own stream."""

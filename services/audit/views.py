@@ -31,7 +31,7 @@ TIMELINE = Table(
     Column("topic", key(100), nullable=False),
     Column("bytes", LargeBinary, nullable=False),
     Index("ix_timeline_event", "event_id", unique=True),
-    Index("ix_timeline_stream", "stream_id", "version", unique=True),
+    Index("ix_timeline_stream", "stream_id", "version", "digest", unique=True),
     Index("ix_timeline_type", "type", "position"),
     Index("ix_timeline_unit", "unit", "position"),
     Index("ix_timeline_actor", "actor", "position"),

@@ -258,7 +258,7 @@ def _none_first(at: datetime | None) -> str:
 def _judge_one(session: Session, ctx: Ctx, case: Case) -> bool:
     """Whether anything followed. What was done under an incident that was merged into this one counts here, first."""
     stream = stream_of("clock", case.incident)
-    if session.streams[stream].version == 0:
+    if session.streams[stream].version == 0 or session.streams[stream].held:
         return False
     done = tuple(
         reached

@@ -110,10 +110,11 @@ async def no_recovery(runtime: Runtime) -> int:
     return 0
 
 
-@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize(("how", "answer"), [("restored", 412), ("by hand", 503), ("unguarded", 200)])
 async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, answer: int
 ) -> None:
+    """A copy put back by hand says nothing of a restore: what lies on the topic may as well be forged."""
     settings = embedded.Settings(data=tmp_path / "data")
     copy = tmp_path / "triage.sqlite"
 
@@ -140,10 +141,13 @@ async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
     for end in ("-wal", "-shm"):
         (tmp_path / "data" / f"triage.sqlite{end}").unlink(missing_ok=True)
     copy.replace(tmp_path / "data" / "triage.sqlite")
-    if not guarded:
+    if how == "restored":
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "triage.sqlite")) as note, note:
+            note.execute("insert into deployment (name, value) values ('restored', '2026-03-02T09:00:00.000000Z')")
+    if how == "unguarded":
         monkeypatch.setattr(recovery, "recover", no_recovery)
     async with embedded.running(settings) as here:
-        assert await grade(here, incident, "major", 0) == (412 if guarded else 200)
+        assert await grade(here, incident, "major", 0) == answer
         for service in ("escalation", "publish", "audit"):
             aside = await rows(here.runtimes[service], "quarantine", "stream_id", "version", "reason")
-            assert aside == ([] if guarded else [(incident, 2, "fork")])
+            assert aside == ([(incident, 2, "fork")] if how == "unguarded" else [])

@@ -14,7 +14,7 @@ from schemas.fields import instant
 from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
-from services.kernel.delivery.offsets import Standing
+from services.kernel.delivery.offsets import Progress
 from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
 from tests.escalation.matter import at
@@ -138,7 +138,7 @@ async def test_on_a_topic_that_was_made_anew_nobody_is_accused(
     for part, (first, *_) in desk.topics.records.items():
         desk.topics.records[part] = [first._replace(value=b"another record")] * grown
     if not guarded:
-        monkeypatch.setattr(Standing, "must_be_known", lambda _: None)
+        monkeypatch.setattr(Progress, "must_be_known", lambda _: None)
         await desk.turn(at(9))
         assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
         return

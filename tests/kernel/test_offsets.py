@@ -9,7 +9,7 @@ from schemas import catalogue
 from services.kernel.delivery import offsets, own_topics, recovery
 from services.kernel.delivery.log import OffsetOutOfRange, Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
-from services.kernel.delivery.offsets import Offset, Standing
+from services.kernel.delivery.offsets import Offset, Progress
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
@@ -120,7 +120,7 @@ async def test_an_owner_sees_that_its_own_topic_was_lost_until_it_is_written_aga
 def test_what_lies_outside_the_topic_is_neither_behind_nor_known() -> None:
     taken = {PLACE: Offset(9), WORDS: Offset(2)}
     ends = {PLACE: 3, WORDS: 2, Partition("ingest.report", 1): 5}
-    found = Standing(taken, ends, offsets.beyond(taken, ends, {}))
+    found = Progress(taken, ends, offsets.beyond(taken, ends, {}))
     assert found.behind() == {Partition("ingest.report", 1): (0, 5)}
     assert list(found.lost) == [PLACE]
 

@@ -27,7 +27,7 @@ Offsets = Mapping[Partition, Offset]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Progress:
     """What was taken in of some topics, and where they end. `lost` holds a sentence for each partition that is lost."""
 
     taken: Offsets
@@ -54,7 +54,7 @@ async def taken(connection: AsyncConnection, table: Table, consumer: str) -> dic
 
 async def look(
     database: Database, table: Table, consumer: str, log: EventLog, topics: Sequence[str], *, fast: bool = False
-) -> Standing:
+) -> Progress:
     """Where a consumer stands on topics. Raises `LogGone`.
 
     The database is read first: what is taken in meanwhile makes no offset lie beyond an end. A `fast` look compares
@@ -65,7 +65,7 @@ async def look(
     offsets = {part: offset for part, offset in known.items() if part.topic in topics}
     ends = await log.ends(topics)
     lost = beyond(offsets, ends, {}) if fast else await compare(log, offsets, ends)
-    return Standing(offsets, ends, lost)
+    return Progress(offsets, ends, lost)
 
 
 async def compare(log: EventLog, offsets: Offsets, ends: Mapping[Partition, int]) -> dict[Partition, str]:

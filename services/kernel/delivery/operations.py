@@ -24,9 +24,9 @@ from services.kernel.store.session import Session, partition_of
 log = structlog.get_logger()
 
 
-def operation_stream(service: str, ctx: Ctx) -> str:
+def operation_stream(service: str, ctx: Ctx, *more: str) -> str:
     """A service's operation stream of the day: short enough to be read at once."""
-    return f"operation-{derived('operation', service, ctx.now.date().isoformat())}"
+    return f"operation-{derived('operation', service, ctx.now.date().isoformat(), *more)}"
 
 
 async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
@@ -38,6 +38,11 @@ async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
     if stream not in session.streams:
         await sql.lock(session.connection, sql.Hold("operation", [stream]))
         await session.load_head(stream)
+    if session.streams[stream].held:
+        # What an operator says of it must be noted all the same.
+        stream = operation_stream(session.service.name, ctx, "beside")
+        if stream not in session.streams:
+            await session.load_head(stream)
     session.append(stream, facts, ctx)
 
 

@@ -11,12 +11,10 @@ from sqlalchemy import select
 from schemas import catalogue
 from services.kernel.delivery import offsets
 from services.kernel.delivery.log import Partition, Record
-from services.kernel.delivery.offsets import Standing
+from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
-
-OWNER = "owner"
-"""The consumer name of a service on its own topics: of their verified offsets, and of what it sets aside there."""
+from services.kernel.store.session import OWNER
 
 
 def of(service: str) -> tuple[str, ...]:
@@ -24,7 +22,7 @@ def of(service: str) -> tuple[str, ...]:
     return (*catalogue.event_topics(service), catalogue.content_topic(service))
 
 
-async def look(runtime: Runtime) -> Standing:
+async def look(runtime: Runtime) -> Progress:
     """Up to where the topics were verified, and where they end. Raises `LogGone`."""
     table = runtime.tables["consumer_offset"]
     return await offsets.look(runtime.database, table, OWNER, runtime.log, of(runtime.service.name))
@@ -51,7 +49,7 @@ def mark(last: Record) -> dict[str, Any]:
 class Growth:
     """How far the topics have grown beside what this process' relay sent: from what is verified, before it starts."""
 
-    def __init__(self, runtime: Runtime, verified: Standing) -> None:
+    def __init__(self, runtime: Runtime, verified: Progress) -> None:
         self._runtime = runtime
         self._ends = {part: offset.next for part, offset in verified.taken.items()}
         self._sent = Counter(runtime.sent)

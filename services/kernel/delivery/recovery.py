@@ -1,41 +1,50 @@
-"""Before it decides, an owner reads its own topics and takes back what its store lacks: a backup was restored.
+"""Before it decides, an owner compares its store with its own topics.
 
-Without this, an owner with an older store would write a second history from the backup's point on. Of each version the
-first record on the topic counts, since that is what every reader took. A later one with other bytes, and what does not
-follow the store, goes to quarantine; a store that differs from the first stops the owner.
+A topic is ahead of its owner's store after a restore from a backup, and else where somebody else wrote to it. After a
+restore the owner takes back what its store lacks: it would write a second history from the backup's point on. Without
+one it sets that aside, and decides nothing on the streams concerned before an operator has said what it is; on all
+others it goes on.
+
+Of each version the first record on the topic counts, since that is what every reader took. A later one with other
+bytes, and what does not follow the store, goes to quarantine.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import orjson
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event, Undecodable, UnknownType, digest
-from schemas.fields import Erasure
-from schemas.operation import OperationRecovered
+from schemas.fields import Erasure, Typed
+from schemas.operation import OperationDiscarded, OperationRecovered
+from services.kernel.core.decider import Ctx
 from services.kernel.delivery import operations, own_topics
 from services.kernel.delivery.log import Partition, Record
-from services.kernel.delivery.offsets import Offset, Standing
-from services.kernel.delivery.own_topics import OWNER
-from services.kernel.delivery.records import content_rows
+from services.kernel.delivery.offsets import Offset, Progress
+from services.kernel.delivery.records import content_row
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
-from services.kernel.store.session import Conflict, Session, partition_of
+from services.kernel.store.session import OWNER, Conflict, Session, partition_of
 
 ATTEMPTS = 8
+PAGE = 1000
+RESTORED = "restored"
+"""The name in `deployment` under which `huiying restore` notes that a store was put back."""
 Place = tuple[str, int]
 """A stream and a version."""
 log = structlog.get_logger()
 
 
 class Diverged(Exception):
-    """The store holds other bytes than the first record on the topic: the owner must not serve."""
+    """The store contradicts itself or its topic in a way that no operator's word heals: the owner must not serve."""
 
 
 class Held(NamedTuple):
@@ -49,84 +58,153 @@ class Held(NamedTuple):
 class Compared:
     """What a store lacks of what lies on its topic, and what does not belong there."""
 
-    missing: list[Event] = field(default_factory=list)
+    missing: list[tuple[Record, Event]] = field(default_factory=list)
     foreign: list[tuple[Record, Event, str, str]] = field(default_factory=list)
     """With the reason and a sentence."""
     disputed: set[Place] = field(default_factory=set)
     """Versions that the store holds and a record has with other bytes."""
+    following: dict[str, int] = field(default_factory=dict)
+    """Streams with a foreign record that follows what the store holds, and its last version: readers go by it."""
 
 
 async def recover(runtime: Runtime) -> int:
-    """Takes back missing events and words; returns how many events. Raises `Diverged`, or `LogGone`."""
-    name = runtime.service.name
-    operation, words = f"{name}.operation", catalogue.content_topic(name)
-    others = [topic for topic in catalogue.event_topics(name) if topic != operation]
-    found = await own_topics.look(runtime)
-    count = 0
-    # The operation streams first and whole: what is taken back is noted on them.
-    taken: list[Event] = []
-    async for records, mark in _unverified(runtime, found, [operation]):
-        taken += await _take_back_events(runtime, records, mark, note=False)
-    if taken:
-        await _note_taken(runtime, operation, taken)
-    async for records, mark in _unverified(runtime, found, others):
-        count += len(await _take_back_events(runtime, records, mark, note=True))
-    async for records, mark in _unverified(runtime, found, [words]):
-        await _take_back_words(runtime, records, mark)
-    return count + len(taken)
+    """Compares store and topics; returns how many events were taken back. Raises `LogGone`."""
+    return await _Recovery(runtime, await own_topics.look(runtime), restored=await _was_restored(runtime)).run()
 
 
-async def _unverified(
-    runtime: Runtime, found: Standing, topics: Sequence[str]
-) -> AsyncIterator[tuple[Sequence[Record], list[dict[str, Any]]]]:
-    """What the topics hold beyond what was verified, with the mark that says so from then on.
-
-    Of a partition that was lost it is all that there is, and the old mark stays, since that is what tells of the loss.
-    """
-    for partition, end in found.ends.items():
-        if partition.topic in topics:
-            is_lost = partition in found.lost
-            start = 0 if is_lost else found.taken.get(partition, Offset(0)).next
-            async for records in runtime.log.read(partition, start, end):
-                yield records, [] if is_lost else [own_topics.mark(records[-1])]
+async def _was_restored(runtime: Runtime) -> bool:
+    table = runtime.tables["deployment"]
+    async with runtime.database.read() as connection:
+        found = await connection.execute(select(table.c.value).where(table.c.name == RESTORED))
+        return found.scalar() is not None
 
 
-async def _take_back_events(
-    runtime: Runtime, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], *, note: bool
-) -> list[Event]:
-    """The events that were taken back. Compares again where another process of the service appended meanwhile."""
-    found = []
-    for record in records:
-        if event := own(record):
-            found.append((record, event))
-        else:
-            log.warning("topic.foreign_record", topic=record.topic, offset=record.offset)
-    for _ in range(ATTEMPTS - 1):
-        # The other's event may be the very one, and clash by its id.
-        with suppress(Conflict, IntegrityError):
-            return await _take_back(runtime, records[-1].topic, found, mark, note=note)
-    return await _take_back(runtime, records[-1].topic, found, mark, note=note)
+@dataclass(slots=True)
+class _Recovery:
+    """One comparison, from what was verified to the ends."""
+
+    runtime: Runtime
+    progress: Progress
+    restored: bool
+
+    async def run(self) -> int:
+        name = self.runtime.service.name
+        operation = f"{name}.operation"
+        others = [topic for topic in catalogue.event_topics(name) if topic != operation]
+        count = 0
+        # The operation streams first and whole: what is taken back is noted on them.
+        taken: list[Event] = []
+        async for records, mark in self._unverified([operation]):
+            taken += await self._events(records, mark, note=False)
+        if taken:
+            await _note_taken(self.runtime, operation, taken)
+        async for records, mark in self._unverified(others):
+            count += len(await self._events(records, mark, note=True))
+        lacking = await _lacking(self.runtime) if self.restored else {}
+        async for records, mark in self._unverified([catalogue.content_topic(name)]):
+            await self._words(records, mark, lacking)
+        if self.restored:
+            table = self.runtime.tables["deployment"]
+            async with self.runtime.database.transaction() as connection:
+                await connection.execute(delete(table).where(table.c.name == RESTORED))
+        return count + len(taken)
+
+    async def _unverified(self, topics: Sequence[str]) -> AsyncIterator[tuple[Sequence[Record], list[dict[str, Any]]]]:
+        """What the topics hold beyond what was verified, with the mark that says so from then on.
+
+        Of a partition that was lost it is all that there is, and the old mark stays, since it tells of the loss.
+        """
+        for partition, end in self.progress.ends.items():
+            if partition.topic in topics:
+                is_lost = partition in self.progress.lost
+                start = 0 if is_lost else self.progress.taken.get(partition, Offset(0)).next
+                async for records in self.runtime.log.read(partition, start, end):
+                    yield records, [] if is_lost else [own_topics.mark(records[-1])]
+
+    async def _events(self, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], *, note: bool) -> list[Event]:
+        """The events taken back. Compares again where another process of the service appended meanwhile."""
+        for _ in range(ATTEMPTS - 1):
+            # The other's event may be the very one, and clash by its id.
+            with suppress(Conflict, IntegrityError):
+                return await self._compare(records, mark, note=note)
+        return await self._compare(records, mark, note=note)
+
+    async def _compare(
+        self, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], *, note: bool
+    ) -> list[Event]:
+        runtime, topic = self.runtime, records[-1].topic
+        found = [(record, event) for record in records if (event := own(record))]
+        readable = {record for record, _ in found}
+        async with runtime.database.transaction() as connection:
+            stored = await stored_under(runtime, connection, [event for _, event in found])
+            passed = await discarded(runtime, connection) if self.restored else ()
+            compared = compare(found, stored, passed)
+            differing = await _differing(runtime, topic, {place: stored[place].bytes for place in compared.disputed})
+            aside: list[Foreign] = [
+                (record, None, "undecodable", "this is no event of the topic")
+                for record in records
+                if record not in readable
+            ]
+            aside += compared.foreign
+            held = compared.following | dict(differing)
+            if self.restored and compared.missing:
+                await _restore(runtime, connection, topic, [event for _, event in compared.missing], note=note)
+            elif compared.missing:
+                for record, event in compared.missing:
+                    aside.append((record, event, "ahead", f"the store lacks version {event.version}"))
+                    held.setdefault(event.stream, event.version - 1)
+            rows = await self._set_aside(connection, aside)
+            await _hold(runtime, connection, held)
+            await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
+        operations.alarm(runtime.service.name, rows)
+        for stream in sorted(held):
+            log.error("stream.held", service=runtime.service.name, stream=stream)
+        return [event for _, event in compared.missing] if self.restored else []
+
+    async def _words(
+        self, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], lacking: Mapping[str, str]
+    ) -> None:
+        """Takes back words that the store's events name; sets aside what the service never wrote."""
+        runtime, aside, rows = self.runtime, list[Foreign](), dict[str, Any]()
+        said: list[tuple[Record, dict[str, Any]]] = []
+        for record in records:
+            if record.value is not None:
+                try:
+                    said.append((record, content_row(record.value)))
+                except Undecodable as error:
+                    aside.append((record, None, "undecodable", str(error)))
+        places = [(ref,) for ref in sorted({row["ref"] for _, row in said})]
+        async with runtime.database.transaction() as connection:
+            contents, erased = (runtime.tables[name] for name in ("contents", "erased"))
+            kept, gone = await sql.rows_of(connection, [(contents, places), (erased, places)])
+            known = {row["ref"]: (bytes(row["salt"]), row["words"]) for row in kept}
+            for record, row in said:
+                ref, words = row["ref"], (row["salt"], row["words"])
+                if ref in {item["ref"] for item in gone} or known.get(ref) == words:
+                    continue
+                if ref in known:
+                    aside.append((record, None, "fork", f"the words {ref} came with other content"))
+                elif lacking.get(ref) == hashlib.sha256(row["salt"] + row["words"].encode()).hexdigest():
+                    rows[ref] = row
+                else:
+                    aside.append((record, None, "ahead", f"no event of {runtime.service.name} names the words {ref}"))
+            await sql.add_missing(connection, contents, [rows[ref] for ref in sorted(rows)])
+            told = await self._set_aside(connection, aside)
+            await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
+        operations.alarm(runtime.service.name, told)
+
+    async def _set_aside(self, connection: AsyncConnection, found: "Sequence[Foreign]") -> list[dict[str, Any]]:
+        """Puts records into quarantine; returns the rows that were not there yet."""
+        now = self.runtime.clock.now()
+        by_id = {row["id"]: row for one in found for row in [operations.quarantined(OWNER, *one, now)]}
+        new = await sql.add_missing(
+            connection, self.runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)]
+        )
+        return [row for id_, row in sorted(by_id.items()) if (id_,) in new]
 
 
-async def _take_back(
-    runtime: Runtime,
-    topic: str,
-    found: Sequence[tuple[Record, Event]],
-    mark: Sequence[Mapping[str, Any]],
-    *,
-    note: bool,
-) -> list[Event]:
-    async with runtime.database.transaction() as connection:
-        stored = await stored_under(runtime, connection, [event for _, event in found])
-        compared = compare(found, stored)
-        await _refuse_divergence(runtime, topic, {place: stored[place].bytes for place in compared.disputed})
-        if compared.missing:
-            await _restore(runtime, connection, topic, compared.missing, note=note)
-        aside = [operations.quarantined(OWNER, *one, runtime.clock.now()) for one in compared.foreign]
-        await _set_aside(runtime, connection, aside)
-        await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
-    operations.alarm(runtime.service.name, aside)
-    return compared.missing
+Foreign = tuple[Record, Event | None, str, str]
+"""A record that does not belong where it lies, its event, the reason of the quarantine, and a sentence."""
 
 
 def own(record: Record) -> Event | None:
@@ -151,17 +229,23 @@ async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Se
     return {(row.stream_id, row.version): Held(row.event_id, row.bytes) for row in found}
 
 
-def compare(found: Sequence[tuple[Record, Event]], stored: Mapping[Place, Held]) -> Compared:
-    """Judges what lies on a topic, in its order, by what the store holds."""
+def compare(
+    found: Sequence[tuple[Record, Event]], stored: Mapping[Place, Held], discarded: Collection[str] = ()
+) -> Compared:
+    """Judges what lies on a topic, in its order, by what the store holds; passes over digests that were discarded."""
     compared, held = Compared(), dict(stored)
     ids = {one.id for one in stored.values()}
     for record, event in found:
         place = (event.stream, event.version)
         known = held.get(place)
+        if event.digest in discarded and (known is None or known.bytes != event.bytes):
+            continue
         if known is None and (fault := _fault(event, held.get((event.stream, event.version - 1)), ids)):
             compared.foreign.append((record, event, *fault))
+            if _follows(event, held.get((event.stream, event.version - 1))):
+                compared.following.setdefault(event.stream, event.version - 1)
         elif known is None:
-            compared.missing.append(event)
+            compared.missing.append((record, event))
             held[place] = Held(event.id, event.bytes)
             ids.add(event.id)
         elif known.bytes != event.bytes:
@@ -171,11 +255,18 @@ def compare(found: Sequence[tuple[Record, Event]], stored: Mapping[Place, Held])
     return compared
 
 
+def _follows(event: Event, before: Held | None) -> bool:
+    """Whether an event is the next version of its stream."""
+    if before is None:
+        return event.version == 1 and event.previous is None
+    return event.previous == digest(before.bytes)
+
+
 def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] | None:
     """Why the store cannot take an event as its own: a reason of the quarantine, and a sentence."""
     if event.id in ids:
         return "fork", f"version {event.version} came under the id of another event"
-    if event.previous != (digest(before.bytes) if before else None):
+    if not _follows(event, before):
         return "fork", f"version {event.version} does not follow what the store holds"
     try:
         _ = event.data
@@ -186,10 +277,10 @@ def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] 
     return None
 
 
-async def _refuse_divergence(runtime: Runtime, topic: str, disputed: Mapping[Place, bytes]) -> None:
-    """Raises `Diverged` unless the topic's first record of each disputed version is what the store holds."""
+async def _differing(runtime: Runtime, topic: str, disputed: Mapping[Place, bytes]) -> set[Place]:
+    """Those of the disputed versions of which the topic's first record, which readers took, is not the store's."""
     if not disputed:
-        return
+        return set()
     keys = {Event.parse(bytes_).partitionkey for bytes_ in disputed.values()}
     partitions = {Partition(topic, partition_of(key, runtime.settings.partitions)) for key in keys}
     begins, ends = await runtime.log.begins([topic]), await runtime.log.ends([topic])
@@ -199,34 +290,50 @@ async def _refuse_divergence(runtime: Runtime, topic: str, disputed: Mapping[Pla
             for event in filter(None, map(own, records)):
                 if (event.stream, event.version) in disputed:
                     first.setdefault((event.stream, event.version), event.bytes)
-    for place, bytes_ in disputed.items():
-        if first.get(place) != bytes_:
-            name, (stream, version) = runtime.service.name, place
-            raise Diverged(
-                f"{name}'s store holds other bytes under version {version} of {stream} than the first record of it on "
-                f"{topic}, which is what every reader took. {name} does not start. Compare the two; then put back a "
-                f"backup from before that version with `huiying restore --from DIR --service {name}`: what came since "
-                "is taken from the topic"
-            )
+    return {place for place, bytes_ in disputed.items() if first.get(place) != bytes_}
 
 
-async def _set_aside(runtime: Runtime, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    by_id = {row["id"]: row for row in rows}
-    await sql.add_missing(connection, runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)])
+async def _hold(runtime: Runtime, connection: AsyncConnection, held: Mapping[str, int]) -> None:
+    """Lets streams wait for an operator's word, see `session.Held`; the versions are the last ones not in doubt."""
+    rows = [
+        {"consumer": OWNER, "stream_id": stream, "version": version, "digest": "", "blocked": "held"}
+        for stream, version in sorted(held.items())
+    ]
+    await sql.add_missing(connection, runtime.tables["stream_cursor"], rows)
+
+
+async def discarded(runtime: Runtime, connection: AsyncConnection) -> set[str]:
+    """Digests of what was found on the service's topics and set aside for good, also before a restore."""
+    quarantine, events = runtime.tables["quarantine"], runtime.tables["events"]
+    rows = await connection.execute(
+        select(quarantine.c.bytes).where(quarantine.c.consumer == OWNER, quarantine.c.state == "discarded")
+    )
+    found = {digest(bytes_ or b"") for bytes_ in rows.scalars()}
+    said = select(events.c.bytes).where(events.c.type == catalogue.type_of(OperationDiscarded))
+    for bytes_ in (await connection.execute(said)).scalars():
+        data = Event.parse(bytes_).data
+        if isinstance(data, OperationDiscarded) and data.digest:
+            found.add(data.digest)
+    return found
 
 
 async def _restore(
     runtime: Runtime, connection: AsyncConnection, topic: str, missing: list[Event], *, note: bool
 ) -> None:
     session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
-    session.restore(missing)
-    for event in missing:
-        if isinstance(event.data, Erasure):
-            await session.erase(event.data.refs, announce=False)
+    await take_back(session, missing)
     if note:
         await _note(runtime, session, topic, missing)
     await session.flush()
     log.warning("store.recovered", service=runtime.service.name, topic=topic, events=len(missing))
+
+
+async def take_back(session: Session, missing: Sequence[Event]) -> None:
+    """Puts events of the service's own topics into the session, with what they erase."""
+    session.restore(missing)
+    for event in missing:
+        if isinstance(event.data, Erasure):
+            await session.erase(event.data.refs, announce=False)
 
 
 async def _note_taken(runtime: Runtime, topic: str, taken: Sequence[Event]) -> None:
@@ -242,14 +349,50 @@ async def _note(runtime: Runtime, session: Session, topic: str, taken: Sequence[
     await operations.record(session, ctx, fact)
 
 
-async def _take_back_words(runtime: Runtime, records: Sequence[Record], mark: Sequence[Mapping[str, Any]]) -> None:
-    contents, erased = runtime.tables["contents"], runtime.tables["erased"]
-    rows, broken = content_rows(records)
-    now = runtime.clock.now()
-    aside = [operations.quarantined(OWNER, record, None, "undecodable", error, now) for record, error in broken]
-    async with runtime.database.transaction() as connection:
-        gone = set((await connection.execute(select(erased.c.ref).where(erased.c.ref.in_(list(rows))))).scalars())
-        await sql.add_missing(connection, contents, [rows[ref] for ref in sorted(rows) if ref not in gone])
-        await _set_aside(runtime, connection, aside)
-        await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
-    operations.alarm(runtime.service.name, aside)
+async def _lacking(runtime: Runtime) -> dict[str, str]:
+    """Reference -> digest of the words that the store's events name and the store lacks."""
+    events, last = runtime.tables["events"], 0
+    contents, erased = (runtime.tables[name] for name in ("contents", "erased"))
+    lacking: dict[str, str] = {}
+    while True:
+        chosen = select(events.c.seq, events.c.bytes).where(events.c.seq > last).order_by(events.c.seq).limit(PAGE)
+        async with runtime.database.read() as connection:
+            found = (await connection.execute(chosen)).all()
+            if not found:
+                return lacking
+            named = dict(pair for row in found for pair in named_words(row.bytes))
+            places = [(ref,) for ref in sorted(named)]
+            for rows in await sql.rows_of(connection, [(contents, places), (erased, places)]):
+                for row in rows:
+                    named.pop(row["ref"], None)
+        lacking |= named
+        last = found[-1].seq
+
+
+def named_words(bytes_: bytes) -> Iterable[tuple[str, str]]:
+    """The references that an event carries, each with the digest of its words."""
+    for value in orjson.loads(bytes_)["data"].values():
+        if isinstance(value, dict) and value.keys() == {"ref", "digest"}:
+            yield value["ref"], value["digest"]
+
+
+async def fetch_words(runtime: Runtime, lacking: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows of `contents` that the service's own content topic holds for these references."""
+    topic, found = catalogue.content_topic(runtime.service.name), dict[str, dict[str, Any]]()
+    begins = await runtime.log.begins([topic])
+    for partition, end in (await runtime.log.ends([topic])).items():
+        async for records in runtime.log.read(partition, begins[partition], end):
+            for record in records:
+                with suppress(Undecodable):
+                    row = content_row(record.value or b"")
+                    if lacking.get(row["ref"]) == hashlib.sha256(row["salt"] + row["words"].encode()).hexdigest():
+                        found[row["ref"]] = row
+    return [found[ref] for ref in sorted(found)]
+
+
+def ordered(topic: str, taken: Sequence[Event], reason: str, ctx: Ctx) -> OperationRecovered:
+    """What says that an operator had events taken in."""
+    cause: Literal["ordered"] = "ordered"
+    return OperationRecovered(
+        topic=topic, events=len(taken), first=taken[0].digest, cause=cause, reason=Typed(text=reason), at=ctx.now
+    )

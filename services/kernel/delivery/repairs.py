@@ -1,27 +1,32 @@
-"""Records of the quarantine given to their service again, or passed over for good.
+"""Records of the quarantine given to their service again, taken for its own, or passed over for good.
 
 A repair keeps out every worker of its service while it lasts: it writes where streams stand, as they do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
-from schemas.envelope import Event, Undecodable
+from schemas import catalogue
+from schemas.envelope import Event, Undecodable, digest
 from schemas.fields import Typed
 from schemas.operation import OperationDiscarded, OperationRedriven
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
+from services.kernel.delivery import recovery
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.operations import record
+from services.kernel.delivery.records import content_row
 from services.kernel.delivery.unit_of_work import PURE, Cursor, Intake, Poison, UnitOfWork, hold, is_defect
 from services.kernel.logging import brief
 from services.kernel.store import sql
-from services.kernel.store.session import Conflict, Session
+from services.kernel.store.session import OWNER, Conflict, Session
 
+AGAIN = ("unknown_type", "poison", "held")
+"""Why records wait that another version, or an operator's word, may let in."""
 log = structlog.get_logger()
 
 
@@ -44,17 +49,68 @@ async def discard(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason
     row = await _open(work, session, id_)
     await _pass_over(work, session, row)
     await _settle(work, session, id_, "discarded")
-    await record(session, ctx, OperationDiscarded(quarantine=id_, reason=Typed(text=reason)))
+    await _release(work, session, [row["stream_id"]])
+    what = digest(row["bytes"] or b"")
+    await record(session, ctx, OperationDiscarded(quarantine=id_, digest=what, reason=Typed(text=reason)))
+
+
+async def recover(
+    work: UnitOfWork, session: Session, ctx: Ctx, rows: Sequence[Mapping[str, Any]], reason: str
+) -> list[Event]:
+    """Takes in what the service's own topic holds and its store lacks: these open rows of one topic, by version.
+
+    Returns the events that were taken. What does not follow the store stays where it is.
+    """
+    await sql.lock(session.connection, hold(alone=True))
+    found = [(_record_of(row), Event.parse(row["bytes"])) for row in rows]
+    stored = await recovery.stored_under(work.runtime, session.connection, [event for _, event in found])
+    taken = [event for _, event in recovery.compare(found, stored).missing]
+    if not taken:
+        return []
+    words = dict(pair for event in taken for pair in recovery.named_words(event.bytes))
+    kept = await recovery.fetch_words(work.runtime, words) if words else []
+    await sql.add_missing(session.connection, work.tables["contents"], kept)
+    await recovery.take_back(session, taken)
+    digests = {event.digest for event in taken}
+    for row in rows:
+        if digest(row["bytes"]) in digests:
+            await _settle(work, session, row["id"], "recovered")
+    await _settle_words(work, session, words)
+    await _release(work, session, [event.stream for event in taken])
+    await record(session, ctx, recovery.ordered(rows[0]["topic"], taken, reason, ctx))
+    return taken
+
+
+async def _settle_words(work: UnitOfWork, session: Session, named: Mapping[str, str]) -> None:
+    """Words lie beside the events that name them, and are settled with them."""
+    topic, table = catalogue.content_topic(work.service.name), work.tables["quarantine"]
+    mine = (table.c.consumer == OWNER, table.c.topic == topic, table.c.reason == "ahead", table.c.state == "open")
+    for id_, bytes_ in (await session.connection.execute(select(table.c.id, table.c.bytes).where(*mine))).all():
+        if content_row(bytes_)["ref"] in named:
+            await _settle(work, session, id_, "recovered")
+
+
+async def _release(work: UnitOfWork, session: Session, streams: Iterable[str | None]) -> None:
+    """Lets streams go on of which nothing waits for an operator's word any more."""
+    quarantine, cursor = work.tables["quarantine"], work.tables["stream_cursor"]
+    waiting = select(quarantine.c.stream_id).where(quarantine.c.consumer == OWNER, quarantine.c.state == "open")
+    mine = (cursor.c.consumer == OWNER, cursor.c.stream_id.in_({stream for stream in streams if stream}))
+    held = set((await session.connection.execute(select(cursor.c.stream_id).where(*mine))).scalars())
+    free = held - set((await session.connection.execute(waiting)).scalars())
+    await sql.remove(session.connection, cursor, [(OWNER, stream) for stream in sorted(free)])
 
 
 async def unpark(work: UnitOfWork) -> int:
-    """Redrives the events that this service could not read or failed on; called at start, perhaps after an upgrade.
+    """Redrives the events that this service could not read, failed on, or could not decide upon: a stream was held.
 
-    Returns how many were taken. What still fails keeps waiting in quarantine, so that no record can stop the service.
+    Called at start, perhaps after an upgrade, and when a stream goes on. Returns how many were taken. What still fails
+    keeps waiting in quarantine, so that no record can stop the service.
     """
     table = work.tables["quarantine"]
     chosen = select(table.c.id).where(
-        table.c.consumer == work.consumer, table.c.reason.in_(("unknown_type", "poison")), table.c.state == "open"
+        table.c.consumer == work.consumer,
+        table.c.reason.in_(("unknown_type", "poison", "held")),
+        table.c.state == "open",
     )
     async with work.runtime.database.read() as connection:
         waiting = (await connection.execute(chosen.order_by(table.c.stream_id, table.c.version))).scalars().all()

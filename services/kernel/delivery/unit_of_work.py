@@ -25,13 +25,13 @@ from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import offsets as kept
 from services.kernel.delivery import operations
 from services.kernel.delivery.log import OffsetOutOfRange, Partition, Record
-from services.kernel.delivery.offsets import Standing
+from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.records import Decoded, decode, is_content
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.store import failures, sql
-from services.kernel.store.session import Conflict, Session
+from services.kernel.store.session import Conflict, Held, Session
 from services.kernel.store.sql import Hold, Move, Query, Write
 
 BATCH = 500
@@ -72,7 +72,7 @@ class Poison(Exception):
 
 @dataclass(slots=True)
 class Cursor:
-    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type."""
+    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type, held."""
 
     version: int = 0
     digest: str | None = None
@@ -137,7 +137,7 @@ class UnitOfWork:
                 raise OffsetOutOfRange(min(found.items())[1])
         return {partition: known[partition].next if partition in known else 0 for partition in partitions}
 
-    async def look(self, *, fast: bool = False) -> Standing:
+    async def look(self, *, fast: bool = False) -> Progress:
         """Where the service stands on all that it reads; see `offsets.look`. Raises `LogGone`."""
         topics = (*self.service.topics, *self.service.content_topics)
         table = self.tables["consumer_offset"]
@@ -192,7 +192,7 @@ class UnitOfWork:
                 if wait >= 1:
                     self._waits.told(brief(error))
                 await asyncio.sleep(wait)
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, OSError, Held) as error:
                 if is_defect(error):
                     raise
                 self._waits.told(brief(error))
@@ -468,6 +468,8 @@ class UnitOfWork:
                 return session.decide(stream, command, ctx)
             except Moved as moved:
                 stream, command = moved.to, moved.command or command
+            except Held as held:
+                raise Poison(self._record(intake, event), event, "held", held.detail) from held
             except Exception as error:
                 raise Poison(self._record(intake, event), event, "poison", repr(error)) from error
         raise Poison(self._record(intake, event), event, "poison", f"{reaction.stream} moved in a ring")

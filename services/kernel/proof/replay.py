@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
-from schemas.fields import Erasure
 from services.kernel.delivery import recovery
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
@@ -49,6 +48,7 @@ async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Diff
     await migrations.upgrade(into, live.service)
     async with live.database.moment() as moment:
         await _sent(live, moment, wait)
+        await _know_discarded(fresh, moment)
         await _own(fresh, live, moment)
         await _foreign(fresh, moment)
         found: list[Difference] = []
@@ -77,10 +77,11 @@ async def _sent(live: Runtime, moment: AsyncConnection, wait: float) -> None:
 
 
 async def _own(fresh: Runtime, live: Runtime, moment: AsyncConnection) -> None:
+    discarded = await recovery.discarded(live, moment)
     ends = await fresh.log.ends(catalogue.event_topics(fresh.service.name))
     for partition, end in ends.items():
         async for records in fresh.log.read(partition, 0, end):
-            await _take_back(fresh, await _of_the_moment(live, moment, records))
+            await _take_back(fresh, await _of_the_moment(live, moment, records), discarded)
 
 
 async def _of_the_moment(
@@ -103,16 +104,21 @@ async def _held(live: Runtime, connection: AsyncConnection, ids: Sequence[str]) 
     return {id_ for (id_,) in found}
 
 
-async def _take_back(fresh: Runtime, found: Sequence[tuple[Record, Event]]) -> None:
+async def _take_back(fresh: Runtime, found: Sequence[tuple[Record, Event]], discarded: set[str]) -> None:
     async with fresh.database.transaction() as connection:
         stored = await recovery.stored_under(fresh, connection, [event for _, event in found])
-        missing = recovery.compare(found, stored).missing
+        compared = recovery.compare(found, stored, discarded)
         session = Session(fresh.service, fresh.settings, connection, fresh.clock.now())
-        session.restore(missing)
-        for event in missing:
-            if isinstance(event.data, Erasure):
-                await session.erase(event.data.refs, announce=False)
+        await recovery.take_back(session, [event for _, event in compared.missing])
         await session.flush()
+
+
+async def _know_discarded(fresh: Runtime, moment: AsyncConnection) -> None:
+    """Lets the unit of work know what a person set aside for good: it takes in what belongs in its place."""
+    table = fresh.tables["quarantine"]
+    rows = (await moment.execute(select(table).where(table.c.state == "discarded"))).mappings().all()
+    async with fresh.database.transaction() as connection:
+        await sql.insert(connection, table, [dict(row) for row in rows])
 
 
 async def _foreign(fresh: Runtime, moment: AsyncConnection) -> None:

@@ -18,7 +18,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.serving.idempotency import Key, Memory
 from services.kernel.store import failures
-from services.kernel.store.session import Conflict, Session
+from services.kernel.store.session import Conflict, Held, Session
 
 ATTEMPTS = 8
 AFTER_LIMIT = 5.0
@@ -83,6 +83,8 @@ async def execute(
             session.begin(stream)
         else:
             await session.load([stream])
+            if session.streams[stream].held:
+                raise Held(stream)
             if session.streams[stream].version == 0:
                 raise NotFound(f"there is no {stream}", what=stream)
         if see is not None:

@@ -22,7 +22,7 @@ from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving.idempotency import keep_pruning
 from services.kernel.store import failures, migrations
-from services.kernel.store.session import Conflict
+from services.kernel.store.session import Conflict, Held
 
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
@@ -56,14 +56,17 @@ async def prepare(runtime: Runtime) -> None:
     runtime.recovered = True
     await repairs.unpark(unit_of_work(runtime))
     if runtime.service.on_start is not None:
-        await runtime.service.on_start(runtime)
+        try:
+            await runtime.service.on_start(runtime)
+        except Held as held:
+            log.critical("start.held", service=name, error=held.detail)
     log.info("service.prepared", service=name, recovered=taken)
 
 
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
     """Holds the service's lock, prepares, then relays and keeps the time until the lock is lost; then again.
 
-    Sets `ready` when it is prepared. Raises `recovery.Diverged`: such a service must not serve.
+    Sets `ready` when it is prepared. Raises `Diverged`: such a service must not serve.
     """
     wait, waits = 0.2, Lasting("leader.waits", service=runtime.service.name)
     while True:

@@ -23,7 +23,7 @@ from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from services.kernel.access import erasure
 from services.kernel.core.decider import Ctx, Decider, Occurred
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.core.texts import check_text, check_value
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.masking import Listed, mask
@@ -34,6 +34,10 @@ from services.kernel.store.views import Key, Row, View
 
 NULL = rb"\u0000"
 """How an event's bytes hold a null character; the same six letters after a backslash are none."""
+
+
+OWNER = "owner"
+"""The consumer name of a service on its own topics: of what was verified there, and of what does not belong there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,17 @@ class Owner:
     """Folder of the migrations of the service's own tables; without it all tables are made as they are."""
 
 
+class Held(Unavailable):
+    """The stream's topic holds what this store does not: nothing is decided before an operator has said what it is."""
+
+    def __init__(self, stream: str) -> None:
+        sentence = (
+            f"the topic of {stream} holds what this service has not written. It decides nothing on {stream} before an "
+            "operator has said what that is, with `huiying recover` or `huiying redrive --discard`"
+        )
+        super().__init__(sentence, 60, code="stream-held", stream=stream)
+
+
 class Conflict(Exception):
     """Someone else appended to one of the streams first: decide again on a fresh state."""
 
@@ -63,6 +78,8 @@ class Stream:
     last: Event | None = None
     correlation: str | None = None
     drill: bool = False
+    held: bool = False
+    """Whether it waits for an operator, see `Held`."""
     revision: int = 0
     """How many of its events staff decided: the version that officers see."""
     _state: Any = None
@@ -125,10 +142,15 @@ class Session:
         if not wanted:
             return
         asked = sql.Query(_of_streams(self._tables["events"]), {"streams": wanted})
-        (found,) = await sql.fetch(self.connection, [asked])
+        found, held = await sql.fetch(self.connection, [asked, self._held(wanted)])
         for (bytes_,) in found:
             event = Event.parse(bytes_)
             self.streams[event.stream].take(event)
+        for (id_,) in held:
+            self.streams[id_].held = True
+
+    def _held(self, ids: list[str]) -> sql.Query:
+        return sql.Query(_of_held(self._tables["stream_cursor"]), {"streams": ids})
 
     async def holding(self, event_ids: Iterable[str]) -> set[str]:
         """Those of the ids whose events the store holds."""
@@ -139,8 +161,8 @@ class Session:
     async def load_head(self, id_: str) -> Stream:
         """A stream's last version alone, for streams that only grow and have no rules."""
         asked = sql.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
-        (found,) = await sql.fetch(self.connection, [asked])
-        stream = Stream(id_, None)
+        found, held = await sql.fetch(self.connection, [asked, self._held([id_])])
+        stream = Stream(id_, None, held=bool(held))
         for (bytes_,) in found:
             stream.take(Event.parse(bytes_))
         self.streams[id_] = stream
@@ -168,8 +190,10 @@ class Session:
     def append(
         self, id_: str, decided: Sequence[Fact | Occurred], ctx: Ctx, correlation: str | None = None
     ) -> list[Event]:
-        """Seals decided events as the next versions of the stream, in memory until `flush`."""
+        """Seals decided events as the next versions of the stream, in memory until `flush`. Raises `Held`."""
         stream = self.streams[id_]
+        if stream.held and decided:
+            raise Held(id_)
         done = []
         for item in decided:
             occurred = item if isinstance(item, Occurred) else Occurred(item)
@@ -356,6 +380,13 @@ def _of_streams(events: Table) -> Select[Any]:
 def _of_ids(events: Table) -> Select[Any]:
     """Those of `ids` that are there."""
     return select(events.c.event_id).where(sql.is_one_of(events.c.event_id, "ids"))
+
+
+@lru_cache(8)
+def _of_held(cursor: Table) -> Select[Any]:
+    """Those of `streams` that wait for an operator."""
+    mine = (cursor.c.consumer == OWNER, sql.is_one_of(cursor.c.stream_id, "streams"))
+    return select(cursor.c.stream_id).where(*mine, cursor.c.blocked.is_not(None))
 
 
 @lru_cache(8)

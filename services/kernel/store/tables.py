@@ -124,5 +124,6 @@ def metadata() -> MetaData:
         Column("act", key(100), nullable=False),
         Column("count", Integer, nullable=False),
     )
+    Table("deployment", m, Column("name", key(32), primary_key=True), Column("value", key(200), nullable=False))
     offices.tables(m)
     return m

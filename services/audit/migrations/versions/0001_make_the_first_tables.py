@@ -64,7 +64,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_timeline_actor", "timeline", ["actor", "position"], unique=False)
     op.create_index("ix_timeline_event", "timeline", ["event_id"], unique=True)
-    op.create_index("ix_timeline_stream", "timeline", ["stream_id", "version"], unique=True)
+    op.create_index("ix_timeline_stream", "timeline", ["stream_id", "version", "digest"], unique=True)
     op.create_index("ix_timeline_time", "timeline", ["time"], unique=False)
     op.create_index("ix_timeline_type", "timeline", ["type", "position"], unique=False)
     op.create_index("ix_timeline_unit", "timeline", ["unit", "position"], unique=False)

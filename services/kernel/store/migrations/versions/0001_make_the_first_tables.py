@@ -27,6 +27,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ref", name=op.f("pk_contents")),
     )
     op.create_table(
+        "deployment",
+        sa.Column("name", key(32), nullable=False),
+        sa.Column("value", key(200), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_deployment")),
+    )
+    op.create_table(
         "erased", sa.Column("ref", key(36), nullable=False), sa.PrimaryKeyConstraint("ref", name=op.f("pk_erased"))
     )
     op.create_table(
