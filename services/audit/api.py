@@ -187,10 +187,12 @@ def _until(reading: Reading) -> str | None:
 
 async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Actor, found: Any, size: int) -> None:
     overseen = (await runtime.offices(connection)).overseen(staff.unit)
-    of_its_matters = [
-        reading_of(await queries.standings(connection, incident), incident, overseen)
-        for incident in await queries.incidents_of(connection, found.stream_id, size)
-    ]
+    of_its_matters = []
+    for incident in await queries.incidents_of(connection, found.stream_id, size):
+        of_it = reading_of(await queries.standings(connection, incident), incident, overseen)
+        if of_it is not None:
+            gone = (await queries.left(connection, incident, size)).get(found.stream_id)
+            of_its_matters.append(of_it.ending(gone))
     reading = reading_of_event(found.unit, of_its_matters, overseen)
     if reading is None or not reading.covers(found.recordedtime):
         raise Forbidden(

@@ -4,19 +4,19 @@ Answers only ever use the positions below `head.size`, of which none is missing 
 question at the same size has the same answer for good.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, select, true
+from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
-from services.audit.rights import standing_after
+from services.audit.rights import LEAVING, reports_left, standing_after
 from services.audit.views import HEAD, LINKS, SIZES, TIMELINE
-from services.kernel.core.standings import Standing
+from services.kernel.core.standings import Moment, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,20 @@ async def standings(connection: AsyncConnection, incident: str) -> dict[str, Sta
     return found
 
 
+async def left(connection: AsyncConnection, incident: str, size: int) -> dict[str, Moment]:
+    """Report -> the event by which it left an incident, or one that this absorbed, and did not come back."""
+    says, t = TIMELINE.c.type.in_(upcast.types_of(*LEAVING)), TIMELINE.c
+    chosen = select(t.bytes).where(t.stream_id.in_(members(incident, size)), t.position < size, says)
+    events = (await connection.execute(chosen.order_by(t.recordedtime, t.event_id))).scalars()
+    return reports_left(Event.parse(bytes_) for bytes_ in events)
+
+
+def _there(gone: Mapping[str, Moment]) -> list[ColumnElement[bool]]:
+    """What of a report is left out of an incident that it left: what was recorded afterwards."""
+    t = TIMELINE.c
+    return [or_(t.stream_id != report, t.recordedtime <= moment.at) for report, moment in gone.items()]
+
+
 async def timeline(
     connection: AsyncConnection, incident: str, size: int, as_of: str | None, known_at: str | None, until: str | None
 ) -> Sequence[Any]:
@@ -94,6 +108,7 @@ async def timeline(
             TIMELINE.c.time <= as_of if as_of else true(),
             TIMELINE.c.recordedtime <= known_at if known_at else true(),
             TIMELINE.c.recordedtime <= until if until else true(),
+            *_there(await left(connection, incident, size)),
         )
         .order_by(TIMELINE.c.recordedtime, TIMELINE.c.event_id)
     )
@@ -122,6 +137,7 @@ async def events(
         wanted.append(t.recordedtime <= filters.until)
     if filters.incident is not None:
         wanted.append(t.stream_id.in_(members(filters.incident, size)))
+        wanted += _there(await left(connection, filters.incident, size))
     if units is not None:
         wanted.append(t.unit.in_(sorted(units)))
     chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)

@@ -4,23 +4,46 @@ Staff read what their own unit and those below it did, and of a matter what thes
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from schemas.envelope import Event, Undecodable, UnknownType
-from schemas.triage import standing_of
+from schemas.triage import IncidentAbsorbed, IncidentReportDetached, IncidentSplit, standing_of
 from services.kernel.core.standings import Moment, Reading, Standing, Units, widest
+
+LEAVING = (IncidentSplit, IncidentReportDetached, IncidentAbsorbed)
+"""What says that reports leave an incident, or come back with one that is merged into it."""
+
+
+def reports_left(events: Iterable[Event]) -> dict[str, Moment]:
+    """Report -> the event by which it left, from events of `LEAVING` in order."""
+    gone: dict[str, Moment] = {}
+    for event in events:
+        moment = Moment(event.version, event.recorded_text)
+        match _data(event):
+            case IncidentSplit(reports=reports):
+                gone |= dict.fromkeys(reports, moment)
+            case IncidentReportDetached(report=report):
+                gone[report] = moment
+            case IncidentAbsorbed(reports=reports):
+                gone = {report: moment for report, moment in gone.items() if report not in reports}
+    return gone
 
 
 def standing_after(events: Iterable[Event]) -> Standing:
-    """The units that have to do with an incident, from its events in order. What cannot be read changes nothing."""
+    """The units that have to do with an incident, from its events in order."""
     standing = Standing()
     for event in events:
-        try:
-            change = standing_of(event.data)
-        except (Undecodable, UnknownType):
-            continue
-        if change is not None:
+        if change := standing_of(_data(event)):
             standing = standing.after(change, Moment(event.version, event.recorded_text))
     return standing
+
+
+def _data(event: Event) -> Any:
+    """What cannot be read changes nothing."""
+    try:
+        return event.data
+    except (Undecodable, UnknownType):
+        return None
 
 
 def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], overseen: Units) -> Reading | None:

@@ -135,12 +135,9 @@ def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, office
         sent = actor.post == report.sender and report.unit is not None and offices.within(report.unit, actor.unit)
         return Reading() if sent else None
     overseen, of = offices.overseen(actor.unit), list(belongings)
-    found = [_until(belonging.standing.reading(overseen), belonging.until) for belonging in of]
+    of_matters = ((belonging.standing.reading(overseen), belonging.until) for belonging in of)
+    found = [reading.ending(until) for reading, until in of_matters if reading]
     if overseen is None or report.unit in overseen:
         received = Moment(0, instant(report.received)) if report.received else None
         found.append(Reading(received) if of else Reading())
     return widest(found)
-
-
-def _until(reading: Reading | None, until: Moment | None) -> Reading | None:
-    return reading if reading is None or until is None else Reading(min(reading.until or until, until))

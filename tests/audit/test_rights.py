@@ -98,3 +98,25 @@ async def test_a_merged_matter_is_read_where_it_goes_on(world: World) -> None:
     await world.send(reach)
     await world.take()
     assert (await read(world, "town-east", "a"), await read(world, "town-west", "a")) == (7, 8)
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_a_report_that_left_is_read_where_it_went(world: World) -> None:
+    a, second, new = await matter(world), id_of("report", "a2"), id_of("incident", "new")
+    opened = triage.IncidentOpened(unit="town-east", report=second, discovered_at=START)
+    await happen(world, triage.IncidentSplit(into=new, reports=(second,)))
+    await happen(world, opened, TRANSFERRED, name="new")
+    await world.send(world.event("ingest", second, REACH, unit="town-west"))
+    await world.take()
+    path = "incidents/{}/timeline"
+    for unit in ("city", "county", "town-east"):
+        assert len((await world.get(path.format(a), unit))["items"]) == 7
+        assert len((await world.get("events", unit, incident=a, limit=500))["items"]) == 7
+    assert len((await world.get(path.format(new)))["items"]) == 4
+    (reach,) = (await world.get("events", type="report.reach_measured"))["items"]
+    await world.get(f"events/{reach['id']}", "town-east", status=403)
+    await world.get(f"events/{reach['id']}", "town-west")
+    absorbed = triage.IncidentAbsorbed(incident=new, reports=(second,), discovered_at=START)
+    await happen(world, triage.IncidentMerged(into=a), name="new")
+    await happen(world, absorbed)
+    await world.get(f"events/{reach['id']}", "town-east")

@@ -31,6 +31,10 @@ class Reading(NamedTuple):
         """Whether that holds what was recorded at an instant, given as text."""
         return self.until is None or at <= self.until.at
 
+    def ending(self, end: Moment | None) -> "Reading":
+        """The same, but no further than another event, where one is given."""
+        return self if end is None else Reading(min(self.until or end, end, key=lambda moment: moment.at))
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
