@@ -106,6 +106,10 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "merged": ("事项已并入", "这一事项已并入 {into}，请到那里{act}。"),
             "merged-target": ("目标事项已并入", "{incident} 本身已并入 {into}，请并入该事项。"),
+            "merge-level-unknown": (
+                "目标事项未定级",
+                "本事项定级为{level}，{pack} 没有此级别；请先给 {incident} 定级，再合并。",
+            ),
             "merge-into-itself": ("不能并入自身", "{incident} 不能并入自身，请指定另一事项。"),
             "merge-target-ended": ("目标事项已{phase}", "{incident}{phase}，请先重启，再合并。"),
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),

@@ -15,7 +15,7 @@ class IncidentOpened(Fact):
     """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on.
 
     `relates_to` names the incident of the same matter that was resolved or closed when this one's report came in.
-    `entered_late` where its report was.
+    `entered_late` where its report was. `split_from` names the incident that its reports left.
     """
 
     unit: UnitCode
@@ -25,6 +25,7 @@ class IncidentOpened(Fact):
     matter: Digest | None = None
     relates_to: StreamId | None = None
     entered_late: bool = False
+    split_from: StreamId | None = None
 
 
 @event("incident.report_attached")
@@ -88,56 +89,69 @@ class IncidentFactRevised(FactValue):
 
 @event("incident.classified")
 class IncidentClassified(Fact):
-    """What kind of answer the office will give. It names what the office does, never what somebody said."""
+    """What kind of answer the office will give. It names what the office does, never what somebody said.
+
+    `taken_from` names the incident that brought it along by a merger.
+    """
 
     answer_kind: AnswerKind
+    taken_from: StreamId | None = None
 
 
 @event("incident.graded")
 class IncidentGraded(Fact):
     """A person judged how grave the matter is for the public, by the pack in force.
 
-    `known_at` is the time of the first figures by which the pack proposes this level or a higher one.
+    `known_at` is the time of the first figures by which the pack proposes this level or a higher one. `taken_from`
+    names the incident that brought the level along by a merger; then `known_at` is when it could be known there.
     """
 
     level: Code
     rank: Figure
-    reason: Words
+    reason: Words | None = None
     proposed: Code | None = None
     rule: Code | None = None
     known_at: Instant | None = None
+    taken_from: StreamId | None = None
 
 
 @event("incident.regraded")
 class IncidentRegraded(Fact):
     """The level was changed; `previous` was in force until now, and what it owed stays on record.
 
-    `known_at` is the time of the first figures by which the pack proposes this level or a higher one.
+    `known_at` is the time of the first figures by which the pack proposes this level or a higher one. `taken_from`
+    names the incident that brought the level along by a merger; then `known_at` is when it could be known there.
     """
 
     level: Code
     rank: Figure
     previous: Code
     previous_rank: Figure
-    reason: Words
+    reason: Words | None = None
     proposed: Code | None = None
     rule: Code | None = None
     known_at: Instant | None = None
+    taken_from: StreamId | None = None
 
 
 @event("incident.assigned")
 class IncidentAssigned(Fact):
-    """A unit was told to handle the matter."""
+    """A unit was told to handle the matter.
+
+    `taken_from` names the incident that brought the assignment along, by a merger or a split.
+    """
 
     unit: UnitCode
     reason: Words | None = None
+    taken_from: StreamId | None = None
 
 
 @event("incident.accepted")
 class IncidentAccepted(Fact):
-    """The assigned unit took the matter on."""
+    """The assigned unit took the matter on; `taken_from` as in `incident.assigned`."""
 
     unit: UnitCode
+    taken_from: StreamId | None = None
 
 
 @event("incident.returned")
@@ -268,11 +282,16 @@ class IncidentMerged(Fact):
 
 @event("incident.absorbed")
 class IncidentAbsorbed(Fact):
-    """Another incident of the same matter goes on here; the earlier first knowledge counts."""
+    """Another incident of the same matter goes on here; the earlier first knowledge counts.
+
+    `refused` are its reports that get no answer, `handled` the tracks on which it was handled.
+    """
 
     incident: StreamId
     reports: tuple[StreamId, ...]
     discovered_at: Instant
+    refused: tuple[StreamId, ...] = ()
+    handled: tuple[Track, ...] = ()
 
 
 @event("incident.split")

@@ -29,18 +29,37 @@ async def matter(connection: AsyncConnection, incident: str) -> Matter | None:
 
 
 async def matters(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Matter]:
-    """Incident -> as publish has seen it, of those that it has."""
+    """Incident -> as publish has seen it, of those that it has. What was merged into it brings its facts along."""
     ids = sorted(set(wanted))
+    heirs = await _heirs(connection, ids)
     facts: dict[str, set[str]] = {}
-    chosen = select(incident_facts.c.incident_id, incident_facts.c.key).where(incident_facts.c.incident_id.in_(ids))
+    chosen = select(incident_facts.c.incident_id, incident_facts.c.key).where(
+        incident_facts.c.incident_id.in_(sorted(heirs))
+    )
     for incident, key in await connection.execute(chosen):
-        facts.setdefault(incident, set()).add(key)
+        for heir in heirs[incident]:
+            facts.setdefault(heir, set()).add(key)
     rows = (await connection.execute(select(incidents).where(incidents.c.id.in_(ids)))).mappings()
     names = ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")
     return {
         row["id"]: Matter(**{name: row[name] for name in names}, facts=frozenset(facts.get(row["id"], ())))
         for row in rows
     }
+
+
+async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:
+    """These incidents, and those that were merged into them by any way -> those of `ids` where their facts count."""
+    heirs: dict[str, set[str]] = {id_: {id_} for id_ in ids}
+    further = set(heirs)
+    while further:
+        chosen = select(incidents.c.id, incidents.c.merged_into).where(incidents.c.merged_into.in_(sorted(further)))
+        further = set()
+        for id_, into in await connection.execute(chosen):
+            known = heirs.setdefault(id_, set())
+            if not heirs[into] <= known:
+                known |= heirs[into]
+                further.add(id_)
+    return heirs
 
 
 async def seen(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:

@@ -229,8 +229,6 @@ class Absorb(Command):
     """Another incident was merged into this one."""
 
     incident: IncidentId
-    reports: tuple[ReportId, ...]
-    discovered_at: Instant
 
 
 class Received(Command):
@@ -243,9 +241,12 @@ class Received(Command):
 
 
 class OpenSplit(Command):
-    """An incident of its own for the reports that left another one."""
+    """An incident of its own for the reports that left another one, with the unit that was handling that."""
 
+    split_from: IncidentId
     unit: UnitCode
+    assigned: UnitCode | None = None
+    accepted: bool = False
     reports: tuple[Received, ...] = Field(min_length=1)
     refused: tuple[ReportId, ...] = ()
     """Those that were refused an answer before they left."""

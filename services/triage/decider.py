@@ -1,12 +1,10 @@
 """The rules of an incident: what is recorded when something is asked. Who may ask, and when, stands in `rights`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas import triage
-from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.lists import FactKey
 from schemas.triage import AnswerKind, FactValue
@@ -15,110 +13,11 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.kernel.rules.conditions import Figures, Proposal, propose_level
 from services.triage import commands as c
-from services.triage.rights import RIGHTS, Incident
-
-
-@dataclass(frozen=True, slots=True)
-class State(Incident):
-    """What later decisions on the incident depend on."""
-
-    level: str | None = None
-    rank: int = 0
-    answer_kind: AnswerKind | None = None
-    discovered_at: datetime | None = None
-    reports: tuple[str, ...] = ()
-    refused: frozenset[str] = frozenset()
-    """Those of the reports that get no answer."""
-    left: Mapping[str, str] = field(default_factory=dict)
-    """Reports that left, and for which incident."""
-    facts: Mapping[str, FactValue] = field(default_factory=dict)
-    statements: frozenset[str] = frozenset()
-    """Published statements that were recorded as the answer."""
-    drill: bool = False
-
-
-class Reach(NamedTuple):
-    """How far the matter had spread at a time, and the reports that say so, as `stream@version`."""
-
-    at: datetime
-    figures: Figures
-    basis: tuple[str, ...]
-
-
-def initial_state() -> State:
-    """An incident that does not exist yet."""
-    return State()
-
-
-def evolve(state: State, event: Event) -> State:
-    """The state after the event."""
-    match event.data:
-        case triage.IncidentOpened() as data:
-            return replace(
-                state,
-                id=event.stream,
-                phase="open",
-                unit=data.unit,
-                discovered_at=data.discovered_at,
-                reports=(data.report,),
-                drill=event.drill,
-            )
-        case triage.IncidentReportAttached() as data:
-            return replace(state, reports=_with(state.reports, data.report))
-        case triage.IncidentReportDetached() as data:
-            return replace(state, reports=_without(state.reports, data.report))
-        case triage.IncidentReportRefused() as data:
-            return replace(state, refused=state.refused | {data.report})
-        case triage.IncidentSplit() as data:
-            return replace(
-                state,
-                reports=_without(state.reports, *data.reports),
-                refused=state.refused.difference(data.reports),
-                left={**state.left, **dict.fromkeys(data.reports, data.into)},
-            )
-        case triage.IncidentAbsorbed() as data:
-            earlier = min(data.discovered_at, state.discovered_at or data.discovered_at)
-            return replace(state, reports=_with(state.reports, *data.reports), discovered_at=earlier)
-        case triage.IncidentVerificationRequested() as data:
-            return replace(state, verifying=state.verifying | {data.unit})
-        case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
-            return replace(state, facts={**state.facts, data.key: data})
-        case triage.IncidentClassified() as data:
-            return replace(state, answer_kind=data.answer_kind)
-        case triage.IncidentGraded() | triage.IncidentRegraded() as data:
-            return replace(state, level=data.level, rank=data.rank)
-        case triage.IncidentAssigned() as data:
-            return replace(state, assigned=data.unit, accepted=False)
-        case triage.IncidentAccepted():
-            return replace(state, accepted=True)
-        case triage.IncidentReturned():
-            return replace(state, assigned=None, accepted=False)
-        case triage.IncidentTransferred() as data:
-            return replace(state, unit=data.unit)
-        case triage.IncidentHandlingRecorded() as data:
-            said = {data.statement} if data.statement else set()
-            return replace(state, handled=state.handled | {data.track}, statements=state.statements | said)
-        case triage.IncidentResolved():
-            return replace(state, phase="resolved")
-        case triage.IncidentClosed():
-            return replace(state, phase="closed", verifying=frozenset())
-        case triage.IncidentDismissed():
-            return replace(state, phase="dismissed", verifying=frozenset())
-        case triage.IncidentReopened():
-            return replace(state, phase="open", handled=frozenset())
-        case triage.IncidentMerged() as data:
-            return replace(state, phase="merged", merged_into=data.into)
-    return state
-
-
-def _with(reports: tuple[str, ...], *further: str) -> tuple[str, ...]:
-    return (*reports, *(report for report in further if report not in reports))
-
-
-def _without(reports: tuple[str, ...], *leaving: str) -> tuple[str, ...]:
-    return tuple(report for report in reports if report not in leaving)
+from services.triage import grading
+from services.triage.grading import Reach
+from services.triage.rights import RIGHTS
+from services.triage.state import State, evolve, initial_state, without
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
@@ -134,9 +33,10 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """What the command makes happen.
 
-    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `words` (reference -> text of
-    the facts' texts), for Merge `into` (the other incident's `State`), for Split `into` (the new incident's id)
-    and `matters` (digests of what the leaving reports are about).
+    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `absorbed` (key -> fact, of the
+    incidents that were merged into this one) and `words` (reference -> text of the facts' texts), for Merge `into` (the
+    other incident's `State`), for Absorb `leaving` (the same of the incident that is merged), for Split `into` (the new
+    incident's id) and `matters` (digests of what the leaving reports are about).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -161,21 +61,9 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
             answered = triage.IncidentHandlingRecorded(track="answer", statement=command.statement)
             return [Occurred(answered, basis=(command.basis,), unit=command.unit)]
         case c.Absorb():
-            earlier = min(command.discovered_at, state.discovered_at or command.discovered_at)
-            return [triage.IncidentAbsorbed(incident=command.incident, reports=command.reports, discovered_at=earlier)]
+            return _absorb(state, ctx)
         case c.OpenSplit():
-            first, *others = command.reports
-            return [
-                triage.IncidentOpened(
-                    unit=command.unit,
-                    report=first.report,
-                    discovered_at=first.discovered_at,
-                    entered_late=first.entered_late,
-                ),
-                *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
-                *(triage.IncidentReportRefused(report=report) for report in command.refused),
-                *_dismissed({report.report for report in command.reports}, command.refused),
-            ]
+            return _open_split(command)
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
@@ -302,7 +190,7 @@ def _assigned(state: State) -> str:
 def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
     _must_be_listed(command, ctx.offices.lists.fact(command.key, ctx.offices.pack(state.unit).model.facts))
     model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
-    if known := state.facts.get(command.key):
+    if known := state.facts.get(command.key) or ctx.seen.get("absorbed", {}).get(command.key):
         if _same(known, command, ctx.seen.get("words", {}), ctx.offices.lists.telephones):
             return []
         model = triage.IncidentFactRevised
@@ -386,7 +274,7 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
 
 def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
     pack = ctx.offices.pack(state.unit)
-    levels = {level.code: level.rank for level in pack.model.levels}
+    levels = grading.ranks(pack)
     rank = levels.get(command.level)
     if rank is None:
         raise Malformed(
@@ -405,14 +293,14 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
             level=command.level,
         )
     reach: Sequence[Reach] = ctx.seen.get("reach", ())
-    proposal = proposed(pack, reach)
+    proposal = grading.proposed(pack, reach)
     judged: dict[str, Any] = {
         "level": command.level,
         "rank": rank,
         "reason": Typed(text=command.reason),
         "proposed": proposal.level if proposal else None,
         "rule": proposal.rule if proposal else None,
-        "known_at": _known_at(pack, reach, levels, rank),
+        "known_at": grading.known_at(pack, reach, rank),
     }
     fact: Fact
     if state.level is None:
@@ -420,18 +308,6 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
     else:
         fact = triage.IncidentRegraded(previous=state.level, previous_rank=state.rank, **judged)
     return [_by_pack(fact, pack, ctx, *(reach[-1].basis if reach else ()))]
-
-
-def proposed(pack: LoadedPack, reach: Sequence[Reach]) -> Proposal | None:
-    """What the newest figures propose by the pack; None where nothing was measured."""
-    return propose_level(pack, reach[-1].figures) if reach else None
-
-
-def _known_at(pack: LoadedPack, reach: Sequence[Reach], ranks: Mapping[str, int], rank: int) -> datetime | None:
-    """When figures first proposed the level or a higher one. Nothing need be known for the lowest."""
-    if rank == min(ranks.values()):
-        return None
-    return next((known.at for known in reach if ranks[propose_level(pack, known.figures).level] >= rank), None)
 
 
 def _by_pack(fact: Fact, pack: LoadedPack, ctx: Ctx, *basis: str) -> Occurred:
@@ -470,7 +346,87 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
         )
     if into.drill != state.drill:
         raise Rejected("an exercise and a real matter are never merged", code="drill-and-real")
+    pack = ctx.offices.pack(into.unit)
+    if state.level is not None and into.level is None and state.level not in grading.ranks(pack):
+        raise Rejected(
+            f"{state.id} is graded {state.level}, which {_name(pack)} does not know; grade {into.id} first, then merge",
+            code="merge-level-unknown",
+            incident=into.id,
+            level=state.level,
+            pack=_name(pack),
+        )
     return [triage.IncidentMerged(into=command.into, reason=_typed(command.reason))]
+
+
+def _absorb(state: State, ctx: Ctx) -> Decided:
+    """The other incident goes on here, with what it had and this one lacks: level, kind of answer, who handles it."""
+    leaving: State = ctx.seen["leaving"]
+    assert state.discovered_at and leaving.discovered_at, "both were opened"
+    earlier = min(state.discovered_at, leaving.discovered_at)
+    absorbed = triage.IncidentAbsorbed(
+        incident=leaving.id,
+        reports=leaving.reports,
+        discovered_at=earlier,
+        refused=tuple(sorted(leaving.refused)),
+        handled=tuple(sorted(leaving.handled)),
+    )
+    pack = ctx.offices.pack(state.unit)
+    judged = _raised(state, leaving, pack, earlier)
+    level = judged[-1].level if judged else state.level
+    if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
+        judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
+    assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id)
+    further = sorted(leaving.verifying - state.verifying)
+    verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
+    return [absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying]
+
+
+def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:
+    ranks, level, rank = grading.ranks(pack), state.level, state.rank
+    facts: list[Any] = []
+    for grade in grading.brought(leaving.grades, leaving.level, state.level, pack, since):
+        given: dict[str, Any] = {
+            "level": grade.level,
+            "rank": ranks[grade.level],
+            "known_at": grade.known_at,
+            "taken_from": leaving.id,
+        }
+        if level is None:
+            facts.append(triage.IncidentGraded(**given))
+        else:
+            facts.append(triage.IncidentRegraded(previous=level, previous_rank=rank, **given))
+        level, rank = grade.level, ranks[grade.level]
+    return facts
+
+
+def _may_answer(kind: AnswerKind, level: str | None, pack: LoadedPack) -> bool:
+    return any(of.kind == kind and (level is None or level in of.levels) for of in pack.model.categories)
+
+
+def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact]:
+    """The assignment that another incident had, as this one's."""
+    if unit is None:
+        return []
+    taken = [triage.IncidentAccepted(unit=unit, taken_from=taken_from)] if accepted else []
+    return [triage.IncidentAssigned(unit=unit, taken_from=taken_from), *taken]
+
+
+def _open_split(command: c.OpenSplit) -> Decided:
+    """What left goes on with who was handling it. Level and kind of answer were judged of another matter."""
+    first, *others = command.reports
+    return [
+        triage.IncidentOpened(
+            unit=command.unit,
+            report=first.report,
+            discovered_at=first.discovered_at,
+            entered_late=first.entered_late,
+            split_from=command.split_from,
+        ),
+        *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
+        *_assigned_as(command.assigned, command.accepted, command.split_from),
+        *(triage.IncidentReportRefused(report=report) for report in command.refused),
+        *_dismissed({report.report for report in command.reports}, command.refused),
+    ]
 
 
 def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
@@ -490,7 +446,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
         )
     leaving = tuple(dict.fromkeys(command.reports))
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))
-    staying = _without(state.reports, *leaving)
+    staying = without(state.reports, *leaving)
     return [split, *(_dismissed(staying, state.refused) if state.phase == "open" else ())]
 
 

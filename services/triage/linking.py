@@ -21,10 +21,9 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         await session.load([stream, command.into])
         _must_exist(session, stream)
         leaving, into = session.streams[stream], session.streams[command.into]
-        seen = with_seen(ctx, {"into": into.state})
+        before, seen = leaving.state, with_seen(ctx, {"into": into.state})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
-        absorb = Absorb(incident=stream, reports=leaving.state.reports, discovered_at=leaving.state.discovered_at)
-        events += session.decide(command.into, absorb, ctx)
+        events += session.decide(command.into, Absorb(incident=stream), with_seen(ctx, {"leaving": before}))
         return commands.answer(session, stream, events)
 
     return await commands.transact(runtime, caller, act)
@@ -53,7 +52,15 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
             )
             for row in known
         )
-        events += session.decide(new, OpenSplit(unit=parent.state.unit, reports=reports, refused=refused), ctx)
+        opening = OpenSplit(
+            split_from=stream,
+            unit=parent.state.unit,
+            assigned=parent.state.assigned,
+            accepted=parent.state.accepted,
+            reports=reports,
+            refused=refused,
+        )
+        events += session.decide(new, opening, ctx)
         answer = commands.answer(session, stream, events)
         return Answer({**answer.body, "into": new}, answer.status, answer.version, answer.events)
 

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import parse_instant
+from schemas.fields import WordsRef, parse_instant
 from schemas.ingest import ReportReceived, ReportRefused
-from schemas.triage import IncidentAbsorbed
+from schemas.triage import FactValue, IncidentAbsorbed, IncidentSplit
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Moment, Standing, reading_of
@@ -21,9 +21,10 @@ from services.kernel.serving import paging
 from services.kernel.store import sql, standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage.decider import Reach, State, proposed
+from services.triage.grading import Reach, proposed
 from services.triage.matching import Lead, Matters, places
 from services.triage.rights import RIGHTS, TRACKS, Incident
+from services.triage.state import State
 from services.triage.views import (
     INCIDENT_FACTS,
     INCIDENT_NOTES,
@@ -169,6 +170,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
+        "split_from": row["split_from"],
         "entered_late": row["entered_late"],
         "report_count": row["reports"],
         "drill": row["drill"],
@@ -186,7 +188,12 @@ class Record(NamedTuple):
     """At most `SHOWN_REPORTS`."""
     measured: list[Row]
     absorbed: list[str]
+    """Those that were merged into it."""
+    before: list[Row]
+    """These, those that were merged into them, and so on."""
     related: list[str]
+    """Those that were opened when it was over."""
+    split_off: list[str]
 
 
 async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str, Any] | None:
@@ -208,19 +215,34 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
 
 async def _now(connection: AsyncConnection, id_: str) -> Record:
     (row,) = await _rows(connection, INCIDENTS, INCIDENTS.c.id == id_)
-    of_it = {"absorbed": INCIDENTS.c.merged_into, "related": INCIDENTS.c.relates_to}
-    others = {}
-    for name, column in of_it.items():
-        chosen = select(INCIDENTS.c.id).where(column == id_).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
-        others[name] = list((await connection.execute(chosen)).scalars())
+    of_it = {"absorbed": "merged_into", "related": "relates_to", "split_off": "split_from"}
+    others = {name: await _naming(connection, column, [id_]) for name, column in of_it.items()}
+    before = await _before(connection, others["absorbed"])
+    family = [id_, *(one["id"] for one in before)]
     return Record(
         row=row,
-        facts=await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id == id_),
-        notes=await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id == id_),
+        facts=await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(family)),
+        notes=await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
         reports=await _reports(connection, id_),
         measured=await measurements(connection, id_),
-        **others,
+        before=before,
+        **{name: [one["id"] for one in rows] for name, rows in others.items()},
     )
+
+
+async def _naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
+    """The incidents that name one of `ids` in this column, in the order in which they were opened."""
+    return await _rows(connection, INCIDENTS, INCIDENTS.c[column].in_(ids), INCIDENTS.c.opened_at)
+
+
+async def _before(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[Row]:
+    """These and all that were merged into them, also by way of others."""
+    found: dict[str, Row] = {}
+    further = list(absorbed)
+    while further := [one for one in further if one["id"] not in found]:
+        found |= {one["id"]: one for one in further}
+        further = await _naming(connection, "merged_into", [one["id"] for one in further])
+    return list(found.values())
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
@@ -230,6 +252,10 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
     events = [Event.parse(bytes_) for bytes_ in ordered]
     (row,), belonging, facts, notes = (folded(view, events) for view in OF_ONE)
+    absorbed = [event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)]
+    # What was merged stands still since then.
+    before = await _before(connection, await _rows(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
+    merged = [one["id"] for one in before]
     belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
     ids = [one["report_id"] for one in belonging]
     known = {one["report_id"]: one for one in await _rows(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
@@ -241,12 +267,14 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     )
     return Record(
         row=row,
-        facts=facts,
-        notes=notes,
+        facts=[*facts, *await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
+        notes=[*notes, *await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known][:SHOWN_REPORTS],
         measured=measured,
-        absorbed=[event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)],
+        absorbed=absorbed,
+        before=before,
         related=[],
+        split_off=[event.data.into for event in events if isinstance(event.data, IncidentSplit)],
     )
 
 
@@ -257,7 +285,9 @@ def _report_then(report: Row, until: Moment) -> Row:
 
 
 async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
-    reports, facts, notes = record.reports, record.facts, record.notes
+    reports = record.reports
+    facts = sorted(record.facts, key=itemgetter("key", "established_at", "incident_id"))
+    notes = sorted(record.notes, key=itemgetter("recorded_at", "incident_id", "version"))
     named = ("subject", "text", "url", "place", "request")
     words = await resolve(
         connection,
@@ -274,6 +304,8 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         **_shown(record.row, words(reports[0]["subject"]) if reports else None),
         "absorbed": record.absorbed,
         "related": record.related,
+        "split_off": record.split_off,
+        "assignments": [_shown_assignment(one) for one in (record.row, *record.before) if one["assigned"]],
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
@@ -310,9 +342,22 @@ def _newest(measured: Iterable[Row]) -> dict[str, Any]:
     return newest
 
 
+def _shown_assignment(row: Row) -> dict[str, Any]:
+    """Who is to handle an incident, or was when that was merged."""
+    return {
+        "incident": row["id"],
+        "unit": row["assigned"],
+        **{name: row[name] for name in ("assigned_at", "accepted_at")},
+    }
+
+
 def _shown_note(note: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
     plain = ("version", "type", "recorded_at", "actor", "unit", "track", "statement")
-    return {**{name: note[name] for name in plain}, "text": words(note["words"])}
+    return {
+        "incident": note["incident_id"],
+        **{name: note[name] for name in plain},
+        "text": words(note["words"]),
+    }
 
 
 def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
@@ -324,7 +369,12 @@ def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[st
         "yes_no": fact["yes"],
     }
     plain = ("key", "kind", "established_at", "revised_at")
-    return {**{name: fact[name] for name in plain}, "value": values[fact["kind"]], "source": words(fact["source"])}
+    return {
+        "incident": fact["incident_id"],
+        **{name: fact[name] for name in plain},
+        "value": values[fact["kind"]],
+        "source": words(fact["source"]),
+    }
 
 
 async def _rows(
@@ -391,10 +441,24 @@ async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[s
 
 
 async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """What establishing a fact looks at: the texts of the facts so far."""
-    refs = [fact.words.ref for fact in state.facts.values() if fact.words]
+    """What establishing a fact looks at: those of what was merged into the incident, and the texts of the facts so far.
+
+    Of several that were merged, the one established last counts.
+    """
+    before = await _before(connection, await _naming(connection, "merged_into", [state.id]))
+    merged = INCIDENT_FACTS.c.incident_id.in_([one["id"] for one in before])
+    rows = await _rows(connection, INCIDENT_FACTS, merged, INCIDENT_FACTS.c.established_at) if before else []
+    absorbed = {row["key"]: _fact_of(row) for row in rows}
+    refs = [fact.words.ref for fact in (*absorbed.values(), *state.facts.values()) if fact.words]
     words = await resolve(connection, METADATA, refs)
-    return {"words": {ref: words(ref) for ref in refs}}
+    return {"absorbed": absorbed, "words": {ref: words(ref) for ref in refs}}
+
+
+def _fact_of(row: Row) -> FactValue:
+    """A fact as its event had it, but for the digest of its words."""
+    plain = {name: row[name] for name in ("key", "kind", "number", "code", "yes")}
+    words = WordsRef(ref=row["words"], digest="0" * 64) if row["words"] else None
+    return FactValue(**plain, words=words, at=parse_instant(row["at"]) if row["at"] else None)
 
 
 def _leads() -> Select[Any]:

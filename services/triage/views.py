@@ -48,12 +48,14 @@ INCIDENTS = Table(
     Column("dismissed_at", key(27)),
     Column("merged_into", key()),
     Column("relates_to", key()),
+    Column("split_from", key()),
     Column("entered_late", Boolean, nullable=False),
     Column("reports", Integer, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
     Index(None, "relates_to"),
+    Index(None, "split_from"),
 )
 """One row an incident; `revision` counts what staff decided, `reports` those that belong to it now."""
 
@@ -180,6 +182,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "discovered_at": instant(data.discovered_at),
         "opened_at": event.recorded_text,
         "relates_to": data.relates_to,
+        "split_from": data.split_from,
         "entered_late": data.entered_late,
         "reports": 1,
         "drill": event.drill,
@@ -211,7 +214,8 @@ def _changes(row: Row, event: Event) -> Row:
             return {"reports": row["reports"] - len(data.reports)}
         case triage.IncidentAbsorbed() as data:
             earlier = min(row["discovered_at"], instant(data.discovered_at))
-            return {"reports": row["reports"] + len(data.reports), "discovered_at": earlier}
+            handled = {f"handled_{track}": row[f"handled_{track}"] or at for track in data.handled}
+            return {"reports": row["reports"] + len(data.reports), "discovered_at": earlier, **handled}
         case triage.IncidentClassified() as data:
             return {"answer_kind": data.answer_kind}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:

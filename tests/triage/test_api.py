@@ -176,6 +176,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
     assert (found["state"], found["level"], found["answer_kind"]) == ("closed", "major", "status")
     assert found["facts"] == [
         {
+            "incident": id_,
             "key": "confirmed",
             "kind": "yes_no",
             "value": True,

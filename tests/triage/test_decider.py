@@ -23,8 +23,10 @@ from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
-from services.triage.decider import DECIDER, Reach, State
+from services.triage.decider import DECIDER
+from services.triage.grading import Grade, Reach
 from services.triage.rights import RIGHTS, VERBS
+from services.triage.state import State
 from tests.kit.spec import NOW, At, Given, _plain, ctx, given, staff
 
 HERE = given(DECIDER).stream
@@ -32,9 +34,11 @@ REPORTS = tuple(f"report-{derived(str(number))}" for number in range(4))
 OTHER = f"incident-{derived('other')}"
 STATEMENT = f"statement-{derived('statement')}"
 DISCOVERED = NOW - timedelta(hours=1)
+LATER_ON = NOW - timedelta(minutes=20)
 BASIS = f"{REPORTS[0]}@1"
 
 OPENED = triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED)
+SPLIT_OFF = OPENED.model_copy(update={"split_from": OTHER})
 ATTACHED = triage.IncidentReportAttached(report=REPORTS[1], unit="town-east", discovered_at=DISCOVERED)
 GRADED = triage.IncidentGraded(level="general", rank=1, reason="r")
 ASSIGNED = triage.IncidentAssigned(unit="county-roads")
@@ -304,6 +308,13 @@ class TestFacts:
             triage.IncidentFactEstablished(key="pump", kind="number", number=2, source="s")
         )
 
+    def test_of_what_was_merged_into_the_matter_it_is_revised_too(self) -> None:
+        absorbed = {"length": self.ESTABLISHED}
+        self.when(self.FACT, absorbed=absorbed).then_nothing()
+        self.when(self.FACT.model_copy(update={"value": 4}), absorbed=absorbed).then(
+            triage.IncidentFactRevised(key="length", kind="number", number=4, source="measured")
+        )
+
     def test_a_text_is_compared_by_its_words(self) -> None:
         known = triage.IncidentFactEstablished(key="cause", kind="text", words="frost", source="s")
         ref = _plain(known).words.ref  # type: ignore[attr-defined]
@@ -435,14 +446,81 @@ class TestMergingAndSplitting:
         case = past(OPENED, roles=("chief",), unit="town-east", into=other()).when(c.Merge(into=OTHER))
         case.then_raises(Forbidden, "town-west")
 
+    def absorb(self, *facts: Fact, **changes: Any) -> Any:
+        """What becomes of the incident with these facts, when another one with these changes is merged into it."""
+        leaving = other(**{"reports": (REPORTS[2],), **changes})
+        return past(OPENED, *facts, leaving=leaving).when(c.Absorb(incident=OTHER))
+
+    def absorbed(self, since: datetime = DISCOVERED, **more: Any) -> triage.IncidentAbsorbed:
+        return triage.IncidentAbsorbed(incident=OTHER, reports=(REPORTS[2],), discovered_at=since, **more)
+
     def test_the_earlier_first_knowledge_counts(self) -> None:
         for known in (DISCOVERED - timedelta(days=1), NOW):
-            absorb = c.Absorb(incident=OTHER, reports=(REPORTS[2],), discovered_at=known)
-            earlier = min(known, DISCOVERED)
-            absorbed = triage.IncidentAbsorbed(incident=OTHER, reports=(REPORTS[2],), discovered_at=earlier)
-            past(OPENED).when(absorb).then(absorbed)
+            absorbed = self.absorbed(min(known, DISCOVERED))
+            self.absorb(discovered_at=known).then(absorbed)
             state = past(OPENED, absorbed).state
-            assert (state.discovered_at, state.reports) == (earlier, (REPORTS[0], REPORTS[2]))
+            assert (state.discovered_at, state.reports) == (absorbed.discovered_at, (REPORTS[0], REPORTS[2]))
+
+    @pytest.mark.parametrize(
+        ("grades", "level", "here", "steps"),
+        [
+            ((("major", None),), "major", "general", [("major", DISCOVERED)]),
+            ((("general", None), ("major", LATER_ON)), "major", "general", [("major", LATER_ON)]),
+            ((("general", None), ("major", LATER_ON)), "major", None, [("general", DISCOVERED), ("major", LATER_ON)]),
+            ((("major", None), ("extraordinary", LATER_ON)), "extraordinary", "general",
+             [("major", DISCOVERED), ("extraordinary", LATER_ON)]),
+            ((("extraordinary", LATER_ON), ("major", NOW)), "major", "general", [("major", LATER_ON)]),
+            ((("general", None),), "general", None, [("general", DISCOVERED)]),
+            ((("major", None),), "major", "major", []),
+            ((("general", None),), "general", "major", []),
+            ((), None, "general", []),
+            ((("grave", None),), "grave", "general", []),
+        ],
+    )  # fmt: skip
+    def test_the_stricter_level_goes_along_with_when_it_could_be_known(
+        self, grades: Any, level: str | None, here: str | None, steps: list[tuple[str, datetime]]
+    ) -> None:
+        ranks = {"general": 1, "major": 2, "extraordinary": 3}
+        facts = [triage.IncidentGraded(level=here, rank=ranks[here], reason="r")] if here else []
+        brought: list[Fact] = []
+        for code, known in steps:
+            given_: dict[str, Any] = {"level": code, "rank": ranks[code], "known_at": known, "taken_from": OTHER}
+            if here is None:
+                brought.append(triage.IncidentGraded(**given_))
+            else:
+                brought.append(triage.IncidentRegraded(previous=here, previous_rank=ranks[here], **given_))
+            here = code
+        case = self.absorb(*facts, grades=tuple(Grade(*one) for one in grades), level=level)
+        case.then(self.absorbed(), *brought)
+        assert all(one.policy for one in case.decided() if isinstance(one, Occurred))
+
+    def test_what_it_lacks_goes_along_and_what_it_has_stays(self) -> None:
+        had: dict[str, Any] = {
+            "assigned": "county-roads", "accepted": True, "verifying": frozenset({"county-water"}),
+            "answer_kind": "status", "handled": frozenset({"problem"}), "refused": frozenset({REPORTS[2]}),
+        }  # fmt: skip
+        absorbed = self.absorbed(handled=("problem",), refused=(REPORTS[2],))
+        self.absorb(**had).then(
+            absorbed,
+            triage.IncidentClassified(answer_kind="status", taken_from=OTHER),
+            triage.IncidentAssigned(unit="county-roads", taken_from=OTHER),
+            triage.IncidentAccepted(unit="county-roads", taken_from=OTHER),
+            triage.IncidentVerificationRequested(unit="county-water"),
+        )
+        own = (
+            triage.IncidentAssigned(unit="town-east"),
+            triage.IncidentClassified(answer_kind="answer"),
+            triage.IncidentVerificationRequested(unit="county-water"),
+        )
+        self.absorb(*own, **had).then(absorbed)
+        state = past(OPENED, *own, absorbed).state
+        assert (state.handled, state.refused, state.assigned) == ({"problem"}, {REPORTS[2]}, "town-east")
+
+    def test_a_level_that_the_other_pack_does_not_know_takes_a_grading_there(self) -> None:
+        graded = triage.IncidentGraded(level="grave", rank=9, reason="r")
+        case = past(OPENED, graded, roles=("chief",), into=other()).when(c.Merge(into=OTHER))
+        case.then_raises(Rejected, "grade incident-.* first")
+        past(OPENED, graded, roles=("chief",), into=other(level="general", rank=1)).when(c.Merge(into=OTHER)).decided()
 
     def test_splitting(self) -> None:
         case = past(OPENED, ATTACHED, roles=("chief",), into=OTHER)
@@ -457,13 +535,22 @@ class TestMergingAndSplitting:
             triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), triage.IncidentDismissed(reports=(REPORTS[0],))
         )
         received = c.Received(report=REPORTS[0], unit="town-east", discovered_at=DISCOVERED)
-        given(DECIDER).when(c.OpenSplit(unit="town-east", reports=(received,), refused=(REPORTS[0],))).then(
-            OPENED, REFUSED[0], triage.IncidentDismissed(reports=(REPORTS[0],))
-        )
+        command = c.OpenSplit(split_from=OTHER, unit="town-east", reports=(received,), refused=(REPORTS[0],))
+        given(DECIDER).when(command).then(SPLIT_OFF, REFUSED[0], triage.IncidentDismissed(reports=(REPORTS[0],)))
 
     def test_the_new_incident(self) -> None:
-        received = [c.Received(report=report, unit="town-east", discovered_at=DISCOVERED) for report in REPORTS[:2]]
-        given(DECIDER).when(c.OpenSplit(unit="town-east", reports=tuple(received))).then(OPENED, ATTACHED)
+        received = tuple(
+            c.Received(report=report, unit="town-east", discovered_at=DISCOVERED) for report in REPORTS[:2]
+        )
+        command = c.OpenSplit(split_from=OTHER, unit="town-east", reports=received)
+        given(DECIDER).when(command).then(SPLIT_OFF, ATTACHED)
+        handled = command.model_copy(update={"assigned": "county-roads", "accepted": True})
+        given(DECIDER).when(handled).then(
+            SPLIT_OFF,
+            ATTACHED,
+            triage.IncidentAssigned(unit="county-roads", taken_from=OTHER),
+            triage.IncidentAccepted(unit="county-roads", taken_from=OTHER),
+        )
 
 
 OWN = f"incident-{derived('own')}"

@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from schemas.envelope import Event
+from schemas.triage import IncidentRegraded
 from services.triage.matching import Key, Lead, Place, places
 from services.triage.queries import know
 from tests.triage.conftest import Triage
@@ -141,6 +143,75 @@ async def test_a_report_of_a_matter_that_was_split_off_goes_where_it_went(triage
     # what comes together again is one matter again
     await done(triage, again, ("merge", "chief", "county", {"into": b}))
     assert await triage.open("g", matter="m") == b
+
+
+def shown(items: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(item[name] for name in names) for item in items]
+
+
+async def test_what_was_merged_loses_neither_level_nor_hands_nor_facts(triage: Triage) -> None:
+    early = triage.runtime.clock.now() - timedelta(days=2)
+    a, b = await triage.open("a", discovered_at=early), await triage.open("b")
+    await done(
+        triage,
+        a,
+        ("grade", "duty_officer", "county", {"level": "major", "reason": "people were hurt"}),
+        ("classify", "duty_officer", "county", {"answer_kind": "status"}),
+        *HANDLED[:3],
+        ("establish-fact", "verifier", "county-roads", {"key": "length", "kind": "number", "value": 3, "source": "m"}),
+    )
+    await done(
+        triage,
+        b,
+        ("grade", "duty_officer", "county", {"level": "general", "reason": "small"}),
+        ("establish-fact", "verifier", "county", {"key": "length", "kind": "number", "value": 4, "source": "n"}),
+    )
+    await done(triage, a, ("merge", "chief", "county", {"into": b, "reason": "one hole"}))
+    regraded = next(event.data for event in await triage.events(b) if isinstance(event.data, IncidentRegraded))
+    assert (regraded.level, regraded.previous, regraded.known_at, regraded.taken_from) == ("major", "general", early, a)
+    found = (await triage.get(f"incidents/{b}")).json()
+    assert (found["level"], found["answer_kind"], found["assigned"], found["state"]) == (
+        "major",
+        "status",
+        "county-roads",
+        "accepted",
+    )
+    assert shown(found["facts"], "incident", "key", "value") == [(a, "length", 3.0), (b, "length", 4.0)]
+    assert shown(found["handling"], "incident", "track") == [(a, "problem")]
+    assert found["handled"]["problem"] is not None
+    assert {note["incident"] for note in found["notes"]} == {a, b}
+    assert shown(found["assignments"], "incident", "unit") == [(b, "county-roads"), (a, "county-roads")]
+    # who handled it goes on, and needs no second handling of the problem
+    assert (await triage.get(f"incidents/{b}", "county-roads", "handler")).status_code == 200
+    await done(triage, b, HANDLED[3], HANDLED[4])
+    assert (await triage.get(f"incidents/{b}")).json()["state"] == "resolved"
+
+
+async def test_a_fact_of_what_was_merged_is_revised_where_the_matter_goes_on(triage: Triage) -> None:
+    a, b, c = [await triage.open(name) for name in "abc"]
+    fact = {"key": "cause", "kind": "text", "value": "frost", "source": "seen"}
+    await done(triage, a, ("establish-fact", "verifier", "county", fact))
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    await done(triage, b, ("merge", "chief", "county", {"into": c}))
+    await done(triage, c, ("establish-fact", "verifier", "county", fact))
+    await done(triage, c, ("establish-fact", "verifier", "county", {**fact, "value": "rain"}))
+    assert (await triage.kinds(c))[-2:] == ["absorbed", "fact_revised"]
+    found = (await triage.get(f"incidents/{c}")).json()
+    assert shown(found["facts"], "incident", "value") == [(a, "frost"), (c, "rain")]
+
+
+async def test_what_is_split_off_goes_on_with_who_was_handling_it(triage: Triage) -> None:
+    a, report = await triage.open("a", matter="m"), triage.report("b", matter="m")
+    await triage.take(report)
+    await done(triage, a, ("grade", "duty_officer", "county", {"level": "major", "reason": "harm"}), *HANDLED[:4])
+    answer = await triage.ask(a, "split", {"reports": [report.stream]}, role="chief")
+    new = answer.json()["into"]
+    assert await triage.kinds(new) == ["opened", "assigned", "accepted"]
+    found = (await triage.get(f"incidents/{new}")).json()
+    assert (found["split_from"], found["assigned"], found["state"]) == (a, "county-roads", "accepted")
+    assert (found["level"], found["handled"]) == (None, {"problem": None, "answer": None})
+    assert (await triage.get(f"incidents/{a}")).json()["split_off"] == [new]
+    assert (await triage.get(f"incidents/{new}", "county-roads", "handler")).status_code == 200
 
 
 def lead(incident: str, since: str, *, split: bool = False, state: str = "open", opened: str = "") -> Lead:

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("dismissed_at", key(27), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("relates_to", key(64), nullable=True),
+        sa.Column("split_from", key(64), nullable=True),
         sa.Column("entered_late", sa.Boolean(), nullable=False),
         sa.Column("reports", sa.Integer(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
@@ -83,6 +84,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
     op.create_index(op.f("ix_incidents_opened_at_id"), "incidents", ["opened_at", "id"], unique=False)
     op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
+    op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
     op.create_table(
         "matters",
         sa.Column("matter", key(64), nullable=False),

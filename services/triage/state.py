@@ -1,0 +1,116 @@
+"""What later decisions on an incident depend on, folded from its events. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from schemas import triage
+from schemas.envelope import Event
+from schemas.triage import AnswerKind, FactValue
+from services.triage.grading import Grade
+from services.triage.rights import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class State(Incident):
+    """What later decisions on the incident depend on."""
+
+    level: str | None = None
+    rank: int = 0
+    grades: tuple[Grade, ...] = ()
+    """Each level that it was given, in order."""
+    answer_kind: AnswerKind | None = None
+    discovered_at: datetime | None = None
+    reports: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()
+    """Those of the reports that get no answer."""
+    left: Mapping[str, str] = field(default_factory=dict)
+    """Reports that left, and for which incident."""
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    statements: frozenset[str] = frozenset()
+    """Published statements that were recorded as the answer."""
+    drill: bool = False
+
+
+def initial_state() -> State:
+    """An incident that does not exist yet."""
+    return State()
+
+
+def evolve(state: State, event: Event) -> State:
+    """The state after the event."""
+    match event.data:
+        case triage.IncidentOpened() as data:
+            return replace(
+                state,
+                id=event.stream,
+                phase="open",
+                unit=data.unit,
+                discovered_at=data.discovered_at,
+                reports=(data.report,),
+                drill=event.drill,
+            )
+        case triage.IncidentReportAttached() as data:
+            return replace(state, reports=_with(state.reports, data.report))
+        case triage.IncidentReportDetached() as data:
+            return replace(state, reports=without(state.reports, data.report))
+        case triage.IncidentReportRefused() as data:
+            return replace(state, refused=state.refused | {data.report})
+        case triage.IncidentSplit() as data:
+            return replace(
+                state,
+                reports=without(state.reports, *data.reports),
+                refused=state.refused.difference(data.reports),
+                left={**state.left, **dict.fromkeys(data.reports, data.into)},
+            )
+        case triage.IncidentAbsorbed() as data:
+            return replace(
+                state,
+                reports=_with(state.reports, *data.reports),
+                discovered_at=min(data.discovered_at, state.discovered_at or data.discovered_at),
+                refused=state.refused.union(data.refused),
+                handled=state.handled.union(data.handled),
+            )
+        case triage.IncidentVerificationRequested() as data:
+            return replace(state, verifying=state.verifying | {data.unit})
+        case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
+            return replace(state, facts={**state.facts, data.key: data})
+        case triage.IncidentClassified() as data:
+            return replace(state, answer_kind=data.answer_kind)
+        case triage.IncidentGraded() as data:
+            grade = Grade(data.level, data.known_at)
+            return replace(state, level=data.level, rank=data.rank, grades=(*state.grades, grade))
+        case triage.IncidentRegraded() as data:
+            grade = Grade(data.level, data.known_at or event.time)
+            return replace(state, level=data.level, rank=data.rank, grades=(*state.grades, grade))
+        case triage.IncidentAssigned() as data:
+            return replace(state, assigned=data.unit, accepted=False)
+        case triage.IncidentAccepted():
+            return replace(state, accepted=True)
+        case triage.IncidentReturned():
+            return replace(state, assigned=None, accepted=False)
+        case triage.IncidentTransferred() as data:
+            return replace(state, unit=data.unit)
+        case triage.IncidentHandlingRecorded() as data:
+            said = {data.statement} if data.statement else set()
+            return replace(state, handled=state.handled | {data.track}, statements=state.statements | said)
+        case triage.IncidentResolved():
+            return replace(state, phase="resolved")
+        case triage.IncidentClosed():
+            return replace(state, phase="closed", verifying=frozenset())
+        case triage.IncidentDismissed():
+            return replace(state, phase="dismissed", verifying=frozenset())
+        case triage.IncidentReopened():
+            return replace(state, phase="open", handled=frozenset())
+        case triage.IncidentMerged() as data:
+            return replace(state, phase="merged", merged_into=data.into)
+    return state
+
+
+def _with(reports: tuple[str, ...], *further: str) -> tuple[str, ...]:
+    return (*reports, *(report for report in further if report not in reports))
+
+
+def without(reports: tuple[str, ...], *leaving: str) -> tuple[str, ...]:
+    """The reports but those that leave."""
+    return tuple(report for report in reports if report not in leaving)
