@@ -425,6 +425,7 @@ def stack(data: Path) -> None:
             "HUIYING_SECRET": secret.read_text(),
             "HUIYING_DATA": str(data),
             "HUIYING_TOKEN_KEYS": str(keys),
+            "HUIYING_PUBLIC_URL": f"http://{LOOPBACK}:{SERVICES['publish']}",
         }
         environment = data / "environment"
         environment.touch(0o600)
@@ -443,6 +444,7 @@ def stack(data: Path) -> None:
             until(functools.partial(_ready, port), f"{name} is not ready", lives)
         for name, port in SERVICES.items():
             print(f"{name:<11} http://{LOOPBACK}:{port}")
+        print(f"bulletin    {settings['HUIYING_PUBLIC_URL']}/bulletin/")
         print(f"For the command line elsewhere: set -a; . {shlex.quote(str(environment))}; set +a")
         print("Ctrl-C ends all", flush=True)
         while all(map(_lives, services.values())):

@@ -79,6 +79,62 @@ async def test_options_says_what_a_path_takes(client: httpx.AsyncClient) -> None
     assert (await client.options("/nowhere")).status_code == 404
 
 
+async def raw(app: Any, method: str, path: str, *headers: tuple[bytes, bytes]) -> tuple[int, dict[bytes, bytes]]:
+    """Status and headers of a request that no client library sends."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8400),
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+async def test_requests_about_no_path_and_to_no_host_leave_no_trace(system: Embedded) -> None:
+    status, headers = await raw(system.app, "OPTIONS", "*")
+    assert (status, headers[b"allow"]) == (204, b"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
+    assert (await raw(system.app, "GET", "*"))[0] == 404
+    assert (await raw(system.app, "GET", ""))[0] in (200, 404)
+    for host in (b"[", b"a b", b"evil.example", b"\xff", b"x:99999"):
+        for path in ("/bulletin", "/bulletin/", "/", "/nowhere", "/triage/v1/incidents/"):
+            status, headers = await raw(system.app, "GET", path, (b"host", host))
+            assert status in (200, 308, 404)
+            assert headers.get(b"location", b"http://127.0.0.1:8400/bulletin/") == b"http://127.0.0.1:8400/bulletin/"
+
+
+async def test_the_address_that_is_printed_leads_on_and_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    for language, word in (("zh", "公告栏"), ("en", "Bulletin")):
+        front = await client.get("/", headers={"Accept-Language": language})
+        assert front.status_code == 200
+        assert word in front.text
+        links = re.findall(r'(?:href|src)="([^"]+)"', front.text)
+        assert {"http://127.0.0.1:8400/bulletin/", "docs", "openapi.json", "readyz"} <= set(links)
+        for link in links:
+            assert (await client.get(link if "://" in link else f"/{link}")).status_code == 200, link
+    documents = await client.get("/docs")
+    assert documents.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    for link in re.findall(r'(?:href|src)="([^"]+)"', documents.text):
+        assert "//" not in link
+        assert (await client.get(f"/{link}")).status_code == 200, link
+    assert (await client.get("/docs/other.js")).status_code == 404
+
+
 async def test_head_is_answered_wherever_get_is(system: Embedded, client: httpx.AsyncClient) -> None:
     paths = [filled(path) for method, path in operations(system) if method == "GET"]
     for path in (*paths, "/healthz", "/readyz", "/metrics", "/openapi.json"):

@@ -4,31 +4,60 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 could not be done, with one sentence that says why.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from services.apps.terminal import CannotDo, Data, Unit, note, quiet, run, say, settings_of
-
-app = typer.Typer(
-    name="huiying",
-    help="Accountable answers to what people report.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+from services.apps.terminal import (
+    ROLES,
+    CannotDo,
+    Data,
+    Json,
+    Unit,
+    listed,
+    note,
+    quiet,
+    run,
+    say,
+    settings_of,
 )
-keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keys of integrations.")
-users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tokens of staff, and the keys that sign them.")
-policies = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Policy packs.")
+
+
+def _commands(help_: str, **more: Any) -> typer.Typer:
+    names = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help_, context_settings=names, **more)
+
+
+app = _commands(
+    "Accountable answers to what people report.", name="huiying", add_completion=False, pretty_exceptions_enable=False
+)
+keys = _commands("Keys of integrations.")
+users = _commands("Tokens of staff, and the keys that sign them.")
+policies = _commands("The files of the policy folder: packs, units, lists.")
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
 app.add_typer(policies, name="policy")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"huiying {version('huiying')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", help="The version, and nothing else.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Accountable answers to what people report."""
 
 
 @app.command()
@@ -36,7 +65,7 @@ def up(
     data: Data = None, port: Annotated[int | None, typer.Option(help="The HTTP port.", show_default="8400")] = None
 ) -> None:
     """Run everything in one process, until Ctrl-C."""
-    from services.apps import embedded
+    from services.apps import embedded, web
     from services.apps import up as behind
 
     settings = settings_of(data, port)
@@ -44,9 +73,10 @@ def up(
         raise CannotDo("HUIYING_DATABASE is set: `up` is embedded; run `huiying serve <service>` or unset it")
 
     async def serve() -> None:
-        with behind.bound(settings.host, settings.port or embedded.PORT) as socket:
-            async with embedded.running(settings) as system, behind.served(system, socket) as address:
-                say(f"Huiying answers at {address}, bulletin {address}/bulletin/, data in {settings.data}")
+        with web.bound(settings.host, settings.port or embedded.PORT) as socket:
+            known = settings.reached_at(web.address_of(socket))
+            async with embedded.running(known) as system, behind.served(system, socket) as address:
+                say(f"Huiying answers at {address}, bulletin {known.link('bulletin/')}, data in {known.data}")
                 sys.stdout.flush()
                 await behind.until_ended(system)
 
@@ -79,7 +109,9 @@ def serve(
 
 @app.command()
 def check(
-    wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0, data: Data = None
+    wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0,
+    as_json: Json = False,
+    data: Data = None,
 ) -> None:
     """Prove that no event was lost, doubled or altered.
 
@@ -89,7 +121,9 @@ def check(
     from services.apps import operate
 
     report = run(operate.check(quiet(settings_of(data)), wait))
-    for line in operate.told(report):
+    if as_json:
+        say(json.dumps({"clean": report.ok, "counts": report.counts, "faults": report.faults}, ensure_ascii=False))
+    for line in () if as_json else operate.told(report):
         say(line)
     raise typer.Exit(0 if report.ok else 1)
 
@@ -179,6 +213,7 @@ def redrive(
     reason: Annotated[str | None, typer.Option(help="Why; becomes part of the record.")] = None,
     discard: Annotated[bool, typer.Option("--discard", help="Set it aside for good instead.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Show what lies in quarantine.")] = False,
+    as_json: Json = False,
     data: Data = None,
 ) -> None:
     """Repair what lies in quarantine.
@@ -199,8 +234,7 @@ def redrive(
                 say(f"{id_} was {'discarded' if discard else 'redriven'}")
                 return
             rows = [row for name in ([service] if service else found.runtimes) for row in await _aside(found, name)]
-            for row in rows:
-                say("\t".join(row))
+            listed(rows, as_json)
             note(f"{len(rows)} records in quarantine")
 
     run(work())
@@ -232,16 +266,18 @@ def recover(
     run(work())
 
 
-async def _aside(found: Any, name: str) -> list[list[str]]:
+async def _aside(found: Any, name: str) -> list[dict[str, Any]]:
     from services.apps import operate
 
     columns = ("id", "reason", "topic", "stream_id", "version", "since", "error")
     rows = await operate.quarantine(found.runtimes[name])
-    return [[name, *("-" if row[column] is None else str(row[column]) for column in columns)] for row in rows]
+    return [{"service": name} | {column: row[column] for column in columns} for row in rows]
 
 
 @app.command()
-def backup(to: Annotated[Path, typer.Option("--to", help="A new folder.")], data: Data = None) -> None:
+def backup(
+    to: Annotated[Path, typer.Option("--to", resolve_path=True, help="A new folder.")], data: Data = None
+) -> None:
     """Copy all stores into a new folder.
 
     Embedded: with the event log, the evidence files and the secret, also while a server runs.
@@ -259,7 +295,7 @@ def backup(to: Annotated[Path, typer.Option("--to", help="A new folder.")], data
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Option("--from", help="The folder of a backup.")],
+    source: Annotated[Path, typer.Option("--from", resolve_path=True, help="The folder of a backup.")],
     service: Annotated[list[str] | None, typer.Option("--service", help="Only this one; may be given again.")] = None,
     log: Annotated[bool, typer.Option("--log", help="Put the event log back too, and lose what came after.")] = False,
     data: Data = None,
@@ -299,12 +335,12 @@ def restore(
 
 
 @policies.command("list")
-def policy_list(data: Data = None) -> None:
+def policy_list(as_json: Json = False, data: Data = None) -> None:
     """The packs in the policy folder."""
     from services.kernel.rules import packs as policy
 
-    for pack in policy.load_packs(settings_of(data).policies).values():
-        say(f"{pack.ref}\t{pack.model.title}")
+    packs = policy.load_packs(settings_of(data).policies).values()
+    listed([{"policy": pack.ref, "title": pack.model.title} for pack in packs], as_json)
 
 
 @policies.command("show")
@@ -336,21 +372,24 @@ def _show(pack: Any) -> None:
 
 
 @policies.command("check")
-def policy_check(file: Annotated[Path, typer.Argument(help="A policy pack.")], data: Data = None) -> None:
-    """Whether a pack can be used; says each fault with its line. Exit 0 or 1."""
-    from services.kernel.rules import packs as policy
+def policy_check(
+    file: Annotated[Path, typer.Argument(resolve_path=True, help="A pack, units.yaml, or a list of the deployment.")],
+    data: Data = None,
+) -> None:
+    """Whether a file of the policy folder can be used; says each fault with its line. Exit 0 or 1."""
+    from services.apps import policy
     from services.kernel.rules.documents import DocumentError
 
     try:
-        pack = policy.load_pack(file)
+        what = policy.read(file)
     except DocumentError as error:
         note(str(error))
         raise typer.Exit(1) from None
-    say(f"{pack.ref} can be used")
+    say(f"{file}: {what} can be used")
 
 
 @app.command()
-def verify(file: Annotated[Path, typer.Argument(help="An export.")], data: Data = None) -> None:
+def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An export.")], data: Data = None) -> None:
     """Check an exported file by itself.
 
     Looks at the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
@@ -370,7 +409,7 @@ def verify(file: Annotated[Path, typer.Argument(help="An export.")], data: Data 
 @app.command()
 def export(
     incident: Annotated[str, typer.Option("--incident", help="The incident's id.")],
-    to: Annotated[Path, typer.Option("--to", help="The file to write.")],
+    to: Annotated[Path, typer.Option("--to", resolve_path=True, help="The file to write.")],
     data: Data = None,
 ) -> None:
     """Write an incident's events to a file, one a line."""
@@ -410,14 +449,13 @@ def keys_create(
 
 
 @keys.command("list")
-def keys_list(data: Data = None) -> None:
+def keys_list(as_json: Json = False, data: Data = None) -> None:
     """Every key with its id, unit, integration, when it was made and revoked; never the key itself."""
     from services.apps import access
 
     columns = ("id", "unit", "name", "scope", "made_at", "revoked_at")
     rows = run(access.list_keys(quiet(settings_of(data))))
-    for row in rows:
-        say("\t".join(row[column] or "-" for column in columns))
+    listed([{column: row[column] or None for column in columns} for row in rows], as_json)
     note(f"{len(rows)} keys")
 
 
@@ -436,7 +474,7 @@ def keys_revoke(
 def users_token(
     unit: Unit,
     person: Annotated[str, typer.Option(help="Who signs in: keeps two people apart, and is never stored.")],
-    role: Annotated[list[str] | None, typer.Option("--role", help="A role; may be given again.")] = None,
+    role: Annotated[list[str] | None, typer.Option("--role", help=f"A role, may be given again: {ROLES}.")] = None,
     post: Annotated[
         str | None, typer.Option(help="A post of the unit.", show_default="the post of the first role")
     ] = None,

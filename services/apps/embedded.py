@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from services.apps import front
 from services.apps.folder import FolderLock
 from services.audit.app import SERVICE as AUDIT
 from services.escalation.app import SERVICE as ESCALATION
@@ -60,6 +61,7 @@ class Embedded:
             self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
+        self.app.include_router(front.router(self.settings, "Huiying 回应"))
         for runtime in self.runtimes.values():
             ready = asyncio.Event()
             leader = asyncio.create_task(process.lead(runtime, ready))

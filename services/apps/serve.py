@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -59,9 +60,10 @@ def runtime(name: str, settings: Settings) -> Runtime:
     if not settings.database or not settings.kafka:
         raise ValueError("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
     service = load(name)
+    publish = settings.services.format(service="publish", port=PORTS["publish"])
     return Runtime(
         service,
-        settings,
+        settings.reached_at(publish),
         Database(settings.database.format(service=name), settings.lock_seconds),
         Clock(settings.clock),
         event_log(service, settings),
@@ -131,8 +133,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
 
 def import_parts(name: str, settings: Settings) -> None:
     """Imports what the parts run, and keeps the garbage collector from touching the memory that they share."""
-    import uvicorn  # noqa: F401
-
+    from services.apps import front, web  # noqa: F401
     from services.kernel.serving import connection, http  # noqa: F401
 
     event_log(load(name), settings)
@@ -152,31 +153,32 @@ def _settle(part: str, name: str) -> None:
 
 
 async def run_api(name: str, settings: Settings) -> None:
-    """The API process of a service. Reads are served at once, commands when it leads and has recovered."""
+    """The API process of a service. Reads are served at once, commands when it leads and has recovered.
+
+    Raises `PortTaken` before it starts anything.
+    """
+    from services.apps import web
+
+    with web.bound(settings.host, settings.port or PORTS[name]) as on:
+        await _serve(name, settings, on)
+
+
+async def _serve(name: str, settings: Settings, on: socket.socket) -> None:
     import uvicorn
 
+    from services.apps import front, web
     from services.kernel.serving import http
-    from services.kernel.serving.connection import Connection
 
     made = runtime(name, settings)
     made.recovered = False
     app = http.application([made], title=f"Huiying {name}", keys=signing.public_keys(settings))
+    app.include_router(front.router(made.settings, f"Huiying 回应：{name}"))
     process.collect_less()
     await made.log.start()
     leader = asyncio.create_task(process.lead(made, asyncio.Event()))
     watch = asyncio.create_task(process.watch_topics(made))
-    config = uvicorn.Config(
-        app,
-        http=Connection,
-        host=settings.host,
-        port=settings.port or PORTS[name],
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
+    server = uvicorn.Server(web.config(app, settings))
+    serving = asyncio.create_task(server.serve([on]))
     try:
         await asyncio.wait([leader, serving], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True

@@ -1,7 +1,8 @@
 """What the commands of the command line share: options, what they print, their settings."""
 
+import json
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -11,9 +12,12 @@ if TYPE_CHECKING:
     from services.kernel.settings import Settings
 
 T = TypeVar("T")
+ROLES = "duty_officer, verifier, handler, approver, chief, spokesperson, auditor, admin"
+"""What `--help` says; the import of the roles themselves would make every command slower."""
 Data = Annotated[
     Path | None, typer.Option("--data", envvar="HUIYING_DATA", help="The data folder.", show_default="data")
 ]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Unit = Annotated[str, typer.Option("--unit", help="Code of the unit, for example town-east.")]
 
 
@@ -24,6 +28,15 @@ class CannotDo(Exception):
 def say(text: str = "") -> None:
     """A line of the result."""
     typer.echo(text)
+
+
+def listed(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Rows of a list, as JSON or with a tab between their columns."""
+    if as_json:
+        say(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
+        return
+    for row in rows:
+        say("\t".join("-" if value is None else str(value) for value in row.values()))
 
 
 def note(text: str) -> None:
@@ -38,6 +51,7 @@ def settings_of(data: Path | None, port: int | None = None) -> "Settings":
 
     named: dict[str, Any] = {"data": data, "port": port}
     settings = Settings(**{name: value for name, value in named.items() if value is not None})
+    settings = settings.model_copy(update={"data": settings.data.absolute(), "policies": settings.policies.absolute()})
     configure(settings)
     return settings
 

@@ -8,15 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
+from services.apps import web
 from services.apps.embedded import Embedded
-from services.kernel.serving.connection import Connection
-
-GRACE = 5
-"""Seconds for requests that are under way when the server ends."""
-
-
-class PortTaken(Exception):
-    """Nothing can listen there."""
 
 
 class _Server(uvicorn.Server):
@@ -27,37 +20,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-@contextmanager
-def bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket on this port, any free one for 0, taken before anything else is started. Raises `PortTaken`."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind((host, port))
-        except OSError as error:
-            raise PortTaken(
-                f"port {port} of {host} cannot be taken ({error.strerror}); choose another with --port"
-            ) from None
-        yield taken
-
-
 @asynccontextmanager
 async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
     """Serves the HTTP API; gives its address, which the command line finds in the data folder too."""
     if system.app is None:
         raise RuntimeError("the embedded system is not started")
-    config = uvicorn.Config(
-        system.app,
-        http=Connection,
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = _Server(config)
+    server = _Server(web.config(system.app, system.settings))
     serving = asyncio.create_task(server.serve([on]))
-    host, port = on.getsockname()
-    address = f"http://{host}:{port}"
+    address = web.address_of(on)
     try:
         while not server.started:
             if serving.done():

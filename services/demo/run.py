@@ -21,7 +21,7 @@ import httpx
 
 from schemas.catalogue import all_topics
 from schemas.fields import parse_instant
-from services.apps import embedded, operate, up
+from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.demo import samples, stories
@@ -57,12 +57,16 @@ async def play(
         settings = settings.model_copy(update={"data": data, "database": "", "kafka": "", "clock": None})
         clock = Clock()
         clock.move(_at(1, 7.5) - clock.now())
-        socket = stack.enter_context(up.bound(settings.host, settings.port))
+        socket = stack.enter_context(web.bound(settings.host, settings.port))
+        settings = settings.reached_at(web.address_of(socket))
         async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
             async with httpx.AsyncClient(base_url=address, timeout=60) as client:
                 code = await Demo(system, client, address).run(messages)
             if keep_serving:
-                print(f"\nserving on {address} until Ctrl-C; data in {data}", flush=True)
+                print(
+                    f"\nserving on {address}, bulletin {settings.link('bulletin/')}, until Ctrl-C; data in {data}",
+                    flush=True,
+                )
                 await up.until_ended(system)
         return code
 

@@ -122,7 +122,7 @@ def router(runtime: Runtime) -> APIRouter:
         if kind not in LINES:
             raise UnsupportedMedia(f"send {NDJSON}, one report a line, not {kind}", known=[NDJSON], kind=kind)
         spool = await batch.take(
-            runtime, actor, idempotency_key, request.url.path, request.stream(), language_of(request)
+            runtime, actor, idempotency_key, request.scope["path"], request.stream(), language_of(request)
         )
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 
@@ -164,7 +164,9 @@ def router(runtime: Runtime) -> APIRouter:
         stored as they are, with whatever they say of who made them and where.
         """
         upload = await evidence.take(request, note, blobs, runtime.settings, listed)
-        return http.reply(await to_the_end(add(request.url.path, id, Caller(actor=actor), upload, idempotency_key)))
+        return http.reply(
+            await to_the_end(add(request.scope["path"], id, Caller(actor=actor), upload, idempotency_key))
+        )
 
     async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
         """Says on the report that the file belongs to it. The file goes only where that surely was not said."""

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         return not self.database
 
+    def reached_at(self, address: str) -> "Settings":
+        """These settings, with this public address where none was set."""
+        return self if "public_url" in self.model_fields_set else self.model_copy(update={"public_url": address})
+
     def link(self, path: str = "") -> str:
         """The full address of a path of this deployment, as the public reaches it."""
         return f"{self.public_url.rstrip('/')}/{path}"

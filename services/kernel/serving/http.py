@@ -47,6 +47,7 @@ from services.kernel.store import failures
 
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LOOK_SECONDS = 3.0
 """How long the store may take to say how a service stands."""
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
@@ -173,7 +174,7 @@ async def conditions(
 
 
 def _target(request: Request) -> str:
-    return f"{request.url.path}?{request.url.query}"
+    return f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}"
 
 
 Command = Annotated[Caller, Depends(caller)]
@@ -212,7 +213,7 @@ class _Measure:
         try:
             await self._app(scope, receive, observed)
         finally:
-            first = scope["path"].split("/")[1]
+            first = scope["path"].lstrip("/").partition("/")[0]
             name = first if first in self._services else self._services[0]
             metrics.REQUESTS.labels(name, scope["method"], status).observe(time.perf_counter() - began)
 
@@ -238,7 +239,7 @@ def _methods(app: FastAPI, scope: Scope) -> list[str]:
     """Every method that a path takes; none where there is no such path."""
     found = [
         method
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in app.routes)
     ]
     if "GET" in found:
@@ -263,7 +264,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     def asked(request: Request) -> Runtime:
         """The service that the path belongs to."""
-        name = request.url.path.split("/")[1]
+        name = request.scope["path"].lstrip("/").partition("/")[0]
         return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
 
     @app.exception_handler(Problem)
@@ -294,9 +295,9 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     @app.exception_handler(HTTPException)
     async def _routing(request: Request, error: HTTPException) -> Response:
         """What the router says where it has no such path, or the path no such method."""
-        path, methods = request.url.path[:200], _methods(app, request.scope)
+        path, methods = request.scope["path"][:200], _methods(app, request.scope)
         if request.method == "OPTIONS" and (methods or path == "*"):
-            return Response(status_code=204, headers={"Allow": ", ".join(methods)})
+            return Response(status_code=204, headers={"Allow": ", ".join(methods or (*METHODS, "HEAD", "OPTIONS"))})
         if not methods:
             sentence = f"there is no path {path}; {DOCUMENTS} has all that are"
             problem: Problem = NotFound(sentence, code="no-such-path", path=path, documents=DOCUMENTS)

@@ -224,16 +224,16 @@ async def wait_until_prepared(runtime: Runtime) -> None:
     told = ""
     while True:
         try:
-            await work.offsets([])
-            await runtime.log.ends(topics)
             if await has_recovered(runtime):
+                await work.offsets([])
+                await runtime.log.ends(topics)
                 return
             reason = "the API process has not compared its record with the event log yet"
         except (DBAPIError, OSError, LogGone) as error:
-            reason = str(error)[:200]
+            reason = brief(error)
         if reason != told:
             told = reason
-            log.info("consumer.waits", service=runtime.service.name, error=reason)
+            log.info("consumer.waits", service=runtime.service.name, until=reason)
         await asyncio.sleep(0.5)
 
 

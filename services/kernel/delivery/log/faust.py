@@ -180,8 +180,12 @@ class FaustLog(KafkaLog):
         else:
             app = application(group, self._faust, offsets)
             take(app, self._faust, topics, handle)
-        worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
+        await self._wait_for_coordinator(group)
+        worker = faust.Worker(
+            app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False, quiet=True
+        )
         worker.override_logging = False
+        worker.spinner = None  # it would write to the terminal even so
         try:
             await worker.start()
             await worker.wait_until_stopped()

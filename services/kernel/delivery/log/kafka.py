@@ -11,7 +11,15 @@ from functools import partial
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    NotCoordinatorForGroupError,
+    OffsetOutOfRangeError,
+    TopicAlreadyExistsError,
+)
 
 from services.kernel.delivery.log import (
     PACE,
@@ -39,6 +47,8 @@ ANSWER = 3.0
 AT_ONCE = 8000
 """Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
+NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+"""What brokers say of a group before they have its topic ready."""
 log = structlog.get_logger()
 
 EVENT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -291,9 +301,26 @@ class KafkaLog:
         finally:
             await reader.stop()
 
+    async def _wait_for_coordinator(self, group: str) -> None:
+        """New brokers make the topic of groups when the first one is asked for. A consumer would call that an error."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
+        try:
+            await admin.start()
+            while True:
+                try:
+                    await admin.list_consumer_group_offsets(f"{self._settings.prefix}.{group}")
+                    return
+                except NOT_YET:
+                    await asyncio.sleep(0.1)
+        except (KafkaError, OSError) as error:
+            raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
+        finally:
+            await admin.close()
+
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
         """See `EventLog.consume`; a member of the consumer group `<prefix>.<group>`."""
         names = {self.name(topic): topic for topic in topics}
+        await self._wait_for_coordinator(group)
         consumer = self._consumer(group=f"{self._settings.prefix}.{group}")
         under_way = asyncio.Lock()
         start = _StartAtDatabase(

@@ -1,0 +1,55 @@
+"""How the programs serve HTTP: a port that is taken before anything else is started, and uvicorn's settings."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.kernel.serving.connection import Connection
+from services.kernel.settings import Settings
+
+GRACE = 5
+"""Seconds for requests that are under way when the server ends."""
+
+
+class PortTaken(Exception):
+    """Nothing can listen there."""
+
+
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens on this port, on any free one for 0. Raises `PortTaken` before anything is started."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+            taken.listen(2048)
+        except OSError as error:
+            raise PortTaken(
+                f"port {port} of {host} cannot be taken ({error.strerror}): end what listens there, another Huiying "
+                "perhaps, or choose another port with --port or HUIYING_PORT"
+            ) from None
+        yield taken
+
+
+def address_of(taken: socket.socket) -> str:
+    """The address at which this machine reaches a socket."""
+    host, port = taken.getsockname()
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104  compared, not bound
+
+
+def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Uvicorn's settings. Only the proxies that are named are believed about who is calling."""
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+        server_header=False,
+    )
