@@ -13,13 +13,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from services.apps import cli, serve, terminal, web
 from services.kernel.access import tokens
+from services.kernel.core.decider import STAFF_ROLES
+from services.kernel.settings import Settings
 from tests.kit import access, stack, substrate
 from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
 
@@ -102,7 +106,83 @@ def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = idle.run("up", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 2
-    assert "choose another with --port" in done.stderr
+    assert "another Huiying perhaps, or choose another port with --port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+async def test_a_port_is_taken_before_anything_listens_there_and_serve_says_so_too(tmp_path: Path) -> None:
+    with web.bound("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(web.PortTaken), web.bound("127.0.0.1", port):
+            pass
+        settings = Settings(data=tmp_path, database="postgresql://nowhere/{service}", kafka="nowhere:1", port=port)
+        with pytest.raises(web.PortTaken, match="HUIYING_PORT"):
+            await serve.run_api("ingest", settings)
+
+
+def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """What a command line answers in this process: code, output, and what stands beside it."""
+    code = cli.execute(arguments)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_version_and_the_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(capsys, "--version") == (0, f"huiying {version('huiying')}\n", "")
+    groups = {"keys": ("create", "list", "revoke"), "users": ("token", "revoke"), "policy": ("list", "show", "check")}
+    commands = [
+        ("up",),
+        ("serve",),
+        ("check",),
+        ("restore",),
+        *((group, one) for group in groups for one in groups[group]),
+    ]
+    for command in ((), *commands):
+        short, long = typed(capsys, *command, "-h"), typed(capsys, *command, "--help")
+        assert short == long
+        assert (short[0], short[1].startswith("Usage: huiying")) == (0, True)
+    said = " ".join(typed(capsys, "users", "token", "-h")[1].split())
+    assert ", ".join(STAFF_ROLES) in said
+    assert ", ".join(STAFF_ROLES) == terminal.ROLES
+
+
+def test_a_sentence_has_the_whole_path(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("check", "--data", "here"), ("verify", "here"), ("policy", "check", "here")):
+        code, _, said = typed(capsys, *arguments)
+        assert (code, str(tmp_path / "here") in said) == (2, True), said
+
+
+def test_lists_are_told_as_json_too(capsys: pytest.CaptureFixture[str], world: EmbeddedWorld) -> None:
+    (pack,) = json.loads(typed(capsys, "policy", "list", "--json")[1])
+    assert pack["policy"].startswith("county-default@1#")
+    keys = json.loads(world.run("keys", "list", "--json").stdout)
+    assert {"id", "unit", "name", "made_at", "revoked_at"} <= keys[0].keys()
+    assert json.loads(world.run("redrive", "--list", "--json").stdout) == []
+    report = json.loads(world.run("check", "--json").stdout)
+    assert (report["clean"], report["faults"]) == (True, [])
+    assert report["counts"]["audited"] > 0
+
+
+def test_every_file_of_the_policy_folder_is_checked_as_what_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name, what in (
+        ("units.yaml", "the tree of units"),
+        ("categories.yaml", "the list of categories"),
+        ("facts.yaml", "the list of facts"),
+        ("channels.yaml", "the list of channels"),
+        ("sites.yaml", "the list of sites"),
+        ("county-default.yaml", "the policy pack county-default@1#"),
+    ):
+        code, said, _ = typed(capsys, "policy", "check", str(ROOT / "policies" / name))
+        assert (code, what in said) == (0, True), said
+        broken = tmp_path / name
+        broken.write_text("nothing: here\n")
+        code, _, said = typed(capsys, "policy", "check", str(broken))
+        assert (code, f"{broken}:1: nothing: is unknown" in said) == (1, True), said
 
 
 def test_a_second_server_in_one_folder_says_where_the_first_one_is(world: EmbeddedWorld) -> None:

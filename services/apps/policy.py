@@ -21,7 +21,7 @@ LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
 def read(path: Path) -> str:
     """What the file is, in words. Raises `DocumentError` with each fault, or `OSError`."""
     if path.name == "units.yaml":
-        return f"the tree of {len(setup.read(path).units)} units"
+        return f"the tree of units, with {len(setup.read(path).places())} places,"
     if path.name in LISTS:
         words, model = LISTS[path.name]
         read_file(path).model(model)
