@@ -174,6 +174,10 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         413,
         {
+            "picture-too-large": (
+                "图片过大",
+                "图片的像素过多，或者处理它需要的时间、内存过多（上限 {limit} 像素），请发送较小的图片。",
+            ),
             "too-large": ("内容过大", "内容超过 {limit} 字节的上限。"),
         },
     ),
@@ -181,12 +185,13 @@ TYPES: Mapping[str, ProblemType] = {
         415,
         {
             "unsupported-media-type": ("不支持的格式", "请用{known}格式发送，不能用 {kind}。"),
-            "content-differs": ("内容与格式不符", "文件开头的字节不是 {kind} 的格式。"),
+            "content-differs": ("内容与格式不符", "文件的内容不是 {kind} 的格式。"),
+            "picture-heic": ("不支持的图片格式", "文件是 HEIC 或 AVIF 图片，请转换成 JPEG 再发送。"),
             "unsupported-coding": (
                 "不支持的编码",
                 "请发送未压缩的正文，或者使用 Content-Encoding: gzip，不能用 {kind}。",
             ),
-            "not-plain-text": ("不是纯文本", "文件不是 UTF-8 编码的纯文本。"),
+            "not-plain-text": ("不是纯文本", "文件不是 UTF-8、UTF-16 或 GB18030 编码的纯文本。"),
         },
     ),
     **_types(
@@ -238,7 +243,8 @@ TYPES: Mapping[str, ProblemType] = {
             "no-web-address": ("不是网址", "{field} 应为一个以 http:// 或 https:// 开头的网址。"),
             "null-character": ("含有空字符", "{field} 含有空字符（U+0000），请去掉。"),
             "not-utf-8": ("不是 UTF-8", "{field} 不是 UTF-8 编码，第 {at} 字节有误；请用 UTF-8 发送。"),
-            "picture-damaged": ("图片损坏", "{kind} 图片在第 {at} 字节处中断或损坏，请重新发送完整的图片。"),
+            "picture-damaged": ("图片损坏", "{kind} 图片不完整或者已经损坏，请重新发送完整的图片。"),
+            "file-empty": ("文件是空的", "文件是空的，请重新发送完整的文件。"),
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
             "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),
             "words-unknown": ("没有此文字", "{stream} 的记录中没有文字 {given}；请使用其事件中的引用。"),

@@ -160,8 +160,9 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Response:
         """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
 
-        Of a picture only what shows it is stored; a picture that breaks off or is damaged is 422. PDF, MP3 and MP4 are
-        stored as they are, with whatever they say of who made them and where.
+        A picture is drawn anew: what it shows is stored, upright and in sRGB, and nothing else. One that breaks off or
+        is damaged is 422, one of too many pixels 413. PDF, MP3 and MP4 are stored as they are, with whatever they say
+        of who made them and where. A text is masked and stored in UTF-8. Content of another type than named is 415.
         """
         upload = await evidence.take(request, note, blobs, runtime.settings, listed)
         return http.reply(

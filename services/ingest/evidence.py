@@ -1,8 +1,8 @@
 """A file that is sent with a report: read within its limit, checked for what it is, written to the blob store.
 
-The sender's file name is not kept. A text is masked like everything typed, and of a picture only what shows it is kept
-(`pictures`). Documents, sound and films (PDF, MP3, MP4) stay as they are, with whatever they say of who made them and
-where. Until it is known what of it is kept, a file lies where it has no name and is gone with the process.
+The sender's file name is not kept. A text is masked like everything typed and kept as UTF-8, and a picture is drawn
+anew (`pictures`). Documents, sound and films (PDF, MP3, MP4) stay as they are, with whatever they say of who made them
+and where. Until it is known what of it is kept, a file lies where it has no name and is gone with the process.
 """
 
 import asyncio
@@ -10,27 +10,34 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
-from mmap import ACCESS_READ, mmap
 from typing import IO, NamedTuple
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from services.ingest import pictures
+from services.ingest import contents, pictures
 from services.ingest.blobs import Blob, Blobs
+from services.ingest.contents import TEXT
 from services.kernel.core.problems import Malformed, TooLarge, UnsupportedMedia
 from services.kernel.core.texts import decoded
 from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 
 PART = 65_536
-HEAD = 16
-"""Bytes that tell what a file is."""
 FORM = 20_000
 """Bytes that a form may take beside its file."""
-TEXT = "text/plain"
 MEDIA_TYPES = (*pictures.TYPES, "application/pdf", "audio/mpeg", "video/mp4", TEXT)
+
+
+class Sent(NamedTuple):
+    """A file as it came, and what its sender says about it."""
+
+    file: IO[bytes]
+    media_type: str
+    charset: str | None
+    note: str | None
 
 
 class Upload(NamedTuple):
@@ -41,35 +48,18 @@ class Upload(NamedTuple):
     note: str | None
 
 
-def recognised(head: bytes) -> str | None:
-    """The media type that a file's first bytes show; None where they show none of those taken."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head.startswith(b"%PDF-"):
-        return "application/pdf"
-    if head.startswith(b"ID3") or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06):
-        return "audio/mpeg"
-    if head[4:8] == b"ftyp":
-        return "video/mp4"
-    return None
-
-
 async def take(request: Request, note: str | None, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
     """Stores the file of a request: the body itself with this note, or the one file of a form (`file`, and `note`).
 
     Raises `TooLarge`, `UnsupportedMedia` or `Malformed`; then nothing was stored.
     """
-    kind = _media_type(request.headers.get("content-type"))
+    kind, charset = _media_type(request.headers.get("content-type"))
     if kind != "multipart/form-data":
         limit = _limit(kind, settings)
         with tempfile.TemporaryFile() as body:
             async for part in _limited(request, limit):
                 body.write(part)
-            return await _stored(body, kind, note, blobs, listed)
+            return await _stored(Sent(body, kind, charset, note), blobs, settings, listed)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
     # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
@@ -92,17 +82,20 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
             raise Malformed("note is a text, not a file", code="field-unknown", field="note")
         if typed is not None:
             typed = decoded(typed.encode("latin-1"), "note")
-        kind = _media_type(file.content_type)
+        kind, charset = _media_type(file.content_type)
         limit = _limit(kind, settings)
         if file.file.seek(0, os.SEEK_END) > limit:
             raise _too_large(limit)
-        return await _stored(file.file, kind, typed, blobs, listed)
+        return await _stored(Sent(file.file, kind, charset, typed), blobs, settings, listed)
     finally:
         await form.close()
 
 
-def _media_type(header: str | None) -> str:
-    return (header or "").partition(";")[0].strip().lower()
+def _media_type(header: str | None) -> tuple[str, str | None]:
+    """The type, and the charset where one is named."""
+    kind, options = parse_options_header(header or "")
+    charset = options.get(b"charset")
+    return kind.decode("latin-1").lower(), charset.decode("latin-1") if charset else None
 
 
 def _limit(kind: str, settings: Settings) -> int:
@@ -129,9 +122,11 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the file has more than {limit} bytes", limit=limit)
 
 
-async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs, listed: Listed) -> Upload:
+async def _stored(sent: Sent, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
     """A thread that has begun goes to its end: where nobody waits for the file any more, it goes again."""
-    storing = asyncio.ensure_future(asyncio.to_thread(_store, file, kind, note, blobs, listed))
+    threads = pictures.THREADS if sent.media_type in pictures.TYPES else None
+    loop = asyncio.get_running_loop()
+    storing = loop.run_in_executor(threads, _store, sent, blobs, settings, listed)
     try:
         return await asyncio.shield(storing)
     except asyncio.CancelledError:
@@ -140,41 +135,45 @@ async def _stored(file: IO[bytes], kind: str, note: str | None, blobs: Blobs, li
         raise
 
 
-def _store(file: IO[bytes], kind: str, note: str | None, blobs: Blobs, listed: Listed) -> Upload:
-    file.seek(0)
-    head = file.read(HEAD)
-    if kind != TEXT and recognised(head) != kind:
-        raise UnsupportedMedia(f"the file's first bytes are not those of {kind}", code="content-differs", kind=kind)
+def _store(sent: Sent, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
+    if sent.file.seek(0, os.SEEK_END) == 0:
+        raise Malformed("the file is empty; send it again, whole", code="file-empty", field="file")
+    found, kind = contents.recognised(sent.file), sent.media_type
+    if kind == TEXT and found is not None:
+        raise UnsupportedMedia("the file is not a plain text", code="not-plain-text")
+    if kind not in (TEXT, found):
+        is_heif = found == contents.HEIF
+        raise UnsupportedMedia(
+            "the file is a HEIC or AVIF picture; send it as JPEG" if is_heif else f"the file's content is not {kind}",
+            code="picture-heic" if is_heif else "content-differs",
+            kind=kind,
+        )
     writing = blobs.begin()
     try:
-        for part in _kept(file, kind, listed):
+        for part in _kept(sent, settings.evidence_pixels, listed):
             writing.write(part)
-        return Upload(writing.keep(), kind, note)
+        return Upload(writing.keep(), kind, sent.note)
     except BaseException:
         writing.drop()
         raise
 
 
-def _kept(file: IO[bytes], kind: str, listed: Listed) -> Iterator[bytes]:
+def _kept(sent: Sent, pixels: int, listed: Listed) -> Iterator[bytes]:
     """What is stored of a file."""
-    file.seek(0)
-    if kind == TEXT:
-        yield _masked(file.read(), listed)
-    elif kind in pictures.TYPES:
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            yield from pictures.cleaned(data, kind)
+    sent.file.seek(0)
+    if sent.media_type == TEXT:
+        try:
+            words = contents.text(sent.file.read(), sent.charset)
+        except ValueError as error:
+            raise UnsupportedMedia(str(error), code="not-plain-text") from None
+        yield mask(words, listed).text.encode()
+    elif sent.media_type in pictures.TYPES:
+        with pictures.redrawn(sent.file, sent.media_type, pixels) as new:
+            yield from _parts(new)
     else:
-        while part := file.read(PART):
-            yield part
+        yield from _parts(sent.file)
 
 
-def _masked(text: bytes, listed: Listed) -> bytes:
-    try:
-        words = text.decode()
-    except UnicodeDecodeError as error:
-        raise UnsupportedMedia(
-            f"the file is no text in UTF-8: byte {error.start} is wrong", code="not-plain-text"
-        ) from None
-    if "\x00" in words or recognised(text[:HEAD]):
-        raise UnsupportedMedia("the file is not a plain text", code="not-plain-text")
-    return mask(words, listed).text.encode()
+def _parts(file: IO[bytes]) -> Iterator[bytes]:
+    while part := file.read(PART):
+        yield part

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """Bytes of one request body or one line of a batch."""
     evidence_limit: int = 20_000_000
     """Bytes of one evidence file."""
+    evidence_pixels: int = Field(50_000_000, ge=1)
+    """Pixels of one picture, all frames together."""
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 

@@ -1,0 +1,146 @@
+"""A program of its own that decodes a picture and encodes what it shows anew: `redraw.py TYPE PIXELS <picture >new`.
+
+Only pixels pass: upright, in the colours of sRGB. It runs apart from the service since it gives whatever was sent to
+codecs: a defect of theirs, or a picture that takes all memory, ends this program and nothing else. It imports nothing
+of the project, knows no secret, and ends with 0 or with one of the codes below.
+"""
+
+import contextlib
+import io
+import resource
+import sys
+import warnings
+import zlib
+from typing import IO, Any
+
+from PIL import Image, ImageCms, ImageFile, ImageOps, ImageSequence, JpegImagePlugin
+
+FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
+"""What a file of each type is read as; written is the first."""
+DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
+
+LIMITS = {
+    resource.RLIMIT_AS: 1_000_000_000,
+    resource.RLIMIT_CPU: 60,
+    resource.RLIMIT_FSIZE: 200_000_000,
+    resource.RLIMIT_CORE: 0,
+}
+"""Bytes of memory, seconds of a processor, bytes that are written."""
+
+
+def main() -> None:
+    """The program."""
+    for limit, most in LIMITS.items():
+        resource.setrlimit(limit, (most, most))
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
+    warnings.simplefilter("ignore")
+    try:
+        sys.exit(redraw(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1], int(sys.argv[2])))
+    except MemoryError:
+        sys.exit(TOO_COSTLY)
+    except Exception as error:  # noqa: BLE001  codecs raise whatever they like
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(TOO_COSTLY if "encod" in str(error) else DAMAGED)
+
+
+def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int) -> int:
+    """Reads a file that can be rewound. Raises what the codecs raise."""
+    formats = FORMATS[media_type]
+    source.seek(0)
+    if media_type == "image/png":
+        _check_sums(source)  # decoding does not look at all of them
+        source.seek(0)
+    if media_type == "image/webp" and (size := _webp_size(source))[0] * size[1] > pixels:
+        return _too_many(*size)  # opening it takes memory for all of it
+    with Image.open(source, formats=formats) as picture:
+        frames = 1 if media_type == "image/jpeg" else getattr(picture, "n_frames", 1)
+        if picture.width * picture.height * frames > pixels:
+            return _too_many(picture.width, picture.height)
+        options = _options(picture, source, media_type)
+        if frames > 1:
+            durations, shown = [], []
+            for frame in ImageSequence.Iterator(picture):
+                durations.append(frame.info.get("duration", 0))
+                shown.append(_shown(frame.copy()))
+            loop = picture.info.get("loop", 0)
+            options |= {"save_all": True, "append_images": shown[1:], "duration": durations, "loop": loop}
+        else:
+            shown = [_shown(picture)]
+        shown[0].save(target, formats[0], **options)
+    return 0
+
+
+def _too_many(width: int, height: int) -> int:
+    print(f"{width} x {height}", file=sys.stderr)
+    return TOO_MANY_PIXELS
+
+
+def _webp_size(source: IO[bytes]) -> tuple[int, int]:
+    head = source.read(30)
+    source.seek(0)
+    number = int.from_bytes
+    match head[12:16]:
+        case b"VP8X":
+            return 1 + number(head[24:27], "little"), 1 + number(head[27:30], "little")
+        case b"VP8L":
+            sides = number(head[21:25], "little")
+            return 1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF)
+        case _:
+            return number(head[26:28], "little") & 0x3FFF, number(head[28:30], "little") & 0x3FFF
+
+
+def _check_sums(source: IO[bytes]) -> None:
+    """Goes through the chunks of a PNG to its end. Raises `ValueError`."""
+    source.seek(8)
+    name = b""
+    while name != b"IEND":
+        size, name = int.from_bytes(source.read(4), "big"), source.read(4)
+        total = zlib.crc32(name)
+        while size > 0 and (part := source.read(min(size, 65_536))):
+            total, size = zlib.crc32(part, total), size - len(part)
+        if size or source.read(4) != total.to_bytes(4, "big"):
+            raise ValueError(f"the chunk {name!r} breaks off, or its check sum is wrong")
+
+
+def _options(picture: ImageFile.ImageFile, source: IO[bytes], media_type: str) -> dict[str, Any]:
+    """How the picture is encoded: as it was, as far as that can be known."""
+    if media_type == "image/png":
+        return {"compress_level": 3}
+    if media_type == "image/webp":
+        at = source.tell()
+        source.seek(0)
+        lossless = b"VP8L" in source.read(4096)
+        source.seek(at)
+        return {"lossless": True, "quality": 20} if lossless else {"quality": 90, "method": 2}
+    options: dict[str, Any] = {"progressive": bool(picture.info.get("progressive"))}
+    if isinstance(picture, JpegImagePlugin.JpegImageFile) and picture.mode in ("L", "RGB"):
+        options["qtables"] = picture.quantization
+        options["subsampling"] = JpegImagePlugin.get_sampling(picture)
+    return options
+
+
+def _shown(picture: Image.Image) -> Image.Image:
+    """The picture itself, changed: nothing is left of it but what it shows."""
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+    if profile := picture.info.get("icc_profile"):
+        picture = _in_srgb(picture, profile)
+    if picture.mode == "CMYK":
+        picture = picture.convert("RGB")
+    picture.info = {key: value for key, value in picture.info.items() if key == "transparency"}
+    return picture
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Colours of a profile that cannot be used stay as they are."""
+    if picture.mode in ("P", "PA", "LA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGB" if picture.mode == "CMYK" else None
+        return ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"), outputMode=mode) or picture
+    return picture
+
+
+if __name__ == "__main__":
+    main()
