@@ -1,5 +1,6 @@
 """Requests that come slowly or not at all, on a real socket: nobody holds a connection for ever."""
 
+import ast
 import asyncio
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from services import apps
 from services.kernel.serving import bodies, connection
 from services.kernel.serving.connection import Connection
 from tests.ingest.conftest import PATH, Ingest, report, running
@@ -158,3 +160,14 @@ async def test_requests_that_are_sent_together_are_answered_in_order(server: Ser
         writer.write(server.request(body) + server.request(b"{") + server.request(body)[:30])
         assert [(await answer(reader))[0] for _ in range(3)] == [201, 400, 408]
         await closed(reader)
+
+
+def test_every_server_of_the_programs_is_a_patient_one() -> None:
+    calls = [
+        call
+        for file in sorted(Path(apps.__path__[0]).glob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "uvicorn.Config"
+    ]
+    assert calls
+    assert all("http=Connection" in ast.unparse(call) for call in calls)
