@@ -46,6 +46,8 @@ def redrawn(file: IO[bytes], media_type: str, pixels: int) -> Iterator[IO[bytes]
             raise TooLarge(
                 "the picture takes too much time or memory; send a smaller copy", code="picture-too-large", limit=pixels
             )
+        if code > 0 and code != DAMAGED:
+            raise RuntimeError(f"the program that draws pictures ended with {code}: {says}")
         if code:
             kind = media_type.rpartition("/")[2].upper()
             raise Malformed(

@@ -271,6 +271,7 @@ def test_all_frames_count(tmp_path: Path) -> None:
         ("import os; os.kill(os.getpid(), 11)", Malformed),
         ("import os; os.kill(os.getpid(), 24)", TooLarge),
         ("import time; time.sleep(60)", TooLarge),
+        ("import that_is_not_installed", RuntimeError),
         ("import os, sys; sys.exit(0 if not set(os.environ) - {'LC_CTYPE'} else 10)", None),
     ],
 )

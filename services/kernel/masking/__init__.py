@@ -6,8 +6,8 @@ Each module holds one family of rules, in the order in which they are tried:
 | --- | --- |
 | `pages` | profile pages, and who posted what in addresses of posts |
 | `mail` | e-mail addresses |
-| `papers` | identity cards, passports, permits |
 | `accounts` | WeChat, QQ, other platforms; `@name` comes last of all |
+| `papers` | identity cards, passports, permits |
 | `banks` | bank cards and accounts |
 | `phones` | mobile, fixed and foreign numbers |
 | `plates` | number plates |

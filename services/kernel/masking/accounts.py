@@ -27,7 +27,7 @@ _NAMED = r"(?:昵称|网名|名称|名字|名)(?:叫做?|是|为)?"
 _OFFICIAL = re.compile(r"(?:公众|服务|订阅|官方|政务|官微)[^,。;\n]{0,8}$")
 _OFFICE = re.compile(
     r"所有人|全体|各位|大家|领导|书记|市长|县长|区长|省长|局长|群主|管理员|业主|物业|官方|发布|政府|公安|交警|消防|警方|警务"
-    r"|法院|检察|日报|晚报|早报|晨报|电视|广播|新闻|热线|信箱|电台|网信|共青团|妇联|工会|社区|街道|居委|村委|平安|问政|政务|政协"
+    r"|法院|检察|日报|晚报|早报|晨报|电视|广播|新闻|热线|信箱|电台|网信|共青团|妇联|工会|社区|街道|居委|村委|^平安(?!是福|喜乐|健康|就好|一生|快乐|幸福|吉祥|如意|无事)|问政|政务|政协"
     r"|人大|城管|教育|卫健|文旅|气象|应急|税务|海关|银行|医院|学校|大学|中学|小学|公司|公交|地铁|水务|供水|燃气|电力|部门|客服|小助手|央视|新华社|人民网|红网|(?<![a-z0-9_])12345(?![a-z0-9_])|\.gov\.(?:cn|hk|mo|tw)$"
     r"|[局厅委办署院站所镇乡队]$"
 )
@@ -38,9 +38,13 @@ _SENTENCE = re.compile(
 )
 
 
+def _is_unofficial(match: Match) -> bool:
+    return _OFFICIAL.search(before(match)) is None
+
+
 def _is_persons(match: Match) -> bool:
     """Whether no office, paper or group of people calls itself so."""
-    return _OFFICE.search(match[1]) is None and _OFFICIAL.search(before(match)) is None
+    return _OFFICE.search(match[1].lstrip("@")) is None and _is_unofficial(match)
 
 
 def _is_name(match: Match) -> bool:
@@ -129,12 +133,12 @@ NICKNAMES = Family(
         rf"|楼主 ?{_OPENING}|博主 ?{_OPENING}|id ?[:是为“]|帐号 ?[:是为]|账号 ?[:是为]"
     ),
     (
-        rule(Kind.ACCOUNT, rf"{_LABELS}\s?[:是为叫]{{0,2}}\s?{_QUOTED}", where(_is_persons)),
+        rule(Kind.ACCOUNT, rf"{_LABELS}\s?[:是为叫]{{0,2}}\s?{_QUOTED}", where(_is_unofficial)),
         rule(Kind.ACCOUNT, rf"(?:网名|昵称|用户名|网络户名)\s?(?::|是|为|叫做?)\s?{_NICKNAME}", where(_is_name)),
         rule(Kind.ACCOUNT, rf"(?:网名|昵称|用户名){_MIXED}"),
         rule(Kind.ACCOUNT, rf"(?:{words('id|uid')}|帐号|账号)\s?[:是为]\s?(?=[a-z0-9_-]*[a-z]){_MIXED}"),
-        rule(Kind.ACCOUNT, rf"(?:网友|网民|楼主|博主)\s?{_QUOTED}", where(_is_persons)),
-        rule(Kind.ACCOUNT, rf"{_QUOTED}\s?(?:网友|网民)", where(_is_persons)),
+        rule(Kind.ACCOUNT, rf"(?:网友|网民|楼主|博主)\s?{_QUOTED}", where(_is_unofficial)),
+        rule(Kind.ACCOUNT, rf"{_QUOTED}\s?(?:网友|网民)", where(_is_unofficial)),
         rule(Kind.ACCOUNT, r"(?:网友|网民):?([a-z0-9][a-z0-9_]{4,}+)"),
     ),
 )
