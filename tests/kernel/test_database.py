@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from services.kernel.delivery.unit_of_work import is_defect
+from services.kernel.store import sql
 from tests.kit import small
 from tests.kit.stores import runtime
 
@@ -24,3 +26,14 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
             async with made.database.transaction():
                 raise AssertionError("there is no connection left")
         assert not is_defect(refused.value)
+
+
+async def test_a_list_in_a_condition_is_looked_up_by_the_index(tmp_path: Path) -> None:
+    """SQLite reads a whole table where it is asked whether a condition equals 1."""
+    events = small.ingest().metadata.tables["events"]
+    chosen = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
+    async with runtime(small.ingest(), tmp_path, "sqlite") as made, made.database.read() as connection:
+        compiled = str(chosen.compile(dialect=connection.dialect))
+        plan = await connection.exec_driver_sql(f"explain query plan {compiled}", ('["report-1"]',))
+        steps = [row[3] for row in plan]
+    assert any(step.startswith("SEARCH events USING INDEX") for step in steps), steps

@@ -179,13 +179,14 @@ class Query(NamedTuple):
     values: Mapping[str, Any]
 
 
-class _IsOneOf(FunctionElement[bool]):
-    type = Boolean()
+class _IsOneOf(FunctionElement[Any]):
+    # Not `Boolean`: SQLite would be asked whether the condition is 1, and would read the whole table for that.
+    type = Integer()
     inherit_cache = True
 
 
-class _IsNoneOf(FunctionElement[bool]):
-    type = Boolean()
+class _IsNoneOf(FunctionElement[Any]):
+    type = Integer()
     inherit_cache = True
 
 

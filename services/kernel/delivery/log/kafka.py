@@ -112,7 +112,8 @@ class KafkaLog:
                 if count != self._settings.partitions:
                     raise ValueError(
                         f"{found['topic']} has {count} partitions, the settings say {self._settings.partitions}; "
-                        "the number is fixed for the life of a topic, set HUIYING_PARTITIONS to it"
+                        "a topic that was widened no longer keeps streams in order. Name a new HUIYING_PREFIX, start, "
+                        "and write all events again with `huiying resend --all`"
                     )
         except (KafkaError, OSError) as error:
             raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
