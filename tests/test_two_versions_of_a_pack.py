@@ -1,5 +1,6 @@
 """Two versions of a pack in one deployment: each decides from its day on, and none of them touches what was decided."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,17 @@ async def ask(system: Embedded, role: str, method: str, path: str, body: Any = N
         return answer.json()
 
 
+async def in_force(system: Embedded, version: int) -> None:
+    """Waits until every service has seen that this version is in force; what it read last is fresh for a second."""
+    for runtime in system.runtimes.values():
+        while True:
+            async with runtime.database.read() as connection:
+                pack = (await runtime.offices(connection)).pack("town-east")
+            if pack.model.version == version:
+                break
+            await asyncio.sleep(0.05)
+
+
 async def opened(system: Embedded, subject: str) -> str:
     body = {
         "unit": "town-east",
@@ -69,6 +81,7 @@ async def test_each_version_decides_from_its_day_on(system: Embedded) -> None:
     owed = await ask(system, "duty_officer", "GET", f"/escalation/v1/clocks?incident={before}")
 
     system.clock.move(timedelta(days=2))
+    await in_force(system, 2)
     after = await opened(system, "井盖缺失")
     await ask(system, "duty_officer", "POST", f"/triage/v1/incidents/{after}/grade", REASON, 0)
     assert await policies_of(system, after, "incident.graded") == ["county-default@2"]

@@ -3,17 +3,28 @@
 What people typed never gets there: of an error only its kind and the first line of its sentence are told.
 """
 
+import io
 import logging
 import sys
 import time
 import traceback
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from services.kernel.settings import Settings
+
+
+class _StandardError(io.TextIOBase):
+    """Standard error as it is when something is told: whoever replaces it may close the one before."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(settings: Settings) -> None:
@@ -33,7 +44,7 @@ def configure(settings: Settings) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

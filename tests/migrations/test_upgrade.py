@@ -87,6 +87,11 @@ def later(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     return Later(triage, write)
 
 
+def _index(index: Any) -> dict[str, Any]:
+    """An index, with the condition of a partial one as its text."""
+    return {**index, "dialect_options": {name: str(value) for name, value in index.get("dialect_options", {}).items()}}
+
+
 def tables(connection: Connection) -> dict[str, Any]:
     """All that the database says of its tables, collations and indexes among it."""
     found = inspect(connection)
@@ -94,7 +99,7 @@ def tables(connection: Connection) -> dict[str, Any]:
         table: (
             [{**column, "type": str(column["type"])} for column in found.get_columns(table)],
             found.get_pk_constraint(table),
-            sorted(found.get_indexes(table), key=repr),
+            sorted((_index(index) for index in found.get_indexes(table)), key=repr),
             sorted(found.get_unique_constraints(table), key=repr),
         )
         for table in found.get_table_names()

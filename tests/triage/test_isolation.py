@@ -18,6 +18,8 @@ from tests.triage.conftest import made, used
 
 pytestmark = pytest.mark.postgres
 PAIRS = 15
+ROUNDS = 40
+"""How often two workers meet until the guard that is off is missed."""
 LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
 
@@ -41,16 +43,19 @@ async def test_a_matter_gets_one_incident_whatever_the_databases_default(
     settings = Settings(data=tmp_path, database=postgres_databases)
     async with made(Database(url), settings) as runtime, used(runtime) as triage:
 
-        async def take(worker: int) -> None:
+        async def take(worker: int, start: int) -> None:
             work = UnitOfWork(runtime)
-            for number in range(PAIRS):
+            for number in range(start, start + PAIRS):
                 event = triage.report(f"{worker} of {number}", matter=str(number))
                 await work.handle([Record(event.topic, worker, number, b"key", event.bytes)])
 
-        await asyncio.gather(take(0), take(1))
-        assert await rows(runtime, "quarantine") == []
-        opened = len(await rows(runtime, "incidents", "id"))
-        assert opened == PAIRS if set_by_code else opened > PAIRS
+        for start in range(0, PAIRS * (1 if set_by_code else ROUNDS), PAIRS):
+            await asyncio.gather(take(0, start), take(1, start))
+            assert await rows(runtime, "quarantine") == []
+            doubled = len(await rows(runtime, "incidents", "id")) - start - PAIRS
+            if doubled:
+                break
+        assert bool(doubled) is not set_by_code
 
 
 async def test_what_is_answered_is_durable_whatever_the_databases_default(postgres_databases: str) -> None:

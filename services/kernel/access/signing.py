@@ -1,7 +1,7 @@
 """The keys of staff tokens: a private key signs where tokens are issued, services believe several public keys at once.
 
 No service can make a token. While tokens of a former key are in use, its public key stays beside the new one. A key's
-`kid` is its thumbprint (RFC 7638).
+`kid` is its thumbprint (RFC 7638) in hex: one that began with a dash would be an option on the command line.
 """
 
 import base64
@@ -203,4 +203,4 @@ def _jwk(public: Ed25519PublicKey) -> dict[str, str]:
 
 def _thumbprint(public: Ed25519PublicKey) -> str:
     canonical = json.dumps(_jwk(public), separators=(",", ":"), sort_keys=True).encode()
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
+    return hashlib.sha256(canonical).hexdigest()
