@@ -1,6 +1,8 @@
 """What audit answers about an incident: complete, on both axes, and for good."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from schemas.ingest import ReportReachMeasured
 from schemas.publish import StatementDrafted
 from schemas.triage import IncidentAbsorbed, IncidentGraded, IncidentMerged, IncidentOpened, IncidentReportAttached
 from services.kernel.delivery.log import Partition
+from services.kernel.delivery.recovery import RESTORED
 from tests.audit.world import START, World, id_of, received, words
 
 DIGEST = "a" * 64
@@ -203,6 +206,8 @@ async def test_a_restored_audit_gives_every_event_its_old_position(world: World)
     for file in world.folder.glob("audit.sqlite*"):
         file.unlink()
     shutil.copy(world.folder / "backup", world.folder / "audit.sqlite")
+    with closing(sqlite3.connect(world.folder / "audit.sqlite")) as restored, restored:
+        restored.execute("insert into deployment values (?, ?)", (RESTORED, instant(world.now)))
     await world.start()
     await world.get(path, log_size=size, status=503)
     await matter(world, "d")
