@@ -102,6 +102,7 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
     again = settle(world, "triage", quarantine(world, "triage")[0][0], discard=False)
     assert again.returncode == 2
     assert "fails as before" in again.stderr
+    until(lambda: len(quarantine(world, "ingest")) == len(bad), "the owner, which looks now and then, has seen them")
     discard_all(world)
     assert told(world, "triage") == told(world, "audit") == {"quarantined": 0, "parked": 0}
     world.check()
