@@ -360,14 +360,18 @@ async def test_a_service_down_for_longer_than_the_tombstone_lives_erases_all_the
     await site.check()
 
 
+def _delete(path: Path, refs: set[str]) -> None:
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as log, log:
+        log.executemany(
+            "delete from records where topic = 'ingest.content' and key = ?", [(ref.encode(),) for ref in refs]
+        )
+
+
 async def forget(site: Site, triage: Runtime, refs: set[str]) -> None:
     """Lets the content topic forget these keys, as compaction does when the tombstone's time is over."""
     if isinstance(site, InProcess):
-        path = site.here.settings.data / "log.sqlite"
-        with contextlib.closing(sqlite3.connect(path, timeout=30)) as log, log:
-            log.executemany(
-                "delete from records where topic = 'ingest.content' and key = ?", [(ref.encode(),) for ref in refs]
-            )
+        # In a thread: whoever holds the file's lock in this process needs the loop to let it go.
+        await asyncio.to_thread(_delete, site.here.settings.data / "log.sqlite", refs)
         return
     assert isinstance(site, Processes)
     world = site.world
