@@ -312,6 +312,8 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
 
 
 def test_events_are_sent_again_and_change_nothing(world: EmbeddedWorld) -> None:
+    world.incident(world.post("路灯不亮").json()["report_id"])
+    world.check()
     (incident, *_) = world.events(type="incident.opened")
     before = {event["id"] for event in world.events()}
     done = world.run("resend", "--stream", incident["subject"])
