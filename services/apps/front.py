@@ -6,7 +6,7 @@ from pathlib import PurePath
 from fastapi import APIRouter, Request, Response
 
 from services.kernel.core.problems import NotFound
-from services.kernel.serving.problems import language_of
+from services.kernel.serving.problems import language_of, spoken
 from services.kernel.settings import Settings
 
 SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -86,8 +86,7 @@ def router(settings: Settings, title: str) -> APIRouter:
         """The page that leads to the others."""
         language = language_of(request)
         page = FRONT[language].format(title=title, bulletin=bulletin)
-        headers = HEADERS | {"Content-Language": {"zh": "zh-Hans", "en": "en"}[language], "Vary": "Accept-Language"}
-        return Response(page, 200, headers, "text/html; charset=utf-8")
+        return Response(page, 200, HEADERS | spoken(language), "text/html; charset=utf-8")
 
     @api.get("/docs")
     async def documents() -> Response:

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
+from schemas.titles import Language
 from services.audit import queries
 from services.audit.queries import Filters
 from services.audit.rights import reading_of_event
-from services.audit.summaries import summary
+from services.audit.summaries import Names, summary
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavailable
 from services.kernel.core.standings import Reading, reading_of
@@ -28,10 +29,14 @@ from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import erasure, http, paging
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
+from services.kernel.serving.problems import language_of, spoken
 
 _EVENT = re.compile(UUID)
 
 Size = Number | None
+Lang = Annotated[
+    Language | None, Query(description="The language of summaries; without it, what `Accept-Language` likes best.")
+]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -41,32 +46,38 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/incidents/{id}/timeline")
     async def timeline(
+        request: Request,
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
         as_of: At | None = None,
         known_at: At | None = None,
         log_size: Size = None,
+        lang: Lang = None,
     ) -> Response:
         """What is on record about an incident, its reports, clocks, statements and what was merged into it.
 
         `as_of` keeps what had happened by then, `known_at` what had been recorded by then. What belongs to the
-        incident is taken as `log_size` knows it.
+        incident is taken as `log_size` knows it. Summaries are in one language, `lang` or what `Accept-Language` likes
+        best.
         """
+        language = language_of(request)
         async with runtime.database.read() as connection:
             reading = await _reading(runtime, connection, staff, id)
             size = await _size(connection, log_size)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
             found = await queries.timeline(connection, id, size, axes["as_of"], axes["known_at"], _until(reading))
             stated = await _stated(connection, size)
+            names = await _names(runtime, connection, size, language)
         items = [
             {
                 "event": orjson.Fragment(row.bytes),
-                "summary": summary(Event.parse(row.bytes)),
+                "summary": summary(Event.parse(row.bytes), names),
                 "position": row.position,
             }
             for row in found
         ]
-        return http.json_response({"incident_id": id, **axes, **stated, "items": items})
+        body = {"incident_id": id, **axes, **stated, "items": items}
+        return http.json_response(body, headers=spoken(language))
 
     @routes.get("/events")
     async def events(
@@ -112,8 +123,9 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
     @routes.get("/events/{id}")
-    async def event(id: str, staff: http.Staff, log_size: Size = None) -> Response:
-        """One event, as it is."""
+    async def event(request: Request, id: str, staff: http.Staff, log_size: Size = None, lang: Lang = None) -> Response:
+        """One event, as it is, with its summary in one language."""
+        language = language_of(request)
         async with runtime.database.read() as connection:
             size = await _size(connection, log_size)
             found = await queries.event(connection, id, size) if _EVENT.fullmatch(id) else None
@@ -121,9 +133,10 @@ def router(runtime: Runtime) -> APIRouter:
                 raise NotFound(f"there is no event {id[:60]!r}", what=id[:60])
             await _check_event(runtime, connection, staff, found, size)
             stated = await _stated(connection, size)
-        parsed = Event.parse(found.bytes)
-        body = {"event": orjson.Fragment(found.bytes), "summary": summary(parsed), "position": found.position}
-        return http.json_response({**stated, **body})
+            names = await _names(runtime, connection, size, language)
+        said = summary(Event.parse(found.bytes), names)
+        body = {"event": orjson.Fragment(found.bytes), "summary": said, "position": found.position}
+        return http.json_response({**stated, **body}, headers=spoken(language))
 
     return routes
 
@@ -154,6 +167,11 @@ async def _size(connection: AsyncConnection, asked: int | None) -> int:
             given=given,
         )
     return asked
+
+
+async def _names(runtime: Runtime, connection: AsyncConnection, size: int, language: Language) -> Names:
+    types = [full for name in ("unit.placed", "unit.post_placed") for full in _types(name) or ()]
+    return Names(language, await runtime.offices(connection), await queries.names(connection, types, size))
 
 
 async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:

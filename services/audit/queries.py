@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -143,6 +144,23 @@ async def events(
     chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)
     found = (await connection.execute(chosen)).all()
     return found[:limit], found[limit - 1].position if len(found) > limit else None
+
+
+async def names(connection: AsyncConnection, types: Sequence[str], size: int) -> dict[str, list[tuple[str, str]]]:
+    """Unit, or post@unit -> since when and name, in order, as the first `size` positions know them from these types."""
+    t = TIMELINE.c
+    chosen = select(t.bytes).where(t.type.in_(types), t.position < size).order_by(t.position)
+    known: dict[tuple[str, str], str] = {}
+    for bytes_ in (await connection.execute(chosen)).scalars():
+        data = orjson.loads(bytes_)["data"]
+        if "code" in data:
+            known[f"{data['code']}@{data['unit']}", data["since"]] = data["title"]
+        else:
+            known[data["unit"], data["since"]] = data["name"]
+    names: dict[str, list[tuple[str, str]]] = {}
+    for (code, since), name in sorted(known.items()):
+        names.setdefault(code, []).append((since, name))
+    return names
 
 
 async def stands_in_events(connection: AsyncConnection, column: str, value: str) -> bool:

@@ -1,14 +1,20 @@
-"""One sentence for each type of event, Chinese and English, from codes, numbers and times alone: no word that somebody
-typed, and no published text, ever stands in a summary.
+"""One sentence for each type of event, in Chinese or in English, from codes, numbers and times alone: no word that
+somebody typed, and no published text, ever stands in a summary. Codes are told by their titles.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
 from schemas import catalogue
 from schemas.envelope import Event
+from schemas.pack import PolicyPack
+from schemas.titles import Language, titled
+from services.kernel.core.units import Offices
 
 NOTHING = "—"
+YES_NO = {True: ("是", "yes"), False: ("否", "no")}
 TEMPLATES: dict[str, str] = {
     "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
     "report.reach_measured": "传播量：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}"
@@ -109,16 +115,106 @@ TEMPLATES: dict[str, str] = {
 """Name of the type -> Chinese and English; placeholders are fields of the data."""
 
 
-def summary(event: Event) -> str:
-    """The sentence for an event; of a type without one, its name."""
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What codes are called, in one language: units and posts by the name of their time, all else by packs, lists and
+    titles.
+    """
+
+    language: Language
+    offices: Offices
+    named: Mapping[str, Sequence[tuple[str, str]]]
+    """Unit, or post@unit -> since when, and name; in order."""
+
+    def of(self, field: str, code: str, event: Event) -> str:
+        """The title of a code in a field of the event's data; the code itself where it has none."""
+        for source in SOURCES.get(field, ()):
+            if title := source(self, code, event):
+                return title
+        return titled(code, self.language)
+
+    def unit(self, code: str, event: Event) -> str | None:
+        """The unit's name when it happened."""
+        return self._then(code, event)
+
+    def post(self, code: str, event: Event) -> str | None:
+        """`东镇值班员`: the post's title when it happened, after its unit."""
+        post, _, unit = code.partition("@")
+        title = self._then(code, event)
+        if title is None:
+            return None
+        name = self.unit(unit, event) or unit
+        return f"{name}{title}" if self.language == "zh" else f"{titled(post, 'en')} of {name}"
+
+    def _then(self, code: str, event: Event) -> str | None:
+        names = self.named.get(code, ())
+        earlier = [name for since, name in names if since <= event.time_text]
+        return earlier[-1] if earlier else names[0][1] if names else None
+
+    def level(self, code: str, event: Event) -> str | None:
+        """The level's title in the pack by which it was decided."""
+        return self._in_packs(code, event, lambda pack: {one.code: one.title_zh for one in pack.levels})
+
+    def clock(self, code: str, event: Event) -> str | None:
+        """The title of a limit; a further one of the same name keeps its number."""
+        name, sign, number = code.partition("#")
+        title = self._in_packs(name, event, lambda pack: {one.name: one.title_zh for one in pack.clocks})
+        return title and title + sign + number
+
+    def step(self, code: str, event: Event) -> str | None:
+        """The title of a step of approval."""
+        return self._in_packs(
+            code,
+            event,
+            lambda pack: {step.code: step.title_zh for chain in pack.approval.chains.values() for step in chain},
+        )
+
+    def listed(self, code: str, event: Event) -> str | None:
+        """The title of a channel, a category or a fact in the lists of the deployment."""
+        lists = self.offices.lists
+        for found in (lists.channels.get(code), lists.categories.get(code), lists.facts.get(code)):
+            if found is not None:
+                return found.title if self.language == "zh" else found.title_en
+        return None
+
+    def _in_packs(self, code: str, event: Event, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
+        packs = self.offices.packs
+        decided = packs.get(event.attributes.get("policy", ""))
+        for pack in ([decided] if decided else []) + [packs[ref] for ref in sorted(packs)]:
+            if title := titles(pack.model).get(code):
+                return title if self.language == "zh" else code.replace("_", " ")
+        return None
+
+
+SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
+    "unit": (Names.unit,),
+    "units": (Names.unit,),
+    "parent": (Names.unit,),
+    "told": (Names.unit,),
+    "previous": (Names.unit, Names.level),
+    "to": (Names.unit, Names.post),
+    "post": (Names.post,),
+    "posts": (Names.post,),
+    "level": (Names.level,),
+    "clock": (Names.clock,),
+    "step": (Names.step,),
+    "steps": (Names.step,),
+    "channel": (Names.listed,),
+    "category": (Names.listed,),
+    "key": (Names.listed,),
+}
+"""Field of the data -> where its codes have their titles."""
+
+
+def summary(event: Event, names: Names) -> str:
+    """The sentence for an event, in one language; of a type without one, its name."""
     name = event.type.removeprefix(catalogue.PREFIX).rpartition(".v")[0]
     template = TEMPLATES.get(name)
     if template is None:
         return event.type
     data = event.attributes["data"]
-    values = {field: _text(data.get(field)) for field in fields(template)}
-    chinese, english = (part.format_map(values) for part in template.split("|"))
-    return f"{chinese} · {english}"
+    chosen = template.split("|")[0 if names.language == "zh" else 1]
+    return chosen.format_map({field: _text(data.get(field), field, event, names) for field in fields(chosen)})
 
 
 def fields(template: str) -> set[str]:
@@ -126,17 +222,17 @@ def fields(template: str) -> set[str]:
     return {field for _, field, _, _ in Formatter().parse(template) if field}
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, field: str, event: Event, names: Names) -> str:
     match value:
         case bool():
-            return "是/yes" if value else "否/no"
+            return YES_NO[value][0 if names.language == "zh" else 1]
         case int() | float():
             return f"{value:g}" if isinstance(value, float) else str(value)
         case str() if len(value) == 27 and value.endswith("Z"):
             return f"{value[:10]} {value[11:16]} UTC"
         case str():
-            return value[:100] or NOTHING
+            return names.of(field, value[:100], event) or NOTHING
         case [*items] if items:
-            return "、".join(map(_text, items))
+            return ("、" if names.language == "zh" else ", ").join(_text(item, field, event, names) for item in items)
         case _:
             return NOTHING

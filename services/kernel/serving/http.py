@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, cast
 
 import orjson
@@ -186,10 +186,12 @@ def reply(answer: Answer) -> Response:
     return Response(orjson.dumps(answer.body), answer.status, headers, "application/json")
 
 
-def json_response(body: Any, *, version: int | None = None, status: int = 200) -> Response:
+def json_response(
+    body: Any, *, version: int | None = None, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A plain JSON answer."""
-    headers = {} if version is None else {"ETag": f'"{version}"'}
-    return Response(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), status, headers, "application/json")
+    told = dict(headers or {}) | ({} if version is None else {"ETag": f'"{version}"'})
+    return Response(orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), status, told, "application/json")
 
 
 class _Measure:

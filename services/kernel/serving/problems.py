@@ -1,6 +1,7 @@
 """How a problem goes over HTTP: RFC 9457, in the language that the client likes."""
 
 import re
+from typing import cast
 
 import orjson
 from fastapi import Request, Response
@@ -27,7 +28,9 @@ PROBLEM_SCHEMA = {
 
 
 def language_of(request: Request) -> Language:
-    """What `Accept-Language` likes best of Chinese and English (RFC 9110, 12.5.4); English where it says nothing."""
+    """Chinese or English: what `lang` asks for, else what `Accept-Language` likes best; English without either."""
+    if (asked := request.query_params.get("lang")) in ("zh", "en"):
+        return cast(Language, asked)
     liked: dict[Language, float] = {"en": 0.0, "zh": 0.0}
     for part in request.headers.get("accept-language", "").split(","):
         tag, _, weight = part.replace(" ", "").lower().partition(";q=")
@@ -41,13 +44,14 @@ def _weight(written: str) -> float:
     return float(written) if re.fullmatch(r"[01](\.\d{0,3})?", written) else 0.0 if written else 1.0
 
 
+def spoken(language: Language) -> dict[str, str]:
+    """The headers of an answer in a language."""
+    return {"Content-Language": {"zh": "zh-Hans", "en": "en"}[language], "Vary": "Accept-Language"}
+
+
 def problem_response(problem: Problem, language: Language) -> Response:
     """RFC 9457, in one language."""
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Language": {"zh": "zh-Hans", "en": "en"}[language],
-        "Vary": "Accept-Language",
-    }
+    headers = {"Cache-Control": "no-store"} | spoken(language)
     if isinstance(problem, TooMany | Unavailable):
         headers["Retry-After"] = str(problem.retry_after)
     if isinstance(problem, Unauthenticated):
