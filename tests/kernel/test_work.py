@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
@@ -177,6 +179,32 @@ async def test_a_gap_waits_and_drains_in_order(triage: Runtime) -> None:
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 4)]
     assert (await operations.attention(triage))["parked"] == 0
+
+
+async def test_a_stream_is_told_as_parked_when_it_still_waits_after_the_transaction(triage: Runtime) -> None:
+    work, one, two = UnitOfWork(triage), report(1), report(2)
+
+    async def told(records: list[Record]) -> list[tuple[str, int]]:
+        with capture_logs() as lines:
+            await work.handle(records)
+        return [(line["stream"], line["version"]) for line in lines if line["event"] == "stream.parked"]
+
+    assert await told(as_records([one[0], one[2], one[1], one[3]])) == []
+    assert await told(as_records([two[0], two[2], two[3]], start=4)) == [(two[0].stream, 3)]
+    assert await told(as_records([two[2], two[3]], start=7)) == [], "it was told"
+    assert await told(as_records([two[1]], start=9)) == []
+    assert await rows(triage, "report_counts") == [("county", 8)]
+
+
+async def test_a_record_is_told_as_set_aside_once(triage: Runtime) -> None:
+    work, records = UnitOfWork(triage), as_records([b"no event"])
+    with capture_logs() as lines:
+        await work.handle(records)
+        await work.handle(records)
+        async with triage.database.transaction() as connection:
+            await connection.execute(update(triage.tables["consumer_offset"]).values(next=0))
+        await UnitOfWork(triage).handle(records)
+    assert [line["reason"] for line in lines if line["event"] == "record.quarantined"] == ["undecodable"]
 
 
 async def test_a_gap_parks_its_own_stream_alone(triage: Runtime) -> None:

@@ -89,6 +89,9 @@ class Intake:
     waiting: dict[str, dict[int, Event]] = field(default_factory=dict)
     """Parked events of blocked streams, by version."""
     parked: list[Event] = field(default_factory=list)
+    """Found to wait; some of them may be drained in the same transaction."""
+    waits: list[Event] = field(default_factory=list)
+    """Waiting from this transaction on."""
     drained: list[Event] = field(default_factory=list)
     """Parked before, and taken in."""
     moved: list[Event] = field(default_factory=list)
@@ -291,10 +294,13 @@ class UnitOfWork:
         if intake.duplicates:
             metrics.DUPLICATES.labels(name).inc(intake.duplicates)
         operations.alarm(name, intake.aside)
-        for event in intake.parked:
-            reason = intake.cursors[event.stream].blocked or ""
-            metrics.PARKED.labels(name, reason).inc()
-            log.error("stream.parked", consumer=name, stream=event.stream, version=event.version, reason=reason)
+        first: dict[str, Event] = {}
+        for event in intake.waits:
+            first.setdefault(event.stream, event)
+            metrics.PARKED.labels(name, intake.cursors[event.stream].blocked or "").inc()
+        for stream, event in first.items():
+            reason = intake.cursors[stream].blocked
+            log.error("stream.parked", consumer=name, stream=stream, version=event.version, reason=reason)
 
     # offsets
 
@@ -502,8 +508,13 @@ class UnitOfWork:
         now = instant(self.runtime.clock.now())
         gone = {(event.stream, event.version) for event in intake.drained}
         moved = {(event.stream, event.version, event.digest) for event in intake.moved}
+        waits = {
+            (event.stream, event.version, event.digest): event
+            for event in intake.parked
+            if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
+        }
         rows = {
-            (event.stream, event.version, event.digest): {
+            key: {
                 "consumer": self.consumer,
                 "stream_id": event.stream,
                 "version": event.version,
@@ -512,10 +523,10 @@ class UnitOfWork:
                 "since": now,
                 "bytes": event.bytes,
             }
-            for event in intake.parked
-            if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
+            for key, event in waits.items()
         }
-        await sql.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
+        new = await sql.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
+        intake.waits += [waits[key] for key in sorted(waits) if (self.consumer, *key) in new]
         for stream, version in sorted(gone):
             await connection.execute(
                 delete(parked).where(
@@ -524,7 +535,8 @@ class UnitOfWork:
             )
         await sql.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
         aside = {row["id"]: row for row in intake.aside}
-        await sql.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+        new = await sql.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+        intake.aside = [row for id_, row in aside.items() if (id_,) in new]
 
 
 def unit_of_work(runtime: Runtime) -> UnitOfWork:
