@@ -10,6 +10,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
+from schemas.envelope import Event
 from services.apps import cli, serve, terminal, web
 from services.kernel.access import tokens
 from services.kernel.core.decider import STAFF_ROLES
@@ -58,12 +61,18 @@ def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.Compl
     )
 
 
-def plant(world: EmbeddedWorld, id_: str) -> None:
-    """Puts a record that nobody can read into triage's quarantine."""
-    row = (id_, "triage", "ingest.report", 0, 10**9, "poison", "not JSON", "2026-01-01T00:00:00.000000Z", "open", b"?")
-    columns = 'id, consumer, topic, partition, "offset", reason, error, since, state, bytes'
+def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:
+    """Puts records of an event into triage's quarantine, or of bytes that nobody can read."""
+    reason, stream, version, bytes_ = "undecodable", None, None, b"?"
+    if event is not None:
+        reason, stream, version, bytes_ = "poison", event.stream, event.version, event.bytes
+    since = "2026-01-01T00:00:00.000000Z"
+    columns = 'id, consumer, topic, partition, "offset", reason, error, since, state, bytes, stream_id, version'
+    rows = [
+        (id_, "triage", "ingest.report", 0, 10**9, reason, "why", since, "open", bytes_, stream, version) for id_ in ids
+    ]
     with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite", timeout=30)) as database, database:
-        database.execute(f"insert into quarantine ({columns}) values (?,?,?,?,?,?,?,?,?,?)", row)
+        database.executemany(f"insert into quarantine ({columns}) values ({','.join('?' * 12)})", rows)
 
 
 def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorld) -> None:
@@ -73,7 +82,10 @@ def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorl
         ("serve", "nothing"): "no service 'nothing'",
         ("resend",): "--stream ID, --all, --rewind TOPIC",
         ("resend", "--rewind", "triage.unit"): "name the service",
-        ("redrive",): "give --list, or an ID",
+        ("redrive",): "give --list, an ID, or which records",
+        ("redrive", "--all"): "say why, with --reason",
+        ("redrive", "--all", "--discard", "--reason", " "): "say why, with --reason",
+        ("redrive", "00000000-0000-4000-8000-00000000000c", "--all", "--reason", "r"): "give --list, an ID, or which",
         ("backup", "--to", "x"): "no data of an embedded system",
         ("restore", "--from", "/nowhere"): "manifest.json cannot be read",
         ("policy", "show", "nothing"): "no pack 'nothing'",
@@ -301,7 +313,7 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
     id_ = "00000000-0000-4000-8000-00000000000d"
     plant(world, id_)
     listed = world.run("redrive", "--list")
-    assert listed.stdout.split("\t")[:4] == ["triage", id_, "poison", "ingest.report"]
+    assert listed.stdout.split("\t")[:4] == ["triage", id_, "undecodable", "ingest.report"]
     again = world.run("redrive", id_, "--service", "triage", "--reason", "looked at it")
     assert again.returncode == 2
     assert "fails as before" in again.stderr
@@ -309,6 +321,40 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
     assert world.run("redrive", "--list").stdout == ""
     assert "was discarded already" in world.run("redrive", id_, "--service", "triage", "--reason", "again").stderr
     until(lambda: world.events(type="operation.discarded"), "audit has the operator's act")
+
+
+def test_many_records_in_quarantine_are_settled_by_one_command(world: EmbeddedWorld) -> None:
+    report = world.post("井盖松动").json()["report_id"]
+    world.incident(report)
+    with closing(sqlite3.connect(world.folder / "data" / "ingest.sqlite", timeout=30)) as database:
+        ((bytes_,),) = database.execute("select bytes from events where stream_id = ?", [report])
+    whole, broken = ([str(uuid.uuid4()) for _ in range(count)] for count in (220, 3))
+    plant(world, *whole, event=Event.parse(bytes_))
+    plant(world, *broken)
+    for filters, count in {
+        (): 223,
+        ("--cause", "undecodable"): 3,
+        ("--stream", report): 220,
+        ("--type", "report.received"): 220,
+        ("--type", "huiying.report.received.v1", "--service", "triage"): 220,
+        ("--type", "report.erased"): 0,
+        ("--service", "publish"): 0,
+    }.items():
+        assert len(world.run("redrive", "--list", *filters).stdout.splitlines()) == count, filters
+    began = time.monotonic()
+    done = world.run("redrive", "--all", "--reason", "the defect is mended", "--json")
+    assert time.monotonic() - began < 30
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert sorted(said["redriven"]) == sorted(whole)
+    assert {row["id"] for row in said["failed"]} == set(broken)
+    assert all("fails as before" in row["error"] for row in said["failed"])
+    assert "220 records were redriven; 3 fail as before" in done.stderr
+    done = world.run("redrive", "--cause", "undecodable", "--discard", "--reason", "a forger wrote them")
+    assert (done.returncode, done.stdout) == (0, "3 records were discarded\n"), done.stderr
+    assert world.run("redrive", "--list", "--json").stdout == "[]\n"
+    until(lambda: len(world.events(type="operation.redriven")) >= 220, "each is an event")
+    world.check()
 
 
 def test_events_are_sent_again_and_change_nothing(world: EmbeddedWorld) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from services.apps import repairs
 from services.apps.terminal import (
     ROLES,
     CannotDo,
@@ -21,6 +22,7 @@ from services.apps.terminal import (
     Json,
     Unit,
     listed,
+    must_be_a_service,
     note,
     quiet,
     run,
@@ -43,6 +45,8 @@ policies = _commands("The files of the policy folder: packs, units, lists.")
 app.add_typer(keys, name="keys")
 app.add_typer(users, name="users")
 app.add_typer(policies, name="policy")
+for repair in (repairs.resend, repairs.redrive, repairs.recover):
+    app.command()(repair)
 
 
 def _version(asked: bool) -> None:
@@ -95,7 +99,7 @@ def serve(
     """
     from services.apps import serve as one
 
-    _must_be_a_service(service)
+    must_be_a_service(service)
     if part is not None and part not in one.PARTS:
         raise CannotDo(f"no part {part!r}; there are {', '.join(one.PARTS)}")
     settings = settings_of(data)
@@ -144,137 +148,6 @@ def replay(data: Data = None) -> None:
 
 
 @app.command()
-def resend(
-    service: Annotated[str | None, typer.Argument(help="The service that owns the events, or reads the topic.")] = None,
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All events of the service, or of all services.")] = False,
-    rewind: Annotated[
-        str | None, typer.Option("--rewind", help="Set the service back to the beginning of this topic.")
-    ] = None,
-    lost: Annotated[
-        bool, typer.Option("--lost", help="After a loss of topics: all events of their owners, all readers set back.")
-    ] = False,
-    data: Data = None,
-) -> None:
-    """Write stored events and their words to their topics again.
-
-    Consumers drop what they have already.
-    """
-    from services.apps import operate
-    from services.apps.folder import folder_owner
-
-    settings = quiet(settings_of(data))
-    if sum((bool(stream), everything, rewind is not None, lost)) != 1:
-        raise CannotDo("say what to do with one of --stream ID, --all, --rewind TOPIC, --lost")
-    _must_be_a_service(service)
-    if rewind is not None and service is None:
-        raise CannotDo("name the service that is to go back: `huiying resend SERVICE --rewind TOPIC`")
-
-    async def work() -> None:
-        if (lost or rewind is not None) and settings.embedded and folder_owner(settings.data) is not None:
-            raise CannotDo(f"a server works in {settings.data}; stop it before you set a consumer back")
-        async with operate.stores(settings) as found:
-            if rewind is not None:
-                count = await operate.rewind(found, service or "", rewind.removeprefix(f"{settings.prefix}."))
-                say(f"{service} goes back to the beginning of {rewind} in {count} partitions")
-                return
-            if lost:
-                for name, count in (sent := await operate.resend_lost(found, service)).items():
-                    say(f"{name}: {count} events to be sent again, and all readers go back to the beginning")
-                if not sent:
-                    say("no topic is known to be lost; name the service whose topics are to be written again")
-                return
-            for name in [service] if service else await _owners(found, stream):
-                mine = stream and [id_ for id_ in stream if service or await operate.owner_of(found, id_) == name]
-                say(f"{name}: {await operate.resend(found.runtimes[name], mine or None)} events to be sent again")
-
-    run(work())
-
-
-async def _owners(found: Any, streams: Sequence[str] | None) -> list[str]:
-    from services.apps import operate
-
-    if not streams:
-        return list(found.runtimes)
-    return list(dict.fromkeys([await operate.owner_of(found, stream) for stream in streams]))
-
-
-def _must_be_a_service(name: str | None) -> None:
-    from schemas.catalogue import SERVICES
-
-    if name is not None and name not in SERVICES:
-        raise CannotDo(f"no service {name!r}; there are {', '.join(SERVICES)}")
-
-
-@app.command()
-def redrive(
-    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="The record, as `--list` shows it.")] = None,
-    service: Annotated[str | None, typer.Option(help="The service in whose quarantine it lies.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why; becomes part of the record.")] = None,
-    discard: Annotated[bool, typer.Option("--discard", help="Set it aside for good instead.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="Show what lies in quarantine.")] = False,
-    as_json: Json = False,
-    data: Data = None,
-) -> None:
-    """Repair what lies in quarantine.
-
-    Gives a record to its service again, or sets it aside for good.
-    """
-    from services.apps import operate
-
-    settings = quiet(settings_of(data))
-    _must_be_a_service(service)
-    if listing == bool(id_) or (id_ and not (service and reason)):
-        raise CannotDo("give --list, or an ID with --service and --reason")
-
-    async def work() -> None:
-        async with operate.stores(settings) as found:
-            if id_:
-                await operate.settle_record(found, str(service), id_, str(reason), discard=discard)
-                say(f"{id_} was {'discarded' if discard else 'redriven'}")
-                return
-            rows = [row for name in ([service] if service else found.runtimes) for row in await _aside(found, name)]
-            listed(rows, as_json)
-            note(f"{len(rows)} records in quarantine")
-
-    run(work())
-
-
-@app.command()
-def recover(
-    service: Annotated[str, typer.Option(help="The service whose topics hold what its store lacks.")],
-    reason: Annotated[str, typer.Option(help="Why; becomes part of the record.")],
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
-    data: Data = None,
-) -> None:
-    """Take in what a service's own topics hold and its store lacks.
-
-    After `huiying restore` the service does so by itself. Without a restore it holds the streams until you say here
-    that the records are its own, for example because the database lost its last transactions, or until you discard
-    them as forged, with `huiying redrive ID --discard`.
-    """
-    from services.apps import operate
-
-    settings = quiet(settings_of(data))
-    _must_be_a_service(service)
-
-    async def work() -> None:
-        async with operate.stores(settings) as found:
-            taken = await operate.recover(found.runtimes[service], stream or (), reason)
-            say(f"{len(taken)} events of {len({event.stream for event in taken})} streams were taken in")
-
-    run(work())
-
-
-async def _aside(found: Any, name: str) -> list[dict[str, Any]]:
-    from services.apps import operate
-
-    columns = ("id", "reason", "topic", "stream_id", "version", "since", "error")
-    rows = await operate.quarantine(found.runtimes[name])
-    return [{"service": name} | {column: row[column] for column in columns} for row in rows]
-
-
-@app.command()
 def backup(
     to: Annotated[Path, typer.Option("--to", resolve_path=True, help="A new folder.")], data: Data = None
 ) -> None:
@@ -311,7 +184,7 @@ def restore(
 
     settings = quiet(settings_of(data))
     for name in service or ():
-        _must_be_a_service(name)
+        must_be_a_service(name)
     services = tuple(service or SERVICES)
     if settings.embedded:
         lock = FolderLock(settings.data)

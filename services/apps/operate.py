@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +19,13 @@ from services.apps.folder import folder_owner
 from services.kernel.access import keys
 from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
-from services.kernel.core.problems import NotFound, Rejected
+from services.kernel.core.problems import NotFound, Problem, Rejected, Unavailable
 from services.kernel.delivery import operations, own_topics, repairs
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import unit_of_work
+from services.kernel.delivery.unit_of_work import PURE, Poison, unit_of_work
+from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
 from services.kernel.proof.check import Report
@@ -37,6 +38,8 @@ from services.kernel.store.session import OWNER, Session
 
 OPERATOR = Actor("operator")
 """Who repairs on the command line: not a post of an office, and not the system itself."""
+LISTED = ("id", "reason", "topic", "stream_id", "version", "since", "error")
+"""What is shown of a record in quarantine."""
 
 
 class SharedLog(EmbeddedLog):
@@ -165,36 +168,113 @@ def _told(service: str, difference: replays.Difference) -> str:
 # repairs
 
 
-async def quarantine(runtime: Runtime) -> list[dict[str, Any]]:
-    """What is open in a service's quarantine, oldest first, without the raw bytes."""
-    table = runtime.tables["quarantine"]
-    columns = [column for column in table.columns if column.name not in ("bytes", "key")]
-    chosen = select(*columns).where(table.c.state == "open").order_by(table.c.since, table.c.id)
-    async with runtime.database.read() as connection:
-        return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+class Chosen(NamedTuple):
+    """Which records of the quarantine are meant; None: whatever it is."""
+
+    service: str | None = None
+    cause: str | None = None
+    """Why they were set aside, as the quarantine's `reason` says it."""
+    stream: str | None = None
+    type: str | None = None
+    """The full name of their event type, or the short one: `report.received`."""
+
+
+async def quarantine(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
+    """What is open in the quarantines, by service, stream and version, without the raw bytes."""
+    rows: list[dict[str, Any]] = []
+    for name, runtime in found.runtimes.items():
+        if chosen.service not in (None, name):
+            continue
+        table = runtime.tables["quarantine"]
+        wanted = select(table).where(table.c.state == "open").order_by(table.c.stream_id, table.c.version, table.c.id)
+        if chosen.cause is not None:
+            wanted = wanted.where(table.c.reason == chosen.cause)
+        if chosen.stream is not None:
+            wanted = wanted.where(table.c.stream_id == chosen.stream)
+        async with runtime.database.read() as connection:
+            for row in (await connection.execute(wanted)).mappings():
+                type_ = Event.parse(row["bytes"]).type if row["stream_id"] else None
+                if chosen.type is None or (type_ and chosen.type in (type_, _short(type_))):
+                    rows.append({"service": name} | {column: row[column] for column in LISTED} | {"type": type_})
+    return rows
+
+
+def _short(type_: str) -> str:
+    return type_.removeprefix(catalogue.PREFIX).rpartition(".v")[0]
+
+
+class Settled(NamedTuple):
+    """What became of records of the quarantine."""
+
+    settled: list[str]
+    """Ids of those that were redriven, or discarded."""
+    failed: list[dict[str, str]]
+    """`service`, `id` and `error` of those that fail as before."""
+
+
+async def settle_records(
+    found: Stores, rows: Sequence[Mapping[str, Any]], reason: str, *, discard: bool, tell: Callable[[int, int], None]
+) -> Settled:
+    """Redrives or discards these records, each in its own transaction; calls `tell` with how many are done, of all.
+
+    What one that follows another settles with it counts as settled. Raises `Unavailable` where the store fails.
+    """
+    settled, failed = list[str](), list[dict[str, str]]()
+    for number, row in enumerate(rows):
+        tell(number, len(rows))
+        service, id_ = row["service"], row["id"]
+        try:
+            await _settle(found, service, id_, reason, discard=discard)
+            settled.append(id_)
+        except Unavailable:
+            raise
+        except Problem as problem:
+            if problem.code == "record-settled":
+                settled.append(id_)
+            else:
+                failed.append({"service": service, "id": id_, "error": problem.detail})
+        except (Poison, *PURE) as error:
+            said = error.error if isinstance(error, Poison) else brief(error)
+            failed.append({"service": service, "id": id_, "error": f"the record {id_} fails as before: {said}"})
+    for service in dict.fromkeys(row["service"] for row in rows):
+        await repairs.unpark(unit_of_work(found.runtimes[service]))
+    return Settled(settled, failed)
 
 
 async def settle_record(found: Stores, service: str, id_: str, reason: str, *, discard: bool) -> None:
-    """Redrives or discards one record of the quarantine. Raises `Problem`s.
+    """Redrives or discards one record of the quarantine. Raises `Problem`s."""
+    await _settle(found, service, id_, reason, discard=discard)
+    await repairs.unpark(unit_of_work(found.runtimes[service]))
+
+
+async def _settle(found: Stores, service: str, id_: str, reason: str, *, discard: bool) -> None:
+    """One record, without what may go on then.
 
     What an owner discards on its own topic is forged. Every reader of the topic is told first: what the owner then
     writes in its place must not look like the forgery there.
     """
     runtime = found.runtimes[service]
     work, table = unit_of_work(runtime), runtime.tables["quarantine"]
-    mine = (table.c.id == id_, table.c.consumer == OWNER, table.c.state == "open")
     async with runtime.database.read() as connection:
-        row = (await connection.execute(select(table).where(*mine))).mappings().first()
-    for reader in found.runtimes.values() if row and discard else ():
+        row = (await connection.execute(select(table).where(table.c.id == id_))).mappings().first()
+    forged = row is not None and discard and row["consumer"] == OWNER and row["state"] == "open"
+    for reader in found.runtimes.values() if forged else ():
         if row and row["topic"] in (*reader.service.topics, *reader.service.content_topics):
             await _know_forged(reader, dict(row), reason)
 
+    behind: Poison | None = None
+
     async def act(session: Session, ctx: Ctx) -> Answer:
-        await (repairs.discard if discard else repairs.redrive)(work, session, ctx, id_, reason)
+        await (repairs.discard if discard else repairs.redrive)(work, session, ctx, id_, reason, behind)
         return Answer({})
 
-    await transact(runtime, Caller(actor=OPERATOR), act)
-    await repairs.unpark(work)
+    try:
+        await transact(runtime, Caller(actor=OPERATOR), act)
+    except Poison as poison:
+        if row is None or not repairs.behind_it(poison, row["bytes"]):
+            raise
+        behind = poison
+        await transact(runtime, Caller(actor=OPERATOR), act)
 
 
 async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) -> None:

@@ -67,6 +67,14 @@ def quiet(settings: "Settings") -> "Settings":
     return changed
 
 
+def must_be_a_service(name: str | None) -> None:
+    """Ends the command unless this is a service, or nothing."""
+    from schemas.catalogue import SERVICES
+
+    if name is not None and name not in SERVICES:
+        raise CannotDo(f"no service {name!r}; there are {', '.join(SERVICES)}")
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end."""
     import uvloop

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.ingest import ReportReachMeasured
+from services.apps import operate
 from services.kernel.core.problems import Rejected
 from services.kernel.delivery import repairs
 from services.kernel.delivery.runtime import Runtime
@@ -232,3 +233,40 @@ async def test_a_redrive_whose_stream_grew_meanwhile_is_tried_again(
     monkeypatch.setattr(Session, "flush", grown)
     assert await repairs.unpark(UnitOfWork(triage)) == 1
     assert await rows(triage, "report_counts") == [("county", 2)]
+
+
+async def test_many_records_are_settled_together_and_each_stream_goes_on(triage: Runtime) -> None:
+    streams = [report(number, 2) for number in range(60)]
+    lasting = {events[0].stream for events in streams[:2]}
+
+    def react(event: Event, known: Any) -> Any:
+        if defect or event.stream in lasting:
+            raise ZeroDivisionError("a planted defect")
+        return small.react(event, known)
+
+    defect = True
+    triage.service = replace(triage.service, react=react)
+    await UnitOfWork(triage).handle(as_records([event for events in streams for event in events]))
+    defect = False
+    found = operate.Stores({"triage": triage}, triage.log)
+    waiting = await operate.quarantine(found, operate.Chosen(cause="poison", type="report.received"))
+    assert len(waiting) == 60
+    told: list[tuple[int, int]] = []
+    done = await operate.settle_records(
+        found, waiting, "mended", discard=False, tell=lambda *counts: told.append(counts)
+    )
+    assert (len(done.settled), len(done.failed)) == (58, 2)
+    assert all("fails as before: ZeroDivisionError" in row["error"] for row in done.failed)
+    assert told[0] == (0, 60) and told[-1] == (59, 60)
+    after = await state(triage)
+    assert after["counts"] == [("county", 116)]
+    assert sorted({row[0] for row in after["parked"]}) == sorted(lasting)
+    waiting = await operate.quarantine(found, operate.Chosen(stream=min(lasting)))
+    done = await operate.settle_records(found, waiting, "forged", discard=True, tell=lambda *_: None)
+    assert len(done.settled) == 1 and not done.failed
+    after = await state(triage)
+    assert [row[:3] for row in after["quarantine"] if row[3] == "open"] == [
+        (min(lasting), 2, "poison"),
+        (max(lasting), 1, "poison"),
+    ]
+    assert {row[0] for row in after["parked"]} == {max(lasting)}

@@ -30,10 +30,23 @@ AGAIN = ("unknown_type", "poison", "held")
 log = structlog.get_logger()
 
 
-async def redrive(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str) -> None:
-    """Gives a record in quarantine to its service again. `Rejected` where it would fail as before."""
+async def redrive(
+    work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
+) -> None:
+    """Gives a record in quarantine to its service again. `Rejected` or `Poison` where it would fail as before.
+
+    `behind` is the `Poison` of an event that waited for the record, see `behind_it`; it is set aside.
+    """
     row = await _open(work, session, id_)
-    if not await _redrive(work, session, row):
+    if row["consumer"] == OWNER and row["reason"] == "ahead":
+        raise Rejected(
+            f"the record {id_} lies on {work.service.name}'s own topic, and its store lacks it: take it in with "
+            f"`huiying recover --service {work.service.name}` if it is its own, else discard it",
+            code="record-fails-again",
+            record=id_,
+            error=row["error"],
+        )
+    if not await _redrive(work, session, row, behind):
         raise Rejected(
             f"the record {id_} fails as before: {row['error']}",
             code="record-fails-again",
@@ -44,14 +57,21 @@ async def redrive(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason
     await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
 
 
-async def discard(work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str) -> None:
-    """Sets a record in quarantine aside for good; its stream goes on behind it."""
+async def discard(
+    work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
+) -> None:
+    """Sets a record in quarantine aside for good; its stream goes on behind it. For `behind` see `redrive`."""
     row = await _open(work, session, id_)
-    await _pass_over(work, session, row)
+    await _pass_over(work, session, row, behind)
     await _settle(work, session, id_, "discarded")
     await _release(work, session, [row["stream_id"]])
     what = digest(row["bytes"] or b"")
     await record(session, ctx, OperationDiscarded(quarantine=id_, digest=what, reason=Typed(text=reason)))
+
+
+def behind_it(poison: Poison, bytes_: bytes | None) -> bool:
+    """Whether an event failed that waited for the record with these bytes: the record itself can be settled."""
+    return poison.event is not None and poison.event.bytes != bytes_
 
 
 async def recover(
@@ -119,11 +139,15 @@ async def unpark(work: UnitOfWork) -> int:
 
 async def _redriven(work: UnitOfWork, id_: str) -> bool:
     """Whether the record could be taken in, in a transaction of its own."""
+    behind: Poison | None = None
     while True:
+        bytes_ = None
         try:
             async with work.runtime.database.transaction() as connection:
                 session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
-                if not await _redrive(work, session, await _open(work, session, id_)):
+                row = await _open(work, session, id_)
+                bytes_ = row["bytes"]
+                if not await _redrive(work, session, row, behind):
                     return False
                 await _settle(work, session, id_, "redriven")
                 await session.flush()
@@ -131,6 +155,9 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
         except Conflict:
             continue
         except (Rejected, Poison, DBAPIError, *PURE) as error:
+            if isinstance(error, Poison) and behind is None and behind_it(error, bytes_):
+                behind = error
+                continue
             if not isinstance(error, Rejected | Poison) and not is_defect(error):
                 raise
             log.warning("record.fails_again", consumer=work.consumer, id=id_, error=brief(error))
@@ -155,7 +182,7 @@ async def _settle(work: UnitOfWork, session: Session, id_: str, state: str) -> N
     await session.connection.execute(update(table).where(table.c.id == id_).values(state=state))
 
 
-async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any]) -> bool:
+async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any], behind: Poison | None) -> bool:
     """Takes the record in; the caller flushes. False where it fails as before."""
     again = _record_of(row)
     try:
@@ -164,15 +191,18 @@ async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any]) -
         return False
     if row["consumer"] != work.consumer:
         return False
-    intake = await _freed(work, session, event)
+    intake = await _freed(work, session, event, behind)
     await work.judge(session, intake, event, again)
     if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
         return False
+    # What was taken in already frees its stream too.
+    work.drain(intake, event.stream, again)
+    work.move(intake, behind)
     await work.conclude(session, intake)
     return True
 
 
-async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any]) -> None:
+async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any], behind: Poison | None) -> None:
     """Lets the record's stream go on behind it; the caller flushes.
 
     Where another event waits under the same version, the record was forged and that one is taken in its place.
@@ -180,7 +210,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any])
     if row["stream_id"] is None or row["consumer"] != work.consumer:
         return
     event = Event.parse(row["bytes"])
-    intake = await _freed(work, session, event)
+    intake = await _freed(work, session, event, behind)
     cursor = intake.cursors[event.stream]
     rival = intake.waiting.get(event.stream, {}).get(event.version, event)
     if (
@@ -190,16 +220,19 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any])
     ):
         cursor.version, cursor.digest = event.version, event.digest
     work.drain(intake, event.stream, _record_of(row))
+    work.move(intake, behind)
     await work.conclude(session, intake)
 
 
-async def _freed(work: UnitOfWork, session: Session, event: Event) -> Intake:
-    """An intake whose stream waits for nothing but its next version."""
+async def _freed(work: UnitOfWork, session: Session, event: Event, behind: Poison | None) -> Intake:
+    """An intake whose stream waits for nothing but its next version; what fails behind it does not wait."""
     place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
     (cursors,) = await sql.rows_of(session.connection, [place])
     intake = await work.standing(session.connection, cursors)
     intake.cursors.setdefault(event.stream, Cursor()).blocked = "gap"
     intake.changed.add(event.stream)
+    if behind is not None and behind.event is not None:
+        intake.waiting.get(behind.event.stream, {}).pop(behind.event.version, None)
     return intake
 
 

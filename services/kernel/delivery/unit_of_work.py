@@ -414,6 +414,12 @@ class UnitOfWork:
         intake.waiting.setdefault(event.stream, {})[event.version] = event
         intake.parked.append(event)
 
+    def move(self, intake: Intake, poison: Poison | None) -> None:
+        """Sets a parked event aside that fails in its turn."""
+        if poison is not None and poison.event is not None:
+            intake.moved.append(poison.event)
+            self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
+
     def _set_aside(self, intake: Intake, record: Record, event: Event | None, reason: str, error: str) -> None:
         if event is not None:
             cursor = intake.cursors.setdefault(event.stream, Cursor())
