@@ -269,7 +269,7 @@ class IncidentReportRefused(Fact):
 class IncidentDismissed(Fact):
     """No report of the matter gets an answer: the office ended its work on it. Each refusal has its own reason."""
 
-    reports: tuple[StreamId, ...]
+    report_count: Figure
 
 
 @event("incident.merged")

@@ -314,6 +314,11 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "update events set type = 'huiying.report.refused.v1' where stream_id = '{report}'",
         "ingest: the columns of {report} version 1 differ from its bytes",
     ),
+    "an event that is read is said to be counted": (
+        "triage",
+        "update events set counted = 1 where stream_id = '{incident}' and version = 1",
+        "triage: the columns of {incident} version 1 differ from its bytes",
+    ),
     "words are missing": (
         "ingest",
         "delete from contents where words = 'words of {report}'",

@@ -1,6 +1,6 @@
 """The rules of an incident: what is recorded when something is asked. Who may ask, and when, stands in `rights`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,10 @@ from services.triage import commands as c
 from services.triage import grading
 from services.triage.grading import Reach
 from services.triage.rights import RIGHTS
-from services.triage.state import State, evolve, initial_state, without
+from services.triage.state import State, counted, evolve, initial_state
+
+AT_ONCE = 2000
+"""Reports that one event of a merger names: an event has to fit on a topic."""
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
@@ -35,8 +38,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
     `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `absorbed` (key -> fact, of the
     incidents that were merged into this one) and `words` (reference -> text of the facts' texts), for Merge `into` (the
-    other incident's `State`), for Absorb `leaving` (the same of the incident that is merged), for Split `into` (the new
-    incident's id) and `matters` (digests of what the leaving reports are about).
+    other incident's `State`), for Absorb `leaving` (the same of the incident that is merged) and `reports` (all that
+    belong to that), for Split `into` (the new incident's id), `belonging` (those of the named reports that belong to
+    this incident) and `matters` (digests of what they are about).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -74,8 +78,6 @@ def _take(state: State, command: c.TakeReport) -> Decided:
     """
     if state.merged_into:
         raise Moved(state.merged_into)
-    if command.report in state.reports:
-        return []
     if state.phase == "new":
         opened = triage.IncidentOpened(
             unit=command.unit,
@@ -104,17 +106,16 @@ def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
         raise Moved(state.merged_into)
     if command.report in state.left:
         raise Moved(state.left[command.report])
-    if command.report not in state.reports or command.report in state.refused:
+    if state.phase == "new" or command.report in state.refused:
         return []
     refused = triage.IncidentReportRefused(report=command.report)
-    ended = _dismissed(state.reports, (*state.refused, command.report)) if state.phase == "open" else []
+    ended = _dismissed(state.report_count, state.refused | {command.report}) if state.phase == "open" else []
     return [refused, *ended]
 
 
-def _dismissed(reports: Iterable[str], refused: Collection[str]) -> list[Fact]:
-    """The end of the matter where each of its reports was refused an answer."""
-    reports = tuple(sorted(reports))
-    return [triage.IncidentDismissed(reports=reports)] if all(report in refused for report in reports) else []
+def _dismissed(reports: int, refused: Collection[str]) -> list[Fact]:
+    """The end of the matter where each of so many reports was refused an answer."""
+    return [triage.IncidentDismissed(report_count=reports)] if len(refused) == reports else []
 
 
 def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -363,13 +364,17 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     leaving: State = ctx.seen["leaving"]
     assert state.discovered_at and leaving.discovered_at, "both were opened"
     earlier = min(state.discovered_at, leaving.discovered_at)
-    absorbed = triage.IncidentAbsorbed(
-        incident=leaving.id,
-        reports=leaving.reports,
-        discovered_at=earlier,
-        refused=tuple(sorted(leaving.refused)),
-        handled=tuple(sorted(leaving.handled)),
-    )
+    reports: Sequence[str] = ctx.seen["reports"]
+    absorbed = [
+        triage.IncidentAbsorbed(
+            incident=leaving.id,
+            reports=part,
+            discovered_at=earlier,
+            refused=tuple(sorted(leaving.refused.intersection(part))),
+            handled=tuple(sorted(leaving.handled)),
+        )
+        for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
+    ]
     pack = ctx.offices.pack(state.unit)
     judged = _raised(state, leaving, pack, earlier)
     level = judged[-1].level if judged else state.level
@@ -378,7 +383,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id)
     further = sorted(leaving.verifying - state.verifying)
     verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
-    return [absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying]
+    return [*absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying]
 
 
 def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:
@@ -425,12 +430,13 @@ def _open_split(command: c.OpenSplit) -> Decided:
         *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
         *_assigned_as(command.assigned, command.accepted, command.split_from),
         *(triage.IncidentReportRefused(report=report) for report in command.refused),
-        *_dismissed({report.report for report in command.reports}, command.refused),
+        *_dismissed(len(command.reports), command.refused),
     ]
 
 
 def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
-    strangers = [report for report in command.reports if report not in state.reports]
+    belonging: Collection[str] = ctx.seen["belonging"]
+    strangers = [report for report in command.reports if report not in belonging]
     if strangers:
         raise Rejected(
             f"{', '.join(strangers)} does not belong to {state.id}; name reports that do",
@@ -438,16 +444,25 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
             incident=state.id,
             reports=strangers,
         )
-    if not set(state.reports) - set(command.reports):
+    leaving = tuple(dict.fromkeys(command.reports))
+    if len(leaving) == state.report_count:
         raise Rejected(
             f"every report would leave {state.id}; keep at least one, or merge it into another incident",
             code="last-report",
             incident=state.id,
         )
-    leaving = tuple(dict.fromkeys(command.reports))
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))
-    staying = without(state.reports, *leaving)
-    return [split, *(_dismissed(staying, state.refused) if state.phase == "open" else ())]
+    staying = state.report_count - len(leaving)
+    ended = _dismissed(staying, state.refused.difference(leaving)) if state.phase == "open" else []
+    return [split, *ended]
 
 
-DECIDER = Decider("incident", initial_state, evolve, decide, authorize)
+DECIDER = Decider(
+    "incident",
+    initial_state,
+    evolve,
+    decide,
+    authorize,
+    counted=(triage.IncidentReportAttached,),
+    count=counted,
+)

@@ -23,7 +23,9 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         leaving, into = session.streams[stream], session.streams[command.into]
         before, seen = leaving.state, with_seen(ctx, {"into": into.state})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
-        events += session.decide(command.into, Absorb(incident=stream), with_seen(ctx, {"leaving": before}))
+        reports = await queries.belonging(session.connection, stream)
+        seen = with_seen(ctx, {"leaving": before, "reports": reports})
+        events += session.decide(command.into, Absorb(incident=stream), seen)
         return commands.answer(session, stream, events)
 
     return await commands.transact(runtime, caller, act)
@@ -37,10 +39,11 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         _must_exist(session, stream)
         parent, new = session.streams[stream], ctx.ids.new("incident")
         # A report that was attached is in the view: it is written when the report is taken in.
+        belonging = await queries.belonging(session.connection, stream, command.reports)
         known = await queries.received(session.connection, command.reports)
         matters = tuple(sorted({row["matter"] for row in known if row["matter"]}))
         refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
-        seen = with_seen(ctx, {"into": new, "matters": matters})
+        seen = with_seen(ctx, {"into": new, "belonging": belonging, "matters": matters})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         session.begin(new).drill = parent.drill
         reports = tuple(

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -19,6 +19,7 @@ from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Figures
 from services.kernel.serving import paging
 from services.kernel.store import sql, standings
+from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.triage.grading import Reach, proposed
@@ -246,36 +247,57 @@ async def _before(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
-    """The record as it stood after an event of the incident, from its events until then."""
-    table = METADATA.tables["events"]
-    chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.version <= until.version)
-    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
-    events = [Event.parse(bytes_) for bytes_ in ordered]
-    (row,), belonging, facts, notes = (folded(view, events) for view in OF_ONE)
-    absorbed = [event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)]
+    """The record as it stood after an event of the incident, from its events until then.
+
+    Of the reports that were attached, no more are read than are shown.
+    """
+    events = await _until(connection, id_, until, READ)
+    leaving = sum(len(event.data.reports) for event in events if isinstance(event.data, IncidentSplit))
+    counted = METADATA.tables["events"].c.counted
+    attached = await _until(connection, id_, until, counted, SHOWN_REPORTS + leaving)
+    unread = until.version - len(events) - len(attached)
+    (row,), belonging, facts, notes = (
+        folded(view, sorted([*events, *attached], key=attrgetter("version"))) for view in OF_ONE
+    )
+    of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
+    belonged = and_(of.c.incident_id == id_, of.c.position <= until.version, of.c.report_id.not_in(left))
+    late = select(REPORTS.c.report_id).join(of, of.c.report_id == REPORTS.c.report_id)
+    late = late.where(belonged, REPORTS.c.entered_late).limit(1)
+    entered_late = row["entered_late"] or bool(unread and (await connection.execute(late)).first())
+    row |= {"reports": row["reports"] + unread, "entered_late": entered_late, "updated_at": until.at}
+    absorbed = list(dict.fromkeys(event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)))
     # What was merged stands still since then.
     before = await _before(connection, await _rows(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
     merged = [one["id"] for one in before]
     belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
-    ids = [one["report_id"] for one in belonging]
+    ids = [one["report_id"] for one in belonging][:SHOWN_REPORTS]
     known = {one["report_id"]: one for one in await _rows(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
-    measured = await _rows(
-        connection,
-        MEASUREMENTS,
-        MEASUREMENTS.c.report_id.in_(ids) & (MEASUREMENTS.c.recorded_at <= until.at),
-        MEASUREMENTS.c.at,
-    )
+    measured = await _measured(connection, and_(belonged, MEASUREMENTS.c.recorded_at <= until.at))
     return Record(
         row=row,
         facts=[*facts, *await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
         notes=[*notes, *await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
-        reports=[_report_then(known[id_], until) for id_ in ids if id_ in known][:SHOWN_REPORTS],
+        reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
         measured=measured,
         absorbed=absorbed,
         before=before,
         related=[],
         split_off=[event.data.into for event in events if isinstance(event.data, IncidentSplit)],
     )
+
+
+async def _until(
+    connection: AsyncConnection,
+    id_: str,
+    until: Moment,
+    wanted: ColumnElement[bool] | TextClause,
+    limit: int | None = None,
+) -> list[Event]:
+    """The first events of an incident until a moment, narrowed to what is `wanted`, in order."""
+    table = METADATA.tables["events"]
+    chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.version <= until.version, wanted)
+    ordered = (await connection.execute(chosen.order_by(table.c.version).limit(limit))).scalars()
+    return [Event.parse(bytes_) for bytes_ in ordered]
 
 
 def _report_then(report: Row, until: Moment) -> Row:
@@ -299,6 +321,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         ],
     )
     written = [_shown_note(note, words) for note in notes]
+    reach = _newest(record.measured)
     when = ("discovered_at", "received_at", "entered_late")
     return {
         **_shown(record.row, words(reports[0]["subject"]) if reports else None),
@@ -313,7 +336,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
                 **{name: report[name] for name in ("unit", "channel", "category", *when)},
                 **{name: words(report[name]) for name in named},
                 "refused": _shown_refusal(report, words) if report["refused_at"] else None,
-                "reach": _newest([row for row in record.measured if row["report_id"] == report["report_id"]]),
+                "reach": reach.get(report["report_id"], dict.fromkeys((*REACH, "measured_at"))),
             }
             for report in reports
         ],
@@ -334,11 +357,13 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
     }
 
 
-def _newest(measured: Iterable[Row]) -> dict[str, Any]:
-    newest = dict.fromkeys((*REACH, "measured_at"))
+def _newest(measured: Iterable[Row]) -> dict[str, dict[str, Any]]:
+    """Report -> the figures that were measured of it last."""
+    newest: dict[str, dict[str, Any]] = {}
     for row in measured:
-        newest |= {name: row[name] for name in REACH if row[name] is not None}
-        newest["measured_at"] = row["at"]
+        of_it = newest.setdefault(row["report_id"], dict.fromkeys((*REACH, "measured_at")))
+        of_it |= {name: row[name] for name in REACH if row[name] is not None}
+        of_it["measured_at"] = row["at"]
     return newest
 
 
@@ -399,32 +424,51 @@ async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
 
 async def measurements(connection: AsyncConnection, id_: str) -> list[Row]:
     """What was measured of the reports that belong to an incident, oldest first."""
+    return await _measured(connection, and_(INCIDENT_REPORTS.c.incident_id == id_, INCIDENT_REPORTS.c.active))
+
+
+async def _measured(connection: AsyncConnection, wanted: ColumnElement[bool]) -> list[Row]:
     of, table = INCIDENT_REPORTS, MEASUREMENTS
-    found = await connection.execute(
-        select(table)
-        .join(of, of.c.report_id == table.c.report_id)
-        .where(of.c.incident_id == id_, of.c.active)
-        .order_by(table.c.at, table.c.report_id, table.c.version)
-    )
-    return [dict(row) for row in found.mappings()]
+    chosen = select(table).join(of, of.c.report_id == table.c.report_id).where(wanted)
+    ordered = chosen.order_by(table.c.at, table.c.report_id, table.c.version)
+    return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 
 
 def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
-    """How far a matter had spread after each of its `measurements`.
+    """How far a matter had spread whenever one of its `measurements` changed that.
 
     Of each figure the largest of those that its reports gave last: they all measure one matter, so nothing is added up.
     """
     given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
+    largest: dict[str, tuple[int, str]] = {}
     reaches = []
     for row in measured:
+        before = dict(largest)
         for name in REACH:
             if row[name] is not None:
-                given[name][row["report_id"]] = row[name], f"{row['report_id']}@{row['version']}"
-        largest = {name: max(of.values()) for name, of in given.items() if of}
-        figures = Figures(**{name: value for name, (value, _) in largest.items()})
-        basis = tuple(sorted({report for _, report in largest.values()}))
-        reaches.append(Reach(parse_instant(row["at"]), figures, basis))
+                report, of = row["report_id"], given[name]
+                last, of[report] = of.get(report), (row[name], f"{report}@{row['version']}")
+                if name not in largest or of[report] > largest[name]:
+                    largest[name] = of[report]
+                elif last == largest[name]:
+                    largest[name] = max(of.values())
+        if largest != before:
+            figures = Figures(**{name: value for name, (value, _) in largest.items()})
+            basis = tuple(sorted({report for _, report in largest.values()}))
+            reaches.append(Reach(parse_instant(row["at"]), figures, basis))
     return tuple(reaches)
+
+
+async def belonging(connection: AsyncConnection, incident: str, reports: Sequence[str] | None = None) -> list[str]:
+    """The reports that belong to an incident, or those of `reports` that do, in the order in which they came to it.
+
+    A command reads them after its incident: what changes in between makes the command collide and begin anew.
+    """
+    of = INCIDENT_REPORTS
+    chosen = select(of.c.report_id).where(of.c.incident_id == incident, of.c.active)
+    if reports is not None:
+        chosen = chosen.where(of.c.report_id.in_(reports))
+    return list((await connection.execute(chosen.order_by(of.c.position, of.c.report_id))).scalars())
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:

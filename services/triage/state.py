@@ -21,7 +21,8 @@ class State(Incident):
     """Each level that it was given, in order."""
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
-    reports: tuple[str, ...] = ()
+    report_count: int = 0
+    """How many reports belong to it. Which ones, the views say: no decision but a split or a merger asks."""
     refused: frozenset[str] = frozenset()
     """Those of the reports that get no answer."""
     left: Mapping[str, str] = field(default_factory=dict)
@@ -47,26 +48,27 @@ def evolve(state: State, event: Event) -> State:
                 phase="open",
                 unit=data.unit,
                 discovered_at=data.discovered_at,
-                reports=(data.report,),
+                report_count=1,
                 drill=event.drill,
             )
-        case triage.IncidentReportAttached() as data:
-            return replace(state, reports=_with(state.reports, data.report))
+        case triage.IncidentReportAttached():
+            return counted(state, 1)
         case triage.IncidentReportDetached() as data:
-            return replace(state, reports=without(state.reports, data.report))
+            return replace(state, report_count=state.report_count - 1, refused=state.refused - {data.report})
         case triage.IncidentReportRefused() as data:
             return replace(state, refused=state.refused | {data.report})
         case triage.IncidentSplit() as data:
             return replace(
                 state,
-                reports=without(state.reports, *data.reports),
+                report_count=state.report_count - len(data.reports),
                 refused=state.refused.difference(data.reports),
                 left={**state.left, **dict.fromkeys(data.reports, data.into)},
             )
         case triage.IncidentAbsorbed() as data:
             return replace(
                 state,
-                reports=_with(state.reports, *data.reports),
+                report_count=state.report_count + len(data.reports),
+                left={report: into for report, into in state.left.items() if report not in data.reports},
                 discovered_at=min(data.discovered_at, state.discovered_at or data.discovered_at),
                 refused=state.refused.union(data.refused),
                 handled=state.handled.union(data.handled),
@@ -107,10 +109,6 @@ def evolve(state: State, event: Event) -> State:
     return state
 
 
-def _with(reports: tuple[str, ...], *further: str) -> tuple[str, ...]:
-    return (*reports, *(report for report in further if report not in reports))
-
-
-def without(reports: tuple[str, ...], *leaving: str) -> tuple[str, ...]:
-    """The reports but those that leave."""
-    return tuple(report for report in reports if report not in leaving)
+def counted(state: State, number: int) -> State:
+    """The state after so many reports were attached."""
+    return replace(state, report_count=state.report_count + number)

@@ -229,7 +229,7 @@ async def test_an_explained_breach_is_not_looked_at_again_for_its_circular(desk:
 async def test_a_matter_that_was_dismissed_in_time_is_not_breached(desk: Desk) -> None:
     id_ = opened(desk)
     desk.tell(id_, triage.IncidentReportRefused(report=REPORT), at(1))
-    desk.tell(id_, triage.IncidentDismissed(reports=(REPORT,)), at(1))
+    desk.tell(id_, triage.IncidentDismissed(report_count=1), at(1))
     await desk.consume()
     await desk.turn(at(100))
     rows = (await desk.clocks(id_)).values()

@@ -42,7 +42,7 @@ def came_to(commands: list[Command]) -> tuple[State, list[Event]]:
     state, past = DECIDER.initial_state(), list[Event]()
     for number, command in enumerate((OPEN, *commands)):
         actor = EVERYONE if type(command) in RIGHTS else SYSTEM
-        seen = {"into": OTHER if isinstance(command, c.Split) else other()}
+        seen = {"into": OTHER if isinstance(command, c.Split) else other(), "belonging": belonging(past)}
         try:
             decided = DECIDER.decide(state, command, ctx(actor, cause=str(number), seen=seen))
         except (Rejected, Moved):
@@ -68,8 +68,14 @@ def came_to(commands: list[Command]) -> tuple[State, list[Event]]:
     return state, past
 
 
-def fitting(verb: str, state: State) -> Command | None:
-    """A body that fits the state; None where there is none."""
+def belonging(past: list[Event]) -> list[str]:
+    """The reports that belong to the incident after these events."""
+    _, reports, *_ = (folded(view, past) for view in OF_ONE)
+    return [row["report_id"] for row in reports if row["active"]]
+
+
+def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
+    """A body that fits the state and the reports that belong to it; None where there is none."""
     match verb:
         case "classify" if state.answer_kind == "status":
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
@@ -80,15 +86,15 @@ def fitting(verb: str, state: State) -> Command | None:
         case "transfer":
             return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
         case "split":
-            return c.Split(reports=tuple(state.reports)[-1:]) if len(state.reports) > 1 else None
+            return c.Split(reports=reports[-1:]) if len(reports) > 1 else None
     return COMMANDS[verb]
 
 
-def taken(command: Command, state: State, actor: Actor) -> bool:
+def taken(command: Command, state: State, reports: list[str], actor: Actor) -> bool:
     """Whether somebody's command is taken."""
     into: Any = OTHER if isinstance(command, c.Split) else replace(other(), unit=state.unit)
     try:
-        DECIDER.decide(state, command, ctx(actor, seen={"into": into}))
+        DECIDER.decide(state, command, ctx(actor, seen={"into": into, "belonging": reports}))
     except (Forbidden, Rejected):
         return False
     return True
@@ -105,15 +111,16 @@ actors = st.builds(
 @examples(st.lists(st.sampled_from(STEPS), max_size=20), actors)
 def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], actor: Actor) -> None:
     state, past = came_to(commands)
+    reports = belonging(past)
     (row,), *_ = (folded(view, past) for view in OF_ONE)
     (standing,) = folded(STANDINGS, past)
     incident = asked_of(row, standing_in(standing).verifying)
     shown = may(RIGHTS.values(), incident, ctx(actor))
     assert incident == Incident(**{name: getattr(state, name) for name in Incident.__dataclass_fields__})
     for verb in VERBS:
-        command = fitting(verb, state)
+        command = fitting(verb, state, reports)
         if command is not None:
-            assert (verb in shown) == taken(command, state, actor), (verb, state)
+            assert (verb in shown) == taken(command, state, reports, actor), (verb, state)
 
 
 def test_a_unit_that_was_asked_to_verify_is_asked_anew_after_a_close() -> None:

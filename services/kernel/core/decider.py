@@ -87,6 +87,11 @@ def _anybody(state: Any, command: Any, ctx: Ctx) -> None:
     """For streams on which nobody from outside decides."""
 
 
+def _uncounted(state: Any, number: int) -> Any:
+    """For streams of which every event is read."""
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Decider:
     """The rules of one kind of stream."""
@@ -99,6 +104,10 @@ class Decider:
     """Raises `Rejected`, `Forbidden` or `Malformed`; an empty answer means that nothing needs to be recorded."""
     authorize: Callable[[Any, Any, Ctx], None] = _anybody
     """Raises `Forbidden` where `decide` would. Asked first, so that who has no right learns nothing of the stream."""
+    counted: tuple[type[Fact], ...] = ()
+    """Events of which decisions need the number alone. Those that the system decided are counted, and not read."""
+    count: Callable[[Any, int], Any] = _uncounted
+    """The state after so many of them; the same as `evolve` gives for each, wherever they stand among the others."""
 
 
 class Moved(Exception):

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue, upcast
 from schemas.envelope import Event, Undecodable, digest
+from services.kernel.core.decider import Decider
 from services.kernel.delivery import offsets
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.runtime import Runtime, Timeline
 from services.kernel.store.database import Database
-from services.kernel.store.session import OWNER
+from services.kernel.store.session import OWNER, is_counted
 
 BATCH = 500
 POLL = 0.05
@@ -36,11 +37,14 @@ class Store:
     """The event topics that the service takes in."""
     timeline: Timeline | None = None
     """Of the one service that keeps the events of all."""
+    deciders: Mapping[str, Decider] = field(default_factory=dict)
+    """Stream kind -> rules."""
 
     @classmethod
     def of(cls, runtime: Runtime) -> "Store":
         """The store of a service that runs, or could."""
-        return cls(runtime.database, runtime.tables, runtime.service.topics, runtime.service.timeline)
+        service = runtime.service
+        return cls(runtime.database, runtime.tables, service.topics, service.timeline, service.deciders)
 
 
 @dataclass(slots=True)
@@ -207,7 +211,7 @@ async def _pages(database: Database, table: Table, columns: Sequence[str], keys:
 
 async def _check_store(name: str, store: Store, audit: Store, report: Report, absent: list[tuple[str, Event]]) -> None:
     last: Event | None = None
-    columns = ("stream_id", "version", "event_id", "type", "recordedtime", "bytes")
+    columns = ("stream_id", "version", "event_id", "type", "recordedtime", "counted", "bytes")
     async for rows in _pages(store.database, store.tables["events"], columns, ("stream_id", "version")):
         events = []
         for row in rows:
@@ -216,7 +220,8 @@ async def _check_store(name: str, store: Store, audit: Store, report: Report, ab
             except Undecodable as error:
                 report.fault(f"{name}: {row.stream_id} version {row.version} is no event: {error}")
                 continue
-            if tuple(row)[:-1] != (event.stream, event.version, event.id, event.type, event.recorded_text):
+            counted = is_counted(event, store.deciders.get(event.kind))
+            if tuple(row)[:-1] != (event.stream, event.version, event.id, event.type, event.recorded_text, counted):
                 report.fault(f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes")
             _check_chain(name, last, event, report)
             last = event

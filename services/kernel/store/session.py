@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, Select, Table, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas import catalogue
+from schemas import catalogue, upcast
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from services.kernel.access import erasure
@@ -30,6 +30,7 @@ from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 from services.kernel.store import database, sql
 from services.kernel.store.sql import Hold, Write
+from services.kernel.store.tables import READ
 from services.kernel.store.views import Key, Row, View
 
 NULL = rb"\u0000"
@@ -84,6 +85,8 @@ class Stream:
     """How many of its events staff decided: the version that officers see."""
     _state: Any = None
     _unfolded: list[Event] = field(default_factory=list)
+    _counted: int = 0
+    """Events that are there and were not read."""
 
     @property
     def state(self) -> Any:
@@ -94,6 +97,9 @@ class Stream:
             for event in self._unfolded:
                 self._state = self.decider.evolve(self._state, event)
             self._unfolded.clear()
+            if self._counted:
+                self._state = self.decider.count(self._state, self._counted)
+                self._counted = 0
         return self._state
 
     @property
@@ -106,12 +112,21 @@ class Stream:
 
     def take(self, event: Event) -> None:
         """One more event."""
-        self.last = event
+        self._end(event)
         self._unfolded.append(event)
-        self.correlation = event.correlation or self.correlation
-        self.drill = event.drill
         if event.actor != "system":
             self.revision += 1
+
+    def skip_to(self, newest: Event | None) -> None:
+        """Counts what was not read of a stream that ends with this event, or with one that was taken meanwhile."""
+        if newest and newest.version > self.version:
+            self._end(newest)
+        self._counted = self.version - len(self._unfolded)
+
+    def _end(self, event: Event) -> None:
+        self.last = event
+        self.correlation = event.correlation or self.correlation
+        self.drill = event.drill
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -135,17 +150,30 @@ class Session:
         self._tables = service.metadata.tables
 
     async def load(self, ids: Iterable[str]) -> None:
-        """Reads streams with one statement; those that do not exist are there with version 0."""
+        """Reads streams in one exchange; those that do not exist are there with version 0.
+
+        Of events that their rules count, the number is known by the newest version: they are not read.
+        """
         wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
-        for id_ in wanted:
-            self.begin(id_)
+        counting = [id_ for id_ in wanted if (decider := self.begin(id_).decider) and decider.counted]
+        whole = sorted(set(wanted).difference(counting))
         if not wanted:
             return
-        asked = sql.Query(_of_streams(self._tables["events"]), {"streams": wanted})
-        found, held = await sql.fetch(self.connection, [asked, self._held(wanted)])
-        for (bytes_,) in found:
+        events, none = self._tables["events"], list[tuple[Any, ...]]()
+        queries = [self._held(wanted)]
+        if whole:
+            queries.append(sql.Query(_of_streams(events), {"streams": whole}))
+        if counting:
+            # Their ends first: what is appended in between is then read, or collides with what this session appends.
+            queries += [sql.Query(one(events), {"streams": counting}) for one in (_last_of_streams, _read_of_streams)]
+        held, *found = await sql.fetch(self.connection, queries)
+        last, read = found[-2:] if counting else (none, none)
+        for (bytes_,) in (*(found[0] if whole else none), *read):
             event = Event.parse(bytes_)
             self.streams[event.stream].take(event)
+        ends = {event.stream: event for event in (Event.parse(bytes_) for (bytes_,) in last if bytes_)}
+        for id_ in counting:
+            self.streams[id_].skip_to(ends.get(id_))
         for (id_,) in held:
             self.streams[id_].held = True
 
@@ -281,7 +309,7 @@ class Session:
         outbox = [self._content_row(words["ref"]) for words in self._words]
         outbox += [self._event_outbox(event) for event in events]
         writes = [
-            Write(tables["events"], [_event_row(event) for event in stored]),
+            Write(tables["events"], [_event_row(event, self.service.deciders.get(event.kind)) for event in stored]),
             Write(tables["contents"], self._words),
             Write(tables["outbox"], outbox),
             *(Write(table, changed, replaces=True) for table, changed, _ in folded),
@@ -377,6 +405,20 @@ def _of_streams(events: Table) -> Select[Any]:
 
 
 @lru_cache(8)
+def _read_of_streams(events: Table) -> Select[Any]:
+    """The same without those that are counted."""
+    return _of_streams(events).where(READ)
+
+
+@lru_cache(8)
+def _last_of_streams(events: Table) -> Select[Any]:
+    """The last event of each of `streams`; null for one that has none."""
+    stream = sql.listed("streams")
+    last = select(events.c.bytes).where(events.c.stream_id == stream.c.value)
+    return select(last.order_by(events.c.version.desc()).limit(1).scalar_subquery()).select_from(stream)
+
+
+@lru_cache(8)
 def _of_ids(events: Table) -> Select[Any]:
     """Those of `ids` that are there."""
     return select(events.c.event_id).where(sql.is_one_of(events.c.event_id, "ids"))
@@ -419,7 +461,7 @@ def _partitionkey(kind: str, id_: str, incident: str | None) -> str:
     return incident if incident and kind in catalogue.FOLLOWS_INCIDENT else id_
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def _event_row(event: Event, decider: Decider | None) -> dict[str, Any]:
     return {
         "stream_id": event.stream,
         "version": event.version,
@@ -427,4 +469,15 @@ def _event_row(event: Event) -> dict[str, Any]:
         "type": event.type,
         "recordedtime": event.recorded_text,
         "bytes": event.bytes,
+        "counted": is_counted(event, decider),
     }
+
+
+def is_counted(event: Event, decider: Decider | None) -> bool | None:
+    """Whether the number of such events is all that decisions need; None on streams of which all are read."""
+    if decider is None or not decider.counted:
+        return None
+    return event.actor == "system" and event.type in _types(decider.counted)
+
+
+_types = lru_cache(8)(lambda counted: upcast.types_of(*counted))

@@ -20,7 +20,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Select,
+    String,
     Table,
+    TableValuedAlias,
     bindparam,
     delete,
     select,
@@ -201,6 +203,28 @@ def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
 def is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """The condition that a column holds none of the list; see `is_one_of`."""
     return _IsNoneOf(column, bindparam(name, None))
+
+
+class _Listed(FunctionElement[str]):
+    type = String()
+    inherit_cache = True
+
+
+def listed(name: str) -> TableValuedAlias:
+    """The list that a `Query` gives under this name as a table of one column, `value`; see `is_one_of`."""
+    return _Listed(bindparam(name, None)).table_valued("value", name="listed")
+
+
+@compiles(_Listed, "postgresql")
+def _as_unnested(element: _Listed, compiler: Any, **options: Any) -> str:
+    (values,) = element.clauses
+    return f"(select unnest({compiler.process(values, **options)}::text[]) as value)"
+
+
+@compiles(_Listed, "sqlite")
+def _as_each(element: _Listed, compiler: Any, **options: Any) -> str:
+    (values,) = element.clauses
+    return f"(select value from json_each({compiler.process(values, **options)}))"
 
 
 @compiles(_IsOneOf, "postgresql")

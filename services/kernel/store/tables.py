@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from services.kernel.store import offices
@@ -20,6 +22,8 @@ NAMING = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+READ = text("NOT counted")
+"""Of the events of a stream whose rules count some, those that they read. In the words of the index."""
 
 
 def metadata() -> MetaData:
@@ -35,7 +39,10 @@ def metadata() -> MetaData:
         Column("type", key(100), nullable=False),
         Column("recordedtime", key(27), nullable=False),
         Column("bytes", LargeBinary, nullable=False),
+        Column("counted", Boolean),
         UniqueConstraint("stream_id", "version"),
+        # Of a stream whose rules count some of its events, those that are read. Others have null there, and no entry.
+        Index("ix_events_read", "stream_id", "version", postgresql_where=READ, sqlite_where=READ),
     )
     Table(
         "outbox",

@@ -44,9 +44,18 @@ def upgrade() -> None:
         sa.Column("type", key(100), nullable=False),
         sa.Column("recordedtime", key(27), nullable=False),
         sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.Column("counted", sa.Boolean(), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
         sa.UniqueConstraint("event_id", name=op.f("uq_events_event_id")),
         sa.UniqueConstraint("stream_id", "version", name=op.f("uq_events_stream_id_version")),
+    )
+    op.create_index(
+        "ix_events_read",
+        "events",
+        ["stream_id", "version"],
+        unique=False,
+        postgresql_where=sa.text("NOT counted"),
+        sqlite_where=sa.text("NOT counted"),
     )
     op.create_table(
         "idempotency",

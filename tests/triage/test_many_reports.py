@@ -1,0 +1,160 @@
+"""What is read of an incident does not grow with the reports that belong to it."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas.envelope import Event
+from schemas.fields import instant, parse_instant
+from services.kernel.rules.conditions import Figures
+from services.kernel.store.views import Row
+from services.triage import queries
+from services.triage.views import REACH
+from tests.kit.spec import NOW
+from tests.triage.conftest import Triage
+
+FEW, MANY = 5, 30
+
+
+@pytest.fixture(params=["triage", pytest.param("triage_on_postgres", marks=pytest.mark.postgres)])
+def desk(request: pytest.FixtureRequest) -> Triage:
+    """Triage on each of the two databases."""
+    made: Triage = request.getfixturevalue(request.param)
+    return made
+
+
+class Parsed:
+    """How many events were read from bytes."""
+
+    count = 0
+
+    def since(self) -> int:
+        """Those since it was asked last."""
+        self.count, count = 0, self.count
+        return count
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
+    """Counts what is read."""
+    counted, parse = Parsed(), Event.parse
+
+    def counting(bytes_: bytes) -> Event:
+        counted.count += 1
+        return parse(bytes_)
+
+    monkeypatch.setattr(Event, "parse", counting)
+    return counted
+
+
+async def incident_with(triage: Triage, reports: int, **more: Any) -> tuple[str, list[Event]]:
+    """An incident, and what ingest told of its reports."""
+    told = [triage.report(f"{number} of {reports}", matter=str(reports), **more) for number in range(reports)]
+    await triage.take(*told)
+    [incident] = (await triage.get("incidents", "city", report_id=told[0].stream)).json()["items"]
+    return incident["id"], told
+
+
+async def test_a_further_report_costs_what_an_earlier_one_did(desk: Triage, parsed: Parsed) -> None:
+    costs = []
+    for reports in (FEW, MANY):
+        id_, _ = await incident_with(desk, reports)
+        parsed.since()
+        await desk.take(desk.report(f"one more than {reports}", matter=str(reports)))
+        costs.append(parsed.since())
+        incident = (await desk.get(f"incidents/{id_}")).json()
+        assert (incident["report_count"], len(incident["reports"])) == (reports + 1, reports + 1)
+    assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("verb", ["grade", "instruct", "merge", "split"])
+async def test_what_staff_decide_costs_the_same_with_many_reports(desk: Triage, parsed: Parsed, verb: str) -> None:
+    costs = []
+    for reports in (FEW, MANY):
+        id_, told = await incident_with(desk, reports)
+        bodies: dict[str, Any] = {
+            "grade": {"level": "major", "reason": "r"},
+            "instruct": {"text": "t"},
+            "merge": {"into": await desk.open(f"other than {reports}")},
+            "split": {"reports": [report.stream for report in told[1:3]]},
+        }
+        parsed.since()
+        answer = await desk.ask(id_, verb, bodies[verb], role="duty_officer" if verb == "grade" else "chief", version=0)
+        assert answer.status_code == 200, answer.text
+        costs.append(parsed.since())
+    assert costs[0] == costs[1]
+
+
+async def test_a_matter_ends_when_the_last_of_its_many_reports_is_refused(triage: Triage) -> None:
+    id_, told = await incident_with(triage, MANY)
+    left, *others = told
+    await triage.take(*map(triage.refusal, others[:3]))
+    assert (await triage.ask(id_, "split", {"reports": [left.stream]}, role="chief")).status_code == 200
+    incident = (await triage.get(f"incidents/{id_}")).json()
+    assert (incident["report_count"], len(incident["reports"])) == (MANY - 1, MANY - 1)
+    for last, state in ((MANY - 2, "open"), (MANY - 1, "dismissed")):
+        await triage.take(*map(triage.refusal, others[3:last]))
+        assert (await triage.get(f"incidents/{id_}")).json()["state"] == state
+        del others[3:last]
+
+
+@pytest.mark.parametrize("entered_late", [False, True])
+async def test_who_had_a_part_reads_the_first_reports_and_how_many_there_were(
+    triage: Triage, parsed: Parsed, monkeypatch: pytest.MonkeyPatch, entered_late: bool
+) -> None:
+    monkeypatch.setattr(queries, "SHOWN_REPORTS", 3)
+    costs = []
+    for reports in (FEW + 3, MANY):
+        id_, told = await incident_with(triage, reports, entered_late=entered_late)
+        left = [report.stream for report in told[1:3]]
+        await triage.ask(id_, "split", {"reports": left}, role="chief", unit="town-east")
+        moved = {"unit": "town-west", "reason": "r"}
+        assert (await triage.ask(id_, "transfer", moved, role="chief", unit="town-east")).status_code == 200
+        now = (await triage.get(f"incidents/{id_}", "town-west")).json()
+        await triage.take(triage.report(f"after {reports}", matter=str(reports)))
+        parsed.since()
+        then = (await triage.get(f"incidents/{id_}", "town-east")).json()
+        costs.append(parsed.since())
+        assert then | {"may": now["may"], "split_off": now["split_off"]} == now
+        assert (then["report_count"], then["entered_late"]) == (reports - 2, entered_late)
+        assert [one["id"] for one in then["reports"]][1:] == [report.stream for report in told[3:5]]
+    assert costs[0] == costs[1]
+
+
+def spread_one_by_one(measured: list[Row]) -> list[tuple[Any, ...]]:
+    """Figures, basis and time of each change of `queries.spread`, from all figures each time."""
+    given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
+    reaches: list[tuple[Any, ...]] = []
+    for row in measured:
+        for name in REACH:
+            if row[name] is not None:
+                given[name][row["report_id"]] = row[name], f"{row['report_id']}@{row['version']}"
+        largest = {name: max(of.values()) for name, of in given.items() if of}
+        figures = Figures(**{name: value for name, (value, _) in largest.items()})
+        basis = tuple(sorted({report for _, report in largest.values()}))
+        if not reaches or (figures, basis) != reaches[-1][:2]:
+            reaches.append((figures, basis, parse_instant(row["at"])))
+    return reaches
+
+
+@settings(deadline=None)
+@examples(st.lists(st.tuples(st.integers(0, 3), *[st.none() | st.integers(0, 3)] * len(REACH)), max_size=12))
+def test_the_spread_is_that_of_the_largest_figures_given_last(rows: list[tuple[Any, ...]]) -> None:
+    measured = [
+        {
+            "report_id": f"r{report}",
+            "version": number,
+            "at": instant(NOW + timedelta(minutes=number)),
+            **dict(zip(REACH, figures, strict=True)),
+        }
+        for number, (report, *figures) in enumerate(rows)
+        if any(figure is not None for figure in figures)
+    ]
+    spread = [(reach.figures, reach.basis, reach.at) for reach in queries.spread(measured)]
+    changes = [one for before, one in pairwise([None, *spread]) if before is None or one[:2] != before[:2]]
+    assert changes == spread_one_by_one(measured)
