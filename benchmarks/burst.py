@@ -23,7 +23,7 @@ from tests.kit import stack, substrate
 
 REPORTS = 10_000
 BATCH = 500
-AT_ONCE = 2
+PARALLEL = 2
 LIMIT = 300
 QUIET = 5
 """Seconds without a new event after which nothing more is on its way."""
@@ -58,7 +58,7 @@ async def _post(world: stack.DeployedWorld) -> None:
     parts = iter([bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)])
     headers = {"Authorization": f"Bearer {world.key}", "Content-Type": "application/x-ndjson"}
     async with httpx.AsyncClient(base_url=world.url("ingest"), headers=headers, timeout=LIMIT) as client:
-        await asyncio.gather(*(_send(client, parts) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(_send(client, parts) for _ in range(PARALLEL)))
 
 
 async def _send(client: httpx.AsyncClient, parts: Any) -> None:

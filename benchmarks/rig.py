@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Table
 
 from services.ingest import keys
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.delivery.runtime import Runtime, Service
@@ -46,7 +46,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
             outbox_limit=10**9,
         )
         database = Database(template.format(service=service.name))
-        made = Runtime(service, settings, database, Clock(), KafkaLog(settings), SECRET)
+        made = Runtime(service, settings, database, TimeSource(), KafkaLog(settings), SECRET)
         try:
             if prepared:
                 await process.prepare(made)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from benchmarks import rig
 from services.ingest.app import SERVICE
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http, process
@@ -72,7 +72,7 @@ def ours(database: str) -> FastAPI:
     """Ingest's API. Its relay is measured by itself, and all together by `latency`."""
     settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
     log = KafkaLog(settings)
-    made = Runtime(SERVICE, settings, Database(database), Clock(), log, rig.SECRET)
+    made = Runtime(SERVICE, settings, Database(database), TimeSource(), log, rig.SECRET)
     return http.application([made], title="ingest", keys=access.PUBLIC)
 
 

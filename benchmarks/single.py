@@ -16,7 +16,7 @@ from deploy.native import free_port
 from services.ingest.app import SERVICE
 
 REQUESTS = 1500
-AT_ONCE = 16
+PARALLEL = 16
 
 
 async def measure(runs: int) -> list[Figure]:
@@ -28,12 +28,12 @@ async def measure(runs: int) -> list[Figure]:
 
             async def ours() -> float:
                 rig.empty(made)
-                return await client.rate(port, wires, AT_ONCE)
+                return await client.rate(port, wires, PARALLEL)
 
             async def floor() -> float:
-                return await client.rate(bare, wires, AT_ONCE)
+                return await client.rate(bare, wires, PARALLEL)
 
-            what = f"FastAPI + INSERT, {AT_ONCE} at once"
+            what = f"FastAPI + INSERT, {PARALLEL} at once"
             return [await pairs("single POST", ours, floor, goal=0.6, floor_is=what, unit="reports/s", runs=runs)]
 
 

@@ -20,7 +20,7 @@ from benchmarks.intake import fill
 from benchmarks.measure import Figure, pairs
 from schemas import catalogue
 from services.ingest.app import SERVICE as INGEST
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
@@ -96,7 +96,7 @@ async def ours(settings: Settings) -> None:
     from services.triage.stream import application
 
     log = FaustLog(settings, application)
-    made = Runtime(SERVICE, settings, Database(settings.database), Clock(), log, rig.SECRET)
+    made = Runtime(SERVICE, settings, Database(settings.database), TimeSource(), log, rig.SECRET)
     work, count = unit_of_work(made), _Count()
 
     async def handle(records: Sequence[Record]) -> None:

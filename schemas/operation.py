@@ -47,17 +47,17 @@ class OperationAccessRefused(Fact):
 
 @event("operation.redriven")
 class OperationRedriven(Fact):
-    """A record in quarantine was given to its consumer again."""
+    """A dead letter was given to its consumer again."""
 
-    quarantine: Uuid
+    dead_letter: Uuid
     reason: Words
 
 
 @event("operation.discarded")
 class OperationDiscarded(Fact):
-    """A record in quarantine was set aside for good; its raw bytes stay there."""
+    """A dead letter was set aside for good; its raw bytes stay there."""
 
-    quarantine: Uuid
+    dead_letter: Uuid
     digest: Digest | None = None
     """Of the record's bytes: a restored store knows by it what was set aside after the backup."""
     reason: Words

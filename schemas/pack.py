@@ -218,7 +218,7 @@ class Limit(Model):
         return self
 
 
-class Clock(Rule):
+class ClockRule(Rule):
     """A named time limit: from one milestone until any one of others, at some levels and for some kinds of answer.
 
     `anchor` says where the time starts: at the milestone; or, with `level_known`, not before the first recorded fact
@@ -436,7 +436,7 @@ class PolicyPack(Model):
     """Where the pack says what it rests on; it holds all the same."""
     facts: tuple[PackFact, ...] = ()
     categories: tuple[Category, ...]
-    clocks: tuple[Clock, ...]
+    clocks: tuple[ClockRule, ...]
     workday: Workday | None = None
     """Needed where a limit counts working time."""
     escalation: Escalation
@@ -459,7 +459,7 @@ class PolicyPack(Model):
                 return level
         raise KeyError(code)
 
-    def clocks_for(self, level: str, answer_kind: AnswerKind | None) -> tuple[Clock, ...]:
+    def clocks_for(self, level: str, answer_kind: AnswerKind | None) -> tuple[ClockRule, ...]:
         """The clocks of a matter of this level; `answer_kind` is None while it is not chosen."""
         return tuple(clock for clock in self.clocks if clock.applies(level, answer_kind))
 

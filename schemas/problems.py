@@ -115,8 +115,8 @@ TYPES: Mapping[str, ProblemType] = {
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
             "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),
             "nobody-above": ("没有上级", "{unit}没有上级单位，无处可报。"),
-            "not-its-matter": ("不承办该事项", "{unit}不承办 {incident}；关于它的稿件可由{known}发布。"),
-            "no-longer-its-matter": (
+            "not-its-incident": ("不承办该事项", "{unit}不承办 {incident}；关于它的稿件可由{known}发布。"),
+            "no-longer-its-incident": (
                 "已不承办该事项",
                 "稿件属于{unit}，而它已不再承办 {incident}；请由{known}另行起草。",
             ),

@@ -58,7 +58,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "list-keys": ("查看密钥", "list keys"),
     "revoke-key": ("注销密钥", "revoke a key"),
     "revoke-token": ("注销令牌", "revoke a token"),
-    "read-matter": ("查阅事项", "read a matter"),
+    "read-incident": ("查阅事项", "read a matter"),
     "read-report": ("查阅反映", "read a report"),
     "read-event": ("查阅记录", "read an event"),
     "read-roster": ("查阅值班表", "read a roster"),

@@ -22,7 +22,7 @@ class IncidentOpened(Fact):
     report: StreamId
     discovered_at: Instant
     category: Code | None = None
-    matter: Digest | None = None
+    match_key: Digest | None = None
     relates_to: StreamId | None = None
     entered_late: bool = False
     split_from: StreamId | None = None
@@ -296,11 +296,11 @@ class IncidentAbsorbed(Fact):
 
 @event("incident.split")
 class IncidentSplit(Fact):
-    """Reports of another matter left for an incident of their own; further ones of `matters` go there too."""
+    """Reports of another matter left for an incident of their own; further ones of `match_keys` go there too."""
 
     into: StreamId
     reports: tuple[StreamId, ...]
-    matters: tuple[Digest, ...] = ()
+    match_keys: tuple[Digest, ...] = ()
 
 
 def standing_of(data: Fact) -> Change | None:

@@ -65,11 +65,11 @@ async def test_keys_of_tokens_change_under_a_system_that_runs(tmp_path: Path, mo
         before = SigningKey.read(signing.signing_key_file(settings))
         old = system.token("county", "chief")
         assert await ask(old) == 200
-        digests = {name: runtime.keys.digest("matter", "x") for name, runtime in system.runtimes.items()}
+        digests = {name: runtime.keys.digest("match", "x") for name, runtime in system.runtimes.items()}
         await asyncio.to_thread(signing.rotate, settings)
         assert await ask(old) == 200
         assert await ask(system.token("county", "chief")) == 200
         await asyncio.to_thread(signing.drop, settings, before.kid)
         assert await ask(old) == 401
         assert await ask(system.token("county", "chief")) == 200
-        assert {name: runtime.keys.digest("matter", "x") for name, runtime in system.runtimes.items()} == digests
+        assert {name: runtime.keys.digest("match", "x") for name, runtime in system.runtimes.items()} == digests

@@ -269,4 +269,4 @@ async def test_made_up_bodies_are_judged_and_never_break_a_service(system: Embed
 async def test_the_record_is_sound_after_all_this(system: Embedded, tmp_path: Path) -> None:
     await system.settle()
     for name, runtime in system.runtimes.items():
-        assert await attention(runtime) == {"quarantined": 0, "parked": 0}, name
+        assert await attention(runtime) == {"dead_letters": 0, "parked": 0}, name

@@ -14,9 +14,9 @@ from sqlalchemy import select
 
 from schemas.envelope import Event
 from services.audit.app import SERVICE as AUDIT
-from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.relay import Relay
@@ -42,7 +42,7 @@ class System:
         self.folder, self.log = folder, EmbeddedLog(folder / "log.sqlite", 2)
         self.runtimes = {
             service.name: Runtime(
-                service, settings, Database(folder / f"{service.name}.sqlite"), Clock(), self.log, b"secret" * 6
+                service, settings, Database(folder / f"{service.name}.sqlite"), TimeSource(), self.log, b"secret" * 6
             )
             for service in (small.ingest(), small.triage(), AUDIT)
         }
@@ -82,7 +82,7 @@ class System:
                         await works[name].handle(records)
                         moved = True
 
-    async def check(self, wait: float = 0.1) -> check.Report:
+    async def check(self, wait: float = 0.1) -> check.CheckResult:
         """What `huiying check` does."""
         stores = {name: check.Store.of(made) for name, made in self.runtimes.items()}
         return await check.check(stores, self.log, wait)
@@ -345,11 +345,11 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "update consumer_offset set next = next - 1 where topic = 'ingest.report' and next > 0",
         "triage: ingest.report/",
     ),
-    "a record is in quarantine": (
+    "a record is a dead letter": (
         "triage",
-        """insert into quarantine (id, consumer, topic, partition, offset, reason, error, since, state)
+        """insert into dead_letters (id, consumer, topic, partition, offset, reason, error, since, state)
         values ('q', 'triage', 'ingest.report', 0, 0, 'undecodable', 'not JSON', '', 'open')""",
-        "triage: ingest.report/0@0 is in quarantine as q: undecodable, not JSON",
+        "triage: ingest.report/0@0 is a dead letter as q: undecodable, not JSON",
     ),
     "a stream is parked": (
         "triage",
@@ -373,8 +373,8 @@ async def test_a_record_that_a_person_discarded_is_no_fault(folder: Path) -> Non
         await made.log.append({Partition("ingest.report", 0): [(b"key", b"rubbish")]})
         await made.settle()
         assert not (await made.check()).ok
-    plant(folder, "triage", "update quarantine set state = 'discarded'")
-    plant(folder, "audit", "update quarantine set state = 'discarded'")
+    plant(folder, "triage", "update dead_letters set state = 'discarded'")
+    plant(folder, "audit", "update dead_letters set state = 'discarded'")
     assert await faults(folder) == []
 
 

@@ -62,7 +62,7 @@ def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.Compl
 
 
 def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:
-    """Puts records of an event into triage's quarantine, or of bytes that nobody can read."""
+    """Puts records of an event into triage's dead letters, or of bytes that nobody can read."""
     reason, stream, version, bytes_ = "undecodable", None, None, b"?"
     if event is not None:
         reason, stream, version, bytes_ = "poison", event.stream, event.version, event.bytes
@@ -72,7 +72,7 @@ def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:
         (id_, "triage", "ingest.report", 0, 10**9, reason, "why", since, "open", bytes_, stream, version) for id_ in ids
     ]
     with closing(sqlite3.connect(world.folder / "data" / "triage.sqlite", timeout=30)) as database, database:
-        database.executemany(f"insert into quarantine ({columns}) values ({','.join('?' * 12)})", rows)
+        database.executemany(f"insert into dead_letters ({columns}) values ({','.join('?' * 12)})", rows)
 
 
 def test_a_sentence_and_code_2_where_something_cannot_be_done(idle: EmbeddedWorld) -> None:
@@ -300,7 +300,7 @@ def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
     plant(world, "00000000-0000-4000-8000-00000000000c")
     done = world.run("check", "--wait", "2")
     assert done.returncode == 1
-    assert "fault: triage: ingest.report/0@1000000000 is in quarantine" in done.stdout
+    assert "fault: triage: ingest.report/0@1000000000 is a dead letter" in done.stdout
     assert (
         world.run(
             "redrive", "00000000-0000-4000-8000-00000000000c", "--service", "triage", "--reason", "test", "--discard"
@@ -309,7 +309,7 @@ def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
     )
 
 
-def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: EmbeddedWorld) -> None:
+def test_what_lies_among_the_dead_letters_is_listed_tried_again_and_discarded(world: EmbeddedWorld) -> None:
     id_ = "00000000-0000-4000-8000-00000000000d"
     plant(world, id_)
     listed = world.run("redrive", "--list")
@@ -323,7 +323,7 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
     until(lambda: world.events(type="operation.discarded"), "audit has the operator's act")
 
 
-def test_many_records_in_quarantine_are_settled_by_one_command(world: EmbeddedWorld) -> None:
+def test_many_records_among_the_dead_letters_are_settled_by_one_command(world: EmbeddedWorld) -> None:
     report = world.post("井盖松动").json()["report_id"]
     world.incident(report)
     with closing(sqlite3.connect(world.folder / "data" / "ingest.sqlite", timeout=30)) as database:

@@ -22,7 +22,7 @@ PART = ("city", "county", "town-east", "county-roads", "county-water")
 NONE = ("town-west", "county-education")
 
 
-class Matter:
+class Incident:
     """One matter in a system, and who does what with it."""
 
     def __init__(self, system: Embedded) -> None:
@@ -54,7 +54,7 @@ class Matter:
 
     async def begin(self) -> None:
         """A report with evidence, assigned to one department, to be verified by another, with a draft and clocks."""
-        report = {**REPORT, "discovered_at": instant(self.system.clock.now())}
+        report = {**REPORT, "discovered_at": instant(self.system.time_source.now())}
         received = await self.ask("town-east", "duty_officer", "POST", "/ingest/v1/reports", 201, json=report)
         self.report = received["report_id"]
         self.evidence = await self.attach("town-east")
@@ -104,48 +104,48 @@ class Matter:
 @pytest.mark.requirement("MUL-06")
 async def test_a_matter_is_read_by_whoever_has_a_part_in_it_wherever_it_is_kept(tmp_path: Path) -> None:
     async with running(Settings(data=tmp_path / "data")) as system:
-        matter = Matter(system)
-        await matter.begin()
-        everything = dict.fromkeys(matter.places, True)
+        incident = Incident(system)
+        await incident.begin()
+        everything = dict.fromkeys(incident.places, True)
         for unit in PART:
-            assert await matter.read(unit) == everything, unit
+            assert await incident.read(unit) == everything, unit
         for unit in NONE:
-            assert await matter.read(unit) == dict.fromkeys(matter.places, False), unit
-        acts = (("ingest", "read-report"), ("escalation", "read-matter"), ("audit", "read-matter"))
+            assert await incident.read(unit) == dict.fromkeys(incident.places, False), unit
+        acts = (("ingest", "read-report"), ("escalation", "read-incident"), ("audit", "read-incident"))
         refused = {(service, f"handler@{unit}", act) for unit in NONE for service, act in acts}
-        assert await matter.refusals() == refused
+        assert await incident.refusals() == refused
 
         reason = {"reason": "属西镇辖区"}
-        await matter.decide("town-east", "chief", "transfer", unit="town-west", **reason)
+        await incident.decide("town-east", "chief", "transfer", unit="town-west", **reason)
         await system.settle()
-        assert await matter.read("town-west") == everything
-        assert await matter.read("town-east") == everything, "what was recorded until then"
+        assert await incident.read("town-west") == everything
+        assert await incident.read("town-east") == everything, "what was recorded until then"
 
-        before, matter.evidence = matter.evidence, await matter.attach("town-west")
-        await matter.decide("town-west", "duty_officer", "grade", level="major", reason="道路中断")
+        before, incident.evidence = incident.evidence, await incident.attach("town-west")
+        await incident.decide("town-west", "duty_officer", "grade", level="major", reason="道路中断")
         await system.settle()
-        assert await matter.read("town-west") == everything
-        assert await matter.read("town-east") == everything | {"evidence": False}
-        matter.evidence = before
-        assert (await matter.read("town-east"))["evidence"]
+        assert await incident.read("town-west") == everything
+        assert await incident.read("town-east") == everything | {"evidence": False}
+        incident.evidence = before
+        assert (await incident.read("town-east"))["evidence"]
         then = {
-            name: await matter.ask("town-east", "handler", "GET", matter.places[name])
+            name: await incident.ask("town-east", "handler", "GET", incident.places[name])
             for name in ("report", "incident", "clocks", "timeline")
         }
         assert (len(then["report"]["evidence"]), then["incident"]["level"], then["clocks"]["level"]) == (1, None, None)
         assert then["timeline"]["items"][-1]["event"]["type"] == "huiying.incident.transferred.v1"
         assert {"public_statement"}.isdisjoint(clock["clock"] for clock in then["clocks"]["clocks"])
 
-        refuse = f"/ingest/v1/reports/{matter.report}/refuse"
-        await matter.ask("town-east", "chief", "POST", refuse, 403, json=reason)
+        refuse = f"/ingest/v1/reports/{incident.report}/refuse"
+        await incident.ask("town-east", "chief", "POST", refuse, 403, json=reason)
         for verb, role in (("grade", "duty_officer"), ("close", "chief")):
             body = {"level": "general", **reason} if verb == "grade" else reason
-            path = f"/triage/v1/incidents/{matter.incident}/{verb}"
-            await matter.ask("town-east", role, "POST", path, 403, json=body)
-        await matter.ask("town-west", "chief", "POST", refuse, json=reason)
+            path = f"/triage/v1/incidents/{incident.incident}/{verb}"
+            await incident.ask("town-east", role, "POST", path, 403, json=body)
+        await incident.ask("town-west", "chief", "POST", refuse, json=reason)
         decided = {
             ("ingest", "chief@town-east", "refuse"),
             ("triage", "duty_officer@town-east", "grade"),
             ("triage", "chief@town-east", "close"),
         }
-        assert await matter.refusals() == refused | decided
+        assert await incident.refusals() == refused | decided

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from services.apps import operate
 from services.apps.embedded import Embedded, running
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +31,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     first = next(line for line in text.splitlines() if line.startswith("effective_from:"))
     fresh = fresh.replace(first, f"effective_from: {TOMORROW.date()}", 1).replace("title_zh: 一般", "title_zh: 普通", 1)
     (policies / "county-default-2.yaml").write_text(fresh, "utf-8")
-    async with running(Settings(data=folder / "data", policies=policies), Clock()) as made:
+    async with running(Settings(data=folder / "data", policies=policies), TimeSource()) as made:
         yield made
 
 
@@ -61,7 +61,7 @@ async def opened(system: Embedded, subject: str) -> str:
         "channel": "visit",
         "subject": subject,
         "text": "请尽快处理。",
-        "discovered_at": system.clock.now().isoformat(),
+        "discovered_at": system.time_source.now().isoformat(),
     }
     report = (await ask(system, "duty_officer", "POST", "/ingest/v1/reports", body))["report_id"]
     found = await ask(system, "duty_officer", "GET", f"/triage/v1/incidents?report_id={report}")
@@ -80,7 +80,7 @@ async def test_each_version_decides_from_its_day_on(system: Embedded) -> None:
     assert await policies_of(system, before, "incident.graded") == ["county-default@1"]
     owed = await ask(system, "duty_officer", "GET", f"/escalation/v1/clocks?incident={before}")
 
-    system.clock.move(timedelta(days=2))
+    system.time_source.move(timedelta(days=2))
     await in_force(system, 2)
     after = await opened(system, "井盖缺失")
     await ask(system, "duty_officer", "POST", f"/triage/v1/incidents/{after}/grade", REASON, 0)

@@ -19,9 +19,9 @@ def document(service: Any) -> dict[str, Any]:
     """The paths of one service, over a database that is never opened."""
     kernel: dict[str, Any] = {
         name.rpartition(".")[2]: importlib.import_module(f"services.kernel.{name}")
-        for name in ("core.clock", "store.database", "serving.http", "delivery.runtime", "settings")
+        for name in ("core.time_source", "store.database", "serving.http", "delivery.runtime", "settings")
     }
-    settings, clock = kernel["settings"].Settings(), kernel["clock"].Clock()
+    settings, clock = kernel["settings"].Settings(), kernel["time_source"].TimeSource()
     database = kernel["database"].Database(Path("never-opened"))
     runtime = kernel["runtime"].Runtime(service, settings, database, clock, None, b"")
     made: dict[str, Any] = kernel["http"].application([runtime], title=f"Huiying {service.name}", keys=None).openapi()

@@ -17,7 +17,7 @@ from services.escalation.app import SERVICE as ESCALATION
 from services.ingest.app import SERVICE as INGEST
 from services.kernel.access import keys, signing, tokens
 from services.kernel.access.signing import SigningKey
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
@@ -40,9 +40,9 @@ PORT = 8400
 class Embedded:
     """The five services, running in this process. `client` calls their HTTP API without a socket."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, time_source: TimeSource | None = None) -> None:
         self.settings = settings
-        self.clock = clock or Clock(settings.clock)
+        self.time_source = time_source or TimeSource(settings.clock)
         self.lock = FolderLock(settings.data)
         self.secret = b""
         self.runtimes: dict[str, Runtime] = {}
@@ -58,7 +58,9 @@ class Embedded:
         await self.log.start()
         for service in SERVICES:
             database = Database(self.settings.data / f"{service.name}.sqlite", self.settings.lock_seconds)
-            self.runtimes[service.name] = Runtime(service, self.settings, database, self.clock, self.log, self.secret)
+            self.runtimes[service.name] = Runtime(
+                service, self.settings, database, self.time_source, self.log, self.secret
+            )
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
         self.app.include_router(front.router(self.settings, "Huiying 回应"))
@@ -136,9 +138,9 @@ class Embedded:
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Embedded]:
+async def running(settings: Settings, time_source: TimeSource | None = None) -> AsyncIterator[Embedded]:
     """The embedded system, started and stopped."""
-    embedded = Embedded(settings, clock)
+    embedded = Embedded(settings, time_source)
     try:
         await embedded.start()
         yield embedded

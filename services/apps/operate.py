@@ -17,9 +17,9 @@ from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.apps.folder import folder_owner
 from services.kernel.access import keys
-from services.kernel.core.clock import Clock
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, Rejected, Unavailable
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery import operations, own_topics, repairs
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
@@ -28,7 +28,7 @@ from services.kernel.delivery.unit_of_work import PURE, Poison, unit_of_work
 from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
-from services.kernel.proof.check import Report
+from services.kernel.proof.check import CheckResult
 from services.kernel.serving import process
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
@@ -39,7 +39,7 @@ from services.kernel.store.session import OWNER, Session
 OPERATOR = Actor("operator")
 """Who repairs on the command line: not a post of an office, and not the system itself."""
 LISTED = ("id", "reason", "topic", "stream_id", "version", "since", "error")
-"""What is shown of a record in quarantine."""
+"""What is shown of a dead letter."""
 
 
 class SharedLog(EmbeddedLog):
@@ -99,7 +99,7 @@ async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path |
     await log.start()
     runtimes = {
         name: Runtime(
-            serve.load(name), settings, Database(place, settings.lock_seconds), Clock(settings.clock), log, secret
+            serve.load(name), settings, Database(place, settings.lock_seconds), TimeSource(settings.clock), log, secret
         )
         for name, place in places.items()
     }
@@ -114,7 +114,7 @@ async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path |
 # proofs
 
 
-async def check(settings: Settings, wait: float) -> Report:
+async def check(settings: Settings, wait: float) -> CheckResult:
     """What `huiying check` looks at. An embedded system that nobody runs is started for it."""
     async with stores(settings, run=True) as found:
         if found.embedded:
@@ -122,13 +122,13 @@ async def check(settings: Settings, wait: float) -> Report:
         return await check_stores(found, wait)
 
 
-async def check_stores(found: Stores, wait: float = 30.0) -> Report:
+async def check_stores(found: Stores, wait: float = 30.0) -> CheckResult:
     """The check over stores that are at hand."""
     seen = {name: checks.Store.of(runtime) for name, runtime in found.runtimes.items()}
     return await checks.check(seen, found.log, wait)
 
 
-def told(report: Report) -> list[str]:
+def told(report: CheckResult) -> list[str]:
     """A report as lines: counts, then each fault as a sentence, then the verdict."""
     lines = [f"{name:<20} {count:>10,}" for name, count in sorted(report.counts.items())]
     lines += [f"fault: {sentence}" for sentence in report.faults]
@@ -169,23 +169,23 @@ def _told(service: str, difference: replays.Difference) -> str:
 
 
 class Chosen(NamedTuple):
-    """Which records of the quarantine are meant; None: whatever it is."""
+    """Which dead letters are meant; None: whatever it is."""
 
     service: str | None = None
     cause: str | None = None
-    """Why they were set aside, as the quarantine's `reason` says it."""
+    """Why they were set aside, as the dead letters's `reason` says it."""
     stream: str | None = None
     type: str | None = None
     """The full name of their event type, or the short one: `report.received`."""
 
 
-async def quarantine(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
-    """What is open in the quarantines, by service, stream and version, without the raw bytes."""
+async def dead_letters(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
+    """What is open in the dead letterss, by service, stream and version, without the raw bytes."""
     rows: list[dict[str, Any]] = []
     for name, runtime in found.runtimes.items():
         if chosen.service not in (None, name):
             continue
-        table = runtime.tables["quarantine"]
+        table = runtime.tables["dead_letters"]
         wanted = select(table).where(table.c.state == "open").order_by(table.c.stream_id, table.c.version, table.c.id)
         if chosen.cause is not None:
             wanted = wanted.where(table.c.reason == chosen.cause)
@@ -204,7 +204,7 @@ def _short(type_: str) -> str:
 
 
 class Settled(NamedTuple):
-    """What became of records of the quarantine."""
+    """What became of dead letters."""
 
     settled: list[str]
     """Ids of those that were redriven, or discarded."""
@@ -242,7 +242,7 @@ async def settle_records(
 
 
 async def settle_record(found: Stores, service: str, id_: str, reason: str, *, discard: bool) -> None:
-    """Redrives or discards one record of the quarantine. Raises `Problem`s."""
+    """Redrives or discards one dead letter. Raises `Problem`s."""
     await _settle(found, service, id_, reason, discard=discard)
     await repairs.unpark(unit_of_work(found.runtimes[service]))
 
@@ -254,7 +254,7 @@ async def _settle(found: Stores, service: str, id_: str, reason: str, *, discard
     writes in its place must not look like the forgery there.
     """
     runtime = found.runtimes[service]
-    work, table = unit_of_work(runtime), runtime.tables["quarantine"]
+    work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
     async with runtime.database.read() as connection:
         row = (await connection.execute(select(table).where(table.c.id == id_))).mappings().first()
     forged = row is not None and discard and row["consumer"] == OWNER and row["state"] == "open"
@@ -282,10 +282,10 @@ async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) ->
     work, name = unit_of_work(runtime), runtime.service.name
     record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
     event = Event.parse(row["bytes"]) if row["stream_id"] else None
-    known = operations.quarantined(name, record, event, "forged", row["error"], runtime.clock.now())
+    known = operations.dead_letter(name, record, event, "forged", row["error"], runtime.time_source.now())
 
     async def act(session: Session, ctx: Ctx) -> Answer:
-        await sql.add_missing(session.connection, runtime.tables["quarantine"], [known])
+        await sql.add_missing(session.connection, runtime.tables["dead_letters"], [known])
         with contextlib.suppress(Rejected):
             await repairs.discard(work, session, ctx, known["id"], reason)
         return Answer({})
@@ -298,7 +298,7 @@ async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list
 
     Raises `Problem`s, and `LogGone`: words are read from the topic.
     """
-    work, table = unit_of_work(runtime), runtime.tables["quarantine"]
+    work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
     chosen = select(table).where(table.c.consumer == OWNER, table.c.reason == "ahead", table.c.state == "open")
     if streams:
         chosen = chosen.where(table.c.stream_id.in_(streams))

@@ -72,7 +72,7 @@ async def _owners(found: Any, streams: Sequence[str] | None) -> list[str]:
 
 def redrive(
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record, as `--list` shows it.")] = None,
-    service: Annotated[str | None, typer.Option(help="The service in whose quarantine it lies.")] = None,
+    service: Annotated[str | None, typer.Option(help="The service in whose dead letters it lies.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All records, of the service or of all services.")] = False,
     cause: Annotated[
         str | None, typer.Option(help="Those that were set aside for this: fork, poison, unknown_type, ...")
@@ -83,11 +83,11 @@ def redrive(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why; becomes part of the record.")] = None,
     discard: Annotated[bool, typer.Option("--discard", help="Set them aside for good instead.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="Show what lies in quarantine.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Show what lies among the dead letters.")] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Repair what lies in quarantine.
+    """Repair what lies among the dead letters.
 
     Gives records to their service again, or sets them aside for good. Exit 0, or 1 where some fail as before.
     """
@@ -99,7 +99,7 @@ def redrive(
     if bool(id_) == (listing or any(filters)):
         raise CannotDo("give --list, an ID, or which records: --all, --cause, --stream, --type")
     if id_ and not service:
-        raise CannotDo("name the service in whose quarantine the record lies, with --service")
+        raise CannotDo("name the service in whose dead letters the record lies, with --service")
     if not listing and not (reason or "").strip():
         raise CannotDo("say why, with --reason; it becomes part of the record")
 
@@ -110,10 +110,10 @@ def redrive(
                 say(f"{id_} was {'discarded' if discard else 'redriven'}")
                 return
             chosen = operate.Chosen(service, cause, stream, type_)
-            rows = await operate.quarantine(found, chosen)
+            rows = await operate.dead_letters(found, chosen)
             if listing:
                 listed(rows, as_json)
-                note(f"{len(rows)} records in quarantine")
+                note(f"{len(rows)} dead letters")
                 return
             done = await operate.settle_records(found, rows, str(reason), discard=discard, tell=_progress())
             _tell_settled(done, as_json, discard=discard)

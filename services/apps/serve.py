@@ -22,7 +22,7 @@ from prometheus_client import start_http_server
 from services.apps.client import PORTS
 from services.kernel import logging
 from services.kernel.access import keys, signing
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EXIT_LOST, EXIT_RANGE, EventLog, LogGone, OffsetOutOfRange
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.serving import process
@@ -33,7 +33,7 @@ PARTS = ("api", "consumer")
 END_SECONDS = 8.0
 """How long the processes have to end; container engines wait ten seconds."""
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def load(name: str) -> Service:
@@ -65,7 +65,7 @@ def runtime(name: str, settings: Settings) -> Runtime:
         service,
         settings.reached_at(publish),
         Database(settings.database.format(service=name), settings.lock_seconds),
-        Clock(settings.clock),
+        TimeSource(settings.clock),
         event_log(service, settings),
         keys.deployment_secret(settings),
     )
@@ -107,7 +107,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
         for part in parts:
             child = children.get(part)
             if child is not None and child.poll() is not None:
-                log.warning("process.ended", service=name, part=part, code=child.code)
+                logger.warning("process.ended", service=name, part=part, code=child.code)
                 waits[part] = min(waits[part] * 2 or 0.1, 10.0) if now - started[part] < 10 else 0.0
                 next_start[part] = now + waits[part]
                 del children[part]
@@ -201,7 +201,7 @@ async def run_consumer(name: str, settings: Settings) -> None:
         try:
             start_http_server(settings.metrics_port, settings.host)
         except OSError as error:
-            log.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
+            logger.warning("metrics.nowhere", service=name, port=settings.metrics_port, error=str(error))
     await process.wait_until_prepared(made)
     watch = asyncio.create_task(process.watch_progress(made))
     consuming = asyncio.create_task(process.consume(made))
@@ -214,12 +214,12 @@ async def run_consumer(name: str, settings: Settings) -> None:
         if consuming.done():
             consuming.result()
     except OffsetOutOfRange as error:
-        log.critical("consumer.stops", service=name, error=str(error))
+        logger.critical("consumer.stops", service=name, error=str(error))
         os._exit(EXIT_RANGE)
     except (LogGone, OSError) as error:
-        log.warning("consumer.ends", service=name, error=str(error)[:300])
+        logger.warning("consumer.ends", service=name, error=str(error)[:300])
     except Exception as error:  # noqa: BLE001, whatever it was: somebody must be told before the next start
-        log.critical("consumer.stops", service=name, error=repr(error))
+        logger.critical("consumer.stops", service=name, error=repr(error))
         os._exit(EXIT_LOST)
     finally:
         for task in (watch, consuming, stopping):

@@ -192,7 +192,7 @@ async def _reading(runtime: Runtime, connection: AsyncConnection, staff: Actor, 
         raise Forbidden(
             f"{unit} answers for {incident}; you act as {staff.post} of {staff.unit}",
             code="other-office",
-            act="read-matter",
+            act="read-incident",
             unit=unit,
             post=staff.post,
         )

@@ -35,7 +35,7 @@ LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
 """What says that another stream belongs to an incident."""
 OFFICES = frozenset({"unit", "policy"})
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,11 @@ class AuditWork(UnitOfWork):
         if self._aim is not None or time.monotonic() - self._aimed < self._pause:
             return
         self._aimed = time.monotonic()
-        now = instant(self.runtime.clock.now())
+        now = instant(self.runtime.time_source.now())
         try:
             found = await self.look(fast=True)
         except LogGone as error:
-            log.debug("log.ends_unknown", error=str(error))
+            logger.debug("log.ends_unknown", error=str(error))
             return
         if not found.lost:
             events = {part: end for part, end in found.ends.items() if part.topic in self.service.topics}
@@ -185,7 +185,7 @@ async def _observe_again(runtime: Runtime) -> None:
     """Folds what the timeline holds of the offices once more: an earlier version may have kept types unread."""
     async with runtime.database.transaction() as connection:
         await sql.lock(connection, hold(alone=True))
-        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         of_offices = or_(*(TIMELINE.c.stream_id.between(f"{kind}-", f"{kind}.") for kind in sorted(OFFICES)))
         chosen = select(TIMELINE.c.bytes).where(of_offices).order_by(TIMELINE.c.stream_id, TIMELINE.c.version)
         for (bytes_,) in await connection.execute(chosen):
@@ -201,7 +201,7 @@ def _is_read(event: Event) -> bool:
     try:
         _ = event.data
     except (UnknownType, Undecodable) as error:
-        log.warning("event.unread", id=event.id, type=event.type, error=str(error))
+        logger.warning("event.unread", id=event.id, type=event.type, error=str(error))
         return False
     return True
 
@@ -210,12 +210,12 @@ async def _regain(runtime: Runtime) -> None:
     """Plans the positions that the log gave and the timeline, put back from a backup, lacks."""
     async with runtime.database.transaction() as connection:
         head = await lock_head(connection)
-        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         own = await session.load_head(LOG)
         if own.version > head.logged:
             head = await plan(connection, head, own.version)
     if head.size < head.next:
-        log.warning("audit.regains", have=head.size, wanted=head.next)
+        logger.warning("audit.regains", have=head.size, wanted=head.next)
 
 
 async def lock_head(connection: AsyncConnection) -> Head:

@@ -108,8 +108,8 @@ TEMPLATES: dict[str, str] = {
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
     "operation.record_read": "查阅 {record}|{record} was consulted",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
-    "operation.redriven": "隔离记录重新处理|a quarantined record was redriven",
-    "operation.discarded": "隔离记录弃用|a quarantined record was discarded",
+    "operation.redriven": "死信重新处理|a dead letter was redriven",
+    "operation.discarded": "死信弃用|a dead letter was discarded",
     "operation.recovered": "自 {topic} 恢复 {events} 条|{events} events recovered from {topic}",
 }
 """Name of the type -> Chinese and English; placeholders are fields of the data."""

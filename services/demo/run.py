@@ -26,9 +26,9 @@ from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.demo import samples, stories
 from services.demo.samples import Message
-from services.demo.stories import Desk, Failed, Matter, Officers, Stage
+from services.demo.stories import Desk, Failed, Incident, Officers, Stage
 from services.escalation import timers
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
 
 SEED = 20260302
@@ -55,7 +55,7 @@ async def play(
         if data.exists() and any(data.iterdir()):
             raise Refused(f"{data} is not empty; the demo wants a folder of its own")
         settings = settings.model_copy(update={"data": data, "database": "", "kafka": "", "clock": None})
-        clock = Clock()
+        clock = TimeSource()
         clock.move(_at(1, 7.5) - clock.now())
         socket = stack.enter_context(web.bound(settings.host, settings.port))
         settings = settings.reached_at(web.address_of(socket))
@@ -128,7 +128,7 @@ class Demo:
 
     def say(self, text: str) -> None:
         """A line of progress."""
-        now = self.system.clock.now().astimezone(ZONE)
+        now = self.system.time_source.now().astimezone(ZONE)
         print(f"{now:%a %d %b %H:%M}  {text}", flush=True)
 
     async def settle(self) -> None:
@@ -148,7 +148,7 @@ class Demo:
     async def go_on(self, when: datetime) -> None:
         """Moves the clock; limits in between pass."""
         await self.rest()
-        clock = self.system.clock
+        clock = self.system.time_source
         was = clock.now().astimezone(ZONE)
         clock.move(max(when - clock.now(), timedelta()))
         if (was.day, was.hour // 2) != (when.day, when.hour // 2):
@@ -175,7 +175,7 @@ class Demo:
         unit = UNITS[sum(message["title"].encode()) % len(UNITS)]
         hint = int(message["external_id"].strip("S"))
         text = message["body"] + (PERSONAL[hint % len(PERSONAL)] if hint % 9 == 0 else "")
-        known_since = self.system.clock.now() - timedelta(minutes=hint % 20)
+        known_since = self.system.time_source.now() - timedelta(minutes=hint % 20)
         return {
             "unit": unit,
             "channel": ("hotline", "board", "visit")[hint % 3],
@@ -225,35 +225,35 @@ class Demo:
     async def begin_stories(self, when: datetime) -> None:
         """Each new matter gets its story: the rare ones first, on matters of the towns; then the usual ones in turn."""
         items = await self.officers.pages("county", "/triage/v1/incidents")
-        matters = [
-            Matter(item["id"], item["unit"], item["subject"], item["version"])
+        incidents = [
+            Incident(item["id"], item["unit"], item["subject"], item["version"])
             for item in sorted(items, key=lambda item: (item["unit"], item["subject"] or ""))
             if item["id"] not in self.known
         ]
-        self.known.update(matter.id for matter in matters)
-        self.random.shuffle(matters)
-        towns = [matter for matter in matters if matter.unit.startswith("town")]
+        self.known.update(incident.id for incident in incidents)
+        self.random.shuffle(incidents)
+        towns = [incident for incident in incidents if incident.unit.startswith("town")]
         rare, self.rare = self.rare, self.rare[1::2]
-        told: dict[str, stories.Story] = dict(zip((matter.id for matter in towns), rare, strict=False))
-        usual = [matter for matter in matters if matter.id not in told]
+        told: dict[str, stories.Story] = dict(zip((incident.id for incident in towns), rare, strict=False))
+        usual = [incident for incident in incidents if incident.id not in told]
         if len(towns) > len(rare) + 1:
-            one, other = [matter for matter in towns if matter.id not in told][:2]
+            one, other = [incident for incident in towns if incident.id not in told][:2]
             told[one.id], told[other.id] = stories.merged, stories.answered
-            usual = [matter for matter in usual if matter not in (one, other)]
-        for number, matter in enumerate(usual):
-            told[matter.id] = stories.USUAL[number % len(stories.USUAL)]
-        into = next((matter for matter in towns if told[matter.id] is stories.answered), None)
-        for matter in matters:
-            story = told[matter.id]
-            reports = self.reports.get((matter.unit, matter.subject), [])
+            usual = [incident for incident in usual if incident not in (one, other)]
+        for number, incident in enumerate(usual):
+            told[incident.id] = stories.USUAL[number % len(stories.USUAL)]
+        into = next((incident for incident in towns if told[incident.id] is stories.answered), None)
+        for incident in incidents:
+            story = told[incident.id]
+            reports = self.reports.get((incident.unit, incident.subject), [])
             if story in (stories.extraordinary, stories.major, stories.major_late) and reports:
                 await self.measure(reports[0], 5200 if story is stories.extraordinary else 1600)
             with_other = into if story is stories.merged else None
-            self.stage.begin(story(Desk(self.stage, self.officers, matter, when, reports, with_other)))
+            self.stage.begin(story(Desk(self.stage, self.officers, incident, when, reports, with_other)))
 
     async def measure(self, report: str, clicks: int) -> None:
         """The integration says how far the matter has spread: totals, never by whom."""
-        body = {"clicks": clicks, "comments": clicks // 20, "measured_at": self.system.clock.now().isoformat()}
+        body = {"clicks": clicks, "comments": clicks // 20, "measured_at": self.system.time_source.now().isoformat()}
         headers = {"Authorization": f"Bearer {self.key}"}
         answer = await self.client.post(f"/ingest/v1/reports/{report}/reach", json=body, headers=headers)
         if not answer.is_success:

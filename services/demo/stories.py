@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-AT_ONCE = 8
+PARALLEL = 8
 STEP, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 
@@ -91,7 +91,7 @@ class Stage:
 
 
 @dataclass
-class Matter:
+class Incident:
     """An incident as its officers see it."""
 
     id: str
@@ -118,7 +118,7 @@ class Officers:
     """Unit and roles -> a staff token."""
     acts: Counter[str] = field(default_factory=Counter)
     """How often what was done, and what was refused as it should be."""
-    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def ask(
@@ -156,29 +156,35 @@ class Officers:
                 return items
             query["cursor"] = page["next"]
 
-    async def decide(self, matter: Matter, role: str, verb: str, body: Any = None, by: str = "") -> None:
+    async def decide(self, incident: Incident, role: str, verb: str, body: Any = None, by: str = "") -> None:
         """A post of the accountable unit, or of the unit `by`, decides on a matter."""
-        path = f"/triage/v1/incidents/{matter.id}/{verb}"
-        answer = await self.ask(by or matter.unit, role, "POST", path, body or {}, matter.version)
-        matter.version = answer["version"]
+        path = f"/triage/v1/incidents/{incident.id}/{verb}"
+        answer = await self.ask(by or incident.unit, role, "POST", path, body or {}, incident.version)
+        incident.version = answer["version"]
         self.acts[verb] += 1
 
-    async def upward(self, matter: Matter, role: str, verb: str, body: Any = None, by: str = "") -> None:
+    async def upward(self, incident: Incident, role: str, verb: str, body: Any = None, by: str = "") -> None:
         """What escalation keeps: `report-upward`, `receipt`, `annul`."""
-        await self.ask(by or matter.unit, role, "POST", f"/escalation/v1/incidents/{matter.id}/{verb}", body or {})
+        await self.ask(by or incident.unit, role, "POST", f"/escalation/v1/incidents/{incident.id}/{verb}", body or {})
         self.acts[verb] += 1
 
-    async def draft(self, matter: Matter, kind: str, text: str, *facts: str) -> Statement:
+    async def draft(self, incident: Incident, kind: str, text: str, *facts: str) -> Statement:
         """A handler writes a statement."""
-        body = {"incident_id": matter.id, "kind": kind, "title": f"关于{matter.subject}", "text": text, "facts": facts}
-        made = await self.ask(matter.unit, "handler", "POST", "/publish/v1/statements", body)
+        body = {
+            "incident_id": incident.id,
+            "kind": kind,
+            "title": f"关于{incident.subject}",
+            "text": text,
+            "facts": facts,
+        }
+        made = await self.ask(incident.unit, "handler", "POST", "/publish/v1/statements", body)
         self.acts["draft"] += 1
         return Statement(made["id"], made["version"])
 
-    async def handle(self, matter: Matter, statement: Statement, role: str, verb: str, body: Any = None) -> None:
+    async def handle(self, incident: Incident, statement: Statement, role: str, verb: str, body: Any = None) -> None:
         """A post of the accountable unit decides on a statement."""
         path = f"/publish/v1/statements/{statement.id}/{verb}"
-        answer = await self.ask(matter.unit, role, "POST", path, body or {}, statement.version)
+        answer = await self.ask(incident.unit, role, "POST", path, body or {}, statement.version)
         statement.version = answer["version"]
         self.acts[verb] += 1
 
@@ -189,11 +195,11 @@ class Desk:
 
     stage: Stage
     officers: Officers
-    matter: Matter
+    incident: Incident
     begun: datetime
     """When its office first looks at it."""
     reports: list[str]
-    other: Matter | None = None
+    other: Incident | None = None
     """Another incident, for stories of two."""
 
     async def at(self, after: timedelta) -> None:
@@ -201,7 +207,7 @@ class Desk:
         await self.stage.until(self.begun + after)
 
     async def decide(self, role: str, verb: str, body: Any = None, by: str = "") -> None:
-        await self.officers.decide(self.matter, role, verb, body, by)
+        await self.officers.decide(self.incident, role, verb, body, by)
 
     async def sort(
         self, level: str = "general", kind: str = "answer", to: str = "", after: timedelta = 0 * HOUR
@@ -211,12 +217,12 @@ class Desk:
         await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
         if level != "general" or kind != "answer":
             await self.decide("duty_officer", "classify", {"answer_kind": kind})
-        await self.assign(to or self.matter.unit)
+        await self.assign(to or self.incident.unit)
         await self.at(after + 2 * STEP)
-        await self.decide("handler", "accept", by=self.matter.assigned)
+        await self.decide("handler", "accept", by=self.incident.assigned)
 
     async def assign(self, to: str) -> None:
-        self.matter.assigned = to
+        self.incident.assigned = to
         await self.decide("duty_officer", "assign", {"unit": to, "reason": "按职责分工交办"})
 
     async def verify(self) -> None:
@@ -229,18 +235,18 @@ class Desk:
         await self.decide("verifier", "establish-fact", fact)
 
     async def record(self, track: str, text: str) -> None:
-        await self.decide("handler", "record-handling", {"track": track, "text": text}, by=self.matter.assigned)
+        await self.decide("handler", "record-handling", {"track": track, "text": text}, by=self.incident.assigned)
 
     async def draft(self, kind: str) -> Statement:
         """A statement of status says what is being done; one of facts what was found."""
-        about = f"关于“{self.matter.subject}”"
+        about = f"关于“{self.incident.subject}”"
         if kind == "status":
             text = f"{about}，我单位已接到反映，正在核实处理，核实后及时公布。"
-            statement = await self.officers.draft(self.matter, kind, text)
+            statement = await self.officers.draft(self.incident, kind, text)
         else:
             text = f"{about}，经现场核实，反映基本属实。我单位已安排处理，完成后将回访。"
-            statement = await self.officers.draft(self.matter, kind, text, "inspected", "finding")
-        await self.officers.handle(self.matter, statement, "handler", "submit")
+            statement = await self.officers.draft(self.incident, kind, text, "inspected", "finding")
+        await self.officers.handle(self.incident, statement, "handler", "submit")
         return statement
 
     async def approve(self, statement: Statement, after: timedelta, chief: bool = False) -> timedelta:
@@ -249,19 +255,19 @@ class Desk:
         for role, verb in steps:
             after += STEP
             await self.at(after)
-            await self.officers.handle(self.matter, statement, role, verb)
+            await self.officers.handle(self.incident, statement, role, verb)
         return after
 
     async def finish(self, after: timedelta) -> None:
         """Handled on both tracks, resolved."""
         await self.at(after)
         await self.record("problem", "已到现场处理，问题解决")
-        await self.decide("handler", "resolve", {"reason": "问题已解决，答复已公开"}, by=self.matter.assigned)
+        await self.decide("handler", "resolve", {"reason": "问题已解决，答复已公开"}, by=self.incident.assigned)
 
     async def look_back(self, after: timedelta) -> None:
         """Followed up, closed."""
         await self.at(after)
-        await self.decide("handler", "follow-up", {"text": "回访：情况稳定，没有反复"}, by=self.matter.assigned)
+        await self.decide("handler", "follow-up", {"text": "回访：情况稳定，没有反复"}, by=self.incident.assigned)
         await self.at(after + STEP)
         await self.decide("chief", "close", {"reason": "办结并回访"})
 
@@ -279,7 +285,7 @@ async def answered(desk: Desk) -> None:
 
 async def told(desk: Desk) -> None:
     """Answered directly, without a public statement."""
-    await desk.sort(kind="adoption" if "建议" in desk.matter.subject else "answer")
+    await desk.sort(kind="adoption" if "建议" in desk.incident.subject else "answer")
     await desk.at(3 * HOUR)
     await desk.record("answer", "已电话答复处理意见")
     await desk.finish(3 * HOUR)
@@ -290,7 +296,7 @@ async def brief(desk: Desk) -> None:
     """Answered on the same day; the problem itself takes longer."""
     await desk.at(0 * HOUR)
     await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
-    await desk.assign(desk.matter.unit)
+    await desk.assign(desk.incident.unit)
     await desk.at(4 * HOUR)
     await desk.record("answer", "已答复办理计划")
 
@@ -326,7 +332,7 @@ async def returned(desk: Desk) -> None:
     await desk.at(2 * HOUR)
     await desk.decide("handler", "return", {"reason": "该路段不属本单位管养"}, by="county-roads")
     await desk.at(3 * HOUR)
-    await desk.assign(desk.matter.unit)
+    await desk.assign(desk.incident.unit)
     await desk.at(3 * HOUR + STEP)
     await desk.decide("handler", "accept")
     await desk.at(4 * HOUR)
@@ -338,7 +344,7 @@ async def transferred(desk: Desk) -> None:
     """Another unit becomes accountable, and answers."""
     await desk.at(HOUR)
     await desk.decide("chief", "transfer", {"unit": "county-roads", "reason": "属县级职责"})
-    desk.matter.unit = "county-roads"
+    desk.incident.unit = "county-roads"
     await desk.sort(after=HOUR + STEP)
     await desk.at(4 * HOUR)
     await desk.record("answer", "已答复处理计划")
@@ -353,11 +359,11 @@ async def rejected(desk: Desk) -> None:
     await desk.at(2.5 * HOUR)
     statement = await desk.draft("facts")
     await desk.at(3 * HOUR)
-    await desk.officers.handle(desk.matter, statement, "approver", "reject", {"reason": "请写明完成时间"})
+    await desk.officers.handle(desk.incident, statement, "approver", "reject", {"reason": "请写明完成时间"})
     await desk.at(3 * HOUR + STEP)
-    text = f"关于“{desk.matter.subject}”，经核实反映属实，将于三日内处理完毕。"
-    await desk.officers.handle(desk.matter, statement, "handler", "revise", {"text": text})
-    await desk.officers.handle(desk.matter, statement, "handler", "submit")
+    text = f"关于“{desk.incident.subject}”，经核实反映属实，将于三日内处理完毕。"
+    await desk.officers.handle(desk.incident, statement, "handler", "revise", {"text": text})
+    await desk.officers.handle(desk.incident, statement, "handler", "submit")
     said = await desk.approve(statement, 3.5 * HOUR)
     await desk.finish(said + STEP)
 
@@ -372,9 +378,9 @@ async def corrected(desk: Desk) -> None:
     said = await desk.approve(statement, 2 * HOUR)
     await desk.finish(said + HOUR)
     await desk.at(DAY + HOUR)
-    text = f"关于“{desk.matter.subject}”，现更正：处理工作将于本周五完成，此前所写日期有误。"
+    text = f"关于“{desk.incident.subject}”，现更正：处理工作将于本周五完成，此前所写日期有误。"
     correction = {"text": text, "reason": "完成日期写错"}
-    await desk.officers.handle(desk.matter, statement, "spokesperson", "correct", correction)
+    await desk.officers.handle(desk.incident, statement, "spokesperson", "correct", correction)
 
 
 async def withdrawn(desk: Desk) -> None:
@@ -386,7 +392,7 @@ async def withdrawn(desk: Desk) -> None:
     statement = await desk.draft("status")
     await desk.approve(statement, 2 * HOUR)
     await desk.at(DAY + HOUR)
-    await desk.officers.handle(desk.matter, statement, "spokesperson", "withdraw", {"reason": "地点有误，另行说明"})
+    await desk.officers.handle(desk.incident, statement, "spokesperson", "withdraw", {"reason": "地点有误，另行说明"})
     await desk.at(DAY + 2 * HOUR)
     said = await desk.approve(await desk.draft("facts"), DAY + 2 * HOUR)
     await desk.finish(said + STEP)
@@ -414,18 +420,18 @@ async def merged(desk: Desk) -> None:
     await desk.at(HOUR)
     await desk.decide("chief", "merge", {"into": other.id, "reason": "同一事项，合并办理"}, by="county")
     other.version += 1  # to take another incident in is a decision on it
-    path = f"/triage/v1/incidents/{desk.matter.id}/follow-up"
+    path = f"/triage/v1/incidents/{desk.incident.id}/follow-up"
     await desk.officers.ask(
-        desk.matter.unit, "handler", "POST", path, {"text": "再看一次"}, desk.matter.version, refused=409
+        desk.incident.unit, "handler", "POST", path, {"text": "再看一次"}, desk.incident.version, refused=409
     )
 
 
 async def major(desk: Desk, level: str = "major") -> None:
     """Grave: reported upward and confirmed within the hour, a first word in public within three, facts the same day."""
     await desk.sort(level)
-    await desk.officers.upward(desk.matter, "duty_officer", "report-upward", {"text": "情况正在核实"})
+    await desk.officers.upward(desk.incident, "duty_officer", "report-upward", {"text": "情况正在核实"})
     await desk.at(3 * STEP)
-    await desk.officers.upward(desk.matter, "duty_officer", "receipt", by="county")
+    await desk.officers.upward(desk.incident, "duty_officer", "receipt", by="county")
     await desk.decide("chief", "instruct", {"text": "请立即到现场，先公布处置情况"})
     said = await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
     await desk.at(said + HOUR)
@@ -446,7 +452,7 @@ async def extraordinary(desk: Desk) -> None:
 async def major_late(desk: Desk) -> None:
     """The first word comes after the limit; the report upward was in time."""
     await desk.sort("major", "status")
-    await desk.officers.upward(desk.matter, "duty_officer", "report-upward")
+    await desk.officers.upward(desk.incident, "duty_officer", "report-upward")
     await desk.at(5 * HOUR)
     await desk.approve(await desk.draft("status"), 5 * HOUR, chief=True)
 
@@ -457,10 +463,10 @@ async def major_annulled(desk: Desk) -> None:
     await desk.at(3 * STEP)
     await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
     await desk.at(4 * HOUR)
-    await desk.officers.upward(desk.matter, "duty_officer", "report-upward", {"text": "九时已书面上报，现补录"})
+    await desk.officers.upward(desk.incident, "duty_officer", "report-upward", {"text": "九时已书面上报，现补录"})
     await desk.at(DAY + HOUR)
     annulment = {"clock": "report_upward", "reason": "已查书面报告原件，时间在时限内"}
-    await desk.officers.upward(desk.matter, "auditor", "annul", annulment, by="county")
+    await desk.officers.upward(desk.incident, "auditor", "annul", annulment, by="county")
 
 
 async def major_silent(desk: Desk) -> None:
@@ -471,10 +477,12 @@ async def major_silent(desk: Desk) -> None:
 async def not_entitled(desk: Desk) -> None:
     """A handler tries to grade, and somebody decides on a page that is no longer the newest; both are refused."""
     body = {"level": "general", "reason": "试"}
-    path = f"/triage/v1/incidents/{desk.matter.id}/grade"
+    path = f"/triage/v1/incidents/{desk.incident.id}/grade"
     await desk.at(0 * HOUR)
-    await desk.officers.ask(desk.matter.unit, "handler", "POST", path, body, desk.matter.version, refused=403)
-    await desk.officers.ask(desk.matter.unit, "duty_officer", "POST", path, body, desk.matter.version + 7, refused=412)
+    await desk.officers.ask(desk.incident.unit, "handler", "POST", path, body, desk.incident.version, refused=403)
+    await desk.officers.ask(
+        desk.incident.unit, "duty_officer", "POST", path, body, desk.incident.version + 7, refused=412
+    )
     await told(desk)
 
 
@@ -485,14 +493,14 @@ async def own_text(desk: Desk) -> None:
     await desk.verify()
     await desk.at(2 * HOUR)
     officers, both = desk.officers, "handler+approver"
-    text = f"关于“{desk.matter.subject}”，经核实，已安排处理。"
-    title = f"关于{desk.matter.subject}"
-    body = {"incident_id": desk.matter.id, "kind": "facts", "title": title, "text": text, "facts": ["inspected"]}
-    made = await officers.ask(desk.matter.unit, both, "POST", "/publish/v1/statements", body)
+    text = f"关于“{desk.incident.subject}”，经核实，已安排处理。"
+    title = f"关于{desk.incident.subject}"
+    body = {"incident_id": desk.incident.id, "kind": "facts", "title": title, "text": text, "facts": ["inspected"]}
+    made = await officers.ask(desk.incident.unit, both, "POST", "/publish/v1/statements", body)
     statement = Statement(made["id"], made["version"])
-    await officers.handle(desk.matter, statement, both, "submit")
+    await officers.handle(desk.incident, statement, both, "submit")
     path = f"/publish/v1/statements/{statement.id}/approve"
-    await officers.ask(desk.matter.unit, both, "POST", path, {}, statement.version, refused=409)
+    await officers.ask(desk.incident.unit, both, "POST", path, {}, statement.version, refused=409)
     said = await desk.approve(statement, 2 * HOUR)
     await desk.finish(said + STEP)
 
@@ -507,8 +515,8 @@ async def erased(desk: Desk) -> None:
     await desk.at(2 * DAY + 2 * HOUR)
     path = f"/ingest/v1/reports/{desk.reports[0]}/erase"
     body = {"cause": "asked", "reason": "反映人要求"}
-    await desk.officers.ask(desk.matter.unit, "chief", "POST", path, body)
-    await desk.officers.ask(ABOVE[desk.matter.unit], "chief", "POST", path, body)
+    await desk.officers.ask(desk.incident.unit, "chief", "POST", path, body)
+    await desk.officers.ask(ABOVE[desk.incident.unit], "chief", "POST", path, body)
     desk.officers.acts["erase"] += 1
 
 

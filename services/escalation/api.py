@@ -31,7 +31,7 @@ def router(runtime: Runtime) -> APIRouter:
         """`If-Match` is optional here; where it is sent, it must name the newest version."""
 
         async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
-            row = await queries.matter(connection, incident)
+            row = await queries.read_incident(connection, incident)
             return {"stream": stream, "into": row["merged_into"] if row else None}
 
         stream = stream_of("clock", incident)
@@ -66,12 +66,12 @@ def router(runtime: Runtime) -> APIRouter:
         An office that no longer has a part in it reads it as it stood when that ended.
         """
         async with runtime.database.read() as connection:
-            row = await queries.matter(connection, id)
+            row = await queries.read_incident(connection, id)
             if row is None or row["unit"] is None:
                 raise NotFound(f"escalation knows no incident {id}", what=id)
             found = await queries.incident(connection, await runtime.context(connection, staff), id)
         if found is None:
-            raise _others(row["unit"], staff, "read-matter")
+            raise _others(row["unit"], staff, "read-incident")
         return http.json_response(found, version=found["version"])
 
     @api.post("/incidents/{id}/report-upward")

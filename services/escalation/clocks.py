@@ -115,7 +115,7 @@ class _Run(NamedTuple):
 
 
 def _clocks_of(
-    spec: packs.Clock, past: Sequence[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime]
+    spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime]
 ) -> Iterator[Clock]:
     graded = _levels(past, pack)
     for number, run in enumerate(_runs(spec, past), start=1):
@@ -144,15 +144,15 @@ def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str
     return graded
 
 
-def _meets(spec: packs.Clock, reached: ClockMilestoneReached) -> bool:
+def _meets(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
     return spec.is_met_by(cast("packs.Milestone", reached.milestone))
 
 
-def _starts(spec: packs.Clock, reached: ClockMilestoneReached) -> bool:
+def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
     return spec.starts_at(cast("packs.Milestone", reached.milestone))
 
 
-def _runs(spec: packs.Clock, past: Sequence[ClockMilestoneReached]) -> list[_Run]:
+def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> list[_Run]:
     starts = [index for index, reached in enumerate(past) if _starts(spec, reached)]
     if not starts:
         return []
@@ -174,7 +174,7 @@ def _runs(spec: packs.Clock, past: Sequence[ClockMilestoneReached]) -> list[_Run
 
 
 def _in_force(
-    spec: packs.Clock,
+    spec: packs.ClockRule,
     run: _Run,
     past: Sequence[ClockMilestoneReached],
     graded: Sequence[str | None],
@@ -214,7 +214,7 @@ def _in_force(
 
 
 def _since(
-    spec: packs.Clock, run: _Run, past: Sequence[ClockMilestoneReached], graded: Sequence[str | None], lowest: str
+    spec: packs.ClockRule, run: _Run, past: Sequence[ClockMilestoneReached], graded: Sequence[str | None], lowest: str
 ) -> datetime:
     """Where the time starts.
 

@@ -67,7 +67,7 @@ class OnRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class UpwardReport:
     """A report upward, and which posts confirmed it or sent it back."""
 
     id: str
@@ -82,7 +82,7 @@ class State:
     milestones: tuple[e.ClockMilestoneReached, ...] = ()
     clocks: Mapping[str, OnRecord] = field(default_factory=dict)
     extended: Mapping[str, datetime] = field(default_factory=dict)
-    reports: tuple[Report, ...] = ()
+    reports: tuple[UpwardReport, ...] = ()
     policy: str | None = None
     """The pack by which the matter's clocks run: the one in force when it was opened or handed over."""
 
@@ -123,7 +123,7 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockExtended() as data:
             return replace(state, extended={**state.extended, data.clock: data.due})
         case e.ClockReportedUpward() as data:
-            return replace(state, reports=(*state.reports, Report(data.report, data.to)))
+            return replace(state, reports=(*state.reports, UpwardReport(data.report, data.to)))
         case e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
             reports = (
                 replace(report, answered=report.answered | {event.actor}) if report.id == data.report else report
@@ -149,21 +149,21 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
     if unit is None:
         raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
     merged = any(reached.milestone == "merged" for reached in state.milestones)
-    matter = Reportable(unit, frozenset(report.to for report in state.reports), merged, ctx.seen.get("into"))
+    incident = Reportable(unit, frozenset(report.to for report in state.reports), merged, ctx.seen.get("into"))
     match command:
         case Receipt():
             report = _report_meant(state, command.report)
             could = ctx.offices.above(unit)[1:] or (unit,)
             return Reported((report.to,), report.answered) if report else Reported(could)
         case Extend() | AnnulBreach():
-            return _owed(state, command.clock, matter, ctx)
-    return matter
+            return _owed(state, command.clock, incident, ctx)
+    return incident
 
 
-def _owed(state: State, name: str, matter: Reportable, ctx: Ctx) -> Owed:
+def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     known = state.clocks.get(name)
     if known is None:
-        return Owed(name, matter.unit)
+        return Owed(name, incident.unit)
     return Owed(
         name,
         known.started.unit,
@@ -174,8 +174,8 @@ def _owed(state: State, name: str, matter: Reportable, ctx: Ctx) -> Owed:
         by=ctx.by(ctx.seen["stream"]),
         extendable=extendable(_pack(state, ctx), name),
         pack=state.policy,
-        merged=matter.merged,
-        into=matter.into,
+        merged=incident.merged,
+        into=incident.into,
     )
 
 
@@ -366,9 +366,9 @@ def explained(state: State, clock: Clock) -> bool:
 
 def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
-    matter = _subject(state, command, ctx)
-    assert isinstance(matter, Reportable)
-    unit = matter.reporting(ctx)
+    incident = _subject(state, command, ctx)
+    assert isinstance(incident, Reportable)
+    unit = incident.reporting(ctx)
     above = ctx.offices.above(unit)[1:]
     if command.to is not None:
         ctx.offices.unit(command.to, "to")
@@ -417,7 +417,7 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
     return [given, *(_own(state, "receipt_given", report.id, report.to, ctx) if first else ())]
 
 
-def _report_meant(state: State, named: str | None) -> Report | None:
+def _report_meant(state: State, named: str | None) -> UpwardReport | None:
     """The report that is named, or the latest one that nobody answered."""
     if named is None:
         return next((report for report in reversed(state.reports) if not report.answered), None)

@@ -16,7 +16,7 @@ from services.escalation.commands import Receipt, ReportUpward
 from services.escalation.decider import DECIDER
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
-from services.escalation.views import CLOCKS, MATTERS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS, WITHOUT_PACK
+from services.escalation.views import CLOCKS, INCIDENTS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS, WITHOUT_PACK
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
@@ -56,9 +56,9 @@ async def waking(connection: AsyncConnection, now: datetime, after: Wake, limit:
 async def without_pack(connection: AsyncConnection, after: str, limit: int) -> list[str]:
     """Incidents whose clocks could not be derived yet, because their pack had not arrived; in order, behind one."""
     chosen = (
-        select(MATTERS.c.incident_id)
-        .where(WITHOUT_PACK, MATTERS.c.incident_id > after)
-        .order_by(MATTERS.c.incident_id)
+        select(INCIDENTS.c.incident_id)
+        .where(WITHOUT_PACK, INCIDENTS.c.incident_id > after)
+        .order_by(INCIDENTS.c.incident_id)
         .limit(limit)
     )
     return list((await connection.execute(chosen)).scalars())
@@ -70,7 +70,7 @@ async def absorbed_into(connection: AsyncConnection, incidents: Iterable[str]) -
     found: dict[str, list[str]] = {}
     ask = list(root)
     while ask:
-        chosen = select(MATTERS.c.incident_id, MATTERS.c.merged_into).where(MATTERS.c.merged_into.in_(ask))
+        chosen = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into).where(INCIDENTS.c.merged_into.in_(ask))
         ask = []
         for incident, into in await connection.execute(chosen):
             found.setdefault(root[into], []).append(incident)
@@ -88,9 +88,9 @@ def _row(found: Mapping[Any, Any]) -> Row:
     return {str(name): value for name, value in found.items()}
 
 
-async def matter(connection: AsyncConnection, incident: str) -> Row | None:
+async def read_incident(connection: AsyncConnection, incident: str) -> Row | None:
     """The incident's row, or None."""
-    found = (await connection.execute(select(MATTERS).where(MATTERS.c.incident_id == incident))).mappings().first()
+    found = (await connection.execute(select(INCIDENTS).where(INCIDENTS.c.incident_id == incident))).mappings().first()
     return _row(found) if found else None
 
 
@@ -110,7 +110,7 @@ async def clocks(
     Also those of the units below it; and where the next page starts. `units` narrows to those that are charged.
     """
     overseen, order = ctx.offices.overseen(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
-    chosen = _of_matters().order_by(*order).limit(limit + 1)
+    chosen = _of_incidents().order_by(*order).limit(limit + 1)
     if overseen is not None:
         charged = CLOCKS.c.unit.in_(sorted(overseen))
         chosen = chosen.where(or_(charged, standings.concerns(METADATA, CLOCKS.c.incident_id, overseen)))
@@ -130,11 +130,13 @@ async def clocks(
     return [_shown(row, reading_of(known, row["incident_id"], overseen), ctx) for row in rows], further
 
 
-def _of_matters() -> Select[Any]:
+def _of_incidents() -> Select[Any]:
     """Clocks, each with its matter's columns under the names `of_…`."""
-    matter = [MATTERS.c[name].label(f"of_{name}") for name in ("unit", "level", "assigned", "merged_into", "policy")]
-    joined = CLOCKS.outerjoin(MATTERS, MATTERS.c.incident_id == CLOCKS.c.incident_id)
-    return select(*CLOCKS.columns, *matter).select_from(joined)
+    incident = [
+        INCIDENTS.c[name].label(f"of_{name}") for name in ("unit", "level", "assigned", "merged_into", "policy")
+    ]
+    joined = CLOCKS.outerjoin(INCIDENTS, INCIDENTS.c.incident_id == CLOCKS.c.incident_id)
+    return select(*CLOCKS.columns, *incident).select_from(joined)
 
 
 def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
@@ -173,10 +175,10 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     """
     overseen = ctx.offices.overseen(ctx.actor.unit)
     reading = reading_of(await standings.read(connection, METADATA, [id_]), id_, overseen)
-    row = await matter(connection, id_)
+    row = await read_incident(connection, id_)
     if reading is None or row is None:
         return None
-    chosen = _of_matters().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
+    chosen = _of_incidents().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
     now = [_row(found) for found in (await connection.execute(chosen)).mappings()]
     if reading.until is not None:
         return await _then(connection, ctx, id_, reading.until, now)

@@ -85,8 +85,8 @@ def extendable(pack: LoadedPack | None, clock: str) -> bool:
     return pack is not None and any(spec.name == name and spec.extendable for spec in pack.model.clocks)
 
 
-def _reporting(matter: Reportable, ctx: Ctx) -> Sequence[str]:
-    return (matter.reporting(ctx),)
+def _reporting(incident: Reportable, ctx: Ctx) -> Sequence[str]:
+    return (incident.reporting(ctx),)
 
 
 def _told(report: Reported, ctx: Ctx) -> Sequence[str]:
@@ -116,9 +116,9 @@ def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
     )
 
 
-def _goes_upward(matter: Reportable, ctx: Ctx, verb: str) -> Refusal:
-    unit = matter.reporting(ctx)
-    if refusal := _merged(matter, verb):
+def _goes_upward(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
+    unit = incident.reporting(ctx)
+    if refusal := _merged(incident, verb):
         return refusal
     if ctx.offices.parent(unit) is None:
         return Rejected(f"no unit stands above {unit}; there is nobody to report to", code="nobody-above", unit=unit)

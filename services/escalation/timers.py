@@ -61,7 +61,7 @@ class Horizons:
 
         Then nothing new is known, and nothing is judged.
         """
-        now = runtime.clock.now()
+        now = runtime.time_source.now()
         offsets, name = runtime.tables["consumer_offset"], runtime.service.name
         found = await look(runtime.database, offsets, name, runtime.log, TOPICS)
         found.must_be_known()
@@ -131,7 +131,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
 
     Waits up to `limit` seconds for the consumer to take in what the log holds, then raises `TimeoutError`.
     """
-    now, horizons = runtime.clock.now(), Horizons()
+    now, horizons = runtime.time_source.now(), Horizons()
     async with asyncio.timeout(limit):
         await horizons.advance(runtime)
         while len(horizons.reached) < runtime.settings.partitions or min(horizons.reached.values()) < now:
@@ -142,7 +142,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
 
 async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
     """One round: nothing but a look at the first clock where nothing is due."""
-    now = runtime.clock.now()
+    now = runtime.time_source.now()
     async with runtime.database.read() as connection:
         basis = (await runtime.offices(connection)).basis
         packless = pace.is_time(basis)
@@ -271,8 +271,8 @@ def _judge_one(session: Session, ctx: Ctx, case: Case) -> bool:
 
 
 async def _stuck_since(runtime: Runtime, connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, str]:
-    """Incident -> since when a stream of it stands parked, or a record of it lies in quarantine."""
-    parked, aside = runtime.tables["parked"], runtime.tables["quarantine"]
+    """Incident -> since when a stream of it stands parked, or a record of it lies among the dead letters."""
+    parked, aside = runtime.tables["parked"], runtime.tables["dead_letters"]
     wanted, found = sorted(incidents), dict[str, str]()
     for table, more in ((parked, ()), (aside, (aside.c.state == "open",))):
         chosen = select(table.c.correlation, table.c.stream_id, table.c.since).where(

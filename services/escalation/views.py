@@ -49,8 +49,8 @@ that stands, also where it was met late, `detected_at` when that was seen; `rung
 `rung_at`; `asked_by` the digest of who asked to annul it; `next_at` is when the next rung is
 due, `wakes_at` when time alone changes something; null where it never does."""
 
-MATTERS = Table(
-    "matters",
+INCIDENTS = Table(
+    "incidents",
     METADATA,
     Column("incident_id", key(), primary_key=True),
     Column("unit", key()),
@@ -62,9 +62,9 @@ MATTERS = Table(
     Index(None, "merged_into"),
 )
 """One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here."""
-WITHOUT_PACK = and_(MATTERS.c.policy.is_(None), MATTERS.c.unit.is_not(None))
+WITHOUT_PACK = and_(INCIDENTS.c.policy.is_(None), INCIDENTS.c.unit.is_not(None))
 """Of a matter whose clocks could not be derived yet: its pack has not arrived."""
-Index("ix_matters_without_pack", MATTERS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)
+Index("ix_matters_without_pack", INCIDENTS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)
 
 REPORTS = Table(
     "upward_reports",
@@ -191,8 +191,8 @@ def _matter_keys(event: Event) -> list[Key]:
     return [(_incident(event),)] if event.kind == "clock" else []
 
 
-def _matter(key: Key, row: Row | None, event: Event) -> Row:
-    row = row or {**dict.fromkeys(MATTERS.columns.keys()), "incident_id": key[0], "revision": 0}
+def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
+    row = row or {**dict.fromkeys(INCIDENTS.columns.keys()), "incident_id": key[0], "revision": 0}
     if event.kind == "clock" and event.actor != "system":
         row = {**row, "revision": row["revision"] + 1}
     if event.kind == "clock" and event.policy:
@@ -279,7 +279,7 @@ VIEWS = (
     *offices.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
     *OF_ONE,
-    View(MATTERS, _matter_keys, _matter),
+    View(INCIDENTS, _matter_keys, _incident_row),
     View(ROSTER, _duty_keys, _duty_row, one_stream=True),
     View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
 )

@@ -75,7 +75,7 @@ class ReceiveReport(Command):
     """
 
     report: Report
-    matter: Digest | None
+    match_key: Digest | None
     duplicate: Digest | None
     sent: Digest | None
     receipt: Digest

@@ -122,7 +122,7 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
         **words,
         discovered_at=discovered,
         entered_late=ctx.now - discovered > command.late_entry,
-        matter=command.matter,
+        match_key=command.match_key,
         duplicate=command.duplicate,
         sent=command.sent,
         receipt=command.receipt,

@@ -31,7 +31,7 @@ from services.kernel.store import sql
 from services.kernel.store.session import Session
 
 C = TypeVar("C", bound=Command)
-AT_ONCE = 200
+MAX_GROUP = 200
 """Single reports that one transaction takes."""
 CODES = ("channel", "source", "category")
 
@@ -88,7 +88,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
     code = receipt(keyed, id_)
     command = ReceiveReport(
         report=clean,
-        matter=recognition.matter(report, clean, runtime.lists, keyed),
+        match_key=recognition.match_key(report, clean, runtime.lists, keyed),
         duplicate=duplicate,
         sent=recognition.sent(report, duplicate, keyed) if duplicate else None,
         receipt=keyed("receipt", code),
@@ -172,7 +172,7 @@ class Together:
 
     async def _store(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            batch, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
             try:
                 outcomes = await self._transact([(report, caller) for report, caller, _ in batch])
             except Exception as error:  # noqa: BLE001  whoever waits gets it

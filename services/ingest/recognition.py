@@ -36,14 +36,14 @@ def sent(report: Report, duplicate: str, keyed: Keyed) -> str:
     return keyed("sent", duplicate, orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
 
 
-def matter(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str | None:
+def match_key(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str | None:
     """The digest of what a report is about: its address, else its subject. None where neither says anything.
 
     `typed` is the report before masking, `clean` after. An address counts on the sites alone that the unit lists, and
     no page of a person and no whole site is a matter.
     """
     about = _address(typed, clean, lists) or _subject(clean.subject)
-    return keyed("matter", typed.unit, about) if about else None
+    return keyed("match", typed.unit, about) if about else None
 
 
 def _address(typed: Report, clean: Report, lists: Lists) -> str | None:

@@ -39,9 +39,9 @@ def router(runtime: Runtime) -> APIRouter:
         stream = RandomIds().new("statement")
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
-            matter = await queries.matter(session.connection, command.incident_id)
-            session.begin(stream).drill = matter is not None and matter.drill
-            known = kernel.with_seen(ctx, {"stream": stream, "matter": matter})
+            incident = await queries.read_incident(session.connection, command.incident_id)
+            session.begin(stream).drill = incident is not None and incident.drill
+            known = kernel.with_seen(ctx, {"stream": stream, "incident": incident})
             return kernel.answer(session, stream, session.decide(stream, command, known), 201)
 
         return http.reply(await kernel.transact(runtime, caller, begin))

@@ -26,7 +26,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.publish import wording
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
-from services.publish.rights import RIGHTS, Case, Matter, Statement
+from services.publish.rights import RIGHTS, Case, Incident, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 
 
 def _case(state: State, ctx: Ctx) -> Case:
-    matter: Matter | None = ctx.seen.get("matter")
-    if matter is None:
+    incident: Incident | None = ctx.seen.get("incident")
+    if incident is None:
         raise Malformed(
             "publish has not seen this incident; if it is new, send Huiying-After with its version",
             code="incident-not-seen",
             field="incident_id",
         )
-    return Case(state, matter, ctx.offices.pack(matter.unit), ctx.by(ctx.seen["stream"]))
+    return Case(state, incident, ctx.offices.pack(incident.unit), ctx.by(ctx.seen["stream"]))
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -105,7 +105,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     right.require(case, ctx)
     right.refuse(case, ctx)
     fact = _decide(state, command, case, ctx)
-    basis = (f"{case.matter.id}@{case.matter.version}", *ctx.offices.basis)
+    basis = (f"{case.incident.id}@{case.incident.version}", *ctx.offices.basis)
     return [Occurred(fact, policy=case.pack.ref, basis=basis)]
 
 
@@ -146,19 +146,19 @@ def _check_wording(ctx: Ctx, **texts: str | None) -> None:
 
 def _draft(command: Draft, case: Case) -> Fact:
     """The statement speaks for one unit from here on: the accountable one, unless the drafter names another."""
-    matter = case.matter
-    unit = command.unit or matter.unit
-    if unit not in matter.units:
+    incident = case.incident
+    unit = command.unit or incident.unit
+    if unit not in incident.units:
         raise Rejected(
-            f"{unit} does not work on {matter.id}; a statement on it speaks for {' or '.join(matter.units)}",
-            code="not-its-matter",
+            f"{unit} does not work on {incident.id}; a statement on it speaks for {' or '.join(incident.units)}",
+            code="not-its-incident",
             field="unit",
             unit=unit,
-            incident=matter.id,
-            known=list(matter.units),
+            incident=incident.id,
+            known=list(incident.units),
         )
     return StatementDrafted(
-        incident=matter.id,
+        incident=incident.id,
         unit=unit,
         kind=command.kind,
         title=Typed(text=command.title),
@@ -176,11 +176,11 @@ def _submit(state: State, case: Case) -> Fact:
     the chain of that level before it can be published.
     """
     _established(state.kind, state.facts, case)
-    if case.matter.level is None and state.kind == "facts":
+    if case.incident.level is None and state.kind == "facts":
         raise Rejected(
             "the matter is not graded yet, so nobody knows who must approve; grade it first", code="not-graded"
         )
-    level = case.matter.level or case.pack.model.levels[0].code
+    level = case.incident.level or case.pack.model.levels[0].code
     chain = case.pack.model.approval.chains.get(level)
     if chain is None:
         raise Rejected(
@@ -216,7 +216,7 @@ def _publish(state: State, case: Case, title: str | None, text: str | None) -> F
 def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple[str, ...]:
     """The facts, each once, or `Rejected` with those that are not established."""
     named = tuple(dict.fromkeys(facts))
-    if missing := [key for key in named if key not in case.matter.facts]:
+    if missing := [key for key in named if key not in case.incident.facts]:
         raise Rejected(
             f"not established yet: {', '.join(missing)}; a verifier establishes facts first",
             code="facts-not-established",

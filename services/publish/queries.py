@@ -19,16 +19,16 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve, texts
 from services.publish.decider import State
-from services.publish.rights import RIGHTS, Case, Matter, Statement, reading
+from services.publish.rights import RIGHTS, Case, Incident, Statement, reading
 from services.publish.views import METADATA, OF_ONE, incident_facts, incidents, releases, statements
 
 
-async def matter(connection: AsyncConnection, incident: str) -> Matter | None:
+async def read_incident(connection: AsyncConnection, incident: str) -> Incident | None:
     """The incident as publish has seen it; None where it has not."""
-    return (await matters(connection, [incident])).get(incident)
+    return (await read_incidents(connection, [incident])).get(incident)
 
 
-async def matters(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Matter]:
+async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Incident]:
     """Incident -> as publish has seen it, of those that it has. What was merged into it brings its facts along."""
     ids = sorted(set(wanted))
     heirs = await _heirs(connection, ids)
@@ -42,7 +42,7 @@ async def matters(connection: AsyncConnection, wanted: Iterable[str]) -> dict[st
     rows = (await connection.execute(select(incidents).where(incidents.c.id.in_(ids)))).mappings()
     names = ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")
     return {
-        row["id"]: Matter(**{name: row[name] for name in names}, facts=frozenset(facts.get(row["id"], ())))
+        row["id"]: Incident(**{name: row[name] for name in names}, facts=frozenset(facts.get(row["id"], ())))
         for row in rows
     }
 
@@ -67,7 +67,7 @@ async def seen(stream: str, connection: AsyncConnection, state: State) -> Mappin
     refs = {"title": state.title, "text": state.draft}
     words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
-    return {"stream": stream, "matter": await matter(connection, state.incident), **written}
+    return {"stream": stream, "incident": await read_incident(connection, state.incident), **written}
 
 
 class Page(NamedTuple):
@@ -162,12 +162,12 @@ def _asked_of(row: Row) -> Statement:
 
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
     """Statements as the API shows them, each with what the actor `may` ask; nothing where no pack is at hand."""
-    known = await matters(connection, [row["incident_id"] for row in rows])
+    known = await read_incidents(connection, [row["incident_id"] for row in rows])
     shown = await _shown(connection, rows)
     for row, item in zip(rows, shown, strict=True):
-        matter = known[row["incident_id"]]
+        incident = known[row["incident_id"]]
         try:
-            case = Case(_asked_of(row), matter, ctx.offices.pack(matter.unit), ctx.by(row["id"]))
+            case = Case(_asked_of(row), incident, ctx.offices.pack(incident.unit), ctx.by(row["id"]))
         except Unavailable:
             item["may"] = []
         else:

@@ -21,7 +21,7 @@ Refusal = Rejected | None
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
+class Incident:
     """An incident as far as publish has seen it."""
 
     id: str
@@ -61,18 +61,18 @@ class Case(NamedTuple):
     """A statement, its matter, the pack in force for that, and the digest of whoever acts."""
 
     statement: Statement
-    matter: Matter
+    incident: Incident
     pack: LoadedPack
     by: str
 
     @property
     def outgrown(self) -> bool:
         """Whether the chain that was fixed at submission is no longer the one that the matter needs."""
-        said, matter = self.statement, self.matter
+        said, incident = self.statement, self.incident
         chain = self.pack.model.approval.chains.get(said.level or "", ())
         if said.level is None or said.steps != tuple(step.code for step in chain):
             return True
-        return matter.rank is not None and matter.rank > self.pack.model.level(said.level).rank
+        return incident.rank is not None and incident.rank > self.pack.model.level(said.level).rank
 
     @property
     def due(self) -> ApprovalStep | None:
@@ -89,7 +89,7 @@ class Case(NamedTuple):
 
 
 def _working(case: Case, ctx: Ctx) -> Sequence[str]:
-    return case.matter.units
+    return case.incident.units
 
 
 def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -106,15 +106,15 @@ def _agreeing(case: Case, ctx: Ctx) -> tuple[str, ...]:
 
 
 def _is_new(case: Case, ctx: Ctx, verb: str) -> Refusal:
-    matter = case.matter
+    incident = case.incident
     if case.statement.phase != "new":
         return Rejected("this statement is drafted already; revise it", code="already-drafted")
-    if matter.merged_into:
+    if incident.merged_into:
         return Rejected(
-            f"{matter.id} goes on as {matter.merged_into}; draft the statement there",
+            f"{incident.id} goes on as {incident.merged_into}; draft the statement there",
             code="merged",
-            incident=matter.id,
-            into=matter.merged_into,
+            incident=incident.id,
+            into=incident.merged_into,
             act=verb,
         )
     return None
@@ -129,16 +129,16 @@ def _is_not_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _still_works(case: Case) -> Refusal:
-    unit, matter = case.statement.unit, case.matter
-    if unit in matter.units:
+    unit, incident = case.statement.unit, case.incident
+    if unit in incident.units:
         return None
     return Rejected(
-        f"the statement is one of {unit}, which no longer works on {matter.id}; "
-        f"draft one for {' or '.join(matter.units)}",
-        code="no-longer-its-matter",
+        f"the statement is one of {unit}, which no longer works on {incident.id}; "
+        f"draft one for {' or '.join(incident.units)}",
+        code="no-longer-its-incident",
         unit=unit,
-        incident=matter.id,
-        known=list(matter.units),
+        incident=incident.id,
+        known=list(incident.units),
     )
 
 
@@ -164,7 +164,7 @@ def _is_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
 def _not_outgrown(case: Case) -> Refusal:
     if not case.outgrown:
         return None
-    level = case.matter.level or "not graded"
+    level = case.incident.level or "not graded"
     return Rejected(
         f"this was submitted for the level {case.statement.level}; the matter is {level} now or the pack has changed. "
         "Submit it again for the approvals that count now",
@@ -231,9 +231,9 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
 }
 
 
-def reading(statement: Statement, of_matter: Reading | None, overseen: Units) -> Reading | None:
+def reading(statement: Statement, of_incident: Reading | None, overseen: Units) -> Reading | None:
     """What somebody who oversees these units may read of a statement; None for nothing.
 
     The unit that speaks always reads its own; the others what they may read of the matter.
     """
-    return Reading() if overseen is None or statement.unit in overseen else of_matter
+    return Reading() if overseen is None or statement.unit in overseen else of_incident

@@ -204,7 +204,7 @@ class TakeReport(Command):
     discovered_at: Instant
     entered_late: bool = False
     category: Code | None = None
-    matter: Digest | None = None
+    match_key: Digest | None = None
     opens: IncidentId
     relates_to: IncidentId | None = None
     basis: Basis

@@ -40,7 +40,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     incidents that were merged into this one) and `words` (reference -> text of the facts' texts), for Merge `into` (the
     other incident's `State`), for Absorb `leaving` (the same of the incident that is merged) and `reports` (all that
     belong to that), for Split `into` (the new incident's id), `belonging` (those of the named reports that belong to
-    this incident) and `matters` (digests of what they are about).
+    this incident) and `match_keys` (digests of what they are about).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -84,7 +84,7 @@ def _take(state: State, command: c.TakeReport) -> Decided:
             report=command.report,
             discovered_at=command.discovered_at,
             category=command.category,
-            matter=command.matter,
+            match_key=command.match_key,
             relates_to=command.relates_to,
             entered_late=command.entered_late,
         )
@@ -451,7 +451,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
             code="last-report",
             incident=state.id,
         )
-    split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, matters=ctx.seen.get("matters", ()))
+    split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)
     ended = _dismissed(staying, state.refused.difference(leaving)) if state.phase == "open" else []
     return [split, *ended]

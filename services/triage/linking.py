@@ -41,9 +41,9 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         # A report that was attached is in the view: it is written when the report is taken in.
         belonging = await queries.belonging(session.connection, stream, command.reports)
         known = await queries.received(session.connection, command.reports)
-        matters = tuple(sorted({row["matter"] for row in known if row["matter"]}))
+        match_keys = tuple(sorted({row["match_key"] for row in known if row["match_key"]}))
         refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
-        seen = with_seen(ctx, {"into": new, "belonging": belonging, "matters": matters})
+        seen = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         session.begin(new).drill = parent.drill
         reports = tuple(

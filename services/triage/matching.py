@@ -19,7 +19,7 @@ OVER = ("resolved", "closed", "dismissed")
 class Key(NamedTuple):
     """The digest of a matter, which also says at which unit; an exercise or not."""
 
-    matter: str
+    match_key: str
     drill: bool
 
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 class Lead(NamedTuple):
     """A way from a matter to an incident. `since` is when the matter came to lead there, a text; `split` by a split."""
 
-    matter: str
+    match_key: str
     since: str
     split: bool
     incident: str
@@ -49,7 +49,7 @@ def places(leads: Iterable[Lead]) -> dict[Key, Place]:
     """
     by_key: dict[Key, list[Lead]] = {}
     for lead in sorted(leads, key=lambda lead: lead.since):
-        known = by_key.setdefault(Key(lead.matter, lead.drill), [])
+        known = by_key.setdefault(Key(lead.match_key, lead.drill), [])
         if lead.split:
             known.clear()
         known.append(lead)
@@ -61,7 +61,7 @@ def _newest(leads: Iterable[Lead]) -> Place:
     return Place(found.incident, found.state in OVER)
 
 
-class Matters(Known):
+class Matching(Known):
     """Where a batch's reports belong and its matters go on, with what the batch itself decides."""
 
     def __init__(self, belongs: Mapping[str, str] | None = None, goes_on: Mapping[Key, Place] | None = None) -> None:
@@ -71,9 +71,9 @@ class Matters(Known):
         """The incident that the report belongs to already."""
         return self._belongs.get(report)
 
-    def find(self, matter: str, drill: bool) -> Place | None:
+    def find(self, match_key: str, drill: bool) -> Place | None:
         """Where reports of this matter go; None where none is known."""
-        return self._goes_on.get(Key(matter, drill))
+        return self._goes_on.get(Key(match_key, drill))
 
     def note(self, event: Event) -> None:
         """Knows an incident from the moment that it is opened, and a report from the moment that it belongs."""
@@ -82,7 +82,7 @@ class Matters(Known):
         match event.data:
             case IncidentOpened() as data:
                 self._belongs[data.report] = event.stream
-                if data.matter:
-                    self._goes_on[Key(data.matter, event.drill)] = Place(event.stream)
+                if data.match_key:
+                    self._goes_on[Key(data.match_key, event.drill)] = Place(event.stream)
             case IncidentReportAttached() as data:
                 self._belongs[data.report] = event.stream

@@ -23,7 +23,7 @@ from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.triage.grading import Reach, proposed
-from services.triage.matching import Lead, Matters, places
+from services.triage.matching import Lead, Matching, places
 from services.triage.rights import RIGHTS, TRACKS, Incident
 from services.triage.state import State
 from services.triage.views import (
@@ -31,7 +31,7 @@ from services.triage.views import (
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENTS,
-    MATTERS,
+    MATCH_KEYS,
     MEASUREMENTS,
     METADATA,
     OF_ONE,
@@ -473,7 +473,7 @@ async def belonging(connection: AsyncConnection, incident: str, reports: Sequenc
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
     """`report_id, unit, discovered_at, entered_late, matter` of reports as ingest told them, in order of discovery."""
-    names = ("report_id", "unit", "discovered_at", "entered_late", "matter")
+    names = ("report_id", "unit", "discovered_at", "entered_late", "match_key")
     chosen = select(*(REPORTS.c[name] for name in names))
     ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
@@ -507,16 +507,16 @@ def _fact_of(row: Row) -> FactValue:
 
 def _leads() -> Select[Any]:
     """The ways from the `wanted` matters to where they go on, as `Lead` has them."""
-    matters, incidents = MATTERS, INCIDENTS
-    start = select(matters.c.matter, matters.c.since, matters.c.split, matters.c.incident_id)
-    goes_on = start.where(sql.is_one_of(matters.c.matter, "wanted")).cte("goes_on", recursive=True)
-    merged = select(goes_on.c.matter, goes_on.c.since, goes_on.c.split, incidents.c.merged_into).join(
+    match_keys, incidents = MATCH_KEYS, INCIDENTS
+    start = select(match_keys.c.match_key, match_keys.c.since, match_keys.c.split, match_keys.c.incident_id)
+    goes_on = start.where(sql.is_one_of(match_keys.c.match_key, "wanted")).cte("goes_on", recursive=True)
+    merged = select(goes_on.c.match_key, goes_on.c.since, goes_on.c.split, incidents.c.merged_into).join(
         incidents, incidents.c.id == goes_on.c.incident_id
     )
     goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
     there = (incidents.c.id, incidents.c.opened_at, incidents.c.state, incidents.c.drill)
     return (
-        select(goes_on.c.matter, goes_on.c.since, goes_on.c.split, *there)
+        select(goes_on.c.match_key, goes_on.c.since, goes_on.c.split, *there)
         .join(incidents, incidents.c.id == goes_on.c.incident_id)
         .where(incidents.c.merged_into.is_(None))
     )
@@ -530,7 +530,7 @@ BELONGS = (
 )
 
 
-async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
+async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matching:
     """Where the reports that came in, or were refused, belong already, and where their matters go on.
 
     Holds those matters until the transaction ends: reports of one matter come in several partitions, and two
@@ -538,9 +538,9 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matters:
     """
     asked = {event.stream: event.data for event in events if isinstance(event.data, ReportReceived | ReportRefused)}
     if not asked:
-        return Matters()
-    wanted = {data.matter for data in asked.values() if isinstance(data, ReportReceived) and data.matter}
+        return Matching()
+    wanted = {data.match_key for data in asked.values() if isinstance(data, ReportReceived) and data.match_key}
     belongs = sql.Query(BELONGS, {"reports": sorted(asked)})
     leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
-    belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("matter", wanted))
-    return Matters(dict(belonging), places(Lead(*row) for row in found))
+    belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("match_key", wanted))
+    return Matching(dict(belonging), places(Lead(*row) for row in found))

@@ -8,17 +8,17 @@ from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
 from services.triage.commands import RecordAnswerPublished, RecordRefusal, TakeReport
-from services.triage.matching import Matters
+from services.triage.matching import Matching
 
 
-def react(event: Event, matters: Matters) -> Iterable[Reaction]:
+def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
     """The commands that the event causes."""
     basis = f"{event.stream}@{event.version}"
     match event.data:
         case ReportReceived() as report:
-            if matters.incident_of(event.stream):
+            if match_keys.incident_of(event.stream):
                 return []
-            found = matters.find(report.matter, event.drill) if report.matter else None
+            found = match_keys.find(report.match_key, event.drill) if report.match_key else None
             own = f"incident-{derived('triage', event.id, 'incident')}"
             command = TakeReport(
                 unit=report.unit,
@@ -26,13 +26,13 @@ def react(event: Event, matters: Matters) -> Iterable[Reaction]:
                 discovered_at=report.discovered_at,
                 entered_late=report.entered_late,
                 category=report.category,
-                matter=report.matter,
+                match_key=report.match_key,
                 opens=own,
                 relates_to=found.incident if found and found.over else None,
                 basis=basis,
             )
             return [Reaction(found.incident if found and not found.over else own, command)]
-        case ReportRefused() if incident := matters.incident_of(event.stream):
+        case ReportRefused() if incident := match_keys.incident_of(event.stream):
             return [Reaction(incident, RecordRefusal(report=event.stream, basis=basis))]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)

@@ -101,10 +101,10 @@ INCIDENT_NOTES = Table(
 )
 """What staff wrote on an incident (instructions, reasons, handling, follow-ups), and the answers published."""
 
-MATTERS = Table(
-    "matters",
+MATCH_KEYS = Table(
+    "match_keys",
     METADATA,
-    Column("matter", key(64), primary_key=True),
+    Column("match_key", key(64), primary_key=True),
     Column("incident_id", key(), primary_key=True),
     Column("since", key(27), nullable=False),
     Column("split", Boolean, nullable=False),
@@ -118,7 +118,7 @@ REPORTS = Table(
     Column("unit", key(), nullable=False),
     Column("channel", key(100), nullable=False),
     Column("category", key(100)),
-    Column("matter", key(64)),
+    Column("match_key", key(64)),
     Column("discovered_at", key(27), nullable=False),
     Column("received_at", key(27), nullable=False),
     Column("entered_late", Boolean, nullable=False),
@@ -315,18 +315,18 @@ def _ref(words: WordsRef | None) -> str | None:
     return words.ref if words else None
 
 
-def _matter_keys(event: Event) -> list[Key]:
+def _of_match_key(event: Event) -> list[Key]:
     match event.data if event.kind == "incident" else None:
-        case triage.IncidentOpened(matter=str()) as data:
-            return [(data.matter, event.stream)]
+        case triage.IncidentOpened(match_key=str()) as data:
+            return [(data.match_key, event.stream)]
         case triage.IncidentSplit() as data:
-            return [(matter, data.into) for matter in data.matters]
+            return [(match_key, data.into) for match_key in data.match_keys]
     return []
 
 
-def _matter(key: Key, row: Row | None, event: Event) -> Row:
+def _match_key(key: Key, row: Row | None, event: Event) -> Row:
     split = isinstance(event.data, triage.IncidentSplit)
-    return {"matter": key[0], "incident_id": key[1], "since": event.recorded_text, "split": split}
+    return {"match_key": key[0], "incident_id": key[1], "since": event.recorded_text, "split": split}
 
 
 def _received_keys(event: Event) -> list[Key]:
@@ -343,7 +343,7 @@ def _report(key: Key, row: Row | None, event: Event) -> Row | None:
                 "unit": data.unit,
                 "channel": data.channel,
                 "category": data.category,
-                "matter": data.matter,
+                "match_key": data.match_key,
                 "discovered_at": instant(data.discovered_at),
                 "received_at": event.recorded_text,
                 "entered_late": data.entered_late,
@@ -391,7 +391,7 @@ VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
     *OF_ONE,
-    View(MATTERS, _matter_keys, _matter, one_stream=True),
+    View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
 )

@@ -19,7 +19,7 @@ from services.audit.projection import AuditWork
 from services.audit.views import LOG
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.store.session import partition_of
-from tests.audit.test_timeline import matter
+from tests.audit.test_timeline import match_key
 from tests.audit.world import START, UNITS, World, id_of, received, words
 
 
@@ -47,7 +47,7 @@ async def order(world: World) -> list[str]:
 
 
 async def test_every_event_is_kept_once_with_its_bytes_and_its_order_is_said(world: World) -> None:
-    await matter(world)
+    await match_key(world)
     await world.take()
     kept = await world.rows("timeline", "position", "digest", "bytes")
     assert [position for position, _, _ in kept] == list(range(10))
@@ -134,7 +134,7 @@ async def test_what_audit_would_read_and_cannot_is_kept_all_the_same(world: Worl
     world.heads[stream] = event
     await world.send(event, world.event(service, stream, placed("town-north"), unit="city"))
     await world.take()
-    assert await world.rows("quarantine", "reason") == []
+    assert await world.rows("dead_letters", "reason") == []
     assert await world.rows("parked", "version") == []
     assert len(await world.rows("timeline", "position")) == len(UNITS) + 2
 
@@ -156,7 +156,7 @@ async def test_units_of_a_type_that_was_unknown_are_known_after_an_upgrade(
 
 
 async def test_a_lower_version_with_other_bytes_is_a_fork(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     again = world.event("triage", incident, IncidentFollowedUp(text=words("well")), incident=incident, unit="county")
     await world.send(again)
     await world.take()
@@ -164,10 +164,10 @@ async def test_a_lower_version_with_other_bytes_is_a_fork(world: World) -> None:
     first = next(event for event in kept if (event.stream, event.version) == (incident, 1))
     await world.send(first)
     await world.take()
-    assert await world.rows("quarantine", "reason") == [], "the same bytes again are a duplicate"
+    assert await world.rows("dead_letters", "reason") == [], "the same bytes again are a duplicate"
     await world.send(changed(first, unit="town-west"))
     await world.take()
-    assert await world.rows("quarantine", "reason", "stream_id", "version") == [("fork", incident, 1)]
+    assert await world.rows("dead_letters", "reason", "stream_id", "version") == [("fork", incident, 1)]
     after = world.event("triage", incident, IncidentFollowedUp(text=words("oh")), incident=incident, unit="county")
     await world.send(after)
     await world.take()
@@ -196,7 +196,7 @@ async def test_what_is_no_event_is_set_aside_and_the_partition_goes_on(world: Wo
     place = Partition(good.topic, partition_of(good.partitionkey, world.settings.partitions))
     await world.log.append({place: [(b"a", b"{}"), (b"b", b"\xff"), (b"c", None), (b"d", good.bytes)]})
     await world.take()
-    assert [reason for (reason,) in await world.rows("quarantine", "reason")] == ["undecodable"] * 3
+    assert [reason for (reason,) in await world.rows("dead_letters", "reason")] == ["undecodable"] * 3
     assert [stream for _, stream in await world.rows("timeline", "position", "stream_id")][4:] == [good.stream]
 
 
@@ -218,7 +218,7 @@ async def test_partitions_taken_in_at_once_share_one_order_without_a_hole(world:
 
 
 async def test_what_is_repeated_changes_nothing(world: World) -> None:
-    await matter(world)
+    await match_key(world)
     await world.take()
     before = await world.rows("timeline", "position", "digest"), await order(world)
     repeated: Sequence[Record]
@@ -243,7 +243,7 @@ def test_every_known_type_has_a_summary_and_none_shows_words() -> None:
 
 
 async def test_no_typed_word_reaches_a_summary(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await world.take()
     answer = await world.get(f"incidents/{incident}/timeline", lang="zh")
     said = [item["summary"] for item in answer["items"]]
@@ -258,5 +258,5 @@ async def test_an_id_that_another_event_has_is_set_aside_alone(world: World) -> 
     others = [world.event("ingest", id_of("report", str(i)), received(), unit="county") for i in range(20)]
     await world.send(first, stolen, *others)
     await world.take()
-    assert await world.rows("quarantine", "reason", "stream_id") == [("poison", stolen.stream)]
+    assert await world.rows("dead_letters", "reason", "stream_id") == [("poison", stolen.stream)]
     assert len(await world.rows("timeline", "position")) == 4 + 21

@@ -7,7 +7,7 @@ import pytest
 from schemas import triage
 from schemas.fields import Fact
 from schemas.ingest import ReportReachMeasured
-from tests.audit.test_timeline import matter
+from tests.audit.test_timeline import match_key
 from tests.audit.world import START, World, id_of, words
 
 REASON = {"reason": words("r")}
@@ -52,14 +52,14 @@ async def read(world: World, unit: str, name: str = "a") -> int:
 async def test_a_timeline_ends_with_the_event_that_ended_its_readers_part(
     world: World, facts: tuple[Fact, ...], reads: dict[str, int]
 ) -> None:
-    await matter(world)
+    await match_key(world)
     await happen(world, *facts)
     assert {unit: await read(world, unit) for unit in reads} == reads
 
 
 @pytest.mark.requirement("MUL-06", "AUD-01")
 async def test_what_a_former_unit_reads_stays_the_same_byte_for_byte(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await happen(world, TRANSFERRED)
     path = f"incidents/{incident}/timeline"
     size = (await world.get(path, "town-east"))["log_size"]
@@ -72,7 +72,7 @@ async def test_what_a_former_unit_reads_stays_the_same_byte_for_byte(world: Worl
 
 @pytest.mark.requirement("MUL-06")
 async def test_events_by_themselves_and_lists_end_there_too(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await happen(world, TRANSFERRED)
     await happen(world, NOTE, unit="town-west")
     all_: list[Any] = (await world.get("events", incident=incident, limit=500))["items"]
@@ -87,7 +87,7 @@ async def test_events_by_themselves_and_lists_end_there_too(world: World) -> Non
 
 @pytest.mark.requirement("MUL-06")
 async def test_a_merged_matter_is_read_where_it_goes_on(world: World) -> None:
-    a, b = await matter(world, "a", "town-east"), await matter(world, "b", "town-west")
+    a, b = await match_key(world, "a", "town-east"), await match_key(world, "b", "town-west")
     reports = (id_of("report", "a"), id_of("report", "a2"))
     absorbed = triage.IncidentAbsorbed(incident=a, reports=reports, discovered_at=START)
     await happen(world, triage.IncidentMerged(into=b), name="a")
@@ -102,7 +102,7 @@ async def test_a_merged_matter_is_read_where_it_goes_on(world: World) -> None:
 
 @pytest.mark.requirement("MUL-06")
 async def test_a_report_that_left_is_read_where_it_went(world: World) -> None:
-    a, second, new = await matter(world), id_of("report", "a2"), id_of("incident", "new")
+    a, second, new = await match_key(world), id_of("report", "a2"), id_of("incident", "new")
     opened = triage.IncidentOpened(unit="town-east", report=second, discovered_at=START)
     await happen(world, triage.IncidentSplit(into=new, reports=(second,)))
     await happen(world, opened, TRANSFERRED, name="new")

@@ -11,7 +11,7 @@ from schemas.offices import UnitPlaced
 from schemas.titles import TITLES, Language
 from schemas.triage import IncidentFactEstablished, IncidentGraded, IncidentRegraded, IncidentTransferred
 from services.audit.summaries import Names, summary
-from tests.audit.test_timeline import matter
+from tests.audit.test_timeline import match_key
 from tests.audit.world import START, World, id_of, received
 from tests.kit import spec
 
@@ -109,7 +109,7 @@ def codes(part: Any) -> list[str]:
 
 
 async def test_a_timeline_speaks_the_language_that_is_asked_for(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await world.take()
     path = f"/audit/v1/incidents/{incident}/timeline"
     async with world.client() as client:
@@ -134,13 +134,13 @@ async def test_a_timeline_speaks_the_language_that_is_asked_for(world: World) ->
 
 
 async def test_a_unit_has_the_name_of_its_time_and_an_answer_stays_as_it_was(world: World) -> None:
-    early = await matter(world, "early")
+    early = await match_key(world, "early")
     await world.take()
     path, size = f"incidents/{early}/timeline", (await world.get(f"incidents/{early}/timeline"))["log_size"]
     before = await world.raw(path, log_size=size)
     renamed = UnitPlaced(unit="town-east", kind="town", name="东街道", parent="county", since=world.now)
     await world.send(world.event("triage", id_of("unit", "tree"), renamed, unit="city"))
-    late = await matter(world, "late")
+    late = await match_key(world, "late")
     await world.take()
     assert await world.raw(path, log_size=size) == before
     assert (await world.get(path))["items"][0]["summary"].startswith("town-east received")

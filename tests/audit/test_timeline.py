@@ -22,7 +22,7 @@ from tests.audit.world import START, World, id_of, received, words
 DIGEST = "a" * 64
 
 
-async def matter(world: World, name: str = "a", unit: str = "town-east") -> str:
+async def match_key(world: World, name: str = "a", unit: str = "town-east") -> str:
     """A report, its incident with a second report, a clock and a statement, all of them on their topics."""
     incident, report, second = id_of("incident", name), id_of("report", name), id_of("report", name + "2")
     about = {"incident": incident, "unit": unit}
@@ -48,8 +48,8 @@ def kinds(answer: Any) -> list[str]:
 
 
 async def test_a_timeline_holds_reports_clocks_and_statements_in_order_of_recording(world: World) -> None:
-    incident = await matter(world)
-    await matter(world, "other")
+    incident = await match_key(world)
+    await match_key(world, "other")
     await world.take("publish.statement", "escalation.clock")
     answer = await world.get(f"incidents/{incident}/timeline")
     assert kinds(answer) == ["report", "incident", "clock", "report", "incident", "statement"]
@@ -76,7 +76,7 @@ async def test_the_bytes_of_an_event_are_answered_untouched(world: World) -> Non
 
 
 async def test_two_axes(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     late = IncidentGraded(level="major", rank=2, reason=words("why"))
     happened = START + timedelta(minutes=3)
     graded = world.event("triage", incident, late, time=happened, unit="town-east", incident=incident)
@@ -96,7 +96,7 @@ async def test_two_axes(world: World) -> None:
 
 
 async def test_asked_again_at_a_size_the_answer_is_the_same_to_the_byte(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await world.take()
     size = (await world.get("events"))["log_size"]
     asked: dict[str, Any] = {"log_size": size}
@@ -105,7 +105,7 @@ async def test_asked_again_at_a_size_the_answer_is_the_same_to_the_byte(world: W
     assert first[0] == await world.raw(paths[0]), "the newest size is the usual one"
     report = id_of("report", "a")
     await world.send(world.event("ingest", report, ReportReachMeasured(clicks=9, measured_at=START), unit="town-east"))
-    await matter(world, "b")
+    await match_key(world, "b")
     await world.take()
     assert [await world.raw(path, **asked) for path in paths] == first
     assert await world.raw(paths[0]) != first[0]
@@ -114,11 +114,11 @@ async def test_asked_again_at_a_size_the_answer_is_the_same_to_the_byte(world: W
 
 
 async def test_a_list_keeps_its_size_from_page_to_page(world: World) -> None:
-    await matter(world)
+    await match_key(world)
     await world.take()
     page = await world.get("events", limit=4)
     size, seen = page["log_size"], list(page["items"])
-    await matter(world, "b")
+    await match_key(world, "b")
     await world.take()
     while page["next"]:
         page = await world.get("events", limit=4, cursor=page["next"])
@@ -132,7 +132,7 @@ async def test_a_list_keeps_its_size_from_page_to_page(world: World) -> None:
 
 
 async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:
-    a, b, c = await matter(world, "a"), await matter(world, "b"), await matter(world, "c")
+    a, b, c = await match_key(world, "a"), await match_key(world, "b"), await match_key(world, "c")
     await world.take()
     before = await world.raw(f"incidents/{b}/timeline")
     size = orjson.loads(before)["log_size"]
@@ -160,7 +160,7 @@ async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: Worl
 
 
 async def test_complete_until_never_goes_back_and_waits_for_what_is_on_the_topics(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await world.take()
     complete = (await world.get("events"))["complete_until"]
     graded = IncidentGraded(level="major", rank=2, reason=words("why"))
@@ -185,16 +185,16 @@ async def test_complete_until_never_goes_back_and_waits_for_what_is_on_the_topic
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 async def test_a_restored_audit_gives_every_event_its_old_position(world: World) -> None:
-    incident = await matter(world)
+    incident = await match_key(world)
     await world.take()
     async with world.runtime.database.read() as connection:
         await connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
     await world.stop()
     shutil.copy(world.folder / "audit.sqlite", world.folder / "backup")
     await world.start()
-    await matter(world, "b")
+    await match_key(world, "b")
     await world.take("publish.statement")
-    await matter(world, "c")
+    await match_key(world, "c")
     await world.take("escalation.clock", "triage.incident")
     positions = await world.rows("timeline", "position", "digest")
     links = await world.rows("links", "incident_id", "stream_id", "position")
@@ -210,7 +210,7 @@ async def test_a_restored_audit_gives_every_event_its_old_position(world: World)
         restored.execute("insert into deployment values (?, ?)", (RESTORED, instant(world.now)))
     await world.start()
     await world.get(path, log_size=size, status=503)
-    await matter(world, "d")
+    await match_key(world, "d")
     await world.take("ingest.report")
     again = await world.rows("timeline", "position", "digest")
     assert again[:size] == positions
@@ -225,7 +225,7 @@ async def test_a_restored_audit_gives_every_event_its_old_position(world: World)
 
 
 async def test_staff_see_their_own_subtree(world: World) -> None:
-    east, west = await matter(world, "east", "town-east"), await matter(world, "west", "town-west")
+    east, west = await match_key(world, "east", "town-east"), await match_key(world, "west", "town-west")
     await world.take()
     own = await world.get("events", "town-east", limit=500)
     assert {event["unit"] for event in own["items"]} == {"town-east"}
@@ -241,7 +241,7 @@ async def test_staff_see_their_own_subtree(world: World) -> None:
     await world.take()
     await world.take()
     refused = await world.get("events", type="operation.access_refused")
-    assert [event["data"]["act"] for event in refused["items"]] == ["read-matter", "read-event"]
+    assert [event["data"]["act"] for event in refused["items"]] == ["read-incident", "read-event"]
     await world.get(f"incidents/{id_of('incident', 'none')}/timeline", status=404)
     await world.get("incidents/no-id/timeline", status=404)
 
@@ -261,7 +261,7 @@ async def test_staff_see_their_own_subtree(world: World) -> None:
     ],
 )
 async def test_filters(world: World, params: dict[str, Any], count: int) -> None:
-    await matter(world)
+    await match_key(world)
     await world.take()
     assert len((await world.get("events", **params))["items"]) == count
 

@@ -16,8 +16,8 @@ from schemas.ingest import ReportReceived
 from schemas.offices import UnitPlaced
 from services.audit.app import SERVICE
 from services.audit.projection import AuditWork
-from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.core.units import Offices
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
@@ -52,7 +52,7 @@ def received(text: str = "road", unit: str = "town-east") -> ReportReceived:
         discovered_at=START,
         subject=words(text),
         text=words(text),
-        matter="0" * 64,
+        match_key="0" * 64,
         receipt="1" * 64,
     )
 
@@ -71,8 +71,8 @@ class World:
         """Opens audit as a process does: tables, recovery, what was planned."""
         await self.log.start()
         database = Database(self.database or self.folder / "audit.sqlite")
-        self.runtime = Runtime(SERVICE, self.settings, database, Clock(), self.log, SECRET)
-        self.runtime.clock.now = lambda: self.now  # type: ignore[method-assign]
+        self.runtime = Runtime(SERVICE, self.settings, database, TimeSource(), self.log, SECRET)
+        self.runtime.time_source.now = lambda: self.now  # type: ignore[method-assign]
         known = self.runtime.offices
 
         async def with_posts(connection: AsyncConnection) -> Offices:

@@ -86,7 +86,7 @@ async def forge(here: Embedded, service: str, stream: str, fact: Fact) -> Event:
 
 async def held(here: Embedded, service: str) -> list[str]:
     """The records on the service's own topics that wait for an operator's word."""
-    found = await rows(here.runtimes[service], "quarantine", "id", "consumer", "state")
+    found = await rows(here.runtimes[service], "dead_letters", "id", "consumer", "state")
     return [id_ for id_, consumer, state in found if (consumer, state) == ("owner", "open")]
 
 
@@ -111,7 +111,7 @@ async def test_a_forged_decision_holds_its_stream_until_it_is_discarded_and_all_
     assert (await grade(here, other)).status_code == 200
     again = await posted(here, "a matter")
     await here.settle()
-    found = await rows(here.runtimes["triage"], "quarantine", "consumer", "stream_id", "reason", "state")
+    found = await rows(here.runtimes["triage"], "dead_letters", "consumer", "stream_id", "reason", "state")
     assert ("triage", again, "held", "open") in found, "what would be decided on the stream waits"
 
     everything = operate.Stores(here.runtimes, here.log, here)
@@ -136,7 +136,7 @@ async def test_a_forged_erasure_deletes_nothing_of_its_owner(here: Embedded) -> 
     await forge(here, "ingest", id_, ReportErased(refs=tuple(sorted(refs))))
     await until(lambda: held(here, "ingest"), "the owner sees it")
     assert {ref for (ref,) in await rows(here.runtimes["ingest"], "contents", "ref")} >= refs
-    assert await operations.attention(here.runtimes["ingest"]) == {"quarantined": 1, "parked": 1}
+    assert await operations.attention(here.runtimes["ingest"]) == {"dead_letters": 1, "parked": 1}
 
 
 async def test_an_operator_may_find_that_the_record_is_the_owners_own(here: Embedded) -> None:

@@ -328,7 +328,7 @@ async def test_an_erasure_that_overtakes_its_words_wins(
 async def repair(runtime: Runtime, refs: set[str]) -> None:
     """After a run with the guard off: what it would have done, so that the next test finds a sound system."""
     async with runtime.database.transaction() as connection:
-        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         await session.erase(sorted(refs), announce=False)
 
 

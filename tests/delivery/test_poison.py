@@ -20,7 +20,7 @@ RECEIVED = "huiying.report.received.v1"
 
 @pytest.fixture
 def world(deployed_world: DeployedWorld) -> DeployedWorld:
-    """The running services; what a test leaves in quarantine it heals itself."""
+    """The running services; what a test leaves among the dead letters it heals itself."""
     return deployed_world
 
 
@@ -41,10 +41,10 @@ def every_partition_goes_on(world: DeployedWorld) -> None:
         until(lambda id_=id_: _has(world, id_, 1), "audit goes on")  # type: ignore[misc]
 
 
-def quarantine(world: DeployedWorld, service: str) -> list[tuple[Any, ...]]:
+def dead_letters(world: DeployedWorld, service: str) -> list[tuple[Any, ...]]:
     with sites.database(world, service) as connection:
         return connection.execute(
-            'select id, reason, topic, partition, "offset", stream_id from quarantine '
+            'select id, reason, topic, partition, "offset", stream_id from dead_letters '
             "where state = 'open' order by since, id"
         ).fetchall()
 
@@ -74,7 +74,7 @@ def settle(world: DeployedWorld, service: str, id_: str, *, discard: bool) -> An
 
 def discard_all(world: DeployedWorld) -> None:
     for service in ("ingest", "triage", "audit"):
-        for id_, *_ in quarantine(world, service):
+        for id_, *_ in dead_letters(world, service):
             done = settle(world, service, id_, discard=True)
             assert done.returncode == 0, done.stderr
 
@@ -88,23 +88,23 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
     every_partition_goes_on(world)
     for service in ("triage", "audit"):
         rows = until(
-            lambda service=service: len(r := quarantine(world, service)) == len(bad) and r, f"{service} set all aside"
+            lambda service=service: len(r := dead_letters(world, service)) == len(bad) and r, f"{service} set all aside"
         )
         assert {row[1] for row in rows} == {"undecodable"}
         assert all(row[5] is None for row in rows)
-        assert told(world, service) == {"quarantined": len(bad), "parked": 0}
+        assert told(world, service) == {"dead_letters": len(bad), "parked": 0}
         with sites.database(world, service) as connection:
-            kept = {bytes_ and bytes(bytes_) for (bytes_,) in connection.execute("select bytes from quarantine")}
+            kept = {bytes_ and bytes(bytes_) for (bytes_,) in connection.execute("select bytes from dead_letters")}
         assert kept == set(bad), "the raw bytes are kept"
     found = faults(world)
-    for row in quarantine(world, "triage"):
-        assert f"triage: {TOPIC}/{row[3]}@{row[4]} is in quarantine as {row[0]}" in found
-    again = settle(world, "triage", quarantine(world, "triage")[0][0], discard=False)
+    for row in dead_letters(world, "triage"):
+        assert f"triage: {TOPIC}/{row[3]}@{row[4]} is a dead letter as {row[0]}" in found
+    again = settle(world, "triage", dead_letters(world, "triage")[0][0], discard=False)
     assert again.returncode == 2
     assert "fails as before" in again.stderr
-    until(lambda: len(quarantine(world, "ingest")) == len(bad), "the owner, which looks now and then, has seen them")
+    until(lambda: len(dead_letters(world, "ingest")) == len(bad), "the owner, which looks now and then, has seen them")
     discard_all(world)
-    assert told(world, "triage") == told(world, "audit") == {"quarantined": 0, "parked": 0}
+    assert told(world, "triage") == told(world, "audit") == {"dead_letters": 0, "parked": 0}
     world.check()
 
 
@@ -121,11 +121,11 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
     forged = orjson.dumps({**orjson.loads(bytes_), "unit": "town-west"})
     sites.write(world, TOPIC, {sites.place(id_): [forged]})
     for service in ("triage", "audit"):
-        until(lambda service=service: quarantine(world, service), f"{service} sees the fork")
-        assert [(row[1], row[5]) for row in quarantine(world, service)] == [("fork", id_)]
-        assert told(world, service) == {"quarantined": 1, "parked": 1}
+        until(lambda service=service: dead_letters(world, service), f"{service} sees the fork")
+        assert [(row[1], row[5]) for row in dead_letters(world, service)] == [("fork", id_)]
+        assert told(world, service) == {"dead_letters": 1, "parked": 1}
     world.restart("ingest.api")
-    assert [(row[1], row[5]) for row in quarantine(world, "ingest")] == [("fork", id_)]
+    assert [(row[1], row[5]) for row in dead_letters(world, "ingest")] == [("fork", id_)]
     with world.client("ingest", "duty_officer", unit="town-east") as client:
         reach = {"measured_at": "2026-01-05T10:00:00+08:00", "clicks": 5}
         answer = client.post(f"/ingest/v1/reports/{id_}/reach", json=reach)
@@ -137,7 +137,7 @@ def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: Depl
     assert "with other bytes than the store" in found
     discard_all(world)
     until(lambda: _has(world, id_, 2), "the stream goes on in audit")
-    assert told(world, "triage") == told(world, "audit") == {"quarantined": 0, "parked": 0}
+    assert told(world, "triage") == told(world, "audit") == {"dead_letters": 0, "parked": 0}
     world.check()
 
 
@@ -182,20 +182,20 @@ def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(worl
     """A faulty owner: triage sets the event aside, audit keeps it; what follows is taken when it is discarded."""
     stream = f"report-{uuid.uuid4()}"
     owned(world, stream, [{"data": {"unit": "county", "subject": 7}}, erased()])
-    (row,) = until(lambda: quarantine(world, "triage"), "triage sets the event aside")
+    (row,) = until(lambda: dead_letters(world, "triage"), "triage sets the event aside")
     assert (row[1], row[5]) == ("poison", stream)
     until(lambda: _has(world, stream, 2), "audit keeps every well-formed envelope")
     every_partition_goes_on(world)
-    assert told(world, "triage") == {"quarantined": 1, "parked": 1}
-    assert told(world, "audit") == {"quarantined": 0, "parked": 0}
+    assert told(world, "triage") == {"dead_letters": 1, "parked": 1}
+    assert told(world, "audit") == {"dead_letters": 0, "parked": 0}
     found = faults(world)
-    assert f"({stream} version 1) is in quarantine as {row[0]}: poison" in found
+    assert f"({stream} version 1) is a dead letter as {row[0]}: poison" in found
     assert f"triage: {stream} is parked behind version 0: poison" in found
     again = settle(world, "triage", row[0], discard=False)
     assert again.returncode == 2
     assert "fails as before" in again.stderr
     discard_all(world)
-    assert told(world, "triage") == {"quarantined": 0, "parked": 0}
+    assert told(world, "triage") == {"dead_letters": 0, "parked": 0}
     with sites.database(world, "triage") as connection:
         chosen = "select version, blocked from stream_cursor where stream_id = %s"
         cursor = connection.execute(chosen, [stream]).fetchone()
@@ -208,11 +208,11 @@ def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: D
     unknown, higher = f"report-{uuid.uuid4()}", f"report-{uuid.uuid4()}"
     owned(world, unknown, [{"type": "huiying.report.sung.v1"}, erased()])
     owned(world, higher, [{"type": "huiying.report.received.v9"}, erased()])
-    until(lambda: told(world, "triage") == {"quarantined": 2, "parked": 2}, "triage sets both aside")
+    until(lambda: told(world, "triage") == {"dead_letters": 2, "parked": 2}, "triage sets both aside")
     until(lambda: _has(world, unknown, 2) and _has(world, higher, 2), "audit keeps them")
     every_partition_goes_on(world)
-    assert told(world, "audit") == {"quarantined": 0, "parked": 0}
-    aside = {row[5]: row for row in quarantine(world, "triage")}
+    assert told(world, "audit") == {"dead_letters": 0, "parked": 0}
+    aside = {row[5]: row for row in dead_letters(world, "triage")}
     assert {stream: row[1] for stream, row in aside.items()} == dict.fromkeys((unknown, higher), "unknown_type")
     found = [line for line in faults(world).splitlines() if line.startswith("fault: ")]
     wanted = {f"fault: triage: {stream} is parked behind version 0: unknown_type" for stream in (unknown, higher)}
@@ -222,5 +222,5 @@ def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: D
     assert again.returncode == 2
     assert "does not know huiying.report.sung.v1" in again.stderr
     discard_all(world)
-    assert told(world, "triage") == {"quarantined": 0, "parked": 0}
+    assert told(world, "triage") == {"dead_letters": 0, "parked": 0}
     world.check()

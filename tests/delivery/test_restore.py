@@ -149,5 +149,5 @@ async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
     async with embedded.running(settings) as here:
         assert await grade(here, incident, "major", 0) == answer
         for service in ("escalation", "publish", "audit"):
-            aside = await rows(here.runtimes[service], "quarantine", "stream_id", "version", "reason")
+            aside = await rows(here.runtimes[service], "dead_letters", "stream_id", "version", "reason")
             assert aside == ([(incident, 2, "fork")] if how == "unguarded" else [])

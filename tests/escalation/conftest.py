@@ -16,8 +16,8 @@ from schemas.fields import Fact
 from schemas.offices import PolicyPackAssigned, UnitPlaced
 from services.escalation import timers
 from services.escalation.app import SERVICE
-from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EventLog, LogGone, Partition, Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
@@ -25,14 +25,14 @@ from services.kernel.serving import http
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
-from tests.escalation.matter import OFFICES, PACK, at
+from tests.escalation.incident import OFFICES, PACK, at
 from tests.kit import access, spec
 
 SECRET = b"only-for-tests-" * 4
 LONG_AGO = at(0) - timedelta(days=30)
 
 
-class Standing(Clock):
+class Standing(TimeSource):
     """A clock that stands until it is set."""
 
     at: datetime = at(0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.pack import PolicyPack
 from services.escalation.clocks import Clock, derive
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from tests.escalation.matter import DAY, PACK, Matter, at, brings, graded, milestone, opened, reached
+from tests.escalation.incident import DAY, PACK, Incident, at, brings, graded, milestone, opened, reached
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 
@@ -255,8 +255,8 @@ def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first
         )
     )
     assert opening.milestones[0].event[0] < "d"
-    straight = Matter().hear(opening, general, major, further).detect(END)
-    turned = Matter().hear(further, general, major, opening).detect(END)
+    straight = Incident().hear(opening, general, major, further).detect(END)
+    turned = Incident().hear(further, general, major, opening).detect(END)
     assert turned.standing() == straight.standing()
 
 
@@ -264,13 +264,13 @@ def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first
 @settings(max_examples=200, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
     history = data.draw(histories())
-    straight = Matter().hear(*history).detect(END)
+    straight = Incident().hear(*history).detect(END)
     arrivals: list[RecordMilestones | DetectBreaches] = list(data.draw(st.permutations(history)))
     for _ in range(data.draw(st.integers(0, 3))):
         # A judgement on half of the facts: the loop would wait, yet even this must come right.
         until = DAY + timedelta(hours=data.draw(st.integers(0, 90)))
         arrivals.insert(data.draw(st.integers(0, len(arrivals))), DetectBreaches(until=until))
-    shuffled = Matter()
+    shuffled = Incident()
     for number, arrival in enumerate(arrivals):
         shuffled.do(arrival, at(0, day=5) + timedelta(seconds=number))
     shuffled.detect(END)
@@ -291,8 +291,8 @@ def test_leaving_a_matter_ungraded_owes_the_same_as_grading_it_lowest_at_once(hi
 @given(histories())
 @settings(max_examples=100, deadline=None)
 def test_a_breach_stands_exactly_where_the_limit_passed_unmet(history: list[RecordMilestones]) -> None:
-    matter = Matter().hear(*history).detect(END)
-    derived = derive(matter.state.milestones, PACK.model)
-    assert set(matter.breaches()) == {clock.name for clock in derived if clock.overdue(END)}
+    incident = Incident().hear(*history).detect(END)
+    derived = derive(incident.state.milestones, PACK.model)
+    assert set(incident.breaches()) == {clock.name for clock in derived if clock.overdue(END)}
     for clock in derived:
-        assert replace(clock, met_at=None).due == matter.state.clocks[clock.name].started.due
+        assert replace(clock, met_at=None).due == incident.state.clocks[clock.name].started.due

@@ -11,7 +11,7 @@ from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpw
 from services.escalation.decider import DECIDER
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import Offices
-from tests.escalation.matter import OFFICES, PACK, Matter, at, graded, opened, reached
+from tests.escalation.incident import OFFICES, PACK, Incident, at, graded, opened, reached
 from tests.kit.spec import UUID, staff
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
@@ -19,87 +19,87 @@ OFFICER = staff("duty_officer", unit="town-east")
 CHIEF = staff("chief", unit="town-east")
 
 
-def kinds(matter: Matter) -> list[str]:
-    return [f"{type(fact).__name__}:{getattr(fact, 'clock', getattr(fact, 'milestone', ''))}" for fact in matter.did]
+def kinds(incident: Incident) -> list[str]:
+    return [f"{type(fact).__name__}:{getattr(fact, 'clock', getattr(fact, 'milestone', ''))}" for fact in incident.did]
 
 
-def general() -> Matter:
-    return Matter().hear(opened(at(0)), GENERAL)
+def general() -> Incident:
+    return Incident().hear(opened(at(0)), GENERAL)
 
 
 def test_the_answer_that_reaches_escalation_before_the_grade_starts_and_meets_the_clock() -> None:
-    matter = Matter().hear(opened(at(0)))
-    matter.do(reached("status_published", at(2)), at(2))
-    assert kinds(matter) == ["ClockMilestoneReached:status_published"]
-    matter.do(MAJOR, at(2.5))
-    started, met = (fact for fact in matter.did if getattr(fact, "clock", "") == "public_statement")
+    incident = Incident().hear(opened(at(0)))
+    incident.do(reached("status_published", at(2)), at(2))
+    assert kinds(incident) == ["ClockMilestoneReached:status_published"]
+    incident.do(MAJOR, at(2.5))
+    started, met = (fact for fact in incident.did if getattr(fact, "clock", "") == "public_statement")
     assert started == e.ClockStarted(
         clock="public_statement", unit="town-east", since=at(0), due=at(3), first_answer=True
     )
     assert met == e.ClockMet(clock="public_statement", met_at=at(2), late=False)
-    assert "public_statement" not in matter.detect(at(9)).breaches()
+    assert "public_statement" not in incident.detect(at(9)).breaches()
 
 
 def test_the_same_answer_before_the_incident_is_known_is_kept_for_it() -> None:
-    matter = Matter().do(reached("status_published", at(2)), at(2))
-    assert kinds(matter) == ["ClockMilestoneReached:status_published"]
-    assert matter.hear(opened(at(0)), MAJOR).detect(at(9)).breaches() == ["report_upward"]
+    incident = Incident().do(reached("status_published", at(2)), at(2))
+    assert kinds(incident) == ["ClockMilestoneReached:status_published"]
+    assert incident.hear(opened(at(0)), MAJOR).detect(at(9)).breaches() == ["report_upward"]
 
 
 @pytest.mark.requirement("ESC-13")
 def test_a_passed_limit_is_a_breach_once_with_its_due_time_also_after_downtime() -> None:
-    matter = general()
-    assert matter.detect(at(1.9)).did == []
-    matter.detect(at(50))
-    assert matter.breach("transfer") == e.ClockBreached(
+    incident = general()
+    assert incident.detect(at(1.9)).did == []
+    incident.detect(at(50))
+    assert incident.breach("transfer") == e.ClockBreached(
         clock="transfer", unit="town-east", due=at(2), detected_at=at(50), next_at=at(74)
     )
-    breached = next(event for event in matter.events if isinstance(event.data, e.ClockBreached))
+    breached = next(event for event in incident.events if isinstance(event.data, e.ClockBreached))
     assert (breached.time, breached.recorded, breached.policy) == (at(2), at(50), PACK.ref)
-    assert [f for f in matter.detect(at(51)).did if isinstance(f, e.ClockBreached)] == []
+    assert [f for f in incident.detect(at(51)).did if isinstance(f, e.ClockBreached)] == []
 
 
 def test_a_limit_that_was_met_late_is_breached_all_the_same() -> None:
-    matter = general().do(reached("assigned", at(5), unit="county-roads"), at(5))
-    assert e.ClockMet(clock="transfer", met_at=at(5), late=True) in matter.did
-    assert matter.detect(at(6)).breaches() == ["transfer"]
+    incident = general().do(reached("assigned", at(5), unit="county-roads"), at(5))
+    assert e.ClockMet(clock="transfer", met_at=at(5), late=True) in incident.did
+    assert incident.detect(at(6)).breaches() == ["transfer"]
 
 
 @pytest.mark.requirement("ESC-13")
 def test_a_fact_that_was_recorded_in_time_and_arrives_late_annuls_the_breach() -> None:
-    matter = general().detect(at(3))
-    matter.do(reached("assigned", at(1.5), unit="county-roads"), at(4))
-    assert e.ClockBreachAnnulled(clock="transfer", cause="recorded_in_time") in matter.did
-    assert e.ClockMet(clock="transfer", met_at=at(1.5), late=False) in matter.did
-    assert matter.detect(at(5)).breaches() == []
-    assert len(matter.of(e.ClockBreached)) == 1, "the record of it stays"
+    incident = general().detect(at(3))
+    incident.do(reached("assigned", at(1.5), unit="county-roads"), at(4))
+    assert e.ClockBreachAnnulled(clock="transfer", cause="recorded_in_time") in incident.did
+    assert e.ClockMet(clock="transfer", met_at=at(1.5), late=False) in incident.did
+    assert incident.detect(at(5)).breaches() == []
+    assert len(incident.of(e.ClockBreached)) == 1, "the record of it stays"
 
 
 def test_back_dating_annuls_nothing() -> None:
-    matter = general().detect(at(3))
-    matter.do(reached("assigned", at(4), happened=at(1.5), unit="county-roads"), at(4))
-    assert matter.breaches() == ["transfer"]
+    incident = general().detect(at(3))
+    incident.do(reached("assigned", at(4), happened=at(1.5), unit="county-roads"), at(4))
+    assert incident.breaches() == ["transfer"]
 
 
 def test_an_earlier_discovery_moves_the_limit_and_the_breach() -> None:
-    matter = general().detect(at(3))
-    matter.do(reached("discovered", at(4), happened=at(-1)), at(4))
-    assert e.ClockBreachAnnulled(clock="transfer", cause="start_changed") in matter.did
-    assert matter.detect(at(4.5)).breach("transfer").due == at(1)
+    incident = general().detect(at(3))
+    incident.do(reached("discovered", at(4), happened=at(-1)), at(4))
+    assert e.ClockBreachAnnulled(clock="transfer", cause="start_changed") in incident.did
+    assert incident.detect(at(4.5)).breach("transfer").due == at(1)
 
 
 def test_a_reviewer_annuls_with_a_reason_and_the_breach_does_not_come_back() -> None:
-    matter = general().detect(at(3))
+    incident = general().detect(at(3))
     paper = AnnulBreach(clock="transfer", reason="the paper of 9:30 was entered today")
     with pytest.raises(Forbidden):
-        matter.do(paper, at(4), CHIEF)
-    matter.do(paper, at(4), staff("auditor", unit="county"))
-    (fact,) = matter.did
+        incident.do(paper, at(4), CHIEF)
+    incident.do(paper, at(4), staff("auditor", unit="county"))
+    (fact,) = incident.did
     assert isinstance(fact, e.ClockBreachAnnulled)
     assert (fact.cause, fact.reason is not None) == ("reviewed", True)
-    assert matter.detect(at(200)).of(e.ClockBreached)[-1].clock != "transfer"
+    assert incident.detect(at(200)).of(e.ClockBreached)[-1].clock != "transfer"
     with pytest.raises(Rejected, match="no breach of transfer stands"):
-        matter.do(paper, at(5), staff("auditor", unit="county"))
+        incident.do(paper, at(5), staff("auditor", unit="county"))
 
 
 PAPER = AnnulBreach(clock="transfer", reason="the paper of 9:30 was entered today")
@@ -109,37 +109,37 @@ PAPER = AnnulBreach(clock="transfer", reason="the paper of 9:30 was entered toda
     ("unit", "may"), [("town-east", False), ("town-west", False), ("county", True), ("city", True)]
 )
 def test_only_an_auditor_of_a_unit_above_annuls_a_breach(unit: str, may: bool) -> None:
-    matter = general().detect(at(3))
+    incident = general().detect(at(3))
     if may:
-        assert "transfer" not in matter.do(PAPER, at(4), staff("auditor", unit=unit)).breaches()
+        assert "transfer" not in incident.do(PAPER, at(4), staff("auditor", unit=unit)).breaches()
     else:
         with pytest.raises(Forbidden, match="the role auditor over county"):
-            matter.do(PAPER, at(4), staff("auditor", unit=unit))
+            incident.do(PAPER, at(4), staff("auditor", unit=unit))
 
 
 def test_the_breach_of_the_root_takes_two_auditors_of_it() -> None:
-    matter = Matter().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
+    incident = Incident().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
     first, second = (staff("auditor", unit="city", person=person) for person in ("wang", "li"))
-    (asked,) = matter.do(PAPER, at(4), first).did
+    (asked,) = incident.do(PAPER, at(4), first).did
     assert isinstance(asked, e.ClockAnnulmentAsked)
-    assert "transfer" in matter.breaches()
+    assert "transfer" in incident.breaches()
     with pytest.raises(Rejected, match="another auditor confirms it"):
-        matter.do(PAPER, at(4.1), first)
+        incident.do(PAPER, at(4.1), first)
     with pytest.raises(Forbidden):
-        matter.do(PAPER, at(4.1), staff("auditor", unit="county"))
-    (annulled,) = matter.do(PAPER, at(4.2), second).did
+        incident.do(PAPER, at(4.1), staff("auditor", unit="county"))
+    (annulled,) = incident.do(PAPER, at(4.2), second).did
     assert isinstance(annulled, e.ClockBreachAnnulled)
-    assert (annulled.cause, "transfer" in matter.breaches()) == ("reviewed", False)
+    assert (annulled.cause, "transfer" in incident.breaches()) == ("reviewed", False)
     assert annulled.by not in (None, asked.by)
 
 
 def test_what_was_asked_of_one_breach_does_not_count_for_the_next() -> None:
-    matter = Matter().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
+    incident = Incident().hear(opened(at(0), unit="city"), GENERAL).detect(at(3))
     first, second = (staff("auditor", unit="city", person=person) for person in ("wang", "li"))
-    matter.do(PAPER, at(4), first)
-    matter.do(reached("discovered", at(4.1), happened=at(-1)), at(4.1)).detect(at(4.2))
-    assert matter.breach("transfer").due == at(1)
-    (asked,) = matter.do(PAPER, at(5), second).did
+    incident.do(PAPER, at(4), first)
+    incident.do(reached("discovered", at(4.1), happened=at(-1)), at(4.1)).detect(at(4.2))
+    assert incident.breach("transfer").due == at(1)
+    (asked,) = incident.do(PAPER, at(5), second).did
     assert isinstance(asked, e.ClockAnnulmentAsked)
 
 
@@ -157,47 +157,47 @@ def test_who_has_no_right_learns_nothing_of_the_clocks() -> None:
 
 
 def test_regrading_records_the_difference() -> None:
-    matter = general().do(graded(at(1.5), "major", "regraded"), at(1.5))
-    assert kinds(matter) == [
+    incident = general().do(graded(at(1.5), "major", "regraded"), at(1.5))
+    assert kinds(incident) == [
         "ClockMilestoneReached:regraded",
         "ClockCancelled:transfer",
         "ClockStarted:public_statement",
         "ClockStarted:report_upward",
     ]
-    assert not matter.state.clocks["explanation"].cancelled
+    assert not incident.state.clocks["explanation"].cancelled
 
 
 def test_a_breached_first_answer_survives_regrading() -> None:
-    matter = Matter().hear(opened(at(0)), MAJOR).detect(at(4))
-    matter.do(graded(at(5), "general", "regraded"), at(5))
-    assert "public_statement" in matter.breaches()
-    assert not matter.state.clocks["public_statement"].cancelled
-    assert matter.state.clocks["report_upward"].cancelled
+    incident = Incident().hear(opened(at(0)), MAJOR).detect(at(4))
+    incident.do(graded(at(5), "general", "regraded"), at(5))
+    assert "public_statement" in incident.breaches()
+    assert not incident.state.clocks["public_statement"].cancelled
+    assert incident.state.clocks["report_upward"].cancelled
 
 
 def test_reopening_starts_a_round_of_its_own() -> None:
-    matter = general().hear(reached("handled_problem", at(5)), reached("reopened", at(9, day=1)))
-    assert kinds(matter) == ["ClockMilestoneReached:reopened", "ClockStarted:explanation#2"]
-    assert matter.detect(at(10, day=2)).breach("explanation#2").due == at(9, day=2)
+    incident = general().hear(reached("handled_problem", at(5)), reached("reopened", at(9, day=1)))
+    assert kinds(incident) == ["ClockMilestoneReached:reopened", "ClockStarted:explanation#2"]
+    assert incident.detect(at(10, day=2)).breach("explanation#2").due == at(9, day=2)
 
 
 def test_merging_cancels_what_runs_and_leaves_the_breaches() -> None:
-    matter = general().detect(at(3)).do(reached("merged", at(4)), at(4))
-    assert e.ClockCancelled(clock="explanation", cause="merged") in matter.did
-    assert matter.detect(at(0, day=9)).breaches() == ["transfer"]
-    assert matter.of(e.ClockReminderSent) == [], "the ladder goes on where the matter does"
+    incident = general().detect(at(3)).do(reached("merged", at(4)), at(4))
+    assert e.ClockCancelled(clock="explanation", cause="merged") in incident.did
+    assert incident.detect(at(0, day=9)).breaches() == ["transfer"]
+    assert incident.of(e.ClockReminderSent) == [], "the ladder goes on where the matter does"
 
 
 def test_the_other_matter_takes_the_earlier_first_knowledge() -> None:
-    matter = Matter().hear(opened(at(0)), GENERAL)
-    matter.do(reached("discovered", at(1.2), happened=at(-2)), at(1.2))
-    assert matter.state.clocks["transfer"].started.due == at(0)
+    incident = Incident().hear(opened(at(0)), GENERAL)
+    incident.do(reached("discovered", at(1.2), happened=at(-2)), at(1.2))
+    assert incident.state.clocks["transfer"].started.due == at(0)
 
 
 @pytest.mark.requirement("ESC-10")
 def test_the_ladder_is_climbed_once_rung_by_rung() -> None:
     """From the detection on, each a day after the one before it was sent."""
-    matter = general().detect(at(3))
+    incident = general().detect(at(3))
     expected = [
         (26.9, []),
         (27.1, [("reminder", "town-east")]),
@@ -207,29 +207,29 @@ def test_the_ladder_is_climbed_once_rung_by_rung() -> None:
         (999.0, []),
     ]
     for hour, told in expected:
-        did = [f for f in matter.detect(at(hour)).did if isinstance(f, e.ClockReminderSent) and f.clock == "transfer"]
+        did = [f for f in incident.detect(at(hour)).did if isinstance(f, e.ClockReminderSent) and f.clock == "transfer"]
         assert [(fact.rung, fact.told) for fact in did] == told
 
 
 @pytest.mark.requirement("ESC-10")
 @pytest.mark.parametrize("explanation", ["returned", "handled_problem", "handled_answer"])
 def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> None:
-    matter = general().detect(at(3)).do(reached(explanation, at(40), unit="town-east"), at(40))
+    incident = general().detect(at(3)).do(reached(explanation, at(40), unit="town-east"), at(40))
     for day in range(2, 30):
-        matter.detect(at(0, day=day))
-    rungs = [fact.rung for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"]
+        incident.detect(at(0, day=day))
+    rungs = [fact.rung for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"]
     assert rungs == ["reminder", "supervision", "supervision"]
-    (spared,) = [fact for fact in matter.of(e.ClockReminderSpared) if fact.clock == "transfer"]
+    (spared,) = [fact for fact in incident.of(e.ClockReminderSpared) if fact.clock == "transfer"]
     assert (spared.rung, spared.next_at) == ("circular", None)
 
 
 def test_each_step_says_when_the_next_one_follows() -> None:
     """Whoever keeps the time wakes then and no earlier."""
-    matter = general().detect(at(3))
+    incident = general().detect(at(3))
     for hour in range(4, 200):
-        matter.detect(at(hour))
-    breach = next(fact for fact in matter.of(e.ClockBreached) if fact.clock == "transfer")
-    sent = {fact.rung: fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"}
+        incident.detect(at(hour))
+    breach = next(fact for fact in incident.of(e.ClockBreached) if fact.clock == "transfer")
+    sent = {fact.rung: fact for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"}
     assert breach.next_at == sent["reminder"].due
     assert sent["reminder"].next_at == sent["supervision"].due
     assert sent["supervision"].next_at == sent["circular"].due
@@ -238,45 +238,45 @@ def test_each_step_says_when_the_next_one_follows() -> None:
 
 @pytest.mark.requirement("ESC-10")
 def test_meeting_what_is_owed_ends_the_ladder() -> None:
-    matter = general().detect(at(3)).do(reached("assigned", at(10), unit="county-roads"), at(10))
-    matter.detect(at(0, day=30))
-    assert [fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"] == []
-    assert "transfer" in matter.breaches()
+    incident = general().detect(at(3)).do(reached("assigned", at(10), unit="county-roads"), at(10))
+    incident.detect(at(0, day=30))
+    assert [fact for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"] == []
+    assert "transfer" in incident.breaches()
 
 
 @pytest.mark.requirement("ESC-02", "ESC-03")
 def test_a_report_goes_up_step_by_step_and_each_step_has_its_receipt() -> None:
-    matter = Matter().hear(opened(at(0), unit="town-east"), MAJOR)
-    matter.do(ReportUpward(text="塌方，正在核实"), at(1.2), OFFICER)
-    report = matter.of(e.ClockReportedUpward)[0]
+    incident = Incident().hear(opened(at(0), unit="town-east"), MAJOR)
+    incident.do(ReportUpward(text="塌方，正在核实"), at(1.2), OFFICER)
+    report = incident.of(e.ClockReportedUpward)[0]
     assert (report.unit, report.to, report.level, report.unverified) == ("town-east", "county", "major", True)
-    assert e.ClockMet(clock="report_upward", met_at=at(1.2), late=True) in matter.did
+    assert e.ClockMet(clock="report_upward", met_at=at(1.2), late=True) in incident.did
     approver, chief = staff("approver", unit="county", person="a"), staff("chief", unit="county", person="b")
-    matter.do(Receipt(), at(1.3), approver)
-    matter.do(Receipt(report=report.report), at(1.4), chief)
-    assert matter.of(e.ClockReceiptGiven) == [e.ClockReceiptGiven(report=report.report, unit="county")] * 2
+    incident.do(Receipt(), at(1.3), approver)
+    incident.do(Receipt(report=report.report), at(1.4), chief)
+    assert incident.of(e.ClockReceiptGiven) == [e.ClockReceiptGiven(report=report.report, unit="county")] * 2
     with pytest.raises(Rejected, match="already"):
-        matter.do(Receipt(report=report.report), at(1.5), chief)
-    matter.do(ReportUpward(), at(1.6), staff("duty_officer", unit="county"))
-    further = matter.of(e.ClockReportedUpward)[1]
+        incident.do(Receipt(report=report.report), at(1.5), chief)
+    incident.do(ReportUpward(), at(1.6), staff("duty_officer", unit="county"))
+    further = incident.of(e.ClockReportedUpward)[1]
     assert (further.unit, further.to) == ("county", "city")
 
 
 def test_a_report_after_a_fact_was_established_is_not_unverified() -> None:
-    matter = Matter().hear(opened(at(0)), MAJOR, reached("fact_established", at(1.1)))
-    matter.do(ReportUpward(to="city"), at(1.2), OFFICER)
-    report = matter.of(e.ClockReportedUpward)[0]
+    incident = Incident().hear(opened(at(0)), MAJOR, reached("fact_established", at(1.1)))
+    incident.do(ReportUpward(to="city"), at(1.2), OFFICER)
+    report = incident.of(e.ClockReportedUpward)[0]
     assert (report.to, report.unverified) == ("city", False)
 
 
 def test_sending_a_report_back_takes_a_reason() -> None:
     with pytest.raises(ValueError, match="with a reason"):
         Receipt(accepted=False)
-    matter = general().do(ReportUpward(), at(1.2), OFFICER)
+    incident = general().do(ReportUpward(), at(1.2), OFFICER)
     with pytest.raises(Forbidden):
-        matter.do(Receipt(), at(1.3), CHIEF)
-    matter.do(Receipt(accepted=False, reason="no place is named"), at(1.3), staff("duty_officer", unit="county"))
-    assert isinstance(matter.did[0], e.ClockReceiptRefused)
+        incident.do(Receipt(), at(1.3), CHIEF)
+    incident.do(Receipt(accepted=False, reason="no place is named"), at(1.3), staff("duty_officer", unit="county"))
+    assert isinstance(incident.did[0], e.ClockReceiptRefused)
 
 
 @pytest.mark.parametrize(
@@ -303,9 +303,9 @@ def test_what_staff_may_not_do(command: object, actor: object, problem: type[Pro
 
 
 def test_after_a_merger_the_answer_names_where_the_matter_goes_on() -> None:
-    matter = general().do(reached("merged", at(1.1)), at(1.1))
+    incident = general().do(reached("merged", at(1.1)), at(1.1))
     with pytest.raises(Rejected, match="merged into incident-b"):
-        matter.do(ReportUpward(), at(1.2), OFFICER, seen={"into": "incident-b"})
+        incident.do(ReportUpward(), at(1.2), OFFICER, seen={"into": "incident-b"})
 
 
 def extendable() -> Offices:
@@ -315,32 +315,32 @@ def extendable() -> Offices:
 
 
 def test_a_limit_is_extended_where_the_pack_allows_it_and_before_it_passes() -> None:
-    matter = Matter(offices=extendable()).hear(opened(at(0)), GENERAL)
-    matter.do(Extend(clock="transfer", due=at(5), reason="the road is cut"), at(1.5), CHIEF)
-    assert kinds(matter) == ["ClockExtended:transfer", "ClockStarted:transfer"]
-    assert matter.did[0].previous == at(2)  # type: ignore[attr-defined]
-    assert matter.detect(at(4)).breaches() == []
-    assert matter.detect(at(5.1)).breach("transfer").due == at(5)
+    incident = Incident(offices=extendable()).hear(opened(at(0)), GENERAL)
+    incident.do(Extend(clock="transfer", due=at(5), reason="the road is cut"), at(1.5), CHIEF)
+    assert kinds(incident) == ["ClockExtended:transfer", "ClockStarted:transfer"]
+    assert incident.did[0].previous == at(2)  # type: ignore[attr-defined]
+    assert incident.detect(at(4)).breaches() == []
+    assert incident.detect(at(5.1)).breach("transfer").due == at(5)
     with pytest.raises(Rejected, match="before it passes"):
-        matter.do(Extend(clock="transfer", due=at(9), reason="again"), at(6), CHIEF)
+        incident.do(Extend(clock="transfer", due=at(9), reason="again"), at(6), CHIEF)
     with pytest.raises(Malformed, match="later"):
-        matter.do(Extend(clock="explanation", due=at(9), reason="sooner"), at(6), CHIEF)
+        incident.do(Extend(clock="explanation", due=at(9), reason="sooner"), at(6), CHIEF)
 
 
 def test_reactions_are_never_refused_even_where_no_pack_is_in_force() -> None:
     bare = Offices(OFFICES.units, {}, {})
-    matter = Matter(offices=bare).hear(opened(at(0)), GENERAL).detect(at(9))
-    assert [type(fact) for fact in matter.of(e.ClockStarted)] == []
-    matter.offices = OFFICES
-    matter.detect(at(9, day=1))
-    assert matter.breaches() == ["transfer", "explanation"]
-    assert matter.breach("transfer").due == at(2)
+    incident = Incident(offices=bare).hear(opened(at(0)), GENERAL).detect(at(9))
+    assert [type(fact) for fact in incident.of(e.ClockStarted)] == []
+    incident.offices = OFFICES
+    incident.detect(at(9, day=1))
+    assert incident.breaches() == ["transfer", "explanation"]
+    assert incident.breach("transfer").due == at(2)
 
 
 def test_a_milestone_that_comes_again_changes_nothing() -> None:
-    matter = general()
-    assert matter.do(GENERAL, at(3)).did == []
-    assert matter.do(opened(at(0)), at(3)).did == []
+    incident = general()
+    assert incident.do(GENERAL, at(3)).did == []
+    assert incident.do(opened(at(0)), at(3)).did == []
 
 
 def test_a_later_discovery_is_not_worth_an_event() -> None:
@@ -350,37 +350,37 @@ def test_a_later_discovery_is_not_worth_an_event() -> None:
 def test_an_earlier_discovery_that_arrives_first_does_not_hide_what_was_owed_before_it_was_recorded() -> None:
     earlier = reached("discovered", at(9), happened=at(-1))
     history = (opened(at(0)), MAJOR, graded(at(2), "general", "regraded"))
-    ahead = Matter().do(earlier, at(9))
+    ahead = Incident().do(earlier, at(9))
     for command in history:
         ahead.do(command, at(9.5))
-    assert ahead.detect(at(10)).standing() == Matter().hear(*history, earlier).detect(at(10)).standing()
+    assert ahead.detect(at(10)).standing() == Incident().hear(*history, earlier).detect(at(10)).standing()
     assert "public_statement" in ahead.breaches()
 
 
 def test_words_stay_words() -> None:
-    matter = general()
-    ctx = matter.context(at(1.2), OFFICER)
-    first = DECIDER.decide(matter.state, ReportUpward(text="塌方"), ctx)[0]
+    incident = general()
+    ctx = incident.context(at(1.2), OFFICER)
+    first = DECIDER.decide(incident.state, ReportUpward(text="塌方"), ctx)[0]
     assert first.data.text == Typed(text="塌方")  # type: ignore[union-attr]
 
 
 def test_after_a_long_silence_the_ladder_begins_with_its_first_rung() -> None:
     """Neither an old discovery nor a judge who was away makes a circular of what nobody was reminded of."""
-    matter = general().detect(at(0, day=60))
-    assert matter.of(e.ClockReminderSent) == []
+    incident = general().detect(at(0, day=60))
+    assert incident.of(e.ClockReminderSent) == []
     for day, rungs in ((61.5, ["reminder"]), (70, ["reminder", "supervision"]), (70.9, ["reminder", "supervision"])):
-        matter.detect(at(24 * day))
-        told = [fact for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"]
+        incident.detect(at(24 * day))
+        told = [fact for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"]
         assert [fact.rung for fact in told if fact.told == "town-east"] == rungs
-    matter.detect(at(0, day=90))
-    due = {fact.rung: fact.due for fact in matter.of(e.ClockReminderSent) if fact.clock == "transfer"}
+    incident.detect(at(0, day=90))
+    due = {fact.rung: fact.due for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"}
     assert due == {"reminder": at(0, day=61), "supervision": at(36, day=61), "circular": at(0, day=71)}
 
 
 def test_what_is_done_counts_although_the_discovery_was_stamped_ahead() -> None:
     discovered = at(0) + timedelta(seconds=50)
-    matter = Matter().hear(opened(at(0), discovered=discovered))
-    matter.do(reached("assigned", at(0) + timedelta(seconds=10), unit="county-roads"), at(0) + timedelta(seconds=10))
-    transfer = matter.state.clocks["transfer"]
+    incident = Incident().hear(opened(at(0), discovered=discovered))
+    incident.do(reached("assigned", at(0) + timedelta(seconds=10), unit="county-roads"), at(0) + timedelta(seconds=10))
+    transfer = incident.state.clocks["transfer"]
     assert (transfer.started.since, transfer.met_at) == (at(0), at(0) + timedelta(seconds=10))
-    assert "transfer" not in matter.detect(at(3)).breaches()
+    assert "transfer" not in incident.detect(at(3)).breaches()

@@ -18,7 +18,7 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem, Rejected
 from services.kernel.store.views import folded
 from tests.escalation.conftest import Desk
-from tests.escalation.matter import Matter, at, graded, opened, reached
+from tests.escalation.incident import Incident, at, graded, opened, reached
 from tests.escalation.test_decider import extendable
 from tests.escalation.test_service import grade, incident
 from tests.escalation.test_service import opened as told
@@ -37,35 +37,35 @@ actors = st.builds(
 steps = st.sampled_from(["graded", "handled_answer", "transferred", "merged", "detect", "report", "receipt", "annul"])
 
 
-def history(unit: str, names: list[str], persons: list[str]) -> tuple[Matter, Any]:
+def history(unit: str, names: list[str], persons: list[str]) -> tuple[Incident, Any]:
     """A matter after these steps, taken by somebody with every right where a person is needed; and the time then."""
-    matter, now = Matter(offices=extendable()).hear(opened(at(0), unit=unit)), at(0.5)
+    incident, now = Incident(offices=extendable()).hear(opened(at(0), unit=unit)), at(0.5)
     for name, person in zip(names, persons, strict=False):
         now += timedelta(minutes=50)
         everyone = Actor(f"{person}@city", "city", frozenset(ROLES), person)
         try:
             match name:
                 case "graded":
-                    matter.do(graded(now, "major"), now)
+                    incident.do(graded(now, "major"), now)
                 case "detect":
-                    matter.detect(now)
+                    incident.detect(now)
                 case "report":
-                    matter.do(ReportUpward(), now, everyone)
+                    incident.do(ReportUpward(), now, everyone)
                 case "receipt":
-                    matter.do(Receipt(), now, everyone)
+                    incident.do(Receipt(), now, everyone)
                 case "annul":
-                    for clock in matter.breaches()[:1]:
-                        matter.do(AnnulBreach(clock=clock, reason="paper"), now, everyone)
+                    for clock in incident.breaches()[:1]:
+                        incident.do(AnnulBreach(clock=clock, reason="paper"), now, everyone)
                 case _:
-                    matter.do(reached(name, now, unit="town-west"), now)
+                    incident.do(reached(name, now, unit="town-west"), now)
         except Rejected:
             continue
-    return matter, now
+    return incident, now
 
 
-def taken(matter: Matter, command: Any, now: Any, actor: Actor) -> bool:
+def taken(incident: Incident, command: Any, now: Any, actor: Actor) -> bool:
     try:
-        Matter(matter.uuid, matter.offices, matter.state, list(matter.events)).do(command, now, actor)
+        Incident(incident.uuid, incident.offices, incident.state, list(incident.events)).do(command, now, actor)
     except Problem:
         return False
     return True
@@ -81,27 +81,33 @@ def taken(matter: Matter, command: Any, now: Any, actor: Actor) -> bool:
 def test_a_verb_is_shown_exactly_where_it_is_taken(
     unit: str, names: list[str], persons: list[str], actor: Actor
 ) -> None:
-    matter, now = history(unit, names, persons)
-    ctx, past = matter.context(now, actor), matter.state.past
+    incident, now = history(unit, names, persons)
+    ctx, past = incident.context(now, actor), incident.state.past
     accountable = next(m.unit for m in reversed(past) if m.milestone in ("opened", "transferred"))
     merged = any(m.milestone == "merged" for m in past)
-    clocks, reports = (folded(view, matter.events) for view in OF_ONE)
-    of = {"of_unit": accountable, "of_merged_into": "incident-b" if merged else None, "of_policy": matter.state.policy}
+    clocks, reports = (folded(view, incident.events) for view in OF_ONE)
+    of = {
+        "of_unit": accountable,
+        "of_merged_into": "incident-b" if merged else None,
+        "of_policy": incident.state.policy,
+    }
     for row in clocks:
         owed = queries._owed({**row, **of}, ctx)
         shown = may(OF_A_CLOCK, owed, ctx)
         annul = AnnulBreach(clock=row["clock"], reason="paper")
         extend = Extend(clock=row["clock"], due=LATER, reason="storm")
         assert ("annul" in shown, "extend" in shown) == (
-            taken(matter, annul, now, actor),
-            taken(matter, extend, now, actor),
+            taken(incident, annul, now, actor),
+            taken(incident, extend, now, actor),
         ), row
     assert accountable is not None
     reportable = Reportable(accountable, frozenset(row["to"] for row in reports), merged)
-    assert (may([RIGHTS[ReportUpward]], reportable, ctx) != []) == taken(matter, ReportUpward(), now, actor)
+    assert (may([RIGHTS[ReportUpward]], reportable, ctx) != []) == taken(incident, ReportUpward(), now, actor)
     for row in reports:
         reported = Reported((row["to"],), frozenset(row["answered_by"].split()))
-        assert (may([RIGHTS[Receipt]], reported, ctx) != []) == taken(matter, Receipt(report=row["report"]), now, actor)
+        assert (may([RIGHTS[Receipt]], reported, ctx) != []) == taken(
+            incident, Receipt(report=row["report"]), now, actor
+        )
 
 
 # over HTTP

@@ -17,7 +17,7 @@ from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.offsets import Progress
 from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
-from tests.escalation.matter import at
+from tests.escalation.incident import at
 from tests.kit.spec import UUID
 
 REPORT = f"report-{UUID}"
@@ -67,7 +67,7 @@ async def test_events_become_clocks_with_pack_and_basis(desk: Desk) -> None:
     assert started.partitionkey == id_
     assert started.policy
     assert started.basis
-    assert await desk.rows("quarantine") == []
+    assert await desk.rows("dead_letters") == []
 
 
 @pytest.mark.parametrize("order", [("triage.incident", "publish.statement"), ("publish.statement", "triage.incident")])
@@ -277,7 +277,7 @@ def _drafted(id_: str) -> Any:
     )  # type: ignore[arg-type]
 
 
-async def test_an_open_quarantine_is_waited_for_too(desk: Desk) -> None:
+async def test_an_open_dead_letter_is_waited_for_too(desk: Desk) -> None:
     id_ = opened(desk)
     grade(desk)
     await desk.consume()
@@ -287,7 +287,7 @@ async def test_an_open_quarantine_is_waited_for_too(desk: Desk) -> None:
         "since": instant(at(3)), "state": "open", "key": None, "bytes": b"",
     }  # fmt: skip
     async with desk.runtime.database.transaction() as connection:
-        await connection.execute(insert(desk.runtime.tables["quarantine"]), [row])
+        await connection.execute(insert(desk.runtime.tables["dead_letters"]), [row])
     await desk.turn(at(3.5))
     assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
     await desk.turn(at(4.1))
@@ -384,7 +384,7 @@ async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(
     execute = AsyncConnection.execute
 
     async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
-        if "FROM clocks" in str(statement) or "FROM matters" in str(statement):
+        if "FROM clocks" in str(statement) or "FROM incidents" in str(statement):
             asked.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
         return await execute(self, statement, *more, **further)
 

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from schemas.envelope import Event
 from schemas.fields import Fact, instant
 from services.ingest.app import SERVICE
-from services.kernel.core.clock import Clock
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
@@ -51,9 +51,9 @@ class Ingest:
     async def hear(self, name: str, *facts: Fact) -> str:
         """What triage says of the incident of this name so far: all of it; returns the incident's id."""
         uuid = derived("incident", name)
-        told = spec.events("incident", facts, uuid=uuid, start=self.runtime.clock.now())
+        told = spec.events("incident", facts, uuid=uuid, start=self.runtime.time_source.now())
         async with self.runtime.database.transaction() as connection:
-            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.clock.now())
+            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.time_source.now())
             session.observed.extend(told)
             await session.flush()
         return f"incident-{uuid}"
@@ -134,7 +134,7 @@ async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
         await connection.run_sync(SERVICE.metadata.create_all)
     await engine.dispose()
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
-    runtime = Runtime(SERVICE, settings, Database(where), Clock(), None, SECRET)  # type: ignore[arg-type]
+    runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), None, SECRET)  # type: ignore[arg-type]
     await start(runtime)
     app = http.application([runtime], title="ingest", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -33,7 +33,7 @@ def command(**more: Any) -> ReceiveReport:
     fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
     return ReceiveReport(
         report=Report(**fields),
-        matter=DIGEST,
+        match_key=DIGEST,
         duplicate=None,
         sent=None,
         receipt=DIGEST,
@@ -44,7 +44,7 @@ def command(**more: Any) -> ReceiveReport:
 
 def fact(**more: Any) -> ReportReceived:
     fields = {"unit": "town-east", "channel": "board", "subject": "路灯", "text": "不亮", "discovered_at": NOW, **more}
-    return ReportReceived(**fields, matter=DIGEST, receipt=DIGEST, masked={"手机号": 1})
+    return ReportReceived(**fields, match_key=DIGEST, receipt=DIGEST, masked={"手机号": 1})
 
 
 RECEIVED = At(fact(), actor=INTEGRATION.post, unit="town-east")

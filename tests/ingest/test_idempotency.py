@@ -116,12 +116,12 @@ async def forgotten_in_its_time(service: Ingest, monkeypatch: pytest.MonkeyPatch
     key = await service.key()
     for number in range(5):
         await post(service, {**key, "Idempotency-Key": str(number)})
-    service.runtime.clock.move(idempotency.REMEMBERED - timedelta(minutes=1))
+    service.runtime.time_source.move(idempotency.REMEMBERED - timedelta(minutes=1))
     reused(await post(service, {**key, "Idempotency-Key": "0"}, subject="别的"))
     assert await idempotency.prune(service.runtime) == 0
-    service.runtime.clock.move(timedelta(minutes=2))
+    service.runtime.time_source.move(timedelta(minutes=2))
     assert (await post(service, {**key, "Idempotency-Key": "0"}, subject="别的")).status_code == 201
-    monkeypatch.setattr(idempotency, "PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(idempotency, "PRUNED_TOGETHER", 2)
     assert await idempotency.prune(service.runtime) == 4
     assert len(await service.rows("idempotency")) == 1
     reused(await post(service, {**key, "Idempotency-Key": "0"}))
@@ -129,7 +129,7 @@ async def forgotten_in_its_time(service: Ingest, monkeypatch: pytest.MonkeyPatch
 
 async def test_the_leader_forgets_by_itself(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     await post(ingest, {**await ingest.key(), **KEY})
-    ingest.runtime.clock.move(idempotency.REMEMBERED + timedelta(minutes=1))
+    ingest.runtime.time_source.move(idempotency.REMEMBERED + timedelta(minutes=1))
     monkeypatch.setattr(idempotency, "PRUNE_SECONDS", 0.01)
     pruning = asyncio.create_task(idempotency.keep_pruning(ingest.runtime))
     try:

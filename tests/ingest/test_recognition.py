@@ -235,7 +235,7 @@ Digest = Callable[..., str | None]
 
 
 @pytest.fixture
-def matter() -> Digest:
+def match_key() -> Digest:
     """What a report is about, as a digest; after masking as the service does it."""
 
     def of(lists: Lists = BOARD, **more: Any) -> str | None:
@@ -244,15 +244,15 @@ def matter() -> Digest:
 
         typed = Report.model_validate(report(**more))
         clean, _ = masked(typed, ReportReceived)
-        return recognition.matter(typed, clean, lists, lambda *parts: "|".join(parts))
+        return recognition.match_key(typed, clean, lists, lambda *parts: "|".join(parts))
 
     return of
 
 
 class TestAMatter:
-    def test_is_known_by_its_subject(self, matter: Digest) -> None:
-        assert matter(subject="路灯不亮!") == matter(subject=" 路灯 不亮") != matter(subject="路灯亮")
-        assert matter(subject="路灯不亮", unit="town-west") != matter(subject="路灯不亮")
+    def test_is_known_by_its_subject(self, match_key: Digest) -> None:
+        assert match_key(subject="路灯不亮!") == match_key(subject=" 路灯 不亮") != match_key(subject="路灯亮")
+        assert match_key(subject="路灯不亮", unit="town-west") != match_key(subject="路灯不亮")
 
     @pytest.mark.parametrize(
         "subject",
@@ -272,21 +272,29 @@ class TestAMatter:
         ],
         ids=ascii,
     )
-    def test_is_nothing_where_a_subject_says_nothing(self, matter: Digest, subject: str) -> None:
-        assert matter(subject=subject) is None
+    def test_is_nothing_where_a_subject_says_nothing(self, match_key: Digest, subject: str) -> None:
+        assert match_key(subject=subject) is None
 
-    def test_is_known_by_its_address_on_listed_sites(self, matter: Digest) -> None:
-        one = matter(url="https://gov.example/7")
+    def test_is_known_by_its_address_on_listed_sites(self, match_key: Digest) -> None:
+        one = match_key(url="https://gov.example/7")
         for same in (
             "http://gov.example/7",
             "https://GOV.example/7/",
             "https://gov.example.:443/7",
         ):
-            assert matter(url=same, subject="别的") == one
+            assert match_key(url=same, subject="别的") == one
         assert (
-            len({one, matter(), matter(url="https://gov.example/8"), matter(url="https://gov.example/7?page=2")}) == 4
+            len(
+                {
+                    one,
+                    match_key(),
+                    match_key(url="https://gov.example/8"),
+                    match_key(url="https://gov.example/7?page=2"),
+                }
+            )
+            == 4
         )
-        assert matter(url="https://bbs.example.cn/thread/7") != matter()
+        assert match_key(url="https://bbs.example.cn/thread/7") != match_key()
 
     @pytest.mark.parametrize(
         "url",
@@ -305,19 +313,19 @@ class TestAMatter:
             "https://gov.example/home.php?mod=space&uid=77",
         ],
     )
-    def test_is_its_subject_under_any_other_address(self, matter: Digest, url: str) -> None:
-        assert matter(url=url) == matter() != matter(url=url, subject="别的")
+    def test_is_its_subject_under_any_other_address(self, match_key: Digest, url: str) -> None:
+        assert match_key(url=url) == match_key() != match_key(url=url, subject="别的")
 
-    def test_is_one_post_although_it_is_not_kept_who_posted_it(self, matter: Digest) -> None:
-        one, other = (matter(url=f"https://weibo.com/1234567890/NaBcD{n}") for n in (1234, 5678))
-        assert len({one, other, matter()}) == 3
+    def test_is_one_post_although_it_is_not_kept_who_posted_it(self, match_key: Digest) -> None:
+        one, other = (match_key(url=f"https://weibo.com/1234567890/NaBcD{n}") for n in (1234, 5678))
+        assert len({one, other, match_key()}) == 3
 
-    def test_is_no_address_for_a_unit_that_does_not_list_the_site(self, matter: Digest) -> None:
-        assert matter(url="https://gov.example/7", unit="town-west") == matter(unit="town-west")
-        assert matter(url="https://gov.example/7", lists=Lists()) == matter()
+    def test_is_no_address_for_a_unit_that_does_not_list_the_site(self, match_key: Digest) -> None:
+        assert match_key(url="https://gov.example/7", unit="town-west") == match_key(unit="town-west")
+        assert match_key(url="https://gov.example/7", lists=Lists()) == match_key()
 
     async def test_of_its_own_is_a_report_that_says_nothing(self, ingest: Ingest) -> None:
         key = await ingest.key()
         for _ in range(2):
             assert (await post(ingest, key, subject="……")).status_code == 201
-        assert [event.data.matter for event in await ingest.events("report.received")] == [None, None]
+        assert [event.data.match_key for event in await ingest.events("report.received")] == [None, None]

@@ -74,9 +74,9 @@ async def test_after_a_hand_over_the_former_unit_reads_what_was_recorded_until_t
     key = await ingest.key()
     report = (await post(ingest, key)).json()["report_id"]
     before = await attach(ingest, report, ingest.staff("handler", unit="town-east"))
-    now = ingest.runtime.clock.now() + timedelta(seconds=1)
+    now = ingest.runtime.time_source.now() + timedelta(seconds=1)
     await ingest.hear("a", At(opened(report), now), At(TRANSFERRED, now))
-    ingest.runtime.clock.move(timedelta(minutes=1))
+    ingest.runtime.time_source.move(timedelta(minutes=1))
     after = await attach(ingest, report, ingest.staff("handler", unit="town-west"))
     await ingest.client.post(f"{PATH}/{report}/refuse", json=REASON, headers=ingest.staff("chief", unit="town-west"))
     url = f"{PATH}/{report}"
@@ -115,7 +115,9 @@ async def test_a_former_unit_decides_nothing(ingest: Ingest, verb: str, role: st
 async def test_a_report_follows_a_split_and_a_merger(ingest: Ingest) -> None:
     report, other = [(await post(ingest, await ingest.key(), subject=s)).json()["report_id"] for s in ("a", "b")]
     new = f"incident-{derived('incident', 'new')}"
-    attached = triage.IncidentReportAttached(report=other, unit="town-east", discovered_at=ingest.runtime.clock.now())
+    attached = triage.IncidentReportAttached(
+        report=other, unit="town-east", discovered_at=ingest.runtime.time_source.now()
+    )
     await ingest.hear("a", opened(report), attached, triage.IncidentSplit(into=new, reports=(other,)))
     await ingest.hear("new", opened(other, "town-west"))
     assert await statuses(ingest, f"{other}/refuse", "chief", json=REASON) == {
@@ -136,7 +138,7 @@ async def test_a_report_follows_a_split_and_a_merger(ingest: Ingest) -> None:
 
 async def test_who_received_a_report_of_another_units_matter_reads_what_it_received(ingest: Ingest) -> None:
     report = (await post(ingest, await ingest.key())).json()["report_id"]
-    ingest.runtime.clock.move(timedelta(minutes=1))
+    ingest.runtime.time_source.move(timedelta(minutes=1))
     await ingest.hear("a", opened(f"report-{derived('first')}", "town-west"), opened(report, "town-west"))
     await attach(ingest, report, ingest.staff("handler", unit="town-west"))
     read = (await ingest.client.get(f"{PATH}/{report}", headers=ingest.staff("handler", unit="town-east"))).json()

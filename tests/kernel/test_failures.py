@@ -98,7 +98,7 @@ async def held(service: Ingest) -> AsyncIterator[None]:
         if service.runtime.database.is_sqlite:
             await connection.execute(text("begin immediate"))
         else:
-            await connection.execute(text("lock table events, outbox, quarantine in access exclusive mode"))
+            await connection.execute(text("lock table events, outbox, dead_letters in access exclusive mode"))
         yield
         await connection.rollback()
     await made.dispose()

@@ -74,11 +74,11 @@ async def put_back(made: Runtime) -> None:
 
 
 async def aside(made: Runtime) -> list[Any]:
-    return await rows(made, "quarantine", "consumer", "stream_id", "version", "reason", "state")
+    return await rows(made, "dead_letters", "consumer", "stream_id", "version", "reason", "state")
 
 
 async def settle(made: Runtime, repair: Callable[..., Awaitable[None]]) -> None:
-    ((id_,),) = await rows(made, "quarantine", "id")
+    ((id_,),) = await rows(made, "dead_letters", "id")
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         await repair(UnitOfWork(made), session, ctx, id_, "looked at it")
@@ -99,7 +99,7 @@ async def test_an_altered_duplicate_is_set_aside_and_the_owner_starts(
     await write(ingest, altered(event, **changes), aside=away)
     assert await recovery.recover(ingest) == 0
     assert await aside(ingest) == [("owner", event.stream, 1, "fork", "open")]
-    assert (await operations.attention(ingest))["quarantined"] == 1
+    assert (await operations.attention(ingest))["dead_letters"] == 1
     assert [one.bytes for one in await stored(ingest)] == [event.bytes]
     with pytest.raises(Rejected, match="fails as before"):
         await settle(ingest, repairs.redrive)
@@ -228,7 +228,7 @@ async def test_a_forged_next_version_does_not_become_history_and_its_stream_wait
     assert await recovery.recover(ingest) == 0
     assert await aside(ingest) == [("owner", forged.stream, 2, "ahead", "open")]
     assert len(await rows(ingest, "contents")) == 4
-    assert await operations.attention(ingest) == {"quarantined": 1, "parked": 1}
+    assert await operations.attention(ingest) == {"dead_letters": 1, "parked": 1}
     with pytest.raises(Held, match="`huiying recover` or `huiying redrive --discard`"):
         await decide(ingest, event.stream)
     assert (await decide(ingest, other.stream)).version == 2
@@ -252,7 +252,7 @@ async def test_on_an_operators_word_the_owner_takes_in_what_it_lost_with_its_wor
     lost = (erased.stream, kept.stream)
     await forget(ingest, *lost)
     assert await recovery.recover(ingest) == 0
-    assert Counter(await rows(ingest, "quarantine", "topic", "reason")) == {
+    assert Counter(await rows(ingest, "dead_letters", "topic", "reason")) == {
         ("ingest.report", "ahead"): 3,
         ("ingest.content", "ahead"): 4,
     }
@@ -263,13 +263,13 @@ async def test_on_an_operators_word_the_owner_takes_in_what_it_lost_with_its_wor
     assert [event.bytes for event in taken] == [kept.bytes]
     assert (await decide(ingest, kept.stream)).version == 2
     assert len(await operate.recover(ingest, [], "the disk was replaced")) == 2
-    assert set(await rows(ingest, "quarantine", "reason", "state")) == {("ahead", "recovered")}
+    assert set(await rows(ingest, "dead_letters", "reason", "state")) == {("ahead", "recovered")}
     assert {ref for ref, *_ in await rows(ingest, "contents", "ref")} == {
         *before.words.values(),
         *kept.words.values(),
         *notes(await stored(ingest)),
     }
-    assert await operations.attention(ingest) == {"quarantined": 0, "parked": 0}
+    assert await operations.attention(ingest) == {"dead_letters": 0, "parked": 0}
     noted = [event.data for event in await stored(ingest) if event.kind == "operation"]
     assert [(fact.cause, fact.events) for fact in noted] == [("ordered", 1), ("ordered", 2)]
 
@@ -299,7 +299,7 @@ async def test_words_that_the_owner_never_wrote_are_an_alarm_and_a_restored_stor
     unknown = orjson.dumps({"ref": "unknown", "salt": "00", "words": "words"})
     await write(ingest, other, unknown, topic=topic)
     assert await recovery.recover(ingest) == 0
-    assert await rows(ingest, "quarantine", "reason", "state") == [("ahead", "open"), ("fork", "open")]
+    assert await rows(ingest, "dead_letters", "reason", "state") == [("ahead", "open"), ("fork", "open")]
     await forget(ingest, event.stream)
     async with ingest.database.transaction() as connection:
         await connection.execute(ingest.tables["consumer_offset"].delete())

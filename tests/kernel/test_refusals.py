@@ -26,7 +26,7 @@ async def made(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 def another(made: Runtime) -> Runtime:
     """Another process of the same service."""
     database = Database(made.settings.data / "ingest.sqlite" if made.database.is_sqlite else made.database.location)
-    return Runtime(made.service, made.settings, database, made.clock, made.log, made.secret)
+    return Runtime(made.service, made.settings, database, made.time_source, made.log, made.secret)
 
 
 async def test_refusals_at_the_same_moment_are_all_counted(made: Runtime) -> None:
@@ -42,11 +42,11 @@ async def test_refusals_at_the_same_moment_are_all_counted(made: Runtime) -> Non
 
     summing = asyncio.create_task(sum_up())
     for minute in range(3):
-        made.clock.move(timedelta(minutes=minute))
+        made.time_source.move(timedelta(minutes=minute))
         await asyncio.gather(*(refuse(number) for number in range(30)))
     stop.set()
     await summing
-    made.clock.move(timedelta(minutes=3))
+    made.time_source.move(timedelta(minutes=3))
     await operations.sum_refusals(made)
     assert sum(event.data.count for event in await stored(made)) == 90
     assert await rows(made, "refusals") == []

@@ -97,7 +97,7 @@ async def test_words_travel_and_leave_a_tombstone_when_erased(ingest: Runtime) -
     stream = await receive(ingest, "some words")
     refs = list((await stored(ingest))[0].words.values())
     async with ingest.database.transaction() as connection:
-        session = Session(ingest.service, ingest.settings, connection, ingest.clock.now())
+        session = Session(ingest.service, ingest.settings, connection, ingest.time_source.now())
         await session.erase(refs, announce=True)
     await Relay(ingest).drain()
     values = []
@@ -148,7 +148,7 @@ async def test_a_lower_number_that_commits_later_is_sent(tmp_path: Path, kind: t
 
         async def late() -> None:
             async with made.database.transaction() as connection:
-                session = Session(made.service, made.settings, connection, made.clock.now())
+                session = Session(made.service, made.settings, connection, made.time_source.now())
                 ctx = await made.context(connection)
                 stream = f"report-{uuid7()}"
                 session.begin(stream)

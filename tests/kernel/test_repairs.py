@@ -30,7 +30,7 @@ async def test_an_unknown_type_waits_for_a_version_that_knows_it(
     behind = altered(events[2], previousdigest=later.digest)
     await work.handle(as_records([events[0], later, behind, *report(2)]))
     after = await state(triage)
-    assert after["quarantine"] == [(later.stream, 2, "unknown_type", "open")]
+    assert after["dead_letters"] == [(later.stream, 2, "unknown_type", "open")]
     assert after["parked"] == [(later.stream, 3)] and after["counts"] == [("county", 5)]
     assert await repairs.unpark(work) == 0
     with pytest.raises(Rejected, match="does not know"):
@@ -40,7 +40,7 @@ async def test_an_unknown_type_waits_for_a_version_that_knows_it(
     assert await repairs.unpark(work) == 1
     after = await state(triage)
     assert after["parked"] == [] and after["counts"] == [("county", 7)]
-    assert after["quarantine"] == [(later.stream, 2, "unknown_type", "redriven")]
+    assert after["dead_letters"] == [(later.stream, 2, "unknown_type", "redriven")]
     assert {cursor[4] for cursor in after["cursors"]} == {None}
 
 
@@ -61,7 +61,7 @@ async def test_what_fails_again_after_an_upgrade_does_not_stop_the_start(
 
     triage.service = replace(triage.service, react=react)
     assert await repairs.unpark(UnitOfWork(triage)) == 1
-    assert (await state(triage))["quarantine"] == [
+    assert (await state(triage))["dead_letters"] == [
         (newer[0].stream, 2, "unknown_type", "open"),
         (newer[1].stream, 2, "unknown_type", "redriven"),
     ]
@@ -77,12 +77,12 @@ async def test_what_a_defect_set_aside_is_taken_at_the_start_of_a_version_withou
 
     triage.service = replace(sound, react=react)
     await UnitOfWork(triage).handle(as_records(events))
-    assert (await state(triage))["quarantine"] == [(events[1].stream, 2, "poison", "open")]
+    assert (await state(triage))["dead_letters"] == [(events[1].stream, 2, "poison", "open")]
     assert await repairs.unpark(UnitOfWork(triage)) == 0
     triage.service = sound
     assert await repairs.unpark(UnitOfWork(triage)) == 1
     after = await state(triage)
-    assert after["quarantine"] == [(events[1].stream, 2, "poison", "redriven")]
+    assert after["dead_letters"] == [(events[1].stream, 2, "poison", "redriven")]
     assert after["parked"] == [] and after["counts"] == [("county", 3)]
 
 
@@ -114,7 +114,7 @@ async def test_what_belongs_in_the_place_of_a_discarded_forgery_is_taken(
     if when == "after":
         await work.handle(as_records(events[1:], start=2))
     after = await state(triage)
-    goes_on = after["counts"] == [("county", 3)] and after["parked"] == [] and len(after["quarantine"]) == 1
+    goes_on = after["counts"] == [("county", 3)] and after["parked"] == [] and len(after["dead_letters"]) == 1
     assert goes_on == (kind is UnitOfWork)
     if goes_on:
         assert [cursor[2:] for cursor in after["cursors"]] == [(3, events[2].digest, None)]
@@ -135,7 +135,7 @@ async def test_a_parked_event_that_fails_in_its_turn_lets_the_one_before_it_be_t
     await work.handle(as_records([events[0], events[2], events[3], events[1]]))
     after = await state(triage)
     assert after["counts"] == [("county", 2)]
-    assert after["quarantine"] == [(events[0].stream, 3, "poison", "open")]
+    assert after["dead_letters"] == [(events[0].stream, 3, "poison", "open")]
     assert after["parked"] == [(events[0].stream, 4)]
     triage.service = replace(triage.service, react=small.react)
     await _repair(UnitOfWork(triage), repairs.redrive)
@@ -155,7 +155,7 @@ async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, mon
     work = UnitOfWork(triage)
     await work.handle(as_records([*report(1), *bad, *report(3)]))
     after = await state(triage)
-    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "open")]
+    assert after["dead_letters"] == [(bad[0].stream, 1, "poison", "open")]
     assert after["counts"] == [("county", 8)]
     assert [row[1] for row in after["parked"]] == [2, 3, 4]
 
@@ -164,14 +164,14 @@ async def test_a_defect_of_a_reaction_sets_one_record_aside(triage: Runtime, mon
     await _repair(mended, repairs.redrive)
     after = await state(triage)
     assert after["counts"] == [("county", 12)] and after["parked"] == []
-    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "redriven")]
+    assert after["dead_letters"] == [(bad[0].stream, 1, "poison", "redriven")]
     assert "operation.redriven" in " ".join(event.type for event in await stored(triage))
 
 
 async def _repair(work: UnitOfWork, repair: Any) -> None:
-    (found,) = await rows(work.runtime, "quarantine", "id", "state")
+    (found,) = await rows(work.runtime, "dead_letters", "id", "state")
     async with work.runtime.database.transaction() as connection:
-        session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
+        session = Session(work.service, work.runtime.settings, connection, work.runtime.time_source.now())
         ctx = await work.runtime.context(connection, spec.staff("admin"))
         await repair(work, session, ctx, found[0], "looked at it")
         await session.flush()
@@ -189,15 +189,15 @@ async def test_a_record_set_aside_for_good_lets_its_stream_go_on(triage: Runtime
     assert "operation.discarded" in " ".join(event.type for event in await stored(triage))
 
 
-async def test_a_parked_record_that_cannot_be_taken_goes_to_quarantine_as_it_is(triage: Runtime) -> None:
+async def test_a_parked_record_that_cannot_be_taken_goes_to_the_dead_letters_as_it_is(triage: Runtime) -> None:
     """Its own bytes are what a person sees, redrives or discards, not those of the record that let it come up."""
     work, events = UnitOfWork(triage), report(1)
     forged = altered(events[2], type="huiying.report.sung.v1")
     await work.handle(as_records([events[0], forged, events[3], events[1]]))
     after = await state(triage)
-    assert after["quarantine"] == [(events[0].stream, 3, "unknown_type", "open")]
+    assert after["dead_letters"] == [(events[0].stream, 3, "unknown_type", "open")]
     assert after["parked"] == [(events[0].stream, 4)]
-    assert await rows(triage, "quarantine", "bytes") == [(forged.bytes,)]
+    assert await rows(triage, "dead_letters", "bytes") == [(forged.bytes,)]
     await work.handle(as_records([events[2]], start=4))
     await _repair(work, repairs.discard)
     after = await state(triage)
@@ -249,7 +249,7 @@ async def test_many_records_are_settled_together_and_each_stream_goes_on(triage:
     await UnitOfWork(triage).handle(as_records([event for events in streams for event in events]))
     defect = False
     found = operate.Stores({"triage": triage}, triage.log)
-    waiting = await operate.quarantine(found, operate.Chosen(cause="poison", type="report.received"))
+    waiting = await operate.dead_letters(found, operate.Chosen(cause="poison", type="report.received"))
     assert len(waiting) == 60
     told: list[tuple[int, int]] = []
     done = await operate.settle_records(
@@ -261,11 +261,11 @@ async def test_many_records_are_settled_together_and_each_stream_goes_on(triage:
     after = await state(triage)
     assert after["counts"] == [("county", 116)]
     assert sorted({row[0] for row in after["parked"]}) == sorted(lasting)
-    waiting = await operate.quarantine(found, operate.Chosen(stream=min(lasting)))
+    waiting = await operate.dead_letters(found, operate.Chosen(stream=min(lasting)))
     done = await operate.settle_records(found, waiting, "forged", discard=True, tell=lambda *_: None)
     assert len(done.settled) == 1 and not done.failed
     after = await state(triage)
-    assert [row[:3] for row in after["quarantine"] if row[3] == "open"] == [
+    assert [row[:3] for row in after["dead_letters"] if row[3] == "open"] == [
         (min(lasting), 2, "poison"),
         (max(lasting), 1, "poison"),
     ]

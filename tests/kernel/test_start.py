@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.ingest.app import SERVICE
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery import recovery
 from services.kernel.delivery.log import LogGone
 from services.kernel.delivery.log.embedded import EmbeddedLog
@@ -84,7 +84,7 @@ async def brokers(tmp_path: Path) -> AsyncIterator[Brokers]:
 @asynccontextmanager
 async def started(template: str, brokers: Brokers, folder: Path) -> AsyncIterator[Process]:
     database = Database(template.format(service="ingest"))
-    made = Process(Runtime(SERVICE, Settings(data=folder), database, Clock(), brokers, SECRET))
+    made = Process(Runtime(SERVICE, Settings(data=folder), database, TimeSource(), brokers, SECRET))
     try:
         yield made
     finally:

@@ -30,7 +30,7 @@ def report(number: int = 0, length: int = 4) -> list[Event]:
     """A stream of `length` events."""
     uuid = f"01890a5d-ac96-774b-bcce-{number:012d}"
     first = ReportReceived(
-        unit="county", channel="board", discovered_at=spec.NOW, subject="s", text="t", matter=DIGEST, receipt=DIGEST
+        unit="county", channel="board", discovered_at=spec.NOW, subject="s", text="t", match_key=DIGEST, receipt=DIGEST
     )
     more = [ReportReachMeasured(clicks=n, measured_at=spec.NOW) for n in range(length - 1)]
     return spec.events("report", [first, *more], uuid)
@@ -48,7 +48,7 @@ async def state(made: Runtime) -> dict[str, Any]:
         "counts": await rows(made, "report_counts"),
         "incidents": [(event.stream, event.version, event.id, event.type) for event in await stored(made)],
         "parked": await rows(made, "parked", "stream_id", "version"),
-        "quarantine": await rows(made, "quarantine", "stream_id", "version", "reason", "state"),
+        "dead_letters": await rows(made, "dead_letters", "stream_id", "version", "reason", "state"),
     }
 
 
@@ -67,7 +67,7 @@ async def test_a_duplicate_behind_the_offset_changes_nothing(triage: Runtime) ->
     work, events = UnitOfWork(triage), report(1)
     await work.handle(as_records([*events, *events, events[0], events[2]]))
     assert await rows(triage, "report_counts") == [("county", 4)]
-    assert await rows(triage, "quarantine") == []
+    assert await rows(triage, "dead_letters") == []
 
 
 async def test_a_skipped_offset_ends_the_consumer(triage: Runtime) -> None:
@@ -136,7 +136,7 @@ async def test_a_broken_record_of_one_partition_harms_no_other(triage: Runtime) 
     one, two = as_records(report(1), partition=0), as_records(report(2), partition=1)
     broken = one[1]._replace(value=b"no event")
     await UnitOfWork(triage).handle([one[0], broken, *one[2:], *two])
-    assert await rows(triage, "quarantine", "partition", "reason") == [(0, "undecodable")]
+    assert await rows(triage, "dead_letters", "partition", "reason") == [(0, "undecodable")]
     assert await rows(triage, "report_counts") == [("county", 5)]
     assert await rows(triage, "consumer_offset", "partition", "next") == [(0, 4), (1, 4)]
 
@@ -204,7 +204,7 @@ async def test_a_record_is_told_as_set_aside_once(triage: Runtime) -> None:
         async with triage.database.transaction() as connection:
             await connection.execute(update(triage.tables["consumer_offset"]).values(next=0))
         await UnitOfWork(triage).handle(records)
-    assert [line["reason"] for line in lines if line["event"] == "record.quarantined"] == ["undecodable"]
+    assert [line["reason"] for line in lines if line["event"] == "record.dead_lettered"] == ["undecodable"]
 
 
 async def test_a_gap_parks_its_own_stream_alone(triage: Runtime) -> None:
@@ -227,7 +227,7 @@ async def test_any_order_with_any_repetition_comes_to_the_same(triage: Runtime, 
         at += size
     after = await state(triage)
     assert after["counts"] == [("county", 16)]
-    assert after["parked"] == [] and after["quarantine"] == []
+    assert after["parked"] == [] and after["dead_letters"] == []
     assert [(cursor[1], cursor[2], cursor[4]) for cursor in after["cursors"]] == [
         (report(number)[0].stream, 4, None) for number in range(4)
     ]
@@ -239,7 +239,7 @@ async def test_other_bytes_under_the_last_version_are_a_fork(triage: Runtime) ->
     forged = altered(events[1], data={"clicks": 9, "measured_at": events[1].recorded_text})
     await work.handle(as_records([events[0], events[1], forged, events[2]]))
     after = await state(triage)
-    assert after["quarantine"] == [(events[0].stream, 2, "fork", "open")]
+    assert after["dead_letters"] == [(events[0].stream, 2, "fork", "open")]
     assert after["parked"] == [(events[0].stream, 3)]
     assert after["counts"] == [("county", 2)]
 
@@ -249,7 +249,7 @@ async def test_a_version_that_does_not_follow_is_a_fork(triage: Runtime) -> None
     forged = altered(events[1], previousdigest=DIGEST)
     await work.handle(as_records([events[0], forged, events[1]]))
     after = await state(triage)
-    assert after["quarantine"] == [(events[0].stream, 2, "fork", "open")]
+    assert after["dead_letters"] == [(events[0].stream, 2, "fork", "open")]
     assert after["counts"] == [("county", 1)]
 
 
@@ -273,8 +273,8 @@ async def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(
     bad = Record("ingest.report", 0, 4, b"key", value)
     await work.handle([*records, bad, *as_records(report(2), start=5)])
     assert await rows(triage, "report_counts") == [("county", 8)]
-    assert await rows(triage, "quarantine", "reason", "state") == [(reason, "open")]
-    assert await rows(triage, "quarantine", "bytes") == [(value,)]
+    assert await rows(triage, "dead_letters", "reason", "state") == [(reason, "open")]
+    assert await rows(triage, "dead_letters", "bytes") == [(value,)]
 
 
 async def test_data_that_breaks_its_schema_parks_its_stream(triage: Runtime) -> None:
@@ -282,7 +282,7 @@ async def test_data_that_breaks_its_schema_parks_its_stream(triage: Runtime) -> 
     broken = altered(events[1], data={"clicks": -5, "measured_at": "yesterday"})
     await work.handle(as_records([events[0], broken, events[2], *report(2)]))
     after = await state(triage)
-    assert after["quarantine"] == [(events[0].stream, 2, "poison", "open")]
+    assert after["dead_letters"] == [(events[0].stream, 2, "poison", "open")]
     assert after["parked"] == [(events[0].stream, 3)]
     assert after["counts"] == [("county", 5)]
 
@@ -334,13 +334,13 @@ async def test_an_event_id_that_is_there_already_is_a_defect_and_never_tried_for
     async with asyncio.timeout(20):
         await Forgetful(triage).handle(as_records([*one, *two]))
     after = await state(triage)
-    assert after["quarantine"] == [(one[0].stream, 1, "poison", "open")]
+    assert after["dead_letters"] == [(one[0].stream, 1, "poison", "open")]
     assert after["counts"] == [("county", 4)]
     assert {stream for stream, *_ in after["incidents"]} == {
         f"incident-{derived('small', one[0].id)}",
         f"incident-{derived('elsewhere', two[0].id)}",
     }
-    assert (await operations.attention(triage))["quarantined"] == 1
+    assert (await operations.attention(triage))["dead_letters"] == 1
 
 
 def content(ref: str, words: str = "words") -> bytes:
@@ -371,7 +371,7 @@ async def test_words_with_holes_in_their_topic_are_taken(triage: Runtime) -> Non
 async def test_broken_words_are_set_aside(triage: Runtime) -> None:
     work = UnitOfWork(triage)
     await work.handle([Record("ingest.content", 0, 0, b"k", b"{}")])
-    assert await rows(triage, "quarantine", "reason") == [("undecodable",)]
+    assert await rows(triage, "dead_letters", "reason") == [("undecodable",)]
 
 
 @pytest.mark.parametrize("row", [{"unit": "county"}, None])
@@ -388,5 +388,5 @@ async def test_a_view_that_makes_rows_which_no_table_takes_sets_one_record_aside
     triage.service = replace(triage.service, views=(replace(view, apply=apply),))
     await UnitOfWork(triage).handle(as_records([*report(1), *bad, *report(3)]))
     after = await state(triage)
-    assert after["quarantine"] == [(bad[0].stream, 1, "poison", "open")]
+    assert after["dead_letters"] == [(bad[0].stream, 1, "poison", "open")]
     assert after["counts"] == [("county", 8)]

@@ -39,7 +39,7 @@ class Attach:
 def receive(state: int, command: Any, ctx: Ctx) -> Decided:
     """Reports are always taken."""
     if isinstance(command, Receive):
-        digest = ctx.keyed("matter", command.text)
+        digest = ctx.keyed("match", command.text)
         return [
             ReportReceived(
                 unit=command.unit,
@@ -47,7 +47,7 @@ def receive(state: int, command: Any, ctx: Ctx) -> Decided:
                 discovered_at=ctx.now,
                 subject=command.text[:20],
                 text=command.text,
-                matter=digest,
+                match_key=digest,
                 receipt=digest,
             )
         ]

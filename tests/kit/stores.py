@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from schemas.envelope import Event
-from services.kernel.core.clock import Clock
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime, Service
@@ -31,7 +31,7 @@ async def runtime(service: Service, path: Path, kind: str, **settings: Any) -> A
     async with database.transaction() as connection:
         await connection.run_sync(service.metadata.create_all)
     try:
-        yield Runtime(service, made, database, Clock(), log, SECRET)
+        yield Runtime(service, made, database, TimeSource(), log, SECRET)
     finally:
         await database.close()
         await log.stop()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.pack import Clock
+from schemas.pack import ClockRule
 from schemas.triage import AnswerKind
 from services.kernel.rules.calendars import due
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
@@ -30,7 +30,7 @@ def rank(proposal: Proposal) -> int:
     return LEVELS.index(proposal.level)
 
 
-def clocks(level: str, answer_kind: AnswerKind | None = None) -> dict[str, Clock]:
+def clocks(level: str, answer_kind: AnswerKind | None = None) -> dict[str, ClockRule]:
     return {clock.name: clock for clock in COUNTY.clocks_for(level, answer_kind)}
 
 

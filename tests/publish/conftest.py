@@ -15,8 +15,8 @@ from schemas.envelope import Event
 from schemas.fields import Fact, parse_instant
 from schemas.offices import PolicyPackAssigned, UnitPlaced
 from schemas.triage import IncidentFactEstablished, IncidentGraded, IncidentOpened
-from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EventLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
@@ -47,7 +47,7 @@ class Office:
     async def hear(self, events: Sequence[Event]) -> None:
         """Takes in events of another service, for the views alone."""
         async with self.runtime.database.transaction() as connection:
-            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.clock.now())
+            session = Session(SERVICE, self.runtime.settings, connection, self.runtime.time_source.now())
             session.observed.extend(events)
             await session.flush()
         self.runtime.offices_changed()
@@ -117,7 +117,7 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
     """Publish on an empty database, with units, a pack, and one incident of town-east that is graded general."""
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
-    runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
+    runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
     app = http.application([runtime], title="publish", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://office.test") as client:

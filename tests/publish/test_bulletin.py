@@ -121,13 +121,13 @@ async def test_the_last_change_leads_the_card_and_the_title_of_the_feeds_entry(o
     cards = [(TITLE, "发布"), (f"已更正：{TITLE}", "更正"), (f"已撤回：{TITLE}", "撤回")]
     acts = [("correct", {"text": "改正", "reason": "写错"}), ("withdraw", {"reason": "不实"})]
     for heading, act in cards:
-        at = office.runtime.clock.now() + timedelta(hours=8)
+        at = office.runtime.time_source.now() + timedelta(hours=8)
         card = (await page(office)).text.partition("最近发布或更正的在前。")[2].split()
         assert (card[0], card[2], card[3]) == (f"{at.year}年{at.month}月{at.day}日", act, TITLE)
         (entry,) = (await feed(office)).findall(f"{ATOM}entry")
         assert of(entry, "title") == heading
         assert (await office.client.get("/bulletin/feed.json")).json()["items"][0]["title"] == heading
-        office.runtime.clock.move(timedelta(days=1))
+        office.runtime.time_source.move(timedelta(days=1))
         if acts:
             await office.act(id_, acts[0][0], "spokesperson", acts[0][1])
             acts.pop(0)
@@ -205,11 +205,11 @@ async def test_a_date_in_a_condition_is_never_read(office: Office) -> None:
 
 async def test_the_name_is_the_one_that_the_unit_had_when_it_spoke(office: Office) -> None:
     id_ = await office.published()
-    later = office.runtime.clock.now() + timedelta(days=1)
+    later = office.runtime.time_source.now() + timedelta(days=1)
     placed = UnitPlaced(unit="town-east", kind="town", name="东街道", parent="county", since=later)
     old = UnitPlaced(unit="town-east", kind="town", name="东镇", parent="county", since=SINCE)
     await office.hear(spec.events("unit", [old, placed], uuid=derived("town-east"))[1:])
-    office.runtime.clock.move(timedelta(days=2))
+    office.runtime.time_source.move(timedelta(days=2))
     assert "东街道" not in (await page(office, f"statements/{id_}")).text
     fresh = await office.published("第二天")
     assert "东街道" in (await page(office, f"statements/{fresh}")).text
@@ -242,7 +242,7 @@ async def test_corrections_and_the_withdrawal_stand_beside_the_old_text(office: 
 async def test_a_second_approved_statement_names_the_one_that_it_updates(office: Office) -> None:
     first = await office.published("正在核查。")
     await office.incident(established())
-    office.runtime.clock.move(timedelta(hours=1))
+    office.runtime.time_source.move(timedelta(hours=1))
     second = await office.published("原因是水管破裂。", kind="facts", facts=["cause"])
     later = await page(office, f"statements/{second}")
     assert "本件是后续回应" in later.text
@@ -277,8 +277,8 @@ async def test_markup_in_a_text_is_shown_as_text(office: Office) -> None:
 
 async def test_atom_field_by_field(office: Office) -> None:
     id_ = await office.published()
-    published_at = office.runtime.clock.now()
-    office.runtime.clock.move(timedelta(hours=-1))
+    published_at = office.runtime.time_source.now()
+    office.runtime.time_source.move(timedelta(hours=-1))
     first = await feed(office)
     assert of(first, "title") == "回应公告"
     assert of(first, "id").startswith("urn:uuid:")
@@ -299,7 +299,7 @@ async def test_atom_field_by_field(office: Office) -> None:
     assert TEXT in Texts(content.text or "").text
     assert [tag.attrib["term"] for tag in entry.findall(f"{ATOM}category")] == ["status"]
 
-    office.runtime.clock.move(timedelta(hours=2))
+    office.runtime.time_source.move(timedelta(hours=2))
     await office.act(id_, "correct", "spokesperson", {"text": "改正的文本", "reason": "写错"})
     corrected = (await feed(office)).findall(f"{ATOM}entry")[0]
     assert (of(corrected, "id"), of(corrected, "published")) == (of(entry, "id"), of(entry, "published"))
@@ -307,7 +307,7 @@ async def test_atom_field_by_field(office: Office) -> None:
     said = Texts(of(corrected, "content")).text
     assert "改正的文本" in said
     assert TEXT in said
-    office.runtime.clock.move(timedelta(hours=1))
+    office.runtime.time_source.move(timedelta(hours=1))
     await office.act(id_, "withdraw", "spokesperson", {"reason": "不实"})
     (withdrawn,) = (last := await feed(office)).findall(f"{ATOM}entry")
     assert of(withdrawn, "id") == of(entry, "id")
@@ -382,7 +382,7 @@ async def test_pages_and_feeds_go_on(office: Office, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bulletin, "PER_PAGE", 2)
     monkeypatch.setattr(bulletin, "PER_FEED", 2)
     for number in range(5):
-        office.runtime.clock.move(timedelta(minutes=1))
+        office.runtime.time_source.move(timedelta(minutes=1))
         await office.published(f"第{number}件。")
     path, seen = "/bulletin/", ""
     for _ in range(3):

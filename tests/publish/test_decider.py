@@ -24,7 +24,7 @@ from services.kernel.core.units import Offices
 from services.kernel.rules.packs import parse_pack
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 from services.publish.decider import DECIDER
-from services.publish.rights import Matter
+from services.publish.rights import Incident
 from tests.kit import spec
 from tests.kit.spec import Given, given, staff
 
@@ -32,7 +32,7 @@ INCIDENT = f"incident-{spec.UUID}"
 STREAM = f"statement-{spec.UUID}"
 GENERAL = ("leader_in_charge",)
 MAJOR = ("leader_in_charge", "principal_leader")
-MATTER = Matter(
+MATTER = Incident(
     INCIDENT, 7, "town-east", assigned="county-roads", level="general", rank=1, facts=frozenset({"cause", "place"})
 )
 RAISED = replace(MATTER, level="major", rank=2)
@@ -106,8 +106,12 @@ PHASES: dict[str, tuple[Fact, ...]] = {
 }
 
 
-def a_statement(*past: Fact, actor: Actor = HANDLER, matter: Matter | None = MATTER, text: str | None = TEXT) -> Given:
-    return given(DECIDER, *past, actor=actor, seen={"stream": STREAM, "matter": matter, "title": TITLE, "text": text})
+def a_statement(
+    *past: Fact, actor: Actor = HANDLER, incident: Incident | None = MATTER, text: str | None = TEXT
+) -> Given:
+    return given(
+        DECIDER, *past, actor=actor, seen={"stream": STREAM, "incident": incident, "title": TITLE, "text": text}
+    )
 
 
 def draft(kind: Any = "status", *facts: str, unit: str | None = None) -> Draft:
@@ -162,7 +166,7 @@ def test_only_the_post_that_is_meant_may(verb: str) -> None:
 
 
 def test_a_status_needs_no_facts() -> None:
-    a_statement(matter=replace(MATTER, facts=frozenset())).when(draft()).then(drafted())
+    a_statement(incident=replace(MATTER, facts=frozenset())).when(draft()).then(drafted())
 
 
 @pytest.mark.requirement("PUB-14")
@@ -184,18 +188,18 @@ def test_a_revision_is_held_to_the_same_facts() -> None:
     facts.when(Revise(text="路已修好。", facts=())).then_raises(Rejected, "at least one")
     facts.when(Revise(text="路已修好。", facts=("place",))).then(revised(facts=("place",)))
     revision = revised()
-    again = a_statement(drafted("facts", ("cause",)), revision, matter=replace(MATTER, facts=frozenset()))
+    again = a_statement(drafted("facts", ("cause",)), revision, incident=replace(MATTER, facts=frozenset()))
     again.when(Submit()).then_raises(Rejected, "not established yet: cause")
 
 
 def test_an_incident_that_publish_has_not_seen() -> None:
-    a_statement(matter=None).when(draft()).then_raises(Malformed, "has not seen this incident")
+    a_statement(incident=None).when(draft()).then_raises(Malformed, "has not seen this incident")
 
 
 def test_a_merged_matter_takes_no_new_draft_but_lets_an_approved_one_go_out() -> None:
     merged = replace(MATTER, merged_into="incident-b")
-    a_statement(matter=merged).when(draft()).then_raises(Rejected, "goes on as incident-b")
-    a_statement(*PHASES["approved"], actor=SPOKESPERSON, matter=merged).when(Publish()).then(published())
+    a_statement(incident=merged).when(draft()).then_raises(Rejected, "goes on as incident-b")
+    a_statement(*PHASES["approved"], actor=SPOKESPERSON, incident=merged).when(Publish()).then(published())
 
 
 @pytest.mark.requirement("PUB-02")
@@ -206,7 +210,7 @@ def test_a_statement_speaks_for_the_accountable_unit_unless_its_drafter_names_th
         a_statement(actor=drafter).when(draft(unit="county-roads")).then(drafted(unit="county-roads"))
     a_statement(actor=county).when(draft(unit="county")).then_raises(Rejected, "county does not work on incident")
     alone = replace(MATTER, assigned=None)
-    a_statement(matter=alone).when(draft(unit="county-roads")).then_raises(Rejected, "speaks for town-east")
+    a_statement(incident=alone).when(draft(unit="county-roads")).then_raises(Rejected, "speaks for town-east")
 
 
 SPEAKING = {
@@ -250,9 +254,9 @@ def test_who_works_on_the_matter_writes_whoever_speaks(unit: str) -> None:
 def test_a_unit_that_works_on_the_matter_no_longer_does_not_speak_on_it(phase: str, command: Any) -> None:
     passed_on = replace(MATTER, unit="town-west")
     everyone = staff("handler", "approver", "spokesperson", unit="county", person="qian")
-    case = a_statement(*PHASES[phase], actor=everyone, matter=passed_on).when(command)
+    case = a_statement(*PHASES[phase], actor=everyone, incident=passed_on).when(command)
     case.then_raises(Rejected, "draft one for town-west or county-roads")
-    a_statement(*PHASES["published"], actor=SPOKESPERSON, matter=passed_on).when(CORRECT).then(CORRECTED)
+    a_statement(*PHASES["published"], actor=SPOKESPERSON, incident=passed_on).when(CORRECT).then(CORRECTED)
 
 
 def test_a_statement_is_drafted_once() -> None:
@@ -267,34 +271,34 @@ def test_a_statement_is_drafted_once() -> None:
     ("level", "rank", "steps"), [("general", 1, GENERAL), ("major", 2, MAJOR), ("extraordinary", 3, MAJOR)]
 )
 def test_the_level_decides_who_approves(level: str, rank: int, steps: tuple[str, ...]) -> None:
-    matter = replace(MATTER, level=level, rank=rank)
-    a_statement(drafted(), matter=matter).when(Submit()).then(submitted(level, steps))
+    incident = replace(MATTER, level=level, rank=rank)
+    a_statement(drafted(), incident=incident).when(Submit()).then(submitted(level, steps))
 
 
 def test_a_status_before_grading_takes_the_lowest_chain_and_facts_wait() -> None:
     ungraded = replace(MATTER, level=None, rank=None)
-    a_statement(drafted(), matter=ungraded).when(Submit()).then(submitted("general"))
-    a_statement(drafted("facts", ("cause",)), matter=ungraded).when(Submit()).then_raises(Rejected, "grade it first")
-    a_statement(*PHASES["approved"], actor=SPOKESPERSON, matter=ungraded).when(Publish()).then(published())
+    a_statement(drafted(), incident=ungraded).when(Submit()).then(submitted("general"))
+    a_statement(drafted("facts", ("cause",)), incident=ungraded).when(Submit()).then_raises(Rejected, "grade it first")
+    a_statement(*PHASES["approved"], actor=SPOKESPERSON, incident=ungraded).when(Publish()).then(published())
 
 
 def test_a_level_that_the_pack_in_force_does_not_have() -> None:
     strange = replace(MATTER, level="level-ii", rank=2)
-    a_statement(drafted(), matter=strange).when(Submit()).then_raises(Rejected, "no level level-ii")
+    a_statement(drafted(), incident=strange).when(Submit()).then_raises(Rejected, "no level level-ii")
 
 
 @pytest.mark.requirement("PUB-06")
 def test_a_major_matter_is_approved_by_both_in_order() -> None:
     first = (drafted(), submitted("major", MAJOR))
-    a_statement(*first, actor=CHIEF, matter=RAISED).when(Approve()).then_raises(Forbidden, "the role approver over")
-    a_statement(*first, actor=APPROVER, matter=RAISED).when(Approve()).then(approved(last=False))
+    a_statement(*first, actor=CHIEF, incident=RAISED).when(Approve()).then_raises(Forbidden, "the role approver over")
+    a_statement(*first, actor=APPROVER, incident=RAISED).when(Approve()).then(approved(last=False))
     second = (*first, approved(last=False))
-    a_statement(*second, actor=SPOKESPERSON, matter=RAISED).when(Publish()).then_raises(Rejected, "at every step")
+    a_statement(*second, actor=SPOKESPERSON, incident=RAISED).when(Publish()).then_raises(Rejected, "at every step")
     other = staff("approver", unit="town-east", person="zhou")
-    a_statement(*second, actor=other, matter=RAISED).when(Approve()).then_raises(Forbidden, "the role chief over")
-    a_statement(*second, actor=CHIEF, matter=RAISED).when(Approve()).then(approved("principal_leader", person="zhao"))
+    a_statement(*second, actor=other, incident=RAISED).when(Approve()).then_raises(Forbidden, "the role chief over")
+    a_statement(*second, actor=CHIEF, incident=RAISED).when(Approve()).then(approved("principal_leader", person="zhao"))
     done = (*second, approved("principal_leader", person="zhao"))
-    a_statement(*done, actor=SPOKESPERSON, matter=RAISED).when(Publish()).then(published())
+    a_statement(*done, actor=SPOKESPERSON, incident=RAISED).when(Publish()).then(published())
 
 
 @pytest.mark.requirement("PUB-18")
@@ -311,14 +315,14 @@ def test_who_wrote_does_not_approve() -> None:
 def test_nobody_approves_twice() -> None:
     past = (drafted(), submitted("major", MAJOR), approved(last=False))
     both = staff("approver", "chief", unit="town-east", person="li")
-    a_statement(*past, actor=both, matter=RAISED).when(Approve()).then_raises(Rejected, "at an earlier step")
+    a_statement(*past, actor=both, incident=RAISED).when(Approve()).then_raises(Rejected, "at an earlier step")
 
 
 def test_who_approved_an_earlier_text_may_approve_the_new_one() -> None:
     past = (*PHASES["approved"], revised(), submitted())
     a_statement(*past, actor=APPROVER).when(Approve()).then(approved())
     again = (drafted(), submitted("major", MAJOR), approved(last=False), rejected("principal_leader", "zhao"))
-    a_statement(*again, submitted("major", MAJOR), actor=APPROVER, matter=RAISED).when(Approve()).then(
+    a_statement(*again, submitted("major", MAJOR), actor=APPROVER, incident=RAISED).when(Approve()).then(
         approved(last=False)
     )
 
@@ -342,8 +346,8 @@ def test_a_pack_may_leave_persons_unseparated() -> None:
 
 def test_a_superior_who_says_no_names_the_step_that_was_due() -> None:
     past = (drafted(), submitted("major", MAJOR), approved(last=False))
-    a_statement(*past, actor=CHIEF, matter=RAISED).when(REJECT).then(rejected("principal_leader", "zhao"))
-    a_statement(*past, actor=APPROVER, matter=RAISED).when(REJECT).then(rejected("principal_leader"))
+    a_statement(*past, actor=CHIEF, incident=RAISED).when(REJECT).then(rejected("principal_leader", "zhao"))
+    a_statement(*past, actor=APPROVER, incident=RAISED).when(REJECT).then(rejected("principal_leader"))
 
 
 # a matter that grows
@@ -355,10 +359,10 @@ def test_a_superior_who_says_no_names_the_step_that_was_due() -> None:
 )
 def test_a_matter_that_was_raised_needs_the_chain_of_its_new_level(phase: str, actor: Actor, command: Any) -> None:
     past = PHASES[phase]
-    a_statement(*past, actor=actor, matter=RAISED).when(command).then_raises(Rejected, "major now .*Submit it again")
-    a_statement(*past, matter=RAISED).when(Submit()).then(submitted("major", MAJOR))
+    a_statement(*past, actor=actor, incident=RAISED).when(command).then_raises(Rejected, "major now .*Submit it again")
+    a_statement(*past, incident=RAISED).when(Submit()).then(submitted("major", MAJOR))
     lowered = (drafted(), submitted("major", MAJOR), approved(last=False), approved("principal_leader", person="zhao"))
-    a_statement(*lowered, actor=SPOKESPERSON, matter=MATTER).when(Publish()).then(published())
+    a_statement(*lowered, actor=SPOKESPERSON, incident=MATTER).when(Publish()).then(published())
 
 
 def test_a_chain_that_the_pack_no_longer_has_is_submitted_again() -> None:

@@ -48,8 +48,8 @@ actors = st.builds(
 )
 
 
-def context(actor: Actor, matter: Any) -> Any:
-    return spec.ctx(actor, seen={"stream": STREAM, "matter": matter, "title": TITLE, "text": TEXT})
+def context(actor: Actor, incident: Any) -> Any:
+    return spec.ctx(actor, seen={"stream": STREAM, "incident": incident, "title": TITLE, "text": TEXT})
 
 
 def came_to(first: Draft, commands: list[tuple[str, str]]) -> tuple[State, list[Event]]:
@@ -90,14 +90,14 @@ def came_to(first: Draft, commands: list[tuple[str, str]]) -> tuple[State, list[
     st.sampled_from([MATTER, RAISED, replace(MATTER, unit="town-west"), replace(MATTER, merged_into="incident-b")]),
 )
 def test_a_verb_is_shown_exactly_where_it_is_taken(
-    speaks: str | None, usual: list[str], more: list[tuple[str, str]], actor: Actor, matter: Any
+    speaks: str | None, usual: list[str], more: list[tuple[str, str]], actor: Actor, incident: Any
 ) -> None:
     state, past = came_to(draft(unit=speaks), [*zip(usual, ("wang", "li", "zhao"), strict=False), *more])
     (row,), _ = (folded(view, past) for view in OF_ONE)
     asked = _asked_of(row)
     assert asked == Statement(**{name: getattr(state, name) for name in Statement.__dataclass_fields__})
-    ctx = context(actor, matter)
-    shown = may(RIGHTS.values(), Case(asked, matter, ctx.offices.pack(matter.unit), ctx.by(STREAM)), ctx)
+    ctx = context(actor, incident)
+    shown = may(RIGHTS.values(), Case(asked, incident, ctx.offices.pack(incident.unit), ctx.by(STREAM)), ctx)
     for verb, command in COMMANDS.items():
         try:
             DECIDER.decide(state, command, ctx)
@@ -134,7 +134,7 @@ async def test_who_had_a_part_reads_a_statement_as_it_stood_then_and_its_own_who
     roads, east = [await office.draft(**body) for body in told]
     later = IncidentTransferred.model_validate({"unit": "town-west", "previous": "town-east", "reason": "r"})
     passed = spec.events("incident", [*(event.data for event in office.heard[spec.UUID]), later])[-1:]
-    at = office.runtime.clock.now()
+    at = office.runtime.time_source.now()
     passed = [recorded(passed[0], at)]
     office.heard[spec.UUID].extend(passed)
     await office.hear(passed)

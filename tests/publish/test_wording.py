@@ -47,7 +47,7 @@ def test_an_office_s_own_telephone_goes_public() -> None:
 @pytest.mark.parametrize(("text", "at", "what"), [BAD[0], PERSONAL[1]])
 def test_a_draft_that_holds_it_is_not_submitted(field: str, text: str, at: int, what: str) -> None:
     seen = {"title": "标题", "text": "已修复。", field: text}
-    past = spec.given(DECIDER, drafted(), actor=HANDLER).seeing(matter=MATTER, stream=STREAM, **seen)
+    past = spec.given(DECIDER, drafted(), actor=HANDLER).seeing(incident=MATTER, stream=STREAM, **seen)
     with pytest.raises(Rejected, match=f"^{field} holds .* at character {at}") as refused:
         past.when(Submit()).decided()
     assert (refused.value.members["field"], refused.value.members["at"]) == (field, at)
@@ -55,7 +55,7 @@ def test_a_draft_that_holds_it_is_not_submitted(field: str, text: str, at: int, 
 
 def test_a_draft_without_it_is_submitted() -> None:
     past = spec.given(DECIDER, drafted(), actor=HANDLER)
-    seen = past.seeing(matter=MATTER, stream=STREAM, title="标题", text="已修复。")
+    seen = past.seeing(incident=MATTER, stream=STREAM, title="标题", text="已修复。")
     seen.when(Submit()).then(StatementSubmitted(level="general", steps=GENERAL, by=by("wang")))
 
 
@@ -78,4 +78,4 @@ def test_a_plain_correction_goes_out() -> None:
 
 
 def _published(actor: Actor) -> spec.Given:
-    return spec.given(DECIDER, drafted(), published(), actor=actor).seeing(matter=MATTER, stream=STREAM)
+    return spec.given(DECIDER, drafted(), published(), actor=actor).seeing(incident=MATTER, stream=STREAM)

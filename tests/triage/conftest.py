@@ -15,8 +15,8 @@ import pytest
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, WordsRef
 from schemas.ingest import ReportReceived, ReportRefused
-from services.kernel.core.clock import Clock
 from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EventLog, Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
@@ -70,7 +70,7 @@ class Triage:
     def event(self, stream: str, data: Fact, *, service: str, unit: str = "town-east", drill: bool = False) -> Event:
         """The next event of another service's stream."""
         before = self.streams.get(stream)
-        now = self.runtime.clock.now()
+        now = self.runtime.time_source.now()
         made = seal(
             data,
             id=derived(stream, str(next(self.numbers))),
@@ -93,7 +93,7 @@ class Triage:
         name: str,
         *,
         unit: str = "town-east",
-        matter: str | None = None,
+        match_key: str | None = None,
         drill: bool = False,
         discovered_at: datetime | None = None,
         entered_late: bool = False,
@@ -102,12 +102,12 @@ class Triage:
         data = ReportReceived(
             unit=unit,
             channel="board",
-            discovered_at=discovered_at or self.runtime.clock.now() - timedelta(minutes=5),
+            discovered_at=discovered_at or self.runtime.time_source.now() - timedelta(minutes=5),
             entered_late=entered_late,
             subject=words(f"{name}: subject"),
             text=words(f"{name}: text"),
             category="roads",
-            matter=derived("matter", unit, matter or name).replace("-", "") * 2,
+            match_key=derived("match_key", unit, match_key or name).replace("-", "") * 2,
             receipt="0" * 64,
         )
         return self.event(f"report-{derived(name)}", data, service="ingest", unit=unit, drill=drill)
@@ -128,7 +128,7 @@ class Triage:
             await work.handle(records)
             self.offsets[topic, partition] = start + len(records)
         async with self.runtime.database.read() as connection:
-            aside = (await connection.execute(self.runtime.tables["quarantine"].select())).mappings().all()
+            aside = (await connection.execute(self.runtime.tables["dead_letters"].select())).mappings().all()
         assert [row["error"] for row in aside] == []
 
     async def lose_the_place(self) -> None:
@@ -182,7 +182,7 @@ def _packs_are_read_once() -> Iterator[None]:
 @asynccontextmanager
 async def made(database: Database, settings: Settings) -> AsyncIterator[Runtime]:
     """A triage service on an empty database, SQLite or PostgreSQL, with the shipped units and pack."""
-    runtime = Runtime(SERVICE, settings, database, Clock(), cast(EventLog, None), SECRET)
+    runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
     try:
         async with database.transaction() as connection:
             await connection.run_sync(SERVICE.metadata.create_all)

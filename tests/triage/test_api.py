@@ -48,8 +48,8 @@ HANDLED = (
 
 
 async def test_a_report_opens_an_incident_and_a_further_one_joins_it(triage: Triage) -> None:
-    first, second = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
-    other, elsewhere = triage.report("c"), triage.report("d", matter="pothole", unit="town-west")
+    first, second = triage.report("a", match_key="pothole"), triage.report("b", match_key="pothole")
+    other, elsewhere = triage.report("c"), triage.report("d", match_key="pothole", unit="town-west")
     await triage.take(first, second, other, elsewhere)
     items = (await triage.get("incidents")).json()["items"]
     assert sorted((item["unit"], item["report_count"]) for item in items) == [
@@ -79,7 +79,7 @@ async def test_a_repeated_report_opens_nothing_twice(triage: Triage) -> None:
 async def test_what_was_entered_late_is_listed_for_a_reviewer(triage: Triage) -> None:
     usual = await triage.open("a")
     late = await triage.open("b", entered_late=True)
-    assert await triage.open("c", matter="a", entered_late=True) == usual
+    assert await triage.open("c", match_key="a", entered_late=True) == usual
     await triage.open("d")
 
     async def listed(**query: str) -> list[str]:
@@ -97,7 +97,7 @@ async def test_what_was_entered_late_is_listed_for_a_reviewer(triage: Triage) ->
 async def test_a_matter_of_which_nothing_is_answered_ends_with_its_reason_and_is_listed_for_review(
     triage: Triage,
 ) -> None:
-    first, second = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
+    first, second = triage.report("a", match_key="pothole"), triage.report("b", match_key="pothole")
     await triage.take(first, second)
     [item] = (await triage.get("incidents", report_id=first.stream)).json()["items"]
     refusals = triage.refusal(first, "an advertisement"), triage.refusal(second, "sent twice")
@@ -132,11 +132,11 @@ async def test_a_report_that_is_refused_with_others_in_the_same_batch_ends_the_m
     await triage.take(report, triage.refusal(report))
     [item] = (await triage.get("incidents", report_id=report.stream)).json()["items"]
     assert item["state"] == "dismissed"
-    assert (await triage.events(await triage.open("b", matter="a")))[0].data.relates_to == item["id"]
+    assert (await triage.events(await triage.open("b", match_key="a")))[0].data.relates_to == item["id"]
 
 
 async def test_a_refusal_goes_where_its_report_is(triage: Triage) -> None:
-    a, report = await triage.open("a", matter="m"), triage.report("b", matter="m")
+    a, report = await triage.open("a", match_key="m"), triage.report("b", match_key="m")
     await triage.take(report)
     b = await triage.open("c")
     await done(triage, a, ("merge", "chief", "county", {"into": b}))
@@ -146,8 +146,8 @@ async def test_a_refusal_goes_where_its_report_is(triage: Triage) -> None:
 
 
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
-    real = await triage.open("a", matter="pothole")
-    assert await triage.open("b", matter="pothole", drill=True) != real
+    real = await triage.open("a", match_key="pothole")
+    assert await triage.open("b", match_key="pothole", drill=True) != real
 
 
 @pytest.mark.requirement("TRI-04", "TRI-05", "TRI-10", "TRI-17")
@@ -200,7 +200,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
 
 @pytest.mark.requirement("TRI-05")
 async def test_figures_propose_and_a_person_judges(triage: Triage) -> None:
-    a, b = triage.report("a", matter="pothole"), triage.report("b", matter="pothole")
+    a, b = triage.report("a", match_key="pothole"), triage.report("b", match_key="pothole")
     await triage.take(a, b)
     at = datetime(2026, 3, 2, tzinfo=UTC)
     old = ReportReachMeasured(clicks=9000, comments=7, measured_at=at - timedelta(days=1))
@@ -274,8 +274,8 @@ async def test_the_version_that_was_seen_is_asked_for(triage: Triage) -> None:
 
 
 async def test_a_report_that_joins_makes_no_page_stale(triage: Triage) -> None:
-    id_ = await triage.open("a", matter="pothole")
-    assert await triage.open("b", matter="pothole") == id_
+    id_ = await triage.open("a", match_key="pothole")
+    assert await triage.open("b", match_key="pothole") == id_
     answer = await triage.ask(id_, "classify", {"answer_kind": "answer"}, role="duty_officer", version=0)
     assert answer.json()["version"] == 1
 
@@ -381,7 +381,7 @@ async def test_an_office_sees_what_concerns_it_or_an_office_below(triage: Triage
 
 @pytest.mark.requirement("MUL-06")
 async def test_who_no_longer_has_a_part_reads_what_was_recorded_until_then_and_decides_nothing(triage: Triage) -> None:
-    id_ = await triage.open("a", matter="pothole")
+    id_ = await triage.open("a", match_key="pothole")
     await done(
         triage,
         id_,
@@ -407,7 +407,7 @@ async def test_who_no_longer_has_a_part_reads_what_was_recorded_until_then_and_d
     assert len((await triage.get("incidents", "county-water")).json()["items"]) == 1
     for verb, role in (("grade", "duty_officer"), ("transfer", "chief"), ("record-handling", "handler")):
         problem(await triage.ask(id_, verb, BODIES[verb], role=role, unit="town-east"), 403, "takes the role")
-    await triage.take(triage.report("b", matter="pothole"))
+    await triage.take(triage.report("b", match_key="pothole"))
     assert len((await triage.get(f"incidents/{id_}", "town-east")).json()["reports"]) == 1
     assert len((await triage.get(f"incidents/{id_}", "town-west")).json()["reports"]) == 2
 
@@ -470,8 +470,8 @@ async def test_the_same_text_establishes_nothing_again(triage: Triage) -> None:
 
 
 async def test_merging(triage: Triage) -> None:
-    early = triage.runtime.clock.now() - timedelta(days=2)
-    a, b = await triage.open("a", matter="m", discovered_at=early), await triage.open("b")
+    early = triage.runtime.time_source.now() - timedelta(days=2)
+    a, b = await triage.open("a", match_key="m", discovered_at=early), await triage.open("b")
     await done(triage, a, ("merge", "chief", "county", {"into": b, "reason": "the same hole"}))
     merged, absorbed = (await triage.events(a))[-1], (await triage.events(b))[-1]
     assert (merged.data.into, absorbed.data.incident, absorbed.data.discovered_at) == (b, a, early)
@@ -484,7 +484,7 @@ async def test_merging(triage: Triage) -> None:
     # a further report of A's matter goes on to B, through one merge more
     c = await triage.open("c")
     await done(triage, b, ("merge", "chief", "county", {"into": c}))
-    assert await triage.open("d", matter="m") == c
+    assert await triage.open("d", match_key="m") == c
     assert (await triage.get(f"incidents/{c}")).json()["report_count"] == 4
 
 
@@ -525,7 +525,7 @@ async def test_opposite_merges_end_with_one_done_on_postgres(triage_on_postgres:
 
 async def one_matter_in_many_partitions(triage: Triage) -> None:
     """Reports of one matter that are taken in at once, from several partitions, share one incident."""
-    reports = [triage.report(f"r{number}", matter="flood") for number in range(24)]
+    reports = [triage.report(f"r{number}", match_key="flood") for number in range(24)]
     partitions: dict[tuple[str, int], list[Event]] = {}
     for report in reports:
         partitions.setdefault(triage.place(report), []).append(report)
@@ -551,8 +551,8 @@ async def test_triage_answers_alike_on_postgres(triage_on_postgres: Triage) -> N
 
 
 async def test_splitting(triage: Triage) -> None:
-    a = await triage.open("a", matter="m")
-    b, c = triage.report("b", matter="m"), triage.report("c", matter="m")
+    a = await triage.open("a", match_key="m")
+    b, c = triage.report("b", match_key="m"), triage.report("c", match_key="m")
     await triage.take(b)
     await triage.take(c)
     answer = await triage.ask(a, "split", {"reports": [c.stream, b.stream]}, role="chief")
@@ -594,7 +594,11 @@ async def test_a_unit_that_moves_is_seen_by_its_new_superior(triage: Triage) -> 
     id_ = await triage.open(unit="county-water")
     assert (await triage.get(f"incidents/{id_}", "town-west")).status_code == 404
     moved = UnitPlaced(
-        unit="county-water", kind="department", name="水务站", parent="town-west", since=triage.runtime.clock.now()
+        unit="county-water",
+        kind="department",
+        name="水务站",
+        parent="town-west",
+        since=triage.runtime.time_source.now(),
     )
 
     async def act(session, ctx):  # type: ignore[no-untyped-def]

@@ -26,7 +26,7 @@ from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
 from services.triage.decider import DECIDER
 from services.triage.grading import Grade, Reach
-from services.triage.matching import Matters
+from services.triage.matching import Matching
 from services.triage.reactions import react
 from services.triage.rights import RIGHTS, VERBS
 from services.triage.state import State
@@ -600,17 +600,17 @@ class TestWhatOtherServicesCause:
             discovered_at=DISCOVERED,
             subject=Typed(text="s"),
             text=Typed(text="t"),
-            matter="0" * 64,
+            match_key="0" * 64,
             receipt="1" * 64,
         )
         (event,) = events("report", [received])
-        assert list(react(event, Matters({event.stream: HERE}))) == []
-        assert len(list(react(event, Matters()))) == 1
+        assert list(react(event, Matching({event.stream: HERE}))) == []
+        assert len(list(react(event, Matching()))) == 1
 
     def test_a_refusal_of_what_belongs_nowhere_is_nobodys(self) -> None:
         (event,) = events("report", [ReportRefused(reason=Typed(text="r"))])
-        assert list(react(event, Matters())) == []
-        assert [reaction.stream for reaction in react(event, Matters({event.stream: HERE}))] == [HERE]
+        assert list(react(event, Matching())) == []
+        assert [reaction.stream for reaction in react(event, Matching({event.stream: HERE}))] == [HERE]
 
     @pytest.mark.parametrize("state", ["resolved", "closed", "dismissed"])
     def test_a_report_of_what_is_over_opens_one_that_names_it(self, state: str) -> None:

@@ -46,12 +46,12 @@ async def test_a_matter_gets_one_incident_whatever_the_databases_default(
         async def take(worker: int, start: int) -> None:
             work = UnitOfWork(runtime)
             for number in range(start, start + PAIRS):
-                event = triage.report(f"{worker} of {number}", matter=str(number))
+                event = triage.report(f"{worker} of {number}", match_key=str(number))
                 await work.handle([Record(event.topic, worker, number, b"key", event.bytes)])
 
         for start in range(0, PAIRS * (1 if set_by_code else ROUNDS), PAIRS):
             await asyncio.gather(take(0, start), take(1, start))
-            assert await rows(runtime, "quarantine") == []
+            assert await rows(runtime, "dead_letters") == []
             doubled = len(await rows(runtime, "incidents", "id")) - start - PAIRS
             if doubled:
                 break

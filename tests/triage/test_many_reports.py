@@ -54,7 +54,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
 
 async def incident_with(triage: Triage, reports: int, **more: Any) -> tuple[str, list[Event]]:
     """An incident, and what ingest told of its reports."""
-    told = [triage.report(f"{number} of {reports}", matter=str(reports), **more) for number in range(reports)]
+    told = [triage.report(f"{number} of {reports}", match_key=str(reports), **more) for number in range(reports)]
     await triage.take(*told)
     [incident] = (await triage.get("incidents", "city", report_id=told[0].stream)).json()["items"]
     return incident["id"], told
@@ -65,7 +65,7 @@ async def test_a_further_report_costs_what_an_earlier_one_did(desk: Triage, pars
     for reports in (FEW, MANY):
         id_, _ = await incident_with(desk, reports)
         parsed.since()
-        await desk.take(desk.report(f"one more than {reports}", matter=str(reports)))
+        await desk.take(desk.report(f"one more than {reports}", match_key=str(reports)))
         costs.append(parsed.since())
         incident = (await desk.get(f"incidents/{id_}")).json()
         assert (incident["report_count"], len(incident["reports"])) == (reports + 1, reports + 1)
@@ -116,7 +116,7 @@ async def test_who_had_a_part_reads_the_first_reports_and_how_many_there_were(
         moved = {"unit": "town-west", "reason": "r"}
         assert (await triage.ask(id_, "transfer", moved, role="chief", unit="town-east")).status_code == 200
         now = (await triage.get(f"incidents/{id_}", "town-west")).json()
-        await triage.take(triage.report(f"after {reports}", matter=str(reports)))
+        await triage.take(triage.report(f"after {reports}", match_key=str(reports)))
         parsed.since()
         then = (await triage.get(f"incidents/{id_}", "town-east")).json()
         costs.append(parsed.since())

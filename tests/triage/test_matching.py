@@ -25,21 +25,21 @@ async def incident_of(triage: Triage, report: Event) -> str:
 
 async def lives(triage: Triage, life: str) -> list[Event]:
     """Two reports on one subject, and what staff made of their incidents. Returns the reports."""
-    first = triage.report("a", matter="pothole")
+    first = triage.report("a", match_key="pothole")
     await triage.take(first)
     a = await incident_of(triage, first)
     if life == "a merge and a split":
-        second = triage.report("b", matter="another")
+        second = triage.report("b", match_key="another")
         await triage.take(second)
         b = await incident_of(triage, second)
         await done(triage, a, ("merge", "chief", "county", {"into": b}))
         await done(triage, b, ("split", "chief", "county", {"reports": [first.stream]}))
         return [first, second]
-    second = triage.report("b", matter="pothole")
+    second = triage.report("b", match_key="pothole")
     if life == "two reports and a close":
         await triage.take(second)
         await done(triage, a, *CLOSED)
-        third = triage.report("c", matter="pothole")
+        third = triage.report("c", match_key="pothole")
         await triage.take(third)
         return [first, second, third]
     await done(triage, a, *CLOSED)
@@ -68,9 +68,9 @@ async def test_a_restored_consumer_leaves_each_report_where_it_is(triage: Triage
 
 @pytest.mark.parametrize("over", [HANDLED, CLOSED], ids=["resolved", "closed"])
 async def test_a_report_of_what_is_over_opens_an_incident_that_names_it(triage: Triage, over: Any) -> None:
-    earlier = await triage.open("a", matter="pothole")
+    earlier = await triage.open("a", match_key="pothole")
     await done(triage, earlier, *over)
-    report = triage.report("b", matter="pothole")
+    report = triage.report("b", match_key="pothole")
     await triage.take(report)
     again = await incident_of(triage, report)
     assert again != earlier
@@ -81,34 +81,34 @@ async def test_a_report_of_what_is_over_opens_an_incident_that_names_it(triage: 
         (None, [again], 1),
         (earlier, [], 1),
     ]
-    assert await triage.open("c", matter="pothole") == again
+    assert await triage.open("c", match_key="pothole") == again
     # the desk can reopen the earlier one and merge
     await done(triage, earlier, REOPENED)
     await done(triage, again, ("merge", "chief", "county", {"into": earlier}))
-    assert await triage.open("d", matter="pothole") == earlier
+    assert await triage.open("d", match_key="pothole") == earlier
 
 
 async def test_reports_that_come_together_on_what_is_over_share_the_new_incident(triage: Triage) -> None:
-    earlier = await triage.open("a", matter="pothole")
+    earlier = await triage.open("a", match_key="pothole")
     await done(triage, earlier, *CLOSED)
-    reports = [triage.report(name, matter="pothole") for name in "bcd"]
+    reports = [triage.report(name, match_key="pothole") for name in "bcd"]
     await triage.take(*reports)
     [again] = {await incident_of(triage, report) for report in reports}
     assert await triage.kinds(again) == ["opened", "report_attached", "report_attached"]
 
 
 async def test_what_goes_on_in_an_incident_that_is_over_names_that_one(triage: Triage) -> None:
-    a, b = await triage.open("a", matter="pothole"), await triage.open("b")
+    a, b = await triage.open("a", match_key="pothole"), await triage.open("b")
     await done(triage, a, ("merge", "chief", "county", {"into": b}))
     await done(triage, b, *CLOSED)
-    opened, *_ = await triage.events(await triage.open("c", matter="pothole"))
+    opened, *_ = await triage.events(await triage.open("c", match_key="pothole"))
     assert opened.data.relates_to == b
 
 
 @pytest.mark.postgres
 async def test_a_close_between_lookup_and_load_attaches_to_nothing_that_is_closed(triage_on_postgres: Triage) -> None:
     triage = triage_on_postgres
-    earlier = await triage.open("a", matter="pothole")
+    earlier = await triage.open("a", match_key="pothole")
     await done(triage, earlier, *HANDLED)
     await done(triage, earlier, REOPENED, *HANDLED[2:])
     await done(triage, earlier, REOPENED, *HANDLED[2:4])
@@ -120,7 +120,7 @@ async def test_a_close_between_lookup_and_load_attaches_to_nothing_that_is_close
 
     runtime, service = triage.runtime, triage.runtime.service
     runtime.service = replace(service, know=overtaken)
-    report = triage.report("b", matter="pothole")
+    report = triage.report("b", match_key="pothole")
     await triage.take(report)
     again = await incident_of(triage, report)
     [opened] = await triage.events(again)
@@ -129,20 +129,20 @@ async def test_a_close_between_lookup_and_load_attaches_to_nothing_that_is_close
 
 
 async def test_a_report_of_a_matter_that_was_split_off_goes_where_it_went(triage: Triage) -> None:
-    a, b = await triage.open("a", matter="m"), await triage.open("b", matter="n")
+    a, b = await triage.open("a", match_key="m"), await triage.open("b", match_key="n")
     await done(triage, a, ("merge", "chief", "county", {"into": b}))
-    moved = triage.report("c", matter="m")
+    moved = triage.report("c", match_key="m")
     await triage.take(moved)
     answer = await triage.ask(b, "split", {"reports": [moved.stream]}, role="chief")
     new = answer.json()["into"]
-    assert await triage.open("d", matter="m") == new
-    assert await triage.open("e", matter="n") == b
+    assert await triage.open("d", match_key="m") == new
+    assert await triage.open("e", match_key="n") == b
     await done(triage, new, *CLOSED)
-    again = await triage.open("f", matter="m")
+    again = await triage.open("f", match_key="m")
     assert (await triage.events(again))[0].data.relates_to == new
     # what comes together again is one matter again
     await done(triage, again, ("merge", "chief", "county", {"into": b}))
-    assert await triage.open("g", matter="m") == b
+    assert await triage.open("g", match_key="m") == b
 
 
 def shown(items: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
@@ -150,7 +150,7 @@ def shown(items: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 
 
 async def test_what_was_merged_loses_neither_level_nor_hands_nor_facts(triage: Triage) -> None:
-    early = triage.runtime.clock.now() - timedelta(days=2)
+    early = triage.runtime.time_source.now() - timedelta(days=2)
     a, b = await triage.open("a", discovered_at=early), await triage.open("b")
     await done(
         triage,
@@ -201,7 +201,7 @@ async def test_a_fact_of_what_was_merged_is_revised_where_the_matter_goes_on(tri
 
 
 async def test_what_is_split_off_goes_on_with_who_was_handling_it(triage: Triage) -> None:
-    a, report = await triage.open("a", matter="m"), triage.report("b", matter="m")
+    a, report = await triage.open("a", match_key="m"), triage.report("b", match_key="m")
     await triage.take(report)
     await done(triage, a, ("grade", "duty_officer", "county", {"level": "major", "reason": "harm"}), *HANDLED[:4])
     answer = await triage.ask(a, "split", {"reports": [report.stream]}, role="chief")

@@ -31,7 +31,7 @@ def received(name: str) -> ingest.ReportReceived:
         discovered_at=NOW,
         subject=words(f"{name} subject"),
         text=words(name),
-        matter="0" * 64,
+        match_key="0" * 64,
         receipt="0" * 64,
     )
 
@@ -42,7 +42,7 @@ STREAMS: tuple[list[Event], ...] = (
     events(
         "incident",
         [
-            triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=NOW, matter="0" * 64),
+            triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=NOW, match_key="0" * 64),
             triage.IncidentReportAttached(report=REPORTS[1], unit="town-east", discovered_at=NOW),
             At(triage.IncidentAssigned(unit="county-roads", reason="r"), actor="duty_officer@county"),
             At(triage.IncidentSplit(into=f"incident-{B}", reports=(REPORTS[1],)), actor="chief@county"),

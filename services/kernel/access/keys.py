@@ -19,7 +19,7 @@ from services.kernel.settings import Settings
 SECRET_FILE = "secret"  # noqa: S105  a name
 MIN_SECRET = 32
 NONCE = 12
-USES = frozenset({"matter", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer"})
+USES = frozenset({"match", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer"})
 """What keys are for. A further use gets a name of its own; a name that changes its meaning ends recognition."""
 
 

@@ -23,7 +23,7 @@ ALGORITHM = "EdDSA"
 FRESH = 1.0
 """Seconds for which a file of keys is not looked at again."""
 SIGNING_KEY_FILE, KEY_SET_FILE = "signing-key.pem", "token-keys.json"
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class SigningKey:
@@ -92,7 +92,7 @@ class PublicKeys:
         except (OSError, ValueError) as error:
             if not self._keys:
                 raise ValueError(f"the public keys of staff tokens cannot be read: {error}") from None
-            log.warning("token_keys.unreadable", path=str(self._path), error=str(error))
+            logger.warning("token_keys.unreadable", path=str(self._path), error=str(error))
 
 
 def public_keys(settings: Settings) -> PublicKeys:

@@ -21,7 +21,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
 from services.kernel.store.session import Session, partition_of
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def operation_stream(service: str, ctx: Ctx, *more: str) -> str:
@@ -103,24 +103,24 @@ async def sum_refusals(runtime: Runtime) -> None:
 
 
 async def attention(runtime: Runtime) -> dict[str, int]:
-    """What waits for a person: records in quarantine, streams that are parked."""
-    quarantine, cursor = runtime.tables["quarantine"], runtime.tables["stream_cursor"]
+    """What waits for a person: dead letters, streams that are parked."""
+    dead_letters, cursor = runtime.tables["dead_letters"], runtime.tables["stream_cursor"]
     async with runtime.database.read() as connection:
-        aside = select(func.count()).select_from(quarantine).where(quarantine.c.state == "open")
+        aside = select(func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
         waiting = select(func.count()).select_from(cursor).where(cursor.c.blocked.is_not(None))
         return {
-            "quarantined": (await connection.execute(aside)).scalar_one(),
+            "dead_letters": (await connection.execute(aside)).scalar_one(),
             "parked": (await connection.execute(waiting)).scalar_one(),
         }
 
 
-def quarantined(
+def dead_letter(
     consumer: str, record: Record, event: Event | None, reason: str, error: str, now: datetime
 ) -> dict[str, Any]:
-    """A row of the quarantine. The same bytes in the same place have the same id, so a repetition adds nothing."""
+    """A row of the dead letters. The same bytes in the same place have the same id, so a repetition adds nothing."""
     place = (consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
     return {
-        "id": derived("quarantine", *place),
+        "id": derived("dead_letters", *place),
         "consumer": consumer,
         "topic": record.topic,
         "partition": record.partition,
@@ -140,8 +140,8 @@ def quarantined(
 def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Tells of records that were set aside."""
     for row in rows:
-        metrics.QUARANTINED.labels(service, row["reason"]).inc()
-        log.error("record.quarantined", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
+        metrics.DEAD_LETTERS.labels(service, row["reason"]).inc()
+        logger.error("record.dead_lettered", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
 
 
 async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ one it sets that aside, and decides nothing on the streams concerned before an o
 others it goes on.
 
 Of each version the first record on the topic counts, since that is what every reader took. A later one with other
-bytes, and what does not follow the store, goes to quarantine.
+bytes, and what does not follow the store, goes to the dead letters.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ RESTORED = "restored"
 """The name in `deployment` under which `huiying restore` notes that a store was put back."""
 Place = tuple[str, int]
 """A stream and a version."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Diverged(Exception):
@@ -158,7 +158,7 @@ class _Recovery:
             await sql.upsert(connection, runtime.tables["consumer_offset"], mark)
         operations.alarm(runtime.service.name, rows)
         for stream in sorted(held):
-            log.error("stream.held", service=runtime.service.name, stream=stream)
+            logger.error("stream.held", service=runtime.service.name, stream=stream)
         return [event for _, event in compared.missing] if self.restored else []
 
     async def _words(
@@ -194,17 +194,17 @@ class _Recovery:
         operations.alarm(runtime.service.name, told)
 
     async def _set_aside(self, connection: AsyncConnection, found: "Sequence[Foreign]") -> list[dict[str, Any]]:
-        """Puts records into quarantine; returns the rows that were not there yet."""
-        now = self.runtime.clock.now()
-        by_id = {row["id"]: row for one in found for row in [operations.quarantined(OWNER, *one, now)]}
+        """Puts records among the dead letters; returns the rows that were not there yet."""
+        now = self.runtime.time_source.now()
+        by_id = {row["id"]: row for one in found for row in [operations.dead_letter(OWNER, *one, now)]}
         new = await sql.add_missing(
-            connection, self.runtime.tables["quarantine"], [by_id[id_] for id_ in sorted(by_id)]
+            connection, self.runtime.tables["dead_letters"], [by_id[id_] for id_ in sorted(by_id)]
         )
         return [row for id_, row in sorted(by_id.items()) if (id_,) in new]
 
 
 Foreign = tuple[Record, Event | None, str, str]
-"""A record that does not belong where it lies, its event, the reason of the quarantine, and a sentence."""
+"""A record that does not belong where it lies, its event, the reason of a dead letter, and a sentence."""
 
 
 def own(record: Record) -> Event | None:
@@ -263,7 +263,7 @@ def _follows(event: Event, before: Held | None) -> bool:
 
 
 def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] | None:
-    """Why the store cannot take an event as its own: a reason of the quarantine, and a sentence."""
+    """Why the store cannot take an event as its own: a reason of a dead letter, and a sentence."""
     if event.id in ids:
         return "fork", f"version {event.version} came under the id of another event"
     if not _follows(event, before):
@@ -304,9 +304,9 @@ async def _hold(runtime: Runtime, connection: AsyncConnection, held: Mapping[str
 
 async def discarded(runtime: Runtime, connection: AsyncConnection) -> set[str]:
     """Digests of what was found on the service's topics and set aside for good, also before a restore."""
-    quarantine, events = runtime.tables["quarantine"], runtime.tables["events"]
+    dead_letters, events = runtime.tables["dead_letters"], runtime.tables["events"]
     rows = await connection.execute(
-        select(quarantine.c.bytes).where(quarantine.c.consumer == OWNER, quarantine.c.state == "discarded")
+        select(dead_letters.c.bytes).where(dead_letters.c.consumer == OWNER, dead_letters.c.state == "discarded")
     )
     found = {digest(bytes_ or b"") for bytes_ in rows.scalars()}
     said = select(events.c.bytes).where(events.c.type == catalogue.type_of(OperationDiscarded))
@@ -320,12 +320,12 @@ async def discarded(runtime: Runtime, connection: AsyncConnection) -> set[str]:
 async def _restore(
     runtime: Runtime, connection: AsyncConnection, topic: str, missing: list[Event], *, note: bool
 ) -> None:
-    session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+    session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
     await take_back(session, missing)
     if note:
         await _note(runtime, session, topic, missing)
     await session.flush()
-    log.warning("store.recovered", service=runtime.service.name, topic=topic, events=len(missing))
+    logger.warning("store.recovered", service=runtime.service.name, topic=topic, events=len(missing))
 
 
 async def take_back(session: Session, missing: Sequence[Event]) -> None:
@@ -338,7 +338,7 @@ async def take_back(session: Session, missing: Sequence[Event]) -> None:
 
 async def _note_taken(runtime: Runtime, topic: str, taken: Sequence[Event]) -> None:
     async with runtime.database.transaction() as connection:
-        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         await _note(runtime, session, topic, taken)
         await session.flush()
 

@@ -1,4 +1,4 @@
-"""Records of the quarantine given to their service again, taken for its own, or passed over for good.
+"""Dead letters given to their service again, taken for its own, or passed over for good.
 
 A repair keeps out every worker of its service while it lasts: it writes where streams stand, as they do.
 """
@@ -27,13 +27,13 @@ from services.kernel.store.session import OWNER, Conflict, Session
 
 AGAIN = ("unknown_type", "poison", "held")
 """Why records wait that another version, or an operator's word, may let in."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 async def redrive(
     work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
 ) -> None:
-    """Gives a record in quarantine to its service again. `Rejected` or `Poison` where it would fail as before.
+    """Gives a dead letter to its service again. `Rejected` or `Poison` where it would fail as before.
 
     `behind` is the `Poison` of an event that waited for the record, see `behind_it`; it is set aside.
     """
@@ -54,19 +54,19 @@ async def redrive(
             error=row["error"],
         )
     await _settle(work, session, id_, "redriven")
-    await record(session, ctx, OperationRedriven(quarantine=id_, reason=Typed(text=reason)))
+    await record(session, ctx, OperationRedriven(dead_letter=id_, reason=Typed(text=reason)))
 
 
 async def discard(
     work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
 ) -> None:
-    """Sets a record in quarantine aside for good; its stream goes on behind it. For `behind` see `redrive`."""
+    """Sets a dead letter aside for good; its stream goes on behind it. For `behind` see `redrive`."""
     row = await _open(work, session, id_)
     await _pass_over(work, session, row, behind)
     await _settle(work, session, id_, "discarded")
     await _release(work, session, [row["stream_id"]])
     what = digest(row["bytes"] or b"")
-    await record(session, ctx, OperationDiscarded(quarantine=id_, digest=what, reason=Typed(text=reason)))
+    await record(session, ctx, OperationDiscarded(dead_letter=id_, digest=what, reason=Typed(text=reason)))
 
 
 def behind_it(poison: Poison, bytes_: bytes | None) -> bool:
@@ -103,7 +103,7 @@ async def recover(
 
 async def _settle_words(work: UnitOfWork, session: Session, named: Mapping[str, str]) -> None:
     """Words lie beside the events that name them, and are settled with them."""
-    topic, table = catalogue.content_topic(work.service.name), work.tables["quarantine"]
+    topic, table = catalogue.content_topic(work.service.name), work.tables["dead_letters"]
     mine = (table.c.consumer == OWNER, table.c.topic == topic, table.c.reason == "ahead", table.c.state == "open")
     for id_, bytes_ in (await session.connection.execute(select(table.c.id, table.c.bytes).where(*mine))).all():
         if content_row(bytes_)["ref"] in named:
@@ -112,8 +112,8 @@ async def _settle_words(work: UnitOfWork, session: Session, named: Mapping[str, 
 
 async def _release(work: UnitOfWork, session: Session, streams: Iterable[str | None]) -> None:
     """Lets streams go on of which nothing waits for an operator's word any more."""
-    quarantine, cursor = work.tables["quarantine"], work.tables["stream_cursor"]
-    waiting = select(quarantine.c.stream_id).where(quarantine.c.consumer == OWNER, quarantine.c.state == "open")
+    dead_letters, cursor = work.tables["dead_letters"], work.tables["stream_cursor"]
+    waiting = select(dead_letters.c.stream_id).where(dead_letters.c.consumer == OWNER, dead_letters.c.state == "open")
     mine = (cursor.c.consumer == OWNER, cursor.c.stream_id.in_({stream for stream in streams if stream}))
     held = set((await session.connection.execute(select(cursor.c.stream_id).where(*mine))).scalars())
     free = held - set((await session.connection.execute(waiting)).scalars())
@@ -124,9 +124,9 @@ async def unpark(work: UnitOfWork) -> int:
     """Redrives the events that this service could not read, failed on, or could not decide upon: a stream was held.
 
     Called at start, perhaps after an upgrade, and when a stream goes on. Returns how many were taken. What still fails
-    keeps waiting in quarantine, so that no record can stop the service.
+    keeps waiting among the dead letters, so that no record can stop the service.
     """
-    table = work.tables["quarantine"]
+    table = work.tables["dead_letters"]
     chosen = select(table.c.id).where(
         table.c.consumer == work.consumer,
         table.c.reason.in_(("unknown_type", "poison", "held")),
@@ -144,7 +144,7 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
         bytes_ = None
         try:
             async with work.runtime.database.transaction() as connection:
-                session = Session(work.service, work.runtime.settings, connection, work.runtime.clock.now())
+                session = Session(work.service, work.runtime.settings, connection, work.runtime.time_source.now())
                 row = await _open(work, session, id_)
                 bytes_ = row["bytes"]
                 if not await _redrive(work, session, row, behind):
@@ -160,17 +160,17 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
                 continue
             if not isinstance(error, Rejected | Poison) and not is_defect(error):
                 raise
-            log.warning("record.fails_again", consumer=work.consumer, id=id_, error=brief(error))
+            logger.warning("record.fails_again", consumer=work.consumer, id=id_, error=brief(error))
             return False
 
 
 async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, Any]:
     """The record's row, which nobody else settles until the transaction ends."""
     await sql.lock(session.connection, hold(alone=True))
-    table = work.tables["quarantine"]
+    table = work.tables["dead_letters"]
     found = (await session.connection.execute(select(table).where(table.c.id == id_))).mappings().first()
     if found is None:
-        raise NotFound(f"no record {id_} is in {work.service.name}'s quarantine", what=id_)
+        raise NotFound(f"no record {id_} is in {work.service.name}'s dead letters", what=id_)
     row = dict(found)
     if row["state"] != "open":
         raise Rejected(f"the record {id_} was {row['state']} already", code="record-settled", record=id_)
@@ -178,7 +178,7 @@ async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, An
 
 
 async def _settle(work: UnitOfWork, session: Session, id_: str, state: str) -> None:
-    table = work.tables["quarantine"]
+    table = work.tables["dead_letters"]
     await session.connection.execute(update(table).where(table.c.id == id_).values(state=state))
 
 

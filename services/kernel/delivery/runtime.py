@@ -17,11 +17,11 @@ from schemas.envelope import Event
 from schemas.fields import Fact
 from services.kernel import metrics
 from services.kernel.access.keys import Keys
-from services.kernel.core.clock import Clock
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
 from services.kernel.core.ids import Ids
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Known, Reaction, no_reaction
+from services.kernel.core.time_source import TimeSource
 from services.kernel.core.units import Offices
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.log import EventLog, Partition
@@ -39,7 +39,7 @@ CHECKED = 1.0
 """Seconds between two looks at the outbox' length and the clock's skew."""
 MAX_SKEW = 5.0
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 async def nothing_known(connection: AsyncConnection, events: Sequence[Event]) -> Known:
@@ -90,9 +90,15 @@ class Runtime:
     """One service of a deployment, in one process. Holds no domain state that the database does not hold."""
 
     def __init__(
-        self, service: Service, settings: Settings, database: Database, clock: Clock, event_log: EventLog, secret: bytes
+        self,
+        service: Service,
+        settings: Settings,
+        database: Database,
+        time_source: TimeSource,
+        event_log: EventLog,
+        secret: bytes,
     ) -> None:
-        self.service, self.settings, self.database, self.clock = service, settings, database, clock
+        self.service, self.settings, self.database, self.time_source = service, settings, database, time_source
         self.log, self.secret, self.keys = event_log, secret, Keys(secret)
         self.tables: Mapping[str, Table] = service.metadata.tables
         self.packs = packs.load_packs(settings.policies)
@@ -121,7 +127,7 @@ class Runtime:
         """Units and packs as they stand now."""
         if self._offices is None or time.monotonic() > self._offices_until:
             self._offices = await offices.snapshot(
-                connection, self.service.metadata, self.packs, self.clock.now(), self.lists
+                connection, self.service.metadata, self.packs, self.time_source.now(), self.lists
             )
             self._offices_until = time.monotonic() + OFFICES_FRESH
         return self._offices
@@ -131,7 +137,7 @@ class Runtime:
     ) -> Ctx:
         """What a decision may know, read in the decision's own transaction."""
         return Ctx(
-            now=self.clock.now(),
+            now=self.time_source.now(),
             actor=actor,
             offices=await self.offices(connection),
             ids=ids or RandomIds(),

@@ -39,7 +39,7 @@ RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOTIFY = "outbox"
 """PostgreSQL channel on which a consumer tells the relay that rows wait."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 Offsets = Mapping[Partition, int]
@@ -161,7 +161,7 @@ class UnitOfWork:
             try:
                 await self._until_durable(part)
             except (Poison, DBAPIError, *PURE) as defect:
-                log.warning("work.one_by_one", consumer=self.consumer, error=brief(defect))
+                logger.warning("work.one_by_one", consumer=self.consumer, error=brief(defect))
                 await self._one_by_one(part)
 
     async def _one_by_one(self, records: Sequence[Record]) -> None:
@@ -219,7 +219,7 @@ class UnitOfWork:
             todo, lasts = self._unseen(records, starts)
             if not todo:
                 return
-            session = Session(self.service, self.runtime.settings, connection, self.runtime.clock.now())
+            session = Session(self.service, self.runtime.settings, connection, self.runtime.time_source.now())
             if poison is None or waited:
                 if poison is not None and poison.event is not None:
                     intake.waiting.get(poison.event.stream, {}).pop(poison.event.version, None)
@@ -300,7 +300,7 @@ class UnitOfWork:
             metrics.PARKED.labels(name, intake.cursors[event.stream].blocked or "").inc()
         for stream, event in first.items():
             reason = intake.cursors[stream].blocked
-            log.error("stream.parked", consumer=name, stream=stream, version=event.version, reason=reason)
+            logger.error("stream.parked", consumer=name, stream=stream, version=event.version, reason=reason)
 
     # offsets
 
@@ -356,7 +356,7 @@ class UnitOfWork:
         """Whether the cursor stands on a discarded record in whose place this event belongs: that one was forged."""
         if event.version != cursor.version:
             return False
-        table = self.tables["quarantine"]
+        table = self.tables["dead_letters"]
         chosen = select(table.c.bytes).where(
             table.c.consumer == self.consumer,
             table.c.stream_id == event.stream,
@@ -425,8 +425,8 @@ class UnitOfWork:
             cursor = intake.cursors.setdefault(event.stream, Cursor())
             cursor.blocked = reason
             intake.changed.add(event.stream)
-        now = self.runtime.clock.now()
-        intake.aside.append(operations.quarantined(self.consumer, record, event, reason, error, now))
+        now = self.runtime.time_source.now()
+        intake.aside.append(operations.dead_letter(self.consumer, record, event, reason, error, now))
 
     # reactions
 
@@ -511,7 +511,7 @@ class UnitOfWork:
         ]
         session.also.append(Write(self.tables["stream_cursor"], cursors, replaces=True))
         parked = self.tables["parked"]
-        now = instant(self.runtime.clock.now())
+        now = instant(self.runtime.time_source.now())
         gone = {(event.stream, event.version) for event in intake.drained}
         moved = {(event.stream, event.version, event.digest) for event in intake.moved}
         waits = {
@@ -541,7 +541,7 @@ class UnitOfWork:
             )
         await sql.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
         aside = {row["id"]: row for row in intake.aside}
-        new = await sql.add_missing(connection, self.tables["quarantine"], [aside[id_] for id_ in sorted(aside)])
+        new = await sql.add_missing(connection, self.tables["dead_letters"], [aside[id_] for id_ in sorted(aside)])
         intake.aside = [row for id_, row in aside.items() if (id_,) in new]
 
 

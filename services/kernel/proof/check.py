@@ -48,7 +48,7 @@ class Store:
 
 
 @dataclass(slots=True)
-class Report:
+class CheckResult:
     """What was looked at, and what is wrong: one sentence a fault, of which the first thousand are kept."""
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -72,31 +72,31 @@ class Report:
             self.untold += 1
 
 
-async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> Report:
+async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> CheckResult:
     """Looks at every event of every service, in its store, on its topic, and in audit's timeline.
 
     `stores` is by service; one of them has the timeline. Wherever something may be on its way, outboxes and consumers
     are waited for, up to `wait` seconds each time. Raises `LogGone`, and the database's errors: what cannot be read is
     not proven.
     """
-    report = Report()
+    result = CheckResult()
     audit = next(store for store in stores.values() if store.timeline)
     erased = await _erased(stores)
     for sentence in await _settled(stores, log, wait):
-        report.fault(sentence)
-    await _check_offsets(stores, log, report)
-    await _waiting(stores, report)
+        result.fault(sentence)
+    await _check_offsets(stores, log, result)
+    await _waiting(stores, result)
     discarded = await _discarded(stores)
     absent: list[tuple[str, Event]] = []
     for name, store in stores.items():
-        await _check_store(name, store, audit, report, absent)
+        await _check_store(name, store, audit, result, absent)
         for topic in catalogue.event_topics(name):
-            await _check_topic(name, store, topic, log, discarded, report, wait)
-    await _check_absent(stores, log, audit, absent, report, wait)
-    await _check_timeline(stores, audit, discarded, report)
-    await _check_erased(stores, erased, report)
-    report.add("erased", len(erased))
-    return report
+            await _check_topic(name, store, topic, log, discarded, result, wait)
+    await _check_absent(stores, log, audit, absent, result, wait)
+    await _check_timeline(stores, audit, discarded, result)
+    await _check_erased(stores, erased, result)
+    result.add("erased", len(erased))
+    return result
 
 
 # what must have come to rest
@@ -114,7 +114,7 @@ async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> l
         await asyncio.sleep(POLL)
 
 
-async def _check_offsets(stores: Mapping[str, Store], log: EventLog, report: Report) -> None:
+async def _check_offsets(stores: Mapping[str, Store], log: EventLog, result: CheckResult) -> None:
     """The topics are still those that the services read and wrote: offsets say nothing about others."""
     for name, store in stores.items():
         own = (*catalogue.event_topics(name), catalogue.content_topic(name))
@@ -122,7 +122,7 @@ async def _check_offsets(stores: Mapping[str, Store], log: EventLog, report: Rep
         for consumer, topics in ((name, store.reads), (OWNER, own)):
             found = await offsets.look(store.database, table, consumer, log, topics)
             for sentence in found.lost.values():
-                report.fault(f"{name}: {sentence}")
+                result.fault(f"{name}: {sentence}")
 
 
 async def _drained(name: str, store: Store, wait: float) -> list[str]:
@@ -164,27 +164,27 @@ async def _lag(name: str, store: Store, ends: Mapping[Partition, int]) -> list[s
     ]
 
 
-async def _waiting(stores: Mapping[str, Store], report: Report) -> None:
+async def _waiting(stores: Mapping[str, Store], result: CheckResult) -> None:
     for name, store in stores.items():
-        quarantine, cursor = store.tables["quarantine"], store.tables["stream_cursor"]
+        dead_letters, cursor = store.tables["dead_letters"], store.tables["stream_cursor"]
         async with store.database.read() as connection:
-            aside = await connection.execute(select(quarantine).where(quarantine.c.state == "open"))
+            aside = await connection.execute(select(dead_letters).where(dead_letters.c.state == "open"))
             for row in aside.mappings():
                 what = f" ({row['stream_id']} version {row['version']})" if row["stream_id"] else ""
                 place = f"{row['topic']}/{row['partition']}@{row['offset']}"
-                report.fault(f"{name}: {place}{what} is in quarantine as {row['id']}: {row['reason']}, {row['error']}")
+                result.fault(f"{name}: {place}{what} is a dead letter as {row['id']}: {row['reason']}, {row['error']}")
             parked = await connection.execute(
                 select(cursor.c.stream_id, cursor.c.version, cursor.c.blocked).where(cursor.c.blocked.is_not(None))
             )
             for stream, version, blocked in parked:
-                report.fault(f"{name}: {stream} is parked behind version {version}: {blocked}")
+                result.fault(f"{name}: {stream} is parked behind version {version}: {blocked}")
 
 
 async def _discarded(stores: Mapping[str, Store]) -> set[str]:
     """Digests of the records that a person looked at and set aside for good: what they are is no fault any more."""
     digests: set[str] = set()
     for store in stores.values():
-        table = store.tables["quarantine"]
+        table = store.tables["dead_letters"]
         async with store.database.read() as connection:
             found = await connection.execute(select(table.c.bytes).where(table.c.state == "discarded"))
             digests.update(digest(bytes_ or b"") for bytes_ in found.scalars())
@@ -209,7 +209,9 @@ async def _pages(database: Database, table: Table, columns: Sequence[str], keys:
         last = rows[-1]
 
 
-async def _check_store(name: str, store: Store, audit: Store, report: Report, absent: list[tuple[str, Event]]) -> None:
+async def _check_store(
+    name: str, store: Store, audit: Store, result: CheckResult, absent: list[tuple[str, Event]]
+) -> None:
     last: Event | None = None
     columns = ("stream_id", "version", "event_id", "type", "recordedtime", "counted", "bytes")
     async for rows in _pages(store.database, store.tables["events"], columns, ("stream_id", "version")):
@@ -218,36 +220,36 @@ async def _check_store(name: str, store: Store, audit: Store, report: Report, ab
             try:
                 event = Event.parse(row.bytes)
             except Undecodable as error:
-                report.fault(f"{name}: {row.stream_id} version {row.version} is no event: {error}")
+                result.fault(f"{name}: {row.stream_id} version {row.version} is no event: {error}")
                 continue
             counted = is_counted(event, store.deciders.get(event.kind))
             if tuple(row)[:-1] != (event.stream, event.version, event.id, event.type, event.recorded_text, counted):
-                report.fault(f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes")
-            _check_chain(name, last, event, report)
+                result.fault(f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes")
+            _check_chain(name, last, event, result)
             last = event
             events.append(event)
-        await _check_words(name, store, events, report)
+        await _check_words(name, store, events, result)
         kept = [event for event in events if event.kind != "log"]
-        absent += [(name, event) for event in await _not_kept(audit, name, kept, report)]
-        report.add("events", len(rows))
-        report.add(f"events.{name}", len(rows))
+        absent += [(name, event) for event in await _not_kept(audit, name, kept, result)]
+        result.add("events", len(rows))
+        result.add(f"events.{name}", len(rows))
 
 
-def _check_chain(name: str, last: Event | None, event: Event, report: Report) -> None:
+def _check_chain(name: str, last: Event | None, event: Event, result: CheckResult) -> None:
     if event.service != name or event.kind not in {topic.rpartition(".")[2] for topic in catalogue.event_topics(name)}:
-        report.fault(f"{name}: {event.stream} version {event.version} is an event of {event.service}")
+        result.fault(f"{name}: {event.stream} version {event.version} is an event of {event.service}")
     follows = last is not None and last.stream == event.stream
     before = last.version if last is not None and follows else 0
     if event.version != before + 1:
-        report.fault(f"{name}: {event.stream} has version {event.version} after {before}: a hole")
+        result.fault(f"{name}: {event.stream} has version {event.version} after {before}: a hole")
     elif last is not None and follows:
         if event.previous != last.digest:
-            report.fault(f"{name}: {event.stream} version {event.version} does not name the digest of version {before}")
+            result.fault(f"{name}: {event.stream} version {event.version} does not name the digest of version {before}")
         if event.recorded_text < last.recorded_text:
-            report.fault(f"{name}: {event.stream} version {event.version} was recorded before version {before}")
+            result.fault(f"{name}: {event.stream} version {event.version} was recorded before version {before}")
 
 
-async def _check_words(name: str, store: Store, events: Iterable[Event], report: Report) -> None:
+async def _check_words(name: str, store: Store, events: Iterable[Event], result: CheckResult) -> None:
     refs: dict[str, tuple[str, str, Event]] = {}
     for event in events:
         for place, value in event.attributes["data"].items():
@@ -263,10 +265,10 @@ async def _check_words(name: str, store: Store, events: Iterable[Event], report:
     for ref, (wanted, place, event) in refs.items():
         where = f"{name}: the words {place} of {event.stream} version {event.version}"
         if ref in held and held[ref] != wanted:
-            report.fault(f"{where} are not the words that the event names")
+            result.fault(f"{where} are not the words that the event names")
         elif ref not in held and ref not in gone:
-            report.fault(f"{where} are missing, and no erasure names {ref}")
-    report.add("words", len(refs))
+            result.fault(f"{where} are missing, and no erasure names {ref}")
+    result.add("words", len(refs))
 
 
 async def _erased(stores: Mapping[str, Store]) -> set[str]:
@@ -277,7 +279,7 @@ async def _erased(stores: Mapping[str, Store]) -> set[str]:
     return refs
 
 
-async def _check_erased(stores: Mapping[str, Store], erased: set[str], report: Report) -> None:
+async def _check_erased(stores: Mapping[str, Store], erased: set[str], result: CheckResult) -> None:
     wanted = sorted(erased)
     for start in range(0, len(wanted), BATCH):
         part = wanted[start : start + BATCH]
@@ -286,7 +288,7 @@ async def _check_erased(stores: Mapping[str, Store], erased: set[str], report: R
             async with store.database.read() as connection:
                 held = (await connection.execute(select(contents.c.ref).where(contents.c.ref.in_(part)))).scalars()
                 for ref in held:
-                    report.fault(f"{name}: the words {ref} were erased and are still there")
+                    result.fault(f"{name}: the words {ref} were erased and are still there")
 
 
 # the topics
@@ -298,7 +300,7 @@ async def _check_topic(
     topic: str,
     log: EventLog,
     discarded: set[str],
-    report: Report,
+    result: CheckResult,
     wait: float,
 ) -> None:
     """Every event of the store is there with its bytes, behind its predecessor; nothing else is there."""
@@ -306,18 +308,18 @@ async def _check_topic(
     wanted = await _heads(store, kind)
     waiting = await _drained(name, store, wait)
     for sentence in waiting:
-        report.fault(sentence)
+        result.fault(sentence)
     ends, begins = await log.ends([topic]), await log.begins([topic])
     seen: dict[str, int] = {}
     for partition, end in ends.items():
         async for records in log.read(partition, begins[partition], end):
             for start in range(0, len(records), BATCH):
-                await _check_records(name, store, records[start : start + BATCH], discarded, seen, report)
-            report.add("records", len(records))
+                await _check_records(name, store, records[start : start + BATCH], discarded, seen, result)
+            result.add("records", len(records))
     for stream, version in wanted.items():
         first = seen.get(stream, 0)
         if first < version and not waiting:
-            report.fault(f"{name}: {stream} is on {topic} in order up to version {first}; the store has {version}")
+            result.fault(f"{name}: {stream} is on {topic} in order up to version {first}; the store has {version}")
 
 
 async def _heads(store: Store, kind: str) -> dict[str, int]:
@@ -339,7 +341,7 @@ async def _check_records(
     records: Sequence[Record],
     discarded: set[str],
     seen: dict[str, int],
-    report: Report,
+    result: CheckResult,
 ) -> None:
     """What is not the owner's is a fault unless it was discarded; the owner's own events count, discarded or not."""
     read: list[tuple[Record, Event]] = []
@@ -348,7 +350,7 @@ async def _check_records(
             read.append((record, Event.parse(record.value)))
         except Undecodable as error:
             if digest(record.value or b"") not in discarded:
-                report.fault(f"{name}: {record.topic}/{record.partition}@{record.offset} is no event: {error}")
+                result.fault(f"{name}: {record.topic}/{record.partition}@{record.offset} is no event: {error}")
     events = store.tables["events"]
     async with store.database.read() as connection:
         ids = {event.id for _, event in read}
@@ -360,13 +362,13 @@ async def _check_records(
         if not own and event.digest in discarded:
             continue
         if event.id not in stored:
-            report.fault(f"{name}: {where} holds {event.stream} version {event.version}, which the store lacks")
+            result.fault(f"{name}: {where} holds {event.stream} version {event.version}, which the store lacks")
         elif stored[event.id] != event.digest:
-            report.fault(
+            result.fault(
                 f"{name}: {where} holds {event.stream} version {event.version} with other bytes than the store"
             )
         elif event.topic != record.topic:
-            report.fault(
+            result.fault(
                 f"{name}: {where} holds {event.stream} version {event.version}, which belongs on {event.topic}"
             )
         # One that came too early counts when it comes again: a topic that was lost is written again from the start.
@@ -377,7 +379,7 @@ async def _check_records(
 # audit
 
 
-async def _not_kept(audit: Store, name: str, events: Sequence[Event], report: Report) -> list[Event]:
+async def _not_kept(audit: Store, name: str, events: Sequence[Event], result: CheckResult) -> list[Event]:
     """The events that audit lacks; those that it keeps are compared, byte by byte."""
     assert audit.timeline is not None
     t = audit.timeline.table.c
@@ -391,14 +393,14 @@ async def _not_kept(audit: Store, name: str, events: Sequence[Event], report: Re
         what = f"{name}: {event.stream} version {event.version}"
         found = kept.get(event.id, [])
         if len(found) > 1:
-            report.fault(f"{what} is in audit {len(found)} times")
+            result.fault(f"{what} is in audit {len(found)} times")
         for row in found:
             columns = (event.digest, event.type, event.stream, event.version, event.recorded_text)
             if row.bytes != event.bytes:
-                report.fault(f"{what} has other bytes in audit, at position {row.position}")
+                result.fault(f"{what} has other bytes in audit, at position {row.position}")
             elif (row.digest, row.type, row.stream_id, row.version, row.recordedtime) != columns:
-                report.fault(f"{what} is in audit at position {row.position} under other columns than its bytes say")
-    report.add("audited", len(kept))
+                result.fault(f"{what} is in audit at position {row.position} under other columns than its bytes say")
+    result.add("audited", len(kept))
     return [event for event in events if event.id not in kept]
 
 
@@ -407,7 +409,7 @@ async def _check_absent(
     log: EventLog,
     audit: Store,
     absent: Sequence[tuple[str, Event]],
-    report: Report,
+    result: CheckResult,
     wait: float,
 ) -> None:
     """Looks again for what was on its way to audit when the stores were read."""
@@ -417,12 +419,12 @@ async def _check_absent(
         part = absent[start : start + BATCH]
         for name in {name for name, _ in part}:
             events = [event for by, event in part if by == name]
-            for event in await _not_kept(audit, name, events, report):
-                report.fault(f"{name}: {event.stream} version {event.version} is not in audit")
+            for event in await _not_kept(audit, name, events, result):
+                result.fault(f"{name}: {event.stream} version {event.version} is not in audit")
 
 
 async def _check_timeline(
-    stores: Mapping[str, Store], audit: Store, discarded: Collection[str], report: Report
+    stores: Mapping[str, Store], audit: Store, discarded: Collection[str], result: CheckResult
 ) -> None:
     """Positions have no hole and follow audit's own order, versions follow each other, and every event has an owner.
 
@@ -437,20 +439,20 @@ async def _check_timeline(
         for row in rows:
             what = f"{row.stream_id} version {row.version}"
             while next_ < row.position:
-                report.fault(f"audit: position {next_} is missing")
+                result.fault(f"audit: position {next_} is missing")
                 await anext(order, None)
                 next_ += 1
             if await anext(order, None) != row.digest:
-                report.fault(f"audit: position {next_} holds {what}; audit's own order names another event there")
+                result.fault(f"audit: position {next_} holds {what}; audit's own order names another event there")
             next_ += 1
             if row.digest in forged:
                 continue
             before = versions.get(row.stream_id, 0)
             if row.version != before + 1:
-                report.fault(f"audit: {what} stands at position {row.position} behind version {before}")
+                result.fault(f"audit: {what} stands at position {row.position} behind version {before}")
             versions[row.stream_id] = max(before, row.version)
-        await _check_owned(stores, [row for row in rows if row.digest not in forged], report)
-        report.add("positions", len(rows))
+        await _check_owned(stores, [row for row in rows if row.digest not in forged], result)
+        result.add("positions", len(rows))
 
 
 async def _forged(stores: Mapping[str, Store], discarded: Sequence[Any]) -> set[str]:
@@ -486,7 +488,7 @@ async def _order(audit: Store) -> AsyncIterator[str]:
         last = rows[-1].version
 
 
-async def _check_owned(stores: Mapping[str, Store], rows: Sequence[Any], report: Report) -> None:
+async def _check_owned(stores: Mapping[str, Store], rows: Sequence[Any], result: CheckResult) -> None:
     by_owner: dict[str, list[Any]] = {}
     for row in rows:
         by_owner.setdefault(row.topic.partition(".")[0], []).append(row)
@@ -498,7 +500,7 @@ async def _check_owned(stores: Mapping[str, Store], rows: Sequence[Any], report:
         for row in owned:
             if row.event_id not in known:
                 what = f"{row.stream_id} version {row.version}"
-                report.fault(f"audit: position {row.position} holds {what} of {name}, which no store has")
+                result.fault(f"audit: position {row.position} holds {what} of {name}, which no store has")
 
 
 async def _held(connection: AsyncConnection, store: Store, ids: Sequence[str]) -> set[str]:

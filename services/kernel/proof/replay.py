@@ -44,7 +44,7 @@ async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Diff
     what stands in the outbox at that moment is on its topics, then raises `NotYet`. Content and evidence files are not
     rebuilt.
     """
-    fresh = Runtime(live.service, live.settings, into, live.clock, live.log, live.secret)
+    fresh = Runtime(live.service, live.settings, into, live.time_source, live.log, live.secret)
     await migrations.upgrade(into, live.service)
     async with live.database.moment() as moment:
         await _sent(live, moment, wait)
@@ -108,14 +108,14 @@ async def _take_back(fresh: Runtime, found: Sequence[tuple[Record, Event]], disc
     async with fresh.database.transaction() as connection:
         stored = await recovery.stored_under(fresh, connection, [event for _, event in found])
         compared = recovery.compare(found, stored, discarded)
-        session = Session(fresh.service, fresh.settings, connection, fresh.clock.now())
+        session = Session(fresh.service, fresh.settings, connection, fresh.time_source.now())
         await recovery.take_back(session, [event for _, event in compared.missing])
         await session.flush()
 
 
 async def _know_discarded(fresh: Runtime, moment: AsyncConnection) -> None:
     """Lets the unit of work know what a person set aside for good: it takes in what belongs in its place."""
-    table = fresh.tables["quarantine"]
+    table = fresh.tables["dead_letters"]
     rows = (await moment.execute(select(table).where(table.c.state == "discarded"))).mappings().all()
     async with fresh.database.transaction() as connection:
         await sql.insert(connection, table, [dict(row) for row in rows])

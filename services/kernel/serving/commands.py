@@ -173,7 +173,7 @@ async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:
                 raise known
             if known is not None:
                 return Answer.load(known)
-        session = Session(runtime.service, runtime.settings, connection, runtime.clock.now())
+        session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         ctx = await runtime.context(connection, caller.actor, caller.request)
         done = await act(session, ctx)
         await session.flush()

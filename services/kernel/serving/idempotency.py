@@ -24,7 +24,7 @@ from services.kernel.store.session import Conflict
 
 REMEMBERED = timedelta(days=7)
 PRUNE_SECONDS = 60.0
-PRUNED_AT_ONCE = 500
+PRUNED_TOGETHER = 500
 """Rows that one transaction removes, so that nothing waits for it."""
 
 
@@ -62,7 +62,7 @@ class Memory:
         """The answers that are remembered by the keys' texts; `Malformed` where a key came with something else."""
         places, table = {self._place(key.text): key for key in keys}, self._table
         rows = (await connection.execute(select(table).where(table.c.key.in_(list(places))))).mappings().all()
-        now = instant(self._runtime.clock.now())
+        now = instant(self._runtime.time_source.now())
         found: dict[str, bytes | Malformed] = {}
         over: list[str] = []
         for row in rows:
@@ -83,7 +83,7 @@ class Memory:
 
     async def keep(self, connection: AsyncConnection, answers: Sequence[tuple[Key, bytes]]) -> None:
         """Remembers answers. Raises `Conflict` where a key is remembered already."""
-        until = instant(self._runtime.clock.now() + REMEMBERED)
+        until = instant(self._runtime.time_source.now() + REMEMBERED)
         rows = []
         for key, answer in answers:
             place = self._place(key.text)
@@ -106,11 +106,11 @@ async def prune(runtime: Runtime) -> int:
     """Forgets what is older than it is remembered, a few rows in each transaction; returns how many there were."""
     table, gone = runtime.tables["idempotency"], 0
     while True:
-        over = select(table.c.key).where(table.c.until <= instant(runtime.clock.now())).limit(PRUNED_AT_ONCE)
+        over = select(table.c.key).where(table.c.until <= instant(runtime.time_source.now())).limit(PRUNED_TOGETHER)
         async with runtime.database.transaction() as connection:
             removed = (await connection.execute(delete(table).where(table.c.key.in_(over)))).rowcount
         gone += removed
-        if removed < PRUNED_AT_ONCE:
+        if removed < PRUNED_TOGETHER:
             return gone
 
 

@@ -37,7 +37,7 @@ LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Before a loop that failed begins anew: at first, and at most."""
 LEADS, RECOVERED = zlib.crc32(b"huiying-leader"), zlib.crc32(b"huiying-recovered")
 """Advisory locks of the process that leads: from its start, and from the end of its recovery."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def collect_less() -> None:
@@ -59,8 +59,8 @@ async def prepare(runtime: Runtime) -> None:
         try:
             await runtime.service.on_start(runtime)
         except Held as held:
-            log.critical("start.held", service=name, error=held.detail)
-    log.info("service.prepared", service=name, recovered=taken)
+            logger.critical("start.held", service=name, error=held.detail)
+    logger.info("service.prepared", service=name, recovered=taken)
 
 
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
@@ -233,7 +233,7 @@ async def wait_until_prepared(runtime: Runtime) -> None:
             reason = brief(error)
         if reason != told:
             told = reason
-            log.info("consumer.waits", service=runtime.service.name, until=reason)
+            logger.info("consumer.waits", service=runtime.service.name, until=reason)
         await asyncio.sleep(0.5)
 
 
@@ -252,14 +252,14 @@ async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None
             since = asyncio.get_running_loop().time()
             continue
         if found.lost:
-            log.critical("consumer.stops", service=runtime.service.name, error=min(found.lost.items())[1])
+            logger.critical("consumer.stops", service=runtime.service.name, error=min(found.lost.items())[1])
             os._exit(EXIT_RANGE)
         now = sum(offset.next for offset in found.taken.values())
         behind = any(not is_content(partition.topic) for partition in found.behind())
         if not behind or now != before:
             before, since = now, asyncio.get_running_loop().time()
         elif asyncio.get_running_loop().time() - since > limit:
-            log.critical("consumer.stalled", service=runtime.service.name, seconds=limit)
+            logger.critical("consumer.stalled", service=runtime.service.name, seconds=limit)
             os._exit(EXIT_STALLED)
 
 
@@ -271,7 +271,7 @@ async def watch_topics(runtime: Runtime) -> None:
         except TopicsMissing as error:
             runtime.lost = f"{error}; the process that leads makes it"
         except (LogGone, DBAPIError, OSError) as error:
-            log.debug("topics.unknown", service=runtime.service.name, error=str(error)[:200])
+            logger.debug("topics.unknown", service=runtime.service.name, error=str(error)[:200])
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -313,9 +313,9 @@ async def _make_topics(runtime: Runtime) -> None:
     made = set(await runtime.log.create_topics(events, contents))
     known = await own_topics.known(runtime)
     if made - known:
-        log.info("topics.made", service=runtime.service.name, topics=sorted(made - known))
+        logger.info("topics.made", service=runtime.service.name, topics=sorted(made - known))
     for topic in sorted(made & known):
-        log.critical(
+        logger.critical(
             "topic.made_anew",
             service=runtime.service.name,
             topic=topic,

@@ -29,7 +29,7 @@ REMEMBERED = 10_000
 FAILURES = 20
 WINDOW = 60.0
 """So many failures of one address in so many seconds are answered 401, further ones 429."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Remembered:
@@ -101,10 +101,10 @@ class Failures:
         limited = times >= FAILURES
         metrics.SIGN_INS_FAILED.labels("429" if limited else "401").inc()
         if not limited:
-            log.warning("sign_in.failed", address=address, reason=reason)
+            logger.warning("sign_in.failed", address=address, reason=reason)
             return
         if times == FAILURES:
-            log.warning("sign_in.limited", address=address, failures=times, seconds=WINDOW)
+            logger.warning("sign_in.limited", address=address, failures=times, seconds=WINDOW)
         wait = int(until - now) + 1
         raise TooMany(
             f"this address failed to sign in too often; wait {wait} s, and send a valid key or token",

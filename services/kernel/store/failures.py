@@ -19,7 +19,7 @@ OVERTAKEN = ("40001", "40P01")
 """Its codes where two transactions were in each other's way and one of them was given up."""
 WAITED = ("55P03", "57014", "25P03", "25P04")
 """Its codes where a lock or a statement took longer than it may."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def is_defect(error: DBAPIError) -> bool:
@@ -87,7 +87,7 @@ def problem_of(error: DBAPIError | OSError, failing: Lasting) -> Problem:
 def defect(error: Exception, **known: str) -> Problem:
     """Tells the log of a defect; returns the problem that it is to a caller, with the number under which it stands."""
     number = uuid7()
-    log.error("defect.found", defect=number, error=brief(error), stack=frames(error), **known)
+    logger.error("defect.found", defect=number, error=brief(error), stack=frames(error), **known)
     return Problem(
         f"the service has a defect here; it was logged as {number}. Nothing of the request was kept", defect=number
     )

@@ -92,7 +92,7 @@ def metadata() -> MetaData:
         Column("bytes", LargeBinary, nullable=False),
     )
     Table(
-        "quarantine",
+        "dead_letters",
         m,
         Column("id", key(36), primary_key=True),
         Column("consumer", key(32), nullable=False),

@@ -38,7 +38,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_clocks_unit_due"), "clocks", ["unit", "due"], unique=False)
     op.create_index(op.f("ix_clocks_wakes_at_incident_id"), "clocks", ["wakes_at", "incident_id"], unique=False)
     op.create_table(
-        "matters",
+        "incidents",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
@@ -48,10 +48,10 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_matters")),
     )
-    op.create_index(op.f("ix_matters_merged_into"), "matters", ["merged_into"], unique=False)
+    op.create_index(op.f("ix_matters_merged_into"), "incidents", ["merged_into"], unique=False)
     op.create_index(
         "ix_matters_without_pack",
-        "matters",
+        "incidents",
         ["incident_id"],
         unique=False,
         postgresql_where=sa.text("policy IS NULL AND unit IS NOT NULL"),

@@ -12,7 +12,7 @@ import structlog
 
 from services.kernel.tasks import side_by_side
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 EXIT_LOST, EXIT_RANGE = 3, 5
 """Codes with which a consumer's process ends: to start again from the database; an offset that no topic holds."""
 TOGETHER = 500
@@ -143,4 +143,4 @@ async def ended(under_way: asyncio.Lock, limit: float) -> None:
         async with asyncio.timeout(limit), under_way:
             return
     except TimeoutError:
-        log.warning("rebalance.waits_no_longer", seconds=limit)
+        logger.warning("rebalance.waits_no_longer", seconds=limit)

@@ -30,11 +30,11 @@ from services.kernel.delivery.log import (
     ended,
     hand_on,
 )
-from services.kernel.delivery.log.kafka import AT_ONCE, FETCH_WAIT, KafkaLog, record_of
+from services.kernel.delivery.log.kafka import FETCH_WAIT, MAX_FETCHED, KafkaLog, record_of
 from services.kernel.settings import Settings
 
 LEAVE_SECONDS = 3.0
-log = structlog.get_logger()
+logger = structlog.get_logger()
 Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
 
@@ -87,7 +87,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
                     tp = places[partition]
                     check_range(partition, next_, firsts[tp], ends[tp])
             except OffsetOutOfRange as error:
-                log.critical("consumer.stops", error=str(error))
+                logger.critical("consumer.stops", error=str(error))
                 os._exit(EXIT_RANGE)
             positions = {places[partition]: next_ for partition, next_ in wanted.items()}
             await self.seek_wait(positions)
@@ -141,7 +141,7 @@ def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Hand
             # What comes while a batch is taken in is the next one: nothing waits for others to come.
             topic = names[event.message.topic]
             waiting.append([record_of(topic, item) for item in event.message.records])
-            if stream.channel.empty() or sum(map(len, waiting)) >= AT_ONCE:
+            if stream.channel.empty() or sum(map(len, waiting)) >= MAX_FETCHED:
                 async with under_way:
                     await _hand_on(waiting, handle)
                 waiting.clear()
@@ -162,7 +162,7 @@ async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001, whatever it was: Faust would go on with the next
-        log.critical("consumer.stops", error=repr(error))
+        logger.critical("consumer.stops", error=repr(error))
         os._exit(EXIT_LOST)
 
 

@@ -44,12 +44,12 @@ FETCH_WAIT = 200
 """Milliseconds that a broker may hold a fetch."""
 ANSWER = 3.0
 """Seconds after which a topic that nobody answers for is looked for."""
-AT_ONCE = 8000
+MAX_FETCHED = 8000
 """Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 """What brokers say of a group before they have its topic ready."""
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 EVENT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """Never compacted: compaction would remove history."""
@@ -106,7 +106,7 @@ class KafkaLog:
                 try:
                     await admin.create_topics(new)
                 except TopicAlreadyExistsError:
-                    log.debug("topics.exist")
+                    logger.debug("topics.exist")
             for found in await admin.describe_topics([name for name in wanted if name in existing]):
                 count = len(found["partitions"])
                 if count != self._settings.partitions:
@@ -173,7 +173,7 @@ class KafkaLog:
                 async with asyncio.timeout(2):
                     await producer.stop()
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("producer.dropped", error=repr(error))
+                logger.debug("producer.dropped", error=repr(error))
                 await _abandon(producer)
 
     # reading
@@ -264,7 +264,7 @@ class KafkaLog:
                 async with asyncio.timeout(2):
                     await reader.stop()
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("reader.dropped", error=repr(error))
+                logger.debug("reader.dropped", error=repr(error))
 
     def _consumer(self, *topics: str, group: str | None = None, fetch: int = 4 * BATCH_LIMIT) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -363,7 +363,7 @@ class KafkaLog:
 async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[object]]:
     try:
         found: Mapping[TopicPartition, Sequence[object]] = await consumer.getmany(
-            timeout_ms=500, max_records=AT_ONCE // FETCHES
+            timeout_ms=500, max_records=MAX_FETCHED // FETCHES
         )
         return found
     except NoOffsetForPartitionError:
@@ -387,7 +387,7 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
         async with asyncio.timeout(2):
             await producer.client.close()
     except (KafkaError, OSError, TimeoutError) as error:
-        log.debug("producer.dropped", error=repr(error))
+        logger.debug("producer.dropped", error=repr(error))
 
 
 class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -430,7 +430,7 @@ async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
             await consumer.start()
             return
         except (KafkaError, OSError) as error:
-            log.warning("consumer.waits", error=repr(error)[:200], seconds=wait)
+            logger.warning("consumer.waits", error=repr(error)[:200], seconds=wait)
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)
 

@@ -86,12 +86,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
     op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
     op.create_table(
-        "matters",
-        sa.Column("matter", key(64), nullable=False),
+        "match_keys",
+        sa.Column("match_key", key(64), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("since", key(27), nullable=False),
         sa.Column("split", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("matter", "incident_id", name=op.f("pk_matters")),
+        sa.PrimaryKeyConstraint("match_key", "incident_id", name=op.f("pk_matters")),
     )
     op.create_table(
         "measurements",
@@ -110,7 +110,7 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=False),
         sa.Column("channel", key(100), nullable=False),
         sa.Column("category", key(100), nullable=True),
-        sa.Column("matter", key(64), nullable=True),
+        sa.Column("match_key", key(64), nullable=True),
         sa.Column("discovered_at", key(27), nullable=False),
         sa.Column("received_at", key(27), nullable=False),
         sa.Column("entered_late", sa.Boolean(), nullable=False),

@@ -111,7 +111,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", "code", "since", name=op.f("pk_posts")),
     )
     op.create_table(
-        "quarantine",
+        "dead_letters",
         sa.Column("id", key(36), nullable=False),
         sa.Column("consumer", key(32), nullable=False),
         sa.Column("topic", key(100), nullable=False),
@@ -126,10 +126,10 @@ def upgrade() -> None:
         sa.Column("state", key(16), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=True),
         sa.Column("bytes", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
     )
-    op.create_index(op.f("ix_quarantine_state"), "quarantine", ["state"], unique=False)
-    op.create_index(op.f("ix_quarantine_stream_id"), "quarantine", ["stream_id"], unique=False)
+    op.create_index(op.f("ix_dead_letters_state"), "dead_letters", ["state"], unique=False)
+    op.create_index(op.f("ix_dead_letters_stream_id"), "dead_letters", ["stream_id"], unique=False)
     op.create_table(
         "refusals",
         sa.Column("key", key(64), nullable=False),

@@ -59,7 +59,7 @@ def graded(recorded: datetime, level: str, name: str = "graded") -> RecordMilest
 
 
 @dataclass
-class Matter:
+class Incident:
     """A clock stream that decides and evolves; `did` are the facts of the last command."""
 
     uuid: str = spec.UUID
@@ -73,7 +73,7 @@ class Matter:
         more["seen"] = {"stream": f"clock-{self.uuid}", **more.get("seen", {})}
         return Ctx(now, actor, self.offices, ids, lambda *parts: derived(*parts).replace("-", "") * 2, **more)
 
-    def do(self, command: Any, now: datetime, actor: Actor = SYSTEM, **more: Any) -> "Matter":
+    def do(self, command: Any, now: datetime, actor: Actor = SYSTEM, **more: Any) -> "Incident":
         """Runs a command and keeps what it decided."""
         ctx = self.context(now, actor, **more)
         self.did = []
@@ -98,13 +98,13 @@ class Matter:
             self.state = DECIDER.evolve(self.state, event)
         return self
 
-    def hear(self, *commands: RecordMilestones) -> "Matter":
+    def hear(self, *commands: RecordMilestones) -> "Incident":
         """Milestones that arrive as they are recorded."""
         for command in commands:
             self.do(command, command.milestones[0].recorded_at)
         return self
 
-    def detect(self, now: datetime, **more: Any) -> "Matter":
+    def detect(self, now: datetime, **more: Any) -> "Incident":
         """The timer's judgement."""
         return self.do(DetectBreaches(until=now, **more), now)
 

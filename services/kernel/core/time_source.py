@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 
-class Clock:
+class TimeSource:
     """Real time plus an offset. With a file, the offset is read from it, so that several processes share one."""
 
     def __init__(self, file: Path | None = None) -> None:
