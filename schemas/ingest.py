@@ -23,8 +23,9 @@ class ReportReceived(Fact):
 
     `entered_late` where the deployment takes so old a discovery for paper that somebody enters now.
     `duplicate` is a keyed digest of integration, source and external id, kept after erasure so that a repeated
-    delivery stays a duplicate; `sent`, of what came under them, tells a repetition from another report. `match_key` is a
-    keyed digest of what the report is about, and finds its incident; a report without it is about something of its own.
+    delivery stays a duplicate; `sent`, of what came under them, tells a repetition from another report. `match_key`
+    is a keyed digest of what the report is about, and finds its incident; a report without it is about something of
+    its own.
     """
 
     unit: UnitCode
