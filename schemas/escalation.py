@@ -17,7 +17,9 @@ class ClockMilestoneReached(Fact):
     """Something happened by which clocks start or are met.
 
     `happened_at` is when it happened, `recorded_at` when it was written down; `event` is the event that says so.
-    `known_at`, of a grading, is the first fact by which the level could be known, where one is on record.
+    `known_at`, of a grading, is the first fact by which the level could be known, where one is on record. `incident` is
+    another incident, under which it was done, or of which it tells: the one that was absorbed, that was split off, or
+    that this one was split off from.
     """
 
     milestone: Code
@@ -29,6 +31,7 @@ class ClockMilestoneReached(Fact):
     rank: Figure | None = None
     answer_kind: Code | None = None
     known_at: Instant | None = None
+    incident: StreamId | None = None
 
 
 @event("clock.started")

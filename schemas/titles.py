@@ -138,6 +138,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "reported_upward": ("上报", "reported upward"),
     "receipt_given": ("回执", "receipt given"),
     "absorbed": ("并入", "absorbed"),
+    "split_off": ("拆出", "split off"),
     # causes
     "recorded_in_time": ("已按时记录", "recorded in time"),
     "start_changed": ("起算变更", "the start changed"),

@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached
-from schemas.fields import Code, Post, UnitCode, Uuid, WrittenInstant
+from schemas.fields import Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
 from services.kernel.core.commands import Command
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
@@ -71,11 +71,23 @@ class PlanDuties(Command):
 
 
 class RecordMilestones(Command):
-    """Milestones that one event of another service brought, or that go over from a matter merged into this one."""
+    """Milestones that one event of another service brought."""
 
     milestones: tuple[ClockMilestoneReached, ...]
     basis: tuple[str, ...] = ()
     """`stream@version` of the event that says so."""
+
+
+class TakeOver(Command):
+    """What was done under another incident counts here, as done under `via`; `source` is the other one's clock stream.
+
+    With `split_at` this matter was split off then; without, the other one was merged into it.
+    """
+
+    source: StreamId
+    via: StreamId
+    split_at: datetime | None = None
+    basis: tuple[str, ...] = ()
 
 
 class DetectBreaches(Command):

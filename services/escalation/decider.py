@@ -21,7 +21,9 @@ from services.escalation.commands import (
     Receipt,
     RecordMilestones,
     ReportUpward,
+    TakeOver,
 )
+from services.escalation.heirs import Heir, carried
 from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
@@ -32,21 +34,6 @@ EXPLAINS = frozenset(
     {"handled_problem", "handled_answer", "returned", "resolved", "status_published", "facts_published"}
 )
 """A reply or an explanation: after one, nobody is named in a circular."""
-OF_THE_MATTER = frozenset(
-    {
-        "discovered",
-        "opened",
-        "graded",
-        "regraded",
-        "classified",
-        "transferred",
-        "closed",
-        "dismissed",
-        "reopened",
-        "merged",
-    }
-)
-"""Milestones that do not go over when a matter is merged into another one. What was done goes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +167,17 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What the command makes happen. `RecordMilestones` and `DetectBreaches` are never refused.
+    """What the command makes happen. `RecordMilestones`, `TakeOver` and `DetectBreaches` are never refused.
 
-    `ctx.seen` holds, for what staff ask, `stream`, the clock stream's id, and `into`, the incident that this one was
-    merged into, as far as it is known.
+    `ctx.seen` holds, for TakeOver, the state of its `source` under that id; for what staff ask, `stream`, the clock
+    stream's id, and `into`, the incident that this one was merged into, as far as it is known.
     """
     authorize(state, command, ctx)
     match command:
         case RecordMilestones():
             return _record(state, command, ctx)
+        case TakeOver():
+            return _take_over(state, command, ctx)
         case DetectBreaches():
             return _detect(state, command, ctx)
         case ReportUpward():
@@ -207,19 +196,28 @@ def _refuse(state: State, command: Command, ctx: Ctx) -> None:
 
 
 def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
-    seen = {(reached.milestone, reached.event) for reached in state.milestones}
+    seen = {(reached.milestone, reached.event, reached.incident) for reached in state.milestones}
     new = tuple(
         reached
         for reached in command.milestones
-        if (reached.milestone, reached.event) not in seen and not _known_before(state, reached)
+        if (reached.milestone, reached.event, reached.incident) not in seen and not _known_before(state, reached)
     )
     return _reached(state, new, command.basis, ctx) if new else []
+
+
+def _take_over(state: State, command: TakeOver, ctx: Ctx) -> Decided:
+    """What counts under the other incident counts here; what only excuses it, excuses what is split off from it."""
+    source: State = ctx.seen[command.source]
+    done = clocks.counted(source.past) if command.split_at is None else source.past
+    taken = tuple(carried(done, Heir("", command.via, command.split_at)))
+    return _record(state, RecordMilestones(milestones=taken, basis=command.basis), ctx)
 
 
 def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
     """Whether it is a further discovery that adds no earlier knowledge, and counts after the one that is known."""
     return reached.milestone == "discovered" and any(
         known.milestone == "discovered"
+        and known.incident == reached.incident
         and known.happened_at <= reached.happened_at
         and clocks.in_order((known, reached))[0] is known
         for known in state.milestones
@@ -361,7 +359,8 @@ def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:
 
 def explained(state: State, clock: Clock) -> bool:
     """Whether the office replied or explained itself since the clock began (ESC-10)."""
-    return any(m.milestone in EXPLAINS and m.recorded_at >= clock.since for m in state.milestones)
+    done = clocks.counted(state.milestones)
+    return any(reached.milestone in EXPLAINS and reached.recorded_at >= clock.since for reached in done)
 
 
 def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
@@ -387,7 +386,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
         unit=unit,
         to=to,
         level=clocks.level_of(past),
-        unverified=all(reached.milestone != "fact_established" for reached in past),
+        unverified=all(reached.milestone != "fact_established" for reached in clocks.counted(past)),
         text=None if command.text is None else Typed(text=command.text),
     )
     return [*_by_pack([report], pack, ctx), *_own(state, "reported_upward", report.report, unit, ctx)]

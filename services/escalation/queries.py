@@ -6,7 +6,7 @@ from functools import reduce
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -14,6 +14,7 @@ from schemas.fields import instant, parse_instant
 from services.escalation.clocks import accountable, assigned, level_of
 from services.escalation.commands import Receipt, ReportUpward
 from services.escalation.decider import DECIDER
+from services.escalation.heirs import Heirs, Link, links_of
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import CLOCKS, INCIDENTS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS, WITHOUT_PACK
@@ -22,7 +23,7 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.standings import Moment, Reading, reading_of
 from services.kernel.serving import paging
-from services.kernel.store import standings
+from services.kernel.store import sql, standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
@@ -64,20 +65,68 @@ async def without_pack(connection: AsyncConnection, after: str, limit: int) -> l
     return list((await connection.execute(chosen)).scalars())
 
 
-async def absorbed_into(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, list[str]]:
-    """Incident -> those that were merged into it, also by way of others; only incidents that absorbed any."""
-    root = {incident: incident for incident in incidents}
-    found: dict[str, list[str]] = {}
-    ask = list(root)
-    while ask:
-        chosen = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into).where(INCIDENTS.c.merged_into.in_(ask))
-        ask = []
-        for incident, into in await connection.execute(chosen):
-            found.setdefault(root[into], []).append(incident)
-            if incident not in root:
-                root[incident] = root[into]
-                ask.append(incident)
-    return found
+async def links_to(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, list[Link]]:
+    """Incident -> by which links others count for it, the farthest first; only incidents that have any."""
+    links, further = dict[str, list[Link]](), set(incidents)
+    asked = sorted(further)
+    while further:
+        (rows,) = await sql.fetch(connection, [sql.Query(LINKED_TO, {"incidents": sorted(further)})])
+        found = [link for row in rows for link in _links(*row) if link.heir in further]
+        for link in found:
+            links.setdefault(link.heir, []).append(link)
+        further = {link.source for link in found} - links.keys()
+    return {incident: _farthest_first(incident, links) for incident in asked if incident in links}
+
+
+def _farthest_first(incident: str, links: Mapping[str, Sequence[Link]]) -> list[Link]:
+    nearest, known, further = list[Link](), {incident}, [incident]
+    while further:
+        for link in links.get(further.pop(0), ()):
+            nearest.append(link)
+            if link.source not in known:
+                known.add(link.source)
+                further.append(link.source)
+    return nearest[::-1]
+
+
+# for reactions
+
+
+_LINKING = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into, INCIDENTS.c.split_from, INCIDENTS.c.split_at)
+LINKED_FROM = _LINKING.where(
+    or_(
+        and_(sql.is_one_of(INCIDENTS.c.incident_id, "incidents"), INCIDENTS.c.merged_into.is_not(None)),
+        sql.is_one_of(INCIDENTS.c.split_from, "incidents"),
+    )
+)
+LINKED_TO = _LINKING.where(
+    or_(
+        sql.is_one_of(INCIDENTS.c.merged_into, "incidents"),
+        and_(sql.is_one_of(INCIDENTS.c.incident_id, "incidents"), INCIDENTS.c.split_from.is_not(None)),
+    )
+)
+
+
+def _links(incident: str, into: str | None, split_from: str | None, split_at: str | None) -> Iterable[Link]:
+    if into:
+        yield Link(incident, into)
+    if split_from and split_at:
+        yield Link(split_from, incident, parse_instant(split_at))
+
+
+async def know(connection: AsyncConnection, events: Sequence[Event]) -> Heirs:
+    """The heirs of the events' incidents, also those that the events themselves tell of."""
+    links = [link for event in events for link in links_of(event)]
+    further = {event.correlation or event.stream for event in events if event.kind in ("incident", "statement")}
+    further |= {link.heir for link in links}
+    asked = set[str]()
+    while further := further - asked:
+        asked |= further
+        (rows,) = await sql.fetch(connection, [sql.Query(LINKED_FROM, {"incidents": sorted(further)})])
+        found = [link for row in rows for link in _links(*row)]
+        links += found
+        further = {link.heir for link in found}
+    return Heirs(links)
 
 
 # for the API

@@ -7,18 +7,31 @@ from typing import Any
 from schemas import publish, triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached
-from services.escalation.commands import RecordMilestones
+from services.escalation.commands import RecordMilestones, TakeOver
+from services.escalation.heirs import Heirs, carried
 from services.kernel.core.ids import stream_of
-from services.kernel.core.reactions import Known, Reaction
+from services.kernel.core.reactions import Reaction
 
 
-def react(event: Event, known: Known) -> Iterable[Reaction]:
-    """One `RecordMilestones` at most, on the clock stream of the event's incident."""
+def react(event: Event, heirs: Heirs) -> Iterable[Reaction]:
+    """Milestones go to the clock stream of the event's incident, and what was done to those of its heirs, too.
+
+    When an incident gets an heir, all that was done under it goes there. It is read from the incident's clock stream,
+    which grows by the same event: whatever else comes to it at that moment is decided before or after.
+    """
     milestones = tuple(milestones_of(event))
-    if milestones:
-        incident = event.data.incident if event.kind == "statement" else event.stream
-        basis = (f"{event.stream}@{event.version}",)
-        yield Reaction(stream_of("clock", incident), RecordMilestones(milestones=milestones, basis=basis))
+    if not milestones:
+        return
+    incident = event.data.incident if event.kind == "statement" else event.stream
+    own, basis = stream_of("clock", incident), (f"{event.stream}@{event.version}",)
+    yield Reaction(own, RecordMilestones(milestones=milestones, basis=basis))
+    for heir in heirs.of(incident):
+        theirs = stream_of("clock", heir.incident)
+        if isinstance(event.data, triage.IncidentMerged | triage.IncidentSplit):
+            command = TakeOver(source=own, via=heir.via, split_at=heir.split_at, basis=basis)
+            yield Reaction(theirs, command, beside=(own,))
+        elif done := tuple(carried(milestones, heir)):
+            yield Reaction(theirs, RecordMilestones(milestones=done, basis=basis))
 
 
 def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
@@ -27,8 +40,15 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
         case triage.IncidentOpened() as data:
             yield _reached(event, "discovered", data.discovered_at, unit=data.unit)
             yield _reached(event, "opened", unit=data.unit)
-        case triage.IncidentReportAttached() | triage.IncidentAbsorbed() as data:
+            if data.split_from:
+                yield _reached(event, "split_off", incident=data.split_from)
+        case triage.IncidentReportAttached() as data:
             yield _reached(event, "discovered", data.discovered_at)
+        case triage.IncidentAbsorbed() as data:
+            yield _reached(event, "discovered", data.discovered_at)
+            yield _reached(event, "absorbed", incident=data.incident)
+        case triage.IncidentSplit() as data:
+            yield _reached(event, "split", incident=data.into)
         case triage.IncidentGraded() as data:
             yield _reached(event, "graded", level=data.level, rank=data.rank, known_at=data.known_at)
         case triage.IncidentRegraded() as data:

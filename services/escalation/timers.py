@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
 from services.escalation import queries
-from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.decider import OF_THE_MATTER
+from services.escalation.commands import DetectBreaches, TakeOver
+from services.escalation.heirs import Link
 from services.escalation.queries import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
@@ -178,8 +178,8 @@ class Case(NamedTuple):
     """An incident to be judged."""
 
     incident: str
-    others: tuple[str, ...]
-    """Those that were merged into it."""
+    links: tuple[Link, ...]
+    """Which others count here, the farthest first."""
     command: DetectBreaches
 
 
@@ -222,8 +222,7 @@ async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         unchanged.clear()
-        streams = (stream_of("clock", one) for case in cases for one in (case.incident, *case.others))
-        await session.load(streams)
+        await session.load(stream_of("clock", one) for case in cases for one in _family(case.incident, case.links))
         unchanged.extend(case.incident for case in cases if not _judge_one(session, ctx, case))
         return Answer({})
 
@@ -235,8 +234,8 @@ async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
 async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> list[Case]:
     """Those of the incidents that can be judged now: all that happened in time is known, or was waited for."""
     async with runtime.database.read() as connection:
-        absorbed = await queries.absorbed_into(connection, due)
-        concerned = {incident: (incident, *absorbed.get(incident, ())) for incident in due}
+        links = await queries.links_to(connection, due)
+        concerned = {incident: _family(incident, links.get(incident, ())) for incident in due}
         stuck = await _stuck_since(runtime, connection, {one for all_ in concerned.values() for one in all_})
     cases = []
     for incident, family in concerned.items():
@@ -247,8 +246,13 @@ async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], n
             continue
         if since is not None and since > instant(now - PATIENCE):
             continue
-        cases.append(Case(incident, family[1:], DetectBreaches(until=until, incomplete=since is not None)))
+        judged = DetectBreaches(until=until, incomplete=since is not None)
+        cases.append(Case(incident, tuple(links.get(incident, ())), judged))
     return cases
+
+
+def _family(incident: str, links: Iterable[Link]) -> set[str]:
+    return {incident, *(link.source for link in links), *(link.heir for link in links)}
 
 
 def _none_first(at: datetime | None) -> str:
@@ -256,18 +260,19 @@ def _none_first(at: datetime | None) -> str:
 
 
 def _judge_one(session: Session, ctx: Ctx, case: Case) -> bool:
-    """Whether anything followed. What was done under an incident that was merged into this one counts here, first."""
+    """Whether anything followed. What was done under others counts first, also what reached them another way."""
+    done = []
+    for link in case.links:
+        source, heir = stream_of("clock", link.source), stream_of("clock", link.heir)
+        if _can_be_judged(session, heir):
+            command = TakeOver(source=source, via=link.source, split_at=link.split_at)
+            done += session.decide(heir, command, commands.with_seen(ctx, {source: session.streams[source].state}))
     stream = stream_of("clock", case.incident)
-    if session.streams[stream].version == 0 or session.streams[stream].held:
-        return False
-    done = tuple(
-        reached
-        for other in case.others
-        for reached in session.streams[stream_of("clock", other)].state.milestones
-        if reached.milestone not in OF_THE_MATTER
-    )
-    recorded = session.decide(stream, RecordMilestones(milestones=done), ctx)
-    return bool([*recorded, *session.decide(stream, case.command, ctx)])
+    return _can_be_judged(session, stream) and bool([*done, *session.decide(stream, case.command, ctx)])
+
+
+def _can_be_judged(session: Session, stream: str) -> bool:
+    return session.streams[stream].version > 0 and not session.streams[stream].held
 
 
 async def _stuck_since(runtime: Runtime, connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, str]:

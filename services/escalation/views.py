@@ -8,6 +8,7 @@ from schemas import escalation as e
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
+from services.escalation.heirs import links_of, told
 from services.kernel.core.ids import stream_of
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
@@ -57,11 +58,17 @@ INCIDENTS = Table(
     Column("assigned", key()),
     Column("level", key(100)),
     Column("merged_into", key()),
+    Column("split_from", key()),
+    Column("split_at", key(27)),
     Column("policy", key(200)),
     Column("revision", Integer, nullable=False),
     Index(None, "merged_into"),
+    Index(None, "split_from"),
 )
-"""One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here."""
+"""One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here.
+
+Of an incident that was split off, `split_at` is the earlier one of the instants at which both incidents say so.
+"""
 WITHOUT_PACK = and_(INCIDENTS.c.policy.is_(None), INCIDENTS.c.unit.is_not(None))
 """Of a matter whose clocks could not be derived yet: its pack has not arrived."""
 Index("ix_matters_without_pack", INCIDENTS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)
@@ -186,8 +193,7 @@ def _wakes_at(row: Row) -> str | None:
 
 def _matter_keys(event: Event) -> list[Key]:
     if event.kind == "incident":
-        absorbed = [(event.data.incident,)] if isinstance(event.data, triage.IncidentAbsorbed) else []
-        return [(event.stream,), *absorbed]
+        return [(incident,) for incident in sorted({event.stream, *map(told, links_of(event))})]
     return [(_incident(event),)] if event.kind == "clock" else []
 
 
@@ -197,6 +203,16 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
         row = {**row, "revision": row["revision"] + 1}
     if event.kind == "clock" and event.policy:
         row = {**row, "policy": event.policy}
+    for link in links_of(event):
+        if told(link) != key[0]:
+            continue
+        if link.split_at is None:
+            row = {**row, "merged_into": link.heir}
+        else:
+            at = instant(link.split_at)
+            row = {**row, "split_from": link.source, "split_at": min(at, row["split_at"] or at)}
+    if event.stream != key[0] and event.kind == "incident":
+        return row
     match event.data:
         case triage.IncidentOpened() | triage.IncidentTransferred() as data:
             row = {**row, "unit": data.unit}
@@ -206,10 +222,6 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
             row = {**row, "assigned": None}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:
             row = {**row, "level": data.level}
-        case triage.IncidentMerged() as data:
-            row = {**row, "merged_into": data.into}
-        case triage.IncidentAbsorbed() if key[0] != event.stream:
-            row = {**row, "merged_into": event.stream}
     return row
 
 

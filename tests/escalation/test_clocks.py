@@ -1,15 +1,16 @@
 """Clocks as a fold: what starts them, what meets them, and that the order of arrival changes nothing."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack import PolicyPack
-from services.escalation.clocks import Clock, derive
+from services.escalation.clocks import Clock, derive, is_carried
 from services.escalation.commands import DetectBreaches, RecordMilestones
+from services.kernel.core.ids import derived
 from tests.escalation.incident import DAY, PACK, Incident, at, brings, graded, milestone, opened, reached
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
@@ -239,6 +240,56 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
     return history
 
 
+OTHERS = tuple(f"incident-{derived(name)}" for name in "xy")
+
+
+@st.composite
+def linked(draw: st.DrawFn) -> list[RecordMilestones]:
+    """A matter that may have been split off from another one, and into which others may have been merged."""
+    history = draw(histories())
+    if draw(st.booleans()):
+        history[0] = brings(*history[0].milestones, milestone("split_off", DAY, incident=OTHERS[0]))
+        history += foreign(draw, OTHERS[0])
+    for other in draw(st.lists(st.sampled_from(OTHERS), max_size=2, unique=True)):
+        merged = DAY + timedelta(minutes=draw(st.integers(1, 80 * 60)))
+        history += absorbs(draw, other, merged)
+        if other != OTHERS[0] or len(history[0].milestones) == 2:
+            history += foreign(draw, other)
+    return history
+
+
+def foreign(draw: st.DrawFn, other: str) -> list[RecordMilestones]:
+    """What was recorded under another matter, as this one takes it over."""
+    later = timedelta(minutes=draw(st.integers(-2000, 2000)))
+    return [
+        brings(
+            *(
+                one.model_copy(
+                    update={
+                        "incident": other,
+                        "event": derived("event", other, one.event),
+                        "happened_at": one.happened_at + later,
+                        "recorded_at": one.recorded_at + later,
+                    }
+                )
+                for one in command.milestones
+                if is_carried(one, None)
+            )
+        )
+        for command in draw(histories())
+        if any(is_carried(one, None) for one in command.milestones)
+    ]
+
+
+def absorbs(draw: st.DrawFn, other: str, merged: datetime) -> list[RecordMilestones]:
+    """What `incident.absorbed` brings, and the level that comes along."""
+    id_, earlier = str(draw(st.uuids())), merged - timedelta(minutes=draw(st.integers(0, 8000)))
+    absorbed = [milestone("discovered", merged, earlier, id_), milestone("absorbed", merged, event=id_, incident=other)]
+    known = draw(st.sampled_from((merged, earlier)))
+    raised = milestone("regraded", merged, event=str(draw(st.uuids())), level="major", rank=2, known_at=known)
+    return [brings(*absorbed), *([brings(raised)] if draw(st.booleans()) else [])]
+
+
 END = at(0, day=10)
 
 
@@ -263,7 +314,7 @@ def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
-    history = data.draw(histories())
+    history = data.draw(st.one_of(histories(), linked()))
     straight = Incident().hear(*history).detect(END)
     arrivals: list[RecordMilestones | DetectBreaches] = list(data.draw(st.permutations(history)))
     for _ in range(data.draw(st.integers(0, 3))):
@@ -281,6 +332,21 @@ def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
         assert shuffled.do(arrival, END).did == []
 
 
+@given(linked())
+@settings(max_examples=300, deadline=None)
+def test_a_merger_misses_no_limit_by_itself_and_takes_no_breach_back(history: list[RecordMilestones]) -> None:
+    past = [one for command in history for one in command.milestones]
+    for merger in (one.recorded_at for one in past if one.milestone == "absorbed"):
+        by_then = [one for one in past if one.recorded_at <= merger]
+        before = {one.name: one for one in derive([one for one in by_then if one.recorded_at < merger], PACK.model)}
+        after = {one.name: one for one in derive(by_then, PACK.model)}
+        missed = {name: one.due for name, one in before.items() if one.overdue(merger)}
+        assert {name: one.due for name, one in after.items() if one.overdue(merger)} == missed
+        for name, clock in before.items():
+            if clock.runs and after[name].runs and name not in missed:
+                assert after[name].due <= clock.due, "a merger gives nobody more time"
+
+
 @given(histories())
 @settings(max_examples=100, deadline=None)
 def test_leaving_a_matter_ungraded_owes_the_same_as_grading_it_lowest_at_once(history: list[RecordMilestones]) -> None:
@@ -288,11 +354,11 @@ def test_leaving_a_matter_ungraded_owes_the_same_as_grading_it_lowest_at_once(hi
     assert clocks(*ungraded) == clocks(graded(DAY, "general"), *ungraded)
 
 
-@given(histories())
+@given(linked())
 @settings(max_examples=100, deadline=None)
 def test_a_breach_stands_exactly_where_the_limit_passed_unmet(history: list[RecordMilestones]) -> None:
     incident = Incident().hear(*history).detect(END)
-    derived = derive(incident.state.milestones, PACK.model)
-    assert set(incident.breaches()) == {clock.name for clock in derived if clock.overdue(END)}
-    for clock in derived:
+    found = derive(incident.state.milestones, PACK.model)
+    assert set(incident.breaches()) == {clock.name for clock in found if clock.overdue(END)}
+    for clock in found:
         assert replace(clock, met_at=None).due == incident.state.clocks[clock.name].started.due

@@ -7,10 +7,15 @@ from schemas.envelope import Event
 
 
 class Reaction(NamedTuple):
-    """A command that an event of another service causes, on a stream of this one."""
+    """A command that an event of another service causes, on a stream of this one.
+
+    `ctx.seen` holds the states of the streams `beside` it, by id. To be sure that such a state is the newest, let
+    another reaction to the event append to that stream.
+    """
 
     stream: str
     command: Any
+    beside: tuple[str, ...] = ()
 
 
 class Known:

@@ -439,7 +439,8 @@ class UnitOfWork:
         if not events or self.replaying:
             return
         known = await self.service.know(session.connection, events)
-        foreseen = [reaction.stream for event in events for reaction in self._react(intake, event, known)]
+        reactions = [reaction for event in events for reaction in self._react(intake, event, known)]
+        foreseen = [stream for reaction in reactions for stream in (reaction.stream, *reaction.beside)]
         if not foreseen:
             return
         await session.load(foreseen)
@@ -470,10 +471,11 @@ class UnitOfWork:
     async def _decide(
         self, session: Session, intake: Intake, event: Event, reaction: Reaction, ctx: Any
     ) -> list[Event]:
-        stream, command = reaction
+        stream, command, beside = reaction
         for _ in range(16):
-            if stream not in session.streams:
-                await session.load([stream])
+            await session.load([stream, *beside])
+            if beside:
+                ctx = replace(ctx, seen={other: session.streams[other].state for other in beside})
             if session.streams[stream].version == 0:
                 session.streams[stream].drill = event.drill
             try:

@@ -1,0 +1,89 @@
+"""Where what was done under an incident counts too: where it was merged to, and what was split off from it. Pure.
+
+Links are told by events of both incidents, which come in any order.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas import triage
+from schemas.envelope import Event
+from schemas.escalation import ClockMilestoneReached
+from services.escalation.clocks import is_carried
+from services.kernel.core.reactions import Known
+
+
+class Link(NamedTuple):
+    """`source` was merged into `heir`; or `heir` was split off from it, at the instant `split_at`."""
+
+    source: str
+    heir: str
+    split_at: datetime | None = None
+
+
+class Heir(NamedTuple):
+    """An incident for which counts what was done elsewhere, as done under `via`, the last one on the way to it.
+
+    With `split_at` only what was done by then, and only to excuse; see `clocks`.
+    """
+
+    incident: str
+    via: str
+    split_at: datetime | None = None
+
+
+def links_of(event: Event) -> list[Link]:
+    """The link that an event tells of. Both incidents do."""
+    match event.data if event.kind == "incident" else None:
+        case triage.IncidentMerged(into=into):
+            return [Link(event.stream, into)]
+        case triage.IncidentAbsorbed(incident=source):
+            return [Link(source, event.stream)]
+        case triage.IncidentSplit(into=into):
+            return [Link(event.stream, into, event.recorded)]
+        case triage.IncidentOpened(split_from=str() as source):
+            return [Link(source, event.stream, event.recorded)]
+    return []
+
+
+def told(link: Link) -> str:
+    """The incident of which the link tells: the one that was merged or split off."""
+    return link.source if link.split_at is None else link.heir
+
+
+def carried(milestones: Iterable[ClockMilestoneReached], heir: Heir) -> Iterator[ClockMilestoneReached]:
+    """The milestones that an heir gets, as its own stream holds them."""
+    for reached in milestones:
+        if is_carried(reached, heir.split_at):
+            yield reached.model_copy(update={"incident": heir.via})
+
+
+class Heirs(Known):
+    """The heirs of a batch's incidents, also by way of others."""
+
+    def __init__(self, links: Iterable[Link] = ()) -> None:
+        self._links: dict[str, set[Link]] = {}
+        for link in links:
+            self._links.setdefault(link.source, set()).add(link)
+
+    def of(self, incident: str) -> list[Heir]:
+        """The heirs of an incident. What excuses a matter that was split off does not go on by a merger."""
+        found: dict[tuple[str, str], Heir] = {}
+        further = [Heir(incident, "")]
+        while further:
+            at = further.pop()
+            for link in self._links.get(at.incident, ()):
+                if link.heir == incident or (at.split_at and link.split_at is None):
+                    continue
+                until = min(link.split_at, at.split_at or link.split_at) if link.split_at else None
+                heir = Heir(link.heir, at.incident, until)
+                known = found.get(heir[:2])
+                if known is None or _reaches(heir) > _reaches(known):
+                    found[heir[:2]] = heir
+                    further.append(heir)
+        return [found[place] for place in sorted(found)]
+
+
+def _reaches(heir: Heir) -> tuple[bool, datetime | None]:
+    return heir.split_at is None, heir.split_at

@@ -1,0 +1,270 @@
+"""What was done under one incident counts where it was merged to, and excuses what was split off from it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from schemas import publish, triage
+from schemas.escalation import ClockBreached
+from schemas.fields import Fact, instant
+from services.escalation.heirs import Heir, Heirs, Link
+from services.escalation.queries import know, links_to
+from services.kernel.core.ids import stream_of
+from services.kernel.delivery.log import Partition
+from services.kernel.store.session import partition_of
+from tests.escalation.conftest import Desk
+from tests.escalation.incident import at
+from tests.escalation.test_service import REPORT, grade, incident, opened, publish_status, statement
+
+A, C, D = "a", "c", "d"
+ORDERS = list(permutations(("own", "other", "statements")))
+
+
+def part(desk: Desk, name: str, topic: str = "triage.incident") -> Partition:
+    return Partition(topic, partition_of(incident(name), desk.runtime.settings.partitions))
+
+
+def other_than(desk: Desk, name: str) -> str:
+    """The name of an incident that travels in another partition."""
+    return next(one for one in map(str, range(99)) if part(desk, one) != part(desk, name))
+
+
+async def consume(desk: Desk, name: str, other: str, order: Sequence[str]) -> None:
+    """Takes in one partition after the other."""
+    parts = {
+        "own": part(desk, name),
+        "other": part(desk, other),
+        "statements": part(desk, name, "publish.statement"),
+    }
+    for one in order:
+        records = desk.topics.records.get(parts[one], [])
+        await desk.work.handle(records[desk.taken.get(parts[one], 0) :])
+        desk.taken[parts[one]] = len(records)
+
+
+def tell(desk: Desk, name: str, hour: float, *facts: Fact) -> None:
+    for fact in facts:
+        desk.tell(incident(name), fact, at(hour))
+
+
+def merge(desk: Desk, name: str, into: str, hour: float, discovered: float = 0) -> None:
+    tell(desk, name, hour, triage.IncidentMerged(into=incident(into)))
+    absorbed = triage.IncidentAbsorbed(incident=incident(name), reports=(REPORT,), discovered_at=at(discovered))
+    tell(desk, into, hour, absorbed)
+
+
+def split(desk: Desk, name: str, new: str, hour: float) -> None:
+    tell(desk, name, hour, triage.IncidentSplit(into=incident(new), reports=(REPORT,)))
+    opening = triage.IncidentOpened(unit="town-east", report=REPORT, discovered_at=at(0), split_from=incident(name))
+    tell(desk, new, hour, opening, triage.IncidentAssigned(unit="county-roads", taken_from=incident(name)))
+
+
+def explain(desk: Desk, name: str, hour: float) -> None:
+    tell(desk, name, hour, triage.IncidentHandlingRecorded(track="answer"))
+
+
+async def standing(desk: Desk, name: str) -> dict[str, tuple[Any, ...]]:
+    """Clock -> how it stands, when it is due and when it was met; without what is neither met, owed nor missed."""
+    rows = await desk.clocks(incident(name))
+    return {
+        clock: tuple(row[one] for one in ("state", "due", "met_at"))
+        for clock, row in rows.items()
+        if row["state"] != "cancelled"
+    }
+
+
+async def breaches(desk: Desk, name: str) -> list[tuple[str, datetime]]:
+    events = await desk.events(stream_of("clock", incident(name)))
+    return [(event.data.clock, event.data.due) for event in events if isinstance(event.data, ClockBreached)]
+
+
+def hours(*these: float | None) -> tuple[str | None, ...]:
+    return tuple(None if hour is None else instant(at(hour)) for hour in these)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+async def test_what_was_done_before_a_merger_meets_limits_at_once(desk: Desk, order: Sequence[str]) -> None:
+    opened(desk, A)
+    grade(desk, A)
+    publish_status(desk, A, hour=2)
+    b = other_than(desk, A)
+    opened(desk, b, hour=1)
+    merge(desk, A, b, 2.5)
+    tell(desk, b, 2.5, triage.IncidentGraded(level="major", rank=2, known_at=at(0), taken_from=incident(A)))
+    await consume(desk, A, b, order)
+    owed = {"public_statement": ("met", *hours(3, 2)), "report_upward": ("running", *hours(3.5, None))}
+    assert await standing(desk, b) == owed, "what was missed there is owed anew here"
+    await desk.turn(at(3.4))
+    assert await standing(desk, b) == owed
+    assert await breaches(desk, A) == [("report_upward", at(1))]
+    await desk.turn(at(40))
+    assert (await breaches(desk, A), await breaches(desk, b)) == (
+        [("report_upward", at(1))],
+        [("report_upward", at(3.5))],
+    )
+
+
+async def test_a_merger_leaves_each_breach_where_it_was_and_adds_none(desk: Desk) -> None:
+    b = other_than(desk, A)
+    opened(desk, A, hour=0)
+    opened(desk, b, hour=6)
+    tell(desk, b, 7, triage.IncidentAssigned(unit="county-roads"))
+    await desk.consume()
+    await desk.turn(at(31))
+    missed = [("transfer", at(2)), ("explanation", at(24))], [("explanation", at(30))]
+    assert (await breaches(desk, A), await breaches(desk, b)) == missed
+    merge(desk, A, b, 32)
+    await desk.consume()
+    await desk.turn(at(33))
+    assert (await breaches(desk, A), await breaches(desk, b)) == missed
+    assert (await standing(desk, b))["transfer"] == ("met", *hours(8, 7))
+    assert (await standing(desk, b))["explanation"] == ("breached", *hours(30, None))
+
+
+async def test_a_merger_takes_no_time_from_one_matter_by_what_the_other_knew_alone(desk: Desk) -> None:
+    """Known for long here and found major there: the limit is the one of there, and not one that has passed."""
+    opened(desk, C, hour=0)
+    opened(desk, D, hour=9)
+    grade(desk, D, hour=9.5)
+    merge(desk, D, C, 10)
+    tell(desk, C, 10, triage.IncidentGraded(level="major", rank=2, known_at=at(0), taken_from=incident(D)))
+    await desk.consume()
+    assert (await standing(desk, C))["public_statement"] == ("running", *hours(12, None))
+
+
+async def test_what_comes_after_two_mergers_counts_in_the_end(desk: Desk) -> None:
+    b = other_than(desk, A)
+    for name in (A, b, C):
+        opened(desk, name)
+        grade(desk, name)
+    merge(desk, A, b, 1.2)
+    merge(desk, b, C, 1.3)
+    await desk.consume()
+    publish_status(desk, A, hour=2)
+    await desk.consume()
+    assert (await standing(desk, C))["public_statement"] == ("met", *hours(3, 2))
+
+
+async def test_a_status_published_late_under_the_merged_matter_meets_late(desk: Desk) -> None:
+    b = other_than(desk, A)
+    for name in (A, b):
+        opened(desk, name)
+        grade(desk, name)
+    merge(desk, A, b, 1.2)
+    await desk.consume()
+    await desk.turn(at(4))
+    publish_status(desk, A, hour=5)
+    await desk.consume()
+    row = (await desk.clocks(incident(b)))["public_statement"]
+    assert (row["state"], row["met_at"], row["late"], row["breached_at"]) == ("met", *hours(5), True, *hours(3))
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
+async def test_what_is_split_off_has_limits_of_its_own(desk: Desk, order: Sequence[str]) -> None:
+    """Its origin had explained by then: nobody is accused of that time, and an explanation is owed for it, too."""
+    opened(desk, A)
+    tell(desk, A, 1, triage.IncidentAssigned(unit="county-roads"))
+    desk.tell(statement(A), facts(A), at(2), incident=incident(A))
+    c = other_than(desk, A)
+    split(desk, A, c, 3)
+    explain(desk, A, 4)
+    await consume(desk, A, c, order)
+    owed = {"transfer": ("met", *hours(5, 3)), "explanation": ("running", *hours(27, None))}
+    assert await standing(desk, c) == owed
+    await desk.turn(at(26))
+    assert await standing(desk, c) == owed
+    await desk.turn(at(28))
+    assert (await breaches(desk, c), await breaches(desk, A)) == ([("explanation", at(27))], [])
+
+
+def facts(name: str) -> publish.StatementPublished:
+    return publish.StatementPublished(
+        incident=incident(name), unit="town-east", kind="facts", title="情况说明", text="情况说明", by="0" * 64
+    )
+
+
+async def test_what_its_origin_had_not_done_yet_is_owed_from_its_own_discovery(desk: Desk) -> None:
+    opened(desk, A)
+    split(desk, A, C, 3)
+    explain(desk, A, 5)
+    await desk.consume()
+    assert (await standing(desk, C))["explanation"] == ("running", *hours(24, None)), "what was done later is no excuse"
+
+
+async def test_what_its_origin_missed_stays_there_and_is_owed_anew(desk: Desk) -> None:
+    opened(desk, A)
+    await desk.consume()
+    await desk.turn(at(29))
+    split(desk, A, C, 30)
+    await desk.consume()
+    assert (await standing(desk, C))["explanation"] == ("running", *hours(54, None))
+    await desk.turn(at(53))
+    assert await breaches(desk, C) == []
+    assert await breaches(desk, A) == [("transfer", at(2)), ("explanation", at(24))]
+
+
+async def test_what_is_split_off_is_judged_when_its_origin_is_known_as_far(desk: Desk) -> None:
+    """Its own partition may be ahead: nobody is accused while an excuse is on its way."""
+    opened(desk, A)
+    explain(desk, A, 2)
+    c = other_than(desk, A)
+    split(desk, A, c, 3)
+    await consume(desk, A, c, ("other",))
+    await desk.turn(at(25))
+    assert (await standing(desk, c))["explanation"] == ("running", *hours(24, None))
+    await desk.consume()
+    await desk.turn(at(25.1))
+    assert (await standing(desk, c))["explanation"] == ("running", *hours(27, None))
+
+
+async def test_what_a_consumer_takes_in_together_comes_to_the_same(desk: Desk) -> None:
+    opened(desk, A)
+    explain(desk, A, 1)
+    split(desk, A, C, 1.5)
+    explain(desk, C, 1.6)
+    opened(desk, D, hour=1.7)
+    merge(desk, C, D, 1.8)
+    await desk.consume()
+    assert (await standing(desk, D))["explanation"] == ("met", *hours(24, 1.6)), (
+        "what was done for it, not what excused it"
+    )
+    async with desk.runtime.database.read() as connection:
+        links = [Link(incident(A), incident(C), at(1.5)), Link(incident(C), incident(D))]
+        assert await links_to(connection, [incident(D), incident(A)]) == {incident(D): links}
+        event = desk.streams[incident(A)]
+        assert (await know(connection, [event])).of(incident(A)) == [Heir(incident(C), incident(A), at(1.5))]
+
+
+async def test_what_reached_the_other_matter_unseen_counts_when_it_is_judged(desk: Desk) -> None:
+    """A receipt is given on the clock stream itself, and no other service tells of it."""
+    opened(desk, A)
+    b = other_than(desk, A)
+    opened(desk, b)
+    await desk.consume()
+    told = await desk.ask("POST", f"/incidents/{incident(A)}/report-upward", "duty_officer", "town-east", json={})
+    assert told.status_code == 200, told.text
+    merge(desk, A, b, 1)
+    await desk.consume()
+    given = await desk.ask("POST", f"/incidents/{incident(A)}/receipt", "duty_officer", "county", json={})
+    assert given.status_code == 200, given.text
+    await desk.turn(at(25))
+    held = [event.data for event in await desk.events(stream_of("clock", incident(b)))]
+    assert {one.milestone for one in held if getattr(one, "incident", None) == incident(A)} == {
+        "absorbed",
+        "discovered",
+        "reported_upward",
+        "receipt_given",
+    }
+
+
+def test_heirs_are_followed_by_every_way() -> None:
+    five, three = at(5), at(3)
+    links = [Link("a", "c", five), Link("c", "b"), Link("a", "b"), Link("b", "d", three), Link("d", "e", five)]
+    assert Heirs(links).of("a") == [Heir("b", "a"), Heir("c", "a", five), Heir("d", "b", three), Heir("e", "d", three)]
+    assert Heirs(links).of("c") == [Heir("b", "c"), Heir("d", "b", three), Heir("e", "d", three)]
+    assert Heirs(links).of("x") == []
+    back = [Link("a", "c", five), Link("a", "c"), Link("c", "a")]
+    assert Heirs(back).of("a") == [Heir("c", "a")]
