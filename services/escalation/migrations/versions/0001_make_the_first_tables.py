@@ -48,10 +48,10 @@ def upgrade() -> None:
         sa.Column("split_at", key(27), nullable=True),
         sa.Column("policy", key(200), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_matters")),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_incidents")),
     )
-    op.create_index(op.f("ix_matters_merged_into"), "incidents", ["merged_into"], unique=False)
-    op.create_index(op.f("ix_matters_split_from"), "incidents", ["split_from"], unique=False)
+    op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
+    op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
     op.create_index(
         "ix_matters_without_pack",
         "incidents",

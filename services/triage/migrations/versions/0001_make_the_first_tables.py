@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("since", key(27), nullable=False),
         sa.Column("split", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("match_key", "incident_id", name=op.f("pk_matters")),
+        sa.PrimaryKeyConstraint("match_key", "incident_id", name=op.f("pk_match_keys")),
     )
     op.create_table(
         "measurements",
