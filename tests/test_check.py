@@ -336,8 +336,8 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     ),
     "the outbox is stuck": (
         "ingest",
-        """insert into outbox (event_id, topic, partition, key)
-        select event_id, 'ingest.report', 0, 'k' from events limit 1""",
+        """insert into outbox (event_id, topic, partition, key, since)
+        select event_id, 'ingest.report', 0, 'k', recordedtime from events limit 1""",
         "ingest: 1 records still wait in the outbox after 0.1 s",
     ),
     "a consumer lags": (

@@ -10,5 +10,11 @@ PARKED = Counter("huiying_events_parked", "Events that wait for their stream", [
 RELAYED = Counter("huiying_records_relayed", "Records acknowledged by the event log", ["service"])
 ATTENTION = Gauge("huiying_attention", "Dead letters and parked streams", ["service", "kind"])
 OUTBOX = Gauge("huiying_outbox_rows", "Records that wait for the event log", ["service"])
+OUTBOX_OLDEST = Gauge("huiying_outbox_oldest_seconds", "How long the first record waits for the event log", ["service"])
+PARKED_OLDEST = Gauge("huiying_parked_oldest_seconds", "How long the first stream waits", ["service"])
+LAG = Gauge("huiying_lag_records", "Records that were not taken in yet", ["service", "topic", "partition"])
+COMMITTED = Gauge(
+    "huiying_committed_seconds", "Since the store's last event, or move of its offsets", ["service", "kind"]
+)
 SIGN_INS_FAILED = Counter("huiying_sign_ins_failed", "Keys and tokens that were refused", ["status"])
 REQUESTS = Histogram("huiying_request_seconds", "Time to answer a request", ["service", "method", "status"])

@@ -168,8 +168,8 @@ def owned(world: DeployedWorld, stream: str, versions: list[dict[str, Any]]) -> 
                     [stream, number, event.id, event.type, event.recorded_text, event.bytes],
                 )
                 connection.execute(
-                    "insert into outbox (event_id, topic, partition, key) values (%s, %s, %s, %s)",
-                    [event.id, TOPIC, partition_of(stream, sites.PARTITIONS), stream],
+                    "insert into outbox (event_id, topic, partition, key, since) values (%s, %s, %s, %s, %s)",
+                    [event.id, TOPIC, partition_of(stream, sites.PARTITIONS), stream, event.recorded_text],
                 )
     return made
 

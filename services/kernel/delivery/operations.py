@@ -180,4 +180,5 @@ async def _kept(runtime: Runtime, connection: AsyncConnection, refs: Sequence[st
 
 def _waiting(runtime: Runtime, topic: str, key: str, ref: str | None = None, event_id: str | None = None) -> Any:
     number = partition_of(key, runtime.settings.partitions)
-    return {"event_id": event_id, "ref": ref, "topic": topic, "partition": number, "key": key}
+    since = instant(runtime.time_source.now())
+    return {"event_id": event_id, "ref": ref, "topic": topic, "partition": number, "key": key, "since": since}

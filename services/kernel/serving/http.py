@@ -39,17 +39,17 @@ from services.kernel.serving import idempotency
 from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.gate import Gate
+from services.kernel.serving.gauges import LOOK_SECONDS, Gauges
 from services.kernel.serving.idempotency import Key
 from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
 from services.kernel.serving.sign_in import Failures, SignIn, StaffTokens, signed_in
 from services.kernel.serving.validation import malformed
 from services.kernel.store import failures
+from services.kernel.tasks import side_by_side
 
 DOCUMENTS = "/openapi.json"
 """Where the documents of the API stand."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-LOOK_SECONDS = 3.0
-"""How long the store may take to say how a service stands."""
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
@@ -340,17 +340,12 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
                 status = 503
         return json_response({"status": "ok" if status == 200 else "unavailable", "services": state}, status=status)
 
+    gauges = [Gauges(runtime) for runtime in runtimes]
+
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
-        """Prometheus' text format; what waits for a person is read from the stores, whichever process put it there."""
-        for runtime in runtimes:
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    waiting = await operations.attention(runtime)
-            except (DBAPIError, OSError):
-                continue
-            for kind, count in waiting.items():
-                metrics.ATTENTION.labels(runtime.service.name, kind).set(count)
+        """Prometheus' text format."""
+        await side_by_side(of_service.read() for of_service in gauges)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for runtime in runtimes:

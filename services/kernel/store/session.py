@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue, upcast
 from schemas.envelope import MAX_BYTES, Event, seal
-from schemas.fields import Fact, Typed, WordsRef
+from schemas.fields import Fact, Typed, WordsRef, instant
 from services.kernel.access import erasure
 from services.kernel.core.decider import Ctx, Decider, Occurred
 from services.kernel.core.problems import Malformed, Unavailable
@@ -139,6 +139,7 @@ class Session:
 
     def __init__(self, service: Owner, settings: Settings, connection: AsyncConnection, now: datetime) -> None:
         self.service, self.settings, self.connection, self.now = service, settings, connection, now
+        self._since = instant(now)
         self.streams: dict[str, Stream] = {}
         self.appended: list[Event] = []
         self.observed: list[Event] = []
@@ -385,6 +386,7 @@ class Session:
             "topic": event.topic,
             "partition": partition_of(event.partitionkey, self.settings.partitions),
             "key": event.partitionkey,
+            "since": self._since,
         }
 
     def _content_row(self, ref: str) -> dict[str, Any]:
@@ -394,6 +396,7 @@ class Session:
             "topic": catalogue.content_topic(self.service.name),
             "partition": partition_of(ref, self.settings.partitions),
             "key": ref,
+            "since": self._since,
         }
 
 

@@ -53,6 +53,7 @@ def metadata() -> MetaData:
         Column("topic", key(100), nullable=False),
         Column("partition", Integer, nullable=False),
         Column("key", key(64), nullable=False),
+        Column("since", key(27), nullable=False),
     )
     Table(
         "contents",

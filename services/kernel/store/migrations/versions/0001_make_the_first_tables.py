@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("topic", key(100), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("key", key(64), nullable=False),
+        sa.Column("since", key(27), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_outbox")),
     )
     op.create_table(
