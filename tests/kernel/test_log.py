@@ -11,8 +11,10 @@ from unittest.mock import AsyncMock
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from structlog.testing import capture_logs
 
 from services.kernel.delivery.log import (
+    EXIT_LOST,
     EventLog,
     LogGone,
     OffsetOutOfRange,
@@ -20,6 +22,7 @@ from services.kernel.delivery.log import (
     Record,
     TopicsMissing,
     check_range,
+    group,
 )
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.settings import Settings
@@ -314,7 +317,67 @@ async def test_partitions_change_hands_when_what_is_under_way_has_ended(
         await second.stop()
 
 
-async def _exit_of_faust(log: Any, handling: str, next_: int) -> int:
+@asynccontextmanager
+async def _held(kind: Any, tmp_path: Path, taker: Taker) -> AsyncIterator[Any]:
+    """A group that one of our consumers holds, with ten records taken in; the consumer ends at the end."""
+    first = await kind(tmp_path)
+    await first.create_topics([EVENTS], [])
+    await first.append({Partition(EVENTS, 0): records(0, 10)})
+    holding = asyncio.create_task(first.consume("triage", [EVENTS], taker.offsets, taker.handle))
+    await until(lambda: taker.next.get(Partition(EVENTS, 0)) == 10, "the first one takes the records")
+    try:
+        yield first
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        await first.stop()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("kinds", [(aiokafka, faust), (faust, aiokafka)], ids=["faust comes", "aiokafka comes"])
+async def test_a_consumer_of_another_kind_says_what_to_do_and_waits_until_the_group_is_free(
+    kinds: Any, tmp_path: Path
+) -> None:
+    place, taker = Partition(EVENTS, 0), Taker()
+    with capture_logs() as lines:
+
+        def told() -> list[str]:
+            return [line["error"] for line in lines if line["event"] == "consumer.waits"]
+
+        async with _held(kinds[0], tmp_path, taker) as first:
+            second = type(await kinds[1](tmp_path))(first._settings)
+            coming = asyncio.create_task(second.consume("triage", [EVENTS], taker.offsets, taker.handle))
+            await until(told, "the second one says why it waits")
+            await first.append({place: records(10, 10)})
+            await until(lambda: taker.next.get(place) == 20, "the first one goes on")
+        await second.append({place: records(20, 10)})
+        await until(lambda: taker.next.get(place) == 30, "the second one takes over")
+    (sentence,) = told()
+    assert "Set HUIYING_CONSUMER alike for all processes" in sentence
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    await second.stop()
+
+
+@pytest.mark.kafka
+async def test_a_consumer_that_joined_at_the_same_time_as_one_of_another_kind_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw a group that was free, and brokers refuse it: it is to start again, and to wait then."""
+    async with _held(aiokafka, tmp_path, Taker()) as first:
+        unseeing = "from services.kernel.delivery.log import group\ngroup.WATCH_SECONDS = 0.5\n"
+        unseeing += "async def now(self): pass\ngroup.Group.may_join = now\n"
+        assert await _exit_of_faust(first, "pass", 0, unseeing) == EXIT_LOST
+    taker = Taker()
+    async with _held(faust, tmp_path, taker) as first:
+        second = (await aiokafka(tmp_path)).__class__(first._settings)
+        monkeypatch.setattr(group.Group, "may_join", AsyncMock())
+        with pytest.raises(LogGone, match="Set HUIYING_CONSUMER alike for all processes"):
+            await asyncio.wait_for(second.consume("triage", [EVENTS], taker.offsets, taker.handle), 30)
+        await second.stop()
+
+
+async def _exit_of_faust(log: Any, handling: str, next_: int, before: str = "") -> int:
     """With Faust the whole process ends, since an agent that fails would acknowledge the event."""
     settings = log._settings
     code = f"""
@@ -323,6 +386,7 @@ from services.kernel.delivery.log.faust import FaustLog
 from services.kernel.settings import Settings
 async def offsets(partitions): return {{p: {next_} if p.number == 0 else 0 for p in partitions}}
 async def handle(records): {handling}
+{before}
 log = FaustLog(Settings(kafka={settings.kafka!r}, prefix={settings.prefix!r}, partitions={settings.partitions}))
 asyncio.run(log.consume("triage", ["{EVENTS}"], offsets, handle))
 """

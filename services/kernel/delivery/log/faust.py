@@ -22,6 +22,7 @@ from services.kernel.delivery.log import (
     EXIT_LOST,
     EXIT_RANGE,
     Handle,
+    LogGone,
     OffsetOutOfRange,
     Offsets,
     Partition,
@@ -30,6 +31,7 @@ from services.kernel.delivery.log import (
     ended,
     hand_on,
 )
+from services.kernel.delivery.log.group import Group
 from services.kernel.delivery.log.kafka import FETCH_WAIT, MAX_FETCHED, KafkaLog, record_of
 from services.kernel.settings import Settings
 
@@ -166,8 +168,19 @@ async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
         os._exit(EXIT_LOST)
 
 
+async def _keep(group: Group) -> None:
+    """Faust waits for ever for partitions of a group that others have."""
+    try:
+        await group.keep()
+    except LogGone as error:
+        logger.critical("consumer.stops", error=str(error))
+        os._exit(EXIT_LOST)
+
+
 class FaustLog(KafkaLog):
     """Kafka with Faust's streams as its consumer. `build` is the service's own Faust application."""
+
+    assignor = "faust"
 
     def __init__(self, settings: Settings, build: Build | None = None) -> None:
         super().__init__(settings)
@@ -180,16 +193,19 @@ class FaustLog(KafkaLog):
         else:
             app = application(group, self._faust, offsets)
             take(app, self._faust, topics, handle)
-        await self._wait_for_coordinator(group)
+        of = self.group(group)
+        await of.may_join()
         worker = faust.Worker(
             app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False, quiet=True
         )
         worker.override_logging = False
         worker.spinner = None  # it would write to the terminal even so
+        watching = asyncio.create_task(_keep(of))
         try:
             await worker.start()
             await worker.wait_until_stopped()
         finally:
+            watching.cancel()
             await worker.stop()
             # Faust hears signals itself, and leaves the group at the end of its stop. A member that has not left keeps
             # the next one waiting until its session has run out.

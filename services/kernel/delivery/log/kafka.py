@@ -11,12 +11,11 @@ from functools import partial
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
+    InconsistentGroupProtocolError,
     KafkaError,
     NoOffsetForPartitionError,
-    NotCoordinatorForGroupError,
     OffsetOutOfRangeError,
     TopicAlreadyExistsError,
 )
@@ -34,6 +33,7 @@ from services.kernel.delivery.log import (
     ended,
     hand_on,
 )
+from services.kernel.delivery.log.group import Group
 from services.kernel.settings import Settings
 from services.kernel.tasks import side_by_side
 
@@ -47,8 +47,6 @@ ANSWER = 3.0
 MAX_FETCHED = 8000
 """Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
 BATCH_LIMIT = 1_000_000
-NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
-"""What brokers say of a group before they have its topic ready."""
 logger = structlog.get_logger()
 
 EVENT_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -66,6 +64,8 @@ class KafkaLog:
     """See `EventLog`. `settings.kafka` are the bootstrap servers, `settings.prefix` stands before every topic."""
 
     pace = PACE
+    assignor = RoundRobinPartitionAssignor.name
+    """How members of its groups share partitions."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -302,26 +302,15 @@ class KafkaLog:
         finally:
             await reader.stop()
 
-    async def _wait_for_coordinator(self, group: str) -> None:
-        """New brokers make the topic of groups when the first one is asked for. A consumer would call that an error."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka)
-        try:
-            await admin.start()
-            while True:
-                try:
-                    await admin.list_consumer_group_offsets(f"{self._settings.prefix}.{group}")
-                    return
-                except NOT_YET:
-                    await asyncio.sleep(0.1)
-        except (KafkaError, OSError) as error:
-            raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
-        finally:
-            await admin.close()
+    def group(self, name: str) -> Group:
+        """The consumer group of a service."""
+        return Group(self._settings.kafka, f"{self._settings.prefix}.{name}", self.assignor)
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
         """See `EventLog.consume`; a member of the consumer group `<prefix>.<group>`."""
         names = {self.name(topic): topic for topic in topics}
-        await self._wait_for_coordinator(group)
+        of = self.group(group)
+        await of.may_join()
         consumer = self._consumer(group=f"{self._settings.prefix}.{group}")
         under_way = asyncio.Lock()
         start = _StartAtDatabase(
@@ -354,8 +343,8 @@ class KafkaLog:
                         await hand_on(handle, list(parts.values()))
 
         try:
-            await _start_patiently(consumer)
-            await side_by_side((fetch(), take()))
+            await _start_patiently(consumer, of)
+            await side_by_side((fetch(), take(), of.keep()))
         finally:
             await consumer.stop()
 
@@ -423,12 +412,14 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
             self.failed = error
 
 
-async def _start_patiently(consumer: AIOKafkaConsumer) -> None:
+async def _start_patiently(consumer: AIOKafkaConsumer, group: Group) -> None:
     wait = 0.2
     while True:
         try:
             await consumer.start()
             return
+        except InconsistentGroupProtocolError as error:
+            raise LogGone(group.sentence("another way")) from error
         except (KafkaError, OSError) as error:
             logger.warning("consumer.waits", error=repr(error)[:200], seconds=wait)
             await asyncio.sleep(wait)
