@@ -286,21 +286,18 @@ def export(
     data: Data = None,
 ) -> None:
     """Write an incident's events to a file, one a line."""
-    import hashlib
-
     from services.apps import access, client
     from services.apps import export as files
 
     settings = quiet(settings_of(data))
 
-    async def read() -> bytes:
+    async def write() -> tuple[int, str]:
         async with client.api(settings, "audit") as audit:
             path = f"/audit/v1/incidents/{incident}/timeline"
-            return files.lines(await client.ask(audit, "GET", path, access.operator(settings)))
+            return await files.write(client.pages(audit, path, access.operator(settings)), to)
 
-    content = run(read())
-    to.write_bytes(content)
-    say(f"{len(content.splitlines())} events in {to}\nSHA-256 {hashlib.sha256(content).hexdigest()}")
+    events, digest = run(write())
+    say(f"{events} events in {to}\nSHA-256 {digest}")
 
 
 @keys.command("create")

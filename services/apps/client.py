@@ -40,6 +40,17 @@ async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClie
         yield client
 
 
+async def pages(client: httpx.AsyncClient, path: str, token: str) -> AsyncIterator[Any]:
+    """The answers of a list, one a page, to the last. Raises `Refused`."""
+    query: dict[str, Any] = {"limit": 500}
+    while True:
+        page = await ask(client, "GET", path, token, params=query)
+        yield page
+        if page["next"] is None:
+            return
+        query["cursor"] = page["next"]
+
+
 async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
     """The JSON that a service answers. Raises `Refused` with the problem's sentence."""
     try:

@@ -6,7 +6,7 @@ event of a stream has none that names it; for it stands the digest of the whole 
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,24 @@ import orjson
 from schemas.envelope import Event, Undecodable
 
 
-def lines(timeline: dict[str, Any]) -> bytes:
-    """The events of a timeline as audit answers it. Envelopes are compact JSON, so the same bytes come out again."""
-    return b"".join(orjson.dumps(item["event"]) + b"\n" for item in timeline["items"])
+async def write(timeline: AsyncIterable[dict[str, Any]], to: Path) -> tuple[int, str]:
+    """Writes the events of a timeline, of which audit answers these pages; returns how many, and the file's digest.
+
+    Envelopes are compact JSON, so the same bytes come out again. The file is there when it is whole.
+    """
+    events, sha256, part = 0, hashlib.sha256(), to.with_name(f"{to.name}.part")
+    try:
+        with part.open("wb") as file:
+            async for page in timeline:
+                for item in page["items"]:
+                    line = orjson.dumps(item["event"]) + b"\n"
+                    file.write(line)
+                    sha256.update(line)
+                    events += 1
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+    return events, sha256.hexdigest()
 
 
 @dataclass

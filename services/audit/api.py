@@ -19,7 +19,7 @@ from schemas.envelope import Event
 from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
 from schemas.titles import Language
 from services.audit import queries
-from services.audit.queries import Filters
+from services.audit.queries import FIRST, Filters, Place, happened, recorded
 from services.audit.rights import reading_of_event
 from services.audit.summaries import Names, summary
 from services.kernel.core.decider import Actor
@@ -51,6 +51,8 @@ def router(runtime: Runtime) -> APIRouter:
         staff: http.Staff,
         as_of: At | None = None,
         known_at: At | None = None,
+        limit: Limit = 500,
+        cursor: Cursor = None,
         log_size: Size = None,
         lang: Lang = None,
     ) -> Response:
@@ -58,14 +60,18 @@ def router(runtime: Runtime) -> APIRouter:
 
         `as_of` keeps what had happened by then, `known_at` what had been recorded by then. What belongs to the
         incident is taken as `log_size` knows it. Summaries are in one language, `lang` or what `Accept-Language` likes
-        best.
+        best. Events go by (`recordedtime`, `id`). A cursor keeps its `log_size`; send `as_of` and `known_at` with it
+        again.
         """
         language = language_of(request)
+        *place, kept = paging.place_of(cursor, str, str, int) if cursor is not None else (*FIRST, None)
+        _must_agree(log_size, kept)
         async with runtime.database.read() as connection:
             reading = await _reading(runtime, connection, staff, id)
-            size = await _size(connection, log_size)
+            size = await _size(connection, log_size if kept is None else kept)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
-            found = await queries.timeline(connection, id, size, axes["as_of"], axes["known_at"], _until(reading))
+            ends = [*happened(axes["as_of"]), *recorded(axes["known_at"]), *recorded(_until(reading))]
+            found, last = await queries.timeline(connection, id, size, ends, Place(*place), limit)
             stated = await _stated(connection, size)
             names = await _names(runtime, connection, size, language)
         items = [
@@ -76,7 +82,8 @@ def router(runtime: Runtime) -> APIRouter:
             }
             for row in found
         ]
-        body = {"incident_id": id, **axes, **stated, "items": items}
+        next_ = None if last is None else paging.cursor_of(*last, size)
+        body = {"incident_id": id, **axes, **stated, "items": items, "next": next_}
         return http.json_response(body, headers=spoken(language))
 
     @routes.get("/events")
@@ -99,14 +106,7 @@ def router(runtime: Runtime) -> APIRouter:
         what happened, both included.
         """
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
-        if kept is not None and log_size not in (None, kept):
-            raise Malformed(
-                f"the cursor belongs to log_size {kept}, not {log_size}",
-                code="cursor-of-other-size",
-                field="log_size",
-                log_size=kept,
-                asked=log_size,
-            )
+        _must_agree(log_size, kept)
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -143,6 +143,18 @@ def router(runtime: Runtime) -> APIRouter:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else instant(at)
+
+
+def _must_agree(asked: int | None, kept: int | None) -> None:
+    """Raises `Malformed` where a cursor keeps another size than the one that is asked for beside it."""
+    if kept is not None and asked not in (None, kept):
+        raise Malformed(
+            f"the cursor belongs to log_size {kept}, not {asked}",
+            code="cursor-of-other-size",
+            field="log_size",
+            log_size=kept,
+            asked=asked,
+        )
 
 
 async def _size(connection: AsyncConnection, asked: int | None) -> int:

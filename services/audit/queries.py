@@ -6,17 +6,17 @@ question at the same size has the same answer for good.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
 from services.audit.rights import LEAVING, reports_left, standing_after
-from services.audit.views import HEAD, LINKS, SIZES, TIMELINE
+from services.audit.views import DECIDED, HEAD, LINKS, SIZES, TIMELINE
 from services.kernel.core.standings import Moment, Standing
 
 
@@ -48,16 +48,19 @@ async def complete_until(connection: AsyncConnection, size: int) -> str | None:
     return found
 
 
+def absorbed(incident: str, size: int) -> Select[Any]:
+    """An incident and those that it absorbed, as the first `size` positions know them."""
+    known = and_(LINKS.c.stream_id.between("incident-", "incident."), LINKS.c.position < size)
+    reached = select(LINKS.c.stream_id).where(LINKS.c.incident_id == incident, known)
+    closure = reached.cte("absorbed", recursive=True)
+    further = select(LINKS.c.stream_id).join(closure, LINKS.c.incident_id == closure.c.stream_id).where(known)
+    return select(closure.union(further).c.stream_id)
+
+
 def members(incident: str, size: int) -> Select[Any]:
     """The streams of an incident as the first `size` positions know them, with those of what it absorbed."""
-    reached = select(LINKS.c.stream_id).where(LINKS.c.incident_id == incident, LINKS.c.position < size)
-    closure = reached.cte("members", recursive=True)
-    further = (
-        select(LINKS.c.stream_id)
-        .join(closure, LINKS.c.incident_id == closure.c.stream_id)
-        .where(closure.c.stream_id.like("incident-%"), LINKS.c.position < size)
-    )
-    return select(closure.union(further).c.stream_id)
+    family = absorbed(incident, size)
+    return select(LINKS.c.stream_id).where(LINKS.c.incident_id.in_(family), LINKS.c.position < size)
 
 
 async def knows(connection: AsyncConnection, incident: str) -> bool:
@@ -70,7 +73,7 @@ async def knows(connection: AsyncConnection, incident: str) -> bool:
 async def standings(connection: AsyncConnection, incident: str) -> dict[str, Standing]:
     """The standing of an incident now, and of those where it goes on; empty where audit does not know it."""
     size, _ = await head(connection)
-    says, t = TIMELINE.c.type.in_(upcast.types_of(*STANDING)), TIMELINE.c
+    says, t = and_(DECIDED, TIMELINE.c.type.in_(upcast.types_of(*STANDING))), TIMELINE.c
     found: dict[str, Standing] = {}
     at: str | None = incident
     while at is not None and at not in found:
@@ -85,35 +88,71 @@ async def standings(connection: AsyncConnection, incident: str) -> dict[str, Sta
 
 async def left(connection: AsyncConnection, incident: str, size: int) -> dict[str, Moment]:
     """Report -> the event by which it left an incident, or one that this absorbed, and did not come back."""
-    says, t = TIMELINE.c.type.in_(upcast.types_of(*LEAVING)), TIMELINE.c
-    chosen = select(t.bytes).where(t.stream_id.in_(members(incident, size)), t.position < size, says)
+    says, t = and_(DECIDED, TIMELINE.c.type.in_(upcast.types_of(*LEAVING))), TIMELINE.c
+    chosen = select(t.bytes).where(t.stream_id.in_(absorbed(incident, size)), t.position < size, says)
     events = (await connection.execute(chosen.order_by(t.recordedtime, t.event_id))).scalars()
     return reports_left(Event.parse(bytes_) for bytes_ in events)
 
 
 def _there(gone: Mapping[str, Moment]) -> list[ColumnElement[bool]]:
     """What of a report is left out of an incident that it left: what was recorded afterwards."""
-    t = TIMELINE.c
-    return [or_(t.stream_id != report, t.recordedtime <= moment.at) for report, moment in gone.items()]
+    t, together = TIMELINE.c, dict[str, list[str]]()
+    for report, moment in gone.items():
+        together.setdefault(moment.at, []).append(report)
+    return [or_(t.stream_id.not_in(reports), t.recordedtime <= at) for at, reports in together.items()]
+
+
+class Place(NamedTuple):
+    """A place in a timeline, which goes by these two."""
+
+    recordedtime: str
+    event_id: str
+
+
+FIRST = Place("", "")
 
 
 async def timeline(
-    connection: AsyncConnection, incident: str, size: int, as_of: str | None, known_at: str | None, until: str | None
-) -> Sequence[Any]:
-    """`position, bytes` of an incident's events that were recorded `until` then, in order of (recordedtime, id)."""
+    connection: AsyncConnection,
+    incident: str,
+    size: int,
+    until: Iterable[ColumnElement[bool]],
+    after: Place,
+    limit: int,
+) -> tuple[Sequence[Any], Place | None]:
+    """`position, bytes` of an incident's events behind a place, and the place to go on behind, or None at the end.
+
+    Narrowed by `until`, see `happened` and `recorded`.
+    """
+    t = TIMELINE.c
     chosen = (
-        select(TIMELINE.c.position, TIMELINE.c.bytes)
+        select(t.position, t.recordedtime, t.event_id)
         .where(
-            TIMELINE.c.stream_id.in_(members(incident, size)),
-            TIMELINE.c.position < size,
-            TIMELINE.c.time <= as_of if as_of else true(),
-            TIMELINE.c.recordedtime <= known_at if known_at else true(),
-            TIMELINE.c.recordedtime <= until if until else true(),
+            t.stream_id.in_(members(incident, size)),
+            t.position < size,
+            tuple_(t.recordedtime, t.event_id) > after,
+            *until,
             *_there(await left(connection, incident, size)),
         )
-        .order_by(TIMELINE.c.recordedtime, TIMELINE.c.event_id)
+        .order_by(t.recordedtime, t.event_id)
+        .limit(limit + 1)
+        .subquery()
     )
-    return (await connection.execute(chosen)).all()
+    # Bytes are read of the page alone, not of all that is put in order.
+    page = select(t.position, t.bytes, t.recordedtime, t.event_id).join(chosen, chosen.c.position == t.position)
+    found = (await connection.execute(page.order_by(t.recordedtime, t.event_id))).all()
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], Place(last.recordedtime, last.event_id) if last else None
+
+
+def happened(until: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an event had happened by an instant, itself included; None narrows nothing."""
+    return [] if until is None else [TIMELINE.c.time <= until]
+
+
+def recorded(until: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an event had been recorded by an instant, itself included; None narrows nothing."""
+    return [] if until is None else [TIMELINE.c.recordedtime <= until]
 
 
 async def events(

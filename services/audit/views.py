@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, text
 
 from services.kernel.store import offices
 from services.kernel.store.columns import key, serial
@@ -14,6 +14,11 @@ LOG = "log-7d1f2a54-3c0e-5c6b-9d44-2f1b8a6e0c11"
 
 METADATA = metadata()
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
+ATTACHED = "huiying.incident.report_attached."
+DECIDED = text(
+    f"stream_id BETWEEN 'incident-' AND 'incident.' AND type NOT BETWEEN '{ATTACHED}' AND '{ATTACHED[:-1]}/'"
+)
+"""Of an incident's events, all but that a report was attached: few, however many reports it has. See ADR 19."""
 TIMELINE = Table(
     "timeline",
     METADATA,
@@ -32,6 +37,7 @@ TIMELINE = Table(
     Column("bytes", LargeBinary, nullable=False),
     Index("ix_timeline_event", "event_id", unique=True),
     Index("ix_timeline_stream", "stream_id", "version", "digest", unique=True),
+    Index("ix_timeline_decided", "stream_id", "version", postgresql_where=DECIDED, sqlite_where=DECIDED),
     Index("ix_timeline_type", "type", "position"),
     Index("ix_timeline_unit", "unit", "position"),
     Index("ix_timeline_actor", "actor", "position"),

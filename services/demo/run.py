@@ -288,7 +288,7 @@ class Demo:
         corrected = [item["incident_id"] for item in statements if item["corrections"]]
         grave = [item["id"] for item in incidents if item["level"] == "extraordinary"]
         chosen = next(iter((*reversed(grave), *reversed(corrected), incidents[0]["id"])))
-        timeline = await self.officers.ask("city", "auditor", "GET", f"/audit/v1/incidents/{chosen}/timeline")
+        timeline = await self.officers.whole("city", f"/audit/v1/incidents/{chosen}/timeline")
         subject = next(item["subject"] for item in incidents if item["id"] == chosen)
         print(f"\ntimeline of {chosen}: {subject}")
         print(f"  log size {timeline['log_size']}, complete until {timeline['complete_until']}")

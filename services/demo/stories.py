@@ -147,13 +147,17 @@ class Officers:
 
     async def pages(self, unit: str, path: str, **filters: str) -> list[Any]:
         """All items of a list, as a unit's auditor sees them."""
+        return list((await self.whole(unit, path, **filters))["items"])
+
+    async def whole(self, unit: str, path: str, **filters: str) -> Any:
+        """The answer of a list with the items of all its pages."""
         items: list[Any] = []
         query = {**filters, "limit": "500"}
         while True:
             page = await self.ask(unit, "auditor", "GET", f"{path}?{httpx.QueryParams(query)}")
             items += page["items"]
             if page["next"] is None:
-                return items
+                return {**page, "items": items}
             query["cursor"] = page["next"]
 
     async def decide(self, incident: Incident, role: str, verb: str, body: Any = None, by: str = "") -> None:

@@ -14,7 +14,14 @@ from schemas.escalation import ClockStarted
 from schemas.fields import instant
 from schemas.ingest import ReportReachMeasured
 from schemas.publish import StatementDrafted
-from schemas.triage import IncidentAbsorbed, IncidentGraded, IncidentMerged, IncidentOpened, IncidentReportAttached
+from schemas.triage import (
+    IncidentAbsorbed,
+    IncidentGraded,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentReportAttached,
+    IncidentSplit,
+)
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.recovery import RESTORED
 from tests.audit.world import START, World, id_of, received, words
@@ -129,6 +136,70 @@ async def test_a_list_keeps_its_size_from_page_to_page(world: World) -> None:
     await world.get("events", status=422, cursor="bm8=")
     await world.get("events", status=422, log_size=size + 1000)
     await world.get("events", status=422, limit=501)
+
+
+async def whole(world: World, incident: str, **asked: Any) -> list[Any]:
+    """The items of all pages of a timeline."""
+    items, page = [], await world.get(f"incidents/{incident}/timeline", **asked)
+    while True:
+        items += page["items"]
+        if page["next"] is None:
+            return items
+        page = await world.get(f"incidents/{incident}/timeline", **asked, cursor=page["next"])
+
+
+@pytest.mark.parametrize("limit", [1, 4, 6])
+async def test_pages_of_a_timeline_hold_what_the_whole_does_whatever_comes_meanwhile(world: World, limit: int) -> None:
+    incident = await match_key(world)
+    await world.take()
+    path = f"incidents/{incident}/timeline"
+    page = await world.get(path)
+    assert (len(page["items"]), page["next"]) == (6, None)
+    first = await world.get(path, limit=limit)
+    items, cursor = list(first["items"]), first["next"]
+    late = IncidentGraded(level="major", rank=2, reason=words("why"))
+    await world.send(world.event("triage", incident, late, unit="town-east", incident=incident))
+    await world.take()
+    while cursor:
+        following = await world.get(path, limit=limit, cursor=cursor)
+        assert {**following, "items": [], "next": None} == {**page, "items": [], "next": None}
+        items, cursor = [*items, *following["items"]], following["next"]
+    assert items == page["items"]
+    assert len(await whole(world, incident, limit=limit)) == 7
+    seen = instant(START + timedelta(minutes=8))
+    by_then = await world.get(path, known_at=seen)
+    assert await whole(world, incident, limit=limit, known_at=seen) == by_then["items"] != items
+
+
+async def test_a_cursor_that_is_none_or_of_another_size_is_refused(world: World) -> None:
+    incident = await match_key(world)
+    await world.take()
+    path = f"incidents/{incident}/timeline"
+    page = await world.get(path, limit=2)
+    await world.get(path, status=422, cursor="bm8=")
+    await world.get(path, status=422, cursor=page["next"], log_size=page["log_size"] - 1)
+    await world.get(path, cursor=page["next"], log_size=page["log_size"])
+    await world.get(path, status=422, limit=501)
+
+
+async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> None:
+    incident, into = id_of("incident", "many"), id_of("incident", "other")
+    about: dict[str, Any] = {"incident": incident, "unit": "town-east"}
+    reports = [id_of("report", str(number)) for number in range(1500)]
+    opened = IncidentOpened(unit="town-east", report=reports[0], discovered_at=START)
+    events = [
+        world.event("ingest", reports[1], received(), unit="town-east"),
+        world.event("triage", incident, opened, **about),
+    ]
+    for start in range(0, 1500, 500):
+        absorbed = IncidentAbsorbed(incident=into, reports=tuple(reports[start : start + 500]), discovered_at=START)
+        split = IncidentSplit(into=into, reports=tuple(reports[start : start + 500]))
+        events += [world.event("triage", incident, fact, **about) for fact in (absorbed, split)]
+    measured = ReportReachMeasured(clicks=9, measured_at=START)
+    await world.send(*events, world.event("ingest", reports[1], measured, unit="town-east"))
+    await world.take()
+    assert kinds({"items": await whole(world, incident)}) == ["report", *["incident"] * 7]
+    assert len((await world.get("events", incident=incident, limit=500))["items"]) == 8
 
 
 async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:

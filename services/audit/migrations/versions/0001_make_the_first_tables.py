@@ -63,6 +63,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_timeline")),
     )
     op.create_index("ix_timeline_actor", "timeline", ["actor", "position"], unique=False)
+    op.create_index(
+        "ix_timeline_decided",
+        "timeline",
+        ["stream_id", "version"],
+        unique=False,
+        postgresql_where=sa.text(
+            "stream_id BETWEEN 'incident-' AND 'incident.' AND type NOT BETWEEN 'huiying.incident.report_attached.' AND 'huiying.incident.report_attached/'"
+        ),
+        sqlite_where=sa.text(
+            "stream_id BETWEEN 'incident-' AND 'incident.' AND type NOT BETWEEN 'huiying.incident.report_attached.' AND 'huiying.incident.report_attached/'"
+        ),
+    )
     op.create_index("ix_timeline_event", "timeline", ["event_id"], unique=True)
     op.create_index("ix_timeline_stream", "timeline", ["stream_id", "version", "digest"], unique=True)
     op.create_index("ix_timeline_time", "timeline", ["time"], unique=False)
