@@ -379,7 +379,7 @@ async def resend_lost(found: Stores, service: str | None = None) -> dict[str, in
 async def _owners_of_lost(found: Stores, made: Sequence[str]) -> list[str]:
     lost: set[str] = set()
     for runtime in found.runtimes.values():
-        lost |= set(made) & await own_topics.known(runtime)
+        lost |= set(made) & await own_topics.known(runtime) | await own_topics.lacking(runtime)
         for standing in (await unit_of_work(runtime).look(), await own_topics.look(runtime)):
             lost |= {partition.topic for partition in standing.lost}
     return [name for name in found.runtimes if any(topic.partition(".")[0] == name for topic in lost)]

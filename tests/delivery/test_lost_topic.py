@@ -114,10 +114,7 @@ def test_c14_a_broker_that_lost_its_disk_is_filled_again_by_one_command(
 
     done = world.run("resend", "--lost")
     assert done.returncode == 0, done.stderr
-    assert {line.partition(":")[0] for line in done.stdout.splitlines()} >= {"ingest", "triage", "escalation"}
-    # Audit writes on at once, so that its own topic does not look like a lost one: it is named.
-    named = world.run("resend", "audit", "--lost")
-    assert named.returncode == 0, named.stderr
+    assert {line.partition(":")[0] for line in done.stdout.splitlines()} >= {"ingest", "triage", "escalation", "audit"}
     world.incident(taken.json()["report_id"])
     assert [world.incident(id_)["id"] for id_ in before] == incidents
     for service in stack.SERVICES:

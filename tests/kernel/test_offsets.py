@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from schemas import catalogue
-from services.kernel.delivery import offsets, own_topics, recovery
+from services.kernel.delivery import offsets, operations, own_topics, recovery
 from services.kernel.delivery.log import OffsetOutOfRange, Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.offsets import Offset, Progress
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.store.session import Session
 from tests.kernel.test_recovery import receive
 from tests.kernel.test_work import content, report
 from tests.kit import small
@@ -115,6 +116,34 @@ async def test_an_owner_sees_that_its_own_topic_was_lost_until_it_is_written_aga
         assert (await own_topics.look(made)).lost
         assert await own_topics.known(made) == {"ingest.report", catalogue.content_topic("ingest")}
         await made.log.stop()
+
+
+async def test_an_owner_that_nobody_reads_sees_that_its_topic_was_lost_though_it_writes_on(tmp_path: Path) -> None:
+    async with runtime(small.ingest(), tmp_path, "sqlite") as made:
+        assert await own_topics.lacking(made) == set()
+        event = await receive(made)
+        assert await own_topics.lacking(made) == set()
+        await anew(made, tmp_path)
+        assert await own_topics.lacking(made) == {"ingest.report"}, "it is empty"
+        await write_on(made, event.stream)
+        assert await own_topics.lacking(made) == {"ingest.report"}, "it begins with a later version"
+        await receive(made)
+        assert await own_topics.lacking(made) == {"ingest.report"}
+        await operations.resend(made)
+        assert await own_topics.lacking(made) == set(), "what waits in the outbox is on its way"
+        await Relay(made).drain()
+        assert await own_topics.lacking(made) == set(), "it stands behind what was written first"
+        await made.log.stop()
+
+
+async def write_on(made: Runtime, stream: str) -> None:
+    """One more event of a stream, on its topic."""
+    async with made.database.transaction() as connection:
+        session = Session(made.service, made.settings, connection, made.time_source.now())
+        await session.load([stream])
+        session.decide(stream, (), await made.context(connection))
+        await session.flush()
+    await Relay(made).drain()
 
 
 def test_what_lies_outside_the_topic_is_neither_behind_nor_known() -> None:

@@ -4,17 +4,21 @@ Nobody but the owner's relay should. While the topics grow by what it sent and n
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
+from schemas.envelope import Event, Undecodable
 from services.kernel.delivery import offsets
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
-from services.kernel.store.session import OWNER
+from services.kernel.store.session import OWNER, partition_of
 
 
 def of(service: str) -> tuple[str, ...]:
@@ -38,6 +42,58 @@ async def known(runtime: Runtime) -> set[str]:
             if (await connection.execute(select(events.c.seq).where(of_kind).limit(1))).first():
                 found.add(topic)
     return found
+
+
+async def lacking(runtime: Runtime) -> set[str]:
+    """The service's own event topics that lack what was sent there first, and so were lost. Raises `LogGone`.
+
+    Nobody else may have read them, and a topic that is written on at once is not empty: its first record is a later
+    version then, or another event than the store's first one.
+    """
+    table, lost = runtime.tables["events"], set[str]()
+    chosen = select(table.c.bytes).order_by(table.c.seq).limit(1)
+    for topic in catalogue.event_topics(runtime.service.name):
+        begins, ends = await runtime.log.begins([topic]), await runtime.log.ends([topic])
+        firsts = {part: await _first(runtime, part, begins[part], end) for part, end in ends.items()}
+        later = [event.stream for event in firsts.values() if event is not None and event.version > 1]
+        async with runtime.database.read() as connection:
+            of_kind = table.c.stream_id.startswith(f"{topic.rpartition('.')[2]}-", autoescape=True)
+            found = list((await connection.execute(chosen.where(of_kind))).scalars())
+            begun = select(table.c.bytes).where(table.c.stream_id.in_(later), table.c.version == 1)
+            found += (await connection.execute(begun)).scalars()
+            sent = await _sent(runtime, connection, [Event.parse(bytes_) for bytes_ in found])
+        for event in sent:
+            part = Partition(topic, partition_of(event.partitionkey, runtime.settings.partitions))
+            first = firsts[part]
+            if (first is None or first.id != event.id) and not await _holds(runtime, part, begins[part], event.id):
+                lost.add(topic)
+    return lost
+
+
+async def _sent(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
+    """Those of the events that do not wait in the outbox."""
+    outbox = runtime.tables["outbox"]
+    waiting = select(outbox.c.event_id).where(outbox.c.event_id.in_({event.id for event in events}))
+    ids = set((await connection.execute(waiting)).scalars())
+    return [event for event in events if event.id not in ids]
+
+
+async def _first(runtime: Runtime, part: Partition, begin: int, end: int) -> Event | None:
+    """The first event that a partition holds."""
+    async for records in runtime.log.read(part, begin, min(end, begin + 1)):
+        with suppress(Undecodable):
+            return Event.parse(records[0].value)
+    return None
+
+
+async def _holds(runtime: Runtime, part: Partition, begin: int, event_id: str) -> bool:
+    """Whether a partition holds an event somewhere: what was lost before stands where it was sent again."""
+    async for records in runtime.log.read(part, begin, (await runtime.log.ends([part.topic]))[part]):
+        for record in records:
+            with suppress(Undecodable):
+                if Event.parse(record.value).id == event_id:
+                    return True
+    return False
 
 
 def mark(last: Record) -> dict[str, Any]:
