@@ -22,6 +22,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     # what can be asked
     "instruct": ("批示", "instruct"),
     "request-verification": ("要求核实", "request verification"),
+    "request-help": ("请求协办", "request help"),
     "establish-fact": ("核实", "establish a fact"),
     "classify": ("确定答复类型", "classify"),
     "grade": ("定级", "grade"),

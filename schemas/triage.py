@@ -61,6 +61,14 @@ class IncidentVerificationRequested(Fact):
     text: Words | None = None
 
 
+@event("incident.help_requested")
+class IncidentHelpRequested(Fact):
+    """A unit was asked to help in the handling, until that ends."""
+
+    unit: UnitCode
+    text: Words | None = None
+
+
 class FactValue(Fact):
     """A fact's value by its kind; a text is `Words`."""
 
@@ -314,6 +322,10 @@ def standing_of(data: Fact) -> Change | None:
             return Change("assigned")
         case IncidentVerificationRequested(unit=unit):
             return Change("verifying", unit)
+        case IncidentHelpRequested(unit=unit):
+            return Change("helping", unit)
+        case IncidentResolved():
+            return Change("helping")
         case IncidentClosed() | IncidentDismissed():
             return Change("verifying")
         case IncidentMerged(into=into):
@@ -327,6 +339,8 @@ STANDING = (
     IncidentAssigned,
     IncidentReturned,
     IncidentVerificationRequested,
+    IncidentHelpRequested,
+    IncidentResolved,
     IncidentClosed,
     IncidentDismissed,
     IncidentMerged,

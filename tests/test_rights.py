@@ -17,9 +17,9 @@ REPORT = {
     "subject": "路面塌陷",
     "text": "人民路路面塌陷。",
 }
-PART = ("city", "county", "town-east", "county-roads", "county-water")
-"""The accountable unit and those above it, the assigned one, and the one that verifies."""
-NONE = ("town-west", "county-education")
+PART = ("city", "county", "town-east", "county-roads", "county-water", "county-education")
+"""The accountable unit and those above it, the assigned one, one that verifies and one that helps."""
+NONE = ("town-west", "county-housing")
 
 
 class Incident:
@@ -63,6 +63,7 @@ class Incident:
         self.incident = found["items"][0]["id"]
         await self.decide("town-east", "duty_officer", "assign", unit="county-roads")
         await self.decide("town-east", "duty_officer", "request-verification", unit="county-water")
+        await self.decide("town-east", "duty_officer", "request-help", unit="county-education")
         await self.system.settle()
         draft = {"incident_id": self.incident, "kind": "status", "title": "人民路处置", "text": "正在抢修。"}
         made = await self.ask("county-roads", "handler", "POST", "/publish/v1/statements", 201, json=draft)

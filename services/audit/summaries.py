@@ -31,6 +31,7 @@ TEMPLATES: dict[str, str] = {
     "incident.report_detached": "移出另一事项的反映|a report of another matter was detached",
     "incident.instruction_given": "领导批示|a leader gave an instruction",
     "incident.verification_requested": "要求{unit}核实|{unit} was asked to verify",
+    "incident.help_requested": "请{unit}协办|{unit} was asked to help",
     "incident.fact_established": "查明事实 {key}|fact {key} established",
     "incident.fact_revised": "更正事实 {key}|fact {key} revised",
     "incident.classified": "答复类型：{answer_kind}|classified: {answer_kind}",

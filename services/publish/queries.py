@@ -41,8 +41,13 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
             facts.setdefault(heir, set()).add(key)
     rows = (await connection.execute(select(incidents).where(incidents.c.id.in_(ids)))).mappings()
     names = ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")
+    known = await standings.read(connection, METADATA, ids)
     return {
-        row["id"]: Incident(**{name: row[name] for name in names}, facts=frozenset(facts.get(row["id"], ())))
+        row["id"]: Incident(
+            **{name: row[name] for name in names},
+            facts=frozenset(facts.get(row["id"], ())),
+            helping=known[row["id"]].helping,
+        )
         for row in rows
     }
 

@@ -1,7 +1,8 @@
 """Who may ask what of a statement, and in which phase.
 
-Whoever works on the matter drafts. The statement speaks for one of these units from its draft on, and whoever approves,
-publishes, corrects or withdraws it holds that right over this unit: nobody speaks for an office that is not theirs.
+Whoever works on the matter, or helps in its handling, drafts. The statement speaks for one of the units that work on it
+from its draft on, and whoever submits, approves, publishes, corrects or withdraws it holds that right over this unit:
+nobody speaks for an office that is not theirs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ class Incident:
     drill: bool = False
     facts: frozenset[str] = frozenset()
     """Keys of the facts that are established."""
+    helping: frozenset[str] = frozenset()
+    """Units that help in the handling. No statement speaks for them."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -88,13 +91,13 @@ class Case(NamedTuple):
         return self.pack.model.approval.separation.value == "by_person"
 
 
-def _working(case: Case, ctx: Ctx) -> Sequence[str]:
-    return case.incident.units
+def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
+    return (*case.incident.units, *sorted(case.incident.helping))
 
 
 def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
     """What was submitted is its own unit's to change: a revision takes all approvals back."""
-    return _working(case, ctx) if case.statement.phase == "drafted" else _speaking(case, ctx)
+    return _drafting(case, ctx) if case.statement.phase == "drafted" else _speaking(case, ctx)
 
 
 def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -220,9 +223,9 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 
 RIGHTS: Mapping[type[Command], Right[Case]] = {
-    Draft: Right("draft", ("handler",), _working, _is_new),
+    Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
-    Submit: Right("submit", ("handler",), _working, _can_be_submitted),
+    Submit: Right("submit", ("handler",), _speaking, _can_be_submitted),
     Approve: Right("approve", _agreeing, _speaking, _can_be_approved),
     Reject: Right("reject", ("approver", "chief"), _speaking, _is_submitted),
     Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),

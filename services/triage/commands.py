@@ -43,6 +43,13 @@ class RequestVerification(Command):
     text: Text | None = None
 
 
+class RequestHelp(Command):
+    """Asks a unit to help in the handling: it reads the matter, records its steps and drafts, until that ends."""
+
+    unit: UnitCode
+    text: Text | None = None
+
+
 class EstablishFact(Command):
     """Establishes a fact with its source, or revises it where the value is another one.
 

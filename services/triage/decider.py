@@ -128,6 +128,9 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             ctx.offices.unit(command.unit)
             asked = triage.IncidentVerificationRequested(unit=command.unit, text=_typed(command.text))
             return [Occurred(asked, basis=tree)]
+        case c.RequestHelp():
+            ctx.offices.unit(command.unit)
+            return [Occurred(triage.IncidentHelpRequested(unit=command.unit, text=_typed(command.text)), basis=tree)]
         case c.EstablishFact():
             return _establish(state, command, ctx)
         case c.Classify():
@@ -383,7 +386,8 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id)
     further = sorted(leaving.verifying - state.verifying)
     verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
-    return [*absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying]
+    helping = [triage.IncidentHelpRequested(unit=unit) for unit in sorted(leaving.helping - state.helping)]
+    return [*absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]
 
 
 def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:

@@ -93,10 +93,10 @@ async def incidents(
 
 
 def _may(row: Row, standing: Standing, ctx: Ctx) -> list[str]:
-    return may(RIGHTS.values(), asked_of(row, standing.verifying), ctx)
+    return may(RIGHTS.values(), asked_of(row, standing), ctx)
 
 
-def asked_of(row: Row, verifying: frozenset[str]) -> Incident:
+def asked_of(row: Row, standing: Standing) -> Incident:
     """What the rights over an incident look at, from its row."""
     phase = row["state"]
     return Incident(
@@ -105,7 +105,8 @@ def asked_of(row: Row, verifying: frozenset[str]) -> Incident:
         unit=row["unit"],
         assigned=row["assigned"],
         accepted=row["accepted"],
-        verifying=verifying,
+        verifying=standing.verifying,
+        helping=standing.helping,
         handled=frozenset(track for track in TRACKS if row[f"handled_{track}"]),
         merged_into=row["merged_into"],
     )

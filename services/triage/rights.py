@@ -1,6 +1,7 @@
 """Who may ask what of an incident, and in which state.
 
-Decisions take a role over the accountable unit, work on the matter one over the assigned unit as well.
+Decisions take a role over the accountable unit, work on the matter one over the assigned unit as well. Whoever helps
+records what it does, and decides nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ class Incident:
     accepted: bool = False
     verifying: frozenset[str] = frozenset()
     """Units that were asked to establish facts."""
+    helping: frozenset[str] = frozenset()
+    """Units that were asked to help in the handling that goes on."""
     handled: frozenset[Track] = frozenset()
     """Tracks on which handling was recorded since the matter was opened, or opened again."""
     merged_into: str | None = None
@@ -45,6 +48,10 @@ def _accountable(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
 
 def _working(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
     return (incident.assigned, incident.unit)
+
+
+def _handling(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.assigned, incident.unit, *sorted(incident.helping))
 
 
 def _assigned(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
@@ -150,6 +157,7 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed),
     c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
+    c.RequestHelp: Right("request-help", ("duty_officer", "chief"), _accountable, _open),
     c.EstablishFact: Right("establish-fact", ("verifier",), _verifying, _unless_closed),
     c.Classify: Right("classify", ("duty_officer",), _accountable, _unless_closed),
     c.Grade: Right("grade", ("duty_officer",), _accountable, _unless_closed),
@@ -157,7 +165,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
     c.Return: Right("return", ("handler",), _assigned, _once_assigned),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
-    c.RecordHandling: Right("record-handling", ("handler",), _working, _unless_closed),
+    c.RecordHandling: Right("record-handling", ("handler",), _handling, _unless_closed),
     c.Resolve: Right("resolve", ("handler",), _working, _handled),
     c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _no_longer_open),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),

@@ -75,6 +75,8 @@ def evolve(state: State, event: Event) -> State:
             )
         case triage.IncidentVerificationRequested() as data:
             return replace(state, verifying=state.verifying | {data.unit})
+        case triage.IncidentHelpRequested() as data:
+            return replace(state, helping=state.helping | {data.unit})
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
             return replace(state, facts={**state.facts, data.key: data})
         case triage.IncidentClassified() as data:
@@ -97,11 +99,11 @@ def evolve(state: State, event: Event) -> State:
             said = {data.statement} if data.statement else set()
             return replace(state, handled=state.handled | {data.track}, statements=state.statements | said)
         case triage.IncidentResolved():
-            return replace(state, phase="resolved")
+            return replace(state, phase="resolved", helping=frozenset())
         case triage.IncidentClosed():
             return replace(state, phase="closed", verifying=frozenset())
         case triage.IncidentDismissed():
-            return replace(state, phase="dismissed", verifying=frozenset())
+            return replace(state, phase="dismissed", verifying=frozenset(), helping=frozenset())
         case triage.IncidentReopened():
             return replace(state, phase="open", handled=frozenset())
         case triage.IncidentMerged() as data:

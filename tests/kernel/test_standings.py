@@ -35,6 +35,12 @@ def asked(unit: str) -> Fact:
     return triage.IncidentVerificationRequested(unit=unit)
 
 
+def helps(unit: str) -> Fact:
+    return triage.IncidentHelpRequested(unit=unit)
+
+
+RESOLVED = triage.IncidentResolved.model_validate(REASON)
+DISMISSED = triage.IncidentDismissed(report_count=1)
 CLOSED = triage.IncidentClosed.model_validate(REASON)
 MERGED = triage.IncidentMerged(into=OTHER)
 NOTE = triage.IncidentInstructionGiven.model_validate({"text": "t"})
@@ -71,6 +77,10 @@ def read(standing: Standing, unit: str) -> int | str | None:
         ((OPENED, assigned("county-roads"), assigned("county-water")), {"county-roads": 3, "county-water": "all"}),
         ((OPENED, asked("county-water"), NOTE, CLOSED), {"county-water": 4, "town-east": "all"}),
         ((OPENED, assigned("county-roads"), CLOSED), {"county-roads": "all"}),
+        ((OPENED, helps("county-water"), helps("town-west"), NOTE), {"county-water": "all", "town-west": "all"}),
+        ((OPENED, helps("county-water"), asked("town-west"), RESOLVED, NOTE), {"county-water": 4, "town-west": "all"}),
+        ((OPENED, helps("county-water"), asked("county-water"), RESOLVED), {"county-water": "all"}),
+        ((OPENED, helps("county-water"), asked("town-west"), DISMISSED), {"county-water": 4, "town-west": 4}),
         ((OPENED, assigned("town-east"), transferred("town-west"), NOTE), {"town-east": "all", "town-west": "all"}),
         ((OPENED, assigned("town-east"), transferred("town-west"), returned("town-east")), {"town-east": 4}),
         (

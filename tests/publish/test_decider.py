@@ -220,6 +220,7 @@ SPEAKING = {
     "correct": ("published", "spokesperson", CORRECT),
     "withdraw": ("published", "spokesperson", WITHDRAW),
     "revise": ("approved", "handler", REVISE),
+    "submit": ("drafted", "handler", Submit()),
 }
 """What is done in the name of the unit that speaks."""
 
@@ -240,12 +241,11 @@ def test_only_the_unit_that_speaks_and_those_above_it_let_it_speak(verb: str, sp
         case.then_raises(Forbidden, f"over {speaks}")
 
 
-@pytest.mark.parametrize("unit", ["town-east", "county-roads"])
-def test_who_works_on_the_matter_writes_whoever_speaks(unit: str) -> None:
-    writer = staff("handler", unit=unit, person="wang")
+@pytest.mark.parametrize("unit", ["town-east", "county-roads", "county-water"])
+def test_who_works_on_the_matter_or_helps_writes_whoever_speaks(unit: str) -> None:
+    writer, incident = staff("handler", unit=unit, person="wang"), replace(MATTER, helping=frozenset({"county-water"}))
     for speaks in ("town-east", "county-roads"):
-        a_statement(drafted(unit=speaks), actor=writer).when(REVISE).then(revised())
-        a_statement(drafted(unit=speaks), actor=writer).when(Submit()).then(submitted())
+        a_statement(drafted(unit=speaks), actor=writer, incident=incident).when(REVISE).then(revised())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.envelope import Event, seal
-from schemas.triage import IncidentAssigned, IncidentTransferred, IncidentVerificationRequested
+from schemas.triage import (
+    IncidentAssigned,
+    IncidentHelpRequested,
+    IncidentResolved,
+    IncidentTransferred,
+    IncidentVerificationRequested,
+)
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Actor, Occurred
 from services.kernel.core.ids import derived
@@ -22,7 +28,7 @@ from services.publish.queries import _asked_of
 from services.publish.rights import RIGHTS, Case, Statement
 from services.publish.views import OF_ONE
 from tests.kit import spec
-from tests.publish.conftest import TEXT, Office
+from tests.publish.conftest import INCIDENT, TEXT, Office
 from tests.publish.test_decider import CORRECT, MATTER, RAISED, REJECT, REVISE, STREAM, TITLE, WITHDRAW, draft
 
 STATEMENTS = "/publish/v1/statements"
@@ -87,7 +93,15 @@ def came_to(first: Draft, commands: list[tuple[str, str]]) -> tuple[State, list[
     forward,
     st.lists(steps, max_size=6),
     actors,
-    st.sampled_from([MATTER, RAISED, replace(MATTER, unit="town-west"), replace(MATTER, merged_into="incident-b")]),
+    st.sampled_from(
+        [
+            MATTER,
+            RAISED,
+            replace(MATTER, unit="town-west"),
+            replace(MATTER, merged_into="incident-b"),
+            replace(MATTER, helping=frozenset({"town-west"})),
+        ]
+    ),
 )
 def test_a_verb_is_shown_exactly_where_it_is_taken(
     speaks: str | None, usual: list[str], more: list[tuple[str, str]], actor: Actor, incident: Any
@@ -125,6 +139,27 @@ async def test_who_has_a_part_in_the_matter_reads_its_statements(office: Office)
         assert (await read(office, id_, unit)).status_code == 200
         listed = await office.client.get(STATEMENTS, headers=office.as_("handler", unit))
         assert [item["id"] for item in listed.json()["items"]] == [id_]
+
+
+async def test_whoever_helps_drafts_and_the_unit_that_speaks_submits(office: Office) -> None:
+    id_ = await office.draft()
+    await office.incident(IncidentAssigned(unit="county-roads"), IncidentHelpRequested(unit="town-west"))
+    assert (await read(office, id_, "town-west")).json()["may"] == ["revise"]
+    assert (await read(office, id_, "county-roads")).json()["may"] == ["revise"]
+    assert (await read(office, id_, "town-east")).json()["may"] == ["revise", "submit"]
+    body = {"incident_id": INCIDENT, "kind": "status", "title": TITLE, "text": TEXT}
+    made = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler", "town-west"))
+    assert made.status_code == 201, made.text
+    drafted = (await read(office, made.json()["id"], "town-west")).json()
+    assert (drafted["unit"], drafted["may"]) == ("town-east", ["revise"])
+    for unit, status in (("town-west", 409), ("county-roads", 201)):
+        named = await office.client.post(
+            STATEMENTS, json={**body, "unit": unit}, headers=office.as_("handler", "town-west")
+        )
+        assert named.status_code == status, named.text
+    await office.incident(IncidentResolved.model_validate({"reason": "r"}))
+    refused = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler", "town-west"))
+    assert refused.status_code == 403
 
 
 @pytest.mark.requirement("MUL-06")

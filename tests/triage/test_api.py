@@ -332,6 +332,7 @@ async def test_a_right_that_is_missing_is_403_and_an_event(triage: Triage) -> No
 BODIES: dict[str, object] = {
     "instruct": {"text": "t"},
     "request-verification": {"unit": "county-water"},
+    "request-help": {"unit": "county-water", "text": "pumps"},
     "establish-fact": {"key": "burst", "kind": "yes_no", "value": True, "source": "s"},
     "classify": {"answer_kind": "status"},
     "grade": {"level": "major", "reason": "r"},
@@ -416,7 +417,7 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
     id_ = await triage.open()
     await done(triage, id_, HANDLED[0])
     for role, unit, verbs in (
-        ("duty_officer", "town-east", ["request-verification", "classify", "grade", "assign"]),
+        ("duty_officer", "town-east", ["request-verification", "request-help", "classify", "grade", "assign"]),
         ("handler", "county-roads", ["accept", "return", "record-handling"]),
         ("handler", "town-east", ["record-handling"]),
         ("chief", "county-roads", []),

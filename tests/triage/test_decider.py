@@ -68,6 +68,7 @@ STATES: dict[str, tuple[Fact, ...]] = {
 COMMANDS: dict[str, Command] = {
     "instruct": c.Instruct(text="t"),
     "request-verification": c.RequestVerification(unit="county-water"),
+    "request-help": c.RequestHelp(unit="county-water"),
     "establish-fact": c.EstablishFact(key="confirmed", kind="yes_no", value=True, source="s"),
     "classify": c.Classify(answer_kind="status"),
     "grade": c.Grade(level="major", reason="r"),
@@ -86,6 +87,7 @@ COMMANDS: dict[str, Command] = {
 ALLOWED: dict[str, str] = {
     "instruct": "open assigned accepted resolved reopened",
     "request-verification": "open assigned accepted resolved reopened",
+    "request-help": "open assigned accepted reopened",
     "establish-fact": "open assigned accepted resolved reopened",
     "classify": "open assigned accepted resolved reopened",
     "grade": "open assigned accepted resolved reopened",
@@ -148,10 +150,10 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "classify grade assign request-verification",
+    "duty_officer": "classify grade assign request-verification request-help",
     "verifier": "establish-fact",
     "handler": "accept return record-handling resolve follow-up",
-    "chief": "instruct transfer merge split reopen close follow-up request-verification",
+    "chief": "instruct transfer merge split reopen close follow-up request-verification request-help",
 }
 
 
@@ -194,6 +196,24 @@ def test_a_unit_that_was_asked_to_verify_may_establish_facts() -> None:
     asked = triage.IncidentVerificationRequested(unit="county-water")
     case = past(OPENED, asked, roles=("verifier",), unit="county-water").when(COMMANDS["establish-fact"])
     case.then(triage.IncidentFactEstablished(key="confirmed", kind="yes_no", yes=True, source="s"))
+
+
+def test_a_unit_that_was_asked_to_help_records_its_steps_and_decides_nothing() -> None:
+    helps = triage.IncidentHelpRequested(unit="county-water")
+    for verb, right in RIGHTS.items():
+        case = past(*STATES["accepted"], helps, roles=right.roles, unit="county-water").when(COMMANDS[right.verb])
+        if verb is c.RecordHandling:
+            case.then(triage.IncidentHandlingRecorded(track="answer", text="t"))
+        else:
+            case.then_raises(Forbidden, "takes the role")
+
+
+@pytest.mark.parametrize("ended", [RESOLVED, DISMISSED])
+def test_whoever_helps_does_so_until_the_handling_ends(ended: Fact) -> None:
+    helps = triage.IncidentHelpRequested(unit="county-water")
+    for facts in ((OPENED, helps, ended), (OPENED, helps, ended, REOPENED)):
+        case = past(*facts, roles=("handler",), unit="county-water").when(COMMANDS["record-handling"])
+        case.then_raises(Forbidden, "takes the role")
 
 
 class TestGrading:
@@ -520,6 +540,7 @@ class TestMergingAndSplitting:
     def test_what_it_lacks_goes_along_and_what_it_has_stays(self) -> None:
         had: dict[str, Any] = {
             "assigned": "county-roads", "accepted": True, "verifying": frozenset({"county-water"}),
+            "helping": frozenset({"county-education"}),
             "answer_kind": "status", "handled": frozenset({"problem"}), "refused": frozenset({REPORTS[2]}),
         }  # fmt: skip
         absorbed = self.absorbed(handled=("problem",), refused=(REPORTS[2],))
@@ -529,11 +550,13 @@ class TestMergingAndSplitting:
             triage.IncidentAssigned(unit="county-roads", taken_from=OTHER),
             triage.IncidentAccepted(unit="county-roads", taken_from=OTHER),
             triage.IncidentVerificationRequested(unit="county-water"),
+            triage.IncidentHelpRequested(unit="county-education"),
         )
         own = (
             triage.IncidentAssigned(unit="town-east"),
             triage.IncidentClassified(answer_kind="answer"),
             triage.IncidentVerificationRequested(unit="county-water"),
+            triage.IncidentHelpRequested(unit="county-education"),
         )
         self.absorb(*own, **had).then(absorbed)
         state = past(OPENED, *own, absorbed).state

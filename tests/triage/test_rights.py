@@ -32,6 +32,7 @@ STEPS = (
     ATTACH,
     PUBLISHED,
     c.RequestVerification(unit="town-west"),
+    c.RequestHelp(unit="county-roads"),
     c.Assign(unit="county-roads"),
     c.RecordHandling(track="problem", text="t"),
 )
@@ -114,7 +115,7 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], acto
     reports = belonging(past)
     (row,), *_ = (folded(view, past) for view in OF_ONE)
     (standing,) = folded(STANDINGS, past)
-    incident = asked_of(row, standing_in(standing).verifying)
+    incident = asked_of(row, standing_in(standing))
     shown = may(RIGHTS.values(), incident, ctx(actor))
     assert incident == Incident(**{name: getattr(state, name) for name in Incident.__dataclass_fields__})
     for verb in VERBS:

@@ -43,6 +43,7 @@ class Standing:
     accountable: str | None = None
     assigned: str | None = None
     verifying: frozenset[str] = frozenset()
+    helping: frozenset[str] = frozenset()
     past: Mapping[str, Moment] = field(default_factory=dict)
     """Units that have no part any more -> the event that ended their last one."""
     merged: Moment | None = None
@@ -51,7 +52,7 @@ class Standing:
     @property
     def units(self) -> frozenset[str]:
         """Those that have a part in it, or had when it was merged."""
-        return self.verifying.union(unit for unit in (self.accountable, self.assigned) if unit)
+        return self.verifying.union(self.helping, (unit for unit in (self.accountable, self.assigned) if unit))
 
     def after(self, change: Change, moment: Moment) -> "Standing":
         """The standing after an event of the incident."""
@@ -60,8 +61,12 @@ class Standing:
                 new = replace(self, accountable=change.unit)
             case "assigned":
                 new = replace(self, assigned=change.unit)
+            case "verifying" if change.unit:
+                new = replace(self, verifying=self.verifying | {change.unit})
             case "verifying":
-                new = replace(self, verifying=self.verifying | {change.unit} if change.unit else frozenset())
+                new = replace(self, verifying=frozenset(), helping=frozenset())
+            case "helping":
+                new = replace(self, helping=self.helping | {change.unit} if change.unit else frozenset())
             case _:
                 return replace(self, merged=moment, into=change.into)
         past = {**self.past, **dict.fromkeys(self.units, moment)}

@@ -19,8 +19,8 @@ ChangeOf = Callable[[Any], Change | None]
 def tables(metadata: MetaData) -> None:
     """Adds the tables `standings` and `standing_units` to a service's metadata.
 
-    `verifying` holds codes with a space around each, `past` a `unit@version@recordedtime` for each unit that has no
-    part any more. `standing_units` finds the incidents with which a unit has, or had, to do.
+    `verifying` and `helping` hold codes with a space around each, `past` a `unit@version@recordedtime` for each unit
+    that has no part any more. `standing_units` finds the incidents with which a unit has, or had, to do.
     """
     Table(
         "standings",
@@ -29,6 +29,7 @@ def tables(metadata: MetaData) -> None:
         Column("accountable", key()),
         Column("assigned", key()),
         Column("verifying", Text, nullable=False),
+        Column("helping", Text, nullable=False),
         Column("past", Text, nullable=False),
         Column("merged_version", Integer),
         Column("merged_at", key(27)),
@@ -73,12 +74,17 @@ def _row(incident: str, standing: Standing) -> Row:
         "incident_id": incident,
         "accountable": standing.accountable,
         "assigned": standing.assigned,
-        "verifying": "".join(f" {unit} " for unit in sorted(standing.verifying)),
+        "verifying": _codes(standing.verifying),
+        "helping": _codes(standing.helping),
         "past": " ".join(f"{unit}@{version}@{at}" for unit, (version, at) in sorted(standing.past.items())),
         "merged_version": merged.version if merged else None,
         "merged_at": merged.at if merged else None,
         "merged_into": standing.into,
     }
+
+
+def _codes(units: Iterable[str]) -> str:
+    return "".join(f" {unit} " for unit in sorted(units))
 
 
 def standing_in(row: Mapping[str, Any]) -> Standing:
@@ -88,6 +94,7 @@ def standing_in(row: Mapping[str, Any]) -> Standing:
         accountable=row["accountable"],
         assigned=row["assigned"],
         verifying=frozenset(row["verifying"].split()),
+        helping=frozenset(row["helping"].split()),
         past={unit: Moment(int(version), at) for unit, version, at in past},
         merged=Moment(row["merged_version"], row["merged_at"]) if row["merged_at"] else None,
         into=row["merged_into"],
@@ -111,13 +118,14 @@ def concerns(metadata: MetaData, incident: ColumnElement[str], units: Units) -> 
     if units is None:
         return true()
     standings, of = metadata.tables["standings"], metadata.tables["standing_units"]
-    verifies = standings.c.verifying.like(literal("% ") + of.c.unit + literal(" %"))
+    named = literal("% ") + of.c.unit + literal(" %")
+    beside = or_(standings.c.verifying.like(named), standings.c.helping.like(named))
     chosen = (
         select(of.c.incident_id)
         .join(standings, standings.c.incident_id == of.c.incident_id)
         .where(
             of.c.unit.in_(sorted(units)),
-            or_(standings.c.accountable == of.c.unit, standings.c.assigned == of.c.unit, verifies),
+            or_(standings.c.accountable == of.c.unit, standings.c.assigned == of.c.unit, beside),
         )
     )
     return incident.in_(chosen)

@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.Column("accountable", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("verifying", sa.Text(), nullable=False),
+        sa.Column("helping", sa.Text(), nullable=False),
         sa.Column("past", sa.Text(), nullable=False),
         sa.Column("merged_version", sa.Integer(), nullable=True),
         sa.Column("merged_at", key(27), nullable=True),
