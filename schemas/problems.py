@@ -5,6 +5,7 @@ sentence stands here; its placeholders are members of the problem. A code never 
 """
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import Any, NamedTuple
 
 from schemas.titles import titled
@@ -295,6 +296,11 @@ TYPES: Mapping[str, ProblemType] = {
     ),
 }
 """Code -> what it is. Whoever raises a problem names one of these."""
+
+
+def members_of(code: str) -> list[str]:
+    """The members that fill the sentence of a problem, each once."""
+    return list(dict.fromkeys(name for _, name, _, _ in Formatter().parse(TYPES[code].detail_zh) if name))
 
 
 class _Members(dict[str, Any]):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from deploy import native
 from tests.kit import substrate
+from tests.kit.answers import held_against_documents
 from tests.kit.requirements_report import REQUIREMENTS
 
 # A busy machine must not fail a property.
@@ -69,6 +70,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _end_substrate() -> Iterator[None]:
     yield
     substrate.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers_are_as_documented() -> Iterator[None]:
+    with held_against_documents():
+        yield
 
 
 @pytest.fixture(scope="session")

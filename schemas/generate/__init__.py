@@ -19,6 +19,7 @@ from schemas import audit, escalation, ingest, offices, operation, publish, tria
 from schemas.generate import asyncapi, openapi, samples, shapes
 from schemas.generate.shapes import event_types, name_of
 from schemas.pack import PolicyPack
+from schemas.wire import Envelope
 
 HERE = Path(__file__).parents[1]
 FOLDERS = ("json", "examples", "openapi")
@@ -34,7 +35,7 @@ def made() -> Iterator[tuple[str, bytes]]:
         yield f"examples/{name}.complete.json", complete
         if json.loads(complete)["data"] != json.loads(required)["data"]:
             yield f"examples/{name}.only_required.json", required
-    yield "json/envelope.json", _json(shapes.of_bytes(shapes.Envelope, "urn:huiying:envelope"))
+    yield "json/envelope.json", _json(shapes.of_bytes(Envelope, "urn:huiying:envelope"))
     yield "json/policy-pack.json", _json(shapes.of_input(PolicyPack, "urn:huiying:policy-pack"))
     services = openapi.services()
     topics = asyncapi.document(services)

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
 from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
 from schemas.titles import Language
-from services.audit import queries
+from services.audit import answers, queries
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
 from services.audit.rights import reading_of_event
 from services.audit.summaries import Names, summary
@@ -27,13 +27,16 @@ from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavai
 from services.kernel.core.standings import Reading, reading_of
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import erasure, http, paging
+from services.kernel.serving import documents, erasure, http, paging
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
 from services.kernel.serving.problems import language_of, spoken
 
 _EVENT = re.compile(UUID)
 
-Size = Number | None
+Size = Annotated[
+    Number | None,
+    Query(description="So many events of audit's order the answer is to rest on; without it, all that there are."),
+]
 Lang = Annotated[
     Language | None, Query(description="The language of summaries; without it, what `Accept-Language` likes best.")
 ]
@@ -44,13 +47,13 @@ def router(runtime: Runtime) -> APIRouter:
     routes = http.router("/audit/v1", "audit")
     erasure.add_route(routes, runtime)
 
-    @routes.get("/incidents/{id}/timeline")
-    async def timeline(
+    @routes.get("/incidents/{id}/timeline", **documents.answers(answers.Timeline))
+    async def read_timeline(
         request: Request,
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
-        as_of: At | None = None,
-        known_at: At | None = None,
+        as_of: Annotated[At | None, Query(description="Only what had happened by then.")] = None,
+        known_at: Annotated[At | None, Query(description="Only what had been recorded by then.")] = None,
         limit: Limit = 500,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -86,16 +89,18 @@ def router(runtime: Runtime) -> APIRouter:
         body = {"incident_id": id, **axes, **stated, "items": items, "next": next_}
         return http.json_response(body, headers=spoken(language))
 
-    @routes.get("/events")
-    async def events(
+    @routes.get("/events", **documents.answers(answers.Events))
+    async def list_events(
         staff: http.Staff,
-        type: Narrow = None,
-        subject: StreamId | None = None,
-        unit: UnitCode | None = None,
-        incident: IncidentId | None = None,
-        actor: Narrow = None,
-        from_: Annotated[At | None, Query(alias="from")] = None,
-        to: At | None = None,
+        type: Annotated[
+            Narrow, Query(description="Only events of this type: the full name, or the short one for all its versions.")
+        ] = None,
+        subject: Annotated[StreamId | None, Query(description="Only events of this stream.")] = None,
+        unit: Annotated[UnitCode | None, Query(description="Only what this unit did.")] = None,
+        incident: Annotated[IncidentId | None, Query(description="Only what is on record about this incident.")] = None,
+        actor: Annotated[Narrow, Query(description="Only what this post did.")] = None,
+        from_: Annotated[At | None, Query(alias="from", description="Only what happened then or later.")] = None,
+        to: Annotated[At | None, Query(description="Only what happened by then.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -122,8 +127,14 @@ def router(runtime: Runtime) -> APIRouter:
         next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
-    @routes.get("/events/{id}")
-    async def event(request: Request, id: str, staff: http.Staff, log_size: Size = None, lang: Lang = None) -> Response:
+    @routes.get("/events/{id}", **documents.answers(answers.OneEvent))
+    async def read_event(
+        request: Request,
+        id: Annotated[str, Path(description="The event's id.")],
+        staff: http.Staff,
+        log_size: Size = None,
+        lang: Lang = None,
+    ) -> Response:
         """One event, as it is, with its summary in one language."""
         language = language_of(request)
         async with runtime.database.read() as connection:

@@ -5,18 +5,19 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentId, UnitCode
-from services.escalation import queries, roster
+from services.escalation import answers, queries, roster
 from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, erasure, http
+from services.kernel.serving import commands, documents, erasure, http
+from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
@@ -37,13 +38,18 @@ def router(runtime: Runtime) -> APIRouter:
         stream = stream_of("clock", incident)
         return http.reply(await commands.execute(runtime, caller, stream, body, see=see))
 
-    @api.get("/clocks")
+    @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
         staff: http.Staff,
-        incident: IncidentId | None = None,
-        unit: UnitCode | None = None,
-        state: Literal["running", "met", "breached", "annulled", "cancelled"] | None = None,
-        due_before: At | None = None,
+        incident: Annotated[IncidentId | None, Query(description="Only those of this incident.")] = None,
+        unit: Annotated[
+            UnitCode | None, Query(description="Only those with which this unit, or one below it, is charged.")
+        ] = None,
+        state: Annotated[
+            Literal["running", "met", "breached", "annulled", "cancelled"] | None,
+            Query(description="Only those that stand so."),
+        ] = None,
+        due_before: Annotated[At | None, Query(description="Only those that end before this instant.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -59,8 +65,8 @@ def router(runtime: Runtime) -> APIRouter:
             items, next_ = await queries.clocks(connection, ctx, **filters, cursor=cursor, limit=limit)
         return http.json_response({"items": items, "next": next_})
 
-    @api.get("/incidents/{id}")
-    async def read_incident(id: Id, staff: http.Staff) -> Response:
+    @api.get("/incidents/{id}", **documents.answers(answers.Limits))
+    async def read_limits(id: Id, staff: http.Staff) -> Response:
         """An incident's clocks and reports upward, with the version that `If-Match` takes.
 
         An office that no longer has a part in it reads it as it stood when that ended.
@@ -74,28 +80,28 @@ def router(runtime: Runtime) -> APIRouter:
             raise _others(row["unit"], staff, "read-incident")
         return http.json_response(found, version=found["version"])
 
-    @api.post("/incidents/{id}/report-upward")
+    @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
     async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
         """Report the matter to a unit above (002/7, 000 三(三)); marked unverified while no fact is established."""
         return await command(caller, id, body)
 
-    @api.post("/incidents/{id}/receipt")
-    async def receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
+    @api.post("/incidents/{id}/receipt", **documents.answers(Done))
+    async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report from below, or send it back with a reason."""
         return await command(caller, id, body)
 
-    @api.post("/incidents/{id}/extend")
-    async def extend(id: Id, body: Extend, caller: http.Command) -> Response:
+    @api.post("/incidents/{id}/extend", **documents.answers(Done))
+    async def extend_limit(id: Id, body: Extend, caller: http.Command) -> Response:
         """Move a limit that has not passed, where the pack allows it."""
         return await command(caller, id, body)
 
-    @api.post("/incidents/{id}/annul")
-    async def annul(id: Id, body: AnnulBreach, caller: http.Command) -> Response:
+    @api.post("/incidents/{id}/annul", **documents.answers(Done))
+    async def annul_breach(id: Id, body: AnnulBreach, caller: http.Command) -> Response:
         """A reviewer finds that a breach does not stand; breach and finding both stay on record."""
         return await command(caller, id, body)
 
-    @api.get("/roster")
-    async def read_roster(unit: UnitCode, staff: http.Staff) -> Response:
+    @api.get("/roster", **documents.answers(answers.Roster))
+    async def read_roster(unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff) -> Response:
         """The duties planned for a unit."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -103,10 +109,11 @@ def router(runtime: Runtime) -> APIRouter:
             if not offices.within(unit, staff.unit):
                 raise _others(unit, staff, "read-roster")
             duties, revision = await queries.roster(connection, unit)
-        return http.json_response({"unit": unit, "version": revision, "duties": duties}, version=revision)
+        body = {"unit": unit, "version": revision, "revision": revision, "duties": duties}
+        return http.json_response(body, version=revision)
 
-    @api.put("/roster")
-    async def plan(body: PlanDuties, caller: http.Command) -> Response:
+    @api.put("/roster", **documents.answers(Done))
+    async def plan_duties(body: PlanDuties, caller: http.Command) -> Response:
         """Plan duties for a unit. What was planned before stays."""
         stream = roster.stream_of_unit(body.unit)
 

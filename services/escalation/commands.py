@@ -8,24 +8,29 @@ from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached
 from schemas.fields import Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
-from services.kernel.core.commands import Command
+from services.kernel.core.commands import Command, example
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
 
-class ReportUpward(Command):
+class ReportUpward(Command, json_schema_extra=example(to="county", text="已到现场，停水影响三个小区")):
     """Report the matter to a unit above; to the parent where `to` is absent."""
 
     to: UnitCode | None = None
+    """The unit above that is told; the parent where none is named."""
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
+    """What is told."""
 
 
-class Receipt(Command):
+class Receipt(Command, json_schema_extra=example(accepted=True)):
     """Confirm a report that came from below, or send it back with a reason; the latest open one where none is named."""
 
     report: Uuid | None = None
+    """Which report; the latest open one where none is named."""
     accepted: StrictBool = True
+    """True confirms it, false sends it back."""
     reason: Reason | None = None
+    """Why it is sent back."""
 
     @model_validator(mode="after")
     def _says_why(self) -> Self:
@@ -34,27 +39,37 @@ class Receipt(Command):
         return self
 
 
-class Extend(Command):
+class Extend(
+    Command, json_schema_extra=example(clock="public_statement", due="2026-03-04T18:00:00+08:00", reason="等待检测结果")
+):
     """Move a limit that has not passed to a later time."""
 
     clock: Code
+    """Which limit."""
     due: WrittenInstant
+    """When it is to end."""
     reason: Reason
+    """Why it takes longer."""
 
 
-class AnnulBreach(Command):
+class AnnulBreach(Command, json_schema_extra=example(clock="public_statement", reason="纸质答复按时送达，系统晚录")):
     """Find that a breach does not stand, for example because paper was entered later."""
 
     clock: Code
+    """Whose breach."""
     reason: Reason
+    """Why it does not stand."""
 
 
 class Duty(Command):
     """A post of a unit's directory, such as `duty_officer@town-east`, on duty for a time."""
 
     post: Post
+    """The post that is on duty."""
     since: WrittenInstant
+    """When its duty begins."""
     until: WrittenInstant
+    """When its duty ends."""
 
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
@@ -63,11 +78,25 @@ class Duty(Command):
         return self
 
 
-class PlanDuties(Command):
+class PlanDuties(
+    Command,
+    json_schema_extra=example(
+        unit="town-east",
+        duties=[
+            {
+                "post": "duty_officer@town-east",
+                "since": "2026-03-02T08:00:00+08:00",
+                "until": "2026-03-02T20:00:00+08:00",
+            }
+        ],
+    ),
+):
     """Put duties on a unit's roster. What was planned before and is not named stays."""
 
     unit: UnitCode
+    """Whose roster it is."""
     duties: tuple[Duty, ...] = Field(max_length=500)
+    """What is planned, in any order."""
 
 
 class RecordMilestones(Command):

@@ -240,6 +240,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     return {
         "id": id_,
         "version": row["revision"],
+        "revision": row["revision"],
         **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
         "may": verbs + ["receipt"] * any(report["may"] for report in reports),
         "clocks": [_shown(clock, reading, ctx) for clock in now],
@@ -259,9 +260,11 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
     clocks = {clock["clock"]: clock for clock in (*shown, *charged)}
+    revision = sum(event.actor != "system" for event in events)
     return {
         "id": id_,
-        "version": sum(event.actor != "system" for event in events),
+        "version": revision,
+        "revision": revision,
         "unit": accountable(past),
         "assigned": assigned(past),
         "level": level_of(past),

@@ -10,14 +10,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.ingest import batch, evidence, intake, queries
+from services.ingest import answers, batch, evidence, intake, queries
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
@@ -27,7 +27,8 @@ from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, NotFound, Problem, UnsupportedMedia
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, erasure, http, idempotency, sign_in
+from services.kernel.serving import commands, documents, erasure, http, idempotency, sign_in
+from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.serving.problems import language_of
@@ -41,9 +42,13 @@ LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlin
 """Media types of a batch; clients that send none are understood."""
 
 
+LINE = (
+    '{"unit": "town-east", "channel": "board", "subject": "卫生院门前路灯不亮", "text": "已经四天不亮。", '
+    '"discovered_at": "2026-03-02T09:00:00+08:00"}\n'
+)
 ReportId = Annotated[str, Depends(http.stream_id("report"))]
 KeyId = Annotated[str, Depends(http.stream_id("key"))]
-IdempotencyKey = Annotated[str | None, Header(max_length=200)]
+FileName = Annotated[str, Path(description="The file, as the report names it in its `evidence`.")]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -58,15 +63,15 @@ def router(runtime: Runtime) -> APIRouter:
             return await keys.actor(credential)
         return await sign_in.staff(request, credential)
 
-    sender = SignIn(judge)
+    sender = SignIn(judge, sign_in.KEY, sign_in.STAFF)
     """An integration by its key, or a member of staff by their token."""
 
     async def sending(
         request: Request,
         actor: Annotated[Actor, Depends(sender)],
-        idempotency_key: IdempotencyKey = None,
-        if_match: Annotated[str | None, Header()] = None,
-        huiying_after: Annotated[str | None, Header()] = None,
+        idempotency_key: http.IdempotencyKey = None,
+        if_match: http.IfMatch = None,
+        huiying_after: http.After = None,
     ) -> Caller:
         return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
 
@@ -83,8 +88,8 @@ def router(runtime: Runtime) -> APIRouter:
                 raise NotFound(f"there is no {id}", what=id)
             yield connection, await _readable(connection, events, actor, await runtime.offices(connection))
 
-    @api.post("/reports", status_code=201)
-    async def receive(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
+    @api.post("/reports", **documents.answers(answers.Taken, 201, also={200: "The same report was taken in before."}))
+    async def send_report(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
         """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition.
 
         Other content under the same `source` and `external_id` is 409 with the `report_id` of the first one.
@@ -104,13 +109,18 @@ def router(runtime: Runtime) -> APIRouter:
     lines: dict[str, Any] = {
         "requestBody": {
             "required": True,
-            "content": {NDJSON: {"schema": {"type": "string", "description": "One report as JSON a line"}}},
+            "content": {
+                NDJSON: {
+                    "schema": {"type": "string", "description": "One report a line, each as `sendReport` takes it."},
+                    "example": LINE,
+                }
+            },
         }
     }
 
-    @api.post("/reports/batch", openapi_extra=lines, response_class=StreamingResponse)
-    async def receive_many(
-        request: Request, actor: Annotated[Actor, Depends(sender)], idempotency_key: IdempotencyKey = None
+    @api.post("/reports/batch", openapi_extra=lines, **documents.answers(answers.BatchLine, media_type=NDJSON))
+    async def send_reports(
+        request: Request, actor: Annotated[Actor, Depends(sender)], idempotency_key: http.IdempotencyKey = None
     ) -> Response:
         """Takes reports in, one a line, and answers one line each in the same order when all were read.
 
@@ -126,14 +136,14 @@ def router(runtime: Runtime) -> APIRouter:
         )
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 
-    @api.get("/reports/{id}")
-    async def read(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
+    @api.get("/reports/{id}", **documents.answers(answers.StoredReport))
+    async def read_report(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """One report, for the integration that sent it and for staff over its unit."""
         async with opened(id, actor) as (connection, events):
             body = await queries.report(connection, events)
         return http.json_response(body, version=body["version"])
 
-    kept = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in evidence.MEDIA_TYPES}
+    kept = {kind: {"schema": {"type": "string", "format": "binary"}, "example": "…"} for kind in evidence.MEDIA_TYPES}
     file: dict[str, Any] = {
         "requestBody": {
             "required": True,
@@ -142,21 +152,25 @@ def router(runtime: Runtime) -> APIRouter:
                     "schema": {
                         "type": "object",
                         "required": ["file"],
-                        "properties": {"file": {"type": "string", "format": "binary"}, "note": {"type": "string"}},
-                    }
+                        "properties": {
+                            "file": {"type": "string", "format": "binary", "description": "The file."},
+                            "note": {"type": "string", "description": "What is said of it."},
+                        },
+                    },
+                    "example": {"file": "…", "note": "现场照片"},
                 },
                 **kept,
             },
         }
     }
 
-    @api.post("/reports/{id}/evidence", status_code=201, openapi_extra=file)
-    async def attach(
+    @api.post("/reports/{id}/evidence", openapi_extra=file, **documents.answers(Done, 201))
+    async def attach_evidence(
         request: Request,
         id: ReportId,
         actor: Annotated[Actor, Depends(sender)],
-        note: str | None = None,
-        idempotency_key: IdempotencyKey = None,
+        note: Annotated[str | None, Query(description="What is said of a file that is the body itself.")] = None,
+        idempotency_key: http.IdempotencyKey = None,
     ) -> Response:
         """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
 
@@ -187,12 +201,8 @@ def router(runtime: Runtime) -> APIRouter:
             blobs.delete([blob.file])
         return answer
 
-    @api.get(
-        "/reports/{id}/evidence/{file}",
-        response_class=StreamingResponse,
-        responses={200: {"description": "The file as it is stored", "content": kept}},
-    )
-    async def evidence_of(id: ReportId, file: str, staff: http.Staff) -> Response:
+    @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
+    async def read_evidence(id: ReportId, file: FileName, staff: http.Staff) -> Response:
         """A file of a report's evidence, for staff over its unit: to be saved, not to be shown in the page.
 
         `file` is what the report names in its `evidence`. What was erased is 404.
@@ -214,18 +224,18 @@ def router(runtime: Runtime) -> APIRouter:
         }
         return StreamingResponse(batch.send(source), headers=headers, media_type=found.media_type)
 
-    @api.post("/reports/{id}/reach")
-    async def measure(id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]) -> Response:
+    @api.post("/reports/{id}/reach", **documents.answers(Done))
+    async def measure_reach(id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]) -> Response:
         """Adds dated totals of attention."""
         return await follow(caller, id, body)
 
-    @api.post("/reports/{id}/refuse")
-    async def refuse(id: ReportId, body: Refuse, caller: http.Command) -> Response:
+    @api.post("/reports/{id}/refuse", **documents.answers(Done))
+    async def refuse_report(id: ReportId, body: Refuse, caller: http.Command) -> Response:
         """Decides that this report gets no answer, with the reason."""
         return await follow(caller, id, body)
 
-    @api.post("/reports/{id}/erase")
-    async def erase(id: ReportId, body: Erase, caller: http.Command) -> Response:
+    @api.post("/reports/{id}/erase", **documents.answers(Done))
+    async def erase_report(id: ReportId, body: Erase, caller: http.Command) -> Response:
         """Deletes the words and files of this report here, and orders the same of every service.
 
         The first call asks; that of another person, of a unit above, does it. At the root it is another person of it.
@@ -252,7 +262,7 @@ def router(runtime: Runtime) -> APIRouter:
         blobs.delete(files)
         return answer
 
-    @api.get("/keys")
+    @api.get("/keys", **documents.answers(answers.Keys))
     async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """The keys of the caller's unit and those below, for administrators; no key itself, and no digest of one."""
         async with runtime.database.read() as connection:
@@ -261,12 +271,12 @@ def router(runtime: Runtime) -> APIRouter:
             items, further = await queries.keys(connection, ctx.offices.below(staff.unit or ""), cursor, limit)
         return http.json_response({"items": items, "next": further})
 
-    @api.post("/keys", status_code=201)
+    @api.post("/keys", **documents.answers(answers.KeyMade, 201))
     async def make_key(body: KeyRequest, staff: http.Staff) -> Response:
         """Makes a key for an integration and shows it once; only its digest is kept."""
         return http.json_response(await keys.make(Caller(actor=staff), body), status=201)
 
-    @api.post("/keys/{id}/revoke")
+    @api.post("/keys/{id}/revoke", **documents.answers(answers.KeyRevoked))
     async def revoke_key(id: KeyId, staff: http.Staff) -> Response:
         """Ends a key by its id; other processes follow within a second."""
         await keys.revoke(Caller(actor=staff), id)

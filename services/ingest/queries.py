@@ -40,7 +40,7 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
         facts |= {name: words(ref) for name, ref in event.words.items()}
         match event.data:
             case ReportReceived():
-                for digest in ("match_key", "duplicate", "receipt"):
+                for digest in ("match_key", "duplicate", "sent", "receipt"):
                     facts.pop(digest, None)
                 body.update(id=event.stream, received_at=instant(event.recorded), **facts)
             case ReportReachMeasured():
@@ -54,7 +54,7 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
             case ReportErased():
                 body.pop("erasure_asked", None)
                 body.update(state="erased", erased=facts["cause"])
-    body["version"] = sum(event.actor != "system" for event in events)
+    body["version"] = body["revision"] = sum(event.actor != "system" for event in events)
     return body
 
 

@@ -1,9 +1,9 @@
 """Statements over HTTP, for staff."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from schemas.fields import IncidentId
 from services.kernel.core.commands import Command
@@ -12,15 +12,15 @@ from services.kernel.core.problems import NotFound
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
-from services.kernel.serving import erasure, http
+from services.kernel.serving import documents, erasure, http
+from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
-from services.publish import queries
+from services.publish import answers, queries
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
-Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
-
-
+SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
+"""What a request without a body asks."""
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
@@ -33,8 +33,8 @@ def router(runtime: Runtime) -> APIRouter:
         see = partial(queries.seen, id_)
         return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
 
-    @api.post("/statements", status_code=201)
-    async def draft(command: Draft, caller: http.Command) -> Response:
+    @api.post("/statements", **documents.answers(Done, 201))
+    async def draft_statement(command: Draft, caller: http.Command) -> Response:
         """Begins a statement; one on a drill is part of the drill."""
         stream = RandomIds().new("statement")
 
@@ -46,46 +46,46 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await kernel.transact(runtime, caller, begin))
 
-    @api.post("/statements/{id}/revise")
-    async def revise(id: Id, command: Revise, caller: http.Command) -> Response:
+    @api.post("/statements/{id}/revise", **documents.answers(Done))
+    async def revise_statement(id: Id, command: Revise, caller: http.Command) -> Response:
         """Changes the text before publication; approvals given so far are void."""
         return await act(id, caller, command)
 
-    @api.post("/statements/{id}/submit")
-    async def submit(id: Id, caller: http.Command, command: Submit | None = None) -> Response:
+    @api.post("/statements/{id}/submit", **documents.answers(Done))
+    async def submit_statement(id: Id, caller: http.Command, command: Submit = SUBMIT) -> Response:
         """Asks for the approvals that the pack in force wants at the incident's level."""
-        return await act(id, caller, command or Submit())
+        return await act(id, caller, command)
 
-    @api.post("/statements/{id}/approve")
-    async def approve(id: Id, caller: http.Command, command: Approve | None = None) -> Response:
+    @api.post("/statements/{id}/approve", **documents.answers(Done))
+    async def approve_statement(id: Id, caller: http.Command, command: Approve = APPROVE) -> Response:
         """Agrees at the step that is due."""
-        return await act(id, caller, command or Approve())
+        return await act(id, caller, command)
 
-    @api.post("/statements/{id}/reject")
-    async def reject(id: Id, command: Reject, caller: http.Command) -> Response:
+    @api.post("/statements/{id}/reject", **documents.answers(Done))
+    async def reject_statement(id: Id, command: Reject, caller: http.Command) -> Response:
         """Sends the text back."""
         return await act(id, caller, command)
 
-    @api.post("/statements/{id}/publish")
-    async def publish(id: Id, caller: http.Command, command: Publish | None = None) -> Response:
+    @api.post("/statements/{id}/publish", **documents.answers(Done))
+    async def publish_statement(id: Id, caller: http.Command, command: Publish = PUBLISH) -> Response:
         """Puts the approved text on the bulletin."""
-        return await act(id, caller, command or Publish())
+        return await act(id, caller, command)
 
-    @api.post("/statements/{id}/correct")
-    async def correct(id: Id, command: Correct, caller: http.Command) -> Response:
+    @api.post("/statements/{id}/correct", **documents.answers(Done))
+    async def correct_statement(id: Id, command: Correct, caller: http.Command) -> Response:
         """Replaces the published text; the earlier one stays visible."""
         return await act(id, caller, command)
 
-    @api.post("/statements/{id}/withdraw")
-    async def withdraw(id: Id, command: Withdraw, caller: http.Command) -> Response:
+    @api.post("/statements/{id}/withdraw", **documents.answers(Done))
+    async def withdraw_statement(id: Id, command: Withdraw, caller: http.Command) -> Response:
         """Takes the statement back; its text stays visible as withdrawn."""
         return await act(id, caller, command)
 
-    @api.get("/statements")
-    async def statements(
+    @api.get("/statements", **documents.answers(answers.Statements))
+    async def list_statements(
         staff: http.Staff,
-        incident: IncidentId | None = None,
-        state: Phase | None = None,
+        incident: Annotated[IncidentId | None, Query(description="Only those about this incident.")] = None,
+        state: Annotated[answers.Phase | None, Query(description="Only those that are so far.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -100,8 +100,8 @@ def router(runtime: Runtime) -> APIRouter:
             )
         return http.json_response({"items": page.rows, "next": page.next})
 
-    @api.get("/statements/{id}")
-    async def statement(id: Id, staff: http.Staff) -> Response:
+    @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
+    async def read_statement(id: Id, staff: http.Staff) -> Response:
         """One statement with its words and all that was said in public; `ETag` is what `If-Match` takes."""
         async with runtime.database.read() as connection:
             found = await queries.one_statement(connection, await runtime.context(connection, staff), id)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,11 +25,12 @@ from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Unavailable
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import http
+from services.kernel.serving import documents, http
+from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.paging import must_be_known
 from services.kernel.settings import Settings
 from services.kernel.store.views import Row
-from services.publish import queries
+from services.publish import answers, queries
 
 PER_PAGE = 20
 PER_FEED = 50
@@ -47,6 +48,8 @@ HEADERS = {
 }
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When an empty bulletin was last changed."""
+FEED = {"application/atom+xml": documents.text("<feed>…</feed>")}
+PAGE = {"text/html": documents.text("<!doctype html>…")}
 ACTS = {"publication": "发布", "correction": "更正", "withdrawal": "撤回"}
 Item = dict[str, Any]
 """A statement of the public view, ready for the templates."""
@@ -96,7 +99,7 @@ def zone_name(zone: tzinfo) -> str:
 
 def router(runtime: Runtime) -> APIRouter:
     """`/bulletin`, public."""
-    pages = APIRouter(prefix="/bulletin", tags=["bulletin"])
+    pages = http.router("/bulletin", "bulletin", DescribedRoute)
     feeds = http.router("/bulletin", "bulletin")
     site = _Site(runtime.settings)
 
@@ -115,8 +118,8 @@ def router(runtime: Runtime) -> APIRouter:
         """Leads to the page."""
         return Response(status_code=308, headers={"Location": site.url})
 
-    @pages.get("/", response_class=Response)
-    async def index(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    @pages.get("/", **documents.answers_content("The page.", PAGE))
+    async def show_bulletin(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
         """The statements, what was said last first."""
         async with runtime.database.read() as connection:
             try:
@@ -125,8 +128,8 @@ def router(runtime: Runtime) -> APIRouter:
                 return site.missing()
         return site.page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
-    @pages.get("/statements/{id}", response_class=Response)
-    async def statement(request: Request, id: str) -> Response:
+    @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
+    async def show_statement(request: Request, id: Annotated[str, Path(description="The statement's id.")]) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
         async with runtime.database.read() as connection:
             zone = _zone(await runtime.offices(connection))
@@ -135,8 +138,11 @@ def router(runtime: Runtime) -> APIRouter:
             return site.missing()
         return site.page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
 
-    @feeds.get("/feed.atom", response_class=Response)
-    async def atom(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    @feeds.get(
+        "/feed.atom",
+        **documents.answers_content("The feed.", FEED),
+    )
+    async def read_atom_feed(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
         """Atom (RFC 4287). An entry keeps its id; a correction or withdrawal raises `updated` and leads the title."""
         async with runtime.database.read() as connection:
             page = await found(connection, PER_FEED, cursor, unit)
@@ -152,19 +158,19 @@ def router(runtime: Runtime) -> APIRouter:
         )
         return _answer(request, body.encode(), ATOM)
 
-    @feeds.get("/feed.json", response_class=Response)
-    async def json(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    @feeds.get("/feed.json", **documents.answers(answers.Feed, media_type="application/feed+json"))
+    async def read_json_feed(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
         """JSON Feed 1.1, with the same entries."""
         async with runtime.database.read() as connection:
             page = await found(connection, PER_FEED, cursor, unit)
         return _answer(request, orjson.dumps(site.json_feed(page, cursor)), JSON_FEED)
 
-    @pages.get("/style.css", response_class=Response)
+    @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:
         """The pages' style sheet."""
         return _answer(request, _packaged("style.css"), "text/css; charset=utf-8")
 
-    @pages.get("/icon.svg", response_class=Response)
+    @pages.get("/icon.svg", include_in_schema=False)
     async def icon(request: Request) -> Response:
         """The pages' icon."""
         return _answer(request, _packaged("icon.svg"), "image/svg+xml")

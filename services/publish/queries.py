@@ -190,6 +190,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         {
             "id": row["id"],
             "version": row["revision"],
+            "revision": row["revision"],
             "incident_id": row["incident_id"],
             "unit": row["unit"],
             "kind": row["kind"],

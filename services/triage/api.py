@@ -5,20 +5,22 @@ not arrived yet are null, erased ones "[erased]". An office sees the matters in 
 `may` holds the verbs that the caller can ask for now.
 """
 
+import inspect
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
 from schemas.fields import IncidentId, ReportId, UnitCode, Uuid
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, erasure, http
+from services.kernel.serving import commands, documents, erasure, http
+from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
-from services.triage import linking, queries
+from services.triage import answers, linking, queries
 from services.triage.commands import Accept, EstablishFact, Grade, Merge, RevokeToken, Split
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
@@ -35,15 +37,19 @@ def router(runtime: Runtime) -> APIRouter:
     routes = http.router("/triage/v1", "triage")
     erasure.add_route(routes, runtime)
 
-    @routes.get("/incidents")
-    async def incidents(
+    @routes.get("/incidents", **documents.answers(answers.Incidents))
+    async def list_incidents(
         staff: http.Staff,
-        unit: UnitCode | None = None,
-        assigned: UnitCode | None = None,
-        level: Narrow = None,
-        state: Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed", "merged"] | None = None,
-        report_id: ReportId | None = None,
-        entered_late: bool | None = None,
+        unit: Annotated[UnitCode | None, Query(description="Only those for which this unit is accountable.")] = None,
+        assigned: Annotated[UnitCode | None, Query(description="Only those that this unit is to handle.")] = None,
+        level: Annotated[Narrow, Query(description="Only those of this level.")] = None,
+        state: Annotated[answers.State | None, Query(description="Only those that are so far.")] = None,
+        report_id: Annotated[
+            ReportId | None, Query(description="Only the one to which this report belongs now.")
+        ] = None,
+        entered_late: Annotated[
+            bool | None, Query(description="Only those of which a discovery was, or was not, old when it was entered.")
+        ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -61,8 +67,8 @@ def router(runtime: Runtime) -> APIRouter:
             items, further = await queries.incidents(connection, ctx, filters, cursor, limit)
         return http.json_response({"items": items, "next": further})
 
-    @routes.get("/incidents/{id}")
-    async def incident(id: Id, staff: http.Staff) -> Response:
+    @routes.get("/incidents/{id}", **documents.answers(answers.WholeIncident))
+    async def read_incident(id: Id, staff: http.Staff) -> Response:
         """One incident with facts, up to 500 reports, handling, notes, and what the figures propose.
 
         An office that no longer has a part in it reads it as it stood when that ended.
@@ -78,12 +84,13 @@ def router(runtime: Runtime) -> APIRouter:
             f"/incidents/{{id}}/{verb}",
             _endpoint(runtime, model),
             methods=["POST"],
-            name=verb,
-            description=model.__doc__,
+            name=verb if "-" in verb else f"{verb} incident",
+            description=inspect.cleandoc(model.__doc__ or ""),
+            **documents.answers(answers.SplitDone if model is Split else Done),
         )
 
-    @routes.get("/units")
-    async def units(staff: http.Staff) -> Response:
+    @routes.get("/units", **documents.answers(answers.Units))
+    async def list_units(staff: http.Staff) -> Response:
         """The tree of units and their posts as they stand now, and the stream's version that says so."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -109,8 +116,10 @@ def router(runtime: Runtime) -> APIRouter:
         ]
         return http.json_response({"items": items, "next": None, "basis": offices.basis})
 
-    @routes.post("/tokens/{token}/revoke")
-    async def revoke(token: Uuid, caller: http.Command) -> Response:
+    @routes.post("/tokens/{token}/revoke", **documents.answers(Done))
+    async def revoke_token(
+        token: Annotated[Uuid, Path(description="The token's id.")], caller: http.Command
+    ) -> Response:
         """Ends a staff token before its time, by its id; every service follows within a second of hearing of it."""
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
@@ -119,8 +128,8 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @routes.get("/packs")
-    async def packs(staff: http.Staff) -> Response:
+    @routes.get("/packs", **documents.answers(answers.Packs))
+    async def list_packs(staff: http.Staff) -> Response:
         """The packs that this service has: their levels and kinds of answer, and which units work by them now."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)

@@ -177,6 +177,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "report_count": row["reports"],
         "drill": row["drill"],
         "version": row["revision"],
+        "revision": row["revision"],
     }
 
 

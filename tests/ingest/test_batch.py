@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from schemas.fields import instant
 from services.ingest import batch
+from services.ingest.answers import BatchLine
 from services.ingest.batch import read_lines
 from services.kernel.store.session import Conflict, Session
 from tests.ingest.conftest import Ingest, report
@@ -31,6 +32,8 @@ async def send(ingest: Ingest, headers: dict[str, str], content: Any) -> list[di
     answer = await raw(ingest, headers, content)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/x-ndjson"
+    for line in answer.content.splitlines():
+        BatchLine.model_validate_json(line, strict=True)
     return [orjson.loads(line) for line in answer.content.splitlines()]
 
 

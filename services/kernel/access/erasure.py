@@ -14,7 +14,7 @@ from schemas.envelope import Event
 from schemas.fields import StreamId, Typed, Uuid
 from schemas.words import Cause, WordsErased, WordsErasureAsked
 from services.kernel.access.rights import Right
-from services.kernel.core.commands import Command
+from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
@@ -23,16 +23,28 @@ KIND = "words"
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
 
 
-class EraseWords(Command):
+class EraseWords(
+    Command,
+    json_schema_extra=example(
+        stream="incident-01890a5d-ac96-774b-bcce-b302099a8057",
+        refs=["01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2b"],
+        cause="asked",
+        reason="反映人要求删除",
+    ),
+):
     """Delete words of a stream everywhere: the first call asks, that of another person of a unit above does it.
 
     `refs` are references of words as the stream's events name them. Both calls name the same.
     """
 
     stream: StreamId
+    """The record whose words they are."""
     refs: Annotated[tuple[Uuid, ...], Field(min_length=1, max_length=500)]
+    """References of the words, as the events name them."""
     cause: Cause = "asked"
+    """`asked` by whoever it concerns, ordered by `law`, or written by `mistake`."""
     reason: Reason
+    """Why the words are to go."""
 
     @property
     def request(self) -> str:

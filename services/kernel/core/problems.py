@@ -34,10 +34,14 @@ class Problem(Exception):
 
 
 class NotJson(Problem):
+    """The body is no JSON in UTF-8."""
+
     status, usual = 400, "not-json"
 
 
 class Unauthenticated(Problem):
+    """Nobody signed in, or the token or key is valid no longer."""
+
     status, usual = 401, "sign-in-required"
 
 
@@ -48,6 +52,8 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
+    """There is no such thing, or none that the caller may read."""
+
     status, usual = 404, "not-found"
 
 
@@ -76,10 +82,14 @@ class Stale(Problem):
 
 
 class TooLarge(Problem):
+    """The body, a line or a picture is larger than is taken."""
+
     status, usual = 413, "too-large"
 
 
 class UnsupportedMedia(Problem):
+    """The body is of a media type, or packed in a way, that is not taken here."""
+
     status, usual = 415, "unsupported-media-type"
 
 
@@ -90,6 +100,8 @@ class Malformed(Problem):
 
 
 class VersionRequired(Problem):
+    """The command needs `If-Match` with the version that was seen; `version` is the newest."""
+
     status, usual = 428, "version-required"
 
 

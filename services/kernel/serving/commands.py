@@ -72,7 +72,7 @@ async def execute(
     see: See | None = None,
     status: int = 200,
 ) -> Answer:
-    """Runs one command on one stream and answers `{"id", "version", "events"}`.
+    """Runs one command on one stream and answers `{"id", "version", "revision", "events"}`.
 
     `staff` commands must name the version that was seen; where others name one, it counts too. `see` reads what the
     decision needs from the service's views.
@@ -132,9 +132,10 @@ def with_seen(ctx: Ctx, seen: Mapping[str, Any]) -> Ctx:
 
 def answer(session: Session, stream: str, events: list[Event], status: int = 200) -> Answer:
     """The standard answer of a command."""
-    version = session.streams[stream].revision
+    revision = session.streams[stream].revision
     brief = [{"id": event.id, "type": event.type, "version": event.version} for event in events]
-    return Answer({"id": stream, "version": version, "events": brief}, status, version, tuple(events))
+    body = {"id": stream, "version": revision, "revision": revision, "events": brief}
+    return Answer(body, status, revision, tuple(events))
 
 
 async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:

@@ -12,7 +12,8 @@ from services.kernel.access.erasure import KIND, EraseWords
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, http
+from services.kernel.serving import commands, documents, http
+from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
 
@@ -20,7 +21,7 @@ from services.kernel.store.session import Session
 def add_route(api: APIRouter, runtime: Runtime) -> None:
     """Adds the path to a service's API."""
 
-    @api.post("/words/erase")
+    @api.post("/words/erase", name=f"erase words of {runtime.service.name}", **documents.answers(Done))
     async def erase_words(body: EraseWords, caller: http.Command) -> Response:
         """Delete words that people typed, here and wherever they are: asked by one person, done by another one's word.
 

@@ -2,18 +2,17 @@
 
 import asyncio
 import importlib
+import inspect
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, cast
 
 import orjson
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
-from fastapi.dependencies.models import Dependant
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
-from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
@@ -25,7 +24,6 @@ from services.kernel import metrics
 from services.kernel.access.signing import PublicKeys
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import (
-    KINDS,
     Forbidden,
     Malformed,
     NotAllowed,
@@ -35,14 +33,15 @@ from services.kernel.core.problems import (
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import idempotency
+from services.kernel.serving import documents, idempotency
 from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.serving.documents import Application, DescribedRoute
 from services.kernel.serving.gate import Gate
 from services.kernel.serving.gauges import LOOK_SECONDS, Gauges
 from services.kernel.serving.idempotency import Key
-from services.kernel.serving.problems import PROBLEM, PROBLEM_SCHEMA, language_of, problem_response
-from services.kernel.serving.sign_in import Failures, SignIn, StaffTokens, signed_in
+from services.kernel.serving.problems import language_of, problem_response
+from services.kernel.serving.sign_in import Failures, StaffTokens, signed_in
 from services.kernel.serving.validation import malformed
 from services.kernel.store import failures
 from services.kernel.tasks import side_by_side
@@ -54,7 +53,7 @@ _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(DescribedRoute):
     """A route that knows who asks before it reads the body, and reads JSON by `parse_json` within the size limit."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -62,7 +61,7 @@ class StrictRoute(APIRoute):
         takes_json = self.body_field is not None
         known = sorted(one.alias for one in get_flat_params(self.dependant) if isinstance(one.field_info, Query))
 
-        sign_in = _sign_in(self.dependant)
+        sign_in = documents.sign_in_of(self.dependant)
 
         async def handle(request: Request) -> Response:
             if sign_in is not None:
@@ -85,14 +84,6 @@ class StrictRoute(APIRoute):
         return handle
 
 
-def _sign_in(dependant: Dependant) -> SignIn | None:
-    """What says who asks, among all that a route depends on."""
-    for inner in dependant.dependencies:
-        if found := inner.call if isinstance(inner.call, SignIn) else _sign_in(inner):
-            return found
-    return None
-
-
 def _check_parameters(request: Request, known: Sequence[str]) -> None:
     """Raises where a query parameter would be ignored: because none has its name, or because it stands twice."""
     seen = set()
@@ -107,23 +98,22 @@ def _check_parameters(request: Request, known: Sequence[str]) -> None:
         seen.add(name)
 
 
-def router(prefix: str, tag: str) -> APIRouter:
-    """A router of a service, with strict bodies and the problems of the design in its OpenAPI."""
-    problems: dict[int | str, dict[str, Any]] = {
-        kind.status: {
-            "description": kind.usual.replace("-", " ").capitalize(),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for kind in KINDS
-    }
-    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=problems, strict_content_type=False)
+def router(prefix: str, tag: str, route_class: type[DescribedRoute] = StrictRoute) -> APIRouter:
+    """A router of a service, of which each operation is described, with strict bodies where nothing else is said."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=route_class,
+        strict_content_type=False,
+        generate_unique_id_function=documents.operation_id,
+    )
 
 
 def stream_id(kind: str) -> Callable[[str], str]:
     """A dependency that takes `id` from the path: the id of a stream of this kind. Anything else is 404."""
     pattern = re.compile(f"{kind}-{UUID}")
 
-    def checked(id: str) -> str:
+    def checked(id: Annotated[str, Path(description=f"The {kind}'s id, `{kind}-` and a UUID.")]) -> str:
         if not pattern.fullmatch(id):
             raise NotFound(f"there is no {kind} {id[:60]!r}", what=id[:60])
         return id
@@ -132,14 +122,33 @@ def stream_id(kind: str) -> Callable[[str], str]:
 
 
 Staff = Annotated[Actor, Depends(signed_in)]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        description='The `revision` that was seen, `3` or `"3"`. The command is refused where another one is newest.'
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        max_length=200,
+        description="The client's own mark of this request: sent again with it, the request gets the first answer.",
+    ),
+]
+After = Annotated[
+    str | None,
+    Header(
+        description="`stream@version` of another service's event that this one must have taken in before it decides."
+    ),
+]
 
 
 async def caller(
     request: Request,
     actor: Staff,
-    if_match: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-    huiying_after: Annotated[str | None, Header()] = None,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+    huiying_after: After = None,
 ) -> Caller:
     """Who asks and under which conditions, for commands of staff."""
     return await conditions(request, actor, if_match, idempotency_key, huiying_after)
@@ -249,18 +258,18 @@ def _methods(app: FastAPI, scope: Scope) -> list[str]:
     return [*found, "OPTIONS"] if found else []
 
 
-class _Application(FastAPI):
-    """Brings the schema of problem details, which every operation of `router` names."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {}).setdefault("Problem", PROBLEM_SCHEMA)
-        return document
-
-
 def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) -> FastAPI:
     """One HTTP application for one service, or for all of them embedded; `keys` are those of staff tokens."""
-    app = _Application(title=title, version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
+    modules = {module: runtime for runtime in runtimes for module in runtime.service.apis}
+    app = Application(
+        title=title,
+        version="1",
+        description=documents.ABOUT,
+        openapi_tags=[_tag(module, runtime) for module, runtime in modules.items()],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
     app.state.runtimes = tuple(runtimes)
 
@@ -348,7 +357,13 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         await side_by_side(of_service.read() for of_service in gauges)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    for runtime in runtimes:
-        for module in runtime.service.apis:
-            app.include_router(importlib.import_module(module).router(runtime))
+    for module, runtime in modules.items():
+        app.include_router(importlib.import_module(module).router(runtime))
     return app
+
+
+def _tag(module: str, runtime: Runtime) -> dict[str, str]:
+    """The tag of a module's operations, with what the module says of itself."""
+    name = module.rpartition(".")[2]
+    about = inspect.cleandoc(importlib.import_module(module).__doc__ or "")
+    return {"name": runtime.service.name if name == "api" else name, "description": about}

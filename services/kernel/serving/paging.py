@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
+from fastapi import Query
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -34,8 +35,8 @@ Number = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=10**18)]
 """A number in a query."""
 At = Annotated[WrittenInstant, BeforeValidator(_with_plus)]
 """An instant in a query, with its offset."""
-Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=500)]
-Cursor = Annotated[str | None, Field(max_length=400)]
+Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=500, description="Entries of a page, at most.")]
+Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before, as it is.")]
 Narrow = Annotated[str | None, Field(max_length=150)]
 """What a list is narrowed to, where that is a code of a list; see `must_be_known`."""
 

@@ -10,21 +10,6 @@ from schemas.titles import Language
 from services.kernel.core.problems import Problem, TooMany, Unauthenticated, Unavailable
 
 PROBLEM = "application/problem+json"
-PROBLEM_SCHEMA = {
-    "title": "Problem",
-    "description": "Problem details (RFC 9457). `type` is stable; some problems have further members.",
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What was wrong and what to do."},
-        "field": {"type": "string", "description": "The place in the request."},
-        "version": {"type": "integer", "description": "The newest version, where another one was named."},
-        "defect": {"type": "string", "description": "The number under which the service's log says more."},
-    },
-    "required": ["type", "title", "status", "detail"],
-}
 
 
 def language_of(request: Request) -> Language:

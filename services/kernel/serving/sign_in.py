@@ -7,7 +7,7 @@ rightly from it is never kept out.
 import hashlib
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -116,11 +116,29 @@ class Failures:
 Judge = Callable[[Request, str], Awaitable[Actor]]
 
 
-class SignIn:
-    """A dependency that says who asks. A route asks it before it reads the body."""
+STAFF, KEY = "staffToken", "integrationKey"
+SCHEMES: Mapping[str, Mapping[str, str]] = {
+    STAFF: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A member of staff: a short-lived token that names unit, post, roles and person.",
+    },
+    KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "hy_…",
+        "description": "An integration: a key that an administrator made for it.",
+    },
+}
+"""The ways of signing in, as OpenAPI names them."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+
+class SignIn:
+    """A dependency that says who asks, by one of these schemes. A route asks it before it reads the body."""
+
+    def __init__(self, judge: Judge, *schemes: str) -> None:
+        self._judge, self.schemes = judge, schemes
 
     async def __call__(self, request: Request) -> Actor:
         """The actor. Raises `Unauthenticated` or `TooMany`."""
@@ -157,5 +175,5 @@ async def staff(request: Request, token: str) -> Actor:
     return await known.actor(token)
 
 
-signed_in = SignIn(staff)
+signed_in = SignIn(staff, STAFF)
 """A member of staff, by their token."""

@@ -1,0 +1,80 @@
+"""What audit answers, for the API's documents."""
+
+from typing import Any
+
+from schemas.fields import IncidentId, Instant
+from schemas.wire import Envelope
+from services.kernel.core.commands import example
+from services.kernel.serving.answers import Answered, Page
+
+INCIDENT = "incident-01890a5d-ac96-774b-bcce-b302099a8057"
+_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "01890a5d-b2a1-7cc0-9d2e-4f6a8b0c1d2e",
+    "source": "/huiying/county/triage",
+    "type": "huiying.incident.graded.v1",
+    "subject": INCIDENT,
+    "time": "2026-03-02T01:30:00.000000Z",
+    "recordedtime": "2026-03-02T01:30:00.000000Z",
+    "dataschema": "urn:huiying:incident.graded.v1",
+    "partitionkey": INCIDENT,
+    "streamversion": 2,
+    "previousdigest": "9f2c" * 16,
+    "actor": "duty_officer@town-east",
+    "unit": "town-east",
+    "data": {
+        "level": "major",
+        "rank": 2,
+        "reason": {"ref": "01890a5d-c3d4-7e5f-8a6b-7c8d9e0f1a2b", "digest": "9f2c" * 16},
+    },
+}
+_STATED = {"log_size": 4, "complete_until": "2026-03-02T01:31:00.000000Z"}
+_ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "position": 3}
+
+
+class Stated(Answered):
+    """What an answer rests on."""
+
+    log_size: int
+    """So many events audit had taken in; asked again with it, the answer is the same, byte for byte."""
+    complete_until: Instant | None
+    """What was recorded before this instant stands among them; null where that is not known."""
+
+
+class TimelineEntry(Answered):
+    """An event with what it says."""
+
+    event: Envelope
+    """The event."""
+    summary: str
+    """What it says, in one sentence without any word that somebody typed."""
+    position: int
+    """Its place in the order in which audit took events in, from 0 on."""
+
+
+class Timeline(
+    Stated,
+    Page,
+    json_schema_extra=example(incident_id=INCIDENT, as_of=None, known_at=None, **_STATED, items=[_ENTRY], next=None),
+):
+    """What is on record about an incident, in the order in which it was recorded."""
+
+    incident_id: IncidentId
+    """The incident."""
+    as_of: Instant | None
+    """Only what had happened by then; null where it was not asked for."""
+    known_at: Instant | None
+    """Only what had been recorded by then; null where it was not asked for."""
+    items: tuple[TimelineEntry, ...]
+    """The events."""
+
+
+class Events(Stated, Page, json_schema_extra=example(**_STATED, items=[_EVENT], next=None)):
+    """Events, in the order in which audit took them in."""
+
+    items: tuple[Envelope, ...]
+    """The entries of this page."""
+
+
+class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_ENTRY)):
+    """One event with what it says."""

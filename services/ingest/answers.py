@@ -1,0 +1,206 @@
+"""What ingest answers, for the API's documents."""
+
+from typing import Any, Literal
+
+from schemas.fields import Code, Figure, Instant, MediaType, ReportId, StreamId, Token, UnitCode
+from schemas.words import Cause
+from services.kernel.core.commands import example
+from services.kernel.serving.answers import Answered, Page
+
+REPORT = "report-01890a5d-a1b2-7c3d-8e4f-5061728394a5"
+KEY = "key-01890a5d-d4e5-7f60-8b7c-8d9e0f1a2b3c"
+INTEGRATION = "integration-01890a5d-e5f6-5071-8c8d-9e0f1a2b3c4d"
+
+
+class Taken(Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c" * 16)):
+    """The report is taken in, or was before."""
+
+    report_id: ReportId
+    """The report's id; that of the first one for an exact repetition."""
+    receipt: str
+    """What the sender may be given, to ask for the answer with."""
+
+
+class BatchLine(Answered, json_schema_extra=example(line=1, status=201, report_id=REPORT, receipt="9f2c" * 16)):
+    """What became of a line of a batch: a report, or a problem."""
+
+    line: int
+    """The line's number in the request, from 1 on."""
+    status: int
+    """As a single request would have been answered."""
+    report_id: ReportId | None = None
+    """The report's id, where it was taken in."""
+    receipt: str | None = None
+    """What the sender may be given, where it was taken in."""
+    problem: dict[str, Any] | None = None
+    """The `Problem`, where the line was refused."""
+
+
+class MeasuredReach(Answered):
+    """How far the matter had spread at a time; what was not counted is absent."""
+
+    clicks: Figure | None = None
+    """How often it was opened."""
+    comments: Figure | None = None
+    """How many comments it had."""
+    mainstream_sites: Figure | None = None
+    """On how many mainstream sites it stood."""
+    measured_at: Instant
+    """When it was counted."""
+
+
+class EvidenceFile(Answered):
+    """A file of a report's evidence."""
+
+    file: Token
+    """The last part of its path."""
+    media_type: MediaType
+    """What it is."""
+    size: Figure
+    """Bytes, as it is stored."""
+    sha256: str
+    """SHA-256 of the stored bytes."""
+    note: str | None = None
+    """What was said of it."""
+    attached_at: Instant
+    """When it was added."""
+
+
+class StoredReport(
+    Answered,
+    json_schema_extra=example(
+        state="received",
+        reach=[{"clicks": 1200, "comments": 86, "measured_at": "2026-03-02T04:00:00.000000Z"}],
+        evidence=[],
+        id=REPORT,
+        received_at="2026-03-02T01:05:00.000000Z",
+        unit="town-east",
+        channel="board",
+        discovered_at="2026-03-02T01:00:00.000000Z",
+        entered_late=False,
+        subject="卫生院门前路灯不亮",
+        text="卫生院门前的路灯已经四天不亮。请联系[手机号]。",
+        source="mayor-board",
+        external_id="2026-0317",
+        category="roads.lighting",
+        masked={"mobile": 1},
+        version=0,
+        revision=0,
+    ),
+):
+    """A report. What was not sent is absent; words that were deleted are `[erased]`."""
+
+    state: Literal["received", "refused", "erased"]
+    """Whether it was refused an answer, or erased."""
+    reach: tuple[MeasuredReach, ...]
+    """What was measured, in order of arrival."""
+    evidence: tuple[EvidenceFile, ...]
+    """Its files, in order of arrival."""
+    id: ReportId
+    """The report's id."""
+    received_at: Instant
+    """When it was recorded."""
+    unit: UnitCode
+    """The office that received it."""
+    channel: Code
+    """The channel by which it came."""
+    discovered_at: Instant
+    """When the office first knew."""
+    entered_late: bool
+    """Whether the discovery was old already when it was recorded."""
+    subject: str | None
+    """The gist of the concern."""
+    text: str | None
+    """What was written, with what is personal masked."""
+    source: Code | None = None
+    """Whose numbering `external_id` belongs to."""
+    external_id: str | None = None
+    """The number under which the sender keeps it."""
+    url: str | None = None
+    """The web page on which it stands."""
+    place: str | None = None
+    """Where it is, in words."""
+    category: Code | None = None
+    """What it is about."""
+    request: str | None = None
+    """The gist of what is asked for."""
+    reply_ref: str | None = None
+    """The sender's own handle for returning the answer."""
+    masked: dict[str, int]
+    """How many personal numbers of each kind were masked."""
+    refused: str | None = None
+    """Why it gets no answer."""
+    erasure_asked: Cause | None = None
+    """That it is to be erased, and on what ground; another person has to agree."""
+    erased: Cause | None = None
+    """On what ground it was erased."""
+    version: int
+    """The same number as `revision`."""
+    revision: int
+    """How often somebody sent or decided something here, which `If-Match` may name."""
+
+
+class Key(Answered):
+    """A key of an integration, without the key itself."""
+
+    id: StreamId
+    """The key's id, to revoke it by."""
+    integration: str | None
+    """The integration whose key it is."""
+    name: str | None
+    """What the integration is called within its unit."""
+    unit: UnitCode | None
+    """The unit for which it reports."""
+    scope: str | None
+    """What the key is for."""
+    made_at: Instant | None
+    """When it was made."""
+    revoked_at: Instant | None
+    """When it was revoked; null while it is valid."""
+
+
+class Keys(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "id": KEY,
+                "integration": INTEGRATION,
+                "name": "hotline",
+                "unit": "town-east",
+                "scope": "ingest",
+                "made_at": "2026-03-01T01:00:00.000000Z",
+                "revoked_at": None,
+            }
+        ],
+        next=None,
+    ),
+):
+    """Keys, in the order in which they were made."""
+
+    items: tuple[Key, ...]
+    """The entries of this page."""
+
+
+class KeyMade(
+    Answered, json_schema_extra=example(key="hy_q7Jm2xVt0aYkRzB4", id=KEY, integration=INTEGRATION, name="hotline")
+):
+    """A new key. It is shown this once."""
+
+    key: str
+    """The key, for `Authorization: Bearer`."""
+    id: StreamId
+    """The key's id, to revoke it by."""
+    integration: str
+    """The integration whose key it is."""
+    name: str
+    """What the integration is called within its unit."""
+
+
+class KeyRevoked(Answered, json_schema_extra=example(id=KEY, revoked=True)):
+    """The key is valid no longer."""
+
+    id: StreamId
+    """The key's id."""
+    revoked: Literal[True]
+    """Always true."""

@@ -1,0 +1,54 @@
+"""What answers are made of, for the API's documents.
+
+Answers are sent as the views give them: these models shape no byte of one. The tests hold every answer against them.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.fields import StreamId, Uuid
+from services.kernel.core.commands import example
+
+
+class Answered(BaseModel):
+    """The body of an answer, or a part of one. It has these fields and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Appended(Answered):
+    """An event that a command appended."""
+
+    id: Uuid
+    """The event's id."""
+    type: str
+    """Its type with the version of its schema, such as `huiying.incident.graded.v1`."""
+    version: int
+    """Its place in its stream, from 1 on."""
+
+
+DONE = {
+    "id": "incident-01890a5d-ac96-774b-bcce-b302099a8057",
+    "version": 3,
+    "revision": 3,
+    "events": [{"id": "01890a5d-b2a1-7cc0-9d2e-4f6a8b0c1d2e", "type": "huiying.incident.graded.v1", "version": 5}],
+}
+
+
+class Done(Answered, json_schema_extra=example(**DONE)):
+    """What a command did. No events where all of it was done already."""
+
+    id: StreamId
+    """The record on which the command was decided."""
+    version: int
+    """The same number as `revision`."""
+    revision: int
+    """How many decisions of staff the record has now; the next command names it in `If-Match`."""
+    events: tuple[Appended, ...]
+    """What was appended, in order."""
+
+
+class Page(Answered):
+    """A part of a list, with its `items`."""
+
+    next: str | None
+    """The `cursor` of the next page; null on the last one."""

@@ -1,0 +1,211 @@
+"""What publish answers, for the API's documents."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from schemas.fields import Code, IncidentId, Instant, StatementId, UnitCode
+from schemas.publish import StatementKind
+from services.kernel.core.commands import example
+from services.kernel.serving.answers import Answered, Page
+
+Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
+STATEMENT = "statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
+INCIDENT = "incident-01890a5d-ac96-774b-bcce-b302099a8057"
+TEXT = "卫生院门前12盏路灯因线路故障熄灭，今日已修复。"
+_SHOWN: dict[str, Any] = {
+    "id": STATEMENT,
+    "version": 4,
+    "revision": 4,
+    "incident_id": INCIDENT,
+    "unit": "town-east",
+    "kind": "facts",
+    "state": "published",
+    "title": "卫生院门前路灯已修复",
+    "draft": TEXT,
+    "facts": ["inspected"],
+    "level": "major",
+    "steps": ["leader"],
+    "steps_done": 1,
+    "rejection": None,
+    "drafted_at": "2026-03-02T09:00:00.000000Z",
+    "text": TEXT,
+    "published_at": "2026-03-02T10:00:00.000000Z",
+    "updated_at": "2026-03-02T10:00:00.000000Z",
+    "corrections": 0,
+    "withdrawn_at": None,
+    "drill": False,
+    "may": ["correct", "withdraw"],
+}
+
+
+class Statement(Answered):
+    """A statement. Words that have not arrived yet are null, erased ones `[erased]`."""
+
+    id: StatementId
+    """The statement's id."""
+    version: int
+    """The same number as `revision`."""
+    revision: int
+    """How many decisions staff took on it, which `If-Match` names."""
+    incident_id: IncidentId
+    """What it is about."""
+    unit: UnitCode
+    """Whose statement it is."""
+    kind: StatementKind
+    """`status` for how the matter is handled, `facts` for what was found."""
+    state: Phase
+    """How far it is."""
+    title: str | None
+    """What it is about, one line."""
+    draft: str | None
+    """The text as it was last written."""
+    facts: tuple[Code, ...]
+    """Keys of the facts on which it rests."""
+    level: Code | None
+    """The incident's level when it was submitted; it decides who approves."""
+    steps: tuple[Code, ...]
+    """The approvals that it takes, in order."""
+    steps_done: int
+    """How many of them it has."""
+    rejection: str | None
+    """Why it was sent back, until it is submitted again."""
+    drafted_at: Instant
+    """When it was begun."""
+    text: str | None
+    """The text that stands in public; null before publication."""
+    published_at: Instant | None
+    """When it was published."""
+    updated_at: Instant | None
+    """When something was last said in public: published, corrected or withdrawn."""
+    corrections: int
+    """How often it was corrected."""
+    withdrawn_at: Instant | None
+    """When it was taken back."""
+    drill: bool
+    """Whether it is an exercise."""
+    may: tuple[Literal["revise", "submit", "approve", "reject", "publish", "correct", "withdraw"], ...]
+    """What the caller can ask for now."""
+
+
+class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None)):
+    """Statements, the newest draft first."""
+
+    items: tuple[Statement, ...]
+    """The entries of this page."""
+
+
+class Release(Answered):
+    """What was said in public at a time."""
+
+    kind: Literal["publication", "correction", "withdrawal"]
+    """What was done."""
+    at: Instant
+    """When."""
+    title: str | None
+    """The title; of a correction only where it changes the title."""
+    text: str | None
+    """The text; a withdrawal has none."""
+    reason: str | None
+    """Why it was corrected or withdrawn."""
+
+
+class WholeStatement(
+    Statement,
+    json_schema_extra=example(
+        **_SHOWN,
+        releases=[
+            {
+                "kind": "publication",
+                "at": "2026-03-02T10:00:00.000000Z",
+                "title": "卫生院门前路灯已修复",
+                "text": TEXT,
+                "reason": None,
+            }
+        ],
+    ),
+):
+    """A statement with all that was said in public."""
+
+    releases: tuple[Release, ...]
+    """What was said, in order."""
+
+
+class FeedAuthor(Answered):
+    """Who speaks."""
+
+    name: str
+    """The unit's name when it spoke."""
+
+
+class FeedAbout(Answered):
+    """What JSON Feed has no place for."""
+
+    incident_id: IncidentId
+    """What the statement is about."""
+    corrections: int
+    """How often it was corrected."""
+
+
+class FeedEntry(Answered):
+    """A statement in the feed."""
+
+    id: str
+    """The statement's UUID as a URN; it never changes."""
+    url: str
+    """Its page on the bulletin."""
+    title: str
+    """Its title, behind 已撤回 or 已更正 where it is withdrawn or corrected."""
+    content_html: str
+    """What was said."""
+    date_published: Instant
+    """When it was published."""
+    date_modified: Instant
+    """When something was last said."""
+    authors: tuple[FeedAuthor, ...]
+    """The unit that speaks."""
+    tags: tuple[str, ...]
+    """`status` or `facts`, and `corrected` or `withdrawn` where it is."""
+    huiying: FeedAbout = Field(alias="_huiying")
+    """What the office adds to it."""
+
+
+class Feed(
+    Answered,
+    json_schema_extra=example(
+        version="https://jsonfeed.org/version/1.1",
+        title="政务回应公告栏",
+        language="zh-Hans",
+        home_page_url="https://huiying.example.gov.cn/bulletin/",
+        feed_url="https://huiying.example.gov.cn/bulletin/feed.json",
+        items=[
+            {
+                "id": "urn:uuid:01890a5d-1829-53a4-8fb0-2b3c4d5e6f70",
+                "url": f"https://huiying.example.gov.cn/bulletin/statements/{STATEMENT}",
+                "title": "卫生院门前路灯已修复",
+                "content_html": f"<p>{TEXT}</p>",
+                "date_published": "2026-03-02T10:00:00Z",
+                "date_modified": "2026-03-02T10:00:00Z",
+                "authors": [{"name": "东镇"}],
+                "tags": ["facts"],
+                "_huiying": {"incident_id": INCIDENT, "corrections": 0},
+            }
+        ],
+    ),
+):
+    """JSON Feed 1.1 of the statements, what was said last first."""
+
+    version: Literal["https://jsonfeed.org/version/1.1"]
+    """The version of JSON Feed."""
+    title: str
+    """The site's name, with that of the unit to which the feed is narrowed."""
+    language: Literal["zh-Hans"]
+    """The language of the statements."""
+    home_page_url: str
+    """The bulletin."""
+    feed_url: str
+    """This page of the feed."""
+    items: tuple[FeedEntry, ...]
+    """The statements."""
+    next_url: str | None = None
+    """The next page; absent on the last one."""
