@@ -13,7 +13,19 @@ from benchmarks.measure import Figure, table
 from services.kernel.serving import process
 from tests.kit import substrate
 
-NAMES = ("intake", "single", "relay", "projection", "streams", "latency", "burst", "embedded", "restart")
+NAMES = (
+    "intake",
+    "single",
+    "relay",
+    "projection",
+    "streams",
+    "latency",
+    "attach",
+    "timers",
+    "burst",
+    "embedded",
+    "restart",
+)
 
 
 def main() -> None:

@@ -257,9 +257,10 @@ def _derived(state: State, pack: LoadedPack | None) -> tuple[Clock, ...]:
 
 def _difference(state: State, pack: LoadedPack | None) -> list[Fact | Occurred]:
     """What must be said so that the record agrees with the milestones; each event's time is when it became so."""
-    if pack is None:
-        return []
-    derived = _derived(state, pack)
+    return _unsaid(state, _derived(state, pack)) if pack else []
+
+
+def _unsaid(state: State, derived: Sequence[Clock]) -> list[Fact | Occurred]:
     gone = state.clocks.keys() - {clock.name for clock in derived}
     facts: list[Fact | Occurred] = [fact for name in sorted(gone) for fact in _stopped(state.clocks[name])]
     for clock in derived:
@@ -300,10 +301,11 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     pack = _pack(state, ctx)
     if pack is None:
         return []
-    facts = _difference(state, pack)
+    derived = _derived(state, pack)
+    facts = _unsaid(state, derived)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
     ladder = pack.model.escalation.ladder
-    for clock in _derived(state, pack):
+    for clock in derived:
         known = state.clocks.get(clock.name)
         if known and known.excused:
             continue

@@ -41,6 +41,7 @@ CLOCKS = Table(
     Column("policy", key(200)),
     Column("next_at", key(27)),
     Column("wakes_at", key(27)),
+    Index(None, "due"),
     Index(None, "wakes_at", "incident_id"),
     Index(None, "unit", "due"),
     Index(None, "state", "due"),

@@ -1,10 +1,12 @@
 """The service on a real SQLite file: what comes in, what the timers judge and what they wait for, and the API."""
 
+import re
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import Select, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import publish, triage
@@ -19,6 +21,8 @@ from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import at
 from tests.kit.spec import UUID
+
+Plans = Callable[[], Awaitable[list[str]]]
 
 REPORT = f"report-{UUID}"
 OTHER = f"report-{derived('another')}"
@@ -376,29 +380,47 @@ async def test_an_incident_that_cannot_be_judged_holds_up_no_other(
     assert {row["incident_id"] for row in await desk.rows("clocks", state="breached")} == set(map(incident, names))
 
 
-async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So a look costs the same with any number of matters, open ones and old ones."""
+@pytest.fixture
+def plans(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Plans:
+    """How SQLite goes about each statement over clocks and incidents that was asked since the last time."""
     asked: list[str] = []
     execute = AsyncConnection.execute
 
     async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
-        if "FROM clocks" in str(statement) or "FROM incidents" in str(statement):
-            asked.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
+        engine = self.engine.sync_engine
+        if isinstance(statement, Select) and re.search(r"FROM (clocks|incidents)", str(statement.compile(engine))):
+            asked.append(str(statement.compile(engine, compile_kwargs={"literal_binds": True})))
         return await execute(self, statement, *more, **further)
 
+    async def explained() -> list[str]:
+        found, asked[:] = list(asked), []
+        async with desk.runtime.database.read() as connection:
+            return [str((await execute(connection, text(f"explain query plan {one}"))).all()) for one in found]
+
+    monkeypatch.setattr(AsyncConnection, "execute", noted)
+    return explained
+
+
+async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(desk: Desk, plans: Plans) -> None:
+    """So a look costs the same with any number of matters, open ones and old ones."""
     opened(desk)
     await desk.consume()
-    monkeypatch.setattr(AsyncConnection, "execute", noted)
+    await plans()
     await desk.turn(at(0))
-    monkeypatch.undo()
-    assert len(asked) == 2
-    async with desk.runtime.database.read() as connection:
-        for statement in asked:
-            plan = str((await connection.execute(text(f"explain query plan {statement}"))).all())
-            assert "SEARCH" in plan and "SCAN" not in plan, plan
-            assert "ix_clocks_wakes_at" in plan or "ix_matters_without_pack" in plan
+    found = await plans()
+    assert len(found) == 2
+    for plan in found:
+        assert "SEARCH" in plan and "SCAN" not in plan, plan
+        assert "ix_clocks_wakes_at" in plan or "ix_matters_without_pack" in plan
+
+
+async def test_the_list_of_all_clocks_is_read_in_the_order_of_an_index(desk: Desk, plans: Plans) -> None:
+    opened(desk)
+    await desk.consume()
+    await plans()
+    assert (await desk.ask("GET", "/clocks", "duty_officer", "city")).status_code == 200
+    (plan,) = await plans()
+    assert "ix_clocks_due" in plan, plan
 
 
 async def test_a_breach_at_the_end_of_its_ladder_is_not_looked_at_any_more(desk: Desk) -> None:

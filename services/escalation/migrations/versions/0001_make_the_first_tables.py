@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("wakes_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_clocks")),
     )
+    op.create_index(op.f("ix_clocks_due"), "clocks", ["due"], unique=False)
     op.create_index(op.f("ix_clocks_state_due"), "clocks", ["state", "due"], unique=False)
     op.create_index(op.f("ix_clocks_unit_due"), "clocks", ["unit", "due"], unique=False)
     op.create_index(op.f("ix_clocks_wakes_at_incident_id"), "clocks", ["wakes_at", "incident_id"], unique=False)
