@@ -510,29 +510,38 @@ def example() -> str:
     return str(found)
 
 
-def test_the_readmes_example_works_when_pasted(tmp_path: Path) -> None:
-    port = stack.free_port()
+def pasted(tmp_path: Path, script: str) -> tuple[int, str]:
+    """What bash says of the script, with `huiying` as it is here."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "huiying").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.apps.cli "$@"\n')
     (folder / "huiying").chmod(0o755)
-    script = example().replace("$PWD/.venv/bin", str(folder)).replace("8400", str(port))
-    environment: dict[str, Any] = {**os.environ, "HUIYING_DATA": str(tmp_path / "data")}
+    script = script.replace("$PWD/.venv/bin", str(folder)).replace("8400", str(stack.free_port()))
     with (tmp_path / "out").open("w+") as out:
-        bash = subprocess.Popen(
-            ["bash", "-ec", script], cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True
-        )
+        bash = subprocess.Popen(["bash", "-c", script], cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
         try:
             code = bash.wait(110)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(bash.pid, signal.SIGKILL)
         out.seek(0)
-        said = out.read()
+        return code, out.read()
+
+
+def test_the_readmes_example_works_when_pasted_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    code, said = pasted(tmp_path, f"{example()}\necho code=$? port=$PORT data=$HUIYING_DATA jobs=$(jobs | wc -l)")
     assert code == 0, said
     assert "\nclean\n" in said
     assert "published a statement (facts)" in said
     assert json.dumps("huiying.incident.graded.v1") in said
+    assert said.rstrip().endswith("code=0 port= data= jobs=0")
+
+
+def test_the_readmes_example_stops_at_a_refusal_and_shows_it(tmp_path: Path) -> None:
+    code, said = pasted(tmp_path, example().replace('"level": "general"', '"level": "generally"'))
+    assert code != 0
+    assert "urn:huiying:problem:level-unknown" in said
+    assert "huiying.incident.graded.v1" not in said
 
 
 def test_both_readmes_show_the_same_example() -> None:
