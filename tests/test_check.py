@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from schemas.envelope import Event
 from services.audit.app import SERVICE as AUDIT
@@ -22,7 +22,7 @@ from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
-from services.kernel.proof import check
+from services.kernel.proof import check, result
 from services.kernel.serving import commands, process
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.settings import Settings
@@ -82,7 +82,7 @@ class System:
                         await works[name].handle(records)
                         moved = True
 
-    async def check(self, wait: float = 0.1) -> check.CheckResult:
+    async def check(self, wait: float = 0.1) -> result.CheckResult:
         """What `huiying check` does."""
         stores = {name: check.Store.of(made) for name, made in self.runtimes.items()}
         return await check.check(stores, self.log, wait)
@@ -356,6 +356,11 @@ PLANTED: dict[str, tuple[str, str, str]] = {
         "update stream_cursor set blocked = 'gap' where stream_id = '{report}'",
         "triage: {report} is parked behind version 1: gap",
     ),
+    "an offset was moved past what was not taken": (
+        "triage",
+        "delete from stream_cursor where stream_id = '{report}'",
+        "triage never took {report} version 1 from ingest.report, partition ",
+    ),
 }
 
 
@@ -379,12 +384,67 @@ async def test_a_record_that_a_person_discarded_is_no_fault(folder: Path) -> Non
 
 
 async def test_many_faults_are_counted_and_the_first_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "MAX_FAULTS", 3)
+    monkeypatch.setattr(result, "MAX_FAULTS", 3)
     plant(folder, "audit", "delete from timeline")
     async with system(folder) as made:
         report = await made.check()
     assert len(report.faults) == 3
     assert report.untold == 10
+
+
+async def test_an_offset_that_was_moved_past_reports_is_told_in_one_sentence_and_healed_by_what_it_says(
+    folder: Path,
+) -> None:
+    async with system(folder) as made:
+        for number in range(20):
+            await made.report(f"report-{derived('passed', str(number))}")
+        await Relay(made.runtimes["ingest"]).drain()
+        before = await rewound(made, to_end=True)
+        await made.settle()
+        found = await made.check()
+        passed = {place: end - before.get(place, 0) for place, end in (await made.log.ends(["ingest.report"])).items()}
+        assert [cause.sentence() for cause in found.causes.values()] == [
+            f"triage never took events from ingest.report, partition {place.number}: its offset was moved past them, "
+            f"{count} faults; the first: {next(text for text in found.faults if f'partition {place.number}' in text)}. "
+            "Do: `huiying resend triage --rewind ingest.report` lets it take what it lacks"
+            for place, count in passed.items()
+        ]
+        assert len(found.faults) == 20
+        await rewound(made, to_end=False)
+        found = await made.check()
+        assert {sentence.split(":")[0] for sentence in found.faults} == {"triage"}, "it lags, which is another fault"
+        assert [cause.do for cause in found.causes.values()] == ["see that its consumer runs"]
+        await made.settle()
+        assert (await made.check()).faults == []
+
+
+async def rewound(made: System, *, to_end: bool) -> dict[Partition, int]:
+    """Moves triage's offsets to an end of ingest's topic, by hand; returns where they were."""
+    runtime, log = made.runtimes["triage"], made.log
+    table, places = runtime.tables["consumer_offset"], await (log.ends if to_end else log.begins)(["ingest.report"])
+    async with runtime.database.transaction() as connection:
+        mine = table.c.consumer == "triage"
+        found = (await connection.execute(select(table).where(mine))).all()
+        await connection.execute(delete(table).where(mine))
+        rows = [
+            {"consumer": "triage", "topic": place.topic, "partition": place.number, "next": next_}
+            for place, next_ in places.items()
+        ]
+        await connection.execute(insert(table).values(rows))
+    return {Partition(row.topic, row.partition): row.next for row in found}
+
+
+async def test_what_a_reader_discarded_is_no_fault_and_what_it_has_not_come_to_is_none(folder: Path) -> None:
+    stream = REPORTS[0]
+    plant(folder, "triage", f"delete from stream_cursor where stream_id = '{stream}'")
+    assert len(await faults(folder)) == 1
+    plant(
+        folder,
+        "triage",
+        f"""insert into dead_letters (id, consumer, topic, partition, offset, reason, error, since, state, stream_id,
+        version) values ('q', 'triage', 'ingest.report', 0, 0, 'fork', 'why', '', 'discarded', '{stream}', 1)""",
+    )
+    assert await faults(folder) == []
 
 
 async def test_what_comes_in_meanwhile_is_no_fault(

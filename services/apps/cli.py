@@ -114,20 +114,24 @@ def serve(
 @app.command()
 def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Each fault as a line too.")] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
     """Prove that no event was lost, doubled or altered.
 
     Every accepted event must be in its store and in audit exactly once, in order and unaltered, and on its topic with
-    the same bytes. Exit 0, or 1 with each fault as a sentence.
+    the same bytes, and every service must have taken in what its offsets lie behind. Exit 0, or 1 with each cause as a
+    sentence that says what to do.
     """
     from services.apps import operate
 
     report = run(operate.check(quiet(settings_of(data)), wait))
     if as_json:
-        say(json.dumps({"clean": report.ok, "counts": report.counts, "faults": report.faults}, ensure_ascii=False))
-    for line in () if as_json else operate.told(report):
+        causes = [{"sentence": cause.sentence(), "faults": cause.count} for cause in report.causes.values()]
+        found = {"clean": report.ok, "counts": report.counts, "causes": causes, "faults": report.faults}
+        say(json.dumps(found, ensure_ascii=False))
+    for line in () if as_json else operate.told(report, verbose=verbose):
         say(line)
     raise typer.Exit(0 if report.ok else 1)
 

@@ -28,7 +28,7 @@ from services.kernel.delivery.unit_of_work import PURE, Poison, unit_of_work
 from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
-from services.kernel.proof.check import CheckResult
+from services.kernel.proof.result import CheckResult
 from services.kernel.serving import process
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
@@ -128,12 +128,17 @@ async def check_stores(found: Stores, wait: float = 30.0) -> CheckResult:
     return await checks.check(seen, found.log, wait)
 
 
-def told(report: CheckResult) -> list[str]:
-    """A report as lines: counts, then each fault as a sentence, then the verdict."""
+def told(report: CheckResult, *, verbose: bool = False) -> list[str]:
+    """A report as lines: counts, then each cause as a sentence with what to do, then the verdict.
+
+    With `verbose` each fault is a line too.
+    """
     lines = [f"{name:<20} {count:>10,}" for name, count in sorted(report.counts.items())]
-    lines += [f"fault: {sentence}" for sentence in report.faults]
-    if report.untold:
-        lines.append(f"and {report.untold} faults more")
+    lines += [f"fault: {cause.sentence()}" for cause in report.causes.values()]
+    if verbose:
+        lines += [f"  {sentence}" for sentence in report.faults]
+        if report.untold:
+            lines.append(f"  and {report.untold} faults more")
     return [*lines, "clean" if report.ok else f"{len(report.faults) + report.untold} faults"]
 
 

@@ -18,13 +18,31 @@ from schemas.envelope import Event, Undecodable, digest
 from services.kernel.core.decider import Decider
 from services.kernel.delivery import offsets
 from services.kernel.delivery.log import EventLog, Partition, Record
+from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.runtime import Runtime, Timeline
+from services.kernel.proof.readers import Reader, Readers
+from services.kernel.proof.result import (
+    AUDIT_ALTERED,
+    AUDIT_LACKS,
+    DEAD_LETTER,
+    ERASED,
+    LAG,
+    LOST,
+    OUTBOX,
+    PARKED,
+    STORE,
+    TOPIC_HOLDS,
+    TOPIC_LACKS,
+    Cause,
+    CheckResult,
+)
 from services.kernel.store.database import Database
 from services.kernel.store.session import OWNER, is_counted
 
 BATCH = 500
 POLL = 0.05
-MAX_FAULTS = 1000
+Fault = tuple[Cause, str, str]
+"""A cause, the service, and a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +65,6 @@ class Store:
         return cls(runtime.database, runtime.tables, service.topics, service.timeline, service.deciders)
 
 
-@dataclass(slots=True)
-class CheckResult:
-    """What was looked at, and what is wrong: one sentence a fault, of which the first thousand are kept."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-    untold: int = 0
-    """Faults beyond those kept."""
-
-    @property
-    def ok(self) -> bool:
-        return not self.faults
-
-    def add(self, what: str, count: int) -> None:
-        """Counts what was looked at."""
-        self.counts[what] = self.counts.get(what, 0) + count
-
-    def fault(self, sentence: str) -> None:
-        """Something is wrong."""
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(sentence)
-        else:
-            self.untold += 1
-
-
 async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> CheckResult:
     """Looks at every event of every service, in its store, on its topic, and in audit's timeline.
 
@@ -82,16 +75,18 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
     result = CheckResult()
     audit = next(store for store in stores.values() if store.timeline)
     erased = await _erased(stores)
-    for sentence in await _settled(stores, log, wait):
-        result.fault(sentence)
-    await _check_offsets(stores, log, result)
+    for fault in await _settled(stores, log, wait):
+        result.fault(*fault)
+    standing = await _check_offsets(stores, log, result)
     await _waiting(stores, result)
     discarded = await _discarded(stores)
     absent: list[tuple[str, Event]] = []
     for name, store in stores.items():
         await _check_store(name, store, audit, result, absent)
         for topic in catalogue.event_topics(name):
-            await _check_topic(name, store, topic, log, discarded, result, wait)
+            reading = {by: of for by, of in stores.items() if topic in of.reads and not of.timeline}
+            readers = [Reader(by, of.database, of.tables, standing[by]) for by, of in reading.items()]
+            await _check_topic(name, store, topic, log, discarded, result, wait, Readers(topic, readers))
     await _check_absent(stores, log, audit, absent, result, wait)
     await _check_timeline(stores, audit, discarded, result)
     await _check_erased(stores, erased, result)
@@ -102,37 +97,43 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
 # what must have come to rest
 
 
-async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> list[str]:
+async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> list[Fault]:
     """Waits until what was in the outboxes is gone and taken in everywhere; says what was not so in time."""
     until = asyncio.get_running_loop().time() + wait
-    waiting = [text for name, store in stores.items() for text in await _drained(name, store, wait)]
+    waiting = [fault for name, store in stores.items() for fault in await _drained(name, store, wait)]
     ends = {name: await log.ends(store.reads) if store.reads else {} for name, store in stores.items()}
     while True:
-        behind = [text for name, store in stores.items() for text in await _lag(name, store, ends[name])]
+        behind = [(name, text) for name, store in stores.items() for text in await _lag(name, store, ends[name])]
         if not behind or asyncio.get_running_loop().time() >= until:
-            return waiting + [f"{text} after {wait:g} s" for text in behind]
+            return waiting + [(LAG, name, f"{text} after {wait:g} s") for name, text in behind]
         await asyncio.sleep(POLL)
 
 
-async def _check_offsets(stores: Mapping[str, Store], log: EventLog, result: CheckResult) -> None:
-    """The topics are still those that the services read and wrote: offsets say nothing about others."""
+async def _check_offsets(stores: Mapping[str, Store], log: EventLog, result: CheckResult) -> dict[str, Progress]:
+    """The topics are still those that the services read and wrote: offsets say nothing about others.
+
+    Returns where each service stands on what it reads.
+    """
+    standing: dict[str, Progress] = {}
     for name, store in stores.items():
         own = (*catalogue.event_topics(name), catalogue.content_topic(name))
         table = store.tables["consumer_offset"]
         for consumer, topics in ((name, store.reads), (OWNER, own)):
             found = await offsets.look(store.database, table, consumer, log, topics)
+            standing.setdefault(name, found)
             for sentence in found.lost.values():
-                result.fault(f"{name}: {sentence}")
+                result.fault(LOST, name, f"{name}: {sentence}")
+    return standing
 
 
-async def _drained(name: str, store: Store, wait: float) -> list[str]:
+async def _drained(name: str, store: Store, wait: float) -> list[Fault]:
     """Waits until what is in the outbox now is gone; says so if it is not in time."""
     until = asyncio.get_running_loop().time() + wait
     mark = await _highest(store)
     while True:
         waiting = await _outbox(name, store, mark)
         if not waiting or asyncio.get_running_loop().time() >= until:
-            return [f"{text} after {wait:g} s" for text in waiting]
+            return [(OUTBOX, name, f"{text} after {wait:g} s") for text in waiting]
         await asyncio.sleep(POLL)
 
 
@@ -172,12 +173,16 @@ async def _waiting(stores: Mapping[str, Store], result: CheckResult) -> None:
             for row in aside.mappings():
                 what = f" ({row['stream_id']} version {row['version']})" if row["stream_id"] else ""
                 place = f"{row['topic']}/{row['partition']}@{row['offset']}"
-                result.fault(f"{name}: {place}{what} is a dead letter as {row['id']}: {row['reason']}, {row['error']}")
+                result.fault(
+                    DEAD_LETTER,
+                    name,
+                    f"{name}: {place}{what} is a dead letter as {row['id']}: {row['reason']}, {row['error']}",
+                )
             parked = await connection.execute(
                 select(cursor.c.stream_id, cursor.c.version, cursor.c.blocked).where(cursor.c.blocked.is_not(None))
             )
             for stream, version, blocked in parked:
-                result.fault(f"{name}: {stream} is parked behind version {version}: {blocked}")
+                result.fault(PARKED, name, f"{name}: {stream} is parked behind version {version}: {blocked}")
 
 
 async def _discarded(stores: Mapping[str, Store]) -> set[str]:
@@ -220,11 +225,13 @@ async def _check_store(
             try:
                 event = Event.parse(row.bytes)
             except Undecodable as error:
-                result.fault(f"{name}: {row.stream_id} version {row.version} is no event: {error}")
+                result.fault(STORE, name, f"{name}: {row.stream_id} version {row.version} is no event: {error}")
                 continue
             counted = is_counted(event, store.deciders.get(event.kind))
             if tuple(row)[:-1] != (event.stream, event.version, event.id, event.type, event.recorded_text, counted):
-                result.fault(f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes")
+                result.fault(
+                    STORE, name, f"{name}: the columns of {row.stream_id} version {row.version} differ from its bytes"
+                )
             _check_chain(name, last, event, result)
             last = event
             events.append(event)
@@ -237,16 +244,22 @@ async def _check_store(
 
 def _check_chain(name: str, last: Event | None, event: Event, result: CheckResult) -> None:
     if event.service != name or event.kind not in {topic.rpartition(".")[2] for topic in catalogue.event_topics(name)}:
-        result.fault(f"{name}: {event.stream} version {event.version} is an event of {event.service}")
+        result.fault(STORE, name, f"{name}: {event.stream} version {event.version} is an event of {event.service}")
     follows = last is not None and last.stream == event.stream
     before = last.version if last is not None and follows else 0
     if event.version != before + 1:
-        result.fault(f"{name}: {event.stream} has version {event.version} after {before}: a hole")
+        result.fault(STORE, name, f"{name}: {event.stream} has version {event.version} after {before}: a hole")
     elif last is not None and follows:
         if event.previous != last.digest:
-            result.fault(f"{name}: {event.stream} version {event.version} does not name the digest of version {before}")
+            result.fault(
+                STORE,
+                name,
+                f"{name}: {event.stream} version {event.version} does not name the digest of version {before}",
+            )
         if event.recorded_text < last.recorded_text:
-            result.fault(f"{name}: {event.stream} version {event.version} was recorded before version {before}")
+            result.fault(
+                STORE, name, f"{name}: {event.stream} version {event.version} was recorded before version {before}"
+            )
 
 
 async def _check_words(name: str, store: Store, events: Iterable[Event], result: CheckResult) -> None:
@@ -265,9 +278,9 @@ async def _check_words(name: str, store: Store, events: Iterable[Event], result:
     for ref, (wanted, place, event) in refs.items():
         where = f"{name}: the words {place} of {event.stream} version {event.version}"
         if ref in held and held[ref] != wanted:
-            result.fault(f"{where} are not the words that the event names")
+            result.fault(STORE, name, f"{where} are not the words that the event names")
         elif ref not in held and ref not in gone:
-            result.fault(f"{where} are missing, and no erasure names {ref}")
+            result.fault(STORE, name, f"{where} are missing, and no erasure names {ref}")
     result.add("words", len(refs))
 
 
@@ -288,7 +301,7 @@ async def _check_erased(stores: Mapping[str, Store], erased: set[str], result: C
             async with store.database.read() as connection:
                 held = (await connection.execute(select(contents.c.ref).where(contents.c.ref.in_(part)))).scalars()
                 for ref in held:
-                    result.fault(f"{name}: the words {ref} were erased and are still there")
+                    result.fault(ERASED, name, f"{name}: the words {ref} were erased and are still there")
 
 
 # the topics
@@ -302,24 +315,27 @@ async def _check_topic(
     discarded: set[str],
     result: CheckResult,
     wait: float,
+    readers: Readers,
 ) -> None:
     """Every event of the store is there with its bytes, behind its predecessor; nothing else is there."""
     kind = topic.rpartition(".")[2]
     wanted = await _heads(store, kind)
     waiting = await _drained(name, store, wait)
-    for sentence in waiting:
-        result.fault(sentence)
+    for fault in waiting:
+        result.fault(*fault)
     ends, begins = await log.ends([topic]), await log.begins([topic])
     seen: dict[str, int] = {}
     for partition, end in ends.items():
         async for records in log.read(partition, begins[partition], end):
             for start in range(0, len(records), BATCH):
-                await _check_records(name, store, records[start : start + BATCH], discarded, seen, result)
+                await _check_records(name, store, records[start : start + BATCH], discarded, seen, result, readers)
             result.add("records", len(records))
     for stream, version in wanted.items():
         first = seen.get(stream, 0)
         if first < version and not waiting:
-            result.fault(f"{name}: {stream} is on {topic} in order up to version {first}; the store has {version}")
+            sentence = f"{name}: {stream} is on {topic} in order up to version {first}; the store has {version}"
+            result.fault(TOPIC_LACKS, name, sentence)
+    await readers.check(seen, result)
 
 
 async def _heads(store: Store, kind: str) -> dict[str, int]:
@@ -342,6 +358,7 @@ async def _check_records(
     discarded: set[str],
     seen: dict[str, int],
     result: CheckResult,
+    readers: Readers,
 ) -> None:
     """What is not the owner's is a fault unless it was discarded; the owner's own events count, discarded or not."""
     read: list[tuple[Record, Event]] = []
@@ -350,7 +367,9 @@ async def _check_records(
             read.append((record, Event.parse(record.value)))
         except Undecodable as error:
             if digest(record.value or b"") not in discarded:
-                result.fault(f"{name}: {record.topic}/{record.partition}@{record.offset} is no event: {error}")
+                result.fault(
+                    TOPIC_HOLDS, name, f"{name}: {record.topic}/{record.partition}@{record.offset} is no event: {error}"
+                )
     events = store.tables["events"]
     async with store.database.read() as connection:
         ids = {event.id for _, event in read}
@@ -362,18 +381,28 @@ async def _check_records(
         if not own and event.digest in discarded:
             continue
         if event.id not in stored:
-            result.fault(f"{name}: {where} holds {event.stream} version {event.version}, which the store lacks")
+            result.fault(
+                TOPIC_HOLDS,
+                name,
+                f"{name}: {where} holds {event.stream} version {event.version}, which the store lacks",
+            )
         elif stored[event.id] != event.digest:
             result.fault(
-                f"{name}: {where} holds {event.stream} version {event.version} with other bytes than the store"
+                TOPIC_HOLDS,
+                name,
+                f"{name}: {where} holds {event.stream} version {event.version} with other bytes than the store",
             )
         elif event.topic != record.topic:
             result.fault(
-                f"{name}: {where} holds {event.stream} version {event.version}, which belongs on {event.topic}"
+                TOPIC_HOLDS,
+                name,
+                f"{name}: {where} holds {event.stream} version {event.version}, which belongs on {event.topic}",
             )
-        # One that came too early counts when it comes again: a topic that was lost is written again from the start.
-        elif event.version == seen.get(event.stream, 0) + 1:
-            seen[event.stream] = event.version
+        else:
+            readers.note(record, event)
+            # One that came too early counts when it comes again: a topic that was lost is written again from the start.
+            if event.version == seen.get(event.stream, 0) + 1:
+                seen[event.stream] = event.version
 
 
 # audit
@@ -393,13 +422,17 @@ async def _not_kept(audit: Store, name: str, events: Sequence[Event], result: Ch
         what = f"{name}: {event.stream} version {event.version}"
         found = kept.get(event.id, [])
         if len(found) > 1:
-            result.fault(f"{what} is in audit {len(found)} times")
+            result.fault(AUDIT_ALTERED, "audit", f"{what} is in audit {len(found)} times")
         for row in found:
             columns = (event.digest, event.type, event.stream, event.version, event.recorded_text)
             if row.bytes != event.bytes:
-                result.fault(f"{what} has other bytes in audit, at position {row.position}")
+                result.fault(AUDIT_ALTERED, "audit", f"{what} has other bytes in audit, at position {row.position}")
             elif (row.digest, row.type, row.stream_id, row.version, row.recordedtime) != columns:
-                result.fault(f"{what} is in audit at position {row.position} under other columns than its bytes say")
+                result.fault(
+                    AUDIT_ALTERED,
+                    "audit",
+                    f"{what} is in audit at position {row.position} under other columns than its bytes say",
+                )
     result.add("audited", len(kept))
     return [event for event in events if event.id not in kept]
 
@@ -420,7 +453,7 @@ async def _check_absent(
         for name in {name for name, _ in part}:
             events = [event for by, event in part if by == name]
             for event in await _not_kept(audit, name, events, result):
-                result.fault(f"{name}: {event.stream} version {event.version} is not in audit")
+                result.fault(AUDIT_LACKS, name, f"{name}: {event.stream} version {event.version} is not in audit")
 
 
 async def _check_timeline(
@@ -439,17 +472,23 @@ async def _check_timeline(
         for row in rows:
             what = f"{row.stream_id} version {row.version}"
             while next_ < row.position:
-                result.fault(f"audit: position {next_} is missing")
+                result.fault(AUDIT_ALTERED, "audit", f"audit: position {next_} is missing")
                 await anext(order, None)
                 next_ += 1
             if await anext(order, None) != row.digest:
-                result.fault(f"audit: position {next_} holds {what}; audit's own order names another event there")
+                result.fault(
+                    AUDIT_ALTERED,
+                    "audit",
+                    f"audit: position {next_} holds {what}; audit's own order names another event there",
+                )
             next_ += 1
             if row.digest in forged:
                 continue
             before = versions.get(row.stream_id, 0)
             if row.version != before + 1:
-                result.fault(f"audit: {what} stands at position {row.position} behind version {before}")
+                result.fault(
+                    AUDIT_ALTERED, "audit", f"audit: {what} stands at position {row.position} behind version {before}"
+                )
             versions[row.stream_id] = max(before, row.version)
         await _check_owned(stores, [row for row in rows if row.digest not in forged], result)
         result.add("positions", len(rows))
@@ -500,7 +539,9 @@ async def _check_owned(stores: Mapping[str, Store], rows: Sequence[Any], result:
         for row in owned:
             if row.event_id not in known:
                 what = f"{row.stream_id} version {row.version}"
-                result.fault(f"audit: position {row.position} holds {what} of {name}, which no store has")
+                result.fault(
+                    AUDIT_ALTERED, "audit", f"audit: position {row.position} holds {what} of {name}, which no store has"
+                )
 
 
 async def _held(connection: AsyncConnection, store: Store, ids: Sequence[str]) -> set[str]:

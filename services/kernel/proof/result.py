@@ -1,0 +1,83 @@
+"""What a check found: each fault as a sentence, and the few causes behind them, each with what to do."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_FAULTS = 1000
+
+
+class Cause(NamedTuple):
+    """What may be wrong; `{name}` is the service that it is about, or where it is."""
+
+    what: str
+    do: str
+    """Empty where each sentence says it."""
+
+
+OUTBOX = Cause(
+    "records of {name} still wait in its outbox", "see that its API process runs and that the brokers answer"
+)
+LAG = Cause("{name} has not taken in all that its topics hold", "see that its consumer runs")
+LOST = Cause("topics of {name} were lost", "")
+DEAD_LETTER = Cause("{name} has dead letters", "`huiying redrive --list` shows them")
+PARKED = Cause("streams are parked in {name}", "`huiying resend --stream ID` fills a gap; else settle the dead letter")
+STORE = Cause("the store of {name} contradicts itself", "`huiying restore --from DIR --service {name}`")
+ERASED = Cause("{name} holds words that were erased", "start {name} again: it deletes what was erased anywhere")
+TOPIC_LACKS = Cause("the topics of {name} lack events of its store", "`huiying resend {name} --all`")
+TOPIC_HOLDS = Cause(
+    "the topics of {name} hold what it did not write",
+    "`huiying redrive --list` shows what {name} set aside; recover what is its own, and discard what was forged",
+)
+NEVER_TOOK = Cause(
+    "{name}: its offset was moved past them", "`huiying resend {service} --rewind {topic}` lets it take what it lacks"
+)
+AUDIT_LACKS = Cause("audit lacks events of {name}", "`huiying resend {name} --all` lets audit take them in")
+AUDIT_ALTERED = Cause("audit's timeline is not as it was written", "`huiying restore --from DIR --service audit`")
+
+
+@dataclass(slots=True)
+class Told:
+    """A cause that was found: how many events, records or rows it concerns, and the sentence on the first."""
+
+    count: int
+    first: str
+    what: str
+    do: str
+
+    def sentence(self) -> str:
+        """The cause in one sentence, with what to do."""
+        said = self.first if self.count == 1 else f"{self.what}, {self.count} faults; the first: {self.first}"
+        return f"{said}. Do: {self.do}" if self.do else said
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What was looked at, and what is wrong: one sentence a fault, of which the first thousand are kept."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    untold: int = 0
+    """Faults beyond those kept."""
+    causes: dict[tuple[Cause, str], Told] = field(default_factory=dict)
+    """By cause and service, or place."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def add(self, what: str, count: int) -> None:
+        """Counts what was looked at."""
+        self.counts[what] = self.counts.get(what, 0) + count
+
+    def fault(self, cause: Cause, name: str, sentence: str, **more: str) -> None:
+        """Something is wrong; `more` fills what the cause's texts name beside `{name}`."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(sentence)
+        else:
+            self.untold += 1
+        known = self.causes.get((cause, name))
+        if known is None:
+            what, do = (text.format(name=name, **more) for text in cause)
+            self.causes[cause, name] = Told(1, sentence, what, do)
+        else:
+            known.count += 1
