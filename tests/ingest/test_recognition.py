@@ -17,6 +17,9 @@ from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report
 from tests.ingest.test_api import rebuilt
 
 ID = {"source": "board", "external_id": "77"}
+BLANK = ["", " ", "\u3000", "\r\n", "\u200b", "\ufeff \u2060"]
+WRITTEN = ["77 ", " 77", "77\r", "77\n", "７７", "\u200b77", "7\u200d7", "\u300077", "\ufeff77"]
+"""The same id as ID has, written otherwise."""
 
 
 async def kept(ingest: Ingest) -> tuple[int, list[dict[str, Any]], list[str]]:
@@ -75,9 +78,7 @@ class TestARepetition:
         assert await kept(ingest) == before
         assert (await post(ingest, key, **{**ID, "external_id": "78"})).status_code == 201
 
-    @pytest.mark.parametrize(
-        "written", ["77 ", " 77", "77\r", "77\n", "７７", "\u200b77", "7\u200d7", "\u300077", "\ufeff77"], ids=ascii
-    )
+    @pytest.mark.parametrize("written", WRITTEN, ids=ascii)
     async def test_is_known_however_its_id_is_written(self, ingest: Ingest, written: str) -> None:
         key = await ingest.key()
         first = await post(ingest, key, **ID)
@@ -85,8 +86,8 @@ class TestARepetition:
         assert (second.status_code, second.json()) == (200, first.json())
 
     async def test_is_one_also_when_it_comes_at_once(self, ingest: Ingest) -> None:
-        key = await ingest.key()
-        answers = await asyncio.gather(*(post(ingest, key, **ID) for _ in range(8)))
+        key, body = await ingest.key(), report(**ID)
+        answers = await asyncio.gather(*(post(ingest, key, body) for _ in range(8)))
         assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
         assert len({answer.json()["report_id"] for answer in answers}) == 1
 
@@ -184,7 +185,59 @@ class TestOtherContentUnderOneId:
         assert ids == {event.stream for event in await on_postgres.events("report.received")}
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\u3000", "\r\n", "\u200b", "\ufeff \u2060"], ids=ascii)
+@pytest.fixture(params=["ingest", pytest.param("on_postgres", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest) -> Ingest:
+    """Ingest on either database."""
+    made: Ingest = request.getfixturevalue(request.param)
+    return made
+
+
+class TestOneUnit:
+    """What two senders of one unit are to each other, on either database."""
+
+    async def test_has_one_integration_with_several_keys(self, either: Ingest) -> None:
+        one, other = [await either.key("town-east", name="hotline") for _ in range(2)]
+        first = await post(either, one, **ID)
+        before = await kept(either)
+        again, changed = await post(either, other, **ID), await post(either, other, **ID, text="另一件事")
+        assert (again.status_code, again.json()) == (200, first.json())
+        refused(changed, 409, first.json()["report_id"])
+        assert await kept(either) == before
+
+    async def test_has_several_integrations_that_are_strangers(self, either: Ingest) -> None:
+        one, other = [await either.key("town-east", name=name) for name in ("hotline", "board")]
+        first = await post(either, one, **ID)
+        before = await kept(either)
+        for more in ({}, {"text": "另一件事"}):
+            taken = await post(either, other, **ID, **more)
+            refused(taken, 422, "the code of another integration", field="source")
+            assert not any(told in taken.text for told in first.json().values())
+        assert await kept(either) == before
+        named = {**ID, "source": "board-of-its-own"}
+        second, again = [await post(either, other, **named) for _ in range(2)]
+        assert (second.status_code, again.status_code, again.json()) == (201, 200, second.json())
+        assert set(second.json().values()).isdisjoint(first.json().values())
+
+    async def test_has_officers_whose_reports_are_apart_from_an_integration_s(self, either: Ingest) -> None:
+        officer, key = either.staff("duty_officer", unit="town-east"), await either.key("town-east")
+        first, second = await post(either, officer, **ID), await post(either, key, **ID, text="另一件事")
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert (await post(either, key, **ID, text="另一件事")).json() == second.json()
+
+    async def test_sends_one_report_in_a_batch_however_its_id_is_written(self, either: Ingest) -> None:
+        one, other = [await either.key("town-east", name="hotline") for _ in range(2)]
+        first = (await post(either, one, **ID)).json()["report_id"]
+        lines = [report(source=" ｂｏａｒｄ", external_id=written) for written in WRITTEN]
+        lines += [report(**{**ID, field: blank}) for field in ID for blank in BLANK]
+        answer = await either.client.post(f"{PATH}/batch", content=b"\n".join(map(orjson.dumps, lines)), headers=other)
+        found = [orjson.loads(line) for line in answer.content.splitlines()]
+        assert [line["status"] for line in found] == [200] * len(WRITTEN) + [422] * 2 * len(BLANK)
+        assert {line["report_id"] for line in found[: len(WRITTEN)]} == {first}
+        assert [line["problem"]["field"] for line in found[len(WRITTEN) :]] == [f for f in ID for _ in BLANK]
+        assert len(await either.events("report.received")) == 1
+
+
+@pytest.mark.parametrize("blank", BLANK, ids=ascii)
 @pytest.mark.parametrize("field", ["source", "external_id"])
 async def test_a_blank_id_is_refused(ingest: Ingest, field: str, blank: str) -> None:
     answer = await post(ingest, await ingest.key(), **{**ID, field: blank})
