@@ -1,6 +1,6 @@
 """Plants personal numbers, and numbers that are nobody's, in texts, and counts what a finder finds of them.
 
-The forms stand in `tests/ingest/masking_forms.yaml`. A finder is any function from a text to the places that it would
+The forms stand in `tests/kernel/masking_forms.yaml`. A finder is any function from a text to the places that it would
 mask, so that libraries are measured on the same texts (`benchmarks/masking.py`).
 """
 
@@ -258,7 +258,7 @@ class Score(NamedTuple):
 
 def forms() -> tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
     """Kind -> forms, of what is personal and of what is not."""
-    both = yaml.safe_load((ROOT / "tests/ingest/masking_forms.yaml").read_text(encoding="utf-8"))
+    both = yaml.safe_load((ROOT / "tests/kernel/masking_forms.yaml").read_text(encoding="utf-8"))
     return both["personal"], both["nobodys"]
 
 
