@@ -1,13 +1,23 @@
 """Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
 
+import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def _networks(named: str) -> str:
+    for one in filter(None, map(str.strip, named.split(","))):
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise ValueError(f"{one!r} is no address and no network; write 10.0.0.2 or 10.0.0.0/24") from None
+    return named
 
 
 class Settings(BaseSettings):
@@ -43,7 +53,7 @@ class Settings(BaseSettings):
     public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")] = "http://127.0.0.1:8400"
     """The address under which the public reaches this deployment: every link and redirect begins with it. A service
     of its own port names that port where this is not set."""
-    proxies: str = ""
+    proxies: Annotated[str, AfterValidator(_networks)] = ""
     """Addresses or networks of the proxies in front, comma-separated: they alone are believed about who is calling
     (`X-Forwarded-For`, `X-Forwarded-Proto`)."""
     site_name: Annotated[str, StringConstraints(min_length=1, max_length=60)] = "回应公告"
