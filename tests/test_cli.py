@@ -442,6 +442,14 @@ def test_the_server_ends_in_order_when_it_is_asked_to(tmp_path: Path, number: si
         assert "Traceback" not in world.logs()
 
 
+def test_a_setting_that_is_wrong_is_told_by_its_name(tmp_path: Path) -> None:
+    done = huiying("check", data=tmp_path, HUIYING_PROXIES="*", HUIYING_PUBLIC_URL="county.example")
+    assert done.returncode == 2
+    assert "HUIYING_PROXIES: '*' is no address and no network; write 10.0.0.2 or 10.0.0.0/24" in done.stderr
+    assert "HUIYING_PUBLIC_URL: 'county.example' is no web address; write one such as https://" in done.stderr
+    assert "validation error" not in done.stderr
+
+
 def test_no_broker_and_no_migration_tool_is_loaded_where_none_is_needed(world: EmbeddedWorld) -> None:
     """Cold start and memory: a folder that exists is served without Faust, aiokafka and Alembic."""
     code = (

@@ -9,10 +9,15 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
+from schemas import catalogue
+from services.apps import front
 from services.apps.embedded import Embedded, running
+from services.kernel.access import signing
 from services.kernel.core.decider import STAFF_ROLES
-from services.kernel.serving import bodies
+from services.kernel.serving import bodies, http
 from services.kernel.settings import Settings
 from tests.test_bad_input import UUID, filled, operations
 
@@ -135,13 +140,60 @@ async def test_the_address_that_is_printed_leads_on_and_loads_nothing_from_elsew
     assert (await client.get("/docs/other.js")).status_code == 404
 
 
-async def test_head_is_answered_wherever_get_is(system: Embedded, client: httpx.AsyncClient) -> None:
-    paths = [filled(path) for method, path in operations(system) if method == "GET"]
-    for path in (*paths, "/healthz", "/readyz", "/metrics", "/openapi.json"):
-        got, head = await client.get(path), await client.head(path)
-        assert (head.status_code, head.content) == (got.status_code, b""), path
-        assert head.headers.get("content-type") == got.headers.get("content-type")
-        assert head.headers.get("etag") == got.headers.get("etag")
+def applications(system: Embedded) -> dict[str, FastAPI]:
+    """The embedded one, and that of each service on a port of its own."""
+    assert system.app is not None
+    keys = signing.public_keys(system.settings)
+    made = {name: http.application([runtime], title=name, keys=keys) for name, runtime in system.runtimes.items()}
+    for app in made.values():
+        app.include_router(front.router(system.settings, "Huiying"))
+    return {"embedded": system.app, **made}
+
+
+def methods_of(app: FastAPI) -> dict[str, set[str]]:
+    """Every path that an application has, shown in its documents or not -> its methods."""
+    found: dict[str, set[str]] = {}
+    for context in iter_route_contexts(app.routes):
+        assert context.path
+        found.setdefault(context.path, set()).update(context.methods or ())
+    return found
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path is one of this pattern."""
+    return bool(re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", pattern), path))
+
+
+@pytest.mark.parametrize("name", ["embedded", *catalogue.SERVICES])
+async def test_every_path_answers_head_options_and_other_methods(system: Embedded, name: str) -> None:
+    app = applications(system)[name]
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": f"Bearer {system.token('city', *STAFF_ROLES)}"}
+    paths = methods_of(app)
+    assert {"/healthz", "/readyz", "/metrics", "/openapi.json", "/", "/docs"} <= paths.keys()
+    assert any(path.startswith(f"/{'ingest' if name == 'embedded' else name}/v1/") for path in paths)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+        for pattern in paths:
+            path = filled(pattern)
+            # A literal path may also be an id of nothing: `reports/batch`.
+            methods = set[str]().union(*(of for other, of in paths.items() if matches(other, path)))
+            known = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+            asked = await client.options(path)
+            assert (asked.status_code, {*asked.headers["allow"].split(", ")}) == (204, known), path
+            if "GET" in methods:
+                got, head = await client.get(path), await client.head(path)
+                assert (head.status_code, head.content) == (got.status_code, b""), path
+                for header in ("content-type", "etag", "cache-control"):
+                    assert head.headers.get(header) == got.headers.get(header), path
+            for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"} - known:
+                answer = await client.request(method, path)
+                assert (answer.status_code, {*answer.headers["allow"].split(", ")}) == (405, known), f"{method} {path}"
+                if method != "HEAD":
+                    assert path in problem(answer, 405, "method-not-allowed")["detail"]
+            for stray in (f"{path.rstrip('/')}/no/such/path", f"/nowhere{path}"):
+                answer = await client.get(stray)
+                assert "allow" not in answer.headers
+                problem(answer, 404, "no-such-path")
 
 
 # parameters

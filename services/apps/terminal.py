@@ -46,11 +46,17 @@ def note(text: str) -> None:
 
 def settings_of(data: Path | None, port: int | None = None) -> "Settings":
     """The environment's settings with what the command line names; logs go to standard error."""
+    from pydantic import ValidationError
+
     from services.kernel.logging import configure
     from services.kernel.settings import Settings
 
     named: dict[str, Any] = {"data": data, "port": port}
-    settings = Settings(**{name: value for name, value in named.items() if value is not None})
+    try:
+        settings = Settings(**{name: value for name, value in named.items() if value is not None})
+    except ValidationError as error:
+        said = (f"HUIYING_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
+        raise CannotDo("; ".join(said).replace("Value error, ", "")) from None
     settings = settings.model_copy(update={"data": settings.data.absolute(), "policies": settings.policies.absolute()})
     configure(settings)
     return settings

@@ -1,6 +1,7 @@
 """Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
 
 import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,12 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def _address(written: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#]+", written):
+        raise ValueError(f"{written!r} is no web address; write one such as https://huiying.example.gov.cn")
+    return written
 
 
 def _networks(named: str) -> str:
@@ -50,7 +57,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 0
     """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
-    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")] = "http://127.0.0.1:8400"
+    public_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:8400"
     """The address under which the public reaches this deployment: every link and redirect begins with it. A service
     of its own port names that port where this is not set."""
     proxies: Annotated[str, AfterValidator(_networks)] = ""
