@@ -232,7 +232,8 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     for incident in await queries.incidents_of(connection, found.stream_id, size):
         of_it = reading_of(await queries.standings(connection, incident), incident, overseen)
         if of_it is not None:
-            gone = (await queries.left(connection, incident, size)).get(found.stream_id)
+            incidents = await queries.family(connection, incident, size)
+            gone = (await queries.left(connection, incidents, size)).get(found.stream_id)
             of_its_matters.append(of_it.ending(gone))
     reading = reading_of_event(found.unit, of_its_matters, overseen)
     if reading is None or not reading.covers(found.recordedtime):

@@ -48,19 +48,23 @@ async def complete_until(connection: AsyncConnection, size: int) -> str | None:
     return found
 
 
-def absorbed(incident: str, size: int) -> Select[Any]:
-    """An incident and those that it absorbed, as the first `size` positions know them."""
-    known = and_(LINKS.c.stream_id.between("incident-", "incident."), LINKS.c.position < size)
-    reached = select(LINKS.c.stream_id).where(LINKS.c.incident_id == incident, known)
-    closure = reached.cte("absorbed", recursive=True)
-    further = select(LINKS.c.stream_id).join(closure, LINKS.c.incident_id == closure.c.stream_id).where(known)
-    return select(closure.union(further).c.stream_id)
+async def family(connection: AsyncConnection, incident: str, size: int) -> list[str]:
+    """An incident and those that it absorbed, also by way of others, as the first `size` positions know them."""
+    found, further = set[str](), {incident}
+    while further:
+        found |= further
+        chosen = select(LINKS.c.stream_id).where(
+            LINKS.c.incident_id.in_(further),
+            LINKS.c.stream_id.between("incident-", "incident."),
+            LINKS.c.position < size,
+        )
+        further = set((await connection.execute(chosen)).scalars()) - found
+    return sorted(found)
 
 
-def members(incident: str, size: int) -> Select[Any]:
-    """The streams of an incident as the first `size` positions know them, with those of what it absorbed."""
-    family = absorbed(incident, size)
-    return select(LINKS.c.stream_id).where(LINKS.c.incident_id.in_(family), LINKS.c.position < size)
+def members(incidents: Sequence[str], size: int) -> Select[Any]:
+    """The streams of these incidents as the first `size` positions know them."""
+    return select(LINKS.c.stream_id).where(LINKS.c.incident_id.in_(incidents), LINKS.c.position < size)
 
 
 async def knows(connection: AsyncConnection, incident: str) -> bool:
@@ -86,10 +90,10 @@ async def standings(connection: AsyncConnection, incident: str) -> dict[str, Sta
     return found
 
 
-async def left(connection: AsyncConnection, incident: str, size: int) -> dict[str, Moment]:
-    """Report -> the event by which it left an incident, or one that this absorbed, and did not come back."""
+async def left(connection: AsyncConnection, incidents: Sequence[str], size: int) -> dict[str, Moment]:
+    """Report -> the event by which it left these incidents, which are a `family`, and did not come back."""
     says, t = and_(DECIDED, TIMELINE.c.type.in_(upcast.types_of(*LEAVING))), TIMELINE.c
-    chosen = select(t.bytes).where(t.stream_id.in_(absorbed(incident, size)), t.position < size, says)
+    chosen = select(t.bytes).where(t.stream_id.in_(incidents), t.position < size, says)
     events = (await connection.execute(chosen.order_by(t.recordedtime, t.event_id))).scalars()
     return reports_left(Event.parse(bytes_) for bytes_ in events)
 
@@ -124,15 +128,15 @@ async def timeline(
 
     Narrowed by `until`, see `happened` and `recorded`.
     """
-    t = TIMELINE.c
+    t, incidents = TIMELINE.c, await family(connection, incident, size)
     chosen = (
         select(t.position, t.recordedtime, t.event_id)
         .where(
-            t.stream_id.in_(members(incident, size)),
+            t.stream_id.in_(members(incidents, size)),
             t.position < size,
             tuple_(t.recordedtime, t.event_id) > after,
             *until,
-            *_there(await left(connection, incident, size)),
+            *_there(await left(connection, incidents, size)),
         )
         .order_by(t.recordedtime, t.event_id)
         .limit(limit + 1)
@@ -176,8 +180,9 @@ async def events(
     if filters.until is not None:
         wanted.append(t.recordedtime <= filters.until)
     if filters.incident is not None:
-        wanted.append(t.stream_id.in_(members(filters.incident, size)))
-        wanted += _there(await left(connection, filters.incident, size))
+        incidents = await family(connection, filters.incident, size)
+        wanted.append(t.stream_id.in_(members(incidents, size)))
+        wanted += _there(await left(connection, incidents, size))
     if units is not None:
         wanted.append(t.unit.in_(sorted(units)))
     chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import Select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.audit import LogSequenced
 from schemas.escalation import ClockStarted
@@ -200,6 +202,32 @@ async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> N
     await world.take()
     assert kinds({"items": await whole(world, incident)}) == ["report", *["incident"] * 7]
     assert len((await world.get("events", incident=incident, limit=500))["items"]) == 8
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_who_may_read_a_matter_is_found_without_its_reports(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that costs the same however many reports it has."""
+    incident = await match_key(world)
+    await world.take()
+    asked: list[str] = []
+    execute = AsyncConnection.execute
+
+    async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
+        if isinstance(statement, Select):
+            asked.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
+        return await execute(self, statement, *more, **further)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncConnection, "execute", noted)
+        await world.get(f"incidents/{incident}/timeline", "county", limit=1)
+    about = [statement for statement in asked if "timeline.stream_id " in statement]
+    assert len(about) == 3, "its standing, what left it, and the page"
+    async with world.runtime.database.read() as connection:
+        for statement in about[:2]:
+            plan = str((await connection.execute(text(f"explain query plan {statement}"))).all())
+            assert "ix_timeline_decided" in plan, plan
 
 
 async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:
