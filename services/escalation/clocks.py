@@ -9,9 +9,11 @@ meets nothing here; it excuses the time until the split.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Literal, NamedTuple, cast
 
 from schemas import pack as packs
@@ -23,6 +25,7 @@ HAPPENS_ONCE = ("discovered", "opened")
 """What a matter has once: after a reopening, the reopening stands for it."""
 HANDED_OVER = ("assigned", "transferred")
 """Each of these begins a clock that starts with it anew, for the unit that it names."""
+_RECORDED = attrgetter("recorded_at")
 GRADINGS = ("graded", "regraded")
 KNOWLEDGE = ("discovered", *GRADINGS)
 LINKS = ("absorbed", "split", "split_off")
@@ -82,8 +85,7 @@ def derive(
     While no level is known, the clocks of the lowest one run. A limit whose working days are not announced yet is left
     out until they are.
     """
-    past = in_order(milestones)
-    stages = [_Past.of(past, until, pack) for until in (*_mergers(past), None)]
+    stages = _stages(in_order(milestones), pack)
     return tuple(clock for spec in pack.clocks for clock in _clocks_of(spec, stages, pack, extended or {}))
 
 
@@ -147,84 +149,127 @@ class _Run(NamedTuple):
     """Index of the hand-over that ended it."""
 
 
+class _Other(NamedTuple):
+    """A matter that was merged into this one."""
+
+    absorbed_at: datetime
+    done: Sequence[ClockMilestoneReached]
+    """What was reached under it, in order."""
+
+    def met(self, spec: packs.ClockRule) -> list[datetime]:
+        """When what a clock asks for was recorded, in order."""
+        return [reached.recorded_at for reached in self.done if _meets(spec, reached)]
+
+    def known(self, spec: packs.ClockRule, lowest: str) -> datetime | None:
+        """Where the time of a clock from the discovery on started there, as known by the merger."""
+        past = [reached for reached in self.done if reached.recorded_at <= self.absorbed_at]
+        start = min((_began(reached) for reached in past if reached.milestone == "discovered"), default=None)
+        if start is None or spec.from_ != "discovered" or not _waits_for_level(spec, lowest):
+            return start if spec.from_ == "discovered" else None
+        known = _known(spec, past, [reached.level for reached in past], start)
+        return known and max(start, known)
+
+
 @dataclass(frozen=True, slots=True)
 class _Past:
     """What had been recorded of the matter before an instant, the next merger, or of it as it is now."""
 
     own: Sequence[ClockMilestoneReached]
-    others: Mapping[str | None, Sequence[ClockMilestoneReached]]
-    """What was reached under matters that were merged into this one, by matter."""
     graded: Sequence[str | None]
     """The level in force after each own milestone; None before the first grading in a level of the pack."""
-    merger: datetime | None
-    """When the last matter was merged into this one."""
+    others: Sequence[_Other]
+    """Matters that were merged into this one, in order."""
+    until: datetime | None
     born: datetime | None
     """When it was split off from another one."""
     excuses: Sequence[ClockMilestoneReached]
     """What had been done by then under that one."""
 
-    @staticmethod
-    def of(past: Sequence[ClockMilestoneReached], until: datetime | None, pack: PolicyPack) -> "_Past":
-        past = [reached for reached in past if until is None or reached.recorded_at < until]
-        own = [reached for reached in past if is_own(reached)]
-        others: dict[str | None, list[ClockMilestoneReached]] = {
-            reached.incident: [] for reached in own if reached.milestone == "absorbed"
-        }
-        split = next((reached for reached in own if reached.milestone == "split_off"), None)
-        excuses = []
-        for reached in past:
-            if is_own(reached):
-                continue
-            if reached.incident in others:
-                others[reached.incident].append(reached)
-            if split and reached.incident == split.incident and reached.recorded_at <= split.recorded_at:
-                excuses.append(reached)
-        graded, born = _levels(own, pack), split.recorded_at if split else None
-        return _Past(own, others, graded, max(_mergers(own), default=None), born, excuses)
-
-    def met(self, spec: packs.ClockRule, since: datetime) -> datetime | None:
-        """When what the clock asks for was first recorded since an instant, here or in what was merged into it."""
-        all_ = (self.own, *self.others.values())
-        return min((m.recorded_at for of in all_ for m in of if _meets(spec, m, since)), default=None)
+    @property
+    def merger(self) -> datetime | None:
+        """When the last matter was merged into this one."""
+        return self.others[-1].absorbed_at if self.others else None
 
 
-def _mergers(past: Iterable[ClockMilestoneReached]) -> list[datetime]:
-    """When other matters were merged into this one, in order."""
-    return sorted({reached.recorded_at for reached in past if reached.milestone == "absorbed"})
+def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Past]:
+    """The matter before each merger, and as it is now."""
+    own = [reached for reached in past if is_own(reached) and reached.milestone not in LINKS]
+    absorbed = {reached.incident: reached.recorded_at for reached in past if reached.milestone == "absorbed"}
+    done: dict[str | None, list[ClockMilestoneReached]] = {incident: [] for incident in absorbed}
+    for reached in past:
+        if reached.incident in done and not is_own(reached):
+            done[reached.incident].append(reached)
+    others = [_Other(at, done[incident]) for incident, at in absorbed.items()]
+    split = next((reached for reached in past if reached.milestone == "split_off"), None)
+    excuses = [] if split is None else [one for one in past if _excuses(one, split)]
+    born = split.recorded_at if split else None
+    graded, stages = _levels(own, pack), []
+    for until in (*sorted(set(absorbed.values())), None):
+        length = bisect_left(own, until, key=_RECORDED) if until else len(own)
+        before = [other for other in others if until is None or other.absorbed_at < until]
+        stages.append(_Past(own[:length], graded[:length], before, until, born, excuses))
+    return stages
+
+
+def _excuses(reached: ClockMilestoneReached, split: ClockMilestoneReached) -> bool:
+    """Whether it was reached by the split under the matter that this one was split off from."""
+    return reached.incident == split.incident and not is_own(reached) and reached.recorded_at <= split.recorded_at
+
+
+class _There(NamedTuple):
+    """What a clock takes from a matter that was merged into this one: when it was met there, and where it started."""
+
+    met: Sequence[datetime]
+    since: datetime | None
 
 
 def _clocks_of(
     spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, extended: Mapping[str, datetime]
 ) -> Iterable[Clock]:
     """The clocks of the last stage; each stage keeps what the one before it had settled."""
+    lowest = pack.levels[0].code
+    there = [_There(other.met(spec), other.known(spec, lowest)) for other in stages[-1].others]
     clocks: dict[str, Clock] = {}
     for past in stages:
-        found: dict[str, Clock] = {}
+        others, found = there[: len(past.others)], dict[str, Clock]()
         for number, run in enumerate(_runs(spec, past.own), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
             with contextlib.suppress(calendars.YearNotAnnounced):
-                if clock := _clock(name, spec, run, past, pack, extended):
-                    found[name] = _merged(clock, clocks.get(name), spec, past, pack)
+                if clock := _clock(name, spec, run, past, others, pack, extended):
+                    found[name] = _merged(clock, clocks.get(name), spec, past, others, pack)
         clocks = found
     return clocks.values()
 
 
 def _clock(
-    name: str, spec: packs.ClockRule, run: _Run, past: _Past, pack: PolicyPack, extended: Mapping[str, datetime]
+    name: str,
+    spec: packs.ClockRule,
+    run: _Run,
+    past: _Past,
+    there: Sequence[_There],
+    pack: PolicyPack,
+    extended: Mapping[str, datetime],
 ) -> Clock | None:
     """One run of a clock, or None where it never applied."""
-    lowest, met_at = pack.levels[0].code, past.met(spec, run.from_at)
+    lowest, met_at = pack.levels[0].code, _met(spec, run.from_at, past, there)
     applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, lowest)
     if not applied:
         return None
-    since = _since(spec, run, past, lowest)
+    since = _since(spec, run, past, there, lowest)
     due = extended.get(name) or _due(since, spec, pack)
     if past.born and run.from_at < past.born and name not in extended:
-        met_there = any(_meets(spec, reached, run.from_at) for reached in past.excuses)
+        met_there = any(_meets(spec, one) and one.recorded_at >= run.from_at for one in past.excuses)
         if met_there or due <= past.born:
             since, due = past.born, _due(past.born, spec, pack)
     clock = Clock(name, "", since, due, spec.first_answer, None if cancelled else met_at, cancelled)
     return _charged(clock, past)
+
+
+def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: Sequence[_There]) -> datetime | None:
+    """When what the clock asks for was first recorded since an instant, here or in what was merged into it."""
+    met = [next((one.recorded_at for one in past.own if _meets(spec, one) and one.recorded_at >= since), None)]
+    met += (next(iter(of.met[bisect_left(of.met, since) :]), None) for of in there)
+    return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
 
 
 def _charged(clock: Clock, past: _Past) -> Clock | None:
@@ -232,24 +277,37 @@ def _charged(clock: Clock, past: _Past) -> Clock | None:
     return replace(clock, unit=unit) if unit else None
 
 
-def _merged(clock: Clock, before: Clock | None, spec: packs.ClockRule, past: _Past, pack: PolicyPack) -> Clock:
+def _merged(
+    clock: Clock,
+    before: Clock | None,
+    spec: packs.ClockRule,
+    past: _Past,
+    there: Sequence[_There],
+    pack: PolicyPack,
+) -> Clock:
     """The clock as the last merger leaves it, where the matter had it as `before`.
 
     A limit that the matter had missed by then stays what it was; what was done elsewhere counts for it from the merger
     on. Else the earliest limit holds that is not missed by the merger alone: of both together, and of each by itself.
     Where all would be, it is owed anew.
     """
-    if past.merger is None:
+    merger = past.merger
+    if merger is None:
         return clock
-    if before and before.overdue(past.merger):
-        met_at = clock.met_at and (before.met_at or max(clock.met_at, past.merger))
+    if before and before.overdue(merger):
+        met_at = clock.met_at and (before.met_at or max(clock.met_at, merger))
         return replace(clock, unit=before.unit, since=before.since, due=before.due, met_at=met_at)
     limits = [clock, *([replace(clock, since=before.since, due=before.due)] if before else [])]
-    there = _known_there(spec, past, pack.levels[0].code)
-    limits += (replace(clock, since=since, due=_due(since, spec, pack)) for since in there)
-    kept = [limit for limit in limits if not limit.overdue(past.merger)]
-    anew = [] if kept else [replace(clock, since=past.merger, due=_due(past.merger, spec, pack))]
-    return _charged(min(kept or anew, key=lambda limit: limit.due), past) or clock
+    # What both had together is as early as what one had, unless the matter was split off and begins later.
+    starts = sorted({of.since for of in there if of.since}) if past.born or clock.overdue(merger) else []
+    at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack).overdue(merger))
+    limits += (_from(since, clock, spec, pack) for since in starts[at : at + 1])
+    kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack)]
+    return _charged(min(kept, key=lambda limit: limit.due), past) or clock
+
+
+def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack) -> Clock:
+    return replace(clock, since=since, due=_due(since, spec, pack))
 
 
 def _due(since: datetime, spec: packs.ClockRule, pack: PolicyPack) -> datetime:
@@ -265,8 +323,8 @@ def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str
     return graded
 
 
-def _meets(spec: packs.ClockRule, reached: ClockMilestoneReached, since: datetime) -> bool:
-    return reached.recorded_at >= since and spec.is_met_by(cast("packs.Milestone", reached.milestone))
+def _meets(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
+    return spec.is_met_by(cast("packs.Milestone", reached.milestone))
 
 
 def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
@@ -334,28 +392,21 @@ def _in_force(
     return applied, cancelled
 
 
-def _since(spec: packs.ClockRule, run: _Run, past: _Past, lowest: str) -> datetime:
+def _waits_for_level(spec: packs.ClockRule, lowest: str) -> bool:
+    return spec.anchor != "milestone" and lowest not in spec.levels
+
+
+def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: Sequence[_There], lowest: str) -> datetime:
     """Where the time starts.
 
     The lowest level is known from the start. Another one is known from the first figures by which the pack proposes
     it; where there are none, one that the first grading gave from the start, one that a later one gave from that one.
     Of matters that were merged the earliest knowledge counts.
     """
-    if spec.anchor == "milestone" or lowest in spec.levels:
+    if not _waits_for_level(spec, lowest):
         return run.from_at
-    known = [_known(spec, past.own, past.graded, run.from_at), *_known_there(spec, past, lowest)]
+    known = [_known(spec, past.own, past.graded, run.from_at), *(of.since for of in there)]
     return max(run.from_at, min((at for at in known if at), default=run.from_at))
-
-
-def _known_there(spec: packs.ClockRule, past: _Past, lowest: str) -> Iterator[datetime]:
-    """Where the time of a clock from the discovery on started for each matter that was merged into this one."""
-    for of in past.others.values():
-        start = min((_began(reached) for reached in of if reached.milestone == "discovered"), default=None)
-        if start and spec.from_ == "discovered":
-            of_level = spec.anchor == "level_known" and lowest not in spec.levels
-            known = _known(spec, of, [reached.level for reached in of], start) if of_level else start
-            if known:
-                yield max(start, known)
 
 
 def _known(
