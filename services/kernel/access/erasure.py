@@ -1,7 +1,7 @@
-"""The rules of deleting words: one person asks, another person of a unit above agrees; both are events with a reason.
+"""The rules of deleting words.
 
-Above the root nobody is: there two persons of it are needed. An administrator of a unit above decides alone where a law
-orders it.
+One person asks, and another person of a unit above agrees. Both are events with a reason. The root has no unit above
+it, so there two persons of the root are needed. An administrator of a unit above decides alone where a law orders it.
 """
 
 from collections.abc import Sequence
@@ -32,36 +32,36 @@ class EraseWords(
         reason="反映人要求删除",
     ),
 ):
-    """Delete words of a stream everywhere: the first call asks, that of another person of a unit above does it.
+    """Delete words of a stream everywhere. The first call asks; the call of another person of a unit above deletes.
 
     `refs` are references of words as the stream's events name them. Both calls name the same.
     """
 
     stream: StreamId
-    """The record whose words they are."""
+    """The record that holds the words."""
     refs: Annotated[tuple[Uuid, ...], Field(min_length=1, max_length=500)]
-    """References of the words, as the events name them."""
+    """References of the words, as the record's events name them."""
     cause: Cause = "asked"
-    """`asked` by whoever it concerns, ordered by `law`, or written by `mistake`."""
+    """`asked` by the person concerned, ordered by `law`, or written by `mistake`."""
     reason: Reason
-    """Why the words are to go."""
+    """Why the words must go."""
 
     @property
     def request(self) -> str:
-        """The stream of this request: the same for whoever asks for the same."""
+        """The stream of this request. Two people who ask for the same get the same stream."""
         return f"{KIND}-{derived(KIND, self.stream, *sorted(set(self.refs)))}"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """What an erasure depends on."""
+    """The facts on which an erasure depends."""
 
     unit: str
-    """Who answers for the stream whose words they are."""
+    """The unit that answers for the stream of the words."""
     asked: str | None = None
     """Digest of the person who asked."""
     by: str = ""
-    """Digest of whoever acts."""
+    """Digest of the person who acts."""
     done: bool = False
 
 
@@ -70,7 +70,7 @@ def _roles(erasing: Erasing, ctx: Ctx) -> tuple[str, ...]:
 
 
 def _over(erasing: Erasing, ctx: Ctx) -> Sequence[str]:
-    """Asking is for the unit itself; agreeing for a unit above, and at the root for the root."""
+    """The unit itself may ask. A unit above agrees; at the root, the root itself does."""
     return (erasing.unit if erasing.asked is None else ctx.offices.parent(erasing.unit) or erasing.unit,)
 
 
@@ -88,7 +88,7 @@ ERASE: Right[Erasing] = Right("erase", _roles, _over, _another_person)
 
 
 def step(erasing: Erasing, cause: str, ctx: Ctx) -> Literal["ask", "erase"]:
-    """What the actor's word does now. Raises `Forbidden` or `Rejected` where it does nothing."""
+    """The effect of the actor's word in this state. Raises `Forbidden` or `Rejected` if it has none."""
     ERASE.require(erasing, ctx)
     ERASE.refuse(erasing, ctx)
     above = ctx.offices.parent(erasing.unit)
@@ -115,12 +115,12 @@ def evolve(state: State, event: Event) -> State:
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor has no right to the command."""
+    """Raises `Forbidden` if the actor has no right to the command."""
     ERASE.require(_subject(state, command, ctx), ctx)
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """`ctx.seen` holds `unit`, who answers for the stream, and `refs`, the references of all its words."""
+    """`ctx.seen` holds `unit`, which answers for the stream, and `refs`, the references of all its words."""
     assert isinstance(command, EraseWords)
     erasing = _subject(state, command, ctx)
     doing = step(erasing, command.cause, ctx)

@@ -1,6 +1,7 @@
-"""Keys derived from the deployment's secret, one for each use: none tells anything of another, or of the secret.
+"""Keys derived from the deployment's secret, one for each use.
 
-The secret signs no token: digests stay what they are when the keys of tokens change.
+No key reveals another key or the secret. The secret signs no token, so the digests stay the same when the token keys
+change.
 """
 
 import hmac
@@ -20,11 +21,14 @@ SECRET_FILE = "secret"  # noqa: S105  a name
 MIN_SECRET = 32
 NONCE = 12
 USES = frozenset({"match", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer"})
-"""What keys are for. A further use gets a name of its own; a name that changes its meaning ends recognition."""
+"""The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""
 
 
 def deployment_secret(settings: Settings) -> bytes:
-    """What the keys are derived from. Embedded, it is made once, with the data folder, readable by the owner alone."""
+    """The secret from which all keys are derived.
+
+    Embedded, it is made once in the data folder, and only the owner can read it.
+    """
     given = settings.secret.get_secret_value()
     if given:
         return _long_enough(given, "HUIYING_SECRET")
@@ -45,7 +49,7 @@ def _long_enough(secret: str, place: str) -> bytes:
 
 
 class Keys:
-    """The keys of a deployment; each is derived when it is first used."""
+    """The keys of a deployment. Each one is derived at its first use."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -56,12 +60,15 @@ class Keys:
         return hmac.digest(self._key(use), "\x00".join(parts).encode(), "sha256").hex()
 
     def seal(self, use: str, content: bytes, place: str) -> bytes:
-        """The content, encrypted for `place`: it opens nowhere else."""
+        """The content, encrypted for `place`. It opens only there."""
         nonce = os.urandom(NONCE)
         return nonce + AESGCM(self._key(use)).encrypt(nonce, content, place.encode())
 
     def open(self, use: str, sealed: bytes, place: str) -> bytes:
-        """The inverse of `seal`. Raises `ValueError` for what was sealed for another place or under another secret."""
+        """The inverse of `seal`.
+
+        Raises `ValueError` for content that was sealed for another place or under another secret.
+        """
         try:
             return AESGCM(self._key(use)).decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
         except InvalidTag:

@@ -1,7 +1,7 @@
-"""Who may ask for what, over which units, and in which state: one table of rights a service.
+"""One table of rights for each service: who may ask for a command, over which units, and in which state.
 
-Its decider judges by the table, and its API shows the table as `may`, so that a client offers what is allowed and
-nothing else. What a right looks at (`S`) is less than the decider's state: the row of a view tells it as well.
+The service's decider judges by the table. Its API shows the table as `may`, so a client offers only what is allowed.
+The facts that a right looks at (`S`) are fewer than the decider's state: a row of a view holds them too.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,20 +25,20 @@ class Right(Generic[S]):
     """One row of the table."""
 
     verb: str
-    """What is asked for: the last part of the path."""
+    """The verb of the command: the last part of the path."""
     roles: tuple[str, ...] | Callable[[S, Ctx], tuple[str, ...]]
-    """One of these roles is needed."""
+    """The actor needs one of these roles."""
     over: Callable[[S, Ctx], Units]
-    """The units over one of which the role is needed; whoever holds it over a unit above holds it there too."""
+    """The actor needs the role over one of these units, or over a unit above one of them."""
     refusal: Callable[[S, Ctx, str], Rejected | None] = _never
-    """Why the state allows the verb to nobody, whatever the body says; None where it allows it."""
+    """Why the state allows the verb to nobody; None if it allows it."""
 
     def holds(self, subject: S, ctx: Ctx) -> bool:
         """Whether the actor has the right."""
         return ctx.may(*self.of(subject, ctx), units=self.over(subject, ctx))
 
     def require(self, subject: S, ctx: Ctx) -> None:
-        """Raises `Forbidden`, with who would have the right, unless the actor `holds` it."""
+        """Raises `Forbidden`, naming the roles and units that have the right, unless the actor `holds` it."""
         roles, units = self.of(subject, ctx), tuple(self.over(subject, ctx))
         if not ctx.may(*roles, units=units):
             where = sorted({unit for unit in units if unit})
@@ -54,7 +54,7 @@ class Right(Generic[S]):
             )
 
     def refuse(self, subject: S, ctx: Ctx) -> None:
-        """Raises what the state says against it."""
+        """Raises the state's objection, if there is one."""
         if problem := self.refusal(subject, ctx, self.verb):
             raise problem
 
@@ -63,7 +63,7 @@ class Right(Generic[S]):
         return self.holds(subject, ctx) and self.refusal(subject, ctx, self.verb) is None
 
     def of(self, subject: S, ctx: Ctx) -> tuple[str, ...]:
-        """The roles of which one is needed."""
+        """The roles that give the right."""
         return self.roles(subject, ctx) if callable(self.roles) else self.roles
 
 

@@ -1,7 +1,9 @@
-"""The keys of staff tokens: a private key signs where tokens are issued, services believe several public keys at once.
+"""The keys of staff tokens. A private key signs where tokens are issued; services believe several public keys at once.
 
-No service can make a token. While tokens of a former key are in use, its public key stays beside the new one. A key's
-`kid` is its thumbprint (RFC 7638) in hex: one that began with a dash would be an option on the command line.
+No service can make a token. The public key of a former signing key stays while its tokens are in use.
+
+A key's `kid` is its thumbprint (RFC 7638) in hex. In base64 it could begin with a dash and look like a command-line
+option.
 """
 
 import base64
@@ -21,13 +23,13 @@ from services.kernel.settings import Settings
 
 ALGORITHM = "EdDSA"
 FRESH = 1.0
-"""Seconds for which a file of keys is not looked at again."""
+"""A file of keys is not looked at again for this many seconds."""
 SIGNING_KEY_FILE, KEY_SET_FILE = "signing-key.pem", "token-keys.json"
 logger = structlog.get_logger()
 
 
 class SigningKey:
-    """The private key. Only the issuing side has one: the command line, or the pages of staff."""
+    """The private key. Only the issuing side holds it: the command line, or the pages for staff."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
@@ -40,7 +42,7 @@ class SigningKey:
 
     @classmethod
     def read(cls, path: Path) -> "SigningKey":
-        """The key in a PEM file. Raises `ValueError` where there is none."""
+        """The key in a PEM file. Raises `ValueError` if the file has none."""
         try:
             private = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except FileNotFoundError:
@@ -50,7 +52,7 @@ class SigningKey:
         return cls(private)
 
     def write(self, path: Path) -> None:
-        """Puts the key into a PEM file that its owner alone can read."""
+        """Writes the key to a PEM file that only its owner can read."""
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         text = self._private.private_bytes(encoding, form, serialization.NoEncryption())
         _replace(path, text, 0o600)
@@ -66,7 +68,7 @@ class SigningKey:
 
 
 class PublicKeys:
-    """The keys by which tokens are believed: a JSON Web Key Set, given as text or as a file that may change."""
+    """The public keys that verify tokens: a JSON Web Key Set, given as text or as a file that may change."""
 
     def __init__(self, source: str | Path) -> None:
         self._path = source if isinstance(source, Path) else None
@@ -76,7 +78,7 @@ class PublicKeys:
         self._look()
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        """The key of this id, if tokens of it are believed."""
+        """The key with this id, if it is believed."""
         self._look()
         return self._keys.get(kid)
 
@@ -96,7 +98,7 @@ class PublicKeys:
 
 
 def public_keys(settings: Settings) -> PublicKeys:
-    """The keys by which this deployment believes tokens. Raises `ValueError` where none are named."""
+    """The keys that verify this deployment's tokens. Raises `ValueError` if none are named."""
     given = settings.token_keys.strip()
     if given.startswith("{"):
         return PublicKeys(given)
@@ -109,39 +111,39 @@ def public_keys(settings: Settings) -> PublicKeys:
 
 
 def key_set_file(settings: Settings) -> Path:
-    """Where the public keys lie, or would."""
+    """The path of the public keys, whether the file exists or not."""
     given = settings.token_keys.strip()
     return Path(given) if given and not given.startswith("{") else settings.data / KEY_SET_FILE
 
 
 def signing_key_file(settings: Settings) -> Path:
-    """Where the signing key lies, or would."""
+    """The path of the signing key, whether the file exists or not."""
     return settings.signing_key or settings.data / SIGNING_KEY_FILE
 
 
 def make_keys(settings: Settings) -> None:
-    """Embedded: makes the pair where there is none yet."""
+    """Embedded: makes the pair if there is none."""
     if not settings.token_keys and not key_set_file(settings).exists():
         rotate(settings)
 
 
 def rotate(settings: Settings) -> str:
-    """Makes a new signing key, and believes it beside the former ones; returns the key set for services elsewhere.
+    """Makes a new signing key and believes it beside the former ones. Returns the key set for services elsewhere.
 
-    What the former key signed stays valid until it expires.
+    Tokens of the former key stay valid until they expire.
     """
     path, key = key_set_file(settings), SigningKey.new()
     held = _held(path)
     for file in (path, signing_key_file(settings)):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A key is believed before it signs: whoever asks in between gets a token that is good.
+    # The key is believed before it signs, so that no token is refused in between.
     said = _write_set(path, [*held.values(), key.public])
     key.write(signing_key_file(settings))
     return said
 
 
 def drop(settings: Settings, kid: str) -> str:
-    """Believes a key no longer: all its tokens end at once. Returns the key set. Raises `ValueError`."""
+    """Stops believing a key: all its tokens end at once. Returns the key set. Raises `ValueError`."""
     path = key_set_file(settings)
     held = _held(path)
     if kid not in held:
@@ -173,7 +175,7 @@ def _replace(path: Path, content: bytes, mode: int) -> None:
 
 
 def _parsed(text: str, place: str) -> dict[str, Ed25519PublicKey]:
-    """Key id -> key. Raises `ValueError` with the place."""
+    """Key id -> key. Raises `ValueError` with the place of the fault."""
     try:
         keys: list[dict[str, Any]] = [dict(key) for key in json.loads(text)["keys"]]
         kids = [str(key["kid"]) for key in keys]

@@ -1,4 +1,4 @@
-"""Staff tokens: JSON Web Tokens, signed with Ed25519. What they say, and who acts by them."""
+"""Staff tokens: JSON Web Tokens, signed with Ed25519. Their claims, and the actor behind them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,18 +17,18 @@ from services.kernel.core.uuid7 import uuid7
 
 LIFE = timedelta(hours=12)
 LONGEST = timedelta(hours=24)
-"""A token that lives longer is not believed."""
+"""The longest life of a token. A token that lives longer is refused."""
 AHEAD = timedelta(seconds=60)
 """How far the issuer's clock may be ahead."""
 MAX_LENGTH = 4096
 OPERATOR = "operator"
-"""Who runs the deployment, at the command line: no post of an office."""
+"""The operator of the deployment, at the command line. It is no post of an office."""
 
 
 class Claims(BaseModel):
-    """What a token says: who acts, for which post of which unit, from when until when. Times are seconds, UTC.
+    """The claims of a token: who acts, for which post of which unit, from when until when. Times are seconds, UTC.
 
-    Without a unit it is the operator's, who holds the signing key.
+    A token without a unit belongs to the operator, who holds the signing key.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
@@ -56,7 +56,7 @@ def claims(
     deployment: str, *, person: str, unit: str | None = None, post: str = OPERATOR, roles: Iterable[str] = (),
     life: timedelta = LIFE,
 ) -> Claims:  # fmt: skip
-    """The claims of a token that begins now. Raises `ValueError` with what is wrong."""
+    """The claims of a token that begins now. Raises `ValueError` with the fault."""
     now = datetime.now(UTC)
     said = {"unit": unit, "post": post, "roles": tuple(roles), "sub": person, "iss": deployment, "jti": uuid7()}
     try:
@@ -68,9 +68,10 @@ def claims(
 
 
 def actor(claims: Claims, offices: Offices) -> Actor:
-    """Who acts. Raises `Unauthenticated` where the directory does not have the post now.
+    """The actor of a token. Raises `Unauthenticated` if the directory does not have the post now.
 
-    A token never gives more than the directory: a role that no post of the unit has any more is gone.
+    A token never gives more than the directory. If no post of the unit has a role any more, the token does not give it
+    either.
     """
     offices.known()
     if claims.unit is None:
@@ -93,7 +94,7 @@ def sign(key: SigningKey, said: Claims) -> str:
 
 
 def read(token: str, keys: PublicKeys, deployment: str, now: datetime) -> Claims:
-    """What a token says, if it is signed by one of these keys for this deployment. Raises `Unauthenticated`."""
+    """The claims of a token. Raises `Unauthenticated` unless one of these keys signed it for this deployment."""
     invalid = Unauthenticated("the token is not valid here; sign in again", code="token-invalid")
     if len(token) > MAX_LENGTH:
         raise invalid

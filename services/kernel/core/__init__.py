@@ -1,1 +1,1 @@
-"""What decisions are made of. It stands on the standard library and on `schemas` alone."""
+"""The building blocks of decisions. This room imports only the standard library and `schemas`."""

@@ -1,4 +1,4 @@
-"""What a command is made of."""
+"""The base class of commands."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 def example(**fields: Any) -> dict[str, Any]:
-    """For `json_schema_extra` of a body: what one looks like, for the documents of the API."""
+    """The `json_schema_extra` of a body: an example for the documents of the API."""
     return {"examples": [fields]}
 
 
 class Command(BaseModel):
-    """Something that is asked; the body of a request where people ask it. Unknown fields are refused by name."""
+    """A request for a decision.
+
+    It is the body of the HTTP request where people send it. Unknown fields are refused by name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -1,7 +1,7 @@
-"""What a decider is and what it may know.
+"""The shape of a decider and of its context.
 
-A decider is three pure functions over one kind of stream. Everything that it may know besides its own stream comes in
-`Ctx`; it reads no clock, draws no random number and does no I/O, so that the same history decides the same.
+A decider is three pure functions over one kind of stream. It knows its own stream and `Ctx`, and nothing else. It reads
+no clock, draws no random number and does no I/O. So the same history always gives the same decision.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,9 +21,9 @@ ROLES = (*STAFF_ROLES, "integration")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a post of a unit, with roles, or an integration by its id.
+    """Who acts: a post of a unit with its roles, or an integration with its id.
 
-    `person` never leaves memory except as a keyed digest (`Ctx.by`).
+    `person` stays in memory. Events carry only a keyed digest of it (`Ctx.by`).
     """
 
     post: str
@@ -37,46 +37,49 @@ class Actor:
 
 
 SYSTEM = Actor("system")
-"""Reactions and timers."""
+"""The actor of reactions and timers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occurred:
-    """An event that was decided, where its attributes are not the usual ones of the context."""
+    """A decided event. The optional fields replace the usual attributes of the context."""
 
     data: Fact
     time: datetime | None = None
-    """When it happened; `ctx.now` where absent."""
+    """When it happened; `ctx.now` if absent."""
     policy: str | None = None
     basis: tuple[str, ...] = ()
-    """`stream@version` of other services' streams that the decision rests on."""
+    """`stream@version` of each stream of another service on which the decision rests."""
     unit: str | None = None
-    """Who acted, where that is not the actor's unit."""
+    """Who acted, if it is not the actor's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ctx:
-    """What a decision may know besides its stream. Made by the kernel, never from a request body."""
+    """All that a decision may know besides its stream. The kernel makes it, never a request body."""
 
     now: datetime
     actor: Actor
     offices: Offices
     ids: Ids
     keyed: Callable[..., str] = field(default=lambda *parts: "0" * 64)
-    """Keyed digest (HMAC-SHA-256, hex) of texts. The first names its use; each use has a key of its own."""
+    """Keyed digest (HMAC-SHA-256, hex) of texts. The first argument names the use; each use has its own key."""
     cause: str | None = None
-    """Id of the event or request behind the command."""
+    """Id of the event or request that caused the command."""
     seen: Mapping[str, Any] = field(default_factory=dict)
-    """What the service's views say of other services' streams, as prepared for the command."""
+    """Facts about other services' streams, from this service's views, prepared for the command."""
 
     def may(self, *roles: str, units: Iterable[str | None]) -> bool:
-        """Whether the actor holds one of `roles` over one of `units`: a right is a role in a subtree of units."""
+        """Whether the actor holds one of `roles` over one of `units`. A role over a unit covers all units below it."""
         return not self.actor.roles.isdisjoint(roles) and any(
             unit is not None and self.offices.within(unit, self.actor.unit) for unit in units
         )
 
     def by(self, stream: str) -> str:
-        """Tells two persons apart within one stream, and follows nobody across streams."""
+        """A digest that tells two persons apart within one stream.
+
+        It differs from stream to stream, so it follows nobody.
+        """
         return self.keyed("by", stream, self.actor.person or self.actor.post)
 
 
@@ -84,11 +87,11 @@ Decided = Sequence[Fact | Occurred]
 
 
 def _anybody(state: Any, command: Any, ctx: Ctx) -> None:
-    """For streams on which nobody from outside decides."""
+    """For streams on which only the system decides."""
 
 
 def _uncounted(state: Any, number: int) -> Any:
-    """For streams of which every event is read."""
+    """For streams whose events are all read."""
     return state
 
 
@@ -99,19 +102,24 @@ class Decider:
     kind: str
     initial_state: Callable[[], Any]
     evolve: Callable[[Any, Event], Any]
-    """Total: an event that it does not know leaves the state as it is."""
+    """Total: an event of an unknown type leaves the state as it is."""
     decide: Callable[[Any, Any, Ctx], Decided]
-    """Raises `Rejected`, `Forbidden` or `Malformed`; an empty answer means that nothing needs to be recorded."""
+    """Raises `Rejected`, `Forbidden` or `Malformed`. An empty answer means that there is nothing to record."""
     authorize: Callable[[Any, Any, Ctx], None] = _anybody
-    """Raises `Forbidden` where `decide` would. Asked first, so that who has no right learns nothing of the stream."""
+    """Raises `Forbidden` where `decide` would. It runs first, so a caller without the right learns nothing of the
+    stream."""
     counted: tuple[type[Fact], ...] = ()
-    """Events of which decisions need the number alone. Those that the system decided are counted, and not read."""
+    """Events of which decisions need only the number. Those that the system decided are counted and not read."""
     count: Callable[[Any, int], Any] = _uncounted
-    """The state after so many of them; the same as `evolve` gives for each, wherever they stand among the others."""
+    """The state after that many of them. It equals the result of `evolve` for each one, wherever they stand among the
+    others."""
 
 
 class Moved(Exception):
-    """A reaction's command reached a stream that goes on elsewhere; the kernel repeats it, or `command`, on `to`."""
+    """Raised when a reaction's command meets a stream that has moved.
+
+    The kernel repeats the command, or `command`, on `to`.
+    """
 
     def __init__(self, to: str, command: Any = None) -> None:
         super().__init__(to)

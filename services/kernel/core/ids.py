@@ -1,4 +1,4 @@
-"""Identifiers, and those derived for what a reaction creates. Random ones are made in `uuid7`."""
+"""Identifiers, and the derived ids of things that a reaction creates. `uuid7` makes the random ones."""
 
 import uuid
 from collections import defaultdict
@@ -8,25 +8,25 @@ NAMESPACE = uuid.UUID("6f2c1e0a-6d0b-5b1e-9a52-0e7d0f6a1c55")
 
 
 def derived(*parts: str) -> str:
-    """The same UUIDv5 for the same parts, so that a repeated reaction creates the same thing."""
+    """The same parts give the same UUIDv5, so a repeated reaction creates the same thing."""
     return str(uuid.uuid5(NAMESPACE, "|".join(parts)))
 
 
 def stream_of(kind: str, id: str) -> str:
-    """The stream of `kind` that shares the uuid of another stream: the clock of an incident."""
+    """The stream of `kind` with the same UUID as another stream, such as the clock of an incident."""
     return f"{kind}-{id.partition('-')[2]}"
 
 
 class Ids(Protocol):
-    """Where a decider takes new identifiers from."""
+    """The source of a decider's new identifiers."""
 
     def new(self, kind: str) -> str:
-        """A new id `<kind>-<uuid>`; `kind` may be empty for a bare uuid."""
+        """A new id `<kind>-<uuid>`. An empty `kind` gives a bare UUID."""
         ...
 
 
 class DerivedIds:
-    """For reactions: UUIDv5 of (service, causing event, what, index)."""
+    """For reactions: UUIDv5 of service, causing event, name and index."""
 
     def __init__(self, service: str, cause: str) -> None:
         self._service, self._cause = service, cause

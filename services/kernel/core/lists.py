@@ -1,4 +1,7 @@
-"""What a deployment lists: codes of categories, facts and channels (others are refused), and its telephones."""
+"""The lists of a deployment: codes of categories, facts and channels, and public telephones.
+
+Other codes are refused.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,29 +15,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Each list by code. A pack adds facts of its own, see `fact`."""
+    """Each list by code. A pack adds its own facts, see `fact`."""
 
     categories: Mapping[str, Category] = field(default_factory=dict)
     facts: Mapping[str, FactKey] = field(default_factory=dict)
     channels: Mapping[str, Coded] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     telephones: frozenset[str] = frozenset()
-    """Of the offices, for the public: the digits of each, with its area code and without."""
+    """Telephones of offices that the public may see: the digits of each, with and without its area code."""
 
     def category(self, code: str, field: str = "category") -> Category:
-        """The category, or `Malformed`."""
+        """The category. Raises `Malformed` for an unknown code."""
         return _of(self.categories, code, "category", field)
 
     def channel(self, code: str, field: str = "channel") -> Coded:
-        """The channel, or `Malformed`."""
+        """The channel. Raises `Malformed` for an unknown code."""
         return _of(self.channels, code, "channel", field)
 
     def fact(self, key: str, further: Iterable[FactKey] = (), field: str = "key") -> FactKey:
-        """The fact that the deployment or the pack in force (`further`) lists under this key, or `Malformed`."""
+        """The fact that the deployment or the pack in force (`further`) lists under this key.
+
+        Raises `Malformed` for others.
+        """
         return _of({**self.facts, **{one.key: one for one in further}}, key, "fact", field)
 
     def names_matter(self, unit: str, host: str, rest: str) -> bool:
-        """Whether the unit takes an address for a matter; `rest` is what follows the host."""
+        """Whether the unit takes an address as the subject of a matter. `rest` is the part after the host."""
         return any(unit in site.units and site.has_page(host, rest) for site in self.sites)
 
 

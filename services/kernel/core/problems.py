@@ -1,4 +1,4 @@
-"""What can go wrong with a request, each with its status and a stable `type`: RFC 9457 problem details.
+"""Problems of requests. Each has a status and a stable `type` (RFC 9457 problem details).
 
 Deciders raise `Rejected` and `Forbidden`; everything here becomes `application/problem+json` at the border.
 """
@@ -10,15 +10,15 @@ from schemas.titles import Language
 
 
 class Problem(Exception):
-    """A refusal with a sentence that says what was wrong and what to do.
+    """A refusal. Its sentence says what was wrong and what to do.
 
     `code` is one of `schemas.problems.TYPES`. Further members, such as `field` or `version`, stand in the problem
-    details beside the standard ones, and fill the placeholders of the Chinese sentence.
+    details beside the standard ones. They also fill the placeholders of the Chinese sentence.
     """
 
     status: ClassVar[int] = 500
     usual: ClassVar[str] = "internal"
-    """The code where the one who raises it names none."""
+    """The code, unless the caller names another one."""
 
     def __init__(self, detail: str, *, code: str | None = None, **members: Any) -> None:
         super().__init__(detail)
@@ -34,13 +34,13 @@ class Problem(Exception):
 
 
 class NotJson(Problem):
-    """The body is no JSON in UTF-8."""
+    """The body is not JSON in UTF-8."""
 
     status, usual = 400, "not-json"
 
 
 class Unauthenticated(Problem):
-    """Nobody signed in, or the token or key is valid no longer."""
+    """Nobody signed in, or the token or key is not valid any more."""
 
     status, usual = 401, "sign-in-required"
 
@@ -52,43 +52,43 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing, or none that the caller may read."""
+    """There is no such thing, or the caller may not read it."""
 
     status, usual = 404, "not-found"
 
 
 class NotAllowed(Problem):
-    """The path is there, and takes other methods."""
+    """The path exists and takes other methods."""
 
     status, usual = 405, "method-not-allowed"
 
 
 class TooSlow(Problem):
-    """The request did not come in time."""
+    """The request did not arrive in time."""
 
     status, usual = 408, "too-slow"
 
 
 class Rejected(Problem):
-    """A rule of the office or of the record says no. A repetition of the request changes nothing."""
+    """A rule of the office or of the record forbids it. Repeating the request changes nothing."""
 
     status, usual = 409, "rejected"
 
 
 class Stale(Problem):
-    """The page that the officer saw is no longer the newest; `version` is."""
+    """The officer's page is out of date; `version` is the newest."""
 
     status, usual = 412, "stale"
 
 
 class TooLarge(Problem):
-    """The body, a line or a picture is larger than is taken."""
+    """The body, a line or a picture is too large."""
 
     status, usual = 413, "too-large"
 
 
 class UnsupportedMedia(Problem):
-    """The body is of a media type, or packed in a way, that is not taken here."""
+    """The server does not take this media type or this encoding of the body."""
 
     status, usual = 415, "unsupported-media-type"
 
@@ -100,13 +100,13 @@ class Malformed(Problem):
 
 
 class VersionRequired(Problem):
-    """The command needs `If-Match` with the version that was seen; `version` is the newest."""
+    """The command needs `If-Match` with the version that the officer saw; `version` is the newest."""
 
     status, usual = 428, "version-required"
 
 
 class TooMany(Problem):
-    """Not before `retry_after` seconds."""
+    """Too many requests: try again after `retry_after` seconds."""
 
     status, usual = 429, "too-many"
 
@@ -116,7 +116,7 @@ class TooMany(Problem):
 
 
 class Unavailable(Problem):
-    """Not now: a store is gone, full or behind. `retry_after` seconds; nothing of the request was kept."""
+    """A store is gone, full or behind. Nothing of the request was kept; try again after `retry_after` seconds."""
 
     status, usual = 503, "unavailable"
 

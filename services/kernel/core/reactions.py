@@ -1,4 +1,4 @@
-"""What a reaction is: an event of another service becomes commands of this one, by a pure function."""
+"""Reactions: pure functions that turn an event of another service into commands of this one."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,10 +7,10 @@ from schemas.envelope import Event
 
 
 class Reaction(NamedTuple):
-    """A command that an event of another service causes, on a stream of this one.
+    """A command on a stream of this service, caused by an event of another one.
 
-    `ctx.seen` holds the states of the streams `beside` it, by id. To be sure that such a state is the newest, let
-    another reaction to the event append to that stream.
+    `ctx.seen` holds the states of the streams `beside` it, by id. Such a state is surely the newest only if another
+    reaction to the same event appends to that stream.
     """
 
     stream: str
@@ -19,15 +19,15 @@ class Reaction(NamedTuple):
 
 
 class Known:
-    """What reactions may look up; a service that needs lookups brings its own subclass.
+    """What reactions may look up. A service that needs lookups brings its own subclass.
 
-    It is prepared once for a batch and kept up to date with the batch's own events, so that reactions stay pure.
+    The kernel prepares it once for a batch. The batch's own events keep it up to date, so reactions stay pure.
     """
 
     def note(self, event: Event) -> None:
-        """An event of this service was decided within the batch."""
+        """Called for each event that this service decided within the batch."""
 
 
 def no_reaction(event: Event, known: Any) -> Iterable[Reaction]:
-    """For services that only project."""
+    """For services that only keep views."""
     return ()

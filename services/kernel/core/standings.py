@@ -1,8 +1,8 @@
-"""Which units have to do with a matter, which had, and what each may read of it.
+"""The units that take part in a matter, or did, and how much of it each may read.
 
-Rights follow the matter. Whoever has a part in it, and every unit above, reads all of it, what was recorded before
-included. Whoever had one reads what was recorded until it ended. A matter that was merged goes on elsewhere: there
-the others read on.
+Rights follow the matter. A unit that has a part in it reads all of it, also what was recorded earlier; so does every
+unit above. A unit that had a part reads what was recorded until its part ended. A merged matter goes on in another
+incident: the units that had a part at the merge read on there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,46 +12,46 @@ from typing import NamedTuple
 from schemas.standing import Change
 
 Units = Collection[str] | None
-"""A unit and all below it; None for all units there are."""
+"""A unit and all units below it; None for all units."""
 
 
 class Moment(NamedTuple):
-    """An event of the incident: its version, and when it was recorded, as text."""
+    """An event of the incident: its version, and the time when it was recorded, as text."""
 
     version: int
     at: str
 
 
 class Reading(NamedTuple):
-    """What may be read: all, or what was recorded `until` an event, itself included."""
+    """How much may be read: everything, or what was recorded up to and including the event `until`."""
 
     until: Moment | None = None
 
     def covers(self, at: str) -> bool:
-        """Whether that holds what was recorded at an instant, given as text."""
+        """Whether this covers what was recorded at an instant, given as text."""
         return self.until is None or at <= self.until.at
 
     def ending(self, end: Moment | None) -> "Reading":
-        """The same, but no further than another event, where one is given."""
+        """The same, but not beyond another event, if one is given."""
         return self if end is None else Reading(min(self.until or end, end, key=lambda moment: moment.at))
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The units that have to do with one incident."""
+    """The units that take part, or took part, in one incident."""
 
     accountable: str | None = None
     assigned: str | None = None
     verifying: frozenset[str] = frozenset()
     helping: frozenset[str] = frozenset()
     past: Mapping[str, Moment] = field(default_factory=dict)
-    """Units that have no part any more -> the event that ended their last one."""
+    """Former units -> the event that ended their last part."""
     merged: Moment | None = None
     into: str | None = None
 
     @property
     def units(self) -> frozenset[str]:
-        """Those that have a part in it, or had when it was merged."""
+        """The units that have a part, or had one at the merge."""
         return self.verifying.union(self.helping, (unit for unit in (self.accountable, self.assigned) if unit))
 
     def after(self, change: Change, moment: Moment) -> "Standing":
@@ -73,7 +73,7 @@ class Standing:
         return replace(new, past={unit: at for unit, at in past.items() if unit not in new.units})
 
     def reading(self, units: Units) -> Reading | None:
-        """What is read of it by whoever oversees these units; None for nothing."""
+        """How much of the incident a caller may read who oversees these units; None for nothing."""
         if units is None:
             return Reading()
         if not self.units.isdisjoint(units):
@@ -83,13 +83,16 @@ class Standing:
 
 
 def widest(readings: Iterable[Reading | None]) -> Reading | None:
-    """The one that covers most; None where there is none."""
+    """The widest of them; None if there is none."""
     found = (reading for reading in readings if reading is not None)
     return max(found, key=lambda reading: reading.until.at if reading.until else "~", default=None)
 
 
 def reading_of(standings: Mapping[str, Standing], incident: str, units: Units) -> Reading | None:
-    """What is read of an incident by `units`: by its own standing, or by that of where it goes on."""
+    """How much of an incident `units` may read.
+
+    A merged incident goes on in another one; then that one's standing counts as well.
+    """
     found: list[Reading | None] = []
     standing = standings.get(incident)
     while standing is not None and len(found) <= len(standings):

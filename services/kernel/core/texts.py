@@ -1,7 +1,7 @@
-"""The one gate of text: what a store or a topic could not hold is refused before it is an event.
+"""The one gate for text: a text that a store or a topic cannot hold is refused before it becomes an event.
 
-JSON, queries, paths, forms and headers all pass here. PostgreSQL takes no null character, and bytes that are no UTF-8
-would be kept as something that nobody wrote.
+JSON, queries, paths, forms and headers all pass here. PostgreSQL takes no null character. Bytes that are not UTF-8
+would be stored as something that nobody wrote.
 """
 
 from typing import Any
@@ -10,13 +10,13 @@ from services.kernel.core.problems import Malformed
 
 
 def check_text(text: str, field: str) -> None:
-    """Raises `Malformed` where a text holds a null character."""
+    """Raises `Malformed` if a text holds a null character."""
     if "\x00" in text:
         raise Malformed(f"{field} holds a null character; send text without it", code="null-character", field=field)
 
 
 def decoded(raw: bytes, field: str) -> str:
-    """The text that these bytes are. Raises `Malformed` where they are no UTF-8 or hold a null character."""
+    """The text of these bytes. Raises `Malformed` if they are not UTF-8 or hold a null character."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -31,7 +31,7 @@ def decoded(raw: bytes, field: str) -> str:
 
 
 def check_value(value: Any, place: str) -> None:
-    """Raises `Malformed` where a text in a value, as JSON has it, holds a null character."""
+    """Raises `Malformed` if any text in a JSON value holds a null character."""
     if isinstance(value, str):
         check_text(value, place)
     elif isinstance(value, dict):

@@ -1,18 +1,18 @@
-"""The time that deciders see. Tests and the demo move it; tokens, leases and the skew check keep real time."""
+"""The time that deciders see. Tests and the demo can move it; tokens, leases and the skew check use real time."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 
 class TimeSource:
-    """Real time plus an offset. With a file, the offset is read from it, so that several processes share one."""
+    """Real time plus an offset. The offset may stand in a file, so that several processes share it."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._offset = timedelta()
 
     def now(self) -> datetime:
-        """UTC, aware: what `ctx.now` is."""
+        """Now, in UTC with its offset; the value of `ctx.now`."""
         return datetime.now(UTC) + self.offset
 
     @property
@@ -25,7 +25,7 @@ class TimeSource:
             return timedelta()
 
     def move(self, by: timedelta) -> None:
-        """Moves the time that deciders see, for every process that shares the file."""
+        """Moves the time of the deciders, for every process that shares the file."""
         offset = self.offset + by
         if self._file is None:
             self._offset = offset

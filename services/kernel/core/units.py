@@ -1,4 +1,4 @@
-"""The tree of units, the directory of posts of each, and the policy pack in force for it, at one moment."""
+"""The tree of units, each unit's directory of posts and its policy pack in force, at one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from services.kernel.core.problems import Malformed, Unavailable
 
 @dataclass(frozen=True)
 class LoadedPack:
-    """A pack that is fit for use. Two are equal when their content is."""
+    """A pack that passed all checks. Two packs are equal if their content is."""
 
     ref: str
-    """`county-default@1#<64 hex>`: what events carry as `policy`."""
+    """`county-default@1#<64 hex>`; events carry it as `policy`."""
     digest: str
     canonical: str
-    """The content that the digest is over; `parse_pack` reads it again."""
+    """The content under the digest; `parse_pack` reads it again."""
     model: PolicyPack = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit as it stands at a time."""
+    """A unit as it is at a time."""
 
     code: str
     kind: str
@@ -32,7 +32,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An entry of a unit's directory as it stands at a time; with `members`, a body that decides together."""
+    """An entry of a unit's directory as it is at a time. An entry with `members` is a body that decides together."""
 
     code: str
     title: str
@@ -44,7 +44,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Offices:
-    """Units, posts and packs at one moment. `basis` names the versions of triage's streams that it stands on."""
+    """Units, posts and packs at one moment. `basis` names the versions of triage's streams on which it rests."""
 
     units: Mapping[str, Unit] = field(default_factory=dict)
     assigned: Mapping[str, str] = field(default_factory=dict)
@@ -56,12 +56,15 @@ class Offices:
     lists: Lists = field(default_factory=Lists)
 
     def known(self) -> None:
-        """Raises `Unavailable` as long as the units have not come from triage."""
+        """Raises `Unavailable` until the units have come from triage."""
         if not self.units:
             raise Unavailable("the units have not come from triage yet; try again in a moment", 2, code="units-missing")
 
     def unit(self, code: str, field: str = "unit") -> Unit:
-        """The unit, or `Malformed` with the field's name where no unit has this code; `Unavailable` before any came."""
+        """The unit.
+
+        Raises `Malformed` with the field's name for an unknown code, and `Unavailable` before any unit came.
+        """
         self.known()
         found = self.units.get(code)
         if found is None:
@@ -75,7 +78,10 @@ class Offices:
         return found
 
     def post(self, name: str, field: str = "post") -> Post:
-        """The post `duty_officer@town-east`, or `Malformed` with the field's name and what the directory holds."""
+        """The post, such as `duty_officer@town-east`.
+
+        Raises `Malformed` with the field's name and the entries of the directory.
+        """
         code, _, unit = name.partition("@")
         self.unit(unit, field) if unit else self.known()
         found = self.posts.get(unit, {}).get(code)
@@ -92,17 +98,17 @@ class Offices:
         return found
 
     def roles_in(self, unit: str) -> frozenset[str]:
-        """The roles that posts of the unit have."""
+        """The roles of the unit's posts."""
         return frozenset(role for post in self.posts.get(unit, {}).values() for role in post.roles)
 
     def with_role(self, unit: str, role: str) -> str | None:
-        """The code of the unit's post for a role: the one that is named like it, or else the first that has it."""
+        """The code of the unit's post for a role: the post named like the role, or else the first that has it."""
         having = [code for code, post in self.posts.get(unit, {}).items() if role in post.roles]
         return role if role in having else min(having, default=None)
 
     @property
     def root(self) -> str:
-        """The unit above all others."""
+        """The unit at the top of the tree."""
         return next(unit.code for unit in self.units.values() if unit.parent is None)
 
     def parent(self, code: str) -> str | None:
@@ -110,7 +116,7 @@ class Offices:
         return unit.parent if unit else None
 
     def above(self, code: str) -> tuple[str, ...]:
-        """The unit itself and those above it, upward."""
+        """The unit itself and the units above it, upward."""
         chain: list[str] = []
         at: str | None = code
         while at is not None and at not in chain:
@@ -119,7 +125,7 @@ class Offices:
         return tuple(chain)
 
     def within(self, code: str, root: str | None) -> bool:
-        """Whether the unit is `root` or stands below it."""
+        """Whether the unit is `root` or below it."""
         return root is not None and root in self.above(code)
 
     def below(self, root: str) -> frozenset[str]:
@@ -127,14 +133,17 @@ class Offices:
         return frozenset(code for code in self.units if self.within(code, root))
 
     def overseen(self, unit: str | None) -> frozenset[str] | None:
-        """The units whose matters somebody of `unit` sees: it and those below. None for all, at the root."""
+        """The units whose matters an officer of `unit` sees: the unit and those below it.
+
+        None, meaning all, at the root.
+        """
         at = self.units.get(unit or "")
         return None if at is not None and at.parent is None else self.below(unit or "")
 
     def pack(self, code: str) -> LoadedPack:
-        """The pack in force for the unit: its own, or that of the nearest unit above.
+        """The pack in force for the unit: its own, or the pack of the nearest unit above.
 
-        Raises `Unavailable` where none is assigned or this service does not have the file of that digest.
+        Raises `Unavailable` if no pack is assigned, or if this service has no file with that digest.
         """
         for unit in self.above(code):
             if ref := self.assigned.get(unit):

@@ -1,1 +1,1 @@
-"""Rules as data: policy packs read from text, their conditions, and when a limit is due."""
+"""Rules as data: policy packs from text, their conditions, and the due times of limits."""

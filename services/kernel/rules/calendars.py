@@ -1,4 +1,4 @@
-"""When something is due: pure arithmetic over a pack's limits. Times in and out are UTC."""
+"""Due times: pure arithmetic over a pack's limits. Times in and out are UTC."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -9,9 +9,9 @@ from schemas.pack import Limit, Workday
 
 
 class YearNotAnnounced(Exception):
-    """The holidays and make-up workdays of `year` are not known, so no working time can be counted in it.
+    """The holidays and make-up workdays of `year` are unknown, so working time cannot be counted in it.
 
-    The State Council announces a year's days late in the year before; a newer `chinesecalendar` then has them.
+    The State Council announces a year's days late in the year before. A newer `chinesecalendar` then has them.
     """
 
     def __init__(self, year: int) -> None:
@@ -23,12 +23,17 @@ class YearNotAnnounced(Exception):
 
 
 def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) -> datetime:
-    """The first instant at which `limit`, counted from `start`, has passed; done before it is done in time.
+    """The first instant at which `limit`, counted from `start`, has passed. A duty that is done before it is done in
+    time.
 
-    `start` carries an offset; the result is in UTC. `zone` is the pack's time zone, in which days end and `workday`
-    stands. Working time counts inside the windows of working days alone: what starts outside begins with the next
-    window, and a day of the duration is as much time as one workday has. Raises `YearNotAnnounced` where working time
-    reaches into a year whose days are unknown, and `ValueError` for a start without offset or a missing workday.
+    `start` carries an offset; the result is in UTC. `zone` is the pack's time zone, for the ends of days and for
+    `workday`.
+
+    Working time counts only inside the windows of working days. A start outside them counts from the next window. A day
+    of the duration is as much time as one workday has.
+
+    Raises `YearNotAnnounced` if working time reaches a year whose days are unknown, and `ValueError` for a start
+    without offset or a missing workday.
     """
     if start.tzinfo is None:
         raise ValueError("the start of a limit carries an offset")

@@ -15,7 +15,10 @@ from services.kernel.core.units import LoadedPack
 
 
 class Figures(BaseModel):
-    """Totals of a matter. What was not measured is 0: it lifts nothing. `harm` is a step of the pack's scale."""
+    """Totals of a matter.
+
+    A figure that nobody measured is 0, so it raises no level. `harm` is a step of the pack's scale.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,18 +30,18 @@ class Figures(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the figures propose; a person judges. `inputs` is what the conditions saw, ready for JSON."""
+    """The level that the figures propose; a person decides. `inputs` is what the conditions saw, ready for JSON."""
 
     level: str
     rule: str
-    """`<level>/<condition>`, or `<level>/otherwise` where no condition held."""
+    """`<level>/<condition>`, or `<level>/otherwise` if no condition held."""
     inputs: Mapping[str, Any]
 
 
 def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = ()) -> Proposal:
-    """The highest level of which any condition holds; the lowest level where none does. Pure.
+    """The highest level with a true condition; the lowest level if no condition is true. Pure.
 
-    A flag that the pack does not declare weighs nothing and is not among the inputs.
+    A flag that the pack does not declare counts for nothing and is not among the inputs.
     """
     declared = {flag.code for flag in pack.model.flags}
     inputs = _inputs(figures, sorted(declared.intersection(flags)))
@@ -65,9 +68,9 @@ _MAX_TRIALS = 50_000
 
 @functools.lru_cache(maxsize=1024)
 def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
-    """The condition, fit for use. The language has no types, so what it can go wrong over is tried out here.
+    """The condition, checked. The language has no types, so the check evaluates it and sees whether it fails.
 
-    Raises `ValueError` with line and column within the condition where the fault has a place.
+    Raises `ValueError`, with line and column within the condition if the fault has a place.
     """
     try:
         program = cel.compile(when)
@@ -96,7 +99,7 @@ def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
 
 
 def _trials(bare: str, flags: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Inputs on, just below and just above every number in the condition, so that each of its parts is evaluated."""
+    """Inputs on, just below and just above every number in the condition. They reach each of its parts."""
     figures = [name for name in Figures.model_fields if re.search(rf"\b{name}\b", bare)]
     numbers = {int(number) for number in re.findall(r"\b\d+\b", bare)}
     values = sorted({0} | {max(0, number + step) for number in numbers for step in (-1, 0, 1)})

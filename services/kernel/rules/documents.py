@@ -1,4 +1,4 @@
-"""YAML files of the policy folder, read with the line of whatever is wrong in them."""
+"""YAML files of the policy folder. Each fault is reported with its line."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong with a file, and what to do."""
+    """One fault of a file, and what to do about it."""
 
     line: int
-    """In the file, from 1; 0 where the fault is not in the text."""
+    """The line in the file, from 1; 0 if the fault is not in the text."""
     field: str
     """Dotted: `levels.1.conditions.0.when`."""
     message: str
@@ -24,7 +24,10 @@ class Fault(NamedTuple):
 
 
 class DocumentError(ValueError):
-    """A file that cannot be used. The text is for its author: one line a fault, `file:line: field: what to do`."""
+    """A file that cannot be used.
+
+    The text is for the file's author: one line a fault, `file:line: field: what to do`.
+    """
 
     def __init__(self, origin: str, *faults: Fault) -> None:
         super().__init__("\n".join(f"{origin}:{fault}" if fault.line else f"{origin}: {fault}" for fault in faults))
@@ -32,14 +35,14 @@ class DocumentError(ValueError):
 
 
 class Document(NamedTuple):
-    """A file as it was read: its place in words, its content, and where each part of it stands."""
+    """A file after reading: its name in sentences, its content, and the line of each part."""
 
     origin: str
     content: Any
     root: yaml.Node
 
     def model(self, model: type[M]) -> M:
-        """The content as a model. Raises `DocumentError` with every fault found."""
+        """The content as a model. Raises `DocumentError` with all faults."""
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
@@ -55,12 +58,12 @@ class Document(NamedTuple):
 
 
 def read_file(path: Path) -> Document:
-    """The document in a file. Raises `DocumentError`, or `OSError`."""
+    """The document of a file. Raises `DocumentError`, or `OSError`."""
     return read_bytes(path.read_bytes(), str(path))
 
 
 def read_bytes(content: bytes, origin: str) -> Document:
-    """The document in a file's content, which is UTF-8."""
+    """The document of a file's content in UTF-8."""
     try:
         return read(content.decode(), origin)
     except UnicodeDecodeError as error:
@@ -68,7 +71,7 @@ def read_bytes(content: bytes, origin: str) -> Document:
 
 
 def read(text: str, origin: str) -> Document:
-    """The document in a text; `origin` stands for the file's name in a `DocumentError`."""
+    """The document of a text; `origin` is the file's name in a `DocumentError`."""
     try:
         reader = _Reader(text)
         root = reader.get_single_node()
@@ -83,7 +86,7 @@ def read(text: str, origin: str) -> Document:
 
 
 class _Reader(yaml.CBaseLoader):
-    """YAML in which every scalar is the text that stands there: only the model says what `17:30` or `no` means."""
+    """YAML that keeps every scalar as text. Only the model decides the meaning of `17:30` or `no`."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -104,7 +107,7 @@ _WHAT_TO_DO = {
 
 
 def _line(root: yaml.Node, place: Iterable[int | str]) -> int:
-    """The line of a place, or of the innermost part of it that the file has."""
+    """The line of a place, or of its innermost part that the file has."""
     node, line = root, root.start_mark.line
     for part in place:
         step = _step(node, part)

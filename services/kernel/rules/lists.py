@@ -1,4 +1,4 @@
-"""The lists of a deployment, read from the policy folder."""
+"""The lists of a deployment, from the policy folder."""
 
 import functools
 from pathlib import Path
@@ -11,7 +11,7 @@ from services.kernel.rules.documents import DocumentError, Fault, M, read_bytes
 
 
 def load_lists(directory: Path) -> Lists:
-    """The five files of a folder that are no packs and no units. Raises `DocumentError`, or `OSError`."""
+    """The five files of a folder besides packs and units. Raises `DocumentError`, or `OSError`."""
     telephones = _read(directory / "telephones.yaml", TelephoneList).telephones
     return Lists(
         categories={one.code: one for one in _read(directory / "categories.yaml", CategoryList).categories},
@@ -32,5 +32,5 @@ def _read(path: Path, model: type[M]) -> M:
 
 @functools.lru_cache(maxsize=32)
 def _parsed(content: bytes, origin: str, model: type[BaseModel]) -> BaseModel:
-    """Every service of a process reads the same files."""
+    """Read once for a process: all its services use the same files."""
     return read_bytes(content, origin).model(model)

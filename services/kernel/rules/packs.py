@@ -1,7 +1,7 @@
-"""Policy packs from files, checked when they are loaded.
+"""Policy packs from files, checked at loading.
 
-A pack is named by `id@version#digest`. The digest is SHA-256 over the content in canonical form (JSON, sorted keys,
-every scalar as the text that stands in the file), so comments and layout do not change it and any value does.
+The name of a pack is `id@version#digest`. The digest is SHA-256 over the canonical content: JSON with sorted keys, and
+each scalar as the text in the file. So comments and layout do not change the digest, and any value does.
 """
 
 import functools
@@ -18,9 +18,9 @@ NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.y
 
 
 def load_packs(directory: Path) -> dict[str, LoadedPack]:
-    """Every `*.yaml` of a folder but those that say something else, see `NO_PACKS`; by `ref`.
+    """All packs of a folder by `ref`: every `*.yaml` except the files in `NO_PACKS`.
 
-    Raises `DocumentError`, also for two files of the same id and version.
+    Raises `DocumentError`, also for two files with the same id and version.
     """
     if not (paths := sorted(path for path in directory.glob("*.yaml") if path.name not in NO_PACKS)):
         raise DocumentError(str(directory), Fault(0, "", "no policy pack (*.yaml) here; name the folder that has them"))
@@ -37,13 +37,13 @@ def load_packs(directory: Path) -> dict[str, LoadedPack]:
 
 
 def load_pack(path: Path) -> LoadedPack:
-    """The pack in a file. Raises `DocumentError` with every fault found, or `OSError`."""
+    """The pack of a file. Raises `DocumentError` with all faults, or `OSError`."""
     return _pack(read_file(path))
 
 
 @functools.lru_cache(maxsize=64)
 def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
-    """The pack in a text, YAML or a pack's `canonical`; `origin` stands for the file's name in a `DocumentError`."""
+    """The pack of a text: YAML, or a pack's `canonical`. `origin` is the file's name in a `DocumentError`."""
     return _pack(read(text, origin))
 
 
