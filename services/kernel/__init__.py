@@ -1,5 +1,5 @@
-"""What the five services share. It knows none of them; each room may import from those named before it here.
+"""What the five services share. It knows none of them.
 
-`core`, `masking`, `rules`, `store`, `access`, `delivery`, `proof`, `serving`. Beside them stands what every room may
-use: settings, files, metrics, logging, tasks and failpoints.
+Each room may import from the rooms named before it: `core`, `masking`, `rules`, `store`, `access`, `delivery`, `proof`,
+`serving`. Every room may use the modules beside them: settings, files, metrics, logging, tasks and failpoints.
 """

@@ -1,7 +1,8 @@
-"""Named places at which a test kills the process: `HUIYING_FAILPOINT=relay.acked`, or `relay.acked:3`: the third pass.
+"""Named places at which a test kills the process.
 
-With `HUIYING_FAILPOINT_WHEN` passes count only while that file exists, so that a process can come up first. Without the
-variables a failpoint costs one comparison. `kill -9` is what a crash is: nothing is flushed or closed.
+`HUIYING_FAILPOINT=relay.acked` kills at the first pass, `relay.acked:3` at the third. With `HUIYING_FAILPOINT_WHEN`,
+passes count only while that file exists, so that a process can start first. Without these variables a failpoint costs
+one comparison. The process dies by `kill -9`, as in a crash: nothing is flushed or closed.
 """
 
 import functools
@@ -15,13 +16,13 @@ _passes = itertools.count(1)
 
 @functools.cache
 def _chosen() -> tuple[str, int, str]:
-    # Not when it is imported: a fork gets its environment later.
+    # Read late, not at import: a fork gets its environment later.
     name, _, count = os.environ.get("HUIYING_FAILPOINT", "").partition(":")
     return name, int(count or 1), os.environ.get("HUIYING_FAILPOINT_WHEN", "")
 
 
 def failpoint(name: str) -> None:
-    """Kills this process here if the environment says so."""
+    """Kills this process here if the environment asks for it."""
     chosen, count, when = _chosen()
     if name != chosen or (when and not Path(when).exists()):
         return

@@ -1,6 +1,6 @@
-"""Structured logs: event name first, then values; one line a fact, to standard error.
+"""Structured logs: the event's name first, then values; one line for each fact, to standard error.
 
-What people typed never gets there: of an error only its kind and the first line of its sentence are told.
+The log never holds what people typed. Of an error it has only the kind and the first line of the sentence.
 """
 
 import io
@@ -18,7 +18,7 @@ from services.kernel.settings import Settings
 
 
 class _StandardError(io.TextIOBase):
-    """Standard error as it is when something is told: whoever replaces it may close the one before."""
+    """Standard error at the time of writing. Whoever replaces it may close the earlier one."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -28,7 +28,7 @@ class _StandardError(io.TextIOBase):
 
 
 def configure(settings: Settings) -> None:
-    """Sets structlog and the libraries' logging up for a process."""
+    """Sets up structlog and the libraries' logging for a process."""
     level = getattr(logging, settings.log_level.upper(), logging.INFO)
     render = (
         structlog.processors.JSONRenderer()
@@ -51,11 +51,11 @@ def configure(settings: Settings) -> None:
 
 
 AGAIN = 60.0
-"""Seconds after which a state that lasts is told once more."""
+"""A state that lasts is logged again after so many seconds."""
 
 
 class Lasting:
-    """A state that may last: told when it begins, when its cause is another one, once a minute, and when it ends."""
+    """A state that may last. It is logged when it begins, when its cause changes, once a minute, and when it ends."""
 
     def __init__(self, name: str, **values: Any) -> None:
         self._log, self._name, self._values = structlog.get_logger(), name, values
@@ -64,7 +64,7 @@ class Lasting:
         self._causes: dict[str, float] = {}
 
     def told(self, cause: str, **more: Any) -> None:
-        """It is so now, because of this."""
+        """The state holds now, for this cause."""
         now = time.monotonic()
         self._times += 1
         if not self._causes:
@@ -74,7 +74,7 @@ class Lasting:
             self._log.warning(self._name, error=cause, times=self._times, **self._values, **more)
 
     def over(self) -> None:
-        """It is so no longer."""
+        """The state has ended."""
         if self._causes:
             seconds = round(time.monotonic() - self._began, 1)
             self._log.info(f"{self._name}.over", seconds=seconds, times=self._times, **self._values)
@@ -83,7 +83,7 @@ class Lasting:
 
 
 def brief(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says, without the values that it was made with."""
+    """The kind of an error and the first line of its sentence, without the values that caused it."""
     inner = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(inner, ValidationError):
         faults = inner.errors(include_input=False, include_url=False, include_context=False)
@@ -94,5 +94,5 @@ def brief(error: BaseException) -> str:
 
 
 def frames(error: BaseException) -> str:
-    """Where an error came from, without its sentence."""
+    """The place where an error arose, without its sentence."""
     return "".join(traceback.format_tb(error.__traceback__))

@@ -1,4 +1,4 @@
-"""The metrics of all services; each carries the service's name."""
+"""The metrics of all services. Each one carries the service's name."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

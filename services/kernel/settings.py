@@ -1,4 +1,4 @@
-"""Settings, all from the environment with the prefix `HUIYING_`; nothing else reads the environment."""
+"""Settings. All come from the environment with the prefix `HUIYING_`. Nothing else reads the environment."""
 
 import ipaddress
 import re
@@ -28,70 +28,75 @@ def _networks(named: str) -> str:
 
 
 class Settings(BaseSettings):
-    """One object for every service of a deployment. `database` and `kafka` empty mean: embedded, in `data`."""
+    """One object for every service of a deployment.
+
+    Without `database` and `kafka` the deployment is embedded, in `data`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="HUIYING_", frozen=True, extra="ignore")
 
     data: Path = Path("data")
     """Folder for the embedded databases, evidence files, the secret, the keys of tokens, and the lock."""
     database: str = ""
-    """`postgresql+psycopg://user:password@host/huiying_{service}`, one database a service."""
+    """`postgresql+psycopg://user:password@host/huiying_{service}`: one database for each service."""
     kafka: str = ""
-    """Bootstrap servers. Needs `database`."""
+    """Bootstrap servers. This needs `database`, too."""
     prefix: str = "huiying"
     """Prefix of every topic and consumer group."""
     deployment: str = "local"
     """Name of the deployment; part of each event's `source`."""
     partitions: int = Field(4, ge=1, le=256)
-    """Partitions of every topic; fixed for the life of the topics."""
+    """Partitions of every topic. The number stays the same as long as the topics exist."""
     replication: int = Field(1, ge=1)
     consumer: Literal["faust", "aiokafka"] = "faust"
-    """Which consumer runs the streams on Kafka; audit always runs on aiokafka."""
+    """The consumer that runs the streams on Kafka. Audit always runs on aiokafka."""
     secret: SecretStr = SecretStr("")
-    """What the keys of digests are derived from, at least 32 characters. Embedded: made once in `data/secret`."""
+    """The secret from which the keys of digests are derived, at least 32 characters. Embedded: made once in
+    `data/secret`."""
     token_keys: str = ""
-    """Public keys of staff tokens: a JSON Web Key Set or a file with one. Embedded: made in `data/token-keys.json`."""
+    """Public keys of staff tokens: a JSON Web Key Set, or a file with one. Embedded: made in `data/token-keys.json`."""
     signing_key: Path | None = None
-    """The private key of staff tokens, a PEM file; `data/signing-key.pem` where absent. Services never read it."""
+    """The private key of staff tokens, a PEM file; `data/signing-key.pem` by default. Services never read it."""
     policies: Path = ROOT / "policies"
     host: str = "127.0.0.1"
     port: int = 0
     """0: the standard port, 8400 embedded and 8401 to 8405 for the services."""
     public_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:8400"
-    """The address under which the public reaches this deployment: every link and redirect begins with it. A service
-    of its own port names that port where this is not set."""
+    """The address under which the public reaches this deployment: every link and redirect begins with it. Without it, a
+    service names its own port."""
     proxies: Annotated[str, AfterValidator(_networks)] = ""
-    """Addresses or networks of the proxies in front, comma-separated: they alone are believed about who is calling
+    """Addresses or networks of the proxies in front, comma-separated. Only their word on the caller is believed
     (`X-Forwarded-For`, `X-Forwarded-Proto`)."""
     site_name: Annotated[str, StringConstraints(min_length=1, max_length=60)] = "回应公告"
-    """What the bulletin is called."""
+    """The name of the bulletin."""
     site_contact: Annotated[str, StringConstraints(max_length=300)] = ""
-    """Where readers of the bulletin turn to: an office, a telephone number, an address."""
+    """Contact for readers of the bulletin: an office, a telephone number, an address."""
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Where a consumer process tells its own metrics, at `/metrics`; 0: nowhere. The API tells those of its process."""
+    """The port of a consumer process's own metrics, at `/metrics`; 0: none. The API serves the metrics of its own
+    process."""
     services: str = "http://127.0.0.1:{port}"
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
-    """File with an offset in seconds by which deciders' time is moved; for tests and the demo."""
+    """A file with an offset in seconds that moves the time of the deciders, for tests and the demo."""
     session_seconds: float = Field(10, ge=1)
-    """How long the brokers wait for a consumer that is silent before another takes its partitions. They refuse less
-    than their `group.min.session.timeout.ms`, 6 seconds by default."""
+    """How long the brokers wait for a silent consumer before another one takes its partitions. Brokers refuse less than
+    their `group.min.session.timeout.ms`, 6 seconds by default."""
     send_seconds: float = 30.0
-    """How long the relay waits for the brokers' acknowledgement before it starts again with a new producer."""
+    """How long the relay waits for the brokers' acknowledgement. Then it starts again with a new producer."""
     lock_seconds: float = Field(5, gt=0)
-    """How long a statement waits for what another one holds. Then a request gets 503, and other work tries again."""
+    """How long a statement waits for a lock. Then a request gets 503, and other work tries again."""
     answer_seconds: float = Field(20, gt=0)
-    """How long the store may take for one request before that gets 503."""
+    """How long the store may take for one request. Then the request gets 503."""
     outbox_limit: int = 200_000
-    """Unsent rows above which commands are refused with 503 until the log takes events again."""
+    """With more unsent rows than this, commands get 503 until the log takes events again."""
     late_entry: timedelta = Field(timedelta(days=30), gt=timedelta())
-    """How old a discovery may be when its report comes in, as `P30D`; an older one is marked as entered late."""
+    """How old a discovery may be when its report comes in, as `P30D`. An older one is marked as entered late."""
     report_limit: int = 1_000_000
-    """Bytes of one request body or one line of a batch."""
+    """The most bytes of one request body or one line of a batch."""
     evidence_limit: int = 20_000_000
-    """Bytes of one evidence file."""
+    """The most bytes of one evidence file."""
     evidence_pixels: int = Field(50_000_000, ge=1)
-    """Pixels of one picture, all frames together."""
+    """The most pixels of one picture, all frames together."""
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 
@@ -100,11 +105,11 @@ class Settings(BaseSettings):
         return not self.database
 
     def reached_at(self, address: str) -> "Settings":
-        """These settings, with this public address where none was set."""
+        """These settings with this public address, unless one is set."""
         return self if "public_url" in self.model_fields_set else self.model_copy(update={"public_url": address})
 
     def link(self, path: str = "") -> str:
-        """The full address of a path of this deployment, as the public reaches it."""
+        """The full address of a path, as the public reaches it."""
         return f"{self.public_url.rstrip('/')}/{path}"
 
     def topic(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Several things at once that succeed or fail as one, and one that goes to its end."""
+"""Run several tasks that succeed or fail as one; run one task to its end."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Iterable
@@ -9,7 +9,7 @@ _going_on: set["asyncio.Task[Any]"] = set()
 
 
 async def side_by_side(works: Iterable[Awaitable[T]]) -> list[T]:
-    """One task each; gives what they return. The first failure ends the others and is raised as it is."""
+    """Runs each as a task and returns their results. The first failure ends the others and is raised unchanged."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
@@ -20,9 +20,9 @@ async def side_by_side(works: Iterable[Awaitable[T]]) -> list[T]:
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns or raises. Where the caller is cancelled, `work` still goes to its end, by itself.
+    """Returns or raises what `work` does. If the caller is cancelled, `work` still runs to its end by itself.
 
-    For what must know how a transaction ended: one that is cancelled while it commits may be durable or not.
+    This is for callers that must know how a transaction ended. A commit that is cancelled may be durable or not.
     """
     task = asyncio.create_task(work)
     _going_on.add(task)
@@ -33,4 +33,4 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 def _ended(task: "asyncio.Task[Any]") -> None:
     _going_on.discard(task)
     if not task.cancelled():
-        task.exception()  # whoever waited has seen it, or has gone
+        task.exception()  # The caller has seen the error, or has gone.

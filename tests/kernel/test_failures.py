@@ -110,7 +110,7 @@ async def test_what_somebody_else_holds_is_waited_for_a_moment(service: Ingest) 
     service.runtime.database = Database(database.location if not database.is_sqlite else Path(database.location), 0.2)
     async with held(service), asyncio.timeout(10):
         answer = await post(service, key)
-        refused(answer, 503, "busy with something that takes long")
+        refused(answer, 503, "the store is busy")
         assert answer.headers["retry-after"] == "5"
         ready = await service.client.get("/readyz")
         assert ready.status_code in ((200,) if database.is_sqlite else (503,))
@@ -138,7 +138,7 @@ async def test_a_store_that_takes_too_long_is_503(tmp_path: Path, monkeypatch: p
         id_ = (await post(service, key)).json()["report_id"]
         monkeypatch.setattr("services.ingest.queries.events_of", wait)
         answer = await service.client.get(f"{PATH}/{id_}", headers=key)
-        refused(answer, 503, "busy with something that takes long")
+        refused(answer, 503, "the store is busy")
         if where == "postgres":
             async with service.runtime.database.read() as connection:
                 running_ = "select count(*) from pg_stat_activity where state = 'active' and query = :slow"

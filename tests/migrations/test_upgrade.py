@@ -211,7 +211,7 @@ async def test_tables_without_a_revision_are_refused(database: Database) -> None
     async with database.transaction() as connection:
         await connection.run_sync(triage.metadata.create_all)
 
-    with pytest.raises(migrations.WrongDatabase, match="has tables of ours but no revision"):
+    with pytest.raises(migrations.WrongDatabase, match="has Huiying's tables but no revision"):
         await migrations.upgrade(database, triage)
 
 

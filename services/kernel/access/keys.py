@@ -72,7 +72,7 @@ class Keys:
         try:
             return AESGCM(self._key(use)).decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
         except InvalidTag:
-            raise ValueError("what is stored was sealed under another secret, or altered") from None
+            raise ValueError("the stored content was sealed under another secret, or somebody altered it") from None
 
     def _key(self, use: str) -> bytes:
         if use not in self._keys:

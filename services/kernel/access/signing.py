@@ -46,7 +46,7 @@ class SigningKey:
         try:
             private = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except FileNotFoundError:
-            raise ValueError(f"{path} is missing: tokens are made where their signing key is") from None
+            raise ValueError(f"{path} is missing; issue tokens where the signing key is") from None
         if not isinstance(private, Ed25519PrivateKey):
             raise ValueError(f"{path} holds no Ed25519 key")  # noqa: TRY004  a value of the wrong kind
         return cls(private)

@@ -48,7 +48,7 @@ class Claims(BaseModel):
     @model_validator(mode="after")
     def _names_a_unit(self) -> Self:
         if (self.unit is None) != (self.post == OPERATOR):
-            raise ValueError("a post stands in a unit; only the operator has none")
+            raise ValueError("name the unit of the post; only the operator's token has no unit")
         return self
 
 

@@ -16,11 +16,11 @@ Each module holds one family of rules, in the order in which they are tried:
 Three things carry the properties:
 
 - Patterns see a plain copy of the text, one character for each of the original (`plain`). Found places are replaced in
-  the original, so the rest keeps its form.
-- What is masked becomes a wall in the copy, through which no rule goes. Rules are tried until none finds anything; a
-  marker in a text is a wall too. A second call meets the same walls and finds nothing: masking is idempotent.
+the original, so the rest keeps its form.
+- Masked text becomes a wall in the copy. No rule matches across a wall. Rules are tried until none finds anything; a
+marker in a text is a wall too. A second call meets the same walls and finds nothing, so masking is idempotent.
 - Every pattern is bounded in length, or begins only where a run of characters begins and takes it whole (possessively):
-  the work grows with the text, whatever somebody sends. Most texts are done after one look for each family (`need`).
+the work grows with the text, whatever somebody sends. Most texts are done after one look for each family (`need`).
 
 No machine finds everything: names without a label, and numbers that are written in a way that nobody foresaw, stay.
 """
@@ -78,7 +78,7 @@ NUMBERS = Family(NUMBER, (*PAPERS, *BANKS, *PHONES))
 FAMILIES = (PAGES, MAIL, WECHAT, QQ, PLATFORMS, NICKNAMES, NUMBERS, PLATES, NAMES, AT)
 
 Found = tuple[int, int, Kind]
-"""Where something begins and ends, and what it is."""
+"""Where something begins and ends, and its kind."""
 
 _MARKER = re.compile("|".join(re.escape(marker) for marker in MARKERS.values()))
 _NOTHING: Mapping[str, int] = MappingProxyType({})
@@ -86,14 +86,14 @@ _NOTHING: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """The text as it may be stored, and how often each kind was masked in it."""
+    """The text as it may be stored, and the number of masked places of each kind."""
 
     text: str
     counts: Mapping[str, int]
 
 
 def mask(text: str, listed: Listed = frozenset()) -> Masked:
-    """Replaces what `find` finds by markers; everything else stays as written."""
+    """Replaces everything that `find` finds by markers. The rest stays as written."""
     found = find(text, listed)
     if not found:
         return Masked(text, _NOTHING)
@@ -107,7 +107,10 @@ def mask(text: str, listed: Listed = frozenset()) -> Masked:
 
 
 def find(text: str, listed: Listed = frozenset()) -> list[Found]:
-    """What would be masked in a text, in order; nothing overlaps. Telephones of offices that are `listed` are not."""
+    """The places that would be masked in a text, in order, without overlaps.
+
+    Telephones of offices that are `listed` stay.
+    """
     bare = plain(text)
     if "[" in bare:
         bare = _MARKER.sub(lambda marker: WALL * len(marker[0]), bare)
@@ -130,16 +133,17 @@ def find(text: str, listed: Listed = frozenset()) -> list[Found]:
 
 
 def is_post_number(text: str) -> bool:
-    """Whether an identifier is a number such as platforms give to posts.
+    """Whether an identifier is a number of the kind that platforms give to posts.
 
-    One that names a birthday is an identity card's, one that begins and checks as bank cards do is a card's.
+    A number with a birthday in it is an identity card's. One that begins as bank cards do and passes their check is a
+    card's.
     """
     number = len(text) in range(16, 20) and text.isascii() and text.isdigit()
     return number and not is_card(text) and not (len(text) == 18 and names_birth(text, text[6:14]))
 
 
 def _apart(spans: Iterable[Span]) -> list[Span]:
-    """The same places; of two that overlap, the second begins where the first one ends."""
+    """The same places without overlaps: of two that overlap, the second now begins where the first ends."""
     apart: list[Span] = []
     position = 0
     for begin, end in spans:

@@ -1,4 +1,4 @@
-"""Accounts on WeChat, QQ and other platforms, and the names that people bear there."""
+"""Accounts on WeChat, QQ and other platforms, and people's names there."""
 
 import re
 
@@ -10,11 +10,11 @@ _OTHER_WORD = (
     r"(?!(?:app|pay|api|apk|wifi|ios|android|pc|web|vip|bug|link|email|tv|logo|ppt|pdf|id|ok|h5|up)(?![a-z0-9_]))"
     r"(?!https?[:/]|www\.|bv1|[0-9]{1,5}(?![a-z0-9_-]))"
 )
-"""What follows a platform's name, and a hotline's short number, is no account."""
+"""These words may follow a platform's name and are no account. Nor is the short number of a hotline."""
 _TAIL = rf"(?!\s?(?:班|年级)){UNIT}"
 _ACCOUNT = rf"(@?{_OTHER_WORD}(?=[a-z0-9_-]*[a-z0-9])[a-z0-9_][a-z0-9_-]{{2,}}+(?:\.[a-z0-9_]++)*+){_TAIL}"
 _MIXED = rf"({_OTHER_WORD}(?=[a-z_-]{{0,30}}[0-9_])[a-z0-9_][a-z0-9_-]{{4,}}+){_TAIL}"
-"""Where nothing stands between label and value, a mere word may be no account."""
+"""With nothing between label and value, a mere word may be no account."""
 _OPENING, _CLOSING = r"[“\"‘'「『]", r"[”\"’'」』]"
 _QUOTED = rf"@?{_OPENING}([^“”\"‘’'「」『』,。!?;:，、\n\0]{{1,16}}){_CLOSING}"
 _CALLED = r"([\w·]{2,15})(?![\w·\0])"
@@ -43,12 +43,15 @@ def _is_unofficial(match: Match) -> bool:
 
 
 def _is_persons(match: Match) -> bool:
-    """Whether no office, paper or group of people calls itself so."""
+    """Whether a word can be an account, since no office, paper or group of people has this name."""
     return _OFFICE.search(match[1].lstrip("@")) is None and _is_unofficial(match)
 
 
 def _is_name(match: Match) -> bool:
-    """Names on the platforms have at most 30 half-width places; what is longer, or reads as one, is a sentence."""
+    """Platforms allow names of at most 30 half-width places.
+
+    Anything longer, or anything that reads like one, is a sentence.
+    """
     name = match[1].lstrip("@")
     width = sum(2 if ord(char) > 0x2E7F else 1 for char in name)
     return width <= 30 and not name.isdigit() and _SENTENCE.search(name) is None and _is_persons(match)

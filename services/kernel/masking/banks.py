@@ -7,7 +7,7 @@ from services.kernel.masking.rule import FIRST, IS, NOT_A_POST, TO, UNIT, Kind, 
 
 _G = rf"[ \t\n\r{UNSEEN}.·•—-]{{0,3}}"
 _HEAD = re.compile(r"3[0-9]|4|5[0-8]|6[0-9]|2(?:2[2-9]|[3-6]|7[0-2])|9558|95[59]|94[0-9]|99[0-9]|103")
-"""How the numbers of cards begin that banks here and elsewhere issue."""
+"""The first digits of cards that banks here and elsewhere issue."""
 
 
 def luhn(number: str) -> bool:
@@ -17,14 +17,14 @@ def luhn(number: str) -> bool:
 
 
 def is_card(number: str) -> bool:
-    """Whether digits begin as those of bank cards do, and pass the check."""
+    """Whether digits begin as bank cards do and pass the check."""
     return 16 <= len(number) <= 19 and _HEAD.match(number) is not None and luhn(number)
 
 
 def _cards(match: Match) -> list[Span]:
-    """The longest beginning of a run of groups that is a card's number, where a group ends there.
+    """The longest beginning of a run of groups that is a card number and ends with a group.
 
-    People write cards in groups of three digits and more, or digit by digit; "430102-48-03-132750" is no card.
+    People write cards in groups of three or more digits, or digit by digit. "430102-48-03-132750" is no card.
     """
     run, begin = match[1], match.start(1)
     groups = [found.span() for found in re.finditer("[0-9]+", run)]

@@ -1,4 +1,4 @@
-"""E-mail addresses, also where the writer hides the signs."""
+"""E-mail addresses, also with hidden signs."""
 
 import re
 
@@ -17,7 +17,7 @@ _OWN = re.compile(r"(?:我|本人|个人|私人)的?(?:邮箱|邮件|email|e-mai
 
 
 def _is_persons(match: Match) -> bool:
-    """An address at a government's domain is an office's, unless the writer calls it his own."""
+    """An address at a government domain belongs to an office, unless the writer calls it their own."""
     return _OFFICES.search(match[1].rstrip(".-")) is None or _OWN.search(before(match)) is not None
 
 

@@ -1,6 +1,6 @@
 """Names of people who name themselves: behind "我叫", "姓名：", "联系人" and the like.
 
-A name is a surname and one or two further characters, and ends where something else begins. Names without such a label
+A name is a surname and one or two further characters. It ends where something else begins. Names without such a label
 are not found.
 """
 
@@ -19,20 +19,20 @@ _NO_GIVEN = (
     "是在有已于与及的了不从向到对把将被让叫为因就都也很最这那我你他她它们个名和或等又再还没会能可要想去来说请问给着过时日年月号电话级所以之其"
     "何此各每第几多少上下前后内外里住本现曾先居职聘校位法部镇县市区省路街村元权"
 )
-"""No given name has these; "本人于去年" and "本人和家人" name nobody."""
+"""Given names do not contain these. "本人于去年" and "本人和家人" name nobody."""
 _GIVEN = rf"[^\W\d_a-z{_NO_GIVEN}]"
 _NAME = rf"((?:{_TWO}){_GIVEN}{{1,2}}|[{_SURNAMES}](?:先生|女士|小姐|同志|老师|师傅|{_GIVEN}{{1,2}}))"
 _NO_NAME = re.compile(
-    # Words that begin with a surname's character,
+    # These words begin with a surname's character.
     r"^(?:于[今昨去前当上近同次本该20]|周[末边一二三四五六]|高[度中考兴新层级速]|安[全置排装徽]|方[便式法案向]|金[额融钱]|平[时]|常[年住]|万[分般元]"
     r"|时常|应该|应聘|任[何教性务职]|何[时况处]|严[重格正]|温[馨和]|明[确年]|全[家程体部额职款天]|关[于注系]|成[年功绩立]|单[位独身亲方]|管[理家申]"
     r"|解[决释惑]|项目|包[括工车]|支[持付出]|向[往上]|文化|白[天领]|江[苏西南边花]|石材|马上|田地|林[地权]|段时|钟情|程[度序]|史上|牛奶"
     r"|房[屋产东子门款]|车[辆位祸主]|司机|路[过上人程]|商[量铺业议]|左[右边]|季[度节]|童年|盛夏|乔迁|申[请诉报办]|游[客泳行]|代[表理办交]|费[用心]|练习"
     r"|简[单历称介]|康[复乐]|武[汉警装]|银行|齐全|易地|殷切|庄[重严]|毕[竟业]|艾滋|卫[生健]|植物|席位|阳[光台]|尚[未且]|舒适|曲解|雷同|沙发|皮肤|欧洲"
     r"|宁[愿可乡]|郑重|符合|祝[愿福]|纪委|钱[款财]|许[多久]|谢[谢意]|夏[天季]|余[生额下]|曾经"
-    # and what people write where they will not say.
+    # People write these where they will not say their name.
     r"|不详|匿名|保密|未知|暂无|没有|无名|同上|见附|本人|以上|如下|上述)"
-    # An officer is named by his office.
+    # A title names an office, not a person.
     r"|(?:主任|科长|局长|处长|所长|站长|队长|书记|镇长|乡长|县长|区长|市长|院长|校长|园长|经理|主席|部长|警官|法官|股长|组长)$"
 )
 _SENDERS = "投诉人|举报人|反映人|申请人|求助人|信访人|来信人|检举人|控告人|报案人|留言人|诉求人|建议人|上访人|呈报人"

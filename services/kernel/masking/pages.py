@@ -1,4 +1,4 @@
-"""Addresses of people's pages, and who posted what in the addresses of posts."""
+"""Addresses of personal pages, and the poster's name in addresses of posts."""
 
 import re
 
@@ -29,11 +29,11 @@ _PAGES = "|".join(
         r"tieba\.baidu\.com/home/main\?(?:[a-z]++=[\w%.-]++&?)++",
         r"facebook\.com/(?:profile\.php\?|people/)",
         rf"t\.me/s/{_NAMED}",
-        # Short addresses that telephones make of pages and posts alike; nothing in them says which.
+        # Telephones make short addresses of pages and posts alike; the address does not say which.
         rf"(?:xhslink\.com|v\.kuaishou\.com|v\.douyin\.com)/(?:[a-z]/)?{_NAMED}",
     )
 )
-# Sites whose first path segment is a person, except the words that the sites keep for themselves; any site's /@name.
+# Sites whose first path segment is a person, except for the sites' own words; and any site's /@name.
 _OWNER = (
     r"(?:[a-z0-9-]{1,63}\.[a-z]{2,10}/(?=@[0-9_.-]{0,30}[a-z])"
     r"|(?:(?<!s\.)weibo\.(?:com|cn)|x\.com|twitter\.com|t\.me|facebook\.com|instagram\.com|threads\.(?:com|net)"
@@ -52,7 +52,7 @@ PAGES = Family(
     re.compile(r"\.[a-z]|space-u|\?[a-z]|&[a-z]"),
     (
         rule(Kind.PROFILE, rf"({_HOST}(?:{_PAGES}){_REST})"),
-        # The address of a post stays readable, without who posted it.
+        # The address of a post stays readable, without the poster's name.
         rule(Kind.ACCOUNT, rf"{_HOST}{_OWNER}({_OWNER_NAME})(?=/[a-z0-9])"),
         rule(Kind.PROFILE, rf"({_HOST}{_OWNER}{_OWNER_NAME}{_REST})"),
         rule(Kind.ACCOUNT, rf"(?:space-uid-|space-username-|[?&](?:{_WHO})=)([\w%@+*-]++)"),

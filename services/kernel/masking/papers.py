@@ -37,7 +37,7 @@ def identity_check(number: str) -> bool:
 
 
 def names_birth(number: str, birth: str) -> bool:
-    """Whether a number begins as those of a province do, and holds a day of birth."""
+    """Whether a number begins as a province's numbers do, and holds a birthday."""
     if number[0] not in "12345689" or number[1] not in "1234567" or not "1850" < birth[:4] < "2100":
         return False
     try:
@@ -48,9 +48,9 @@ def names_birth(number: str, birth: str) -> bool:
 
 
 def _is_identity(match: Match) -> bool:
-    """A province and a birthday, or the check: a mistyped number is still somebody's.
+    """A province with a birthday, or the check character: a mistyped number still belongs to somebody.
 
-    The number of a building permit holds a place and a day too.
+    The number of a building permit also holds a place and a day.
     """
     number = digits(match[1])
     births = names_birth(number, number[6:14])
@@ -68,7 +68,7 @@ def _is_old_identity(match: Match) -> bool:
 
 
 def _is_value(match: Match) -> bool:
-    """Digits behind a label that are no day."""
+    """The digits after a label, unless they are a day."""
     return not is_date(match[1])
 
 

@@ -27,7 +27,9 @@ _DIALLED = re.compile(rf"(?:(?:\+|00)?86{SPACE}|\(\+?86\){SPACE}|(?<![0-9])0|\+)
 
 
 def _begin(match: Match) -> int:
-    """Where a number begins with what one dials before it, `+86`, and with the bracket that it closes."""
+    """The place where the number begins, including a dialling prefix such as `+86` and a bracket that the number
+    closes.
+    """
     found = _DIALLED.search(before(match))
     size = len(found[0]) if found else 0
     if found and found[0] == "(" and match[1].count(")") == match[1].count("("):
@@ -39,7 +41,7 @@ def _begin(match: Match) -> int:
 
 
 def _groups(sizes: str, gap: str) -> str:
-    """A mobile number in groups of these sizes, `3 4 4`, without its first two digits."""
+    """A mobile number without its first two digits, in groups of these sizes, such as `3 4 4`."""
     first, *others = (int(size) for size in sizes.split())
     return f"[0-9]{{{first - 2}}}" + "".join(f"{gap}[0-9]{{{size}}}" for size in others)
 
@@ -48,7 +50,7 @@ _SPACED = rf"[ \n{UNSEEN}.-]"
 _MOBILE = "|".join(
     (
         "[3-9][0-9]{9}",
-        # Everybody knows this grouping as a telephone's, whatever stands between.
+        # Everybody reads this grouping as a telephone number, whatever stands between the groups.
         "[3-9]" + _groups("3 4 4", rf"[ \t\n\r{UNSEEN}.·•—~_*/,-]{{1,3}}"),
         *(
             "[3-9]" + _groups(sizes, rf"[ \t\n\r{UNSEEN}.·•—~-]{{1,3}}")
@@ -64,14 +66,14 @@ _MOBILE = "|".join(
     )
 )
 _ONE = rf"1(?:(?<![0-9].)|(?<=(?<![0-9])0.)|(?<=(?<![0-9])86.)|(?<=0086.)){NOT_A_POST}"
-"""The first digit; no other stands before it but those that one dials."""
+"""The first digit. Only a dialling prefix may stand before it."""
 
 
 def _mobile(match: Match) -> list[Span]:
     groups = re.findall("[0-9]+", match[1])
     if is_of_a_paper(match):
         return []
-    if len(groups) == 2:  # 13000-150000 is a range; the year behind a number is no part of it
+    if len(groups) == 2:  # 13000-150000 is a range; a year behind a number is no part of it
         after = match.string[match.end() : match.end() + 1]
         if all(group.endswith("00") for group in groups) or (_YEAR.fullmatch(groups[1]) and after in tuple(".-年")):
             return []
@@ -83,7 +85,7 @@ def _mobile(match: Match) -> list[Span]:
 # -- Fixed -------------------------------------------------------------------------------------------------------------
 
 _AREA = "(?:10|2[0-9]|[3-9][0-9]{2})"
-"""Without the leading 0."""
+"""The number without the leading 0."""
 _AFTER_AREA = rf"[ \t\n\r{UNSEEN}./:·•、,_~)—-]{{0,3}}"
 _LOCAL = rf"[2-8](?:[0-9]{{2,3}}{SPACE}[0-9]{{4}}{TO})"
 _OR = r"\s?(?:、|,|/|和|或者?|;)\s?"
@@ -94,7 +96,7 @@ _LABEL = words("电话|热线|座机|固话|宅电|家电|小灵通|传真|号�
 
 
 def _each(match: Match) -> list[Span]:
-    """Each number of a list of local ones that is neither two years, nor the number of a paper."""
+    """Each number of a list of local ones, except two years, or the number of a document."""
     if is_of_a_paper(match):
         return []
     begin = match.start(1)
@@ -110,12 +112,12 @@ def _no_days(match: Match) -> list[Span]:
 
 
 def _labelled(match: Match) -> list[Span]:
-    """Eight digits that are a day are a number only where the writer says so: "电话：20230703"."""
+    """Eight digits that form a day are a telephone number only if the writer says so: "电话：20230703"."""
     return _each(match) if any(char in ":是为" for char in before(match, 3)) else _no_days(match)
 
 
 def _with_area(match: Match) -> list[Span]:
-    """The number with its area code, then the local ones that follow it."""
+    """The number with its area code, then the local numbers that follow it."""
     if is_of_a_paper(match):
         return []
     first = (_begin(match), match.start(2))
@@ -125,7 +127,7 @@ def _with_area(match: Match) -> list[Span]:
 # -- Of other countries ------------------------------------------------------------------------------------------------
 
 _GAP = rf"[ {UNSEEN}.()-]{{0,3}}"
-_COUNTRY = "|".join(  # E.164, but 86; the numbers of country 1 have ten digits
+_COUNTRY = "|".join(  # E.164 except 86; numbers of country 1 have ten digits
     (
         rf"1(?={_GAP}[2-9][0-9]{{2}}{_GAP}[2-9](?:{_GAP}[0-9]){{6}}{TO})",
         "7|20|27|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[124]|9[0-58]|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[7-9][0-9]",
@@ -174,6 +176,6 @@ PHONES = (
         rf"({_LOCAL.replace('(?:', FIRST + '(?:', 1)})(?=打来|打电话|来电|\((?:宅|家|办|座机)|(?:宅|家)(?:电|里))",
         _no_days,
     ),
-    # After a number that is masked, in the same breath.
+    # Close behind a number that is masked already.
     rule(Kind.LANDLINE, rf"{WALL}{_OR}({_LOCALS}){UNIT}", _no_days),
 )

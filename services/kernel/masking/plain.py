@@ -6,9 +6,9 @@ import unicodedata
 from functools import lru_cache
 
 UNSEEN = "\u200b"
-"""Stands in a plain copy for each character that nobody sees."""
+"""Stands in a plain copy for each invisible character."""
 
-# Most characters of a text are their own plain form; only the others are looked up.
+# Most characters are their own plain form, so only the others are looked up.
 _OTHER = re.compile(r"[^a-z0-9 \n\u4e00-\u9fff、。,:“”《》-]")
 _FREQUENT = (("，", ","), ("：", ":"))
 _LOOKALIKES = {"×": "x", "х": "x", "Х": "x", "➕": "+"}
@@ -23,7 +23,7 @@ _ASCII_MARKS = frozenset(string.punctuation)
 def plain(text: str) -> str:
     """The text for patterns, with one character for each of the original.
 
-    Letters are small; digits, letters, dashes and spaces of any script or width have their ASCII form.
+    Letters are small. Digits, letters, dashes and spaces of any script or width have their ASCII form.
     """
     for char, ascii_char in _FREQUENT:
         text = text.replace(char, ascii_char)
@@ -31,20 +31,23 @@ def plain(text: str) -> str:
 
 
 def in_digits(copy: str) -> str:
-    """A plain copy with Chinese digits in their ASCII form, in runs of seven digits or more."""
+    """A plain copy with Chinese digits in their ASCII form, if seven or more stand in a row."""
     return _SPELLED.sub(_arabic, copy) if _MAY_BE_SPELLED.search(copy) else copy
 
 
 def normalise(text: str) -> str:
-    """The same string for the same subject: no case, width, white space or punctuation. For keyed matching."""
+    """The same string for the same subject, whatever its case, width, white space or punctuation.
+
+    For keyed matching.
+    """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept = "".join(char for char in folded if char not in _ASCII_MARKS and unicodedata.category(char)[0] not in "ZPC")
-    # What was removed may have kept a letter from its accent.
+    # A removed character may have stood between a letter and its accent.
     return unicodedata.normalize("NFKC", kept)
 
 
 def _arabic(run: re.Match[str]) -> str:
-    """The 一 of 周一 before a whole number is not its first digit."""
+    """The 一 of 周一 before a whole number is not the first digit of that number."""
     digits = run[0]
     alone = max(map(len, _ARABIC.findall(digits)), default=0)
     if alone >= 11 or (alone >= 7 and sum(char in _CHINESE for char in digits) < 3):
@@ -58,7 +61,7 @@ def _plain_of(match: re.Match[str]) -> str:
 
 @lru_cache(16_384)
 def _plain(char: str) -> str:
-    """One character in its ASCII form where it has one; never more than one, so that places stay the same."""
+    """One character in its ASCII form, if it has one. The result is never longer, so that places stay the same."""
     if char in _LOOKALIKES:
         return _LOOKALIKES[char]
     category = unicodedata.category(char)

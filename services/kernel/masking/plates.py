@@ -1,4 +1,4 @@
-"""Number plates of vehicles, but those of ambulances, police and fire brigade."""
+"""Number plates of vehicles, except ambulances, police and fire brigade."""
 
 import re
 import string
@@ -25,7 +25,7 @@ _PLATE = rf"{_PROVINCE}{_SERIES}{_SEP}(?:{_PLACES}|\({_C}{{5,6}}\))"
 _END = r"(?![a-z0-9])(?!\s?(?:年|月|警|应急|版|号文|号房|地块|室|栋|楼|元|册|号楼))"
 _SAYS = r"[\s:=是为叫(“\[-]{0,4}"
 _NEXT = r"(?=[0-9]{1,2}[、.](?![0-9]))"
-"""The number of the next entry of a list, glued to the plate before it."""
+"""The number of the next entry of a list, directly behind the plate."""
 
 _SERVICE = re.compile(
     r"(?:(?<!黑)救护|急救|警|消防|执勤)车(?:辆)?(?:的)?(?:车?牌(?:照|号|号码)?|号牌)?[\s:是为(“]{0,3}$"
@@ -33,7 +33,7 @@ _SERVICE = re.compile(
 
 
 def _is_private(match: Match) -> bool:
-    """A plate carries two digits at least; a word after a province's short name does not."""
+    """A plate has at least two digits. A word behind a province's short name has not."""
     return sum(char in string.digits for char in match[1]) >= 2 and _SERVICE.search(before(match)) is None
 
 

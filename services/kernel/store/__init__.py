@@ -1,1 +1,1 @@
-"""One SQL database a service: events, words, read models, and the tables that hold them."""
+"""One SQL database for each service: its tables, and how events, words and read models are stored there."""

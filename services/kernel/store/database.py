@@ -1,4 +1,7 @@
-"""One SQL database a service: PostgreSQL in a deployment, a SQLite file embedded. This and `sql` alone know which."""
+"""One SQL database for each service: PostgreSQL in a deployment, a SQLite file embedded.
+
+Only this module and `sql` know which one it is.
+"""
 
 import asyncio
 import sqlite3
@@ -19,24 +22,24 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from services.kernel.files import private_file
 
 ISOLATION = "READ COMMITTED"
-"""Said with each BEGIN. Whoever waited for a lock must then see what its former holder wrote."""
+"""Set at each BEGIN. A transaction that waited for a lock must then see what the former holder wrote."""
 DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
-"""2xx means durable; a stricter setting than `on` stays."""
+"""A 2xx answer means durable. A setting that is stricter than `on` stays."""
 
 
 LOCK_SECONDS = 5.0
-"""How long anything waits for a row, a table or a file that somebody else holds."""
+"""How long a statement waits for a row, a table or a file that somebody else holds."""
 POOL_SECONDS = 10.0
-"""How long anything waits for a connection that this process has in use."""
+"""How long a task waits for a connection while this process uses them all."""
 CONNECT_SECONDS = 5
 answer_within: ContextVar[float | None] = ContextVar("answer_within", default=None)
-"""Seconds that a transaction or a reading may take where somebody waits for the answer; None where nobody does."""
+"""Seconds for a transaction or a reading while somebody waits for the answer; None if nobody waits."""
 
 
 class Database:
     """Engines for writing and reading. On SQLite: one writer that begins IMMEDIATE, and `query_only` readers.
 
-    Waiting has an end. What took too long is a `DBAPIError`, or a `TimeoutError` within `answer_within`.
+    No wait is endless. It ends with a `DBAPIError`, or with a `TimeoutError` within `answer_within`.
     """
 
     def __init__(self, url: str | Path, lock_seconds: float = LOCK_SECONDS) -> None:
@@ -47,7 +50,7 @@ class Database:
             self._read = _sqlite(url, lock_seconds, readonly=True)
         else:
             self._write = _postgresql(url, lock_seconds)
-            # Each statement sees what is committed by then, in a transaction or not: so there is none to begin or end.
+            # Each statement sees all that is committed by then, inside a transaction or not. So none is needed.
             self._read = self._write.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -58,13 +61,16 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading alone."""
+        """A connection that only reads."""
         async with asyncio.timeout(answer_within.get()), _free(self._read) as connection:
             yield connection
 
     @asynccontextmanager
     async def moment(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading that sees what is committed now until its end, whatever is committed meanwhile."""
+        """A connection for reading.
+
+        Until its end it sees what is committed now, and nothing that is committed later.
+        """
         async with _free(self._read if self.is_sqlite else self._write) as connection:
             if self.is_sqlite:
                 await connection.execute(text("select count(*) from sqlite_master"))
@@ -75,12 +81,12 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
-        """A connection outside the pool's rhythm with autocommit, for locks and LISTEN (PostgreSQL)."""
+        """A connection outside the pool, with autocommit, for locks and LISTEN (PostgreSQL)."""
         async with _free(self._write) as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def now(self) -> datetime:
-        """The database's own clock, for the skew check."""
+        """The time of the database's clock, for the skew check."""
         if self.is_sqlite:
             return datetime.now(UTC)
         async with self.read() as connection:
@@ -88,9 +94,9 @@ class Database:
             return found
 
     async def forget(self) -> bool:
-        """Empties the write-ahead file, where erased rows still stand. False where somebody reads from it: try again.
+        """Empties the write-ahead file, in which erased rows still stand.
 
-        On PostgreSQL that is the server's own business.
+        Returns False if somebody reads from the file; then try again. On PostgreSQL the server does this itself.
         """
         return await asyncio.to_thread(_checkpoint, self.location) if self.is_sqlite else True
 
@@ -102,7 +108,7 @@ class Database:
 
 @asynccontextmanager
 async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection of the pool. One that does not become free in time is a database that does not answer."""
+    """A connection of the pool. If none becomes free in time, the database counts as one that does not answer."""
     async with AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(engine.connect())
@@ -125,14 +131,17 @@ def _postgresql(url: str, lock_seconds: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def settle(connection: Any, _: Any) -> None:
-        """What we rely on is set here: a database may have other defaults."""
+        """Sets what this code relies on: a database may have other defaults."""
         connection.cursor().execute(DURABLE)
         connection.cursor().execute(f"set lock_timeout = {int(lock_seconds * 1000)}")
         connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")
     def look(connection: Any, _: Any, __: Any) -> None:
-        """A server that has gone leaves something to read on an idle connection: seen without asking it anything."""
+        """Whether the server closed an idle connection.
+
+        A closed one has something to read, so this asks the server nothing.
+        """
         idle = poll()
         idle.register(connection.driver_connection.fileno(), POLLIN)
         if idle.poll(0):
@@ -154,7 +163,7 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def close_to_others(*_: object) -> None:
-        """What SQLite writes beside a file gets the file's rights."""
+        """The files that SQLite writes beside a database get the rights of the database file."""
         private_file(path)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -176,7 +185,7 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
 
 
 def _checkpoint(path: str) -> bool:
-    """On a connection of its own, which waits for nobody long: writers wait for it."""
+    """On its own connection, with a short wait, since writers wait for it."""
     with closing(sqlite3.connect(path, timeout=0.1)) as connection:
         busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
         return not busy
@@ -189,7 +198,7 @@ def is_sqlite(connection: AsyncConnection) -> bool:
 
 @asynccontextmanager
 async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """Psycopg's own connection, within the same transaction; its errors come out as SQLAlchemy's."""
+    """Psycopg's own connection, within the same transaction. Its errors come out as SQLAlchemy's."""
     import psycopg
 
     sync = connection.sync_connection
@@ -198,13 +207,13 @@ async def driver(connection: AsyncConnection) -> AsyncIterator[Any]:
         # Not `get_raw_connection`: it starts a greenlet, which costs as much as a statement.
         yield sync.connection.driver_connection
     except psycopg.Error as error:
-        # psycopg's exceptions have the names of the DB-API, which is what SQLAlchemy goes by.
+        # psycopg's exceptions have the names of the DB-API; SQLAlchemy matches by these names.
         base: Any = psycopg.Error
         raise DBAPIError.instance(None, None, error, base, dialect=connection.dialect) from error
 
 
 def violates(error: IntegrityError, table: str, *columns: str) -> bool:
-    """Whether a row was refused because another one has the same values in these columns, which are unique."""
+    """Whether the database refused a row because another row has the same values in these unique columns."""
     if diagnosis := getattr(error.orig, "diag", None):
         return bool(diagnosis.constraint_name == f"uq_{table}_{'_'.join(columns)}")
     return str(error.orig).rpartition(": ")[2] == ", ".join(f"{table}.{column}" for column in columns)

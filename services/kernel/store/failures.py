@@ -1,6 +1,7 @@
-"""What a database's error means: the infrastructure failed, somebody was in the way, or rows and code are wrong.
+"""The meaning of a database error: the infrastructure failed, another transaction was in the way, or code or rows are
+wrong.
 
-Infrastructure comes back: whoever asked tries again, and work is waited for. A defect gives the same at the next try.
+Infrastructure comes back, so callers and background work try again. A defect fails again at every try.
 """
 
 from collections.abc import Sequence
@@ -14,23 +15,23 @@ from services.kernel.core.uuid7 import uuid7
 from services.kernel.logging import Lasting, brief, frames
 
 NOT_THERE = ("42P01", "42703", "42501")
-"""PostgreSQL's codes for a missing table, column or right: the deployment is at fault, not the request."""
+"""PostgreSQL's codes for a missing table, column or right. The deployment is wrong, not the request."""
 OVERTAKEN = ("40001", "40P01")
-"""Its codes where two transactions were in each other's way and one of them was given up."""
+"""PostgreSQL's codes for two transactions in each other's way, one of which it ended."""
 WAITED = ("55P03", "57014", "25P03", "25P04")
-"""Its codes where a lock or a statement took longer than it may."""
+"""PostgreSQL's codes for a lock or a statement that took too long."""
 logger = structlog.get_logger()
 
 
 def is_defect(error: DBAPIError) -> bool:
-    """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
+    """Whether code or rows are wrong, so that every other try would fail too. If not, the infrastructure failed."""
     if isinstance(error, DataError | IntegrityError):
         return True
     return isinstance(error, ProgrammingError | InterfaceError) and not _lacks(error)
 
 
 def is_overtaken(error: DBAPIError) -> bool:
-    """Whether the transaction was given up for another one's sake, and may go through at the next try."""
+    """Whether the database ended this transaction for another one's sake. The next try may succeed."""
     return _code(error) in OVERTAKEN
 
 
@@ -55,37 +56,37 @@ def _waited(error: DBAPIError | OSError) -> bool:
 
 
 def problem_of(error: DBAPIError | OSError, failing: Lasting) -> Problem:
-    """What a caller is told when the store fails under a request. Tells the log too, of a lasting failure once."""
+    """The problem for the caller when the store fails under a request. A lasting failure is also logged, once."""
     if isinstance(error, DBAPIError) and is_defect(error):
         return defect(error)
     failing.told(brief(error))
     if _says(error, ("full", "No space")):
         return Unavailable(
-            "the store has no room left; nothing of the request was kept. Free space, then try again",
+            "the store has no room left; nothing of the request was kept. Free some space, then try again",
             30,
             code="store-full",
         )
     if isinstance(error, DBAPIError) and _lacks(error):
         return Unavailable(
-            "the store lacks a table, a column or a right; nothing of the request was kept. The log says which",
+            "the store lacks a table, a column or a right; nothing of the request was kept. The log names it",
             30,
             code="store-not-ready",
         )
     if _waited(error):
         return Unavailable(
-            "the store is busy with something that takes long; nothing of the request was kept. Try again",
+            "the store is busy; nothing of the request was kept. Try again",
             5,
             code="store-busy",
         )
     return Unavailable(
-        "the store cannot be reached; nothing of the request is known to be kept. Try again",
+        "the store cannot be reached; the request may not have been kept. Try again",
         5,
         code="store-unreachable",
     )
 
 
 def defect(error: Exception, **known: str) -> Problem:
-    """Tells the log of a defect; returns the problem that it is to a caller, with the number under which it stands."""
+    """Logs a defect. Returns the problem for the caller, with the number of the log entry."""
     number = uuid7()
     logger.error("defect.found", defect=number, error=brief(error), stack=frames(error), **known)
     return Problem(

@@ -1,7 +1,6 @@
-"""What every service knows of the offices: the tree of units, their posts, the policy pack in force for each; and which
-staff tokens were revoked.
+"""What every service knows of the offices: the tree of units, their posts, each unit's policy pack, and revoked tokens.
 
-All come as events of triage; every service keeps them in views of its own and reads them as one snapshot.
+Triage's events bring all of it. Each service keeps it in its own views and reads it as one snapshot.
 """
 
 from collections.abc import Mapping
@@ -145,12 +144,12 @@ def _revoke(key: Key, row: Row | None, event: Event) -> Row | None:
 async def snapshot(
     connection: AsyncConnection, metadata: MetaData, packs: Mapping[str, LoadedPack], now: datetime, lists: Lists
 ) -> Offices:
-    """The offices as they stand at `now`, from the service's own views."""
+    """The offices at the time `now`, from the service's own views."""
     at = instant(now)
     basis: dict[str, int] = {}
 
     async def standing(name: str) -> dict[tuple[Any, ...], Any]:
-        """Of each row that has begun, the one that stands: the last to begin, unless it has ended."""
+        """Of the rows that have begun: the one that began last, unless it has ended."""
         table = metadata.tables[name]
         identity = [column.name for column in table.primary_key if column.name != "since"]
         found: dict[tuple[Any, ...], Any] = {}

@@ -1,7 +1,7 @@
-"""The event store: streams read, events decided, everything written at once.
+"""The event store: it reads streams, takes decided events and writes everything at once.
 
-A `Session` is one transaction's worth of work in memory. It reads streams, folds them, takes decided events, seals
-their words, and `flush` writes events, words, outbox rows and views in one go, in order of stream and version.
+A `Session` is the work of one transaction, in memory. It reads streams, folds them, takes decided events and seals
+their words. `flush` writes events, words, outbox rows and views together, in order of stream and version.
 """
 
 import hashlib
@@ -34,45 +34,49 @@ from services.kernel.store.tables import READ
 from services.kernel.store.views import Key, Row, View
 
 NULL = rb"\u0000"
-"""How an event's bytes hold a null character; the same six letters after a backslash are none."""
+"""A null character in an event's bytes. After a backslash the same six letters mean something else."""
 
 
 OWNER = "owner"
-"""The consumer name of a service on its own topics: of what was verified there, and of what does not belong there."""
+"""The service as a consumer of its own topics: for events that it verified there, and for those that do not belong
+there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who owns streams: a service, as far as its store is concerned."""
+    """An owner of streams: a service, as far as its store is concerned."""
 
     name: str
     metadata: MetaData
-    """The service's own tables; the kernel's tables come beside them."""
+    """The service's own tables. The kernel adds its tables to them."""
     deciders: Mapping[str, Decider]
     """Stream kind -> rules."""
     views: tuple[View, ...] = ()
     revisions: Path | None = None
-    """Folder of the migrations of the service's own tables; without it all tables are made as they are."""
+    """The folder of the service's own migrations. Without it, the tables are made directly."""
 
 
 class Held(Unavailable):
-    """The stream's topic holds what this store does not: nothing is decided before an operator has said what it is."""
+    """The topic holds events of this stream that the store lacks.
+
+    An operator must say what they are before the next decision.
+    """
 
     def __init__(self, stream: str) -> None:
         sentence = (
-            f"the topic of {stream} holds what this service has not written. It decides nothing on {stream} before an "
-            "operator has said what that is, with `huiying recover` or `huiying redrive --discard`"
+            f"the topic of {stream} holds events that this service has not written. Nothing is decided on {stream} "
+            "before an operator says what they are, with `huiying recover` or `huiying redrive --discard`"
         )
         super().__init__(sentence, 60, code="stream-held", stream=stream)
 
 
 class Conflict(Exception):
-    """Someone else appended to one of the streams first: decide again on a fresh state."""
+    """Somebody else appended to one of the streams first. Decide again on a fresh state."""
 
 
 @dataclass(slots=True)
 class Stream:
-    """A stream as read, and as it grows within the session."""
+    """A stream as it was read, and as it grows within the session."""
 
     id: str
     decider: Decider | None
@@ -80,17 +84,17 @@ class Stream:
     correlation: str | None = None
     drill: bool = False
     held: bool = False
-    """Whether it waits for an operator, see `Held`."""
+    """Whether the stream waits for an operator, see `Held`."""
     revision: int = 0
-    """How many of its events staff decided: the version that officers see."""
+    """How many of its events staff decided. Officers see this as the version."""
     _state: Any = None
     _unfolded: list[Event] = field(default_factory=list)
     _counted: int = 0
-    """Events that are there and were not read."""
+    """Events that exist and were not read."""
 
     @property
     def state(self) -> Any:
-        """Folded when somebody asks: most events are the last of their transaction, and nobody does."""
+        """The state is folded on demand. Most events are the last of their transaction, and nobody asks after them."""
         if self.decider is not None:
             if self._state is None:
                 self._state = self.decider.initial_state()
@@ -118,7 +122,7 @@ class Stream:
             self.revision += 1
 
     def skip_to(self, newest: Event | None) -> None:
-        """Counts what was not read of a stream that ends with this event, or with one that was taken meanwhile."""
+        """Counts the unread events of a stream that ends with this event, or with one that was appended meanwhile."""
         if newest and newest.version > self.version:
             self._end(newest)
         self._counted = self.version - len(self._unfolded)
@@ -130,12 +134,12 @@ class Stream:
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """CRC-32 modulo the count, the consistent partitioner of the C client: the same on every substrate."""
+    """CRC-32 modulo the count, as in the C client's consistent partitioner. It is the same on every substrate."""
     return zlib.crc32(key.encode()) % partitions
 
 
 class Session:
-    """One transaction. Not shared between tasks."""
+    """One transaction. Tasks must not share it."""
 
     def __init__(self, service: Owner, settings: Settings, connection: AsyncConnection, now: datetime) -> None:
         self.service, self.settings, self.connection, self.now = service, settings, connection, now
@@ -146,14 +150,14 @@ class Session:
         """Events of other services that this transaction takes in, for the views."""
         self.restored: list[Event] = []
         self.also: list[Write] = []
-        """What is written besides, after everything else."""
+        """Further rows, written after everything else."""
         self._words: list[dict[str, Any]] = []
         self._tables = service.metadata.tables
 
     async def load(self, ids: Iterable[str]) -> None:
-        """Reads streams in one exchange; those that do not exist are there with version 0.
+        """Reads streams in one exchange with the database. A stream that does not exist has version 0.
 
-        Of events that their rules count, the number is known by the newest version: they are not read.
+        Some rules count certain events without reading them. Their number follows from the newest version.
         """
         wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
         counting = [id_ for id_ in wanted if (decider := self.begin(id_).decider) and decider.counted]
@@ -165,7 +169,8 @@ class Session:
         if whole:
             queries.append(sql.Query(_of_streams(events), {"streams": whole}))
         if counting:
-            # Their ends first: what is appended in between is then read, or collides with what this session appends.
+            # Read the ends first. An event that is appended in between is then read, or collides with an event of this
+            # session.
             queries += [sql.Query(one(events), {"streams": counting}) for one in (_last_of_streams, _read_of_streams)]
         held, *found = await sql.fetch(self.connection, queries)
         last, read = found[-2:] if counting else (none, none)
@@ -182,13 +187,13 @@ class Session:
         return sql.Query(_of_held(self._tables["stream_cursor"]), {"streams": ids})
 
     async def holding(self, event_ids: Iterable[str]) -> set[str]:
-        """Those of the ids whose events the store holds."""
+        """Those of the ids whose events are in the store."""
         asked = sql.Query(_of_ids(self._tables["events"]), {"ids": sorted(event_ids)})
         (found,) = await sql.fetch(self.connection, [asked])
         return {id_ for (id_,) in found}
 
     async def load_head(self, id_: str) -> Stream:
-        """A stream's last version alone, for streams that only grow and have no rules."""
+        """Only the stream's last version, for streams that grow without rules."""
         asked = sql.Query(_last_of_stream(self._tables["events"]), {"stream": id_})
         found, held = await sql.fetch(self.connection, [asked, self._held([id_])])
         stream = Stream(id_, None, held=bool(held))
@@ -198,20 +203,20 @@ class Session:
         return stream
 
     def begin(self, id_: str) -> Stream:
-        """A stream that is known to be new: nothing is read."""
+        """A stream that is known to be new, so nothing is read."""
         kind = catalogue.kind_of(id_)
         stream = Stream(id_, erasure.DECIDER if kind == erasure.KIND else self.service.deciders.get(kind))
         self.streams[id_] = stream
         return stream
 
     def authorize(self, id_: str, command: Any, ctx: Ctx) -> None:
-        """Raises `Forbidden` where the stream's decider gives the actor no right to the command."""
+        """Raises `Forbidden` if the stream's decider gives the actor no right to the command."""
         stream = self.streams[id_]
         assert stream.decider is not None, f"no decider for {id_}"
         stream.decider.authorize(stream.state, command, ctx)
 
     def decide(self, id_: str, command: Any, ctx: Ctx) -> list[Event]:
-        """Runs the stream's decider and appends what it decided. The stream must have been loaded or begun."""
+        """Runs the stream's decider and appends its events. The stream must be loaded or begun before."""
         stream = self.streams[id_]
         assert stream.decider is not None, f"no decider for {id_}"
         return self.append(id_, stream.decider.decide(stream.state, command, ctx), ctx)
@@ -263,11 +268,14 @@ class Session:
         return done
 
     def restore(self, events: Sequence[Event]) -> None:
-        """Events of this service that its store lacks and its topic holds: stored as they are, not sent again."""
+        """Takes this service's events that its topic holds and its store lacks.
+
+        They are stored unchanged and not sent again.
+        """
         self.restored.extend(events)
 
     def _seal_words(self, data: Fact, listed: Listed) -> Fact:
-        """Words of whatever field are masked here, so that no way in can forget it."""
+        """Words of every field are masked here, so that no way in can forget it."""
         names = catalogue.words_of(type(data))
         sealed = {}
         for name in names:
@@ -282,7 +290,10 @@ class Session:
         return data.model_copy(update=sealed) if sealed else data
 
     async def erase(self, refs: Sequence[str], *, announce: bool) -> None:
-        """Deletes words and leaves the marker that refuses late copies; the owner also announces it on its topic."""
+        """Deletes words and leaves a marker that refuses late copies.
+
+        The owner also announces the deletion on its topic.
+        """
         if not refs:
             return
         contents = self._tables["contents"]
@@ -292,12 +303,12 @@ class Session:
             await sql.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
 
     async def flush(self, tell: str | None = None) -> None:
-        """Writes all that was decided. Raises `Conflict` where a stream has grown in between.
+        """Writes all that was decided. Raises `Conflict` if a stream has grown in between.
 
-        An event id that is there already is no conflict: it would be there at the next try, too. Then the database's
+        An event id that exists already is no conflict, since it would exist at the next try, too. Then the database's
         error is raised.
 
-        If there are new events, other processes are told on the PostgreSQL channel `tell` once they are committed.
+        After the commit, new events are announced to other processes on the PostgreSQL channel `tell`.
         """
         tables, connection, views = self._tables, self.connection, self.service.views
         folded = await self.fold(
@@ -362,9 +373,9 @@ class Session:
     async def _read_rows(
         self, touched: Sequence[tuple[View, dict[Key, list[Event]]]], names: Sequence[str]
     ) -> list[dict[Key, Row]]:
-        """The rows that there are, under the lock of their names.
+        """The existing rows, under the lock of their names.
 
-        Of a stream's own rows there are none before its first event: they are not read.
+        A new stream has no rows of its own, so those are not read.
         """
         wanted = []
         for at, (view, by_key) in enumerate(touched):
@@ -409,7 +420,7 @@ def _of_streams(events: Table) -> Select[Any]:
 
 @lru_cache(8)
 def _read_of_streams(events: Table) -> Select[Any]:
-    """The same without those that are counted."""
+    """The same without the events that are counted."""
     return _of_streams(events).where(READ)
 
 
@@ -423,7 +434,7 @@ def _last_of_streams(events: Table) -> Select[Any]:
 
 @lru_cache(8)
 def _of_ids(events: Table) -> Select[Any]:
-    """Those of `ids` that are there."""
+    """Those of `ids` that exist."""
     return select(events.c.event_id).where(sql.is_one_of(events.c.event_id, "ids"))
 
 
@@ -442,12 +453,14 @@ def _last_of_stream(events: Table) -> Select[Any]:
 
 
 def _order(event: Event) -> tuple[str, int]:
-    """One order of rows for all writers, so that two of them never wait for each other in a ring."""
+    """All writers take rows in this one order, so that no two of them wait for each other in a ring."""
     return event.stream, event.version
 
 
 def _incident(kind: str, id_: str, data: Fact) -> str | None:
-    """The incident of a stream's first event: itself, its uuid's incident, or the one that the data names."""
+    """The incident of a stream's first event: the stream itself, the incident with its UUID, or the one that the data
+    names.
+    """
     if kind == "incident":
         return id_
     if kind == "clock":
@@ -477,7 +490,7 @@ def _event_row(event: Event, decider: Decider | None) -> dict[str, Any]:
 
 
 def is_counted(event: Event, decider: Decider | None) -> bool | None:
-    """Whether the number of such events is all that decisions need; None on streams of which all are read."""
+    """Whether decisions need only the number of such events; None on streams whose events are all read."""
     if decider is None or not decider.counted:
         return None
     return event.actor == "system" and event.type in _types(decider.counted)

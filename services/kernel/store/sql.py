@@ -1,7 +1,7 @@
-"""How rows are read and written, the same for either database: SQLAlchemy says what, on PostgreSQL psycopg carries it.
-
-Several statements travel in one exchange with the server. SQLAlchemy's own way to build and run a small one costs
-several times what the statement takes.
+"""Reading and writing rows, the same for both databases.
+SQLAlchemy builds the statement; on PostgreSQL psycopg runs it.
+Several statements travel in one exchange with the server. SQLAlchemy takes several times longer to build and run a
+small statement than the statement itself takes.
 """
 
 import zlib
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncCursor
 
 COPY_FROM = 64
-"""Rows from which COPY beats INSERT on PostgreSQL."""
+"""On PostgreSQL, COPY is faster than INSERT from this number of rows on."""
 SQLITE_VARIABLES = 30_000
 STRIPES = 512
 
@@ -50,24 +50,24 @@ Keys = Sequence[tuple[Any, ...]]
 
 
 class Write(NamedTuple):
-    """Rows for one table, which all have the same columns."""
+    """Rows for one table. All have the same columns."""
 
     table: Table
     rows: Sequence[Mapping[str, Any]]
     replaces: bool = False
-    """Whether a row takes the place of the one with the same primary key; then each key stands at most once."""
+    """Whether a row replaces the row with the same primary key. Then each key occurs at most once."""
     skips: bool = False
-    """Whether a row is left out where its primary key is there already."""
+    """Whether a row is skipped if its primary key exists already."""
 
 
 _NOTIFY = "select pg_notify(%s, '')"
 
 
 async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
-    """Adds, replaces or skips rows, in order; else raises `IntegrityError` where a key exists, see `database.violates`.
+    """Adds, replaces or skips rows, in order. Raises `IntegrityError` if a key exists, see `database.violates`.
 
-    `notify` is a channel of PostgreSQL, on which listeners are woken when the transaction has committed.
-    On PostgreSQL few rows travel together, in one exchange with the server, and many by COPY.
+    `notify` is a channel of PostgreSQL; its listeners wake up after the commit. On PostgreSQL, few rows travel together
+    in one exchange with the server, and many by COPY.
     """
     writes = [one for one in writes if one.rows]
     if not writes:
@@ -89,12 +89,12 @@ async def write(connection: AsyncConnection, writes: Iterable[Write], notify: st
 
 
 async def insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds rows that all have the same columns, in order; raises `IntegrityError` where a key exists."""
+    """Adds rows that all have the same columns, in order. Raises `IntegrityError` if a key exists."""
     await write(connection, [Write(table, rows)])
 
 
 async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds or replaces whole rows by primary key; each key at most once."""
+    """Adds or replaces whole rows by primary key. Each key occurs at most once."""
     await write(connection, [Write(table, rows, replaces=True)])
 
 
@@ -105,10 +105,11 @@ Statement = tuple[str, Any]
 async def _execute(
     connection: AsyncConnection, statements: Sequence[Statement], *, binary: bool = False
 ) -> "list[AsyncCursor]":
-    """Runs statements in order; within a transaction several of them in one exchange with the server."""
+    """Runs statements in order. Within a transaction, several of them travel in one exchange with the server."""
     async with driver(connection) as raw:
         if len(statements) < 2 or raw.autocommit:
-            # In autocommit no rollback would follow a failure, and psycopg would believe to be prepared what was not.
+            # In autocommit no rollback follows a failure. psycopg would then believe that the statement is prepared,
+            # which it is not.
             return [await raw.execute(*statement, binary=binary) for statement in statements]
         async with raw.pipeline():
             return [await raw.execute(*statement, binary=binary) for statement in statements]
@@ -130,8 +131,8 @@ def _few(one: Write) -> Statement:
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as one parameter: of all forms that PostgreSQL takes, the one that costs least to write."""
-    # SQLAlchemy's names of columns are texts of a class of their own.
+    """Rows as one parameter, in the form that costs least to write of all that PostgreSQL takes."""
+    # SQLAlchemy's column names are a subclass of str.
     return orjson.dumps(rows, default=_hex, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
@@ -167,7 +168,7 @@ def _adding(one: Write) -> Any:
 
 
 class Hold(NamedTuple):
-    """Names that a transaction holds until its end, see `lock`. Those who share one do not keep each other out."""
+    """Names that a transaction holds until its end, see `lock`. Holders that share a name do not exclude each other."""
 
     space: str
     names: Iterable[str]
@@ -175,14 +176,14 @@ class Hold(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A `select` that is built once, and what its bound parameters hold this time: lists where `is_one_of` is said."""
+    """A `select` that is built once, and the values of its bound parameters. Parameters of `is_one_of` are lists."""
 
     statement: Select[Any]
     values: Mapping[str, Any]
 
 
 class _IsOneOf(FunctionElement[Any]):
-    # Not `Boolean`: SQLite would be asked whether the condition is 1, and would read the whole table for that.
+    # Not `Boolean`: SQLite would then compare the condition with 1 and read the whole table.
     type = Integer()
     inherit_cache = True
 
@@ -193,15 +194,15 @@ class _IsNoneOf(FunctionElement[Any]):
 
 
 def is_one_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """The condition that a column holds one of the list that a `Query` gives under this name.
+    """The condition that a column holds one of the values that a `Query` gives under this name.
 
-    The list is one parameter, however long it is: the statement's text stays the same.
+    The list is one parameter, however long it is. So the text of the statement stays the same.
     """
     return _IsOneOf(column, bindparam(name, None))
 
 
 def is_none_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """The condition that a column holds none of the list; see `is_one_of`."""
+    """The condition that a column holds none of these values; see `is_one_of`."""
     return _IsNoneOf(column, bindparam(name, None))
 
 
@@ -211,7 +212,7 @@ class _Listed(FunctionElement[str]):
 
 
 def listed(name: str) -> TableValuedAlias:
-    """The list that a `Query` gives under this name as a table of one column, `value`; see `is_one_of`."""
+    """The list that a `Query` gives under this name, as a table with one column, `value`; see `is_one_of`."""
     return _Listed(bindparam(name, None)).table_valued("value", name="listed")
 
 
@@ -235,7 +236,7 @@ def _is_any(element: _IsOneOf, compiler: Any, **options: Any) -> str:
 
 @compiles(_IsNoneOf, "postgresql")
 def _is_not_in(element: _IsNoneOf, compiler: Any, **options: Any) -> str:
-    # Not "<> all": a plan that is kept for any list does not hash it, and compares each row with each number.
+    # Not "<> all": a plan for any list does not hash the list, and compares each row with each number.
     column, values = element.clauses
     listed = f"select unnest({compiler.process(values, **options)}::{_array(column.type)})"
     return f"{compiler.process(column, **options)} not in ({listed})"
@@ -253,10 +254,10 @@ Rows = list[tuple[Any, ...]]
 
 
 async def fetch(connection: AsyncConnection, queries: Sequence[Query], hold: Hold | None = None) -> list[Rows]:
-    """The rows of each query, read when the names are held.
+    """The rows of each query, read after the names are locked.
 
-    On PostgreSQL all in one exchange with the server, and without SQLAlchemy, whose own way to run a statement costs
-    several times what a small one takes.
+    On PostgreSQL, all queries travel in one exchange with the server, without SQLAlchemy. SQLAlchemy takes several
+    times longer to run a small statement than the statement itself takes.
     """
     if is_sqlite(connection):
         return [await _select(connection, query) for query in queries]
@@ -282,7 +283,7 @@ def _text(statement: Select[Any], dialect: Dialect) -> tuple[str, Mapping[str, A
 
 
 async def _read(connection: AsyncConnection, asked: Sequence[Statement | None], hold: Hold | None) -> list[Rows]:
-    """What is answered to each; nothing where nothing was asked."""
+    """The rows for each query; nothing for no query."""
     locking = _locking(hold) if hold else []
     statements = [*locking, *(one for one in asked if one is not None)]
     if not statements:
@@ -294,7 +295,7 @@ async def _read(connection: AsyncConnection, asked: Sequence[Statement | None], 
 async def rows_of(
     connection: AsyncConnection, wanted: Sequence[tuple[Table, Keys]], hold: Hold | None = None
 ) -> list[list[dict[str, Any]]]:
-    """The rows of each table with these primary keys, read when the names are held; see `fetch`."""
+    """The rows of each table with these primary keys, read after the names are locked; see `fetch`."""
     if is_sqlite(connection):
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
     asked = [(_chosen(table), _arrays(table, keys)) if keys else None for table, keys in wanted]
@@ -343,7 +344,10 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
 
 
 async def remove_and_fetch(connection: AsyncConnection, table: Table, keys: Keys, query: Query) -> Rows:
-    """Deletes the rows with these primary keys, then reads; on PostgreSQL in one exchange with the server."""
+    """Deletes the rows with these primary keys, then reads.
+
+    On PostgreSQL both travel in one exchange with the server.
+    """
     if not keys:
         return (await fetch(connection, [query]))[0]
     if is_sqlite(connection):
@@ -365,17 +369,20 @@ def _removing(table: Table, keys: Keys) -> Statement:
 
 
 class Move(NamedTuple):
-    """A row by its primary key, the number that it is expected to hold, and what it is to hold then."""
+    """A row by its primary key, the number that it should hold now, and the number that it should hold afterwards."""
 
     key: tuple[Any, ...]
     before: int
     after: int
     beside: str | None
-    """What the other column gets."""
+    """The new value of the other column."""
 
 
 async def swap(connection: AsyncConnection, table: Table, column: str, beside: str, moves: Sequence[Move]) -> int:
-    """Compare-and-swap of a number in several rows, with a text beside it; returns how many held what was expected."""
+    """Compare-and-swap of a number in several rows, with a text beside it.
+
+    Returns how many rows held the expected number.
+    """
     keys = [key.name for key in table.primary_key.columns]
     if is_sqlite(connection):
         row = update(table).where(*(table.c[key] == bindparam(f"of_{key}") for key in keys))
@@ -405,9 +412,9 @@ async def swap(connection: AsyncConnection, table: Table, column: str, beside: s
 async def add_missing(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> set[tuple[Any, ...]]:
-    """Adds the rows whose primary key is not there yet, and returns the keys added. Rows must be sorted by key.
+    """Adds the rows whose primary key does not exist yet, and returns the added keys. Rows must be sorted by key.
 
-    Waits for another transaction that adds the same key to end.
+    If another transaction adds the same key, this waits for its end.
     """
     if not rows:
         return set()
@@ -440,18 +447,18 @@ def _array(type_: TypeEngine[Any]) -> str:
 
 
 async def lock(connection: AsyncConnection, hold: Hold) -> None:
-    """Holds names until the transaction ends, taken in one order so that two holders never wait in a ring.
+    """Locks names until the transaction ends. They are taken in one order, so that two holders never wait in a ring.
 
-    Whoever locks in several spaces must do so in the same order of spaces everywhere: `idempotency`, `intake`,
-    `matter`, `operation`, `view`. Names share `STRIPES` locks a space, so that a large batch stays within
-    PostgreSQL's lock table. SQLite's writer is alone already.
+    A caller that locks in several spaces must use the same order of spaces everywhere: `idempotency`, `intake`,
+    `matter`, `operation`, `view`. The names of a space share `STRIPES` locks, so that a large batch fits PostgreSQL's
+    lock table. SQLite has only one writer at a time anyway.
     """
     if not is_sqlite(connection):
         await _execute(connection, _locking(hold))
 
 
 def _locking(hold: Hold) -> list[Statement]:
-    """One statement, or none where there are no names."""
+    """One statement, or none without names."""
     stripes = sorted({zlib.crc32(name.encode()) % STRIPES for name in hold.names})
     if not stripes:
         return []

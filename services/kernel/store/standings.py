@@ -1,4 +1,4 @@
-"""What a service knows of the units that have to do with each incident: two tables, folded from triage's events."""
+"""The units that take part in each incident, as a service knows them: two tables, folded from triage's events."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 ChangeOf = Callable[[Any], Change | None]
-"""What the data of an event changes."""
+"""The changes that an event's data makes."""
 
 
 def tables(metadata: MetaData) -> None:
     """Adds the tables `standings` and `standing_units` to a service's metadata.
 
     `verifying` and `helping` hold codes with a space around each, `past` a `unit@version@recordedtime` for each unit
-    that has no part any more. `standing_units` finds the incidents with which a unit has, or had, to do.
+    that has no part any more. `standing_units` finds the incidents in which a unit takes part or took part.
     """
     Table(
         "standings",
@@ -88,7 +88,7 @@ def _codes(units: Iterable[str]) -> str:
 
 
 def standing_in(row: Mapping[str, Any]) -> Standing:
-    """The standing that a row of `standings` holds."""
+    """The standing in a row of `standings`."""
     past = (entry.split("@") for entry in row["past"].split())
     return Standing(
         accountable=row["accountable"],
@@ -102,7 +102,10 @@ def standing_in(row: Mapping[str, Any]) -> Standing:
 
 
 async def read(connection: AsyncConnection, metadata: MetaData, incidents: Iterable[str]) -> dict[str, Standing]:
-    """The standings of incidents, and of those where they go on; without those that this service does not know."""
+    """The standings of incidents, and of the incidents where they go on.
+
+    Incidents that this service does not know are absent.
+    """
     table, found = metadata.tables["standings"], dict[str, Standing]()
     asked, wanted = set[str](), set(incidents)
     while wanted := wanted - asked:
@@ -114,7 +117,7 @@ async def read(connection: AsyncConnection, metadata: MetaData, incidents: Itera
 
 
 def concerns(metadata: MetaData, incident: ColumnElement[str], units: Units) -> ColumnElement[bool]:
-    """Whether one of `units` has a part in an incident, or had when that was merged."""
+    """Whether one of `units` has a part in an incident, or had one when it was merged."""
     if units is None:
         return true()
     standings, of = metadata.tables["standings"], metadata.tables["standing_units"]

@@ -1,4 +1,4 @@
-"""The tables that every service's database has. Texts that are compared sort bytewise in both databases."""
+"""The tables that every service's database has. Both databases sort compared texts byte by byte."""
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +23,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 READ = text("NOT counted")
-"""Of the events of a stream whose rules count some, those that they read. In the words of the index."""
+"""The events that are read, on a stream whose rules count some events. The index has this very condition."""
 
 
 def metadata() -> MetaData:
@@ -41,7 +41,8 @@ def metadata() -> MetaData:
         Column("bytes", LargeBinary, nullable=False),
         Column("counted", Boolean),
         UniqueConstraint("stream_id", "version"),
-        # Of a stream whose rules count some of its events, those that are read. Others have null there, and no entry.
+        # The events that are read, on a stream whose rules count some events. Other rows hold null and are not in the
+        # index.
         Index("ix_events_read", "stream_id", "version", postgresql_where=READ, sqlite_where=READ),
     )
     Table(

@@ -1,8 +1,8 @@
-"""Read models as folds: a table whose rows are pure functions of events.
+"""Read models as folds: tables whose rows are pure functions of events.
 
-The kernel collects the keys that a transaction's events touch, locks and reads those rows once, folds the events in
-memory, and writes each table once. Rows hold nothing that is not in the events, so that a replay gives equal rows;
-where one row listens to several topics, `apply` must not depend on their order.
+The kernel collects the keys that a transaction's events touch, and locks and reads those rows once. It folds the events
+in memory and writes each table once. Rows hold only data of events, so a replay gives equal rows. If a row listens to
+several topics, `apply` must not depend on their order.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,19 +22,19 @@ class View:
     """One table of a read model."""
 
     table: Table
-    """Every column is in every row that `apply` returns; the primary key identifies it."""
+    """Each row that `apply` returns has every column. The primary key identifies it."""
     keys: Callable[[Event], Iterable[Key]]
     """Primary keys, in the table's order, of the rows that the event touches."""
     apply: Callable[[Key, Row | None, Event], Row | None]
     """The row after the event; None for no row. Pure."""
     one_stream: bool = False
-    """Whether each row listens to one stream alone: then the stream's versions keep writers apart, without a lock."""
+    """Whether each row listens to only one stream. Then the stream's versions keep writers apart, without a lock."""
     by_command: bool = False
-    """Whether the command that causes the event writes its row itself. Then only events from a topic are folded in."""
+    """Whether the command itself writes the row of its event. Then only events from a topic are folded in."""
 
 
 def folded(view: View, events: Iterable[Event]) -> list[Row]:
-    """The rows of a view after these events alone, in order of their keys: what was known then."""
+    """The rows of a view after only these events, in order of their keys: what was known at that time."""
     rows: dict[Key, Row | None] = {}
     for event in events:
         for key in view.keys(event):

@@ -1,4 +1,4 @@
-"""Words read back by their references, from a service's content records."""
+"""Reads words by their references, from a service's content records."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,11 +6,11 @@ from sqlalchemy import MetaData, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 ERASED = "[erased]"
-"""Stands where words were erased. Words that have not arrived yet read as null."""
+"""Stands in place of erased words. Words that have not arrived yet read as null."""
 
 
 async def texts(connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]) -> dict[str, str]:
-    """Reference -> words, of those that are there."""
+    """Reference -> words, for those that exist."""
     contents, found = metadata.tables["contents"], dict[str, str]()
     for part in _parts(refs):
         chosen = select(contents.c.ref, contents.c.words).where(contents.c.ref.in_(part))
@@ -21,7 +21,7 @@ async def texts(connection: AsyncConnection, metadata: MetaData, refs: Iterable[
 async def resolve(
     connection: AsyncConnection, metadata: MetaData, refs: Iterable[str | None]
 ) -> Callable[[str | None], str | None]:
-    """A function from reference to what a reader is shown: the words, `ERASED`, or None."""
+    """A function from a reference to what a reader may see: the words, `ERASED`, or None."""
     wanted, erased = list(refs), metadata.tables["erased"]
     found = await texts(connection, metadata, wanted)
     for part in _parts(wanted):
@@ -31,6 +31,6 @@ async def resolve(
 
 
 def _parts(refs: Iterable[str | None]) -> Iterable[list[str]]:
-    """The references, each once, as many at a time as a statement takes."""
+    """Each reference once, in groups that fit into a statement."""
     wanted = sorted({ref for ref in refs if ref})
     return (wanted[start : start + 500] for start in range(0, len(wanted), 500))

@@ -1,9 +1,9 @@
 """Alembic for every service: the kernel's revisions here, a service's own in its `migrations/versions`.
 
 A database follows two histories at once. The kernel's revisions have the ids `kernel_0001` and on, a service's `0001`
-and on; the file `0002_add_place.py` holds the revision `0002` and follows `0001`. The highest of each is what this code
-works with. `python -m services.kernel.store.migrations revision <service> "<message>"` writes the next one; `kernel`
-stands for the kernel.
+and on; the file `0002_add_place.py` holds the revision `0002` and follows `0001`. This code works with the highest
+revision of each. `python -m services.kernel.store.migrations revision <service> "<message>"` writes the next one. Use
+`kernel` for the kernel's history.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 KERNEL = HERE / "versions"
 _one_at_a_time = asyncio.Lock()
-"""Alembic keeps what it works on in module globals, also while another task runs."""
+"""Alembic keeps its state in module globals, which another task must not touch meanwhile."""
 
 
 class WrongDatabase(Exception):
-    """This database cannot be brought to the version of this code; the text says why and what to do."""
+    """This code cannot work with the database. The text says why and what to do."""
 
 
 async def upgrade(database: Database, owner: Owner) -> None:
-    """Brings the owner's database to the version of this code, in one transaction; quick where it is there already.
+    """Brings the owner's database to the version of this code, in one transaction. Quick if it is there already.
 
     Only the leader calls it. Raises `WrongDatabase`.
     """
@@ -46,12 +46,12 @@ async def upgrade(database: Database, owner: Owner) -> None:
         known = {revision for folder in folders for revision in revisions(folder)}
         if strange := sorted(at - known):
             raise WrongDatabase(
-                f"the database of {owner.name} is at revision {', '.join(strange)}, which this version does not know: "
-                "it was used by a newer version. Start that one, or restore a backup that this one has made"
+                f"the database of {owner.name} is at revision {', '.join(strange)}, which this version does not know. "
+                "A newer version used it. Start the newer version, or restore a backup of this version"
             )
         if not at and await connection.run_sync(_has_tables, metadata):
             raise WrongDatabase(
-                f"the database of {owner.name} has tables of ours but no revision: it was made by a version that was "
+                f"the database of {owner.name} has Huiying's tables but no revision. A version made it that was "
                 "never released. Start with an empty one"
             )
         await connection.run_sync(migrate, folders, metadata)

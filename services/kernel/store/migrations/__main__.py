@@ -1,8 +1,8 @@
 """`python -m services.kernel.store.migrations revision triage "Add place"` writes the next revision from the tables.
 
-`kernel` instead of a service writes one for the tables that every service has. With `--again` the newest revision is
-made anew, under its old message where none is given; only for one that no deployment has run. Read what was written:
-Alembic sees no renaming and moves no data.
+`kernel` instead of a service writes one for the tables that every service has. `--again` makes the newest revision
+anew, under its old message unless you give another. Use it only for a revision that no deployment has run. Read the
+result: Alembic does not notice renamed columns and moves no data.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from services.kernel.store.migrations import KERNEL, config, migrate, revisions
 
 
 def place(of: str) -> tuple[Path, MetaData]:
-    """The folder of a service's revisions, or of the kernel's, and the tables that they are to make."""
+    """The folder of revisions of a service or the kernel, and the tables that they must produce."""
     if of == "kernel":
         return KERNEL, tables.metadata()
     views = importlib.import_module(f"services.{of}.views")
@@ -27,7 +27,7 @@ def place(of: str) -> tuple[Path, MetaData]:
 
 
 def revision(of: str, message: str) -> Path:
-    """The file of the next revision: what the tables have beyond the earlier ones."""
+    """The file of the next revision: the differences between the tables and the earlier revisions."""
     folder, metadata = place(of)
     folder.mkdir(parents=True, exist_ok=True)
     known = revisions(folder)
@@ -38,7 +38,7 @@ def revision(of: str, message: str) -> Path:
         migrate(connection, folders, metadata)
         settings = config(folders, connection, metadata)
         settings.set_main_option("file_template", f"{number}_%%(slug)s")
-        # SQLite changes a table by copying it, which is what Alembic calls a batch; a new one needs none.
+        # SQLite changes a table by copying it; Alembic calls this a batch. A new table needs no batch.
         settings.attributes["batch"] = bool(known)
         head = known[-1] if known else "base"
         command.revision(settings, message, autogenerate=True, rev_id=id_, head=head, version_path=str(folder))

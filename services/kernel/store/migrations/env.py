@@ -1,4 +1,4 @@
-"""What Alembic runs: the revisions on a connection that is there already, in its transaction."""
+"""Alembic runs this file: it applies the revisions on an open connection, in its transaction."""
 
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from services.kernel.store.columns import key, serial
 
 
 def render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
-    """Our own column types by their names; everything else as usual."""
+    """Our column types by name; all others as usual."""
     if kind != "type":
         return False
     if (length := getattr(item, "length", None)) and same(item, key(length)):
@@ -20,7 +20,7 @@ def render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[
 
 
 def same(one: TypeEngine[Any], other: TypeEngine[Any]) -> bool:
-    """Whether both databases get the same type."""
+    """Whether both databases use the same type."""
     dialects = [registry.load(name)() for name in ("postgresql", "sqlite")]
     return all(one.compile(dialect) == other.compile(dialect) for dialect in dialects)
 
