@@ -1,5 +1,7 @@
 """Reading and writing rows, the same for both databases.
+
 SQLAlchemy builds the statement; on PostgreSQL psycopg runs it.
+
 Several statements travel in one exchange with the server. SQLAlchemy takes several times longer to build and run a
 small statement than the statement itself takes.
 """
