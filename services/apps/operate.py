@@ -32,7 +32,7 @@ from services.kernel.proof.result import CheckResult
 from services.kernel.serving import process
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
-from services.kernel.store import sql
+from services.kernel.store import lease, sql
 from services.kernel.store.database import Database
 from services.kernel.store.session import OWNER, Session
 
@@ -410,6 +410,9 @@ async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, 
 
 async def hold_leadership(runtime: Runtime, limit: float = 2.0) -> None:
     """Raises `Refused` while a process of this service runs."""
+    async with runtime.database.read() as connection:
+        if not await lease.is_there(connection):
+            return
     try:
         async with asyncio.timeout(limit), process.leadership(runtime):
             return

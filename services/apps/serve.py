@@ -51,8 +51,8 @@ def event_log(service: Service, settings: Settings) -> EventLog:
     if settings.consumer == "faust" and service.stream:
         from services.kernel.delivery.log.faust import FaustLog
 
-        return FaustLog(settings, importlib.import_module(service.stream).application)
-    return KafkaLog(settings)
+        return FaustLog(settings, importlib.import_module(service.stream).application, owner=service.name)
+    return KafkaLog(settings, service.name)
 
 
 def runtime(name: str, settings: Settings) -> Runtime:

@@ -2,7 +2,8 @@
 
 `HUIYING_FAILPOINT=relay.acked` kills at the first pass, `relay.acked:3` at the third. With `HUIYING_FAILPOINT_WHEN`,
 passes count only while that file exists, so that a process can start first. Without these variables a failpoint costs
-one comparison. The process dies by `kill -9`, as in a crash: nothing is flushed or closed.
+one comparison. The process dies by `kill -9`, as in a crash: nothing is flushed or closed. With
+`HUIYING_FAILPOINT_SIGNAL=STOP` it freezes instead, until it gets SIGCONT.
 """
 
 import functools
@@ -27,4 +28,4 @@ def failpoint(name: str) -> None:
     if name != chosen or (when and not Path(when).exists()):
         return
     if next(_passes) == count:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.Signals[f"SIG{os.environ.get('HUIYING_FAILPOINT_SIGNAL', 'KILL')}"])

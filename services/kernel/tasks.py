@@ -12,7 +12,13 @@ async def side_by_side(works: Iterable[Awaitable[T]]) -> list[T]:
     """Runs each as a task and returns their results. The first failure ends the others and is raised unchanged."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
-        return await asyncio.gather(*tasks)
+        # Not `gather`, which passes a cancellation on: a task that is cancelled once more is cut off while it ends.
+        while pending := [task for task in tasks if not task.done()]:
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        return [task.result() for task in tasks]
     finally:
         for task in tasks:
             task.cancel()

@@ -1,15 +1,18 @@
 """The database's border: what stands for a server that does not answer."""
 
+import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from services.kernel.delivery.unit_of_work import is_defect
-from services.kernel.store import sql
+from services.kernel.store import database, sql
+from services.kernel.tasks import side_by_side
 from tests.kit import small
 from tests.kit.stores import runtime
 
@@ -26,6 +29,57 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
             async with made.database.transaction():
                 raise AssertionError("there is no connection left")
         assert not is_defect(refused.value)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_who_is_cancelled_while_it_ends_ends_as_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """Cancelled twice, psycopg gives the connection up. Unguarded, a loop that waits for databases would go on."""
+    if not guarded:
+        monkeypatch.setattr(database, "_ends_cancelled", contextlib.nullcontext)
+    async with runtime(small.ingest(), tmp_path, "postgres") as made:
+
+        async def sleep() -> None:
+            async with made.database.transaction() as connection, database.driver(connection) as raw:
+                await raw.execute("select pg_sleep(60)")
+
+        async def is_asleep() -> bool:
+            asked = (
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+            )
+            async with made.database.read() as connection:
+                return bool((await connection.execute(text(asked))).scalar())
+
+        task = asyncio.create_task(sleep())
+        while not await is_asleep():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0)  # psycopg begins to cancel the query
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError if guarded else DBAPIError):
+            await task
+
+
+async def test_works_side_by_side_are_cancelled_once() -> None:
+    """A second cancellation would cut off what a work still does to end."""
+    ended = asyncio.Event()
+
+    async def ends_slowly() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+
+    both = asyncio.create_task(side_by_side((asyncio.sleep(60), ends_slowly())))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+    assert ended.is_set()
 
 
 async def test_a_list_in_a_condition_is_looked_up_by_the_index(tmp_path: Path) -> None:

@@ -255,6 +255,37 @@ async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: Ev
     assert taker.taken == []
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize("fenced", [True, False])
+async def test_a_writer_that_was_stalled_puts_no_words_behind_their_tombstone(fenced: bool) -> None:
+    """Both are there at once; the former one was stalled with words that it had read. Without an owner, they come."""
+    from services.kernel.delivery.log.kafka import KafkaLog
+
+    settings, place, event = _kafka_settings(), Partition(CONTENT, 0), Partition(EVENTS, 0)
+    former, latter = (KafkaLog(settings, "ingest" if fenced else "") for _ in range(2))
+    try:
+        await former.create_topics([EVENTS], [CONTENT])
+        stalled = await former.writer()
+        await former.append({place: [(b"ref", b"words")], event: records(0, 1)}, stalled)
+        await latter.append({place: [(b"ref", None)], event: records(0, 1)}, await latter.writer())
+        if fenced:
+            with pytest.raises(LogGone):
+                await former.append({place: [(b"ref", b"words")]}, stalled)
+            with pytest.raises(LogGone, match="is gone"):
+                await former.append({place: [(b"ref", b"words")]}, stalled)
+        else:
+            await former.append({place: [(b"ref", b"words")]}, stalled)
+        values = [record.value async for batch in former.read(place, 0, 3 - fenced) for record in batch]
+        assert values == [b"words", None] if fenced else values[-1] == b"words"
+        # Nothing but what was sent takes an offset: there are no transactions.
+        assert (await former.ends([EVENTS]))[event] == 2
+        await former.append({event: records(1, 1)}, await former.writer())
+        assert (await former.ends([EVENTS]))[event] == 3
+    finally:
+        await former.stop()
+        await latter.stop()
+
+
 async def _state_of_group(log: Any) -> str:
     admin = AIOKafkaAdminClient(bootstrap_servers=log._settings.kafka)
     await admin.start()

@@ -69,8 +69,8 @@ async def test_an_acknowledged_batch_that_was_not_marked_is_sent_again(
     relay = Relay(ingest)
     append = ingest.log.append
 
-    async def acknowledge_and_crash(batches: Mapping[Partition, Any]) -> set[Partition]:
-        await append(batches)
+    async def acknowledge_and_crash(batches: Mapping[Partition, Any], writer: int) -> set[Partition]:
+        await append(batches, writer)
         raise LogGone("the answer was lost")
 
     monkeypatch.setattr(ingest.log, "append", acknowledge_and_crash)

@@ -1,7 +1,8 @@
 """The relay: outbox rows to the event log, in order per stream, removed only when the log has acknowledged them.
 
 It always takes the lowest unsent rows and has one batch in flight a partition, so version n+1 is never on a topic
-before version n, whatever crashes and however many relays run; what a crash repeats, the consumers drop.
+before version n, whatever crashes and however many relays run; what a crash repeats, the consumers drop. Words never
+come behind their tombstone: a relay that was stalled with them is kept out, see `EventLog.writer`.
 """
 
 import asyncio
@@ -27,12 +28,16 @@ ROWS = 3000
 BATCH_BYTES = 900_000
 """The most that one partition gets in one round: a batch fits the brokers' default message limit."""
 BACKSTOP = 1.0
+WRITER_SECONDS = 86_400.0
+"""How long one writer is used: brokers forget an id that nobody took for seven days, and who was kept out with it."""
 
 
 @dataclass(slots=True)
 class Batch:
     """What is sent at once: the lowest rows, of each partition as many as fit one message."""
 
+    writer: int | None = None
+    """Who was there to write when it was read."""
     records: dict[Partition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     _sizes: dict[Partition, int] = field(default_factory=dict)
@@ -62,9 +67,14 @@ class Relay:
     async def run(self) -> None:
         """Sends until cancelled; waits for a wake-up, at the latest for a second."""
         pause, waits = 0.1, Lasting("relay.waits", service=self.runtime.service.name)
+        anew_at = 0.0
         while True:
             self.runtime.wake.clear()
             try:
+                if time.monotonic() >= anew_at:
+                    # Also where this process has one: another process may have led since it was made.
+                    await self.runtime.log.writer(anew=True)
+                    anew_at = time.monotonic() + WRITER_SECONDS
                 await self.drain()
                 pause = 0.1
                 waits.over()
@@ -105,7 +115,7 @@ class Relay:
         if batch.rows:
             failpoint("relay.before_send")
             self.runtime.sending = True
-            await self.runtime.log.append(batch.records)
+            await self.runtime.log.append(batch.records, batch.writer)
             self.runtime.sent.update({partition: len(records) for partition, records in batch.records.items()})
             self.runtime.sending = False
             failpoint("relay.acked")
@@ -113,11 +123,14 @@ class Relay:
     async def _next(self, sent: "Batch", on_its_way: "Batch") -> "Batch":
         """Removes what was acknowledged, and reads the lowest unsent rows that are not on their way."""
         database_ = self.runtime.database
-        async with database_.transaction() if sent.rows else database_.read() as connection:
+        # The writer first, then the rows while the term stands: whoever leads after that has a later writer.
+        writer = await self.runtime.log.writer()
+        fenced = bool(sent.rows) or database_.fence is not None
+        async with database_.transaction() if fenced else database_.read() as connection:
             query = Query(self._waiting, {"on_their_way": on_its_way.rows})
             rows = await sql.remove_and_fetch(connection, self.tables["outbox"], [(seq,) for seq in sent.rows], query)
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
-        batch = Batch()
+        batch = Batch(writer)
         for seq, topic, number, key, event, ref, salt, words in rows:
             # Words that were erased meanwhile leave a tombstone.
             value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if salt else None)

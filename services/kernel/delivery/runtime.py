@@ -68,9 +68,9 @@ class Service(Owner):
     apis: tuple[str, ...] = ()
     """Modules whose `router` makes the HTTP API of a runtime; imported where HTTP is served, and nowhere else."""
     loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
-    """Background work of the API process, run by the one process that holds the service's lock."""
+    """Background work of the API process, run by the one process that leads."""
     on_start: Callable[["Runtime"], Awaitable[None]] | None = None
-    """Runs after recovery, under the service's lock. Commands may come already: it must not rely on being alone."""
+    """Runs after recovery, in the process that leads. Commands may come already: it must not rely on being alone."""
     work: Callable[["Runtime"], Any] | None = None
     """A `UnitOfWork` subclass where the service takes in events its own way (audit)."""
     stream: str = ""

@@ -3,16 +3,16 @@
 import asyncio
 import gc
 import os
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
+from services.kernel import metrics
 from services.kernel.delivery import operations, own_topics, recovery, repairs
 from services.kernel.delivery.log import EXIT_RANGE, LogGone, TopicsMissing
 from services.kernel.delivery.records import is_content
@@ -21,8 +21,10 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving.idempotency import keep_pruning
-from services.kernel.store import failures, migrations
+from services.kernel.store import failures, lease, migrations
+from services.kernel.store.lease import Superseded, Term
 from services.kernel.store.session import Conflict, Held
+from services.kernel.tasks import side_by_side
 
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
@@ -32,11 +34,13 @@ OWN_SECONDS = 10.0
 """Between two looks whether anybody else writes to the service's own topics."""
 KEEP_SECONDS = 5.0
 """Between two looks whether a topic is gone."""
+ASK_SECONDS = 0.5
+"""Between two tries to lead."""
+RENEWALS = 5
+"""How often a lease is renewed while it lasts."""
 SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
 """Before a loop that failed begins anew: at first, and at most."""
-LEADS, RECOVERED = zlib.crc32(b"huiying-leader"), zlib.crc32(b"huiying-recovered")
-"""Advisory locks of the process that leads: from its start, and from the end of its recovery."""
 logger = structlog.get_logger()
 
 
@@ -64,43 +68,55 @@ async def prepare(runtime: Runtime) -> None:
 
 
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
-    """Holds the service's lock, prepares, then relays and keeps the time until the lock is lost; then again.
+    """Takes the service's lease, prepares, then relays and keeps the time until the lease is lost; then again.
 
     Sets `ready` when it is prepared. Raises `Diverged`: such a service must not serve.
     """
     wait, waits = 0.2, Lasting("leader.waits", service=runtime.service.name)
+
+    async def work(held: Lead) -> None:
+        nonlocal wait
+        await prepare(runtime)
+        await held.recovered()
+        ready.set()
+        wait = 0.2
+        waits.over()
+        await _background(runtime)
+
     while True:
         try:
+            await _make_first_tables(runtime)
             async with leadership(runtime) as held:
-                await prepare(runtime)
-                await held.recovered()
-                ready.set()
-                wait = 0.2
-                waits.over()
-                await _until(held, runtime)
-        except (DBAPIError, OSError, LogGone) as error:
+                try:
+                    await side_by_side((held.keep(), work(held)))
+                finally:
+                    # Embedded nobody else has written meanwhile.
+                    runtime.recovered = runtime.recovered and runtime.database.is_sqlite
+        except (DBAPIError, OSError, LogGone, Superseded) as error:
             waits.told(brief(error))
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)
 
 
-async def _until(held: "Lead", runtime: Runtime) -> None:
+async def _make_first_tables(runtime: Runtime) -> None:
+    """A new database has no lease yet: whoever comes first makes the tables. After that the leader alone does."""
+    if not runtime.database.is_sqlite:
+        async with runtime.database.read() as connection:
+            is_new = not await lease.is_there(connection)
+        if is_new:
+            await migrations.upgrade(runtime.database, runtime.service)
+
+
+async def _background(runtime: Runtime) -> None:
+    """What a process that leads does all the time."""
+    runtime.sending = False
     growth = own_topics.Growth(runtime, await own_topics.look(runtime))
 
     async def watch(runtime: Runtime) -> None:
         await _watch_own_topics(runtime, growth)
 
     loops = (Relay.keep, _sum_refusals, _forget, keep_pruning, listen, _keep_topics, watch, *runtime.service.loops)
-    tasks = [asyncio.create_task(_supervised(runtime, loop)) for loop in loops]
-    tasks.append(asyncio.create_task(held.lost()))
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await side_by_side(_supervised(runtime, loop) for loop in loops)
 
 
 async def _supervised(runtime: Runtime, loop: Callable[[Runtime], Awaitable[None]]) -> None:
@@ -112,6 +128,8 @@ async def _supervised(runtime: Runtime, loop: Callable[[Runtime], Awaitable[None
         try:
             await loop(runtime)
             return
+        except Superseded:
+            raise
         except (DBAPIError, OSError, LogGone, Conflict) as error:
             waits.told(brief(error))
         except Exception as error:  # noqa: BLE001  whatever it was: the other loops go on
@@ -139,41 +157,66 @@ async def _forget(runtime: Runtime) -> None:
 
 
 class Lead:
-    """The service's lock: an advisory lock on a connection of its own. Embedded, the folder's lock is enough."""
+    """A process' time as leader of a service, on a connection of its own. Embedded, the folder's lock is enough."""
 
-    def __init__(self, connection: AsyncConnection | None) -> None:
-        self._connection = connection
+    def __init__(self, runtime: Runtime, session: AsyncConnection | None = None, term: Term | None = None) -> None:
+        self._service, self._seconds = runtime.service.name, runtime.settings.lease_seconds
+        self._session, self._term = session, term
+        self._one_at_a_time = asyncio.Lock()
+        self._told = False
+
+    async def keep(self) -> None:
+        """Renews the lease until that fails, and raises what it failed with."""
+        while self._session is not None:
+            await asyncio.sleep(self._seconds / RENEWALS)
+            await self._renew()
+        await asyncio.get_running_loop().create_future()
 
     async def recovered(self) -> None:
         """Lets consumers begin, for as long as this process leads; see `has_recovered`."""
-        if self._connection is not None:
-            await self._connection.execute(text(f"select pg_advisory_lock({RECOVERED})"))
+        await self._renew(recovered=True)
+        if self._term is not None:
+            self._told = True
+            metrics.TERM.labels(self._service).set(self._term.number)
+            logger.info("leader.begins", service=self._service, term=self._term.number)
 
-    async def lost(self) -> None:
-        """Ends with an error when the lock's connection is gone."""
-        connection = self._connection
-        if connection is None:
-            await asyncio.get_running_loop().create_future()
-            return
-        while True:
-            await asyncio.sleep(2)
-            await connection.execute(text("select 1"))
+    async def over(self) -> None:
+        """It leads no longer."""
+        if self._session is not None and self._term is not None:
+            # Else others see it when the session is gone, or when the lease has run out.
+            with suppress(SQLAlchemyError, OSError):
+                async with asyncio.timeout(self._seconds / RENEWALS):
+                    await lease.leave(self._session, self._term)
+        if self._term is not None and self._told:
+            metrics.TERM.labels(self._service).set(0)
+            logger.warning("leader.ends", service=self._service, term=self._term.number)
+
+    async def _renew(self, *, recovered: bool = False) -> None:
+        if self._session is not None and self._term is not None:
+            async with asyncio.timeout(self._seconds / 2), self._one_at_a_time:
+                await lease.renew(self._session, self._term, self._seconds, recovered=recovered)
 
 
 @asynccontextmanager
 async def leadership(runtime: Runtime) -> AsyncIterator[Lead]:
     """Waits until no other process leads the service, and leads it until the end."""
-    if runtime.database.is_sqlite:
-        yield Lead(None)
+    database = runtime.database
+    if database.is_sqlite:
+        yield Lead(runtime)
         return
-    async with runtime.database.session() as connection:
-        while not (await connection.execute(text(f"select pg_try_advisory_lock({LEADS})"))).scalar_one():
-            await asyncio.sleep(0.5)
+    async with database.session() as session:
         try:
-            yield Lead(connection)
+            while (term := await lease.take(database, session, runtime.settings.lease_seconds)) is None:
+                await asyncio.sleep(ASK_SECONDS)
+            database.fence = term.must_stand
+            held = Lead(runtime, session, term)
+            try:
+                yield held
+            finally:
+                await held.over()
         finally:
-            # The locks live as long as the session: a pooled connection must not keep them.
-            await connection.invalidate()
+            # A pooled connection must not keep the lease.
+            await session.invalidate()
 
 
 async def has_recovered(runtime: Runtime) -> bool:
@@ -182,9 +225,8 @@ async def has_recovered(runtime: Runtime) -> bool:
     Before that, a store that was put back from a backup lacks events of its own: what reacted on it would write other
     events in their place.
     """
-    asked = text(f"select not pg_try_advisory_xact_lock_shared({RECOVERED})")
     async with runtime.database.read() as connection:
-        return bool((await connection.execute(asked)).scalar_one())
+        return await lease.has_recovered(connection)
 
 
 async def listen(runtime: Runtime) -> None:

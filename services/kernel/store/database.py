@@ -4,12 +4,15 @@ Only this module and `sql` know which one it is.
 """
 
 import asyncio
+import os
+import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from select import POLLIN, poll
 from typing import Any
 
@@ -25,8 +28,14 @@ ISOLATION = "READ COMMITTED"
 """Set at each BEGIN. A transaction that waited for a lock must then see what the former holder wrote."""
 DURABLE = "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
 """A 2xx answer means durable. A setting that is stricter than `on` stays."""
-
-
+GONE = {
+    "idle_in_transaction_session_timeout": 60_000,
+    "tcp_keepalives_idle": 15,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How soon the server gives up a process that froze in a transaction, and a host that vanished."""
 LOCK_SECONDS = 5.0
 """How long a statement waits for a row, a table or a file that somebody else holds."""
 POOL_SECONDS = 10.0
@@ -45,24 +54,31 @@ class Database:
     def __init__(self, url: str | Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self.is_sqlite = isinstance(url, Path)
         self.location = str(url)
+        self.name = f"huiying {token_hex(4)} {os.getpid()}@{socket.gethostname()}"[:63]
+        """The name of this process' sessions on PostgreSQL, and of this process as a leader."""
+        self.fence: Callable[[AsyncConnection], Awaitable[None]] | None = None
+        """Is called at the start of each transaction. It raises if this process led and another one leads now."""
         if isinstance(url, Path):
             self._write = _sqlite(url, lock_seconds, readonly=False)
             self._read = _sqlite(url, lock_seconds, readonly=True)
         else:
-            self._write = _postgresql(url, lock_seconds)
+            self._write = _postgresql(url, self.name, lock_seconds)
             # Each statement sees all that is committed by then, inside a transaction or not. So none is needed.
             self._read = self._write.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that commits at the end and rolls back on an error."""
-        async with asyncio.timeout(answer_within.get()), _free(self._write) as connection, connection.begin():
+    async def transaction(self, *, fenced: bool = True) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that commits at the end, and rolls back on an error; `fence` may raise one."""
+        waiting = asyncio.timeout(answer_within.get())
+        async with waiting, _ends_cancelled(), _free(self._write) as connection, connection.begin():
+            if fenced and self.fence is not None:
+                await self.fence(connection)
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that only reads."""
-        async with asyncio.timeout(answer_within.get()), _free(self._read) as connection:
+        async with asyncio.timeout(answer_within.get()), _ends_cancelled(), _free(self._read) as connection:
             yield connection
 
     @asynccontextmanager
@@ -76,7 +92,8 @@ class Database:
                 await connection.execute(text("select count(*) from sqlite_master"))
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                await connection.execute(text("select 1"))
+                # The caller may do other things meanwhile. This statement is also where the moment begins.
+                await connection.execute(text("select set_config('idle_in_transaction_session_timeout', '0', true)"))
             yield connection
 
     @asynccontextmanager
@@ -107,6 +124,18 @@ class Database:
 
 
 @asynccontextmanager
+async def _ends_cancelled() -> AsyncIterator[None]:
+    """A cancelled task ends as cancelled, even if its connection was lost on the way and cannot roll back."""
+    try:
+        yield
+    except DBAPIError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
+
+
+@asynccontextmanager
 async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection of the pool. If none becomes free in time, the database counts as one that does not answer."""
     async with AsyncExitStack() as stack:
@@ -117,7 +146,7 @@ async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-def _postgresql(url: str, lock_seconds: float) -> AsyncEngine:
+def _postgresql(url: str, name: str, lock_seconds: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=10,
@@ -126,14 +155,16 @@ def _postgresql(url: str, lock_seconds: float) -> AsyncEngine:
         pool_use_lifo=True,
         isolation_level=ISOLATION,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": name},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def settle(connection: Any, _: Any) -> None:
         """Sets what this code relies on: a database may have other defaults."""
+        settings = {"lock_timeout": int(lock_seconds * 1000), **GONE}
+        said = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+        connection.cursor().execute(f"select {said}")
         connection.cursor().execute(DURABLE)
-        connection.cursor().execute(f"set lock_timeout = {int(lock_seconds * 1000)}")
         connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")

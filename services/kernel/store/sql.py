@@ -448,6 +448,16 @@ def _array(type_: TypeEngine[Any]) -> str:
     return "text[]"
 
 
+async def stands(connection: AsyncConnection, lock: int, statement: str, values: Sequence[Any]) -> bool:
+    """Whether a query of PostgreSQL finds a row, asked when an advisory lock is shared until the transaction ends.
+
+    At the begin of a transaction all of it is one exchange with the server.
+    """
+    sharing = ("select pg_advisory_xact_lock_shared(%s)", [lock])
+    _, found = await _execute(connection, [sharing, (statement, values)])
+    return await found.fetchone() is not None
+
+
 async def lock(connection: AsyncConnection, hold: Hold) -> None:
     """Locks names until the transaction ends. They are taken in one order, so that two holders never wait in a ring.
 

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Index,
     Integer,
     LargeBinary,
@@ -132,6 +133,16 @@ def metadata() -> MetaData:
         Column("roles", Text, nullable=False),
         Column("act", key(100), nullable=False),
         Column("count", Integer, nullable=False),
+    )
+    Table(
+        "lease",
+        m,
+        Column("name", key(16), primary_key=True),
+        Column("term", BigInteger, nullable=False),
+        Column("holder", key(64), nullable=False),
+        Column("session", key(64), nullable=False),
+        Column("until", DateTime(timezone=True), nullable=False),
+        Column("recovered", Boolean, nullable=False),
     )
     Table("deployment", m, Column("name", key(32), primary_key=True), Column("value", key(200), nullable=False))
     offices.tables(m)

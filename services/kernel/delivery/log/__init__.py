@@ -75,11 +75,22 @@ class EventLog(Protocol):
         """Makes the topics that are missing, and checks the partitions of those that exist; returns what it made."""
         ...
 
-    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+    async def writer(self, *, anew: bool = False) -> int:
+        """Makes sure that records can be written, and returns the number of who writes them. Raises `LogGone`.
+
+        A later writer of the same service keeps every earlier one out, in this process or another, of each partition
+        that it has written to. So what was read when it was there, and is appended by it alone, never lies behind what
+        a later one has read and written. `anew` makes a later one in any case.
+        """
+        ...
+
+    async def append(
+        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
+    ) -> set[Partition]:
         """Writes one batch of (key, value) a partition, all at once, and returns the partitions that acknowledged.
 
         A batch is written whole or not at all, and in order. Raises `LogGone` where any failed; then each may or may
-        not have been written, and the adapter has thrown its producer away.
+        not have been written, and the adapter has thrown its producer away. `writer` alone may write where it is named.
         """
         ...
 

@@ -72,7 +72,13 @@ class EmbeddedLog:
         """Topics need no making here; a partition appears with its first record."""
         return ()
 
-    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+    async def writer(self, *, anew: bool = False) -> int:
+        """There is one process."""
+        return 0
+
+    async def append(
+        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
+    ) -> set[Partition]:
         """See `EventLog.append`."""
         async with self._appending:
             return await self._append(batches)

@@ -182,8 +182,8 @@ class FaustLog(KafkaLog):
 
     assignor = "faust"
 
-    def __init__(self, settings: Settings, build: Build | None = None) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, build: Build | None = None, owner: str = "") -> None:
+        super().__init__(settings, owner)
         self._faust, self._build = settings, build
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:

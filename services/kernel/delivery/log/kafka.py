@@ -1,7 +1,8 @@
 """The event log on Apache Kafka through aiokafka. Offsets live in the database; Kafka's own are never used.
 
 The producer is idempotent and not transactional. On any error it is thrown away: only rows that the log acknowledged
-leave the outbox, so the next producer starts again from the lowest unsent row.
+leave the outbox, so the next producer starts again from the lowest unsent row. A service's producers share an id of
+which each raises the epoch: a partition takes nothing of an epoch below the highest that it has seen.
 """
 
 import asyncio
@@ -67,9 +68,12 @@ class KafkaLog:
     assignor = RoundRobinPartitionAssignor.name
     """How members of its groups share partitions."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, owner: str = "") -> None:
+        """`owner` is the service whose relay writes; without one, no other writer is kept out."""
+        self._settings, self._owner = settings, owner
         self._producer: AIOKafkaProducer | None = None
+        self._writers = 0
+        self._writing = asyncio.Lock()
         self._reader: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
         self._known: set[str] = set()
@@ -124,11 +128,29 @@ class KafkaLog:
 
     # writing
 
-    async def append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+    async def writer(self, *, anew: bool = False) -> int:
+        """See `EventLog.writer`."""
+        async with self._writing:
+            if anew:
+                await self._drop_producer()
+            try:
+                async with asyncio.timeout(self._settings.send_seconds):
+                    await self._started_producer()
+            except (KafkaError, OSError, TimeoutError) as error:
+                raise LogGone(f"the brokers take no writer: {error!r}") from error
+            return self._writers
+
+    async def append(
+        self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
+    ) -> set[Partition]:
         """See `EventLog.append`."""
+        if writer is None:
+            writer = await self.writer()
+        producer = self._producer
+        if producer is None or writer != self._writers:
+            raise LogGone("the producer that was there when this was read is gone")
         try:
             async with asyncio.timeout(self._settings.send_seconds):
-                producer = await self._started_producer()
                 acks = []
                 for partition, records in batches.items():
                     batch = producer.create_batch()
@@ -154,6 +176,7 @@ class KafkaLog:
                 bootstrap_servers=self._settings.kafka,
                 acks="all",
                 enable_idempotence=True,
+                transactional_id=f"{self._settings.prefix}.{self._owner}" if self._owner else None,
                 max_batch_size=BATCH_LIMIT,
                 max_request_size=4 * BATCH_LIMIT,
                 request_timeout_ms=int(self._settings.send_seconds * 500),
@@ -163,7 +186,11 @@ class KafkaLog:
             except BaseException:
                 await producer.stop()
                 raise
+            if self._owner:
+                # The id has its next epoch now, which is all that is wanted of it: no transactions follow.
+                producer._txn_manager.transactional_id = None  # noqa: SLF001, aiokafka has no other way
             self._producer = producer
+            self._writers += 1
         return self._producer
 
     async def _drop_producer(self) -> None:

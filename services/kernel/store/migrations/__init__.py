@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
+from services.kernel.store import sql
 from services.kernel.store.database import Database
 from services.kernel.store.session import Owner
 
@@ -32,10 +33,11 @@ class WrongDatabase(Exception):
 async def upgrade(database: Database, owner: Owner) -> None:
     """Brings the owner's database to the version of this code, in one transaction. Quick if it is there already.
 
-    Only the leader calls it. Raises `WrongDatabase`.
+    Only the leader calls it, and on a new database whoever wants to lead. Raises `WrongDatabase`.
     """
     metadata = owner.metadata
     async with _one_at_a_time, database.transaction() as connection:
+        await sql.lock(connection, sql.Hold("migrations", ["all"]))
         if owner.revisions is None:
             await connection.run_sync(metadata.create_all)
             return

@@ -67,6 +67,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_idempotency_until"), "idempotency", ["until"], unique=False)
     op.create_table(
+        "lease",
+        sa.Column("name", key(16), nullable=False),
+        sa.Column("term", sa.BigInteger(), nullable=False),
+        sa.Column("holder", key(64), nullable=False),
+        sa.Column("session", key(64), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recovered", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", serial(), autoincrement=True, nullable=False),
         sa.Column("event_id", key(36), nullable=True),
