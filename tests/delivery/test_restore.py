@@ -52,12 +52,13 @@ def refuse(world: World, service: str) -> None:
 
 
 def audited(world: World) -> None:
-    """Waits until audit has what the owners have."""
+    """Waits until audit has what the owners have, and has said in which order."""
     stores = ("ingest", "triage", "escalation", "publish")
     until(
         lambda: (
             sum(query(world, name, "select count(*) from events")[0][0] for name in stores)
             == query(world, "audit", "select count(*) from timeline where topic not like 'audit.%'")[0][0]
+            and query(world, "audit", "select count(*) from outbox")[0][0] == 0
         ),
         "audit has every event",
     )
