@@ -213,7 +213,7 @@ async def test_a_relay_that_was_stalled_puts_no_words_behind_their_tombstone(
             batch = await stalled._next(Batch(), Batch())
             async with leads(latter):
                 async with latter.database.transaction() as connection:
-                    session = Session(latter.service, latter.settings, connection, latter.clock.now())
+                    session = Session(latter.service, latter.settings, connection, latter.time_source.now())
                     await session.erase(refs, announce=True)
                 await Relay(latter).drain()
                 try:
