@@ -3,22 +3,30 @@
 import asyncio
 import shutil
 import sqlite3
+import uuid
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import select, text
 
 from schemas.catalogue import SERVICES
+from schemas.envelope import Event
+from schemas.ingest import ReportErased
 from services.apps import backup, embedded, operate
 from services.apps.embedded import Embedded
+from services.kernel.delivery.log import Partition
+from services.kernel.delivery.log.embedded import EmbeddedLog
+from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
 from services.kernel.store import tables
 from services.kernel.store.database import Database
+from tests.kit import spec, substrate
 
-REF, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+REF = "00000000-0000-4000-8000-000000000001"
 
 
 async def report(system: Embedded, subject: str) -> str:
@@ -97,6 +105,39 @@ async def test_a_restored_store_never_holds_erased_words_not_even_before_it_star
     assert rows(lived / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
     backup.restore_folder(settings.data, lived)
     assert not rows(settings.data / "ingest.sqlite", "select 1 from contents where words like '%路灯%'")
+
+
+@pytest.mark.parametrize("services", [SERVICES, ("triage",)], ids=["all", "triage"])
+async def test_stores_that_were_lost_come_back_without_what_was_erased(
+    lived: Path, settings: Settings, services: tuple[str, ...]
+) -> None:
+    """What was erased is then known by other stores, or by the event log alone."""
+    for service in services:
+        for path in settings.data.glob(f"{service}.sqlite*"):
+            path.unlink()
+    known = await operate.erased(settings)
+    assert known
+    backup.restore_folder(settings.data, lived, services, erased=known)
+    assert not rows(settings.data / "triage.sqlite", "select 1 from contents where words like '%路灯%'")
+    async with embedded.running(settings) as system:
+        assert "路灯不亮" not in await subjects(system)
+        assert await is_clean(system)
+
+
+async def test_an_erasure_that_somebody_forged_erases_nothing_when_a_store_is_put_back(
+    lived: Path, settings: Settings
+) -> None:
+    before = await operate.erased(settings)
+    ((bytes_,),) = rows(
+        settings.data / "ingest.sqlite", "select bytes from events where type like '%report.erased%' limit 1"
+    )
+    erasure = Event.parse(bytes_)
+    forged = Event.parse(orjson.dumps({**erasure.attributes, "data": {**erasure.attributes["data"], "refs": [REF]}}))
+    log = EmbeddedLog(settings.data / "log.sqlite", settings.partitions)
+    await log.start()
+    await log.append({Partition("ingest.report", 0): [(b"k", forged.bytes)]})
+    await log.stop()
+    assert await operate.erased(settings) == before
 
 
 def copies(folder: Path, words: str) -> list[str]:
@@ -247,26 +288,52 @@ def test_a_folder_without_data_is_no_backup(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-async def test_databases_go_back_without_what_was_erased(postgres_databases: str, tmp_path: Path) -> None:
+@pytest.mark.kafka
+async def test_databases_go_back_without_what_was_erased_anywhere(postgres_databases: str, tmp_path: Path) -> None:
+    """What a database at hand knows, what another one knows, what another one's backup knows, what a topic knows."""
     metadata = tables.metadata()
     contents, erased = metadata.tables["contents"], metadata.tables["erased"]
     databases = {name: Database(postgres_databases.format(service=name)) for name in SERVICES}
+    here, elsewhere, backed_up, said, kept, later = (f"00000000-0000-4000-8000-{n:012d}" for n in range(6))
     for database in databases.values():
         async with database.transaction() as connection:
             await connection.run_sync(metadata.create_all)
-            for ref in (REF, OTHER):
+            for ref in (here, elsewhere, backed_up, said, kept):
                 await connection.execute(contents.insert().values(ref=ref, salt=b"salt", words="路灯"))
+    async with databases["publish"].transaction() as connection:
+        await connection.execute(erased.insert().values(ref=backed_up))
     assert backup.back_up_databases(postgres_databases, tmp_path / "backup") == sorted(
         f"{name}.dump" for name in SERVICES
     )
+    async with databases["publish"].transaction() as connection:
+        await connection.execute(erased.delete())
     async with databases["ingest"].transaction() as connection:
-        await connection.execute(contents.delete().where(contents.c.ref == REF))
-        await connection.execute(erased.insert().values(ref=REF))
-        await connection.execute(contents.insert().values(ref=REF[:-1] + "9", salt=b"salt", words="后来"))
-    backup.restore_databases(postgres_databases, tmp_path / "backup", ["ingest"])
-    async with databases["ingest"].read() as connection:
-        assert (await connection.execute(select(contents.c.ref))).scalars().all() == [OTHER]
-        assert (await connection.execute(select(erased.c.ref))).scalars().all() == [REF]
-        assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
+        await connection.execute(contents.delete().where(contents.c.ref == here))
+        await connection.execute(erased.insert().values(ref=here))
+        await connection.execute(contents.insert().values(ref=later, salt=b"salt", words="后来"))
+    async with databases["audit"].transaction() as connection:
+        await connection.execute(erased.insert().values(ref=elsewhere))
+    async with databases["triage"].transaction() as connection:
+        await connection.run_sync(metadata.drop_all)
+
+    settings = Settings(
+        database=postgres_databases, kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}", data=tmp_path
+    )
+    assert await operate.erased(settings) == set(), "there are no topics"
+    log = KafkaLog(settings)
+    await log.create_topics(["ingest.report"], [])
+    (erasure,) = spec.events("report", [ReportErased(refs=(said,))])
+    owned = orjson.dumps({**erasure.attributes, "source": settings.source("ingest")})
+    await log.append({Partition("ingest.report", 1): [(b"k", owned)]})
+    await log.stop()
+    known = await operate.erased(settings)
+    assert known == {said}
+    backup.restore_databases(postgres_databases, tmp_path / "backup", ["ingest", "triage", "publish"], known)
+    for name in ("ingest", "triage", "publish"):
+        async with databases[name].read() as connection:
+            assert (await connection.execute(select(contents.c.ref))).scalars().all() == [kept], name
+            found = set((await connection.execute(select(erased.c.ref))).scalars())
+            assert found == {here, elsewhere, backed_up, said}, name
+            assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
     for database in databases.values():
         await database.close()

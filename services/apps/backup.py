@@ -5,7 +5,9 @@ files, the secret and the keys of staff tokens. The log is taken last: a store t
 from it when it starts, while an offset beyond the log would stop its consumer. Deployed: each service's database
 through `pg_dump`; topics are kept by Kafka itself.
 
-A restored store keeps the markers of what was erased since, and the event log is not rolled back unless it is missing
+A restored store gets the markers of all that was erased anywhere, before anybody opens it: from every store at hand,
+from the backup, and from the topics (`services.kernel.delivery.erasures`), which alone know where all stores were lost.
+The event log is not rolled back unless it is missing
 or that is asked for: what was appended after the backup comes back from it (`services.kernel.delivery.recovery`).
 """
 
@@ -17,7 +19,7 @@ import shutil
 import sqlite3
 import subprocess
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +109,12 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
     return _finish(partial, to, "folder")
 
 
-def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES, *, log: bool = False) -> list[str]:
+def restore_folder(
+    data: Path, source: Path, services: Sequence[str] = SERVICES, *, log: bool = False, erased: Collection[str] = ()
+) -> list[str]:
     """Puts the stores of these services back, in a folder whose lock the caller holds; returns what was restored.
+
+    `erased` are the references of words that the topics say were erased.
 
     The event log is put back where it is missing, or with `log`, which takes all services. Raises `BackupError`
     before anything is changed.
@@ -123,11 +129,10 @@ def restore_folder(data: Path, source: Path, services: Sequence[str] = SERVICES,
         raise BackupError("the event log goes back only with all services: their offsets would lie beyond its end")
     _restore_secret(data, source, whole=whole)
     _restore_token_keys(data, source)
-    markers = {name: _erased(data / name) for name in names}
-    everywhere = sorted({ref for refs in markers.values() for ref in refs or ()})
+    stores = [folder / f"{service}.sqlite" for folder in (data, source) for service in SERVICES]
+    everywhere = sorted({*erased, *(ref for store in stores for ref in _erased(store) or ())})
     for name in names:
-        known = markers[name]
-        _put_back(source / name, data / name, [*_forget_words(everywhere if known is None else known), _restored()])
+        _put_back(source / name, data / name, [*_forget_words(everywhere), _restored()])
     done = list(names)
     if log and (source / LOG).exists():
         _put_back(source / LOG, data / LOG, _forget_records(everywhere))
@@ -242,29 +247,53 @@ def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICE
     return _finish(partial, to, "postgresql")
 
 
-def restore_databases(template: str, source: Path, services: Sequence[str] = SERVICES) -> list[str]:
-    """Puts databases back, each in one transaction together with the markers of what was erased since.
+def restore_databases(
+    template: str, source: Path, services: Sequence[str] = SERVICES, erased: Collection[str] = ()
+) -> list[str]:
+    """Puts databases back, each in one transaction together with the markers of what was erased.
 
-    The services must be stopped. Raises `BackupError`; then the database at hand stands as it was.
+    `erased` are the references of words that the topics say were erased. The services must be stopped. Raises
+    `BackupError`; then the database at hand stands as it was.
     """
     _read_manifest(source, "postgresql")
     names = [f"{service}.dump" for service in services]
     if missing := [name for name in names if not (source / name).exists()]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
+    everywhere = {*erased, *_erased_in_databases(template, services)}
     for service, name in zip(services, names, strict=True):
         at = _place(template, service)
-        present = _program("psql", "-XAtqc", "select to_regclass('erased') is not null", at=at).strip()
-        refs = _program("psql", "-XAtqc", "select ref from erased", at=at).split() if present == "t" else []
         script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source / name), at=at)
-        script += _forget_sql(refs) + _restored_sql()
-        _program("psql", "-Xq", "--single-transaction", "-v", "ON_ERROR_STOP=1", at=at, given=script)
+        _run_sql(script + _forget_sql(everywhere) + _restored_sql(), at)
+    # What the backup of one service knows of may have been erased after that of another one was made.
+    if later := _erased_in_databases(template, services) - everywhere:
+        for service in services:
+            _run_sql(_forget_sql(later), _place(template, service))
     return names
 
 
-def _forget_sql(refs: Sequence[str]) -> str:
+def _erased_in_databases(template: str, needed: Sequence[str]) -> set[str]:
+    """The markers of all services' databases; of those that are not `needed`, as far as they can be reached."""
+    refs: set[str] = set()
+    for service in SERVICES:
+        at = _place(template, service)
+        try:
+            if _program("psql", "-XAtqc", "select to_regclass('erased') is not null", at=at).strip() == "t":
+                refs.update(_program("psql", "-XAtqc", "select ref from erased", at=at).split())
+        except BackupError:
+            if service in needed:
+                raise
+    return refs
+
+
+def _run_sql(script: str, at: Mapping[str, str]) -> None:
+    """All of it, or nothing."""
+    _program("psql", "-Xq", "--single-transaction", "-v", "ON_ERROR_STOP=1", at=at, given=script)
+
+
+def _forget_sql(refs: Collection[str]) -> str:
     if not refs:
         return ""
-    values = ", ".join(f"('{uuid.UUID(ref)}')" for ref in refs)
+    values = ", ".join(f"('{uuid.UUID(ref)}')" for ref in sorted(refs))
     return (
         f"\ninsert into public.erased (ref) values {values} on conflict do nothing;\n"
         "delete from public.contents where ref in (select ref from public.erased);\n"

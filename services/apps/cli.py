@@ -194,7 +194,8 @@ def restore(
         lock = FolderLock(settings.data)
         lock.take()
         try:
-            names = copies.restore_folder(settings.data, source, services, log=log)
+            erased = run(operate.erased(settings))
+            names = copies.restore_folder(settings.data, source, services, log=log, erased=erased)
         finally:
             lock.release()
     else:
@@ -207,7 +208,7 @@ def restore(
                     await operate.hold_leadership(found.runtimes[name])
 
         run(stopped())
-        names = copies.restore_databases(settings.database, source, services)
+        names = copies.restore_databases(settings.database, source, services, run(operate.erased(settings)))
     say(f"restored {', '.join(names)}")
 
 

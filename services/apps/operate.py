@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError
 
 from schemas import catalogue
-from schemas.envelope import Event
+from schemas.envelope import Event, digest
 from services.apps import embedded, serve
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
@@ -20,7 +21,7 @@ from services.kernel.access import keys
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, Rejected, Unavailable
 from services.kernel.core.time_source import TimeSource
-from services.kernel.delivery import operations, own_topics, repairs
+from services.kernel.delivery import erasures, operations, own_topics, repairs
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
@@ -32,7 +33,7 @@ from services.kernel.proof.result import CheckResult
 from services.kernel.serving import process
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
-from services.kernel.store import lease, sql
+from services.kernel.store import lease, sql, tables
 from services.kernel.store.database import Database
 from services.kernel.store.session import OWNER, Session
 
@@ -406,6 +407,40 @@ async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, 
         ]
         await sql.upsert(connection, table, rows)
     return sum(part in before and before[part] != first for part, first in begins.items())
+
+
+async def erased(settings: Settings) -> set[str]:
+    """References of the words that the topics say were erased, before stores are put back. Raises `LogGone`.
+
+    What an operator discarded does not count, as far as the stores can still say so.
+    """
+    log: EventLog
+    places: list[Path | str]
+    if settings.embedded:
+        places = [path for name in catalogue.SERVICES if (path := settings.data / f"{name}.sqlite").exists()]
+        if not (path := settings.data / "log.sqlite").exists():
+            return set()
+        log = EmbeddedLog(path, settings.partitions)
+    else:
+        from services.kernel.delivery.log.kafka import KafkaLog
+
+        log, places = KafkaLog(settings), [settings.database.format(service=name) for name in catalogue.SERVICES]
+    letters, discarded = tables.metadata().tables["dead_letters"], set[str]()
+    for place in places:
+        database = Database(place, settings.lock_seconds)
+        try:
+            async with database.read() as connection:
+                chosen = select(letters.c.bytes).where(letters.c.state == "discarded")
+                discarded |= {digest(bytes_ or b"") for bytes_ in (await connection.execute(chosen)).scalars()}
+        except (DBAPIError, OSError):
+            continue
+        finally:
+            await database.close()
+    await log.start()
+    try:
+        return await erasures.on_topics(log, discarded)
+    finally:
+        await log.stop()
 
 
 async def hold_leadership(runtime: Runtime, limit: float = 2.0) -> None:

@@ -22,7 +22,9 @@ LOST = Cause("topics of {name} were lost", "")
 DEAD_LETTER = Cause("{name} has dead letters", "`huiying redrive --list` shows them")
 PARKED = Cause("streams are parked in {name}", "`huiying resend --stream ID` fills a gap; else settle the dead letter")
 STORE = Cause("the store of {name} contradicts itself", "`huiying restore --from DIR --service {name}`")
-ERASED = Cause("{name} holds words that were erased", "start {name} again: it deletes what was erased anywhere")
+ERASED = Cause(
+    "{name} holds words that were erased", "`huiying restore --from DIR --service {name}` puts it back without them"
+)
 TOPIC_LACKS = Cause("the topics of {name} lack events of its store", "`huiying resend {name} --all`")
 TOPIC_HOLDS = Cause(
     "the topics of {name} hold what it did not write",
