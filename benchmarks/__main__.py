@@ -23,6 +23,7 @@ NAMES = (
     "attach",
     "timers",
     "burst",
+    "matter",
     "embedded",
     "restart",
 )

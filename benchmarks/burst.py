@@ -47,14 +47,15 @@ def _once() -> tuple[float, float]:
                 pass
             before = _timeline(substrate.plain_url(template, "audit"))[0]
             began = time.time()
-            asyncio.run(_post(world))
-            events, last = _arrived(substrate.plain_url(template, "audit"))
+            asyncio.run(post(world, reports(REPORTS)))
+            events, last = arrived(substrate.plain_url(template, "audit"), REPORTS)
         return REPORTS / (last - began), (events - before) / (last - began)
 
 
-async def _post(world: stack.DeployedWorld) -> None:
+async def post(world: stack.DeployedWorld, bodies: Sequence[Any]) -> None:
+    """Posts reports, all of them discovered now, until they are answered."""
     now = instant(datetime.now(UTC))  # of an older matter every limit would be missed at once
-    bodies = [{**report, "discovered_at": now} for report in reports(REPORTS)]
+    bodies = [{**report, "discovered_at": now} for report in bodies]
     parts = iter([bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)])
     headers = {"Authorization": f"Bearer {world.key}", "Content-Type": "application/x-ndjson"}
     async with httpx.AsyncClient(base_url=world.url("ingest"), headers=headers, timeout=LIMIT) as client:
@@ -72,12 +73,12 @@ def _lines(bodies: Sequence[Any]) -> bytes:
     return b"".join(orjson.dumps(body) + b"\n" for body in bodies)
 
 
-def _arrived(database: str) -> tuple[int, float]:
+def arrived(database: str, reports_: int) -> tuple[int, float]:
     """How many events audit has when every report has its incident and nothing more comes, and when the last came."""
     until, before, quiet = time.monotonic() + LIMIT, 0, 0
     while time.monotonic() < until:
-        count, opened, last = _timeline(database)
-        quiet = quiet + 1 if opened == REPORTS and count == before else 0
+        count, placed, last = _timeline(database)
+        quiet = quiet + 1 if placed == reports_ and count == before else 0
         if quiet == QUIET:
             return count, last
         before = count
@@ -86,9 +87,10 @@ def _arrived(database: str) -> tuple[int, float]:
 
 
 def _timeline(database: str) -> tuple[int, int, float]:
-    """Events, incidents opened, and the time of the last commit, seconds since 1970."""
+    """Events, reports that have their incident, and the time of the last commit, seconds since 1970."""
     statement = """
-        select count(*), count(*) filter (where type like 'huiying.incident.opened.%%'),
+        select count(*),
+               count(*) filter (where type ~ '^huiying.incident.(opened|report_attached).'),
                coalesce(max(extract(epoch from pg_xact_commit_timestamp(xmin))), 0) from timeline
     """
     with psycopg.connect(database, autocommit=True) as connection:
