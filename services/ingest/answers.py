@@ -1,4 +1,4 @@
-"""What ingest answers, for the API's documents."""
+"""The answers of ingest, for the API's documents."""
 
 from typing import Any, Literal
 
@@ -13,38 +13,38 @@ INTEGRATION = "integration-01890a5d-e5f6-5071-8c8d-9e0f1a2b3c4d"
 
 
 class Taken(Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c" * 16)):
-    """The report is taken in, or was before."""
+    """The report is taken in now, or was taken in before."""
 
     report_id: ReportId
-    """The report's id; that of the first one for an exact repetition."""
+    """The report's id. For an exact repetition, the id of the first report."""
     receipt: str
-    """What the sender may be given, to ask for the answer with."""
+    """A code for the sender, to ask for the answer."""
 
 
 class BatchLine(Answered, json_schema_extra=example(line=1, status=201, report_id=REPORT, receipt="9f2c" * 16)):
-    """What became of a line of a batch: a report, or a problem."""
+    """The result of a line of a batch: a report, or a problem."""
 
     line: int
     """The line's number in the request, from 1 on."""
     status: int
-    """As a single request would have been answered."""
+    """The status that a single request would have got."""
     report_id: ReportId | None = None
-    """The report's id, where it was taken in."""
+    """The report's id, if it was taken in."""
     receipt: str | None = None
-    """What the sender may be given, where it was taken in."""
+    """A code for the sender, to ask for the answer, if the report was taken in."""
     problem: dict[str, Any] | None = None
-    """The `Problem`, where the line was refused."""
+    """The `Problem`, if the line was refused."""
 
 
 class MeasuredReach(Answered):
-    """How far the matter had spread at a time; what was not counted is absent."""
+    """How far the matter had spread at a time. Figures that nobody counted are absent."""
 
     clicks: Figure | None = None
     """How often it was opened."""
     comments: Figure | None = None
     """How many comments it had."""
     mainstream_sites: Figure | None = None
-    """On how many mainstream sites it stood."""
+    """The number of mainstream sites that carried it."""
     measured_at: Instant
     """When it was counted."""
 
@@ -55,13 +55,13 @@ class EvidenceFile(Answered):
     file: Token
     """The last part of its path."""
     media_type: MediaType
-    """What it is."""
+    """Its media type."""
     size: Figure
-    """Bytes, as it is stored."""
+    """Its size in bytes, as stored."""
     sha256: str
     """SHA-256 of the stored bytes."""
     note: str | None = None
-    """What was said of it."""
+    """The note that came with it."""
     attached_at: Instant
     """When it was added."""
 
@@ -88,12 +88,12 @@ class StoredReport(
         revision=0,
     ),
 ):
-    """A report. What was not sent is absent; words that were deleted are `[erased]`."""
+    """A report. Fields that were not sent are absent. Deleted words are `[erased]`."""
 
     state: Literal["received", "refused", "erased"]
-    """Whether it was refused an answer, or erased."""
+    """`received`, or how the report ended: refused an answer, or erased."""
     reach: tuple[MeasuredReach, ...]
-    """What was measured, in order of arrival."""
+    """The figures of its spread, in order of arrival."""
     evidence: tuple[EvidenceFile, ...]
     """Its files, in order of arrival."""
     id: ReportId
@@ -107,48 +107,48 @@ class StoredReport(
     discovered_at: Instant
     """When the office first knew."""
     entered_late: bool
-    """Whether the discovery was old already when it was recorded."""
+    """Whether the discovery was already old when it was recorded."""
     subject: str | None
-    """The gist of the concern."""
+    """The concern in short."""
     text: str | None
-    """What was written, with what is personal masked."""
+    """The text, with personal data masked."""
     source: Code | None = None
-    """Whose numbering `external_id` belongs to."""
+    """The sending system, which gave the `external_id`."""
     external_id: str | None = None
-    """The number under which the sender keeps it."""
+    """The sender's number for the report."""
     url: str | None = None
-    """The web page on which it stands."""
+    """The web page that the report is about."""
     place: str | None = None
-    """Where it is, in words."""
+    """The place, in words."""
     category: Code | None = None
-    """What it is about."""
+    """The category of the matter."""
     request: str | None = None
-    """The gist of what is asked for."""
+    """The request in short."""
     reply_ref: str | None = None
-    """The sender's own handle for returning the answer."""
+    """The sender's own handle, to return the answer."""
     masked: dict[str, int]
-    """How many personal numbers of each kind were masked."""
+    """The number of masked places of each kind."""
     refused: str | None = None
-    """Why it gets no answer."""
+    """Why the report gets no answer."""
     erasure_asked: Cause | None = None
-    """That it is to be erased, and on what ground; another person has to agree."""
+    """A request to erase the report, with its ground; another person has to agree."""
     erased: Cause | None = None
-    """On what ground it was erased."""
+    """The ground on which it was erased."""
     version: int
     """The same number as `revision`."""
     revision: int
-    """How often somebody sent or decided something here, which `If-Match` may name."""
+    """How many actions on the report were recorded. `If-Match` may name this number."""
 
 
 class Key(Answered):
     """A key of an integration, without the key itself."""
 
     id: StreamId
-    """The key's id, to revoke it by."""
+    """The key's id; it is needed to revoke the key."""
     integration: str | None
     """The integration whose key it is."""
     name: str | None
-    """What the integration is called within its unit."""
+    """The name of the integration within its unit."""
     unit: UnitCode | None
     """The unit for which it reports."""
     scope: str | None
@@ -185,20 +185,20 @@ class Keys(
 class KeyMade(
     Answered, json_schema_extra=example(key="hy_q7Jm2xVt0aYkRzB4", id=KEY, integration=INTEGRATION, name="hotline")
 ):
-    """A new key. It is shown this once."""
+    """A new key. It is shown only now."""
 
     key: str
     """The key, for `Authorization: Bearer`."""
     id: StreamId
-    """The key's id, to revoke it by."""
+    """The key's id; it is needed to revoke the key."""
     integration: str
     """The integration whose key it is."""
     name: str
-    """What the integration is called within its unit."""
+    """The name of the integration within its unit."""
 
 
 class KeyRevoked(Answered, json_schema_extra=example(id=KEY, revoked=True)):
-    """The key is valid no longer."""
+    """The key is not valid any more."""
 
     id: StreamId
     """The key's id."""

@@ -1,8 +1,8 @@
-"""Many reports in one request: lines of JSON in, one answer a line out, in order.
+"""Many reports in one request: lines of JSON in, one answer for each line out, in order.
 
-Lines are read as they come and stored in chunks, each in one transaction, while the next lines are read. The answers
-are spooled and sent when the whole body was read; a line that is answered 2xx is durable by then. A line that holds
-only white space is counted and not answered.
+Lines are read as they come and gathered in chunks. Each chunk is stored in one transaction while the next lines are
+read. The answers are spooled and sent when the whole body was read. By then every line with a 2xx answer is durable. A
+line of white space is counted and not answered.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from services.kernel.store.session import Session
 
 LINES = 500
 BYTES = 4_000_000
-"""A chunk is stored when it has so many lines or bytes, whichever comes first."""
+"""A chunk is stored when it has this many lines or bytes, whichever comes first."""
 TURN = 20
-"""Lines after which other requests, and the chunk that is being stored, get their turn."""
+"""After this many lines, other requests and the chunk in storage get their turn."""
 IN_MEMORY = 1_000_000
-"""Bytes of answers above which they are spooled to a file."""
+"""Above this many bytes, answers are spooled to a file."""
 PART = 65_536
 
 
 @dataclass(slots=True)
 class Line:
-    """A line and what it became: a report that may be stored, or the answer already."""
+    """A line, and either a report that may be stored or the answer."""
 
     number: int
     key: Key | None = None
@@ -61,7 +61,10 @@ class Chunk:
 
 
 async def read_lines(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[tuple[int, bytes | None]]:
-    """The lines of a body with their numbers from 1; None for one of more than `limit` bytes, which is not held."""
+    """The lines of a body with their numbers from 1.
+
+    A line of more than `limit` bytes is None and is not kept in memory.
+    """
     number, held, size = 1, bytearray(), 0
     async for part in stream:
         *ended, rest = part.split(b"\n")
@@ -82,7 +85,7 @@ async def read_lines(stream: AsyncIterator[bytes], limit: int) -> AsyncIterator[
 async def take(
     runtime: Runtime, actor: Actor, key: str | None, path: str, stream: AsyncIterator[bytes], language: Language
 ) -> IO[bytes]:
-    """Stores a body of lines and returns the answers, to be read from the start and closed."""
+    """Stores a body of lines and returns the answers. The caller reads them from the start and closes them."""
     reader = _Reader(runtime, actor, key, path)
     spool = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
     storing: asyncio.Task[None] | None = None
@@ -135,7 +138,7 @@ def _answered(line: Line, language: Language) -> bytes:
 
 
 class _Reader:
-    """One request's lines, one after the other."""
+    """The lines of one request, one after the other."""
 
     def __init__(self, runtime: Runtime, actor: Actor, key: str | None, path: str) -> None:
         self._runtime, self._actor, self._key, self._path = runtime, actor, given(key), path
@@ -160,7 +163,7 @@ class _Reader:
         return line
 
     async def store(self, lines: Sequence[Line]) -> None:
-        """Gives every line its outcome. Where the database fails, all of these get that problem."""
+        """Gives every line its result. If the database fails, all of these lines get that problem."""
         waiting = [line for line in lines if line.prepared is not None]
         if not waiting:
             return

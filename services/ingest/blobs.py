@@ -1,7 +1,7 @@
-"""Evidence files in a folder, each under a random reference that says nothing of what it holds.
+"""Evidence files in a folder, each under a random reference that reveals nothing of its content.
 
-A file is complete or not there: it is written beside, made durable, then renamed. Only the owner of the folder reads
-it. A file that no event names does no harm.
+A file is complete or does not exist: it is written under another name, made durable, then renamed. Only the owner of
+the folder reads it. A file that no event names does no harm.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from services.kernel.delivery.runtime import Runtime
 SWEEP = 600.0
 """Seconds from one sweep to the next."""
 FORGOTTEN = 3600.0
-"""Seconds after which nobody writes on a file any more."""
+"""After this many seconds nobody writes to a file any more."""
 
 
 class Blob(NamedTuple):
@@ -32,7 +32,7 @@ class Blob(NamedTuple):
 
 
 class Writing:
-    """A file on its way in. `keep` or `drop` it."""
+    """A file on its way in. End it with `keep` or `drop`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.file = folder, secrets.token_hex(24)
@@ -60,13 +60,13 @@ class Writing:
         return Blob(self.file, self.size, self._hash.hexdigest())
 
     def drop(self) -> None:
-        """Forgets the file."""
+        """Deletes the file."""
         self._out.close()
         self._beside.unlink(missing_ok=True)
 
 
 class Blobs:
-    """The folder, made on first use."""
+    """The folder, made at its first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -77,17 +77,17 @@ class Blobs:
         return Writing(self._folder)
 
     def path(self, file: str) -> Path:
-        """Where a file lies, whether or not it is there."""
+        """The path of a file, whether it exists or not."""
         return self._folder / file
 
     def names(self) -> frozenset[str]:
-        """The references of the files that are there."""
+        """The references of the existing files."""
         with contextlib.suppress(FileNotFoundError):
             return frozenset(path.name for path in self._folder.iterdir() if path.suffix != ".part")
         return frozenset()
 
     def unfinished(self, since: float) -> frozenset[str]:
-        """The names of files that were begun before `since`, in seconds of Unix time, and never finished."""
+        """The names of files that were begun before `since`, in seconds of Unix time, and were never finished."""
         found = set()
         with contextlib.suppress(FileNotFoundError):
             for path in self._folder.glob("*.part"):
@@ -97,7 +97,7 @@ class Blobs:
         return frozenset(found)
 
     def delete(self, files: Iterable[str]) -> None:
-        """Deletes files; one that is gone already is no error."""
+        """Deletes files. A missing file is no error."""
         for file in files:
             self.path(file).unlink(missing_ok=True)
 
@@ -108,7 +108,7 @@ def blobs_of(runtime: Runtime) -> Blobs:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Deletes what a crash left behind: files of erased reports, and files that were never finished."""
+    """Deletes the remains of a crash: files of erased reports, and files that were never finished."""
     blobs = blobs_of(runtime)
     blobs.delete(blobs.unfinished(time.time() - FORGOTTEN))
     if names := blobs.names():
@@ -118,7 +118,7 @@ async def sweep(runtime: Runtime) -> None:
 
 
 async def keep_swept(runtime: Runtime) -> None:
-    """Sweeps from time to time: an erasure whose answer was lost may have left its files."""
+    """Sweeps from time to time. An erasure may have left its files if its answer was lost."""
     while True:
         await asyncio.sleep(SWEEP)
         await sweep(runtime)

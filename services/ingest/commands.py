@@ -1,7 +1,7 @@
-"""What can be asked of a report and of keys.
+"""The commands on reports and keys.
 
-All but `ReceiveReport` and `AttachEvidence` are request bodies; none has a field for an author. Lengths are in
-characters, before masking. Times are ISO 8601 with an offset; a number or a time without one is refused.
+All except `ReceiveReport` and `AttachEvidence` are request bodies. None has a field for an author. Lengths are in
+characters, before masking. Times are ISO 8601 with an offset; a number or a time without offset is refused.
 """
 
 import unicodedata
@@ -23,7 +23,7 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 def _plain(value: object) -> object:
-    """The same id for the same id: no width, no white space around it, nothing that nobody sees."""
+    """The normal form of an external id: no wide characters, no white space around it, nothing invisible."""
     if not isinstance(value, str):
         return value
     seen = "".join(char for char in unicodedata.normalize("NFKC", value) if unicodedata.category(char) != "Cf")
@@ -62,41 +62,41 @@ class Report(
 ):
     """A concern about a matter, as someone sent it in (ING-01).
 
-    `unit` is the receiving office, `subject` the gist of the concern, `request` the gist of what is asked for.
-    `discovered_at` is when the office first knew (ING-03). `source` and `external_id` come together and make an exact
-    repetition known. `reply_ref` is the sender's own handle for returning the answer.
+    `unit` is the receiving office, `subject` the concern in short, `request` the request in short. `discovered_at` is
+    when the office first knew (ING-03). `source` and `external_id` come together; they identify an exact repetition.
+    `reply_ref` is the sender's own handle, to return the answer.
     """
 
     unit: UnitCode
     """The office that receives it."""
     channel: Code
-    """The channel by which it came, one of the deployment's list."""
+    """The channel by which it came, from the deployment's list."""
     subject: Subject
-    """The gist of the concern."""
+    """The concern in short."""
     text: Text
-    """What was written, word for word; what is personal in it is masked."""
+    """The text, word for word. Personal data in it is masked."""
     discovered_at: WrittenInstant
-    """When the office first knew; the limits run from then."""
+    """When the office first knew. The time limits run from then."""
     source: Source | None = None
-    """Whose numbering `external_id` belongs to; it stays with the integration that first used it."""
+    """The sending system, which gave the `external_id`. Its code belongs to the integration that used it first."""
     external_id: ExternalId | None = None
-    """The number under which the sender keeps the report."""
+    """The sender's number for the report."""
     url: WebAddress | None = None
-    """The web page on which it stands."""
+    """The web page that the report is about."""
     place: Subject | None = None
-    """Where it is, in words."""
+    """The place, in words."""
     category: Code | None = None
-    """What it is about, one of the deployment's list."""
+    """The category of the matter, from the deployment's list."""
     request: Note | None = None
-    """The gist of what is asked for."""
+    """The request in short."""
     reply_ref: Subject | None = None
-    """The sender's own handle for returning the answer."""
+    """The sender's own handle, to return the answer."""
 
 
 class ReceiveReport(Command):
-    """A report with its words masked and its digests made; what the decider judges.
+    """A report with masked words and its digests. The decider judges it.
 
-    A discovery that lies back longer than `late_entry` is marked as entered late.
+    A discovery that is older than `late_entry` is marked as entered late.
     """
 
     report: Report
@@ -112,20 +112,20 @@ class Reach(
     Command,
     json_schema_extra=example(clicks=1200, comments=86, mainstream_sites=1, measured_at="2026-03-02T12:00:00+08:00"),
 ):
-    """How far the matter had spread at a time, as totals; at least one of them."""
+    """How far the matter had spread at a time, as totals. At least one figure is needed."""
 
     clicks: Figure | None = None
     """How often it was opened."""
     comments: Figure | None = None
     """How many comments it has."""
     mainstream_sites: Figure | None = None
-    """On how many mainstream sites it stands."""
+    """The number of mainstream sites that carry it."""
     measured_at: WrittenInstant
     """When it was counted."""
 
 
 class AttachEvidence(Command):
-    """A file that lies in the blob store under `file`."""
+    """A file that is in the blob store under `file`."""
 
     file: Token
     media_type: MediaType
@@ -142,23 +142,25 @@ class Refuse(Command, json_schema_extra=example(reason="与本单位职责无关
 
 
 class Erase(Command, json_schema_extra=example(cause="asked", reason="反映人要求删除")):
-    """Delete the words and files of this report everywhere: the first call asks, another person's of a unit above does.
+    """Delete the words and files of this report everywhere.
 
-    Alone may delete: who sent it, within an hour, as a `mistake`; an administrator of a unit above where a `law` orders
-    it.
+    The first call asks; another person of a unit above deletes.
+
+    Two may delete alone: the sender, within an hour, as a `mistake`; an administrator of a unit above, if a `law`
+    orders it.
     """
 
     cause: Cause = "asked"
-    """`asked` by whoever it concerns, ordered by `law`, or sent in by `mistake`."""
+    """`asked` by the person concerned, ordered by `law`, or sent in by `mistake`."""
     reason: Note
-    """Why the words are to go."""
+    """Why the words must go."""
 
 
 class KeyRequest(Command, json_schema_extra=example(unit="town-east", name="hotline")):
     """A key for an integration that reports to `unit` and the units below it.
 
-    A further key for the same `name` in the unit is a further key of the same integration; without a name, the key is
-    an integration by itself.
+    A second key for the same `name` in the unit belongs to the same integration. Without a name, the key is an
+    integration by itself.
     """
 
     unit: UnitCode
@@ -166,7 +168,7 @@ class KeyRequest(Command, json_schema_extra=example(unit="town-east", name="hotl
     scope: Literal["ingest"] = "ingest"
     """What the key is for."""
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")] | None = None
-    """What the integration is called, within its unit."""
+    """The name of the integration within its unit."""
 
 
 class KeyListing(Command):
@@ -174,4 +176,4 @@ class KeyListing(Command):
 
 
 class KeyRevocation(Command):
-    """A key is valid no longer."""
+    """A key is not valid any more."""

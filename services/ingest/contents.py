@@ -1,31 +1,31 @@
-"""What a file is, by its content: its name and what its sender says of it do not count."""
+"""The type of a file, by its content. Its name and the sender's word do not count."""
 
 import codecs
 from collections.abc import Iterator
 from typing import IO
 
 HEAD = 16
-"""Bytes that tell most types."""
+"""The first bytes show most types."""
 HEIF = "image/heic"
-"""Pictures in the frame of a film, HEIC and AVIF among them."""
+"""Brands of pictures in a film's frame, such as HEIC and AVIF."""
 TEXT = "text/plain"
 
 _HEIF_BRANDS = frozenset((b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1 miaf avif avis").split())
 _BOXES = 1_000
 _SOUND = 8_192
-"""Bytes behind its tags in which a sound's first frame begins."""
+"""An MP3's first frame begins within so many bytes after its tags."""
 _BITRATES = {
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""Of layer III, in kbit/s, by MPEG version (3 is 1, the others are 2 and 2.5)."""
+"""Bit rates of layer III in kbit/s, by MPEG version (3 is version 1; the others are 2 and 2.5)."""
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 _CHARSETS = frozenset(("utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "gb2312"))
 
 
 def recognised(file: IO[bytes]) -> str | None:
-    """The media type that a file's content shows; None where it shows none that is known here."""
+    """The media type that a file's content shows; None if it shows no known type."""
     file.seek(0)
     head = file.read(HEAD)
     if head.startswith(b"\xff\xd8\xff"):
@@ -44,9 +44,9 @@ def recognised(file: IO[bytes]) -> str | None:
 
 
 def text(content: bytes, charset: str | None) -> str:
-    """The words of a text in the charset that its sender names, or else in UTF-16 or UTF-8, as its first bytes show.
+    """The words of a text: in the charset that the sender names, or else in UTF-16 or UTF-8, as the first bytes show.
 
-    Raises `ValueError` with a sentence where it is none.
+    Raises `ValueError` with a sentence if the file is no text.
     """
     if charset is None:
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -69,7 +69,7 @@ def text(content: bytes, charset: str | None) -> str:
 
 
 def _boxed(file: IO[bytes]) -> str | None:
-    """MP4 has a `moov`; HEIF has a `meta` that describes a picture, whatever its brands say."""
+    """Tells MP4 from HEIF. MP4 has a `moov`; HEIF has a `meta` that describes a picture, whatever its brands say."""
     names = set()
     for name, begin, size in _boxes(file):
         names.add(name)
@@ -84,7 +84,7 @@ def _boxed(file: IO[bytes]) -> str | None:
 
 
 def _boxes(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-    """Name, begin and size of the content of each box of the outermost level."""
+    """Name, start and size of the content of each box of the outermost level."""
     end = file.seek(0, 2)
     at = 0
     for _ in range(_BOXES):
@@ -126,7 +126,7 @@ def _is_sound(file: IO[bytes], head: bytes) -> bool:
 
 
 def _frame(header: bytes) -> int:
-    """The length of the MP3 frame that these four bytes begin; 0 where they begin none."""
+    """The length of the MP3 frame that begins with these four bytes; 0 if no frame begins there."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return 0
     version, bitrate, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3

@@ -1,4 +1,4 @@
-"""The rules of a report: what is taken in, what may follow it, and what is left when it is erased."""
+"""The rules of a report: what is taken in, what may follow, and what remains after an erasure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ FIGURES = ("clicks", "comments", "mainstream_sites")
 
 @dataclass(frozen=True, slots=True)
 class State(Filed):
-    """A report as its rules need it. `refs` and `files` are what an erasure would have to delete now."""
+    """A report as its rules need it. An erasure now would have to delete `refs` and `files`."""
 
     id: str = ""
     refs: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ def evolve(state: State, event: Event) -> State:
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor has no right to the command."""
+    """Raises `Forbidden` if the actor has no right to the command."""
     right = RIGHTS[type(command)]
     if isinstance(command, ReceiveReport):
         ctx.offices.unit(command.report.unit)
@@ -67,14 +67,14 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 
 
 def _of(state: State, ctx: Ctx) -> State:
-    """The state with what only the moment of the command knows."""
+    """The state with the facts that only the moment of the command shows."""
     return replace(state, by=ctx.by(state.id), standing=ctx.seen.get("standing"))
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What the command makes happen.
+    """The events that the command causes.
 
-    `ctx.seen["standing"]` is that of the incident which the report belongs to, None where it belongs to none yet.
+    `ctx.seen["standing"]` is the standing of the report's incident; None if the report belongs to none yet.
     """
     if isinstance(command, ReceiveReport):
         if state.unit is not None:
@@ -111,7 +111,7 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
             f"source and external_id come together; {missing} is missing", code="field-together", field=missing
         )
     _past(report.discovered_at, "discovered_at", ctx)
-    # Whoever sends may have a clock that is ahead. Nobody can know of a matter later than it was received.
+    # The sender's clock may be ahead. Nobody can know of a matter later than it was received.
     discovered = min(report.discovered_at, ctx.now)
     names = catalogue.words_of(ReportReceived)
     words: dict[str, Any] = {

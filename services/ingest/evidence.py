@@ -1,8 +1,9 @@
-"""A file that is sent with a report: read within its limit, checked for what it is, written to the blob store.
+"""A file that is sent with a report: read within its limit, checked by its content, written to the blob store.
 
-The sender's file name is not kept. A text is masked like everything typed and kept as UTF-8, and a picture is drawn
-anew (`pictures`). Documents, sound and films (PDF, MP3, MP4) stay as they are, with whatever they say of who made them
-and where. Until it is known what of it is kept, a file lies where it has no name and is gone with the process.
+The sender's file name is not kept. A text is masked and kept as UTF-8. A picture is drawn anew (`pictures`). Documents,
+sound and films (PDF, MP3, MP4) stay unchanged, also with any data on their author and place.
+
+Until the service knows what to keep, the file has no name on disk and vanishes with the process.
 """
 
 import asyncio
@@ -27,12 +28,12 @@ from services.kernel.settings import Settings
 
 PART = 65_536
 FORM = 20_000
-"""Bytes that a form may take beside its file."""
+"""Bytes that a form may hold besides its file."""
 MEDIA_TYPES = (*pictures.TYPES, "application/pdf", "audio/mpeg", "video/mp4", TEXT)
 
 
 class Sent(NamedTuple):
-    """A file as it came, and what its sender says about it."""
+    """A file as it came, with the sender's statements about it."""
 
     file: IO[bytes]
     media_type: str
@@ -41,7 +42,7 @@ class Sent(NamedTuple):
 
 
 class Upload(NamedTuple):
-    """A file that was stored, and what was said about it."""
+    """A stored file, with the note about it."""
 
     blob: Blob
     media_type: str
@@ -61,7 +62,7 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
                 body.write(part)
             return await _stored(Sent(body, kind, charset, note), blobs, settings, listed)
     stream = _limited(request, settings.evidence_limit, beside=FORM)
-    # Read as Latin-1 every byte stays what it is; read as UTF-8, what is none would come out as something else.
+    # Latin-1 keeps every byte as it is. UTF-8 would change bytes that are not UTF-8.
     headers = Headers({"content-type": f"{request.headers['content-type']}; charset=latin-1"})
     try:
         form = await MultiPartParser(headers, stream, max_files=1, max_fields=1, max_part_size=FORM).parse()
@@ -92,14 +93,14 @@ async def take(request: Request, note: str | None, blobs: Blobs, settings: Setti
 
 
 def _media_type(header: str | None) -> tuple[str, str | None]:
-    """The type, and the charset where one is named."""
+    """The type, and the charset if one is named."""
     kind, options = parse_options_header(header or "")
     charset = options.get(b"charset")
     return kind.decode("latin-1").lower(), charset.decode("latin-1") if charset else None
 
 
 def _limit(kind: str, settings: Settings) -> int:
-    """Bytes that a file of this type may have."""
+    """The most bytes of a file of this type."""
     if kind not in MEDIA_TYPES:
         raise UnsupportedMedia(
             f"evidence is one of {', '.join(MEDIA_TYPES)}, not {kind or 'without a Content-Type'}",
@@ -123,7 +124,7 @@ def _too_large(limit: int) -> TooLarge:
 
 
 async def _stored(sent: Sent, blobs: Blobs, settings: Settings, listed: Listed) -> Upload:
-    """A thread that has begun goes to its end: where nobody waits for the file any more, it goes again."""
+    """Runs to its end once begun. If nobody waits for the file any more, the file is deleted again."""
     threads = pictures.THREADS if sent.media_type in pictures.TYPES else None
     loop = asyncio.get_running_loop()
     storing = loop.run_in_executor(threads, _store, sent, blobs, settings, listed)
@@ -159,7 +160,7 @@ def _store(sent: Sent, blobs: Blobs, settings: Settings, listed: Listed) -> Uplo
 
 
 def _kept(sent: Sent, pixels: int, listed: Listed) -> Iterator[bytes]:
-    """What is stored of a file."""
+    """The stored content of a file."""
     sent.file.seek(0)
     if sent.media_type == TEXT:
         try:

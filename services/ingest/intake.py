@@ -1,6 +1,6 @@
-"""From a report as it was sent to its first event: masked, given its digests, and told from a repetition.
+"""The way from a sent report to its first event: masking, digests, and the check for a repetition.
 
-Nothing typed leaves `prepare` unmasked. A single report and a batch go the same way from there.
+No typed word leaves `prepare` unmasked. From there on, single reports and batches go the same way.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from services.kernel.store.session import Session
 
 C = TypeVar("C", bound=Command)
 MAX_GROUP = 200
-"""Single reports that one transaction takes."""
+"""One transaction takes at most this many single reports."""
 CODES = ("channel", "source", "category")
 
 
@@ -45,15 +45,15 @@ class Prepared(NamedTuple):
 
 
 def receipt(keyed: Keyed, report_id: str) -> str:
-    """The short code by which the asker is known later, and by nothing else: `ABCD-EFGH-IJKL`."""
+    """A short code for the sender, of the form `ABCD-EFGH-IJKL`. The sender later shows it and needs nothing else."""
     code = base64.b32encode(bytes.fromhex(keyed("receipt-of", report_id)[:20])).decode()
     return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
 
 
 def masked(command: C, fact: type[Fact], listed: Listed = frozenset()) -> tuple[C, dict[str, int]]:
-    """The command with the words that `fact` will hold masked, and how many numbers of each kind were.
+    """The command with masked words, for the words that `fact` will hold, and the number of masked places of each kind.
 
-    The number of a post stays readable as an external id; in free text it could be somebody's card.
+    A post's number stays readable as an external id. In free text it could be somebody's card.
     """
     counts: Counter[str] = Counter()
     fresh = {}
@@ -73,11 +73,11 @@ def _is_plain(code: str) -> bool:
 
 
 def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
-    """Masks a report and makes its digests. Raises `Malformed` where a code holds what would have to be masked."""
+    """Masks a report and makes its digests. Raises `Malformed` if a code holds something that would be masked."""
     for name in CODES:
         if (code := getattr(report, name)) is not None and not _is_plain(code):
             raise Malformed(
-                f"{name} is a code of a list; this one looks like somebody's number or address",
+                f"{name} takes a code of a list; this looks like somebody's number or address",
                 code="code-looks-personal",
                 field=name,
             )
@@ -102,7 +102,7 @@ OWNERS = select(SOURCES.c.source, SOURCES.c.integration).where(sql.is_one_of(SOU
 
 
 class Taken(NamedTuple):
-    """What is known of the report that holds an external id."""
+    """The report that holds an external id."""
 
     report_id: str
     sent: str
@@ -110,9 +110,10 @@ class Taken(NamedTuple):
 
 
 async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> list[Answer | Problem]:
-    """What becomes of each report, in order: 201, 200 for an exact repetition, or the problem that it has.
+    """The result for each report, in order: 201, 200 for an exact repetition, or a problem.
 
-    Judged first, then its external id is reserved, then appended; so a refused report reserves nothing.
+    Each report is judged first, then its external id is reserved, then it is appended. So a refused report reserves
+    nothing.
     """
     facts: list[Occurred | Problem] = [_judge(report.command, ctx) for report, ctx in reports]
     owners = await _reserve_sources(session, reports, facts)
@@ -137,7 +138,7 @@ async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> 
 
 
 def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: Ctx) -> Answer | Problem:
-    """What the sender of a known external id gets. An earlier discovery is no repetition: it moves limits."""
+    """The answer to a known external id. An earlier discovery is no repetition, since it moves limits."""
     if received.sent == known.sent and instant(received.discovered_at) >= known.discovered_at:
         return Answer({"report_id": known.report_id, "receipt": receipt(ctx.keyed, known.report_id)}, 200)
     source, external_id = command.report.source, command.report.external_id
@@ -152,9 +153,10 @@ def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: 
 
 
 class Together:
-    """Stores reports that are sent at the same time in one transaction: while one commits, the next ones gather.
+    """Stores reports that arrive at the same time in one transaction. While one commits, the next ones gather.
 
-    Nobody waits for others to come: what is there is stored at once, and what comes meanwhile goes into the next one.
+    No report waits for others to come. Those that are there are stored at once, and later ones go into the next
+    transaction.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -163,7 +165,7 @@ class Together:
         self._storing: asyncio.Task[None] | None = None
 
     async def receive(self, report: Prepared, caller: Caller) -> Answer:
-        """As `receive` of one report in a transaction of its own; raises the problem that it has."""
+        """Like `receive` for one report in its own transaction. Raises the report's problem."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((report, caller, answer))
         if self._storing is None:
@@ -179,7 +181,7 @@ class Together:
                 outcomes = [error] * len(batch)
             for (_, _, answer), outcome in zip(batch, outcomes, strict=True):
                 if answer.done():
-                    continue  # whoever asked has gone
+                    continue  # the caller has gone
                 if isinstance(outcome, Answer):
                     answer.set_result(outcome)
                 else:
@@ -211,12 +213,12 @@ def _received(fact: Occurred) -> ReportReceived:
 
 
 def _foreign(source: str | None, actor: Actor, owners: Mapping[str, str]) -> Problem | None:
-    """What is said where a source is another integration's. Officers use those that are nobody's."""
+    """The problem if a source belongs to another integration. Officers use sources that belong to nobody."""
     owner = owners.get(source or "", actor.post)
     if owner == actor.post:
         return None
     return Malformed(
-        f"source: {source!r} is the code of another integration; take a code of your own",
+        f"source: {source!r} belongs to another integration; use a code of your own",
         code="source-taken",
         field="source",
         source=source,
@@ -226,7 +228,7 @@ def _foreign(source: str | None, actor: Actor, owners: Mapping[str, str]) -> Pro
 async def _reserve_sources(
     session: Session, reports: Sequence[tuple[Prepared, Ctx]], facts: Sequence[Occurred | Problem]
 ) -> dict[str, str]:
-    """Source -> the integration whose code it is; a source that is new becomes the sender's."""
+    """Source -> the integration that owns its code. A new source goes to the sender."""
     named: set[str] = set()
     fresh: dict[str, str] = {}
     for (report, ctx), fact in zip(reports, facts, strict=True):
@@ -249,7 +251,7 @@ async def _reserve_sources(
 
 
 async def _reserve(session: Session, reports: Mapping[str, ReportReceived]) -> Mapping[str, Taken]:
-    """Duplicate digest -> the report that holds it, of those with an external id."""
+    """Duplicate digest -> the report that holds it, for reports with an external id."""
     wanted: dict[str, Taken] = {}
     for id_, received in reports.items():
         if received.duplicate is not None:

@@ -1,6 +1,6 @@
-"""Keys of integrations: made once, shown once, kept as a digest, revoked for good by their id.
+"""Keys of integrations. A key is made once, shown once, kept as a digest, and revoked for good by its id.
 
-An integration is an identity of its own: what its keys send belongs to it alone. Its id comes from its unit and name.
+An integration is its own identity: the reports of its keys belong to it alone. Its id comes from its unit and name.
 """
 
 import hashlib
@@ -29,24 +29,24 @@ def new_key() -> str:
 
 
 def key_digest(key: str) -> str:
-    """What is stored of a key. Keys are random and long, so a plain digest is enough."""
+    """The stored digest of a key. Keys are random and long, so a plain digest is enough."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def integration_id(unit: str, name: str) -> str:
-    """The integration of this name in a unit."""
+    """The integration with this name in a unit."""
     return f"integration-{derived('integration', unit, name)}"
 
 
 class Keys:
-    """Whose key it is, and keys made and revoked."""
+    """Finds the owner of a key, makes keys and revokes them."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._remembered = Remembered(self._look_up)
 
     async def actor(self, key: str) -> Actor:
-        """The integration. Raises `Unauthenticated`."""
+        """The integration that owns the key. Raises `Unauthenticated`."""
         return await self._remembered.actor(key)
 
     async def _look_up(self, key: str) -> Actor:
@@ -59,7 +59,7 @@ class Keys:
         return Actor(row.integration, row.unit, frozenset({"integration"}))
 
     async def make(self, caller: Caller, request: KeyRequest) -> dict[str, str]:
-        """A new key with its id and integration; only its digest is kept."""
+        """A new key with its id and integration. Only its digest is kept."""
         key = new_key()
         made: dict[str, str] = {"key": key}
 
@@ -85,12 +85,12 @@ class Keys:
         return made
 
     async def revoke(self, caller: Caller, id_: str) -> None:
-        """Ends a key. Raises `NotFound` where none with this id was made; a repetition changes nothing."""
+        """Ends a key. Raises `NotFound` if no key has this id. A repetition changes nothing."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             row = await queries.key(session.connection, id_)
             if row is None:
-                raise NotFound(f"no key {id_} was made here; `huiying keys list` shows those that were", what=id_)
+                raise NotFound(f"there is no key {id_}; `huiying keys list` shows all keys", what=id_)
             RIGHTS[KeyRevocation].require(row.unit, ctx)
             if row.revoked_at is None:
                 await operations.record(session, ctx, OperationKeyRevoked(key=id_, unit=row.unit))

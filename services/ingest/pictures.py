@@ -1,7 +1,7 @@
-"""Pictures as they show themselves and nothing else: decoded and encoded anew by a program of its own (`redraw`).
+"""Pictures are decoded and encoded anew by a separate program (`redraw`), so only what they show remains.
 
-So everything else is gone, wherever it stood: position, device, owner, time, comments, small copies, profiles, chunks
-that nobody knows, films behind the picture's end.
+Everything else is gone, wherever it stood: position, device, owner, time, comments, thumbnails, profiles, unknown
+chunks, films after the picture's end.
 """
 
 import contextlib
@@ -17,28 +17,28 @@ from services.kernel.core.problems import Malformed, TooLarge
 
 TYPES = ("image/jpeg", "image/png", "image/webp")
 DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
-"""How `redraw.py` ends."""
+"""The exit codes of `redraw.py`."""
 SECONDS = 180
-"""For which one is waited for."""
+"""A picture may take this many seconds."""
 THREADS = ThreadPoolExecutor(2, "pictures")
-"""Programs that run at the same time, and no more: each may take a gigabyte."""
+"""At most this many programs run at the same time. Each may take a gigabyte."""
 
 _PROGRAM = (sys.executable, "-I", str(Path(__file__).with_name("redraw.py")))
 
 
 @contextlib.contextmanager
 def redrawn(file: IO[bytes], media_type: str, pixels: int) -> Iterator[IO[bytes]]:
-    """The picture anew, to be read from the start. Blocks: to be called in one of `THREADS`.
+    """The redrawn picture, to be read from the start. It blocks, so call it in one of `THREADS`.
 
-    Raises `Malformed` where it breaks off or is damaged, `TooLarge` where it has more than `pixels` pixels or takes too
-    much time or memory.
+    Raises `Malformed` if the picture breaks off or is damaged. Raises `TooLarge` if it has more than `pixels` pixels or
+    takes too much time or memory.
     """
     with tempfile.TemporaryFile() as new:
         file.flush()
         code, says = _run(file, new, media_type, pixels)
         if code == TOO_MANY_PIXELS:
             raise TooLarge(
-                f"the picture has {says} pixels, and at most {pixels} are taken; send a smaller copy",
+                f"the picture has {says} pixels; at most {pixels} are allowed. Send a smaller copy",
                 code="picture-too-large",
                 limit=pixels,
             )
@@ -58,7 +58,7 @@ def redrawn(file: IO[bytes], media_type: str, pixels: int) -> Iterator[IO[bytes]
 
 
 def _run(file: IO[bytes], new: IO[bytes], media_type: str, pixels: int) -> tuple[int, str]:
-    """How the program ended, and what it said. It gets nothing of the service's environment."""
+    """The program's exit code and output. It gets nothing of the service's environment."""
     command = (*_PROGRAM, media_type, str(pixels))
     try:
         ended = subprocess.run(  # noqa: S603  our own program; of the request it gets a type of ours

@@ -1,4 +1,4 @@
-"""What is read of ingest: one report as a resource, whose key it is, which files are to be gone."""
+"""Queries of ingest: a report as a resource, the owner of a key, files that must go."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
 
 
 async def belongings(connection: AsyncConnection, report: str) -> list[Belonging]:
-    """The incidents that a report belongs or belonged to, as far as triage's events have come."""
+    """The incidents of a report, present and past, according to triage's events so far."""
     found = (await connection.execute(select(BELONGINGS).where(BELONGINGS.c.report_id == report))).mappings().all()
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in found])
     return [
@@ -70,13 +70,13 @@ async def belongings(connection: AsyncConnection, report: str) -> list[Belonging
 
 
 async def seen(report: str, connection: AsyncConnection, state: Any) -> Mapping[str, Any]:
-    """What a decision on a report looks at: the standing of the incident that it belongs to now."""
+    """The standing of the report's present incident, for a decision on the report."""
     now = [belonging.standing for belonging in await belongings(connection, report) if belonging.until is None]
     return {"standing": next((standing for standing in now if standing.merged is None), None)}
 
 
 def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:
-    """What a report's events say of a file of its evidence; None where it has none such, or no longer."""
+    """The report's record of an evidence file; None if it has no such file, or not any more."""
     found: ReportEvidenceAttached | None = None
     for event in events:
         match event.data:
@@ -88,12 +88,12 @@ def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:
 
 
 async def key_of(connection: AsyncConnection, digest: str) -> Any:
-    """The row of the key with this digest, or None where none was made."""
+    """The row of the key with this digest; None if there is none."""
     return (await connection.execute(select(API_KEYS).where(API_KEYS.c.digest == digest))).first()
 
 
 async def key(connection: AsyncConnection, id_: str) -> Any:
-    """The row of the key with this id, or None where none was made."""
+    """The row of the key with this id; None if there is none."""
     chosen = select(API_KEYS).where(API_KEYS.c.id == id_, API_KEYS.c.digest.is_not(None))
     return (await connection.execute(chosen)).first()
 
@@ -101,7 +101,7 @@ async def key(connection: AsyncConnection, id_: str) -> Any:
 async def keys(
     connection: AsyncConnection, units: frozenset[str], cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The keys of these units in order of their making, without their digests, and the cursor of the next page."""
+    """The keys of these units, oldest first, without their digests, and the cursor of the next page."""
     columns = [column for column in API_KEYS.columns if column.name != "digest"]
     chosen = select(*columns).where(API_KEYS.c.unit.in_(sorted(units))).order_by(API_KEYS.c.id).limit(limit + 1)
     if cursor is not None:

@@ -1,6 +1,6 @@
-"""How a report is known again: by its sender's own id, and by what it is about. Pure.
+"""How a report is recognised: by the sender's own id, and by its subject. Pure.
 
-What stands in events are keyed digests, so that nobody can test whether a certain thing was reported.
+Events carry only keyed digests, so nobody can test whether a certain thing was reported.
 """
 
 import re
@@ -17,30 +17,30 @@ from services.kernel.masking import MARKERS, Kind, normalise
 
 Keyed = Callable[..., str]
 _DELIVERY = {"source", "external_id", "discovered_at"}
-"""Fields that say how a report was delivered. A repetition may be stamped anew."""
+"""These fields describe the delivery. A repetition may have other values in them."""
 _MARKERS = re.compile("|".join(map(re.escape, MARKERS.values())))
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
-"""Letters by their category that nobody sees."""
+"""Unicode categories of invisible characters."""
 
 
 def duplicate(report: Report, actor: Actor, keyed: Keyed) -> str | None:
-    """The digest of the sender's id of a report; None without one. Each integration counts its reports by itself."""
+    """The digest of the sender's id of a report; None without one. Each integration has its own numbering."""
     if report.source is None or report.external_id is None:
         return None
     return keyed("duplicate", actor.post, report.source, report.external_id)
 
 
 def sent(report: Report, duplicate: str, keyed: Keyed) -> str:
-    """The digest of what was sent under the sender's id, before masking: another version masks otherwise."""
+    """The digest of the sent content under the sender's id, before masking, since another version may mask differently."""
     content = report.model_dump(mode="json", exclude=_DELIVERY, exclude_none=True)
     return keyed("sent", duplicate, orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
 
 
 def match_key(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str | None:
-    """The digest of what a report is about: its address, else its subject. None where neither says anything.
+    """The digest of the report's subject: its address, else its subject line. None if neither identifies a matter.
 
-    `typed` is the report before masking, `clean` after. An address counts on the sites alone that the unit lists, and
-    no page of a person and no whole site is a matter.
+    `typed` is the report before masking, `clean` after. An address counts only on the sites that the unit lists. A
+    person's page or a whole site is no matter.
     """
     about = _address(typed, clean, lists) or _subject(clean.subject)
     return keyed("match", typed.unit, about) if about else None
@@ -59,12 +59,12 @@ def _address(typed: Report, clean: Report, lists: Lists) -> str | None:
 
 
 def _leads_to_person(url: str) -> bool:
-    """Whether the masked address is that of somebody's page, or asks for somebody; that of a post is not."""
+    """Whether the masked address is a personal page, or searches for a person. A post's address is neither."""
     return MARKERS[Kind.PROFILE] in url or f"={MARKERS[Kind.ACCOUNT]}" in url
 
 
 def _subject(subject: str) -> str | None:
-    """The subject in normal form; None where no letter and no digit is left of what the sender wrote."""
+    """The subject in normal form; None if no letter and no digit of the writer's words is left."""
     normal = normalise(_MARKERS.sub(" ", subject))
     says = any(unicodedata.category(char)[0] in "LN" and char not in _FILLERS for char in normal)
     return normal if says else None

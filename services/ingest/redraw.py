@@ -1,7 +1,7 @@
-"""A program of its own that decodes a picture and encodes what it shows anew: `redraw.py TYPE PIXELS <picture >new`.
+"""A separate program that decodes a picture and encodes only its pixels: `redraw.py TYPE PIXELS <picture >new`.
 
-Only pixels pass: upright, in the colours of sRGB. It runs apart from the service since it gives whatever was sent to
-codecs: a defect of theirs, or a picture that takes all memory, ends this program and nothing else. It imports nothing
+Only pixels pass, upright and in the colours of sRGB. The program runs apart from the service, since codecs read
+whatever was sent. A defect in a codec, or a picture that takes all memory, ends only this program. It imports nothing
 of the project, knows no secret, and ends with 0 or with one of the codes below.
 """
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 from PIL import Image, ImageCms, ImageFile, ImageOps, ImageSequence, JpegImagePlugin
 
 FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",), "image/webp": ("WEBP",)}
-"""What a file of each type is read as; written is the first."""
+"""The formats that each type is read as. The first one is also written."""
 DAMAGED, TOO_MANY_PIXELS, TOO_COSTLY = 10, 11, 12
 
 LIMITS = {
@@ -25,14 +25,14 @@ LIMITS = {
     resource.RLIMIT_FSIZE: 200_000_000,
     resource.RLIMIT_CORE: 0,
 }
-"""Bytes of memory, seconds of a processor, bytes that are written."""
+"""The most bytes of memory, seconds of a processor, and bytes of output."""
 
 
 def main() -> None:
     """The program."""
     for limit, most in LIMITS.items():
         resource.setrlimit(limit, (most, most))
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
+    Image.MAX_IMAGE_PIXELS = None  # our own limit
     warnings.simplefilter("ignore")
     try:
         sys.exit(redraw(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1], int(sys.argv[2])))
@@ -44,14 +44,14 @@ def main() -> None:
 
 
 def redraw(source: IO[bytes], target: IO[bytes], media_type: str, pixels: int) -> int:
-    """Reads a file that can be rewound. Raises what the codecs raise."""
+    """Reads a file that can be rewound. Raises the errors of the codecs."""
     formats = FORMATS[media_type]
     source.seek(0)
     if media_type == "image/png":
-        _check_sums(source)  # decoding does not look at all of them
+        _check_sums(source)  # decoding does not check all of them
         source.seek(0)
     if media_type == "image/webp" and (size := _webp_size(source))[0] * size[1] > pixels:
-        return _too_many(*size)  # opening it takes memory for all of it
+        return _too_many(*size)  # opening takes memory for the whole picture
     with Image.open(source, formats=formats) as picture:
         frames = 1 if media_type == "image/jpeg" else getattr(picture, "n_frames", 1)
         if picture.width * picture.height * frames > pixels:
@@ -90,7 +90,7 @@ def _webp_size(source: IO[bytes]) -> tuple[int, int]:
 
 
 def _check_sums(source: IO[bytes]) -> None:
-    """Goes through the chunks of a PNG to its end. Raises `ValueError`."""
+    """Reads the chunks of a PNG to its end. Raises `ValueError`."""
     source.seek(8)
     name = b""
     while name != b"IEND":
@@ -103,7 +103,7 @@ def _check_sums(source: IO[bytes]) -> None:
 
 
 def _options(picture: ImageFile.ImageFile, source: IO[bytes], media_type: str) -> dict[str, Any]:
-    """How the picture is encoded: as it was, as far as that can be known."""
+    """The options of the encoding: those of the original, as far as they are known."""
     if media_type == "image/png":
         return {"compress_level": 3}
     if media_type == "image/webp":
@@ -120,7 +120,7 @@ def _options(picture: ImageFile.ImageFile, source: IO[bytes], media_type: str) -
 
 
 def _shown(picture: Image.Image) -> Image.Image:
-    """The picture itself, changed: nothing is left of it but what it shows."""
+    """The picture itself, changed: only what it shows is left of it."""
     picture.load()
     ImageOps.exif_transpose(picture, in_place=True)
     if profile := picture.info.get("icc_profile"):
@@ -132,7 +132,7 @@ def _shown(picture: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """Colours of a profile that cannot be used stay as they are."""
+    """With an unusable profile, the colours stay unchanged."""
     if picture.mode in ("P", "PA", "LA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Who may ask what of a report and of keys, and who may read a report."""
+"""The rights over reports and keys, and who may read a report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ from services.kernel.core.units import Offices
 
 Refusal = Rejected | None
 REGRET = timedelta(hours=1)
-"""For how long the sender may take a report back alone."""
+"""For this long, the sender may take a report back alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What the rights over a report depend on."""
+    """The facts on which the rights over a report depend."""
 
     unit: str | None = None
-    """Who received it."""
+    """The unit that received it."""
     sender: str = ""
     """The post that sent it."""
     refused: bool = False
@@ -44,18 +44,18 @@ class Filed:
     asked: str | None = None
     """Digest of the person who asked to erase it."""
     by: str = ""
-    """Digest of whoever acts."""
+    """Digest of the person who acts."""
     standing: Standing | None = None
-    """Of the incident that it belongs to; None as long as it belongs to none."""
+    """The standing of its incident; None as long as it belongs to none."""
 
     @property
     def accountable(self) -> str | None:
-        """The unit that answers for it: who received it, until it belongs to an incident."""
+        """The unit that answers for it: the receiving unit, until the report belongs to an incident."""
         return self.standing.accountable if self.standing else self.unit
 
     @property
     def erasing(self) -> Erasing:
-        """What its erasure depends on."""
+        """The facts on which its erasure depends."""
         return Erasing(self.accountable or "", self.asked, self.by)
 
     def sent_just_now(self, ctx: Ctx) -> bool:
@@ -76,7 +76,7 @@ def _sent_it(report: Filed, ctx: Ctx) -> bool:
 
 
 def _following(report: Filed, ctx: Ctx) -> tuple[str, ...]:
-    """The integration that sent a report may add to it, and so may the officers who work on the matter."""
+    """The integration that sent a report may add to it. So may the officers who work on the matter."""
     return ("integration",) if _sent_it(report, ctx) else ("duty_officer", "verifier", "handler")
 
 
@@ -91,7 +91,7 @@ def _not_erased(report: Filed, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _not_refused(report: Filed, ctx: Ctx, verb: str) -> Refusal:
-    return Rejected("this report was refused already", code="already-refused") if report.refused else None
+    return Rejected("this report was refused an answer already", code="already-refused") if report.refused else None
 
 
 def _erasing(report: Filed, ctx: Ctx) -> tuple[str, ...]:
@@ -119,17 +119,17 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
 
 
 class Belonging(NamedTuple):
-    """That a report belongs to an incident, or did `until` an event of that."""
+    """A report's place in an incident, up to the event `until` of the incident if the report has left it."""
 
     standing: Standing
     until: Moment | None = None
 
 
 def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, offices: Offices) -> Reading | None:
-    """What the actor may read of a report; None for nothing.
+    """How much of a report the actor may read; None for nothing.
 
-    The integration that sent it reads all. Rights of staff follow the matter; who received it always reads what it
-    received.
+    The integration that sent it reads everything. Rights of staff follow the matter. The receiving unit always reads
+    what it received.
     """
     if not actor.is_staff:
         sent = actor.post == report.sender and report.unit is not None and offices.within(report.unit, actor.unit)

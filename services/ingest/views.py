@@ -1,4 +1,4 @@
-"""What ingest knows beside its reports: external ids taken, keys, evidence files, and whose matter a report is."""
+"""What ingest knows besides its reports: used external ids, keys, evidence files, and the incident of each report."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 INTEGRATION = "integration-"
-"""How the id of an integration begins; posts of staff begin otherwise."""
+"""The id of an integration begins like this. Posts of staff begin otherwise."""
 METADATA = tables.metadata()
 standings.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -26,14 +26,15 @@ EXTERNAL_IDS = Table(
     Column("sent", key(64), nullable=False),
     Column("discovered_at", key(27), nullable=False),
 )
-"""Reserved by the command before it appends, so that of two at once one waits for the other; a replay rebuilds it."""
+"""The command reserves the id before it appends, so of two at once, one waits for the other. A replay rebuilds the row.
+"""
 SOURCES = Table(
     "sources",
     METADATA,
     Column("source", key(100), primary_key=True),
     Column("integration", key(), nullable=False),
 )
-"""Whose code a source is: that of the integration which first used it. Reserved as external ids are."""
+"""The owner of a source's code: the integration that used it first. It is reserved as external ids are."""
 API_KEYS = Table(
     "api_keys",
     METADATA,
@@ -46,7 +47,8 @@ API_KEYS = Table(
     Column("made_at", key(27)),
     Column("revoked_at", key(27)),
 )
-"""Making and revoking stand in streams of different days: a row may know of the second alone for a moment."""
+"""A key's making and its revocation may be in streams of different days. For a moment a row may know only the second.
+"""
 BELONGINGS = Table(
     "belongings",
     METADATA,
@@ -55,7 +57,7 @@ BELONGINGS = Table(
     Column("left_version", Integer),
     Column("left_at", key(27)),
 )
-"""To which incidents a report belongs; `left` is the event of the incident since which it no longer does."""
+"""The incidents of a report. `left` is the incident's event that ended the report's place in it."""
 EVIDENCE = Table(
     "evidence",
     METADATA,

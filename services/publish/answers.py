@@ -1,4 +1,4 @@
-"""What publish answers, for the API's documents."""
+"""The answers of publish, for the API's documents."""
 
 from typing import Any, Literal
 
@@ -47,25 +47,25 @@ class Statement(Answered):
     version: int
     """The same number as `revision`."""
     revision: int
-    """How many decisions staff took on it, which `If-Match` names."""
+    """How many decisions staff took on it. `If-Match` names this number."""
     incident_id: IncidentId
-    """What it is about."""
+    """The incident that it is about."""
     unit: UnitCode
-    """Whose statement it is."""
+    """The unit that speaks."""
     kind: StatementKind
-    """`status` for how the matter is handled, `facts` for what was found."""
+    """`status` tells how the matter is handled, `facts` what was found."""
     state: Phase
-    """How far it is."""
+    """How far the statement is."""
     title: str | None
-    """What it is about, one line."""
+    """The title, one line."""
     draft: str | None
-    """The text as it was last written."""
+    """The latest text."""
     facts: tuple[Code, ...]
     """Keys of the facts on which it rests."""
     level: Code | None
-    """The incident's level when it was submitted; it decides who approves."""
+    """The incident's level at the submission. It decides who approves."""
     steps: tuple[Code, ...]
-    """The approvals that it takes, in order."""
+    """The approvals that it needs, in order."""
     steps_done: int
     """How many of them it has."""
     rejection: str | None
@@ -73,19 +73,19 @@ class Statement(Answered):
     drafted_at: Instant
     """When it was begun."""
     text: str | None
-    """The text that stands in public; null before publication."""
+    """The text in public now; null before publication."""
     published_at: Instant | None
     """When it was published."""
     updated_at: Instant | None
-    """When something was last said in public: published, corrected or withdrawn."""
+    """When it was last published, corrected or withdrawn."""
     corrections: int
     """How often it was corrected."""
     withdrawn_at: Instant | None
-    """When it was taken back."""
+    """When it was withdrawn."""
     drill: bool
     """Whether it is an exercise."""
     may: tuple[Literal["revise", "submit", "approve", "reject", "publish", "correct", "withdraw"], ...]
-    """What the caller can ask for now."""
+    """The commands that the caller may send now."""
 
 
 class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None)):
@@ -96,14 +96,14 @@ class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None)):
 
 
 class Release(Answered):
-    """What was said in public at a time."""
+    """A public word on the matter, with its time."""
 
     kind: Literal["publication", "correction", "withdrawal"]
     """What was done."""
     at: Instant
     """When."""
     title: str | None
-    """The title; of a correction only where it changes the title."""
+    """The title. A correction has one only if it changes the title."""
     text: str | None
     """The text; a withdrawal has none."""
     reason: str | None
@@ -132,14 +132,14 @@ class WholeStatement(
 
 
 class FeedAuthor(Answered):
-    """Who speaks."""
+    """The speaking unit."""
 
     name: str
     """The unit's name when it spoke."""
 
 
 class FeedAbout(Answered):
-    """What JSON Feed has no place for."""
+    """Fields that JSON Feed itself does not have."""
 
     incident_id: IncidentId
     """What the statement is about."""
@@ -155,19 +155,19 @@ class FeedEntry(Answered):
     url: str
     """Its page on the bulletin."""
     title: str
-    """Its title, behind 已撤回 or 已更正 where it is withdrawn or corrected."""
+    """Its title, with 已撤回 or 已更正 in front if it was withdrawn or corrected."""
     content_html: str
-    """What was said."""
+    """The text."""
     date_published: Instant
     """When it was published."""
     date_modified: Instant
-    """When something was last said."""
+    """When it was last published, corrected or withdrawn."""
     authors: tuple[FeedAuthor, ...]
     """The unit that speaks."""
     tags: tuple[str, ...]
-    """`status` or `facts`, and `corrected` or `withdrawn` where it is."""
+    """`status` or `facts`, and `corrected` or `withdrawn` if that applies."""
     huiying: FeedAbout = Field(alias="_huiying")
-    """What the office adds to it."""
+    """Further fields of the office."""
 
 
 class Feed(
@@ -193,12 +193,12 @@ class Feed(
         ],
     ),
 ):
-    """JSON Feed 1.1 of the statements, what was said last first."""
+    """JSON Feed 1.1 of the statements, the latest change first."""
 
     version: Literal["https://jsonfeed.org/version/1.1"]
     """The version of JSON Feed."""
     title: str
-    """The site's name, with that of the unit to which the feed is narrowed."""
+    """The site's name, with the name of the unit if the feed shows only one."""
     language: Literal["zh-Hans"]
     """The language of the statements."""
     home_page_url: str

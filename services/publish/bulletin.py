@@ -1,8 +1,8 @@
-"""The public bulletin: what the office said under its own name, for everyone, without signing in.
+"""The public bulletin: statements under the office's own name, for everyone, without signing in.
 
-Only published texts appear, with every earlier text, correction and withdrawal; drills never do. Pages need no script
-and load nothing from elsewhere. Every answer has a strong `ETag` over all that it shows. Links begin with the
-deployment's public address, whatever `Host` says.
+Only published texts appear, with every earlier text, correction and withdrawal. Drills never appear. Pages need no
+script and load nothing from elsewhere. Every answer has a strong `ETag` over everything that it shows. Links begin with
+the deployment's public address, whatever `Host` says.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-"""When an empty bulletin was last changed."""
+"""The time of the last change of an empty bulletin."""
 FEED = {"application/atom+xml": documents.text("<feed>…</feed>")}
 PAGE = {"text/html": documents.text("<!doctype html>…")}
 ACTS = {"publication": "发布", "correction": "更正", "withdrawal": "撤回"}
@@ -66,21 +66,21 @@ templates = Environment(
 
 
 class Moment(NamedTuple):
-    """An instant as machines read it, and as readers see it in the one time zone of the bulletin."""
+    """An instant in two forms: for machines, and for readers in the one time zone of the bulletin."""
 
     iso: str
     local: str
 
 
 class Found(NamedTuple):
-    """A page of statements, and what its links need."""
+    """A page of statements, with the data for its links."""
 
     items: list[Item]
     next: str | None
     zone: str
     unit: str | None
     units: list[tuple[str, str]]
-    """Code and name of every unit that the page can be narrowed to."""
+    """Code and name of each unit that a reader can filter by."""
 
 
 def moment(at: datetime, zone: tzinfo) -> Moment:
@@ -90,7 +90,7 @@ def moment(at: datetime, zone: tzinfo) -> Moment:
 
 
 def zone_name(zone: tzinfo) -> str:
-    """What readers call the time zone."""
+    """The readers' name for the time zone."""
     if isinstance(zone, ZoneInfo) and zone.key == "Asia/Shanghai":
         return "北京时间（UTC+8）"
     offset = datetime.now(zone).strftime("%z")
@@ -115,12 +115,12 @@ def router(runtime: Runtime) -> APIRouter:
 
     @pages.get("", include_in_schema=False)
     async def without_slash() -> Response:
-        """Leads to the page."""
+        """Redirects to the page."""
         return Response(status_code=308, headers={"Location": site.url})
 
     @pages.get("/", **documents.answers_content("The page.", PAGE))
     async def show_bulletin(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
-        """The statements, what was said last first."""
+        """The statements, the latest change first."""
         async with runtime.database.read() as connection:
             try:
                 page = await found(connection, PER_PAGE, cursor, unit)
@@ -143,7 +143,10 @@ def router(runtime: Runtime) -> APIRouter:
         **documents.answers_content("The feed.", FEED),
     )
     async def read_atom_feed(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
-        """Atom (RFC 4287). An entry keeps its id; a correction or withdrawal raises `updated` and leads the title."""
+        """Atom (RFC 4287).
+
+        An entry keeps its id. A correction or withdrawal raises `updated` and stands first in the title.
+        """
         async with runtime.database.read() as connection:
             page = await found(connection, PER_FEED, cursor, unit)
         body = templates.get_template("feed.atom.xml").render(
@@ -182,20 +185,20 @@ def router(runtime: Runtime) -> APIRouter:
 
 
 class _Site:
-    """What every page and feed of the deployment has in common."""
+    """The common data of every page and feed."""
 
     def __init__(self, settings: Settings) -> None:
         self.name, self.contact = settings.site_name, settings.site_contact
         self.url = settings.link("bulletin/")
         self.path = urlsplit(self.url).path
-        """Links within the pages name no host: the style sheet is loaded from where the page is."""
+        """Links within the pages name no host, so the style sheet comes from the same place as the page."""
 
     def feed(self, name: str, unit: str | None, cursor: str | None = None) -> str:
         """The full address of a feed."""
         return self.url + name + _query(unit=unit, cursor=cursor)
 
     def title(self, page: Found) -> str:
-        """The site's name, with that of the unit to which a page is narrowed."""
+        """The site's name, with the name of the unit if a page shows only one."""
         names = dict(page.units)
         return f"{self.name}：{names.get(page.unit, page.unit)}" if page.unit else self.name
 
@@ -204,7 +207,7 @@ class _Site:
         return _answer(request, self._render(template, **values), HTML)
 
     def missing(self) -> Response:
-        """The page for what was never published."""
+        """The page for a statement that was never published."""
         return Response(self._render("missing.html", zone=""), 404, HEADERS, HTML)
 
     def json_feed(self, page: Found, cursor: str | None) -> dict[str, Any]:
@@ -253,7 +256,7 @@ def _feed_id(runtime: Runtime, unit: str | None) -> str:
 
 
 def _readable(row: Row, zone: tzinfo) -> Item:
-    """A statement of the public view with its times, its headings, and which of its texts still holds."""
+    """A statement of the public view with its times, its headings, and the text that holds now."""
     said = [release | {"at": moment(parse_instant(release["at"]), zone)} for release in row["said"]]
     texts = [release for release in said if release["text"] is not None]
     withdrawal = next((release for release in said if release["kind"] == "withdrawal"), None)
@@ -282,7 +285,7 @@ def _neighbour(row: Row | None, zone: tzinfo) -> Item | None:
 
 
 def _zone(offices: Offices) -> tzinfo:
-    """The one zone of the bulletin: that of the pack at the root of the units; UTC while none has come."""
+    """The one zone of the bulletin: the zone of the pack at the root of the units; UTC before a pack has come."""
     for code in sorted(offices.units):
         if offices.parent(code) is None:
             try:
@@ -293,7 +296,7 @@ def _zone(offices: Offices) -> tzinfo:
 
 
 def _tags(item: Item) -> list[str]:
-    """`status` or `facts`, and `corrected` or `withdrawn` where it is."""
+    """`status` or `facts`, and `corrected` or `withdrawn` if that applies."""
     marks = [item["kind"]]
     if item["corrections"]:
         marks.append("corrected")
@@ -310,7 +313,7 @@ def _changed(items: Sequence[Item]) -> datetime:
 
 
 def _answer(request: Request, body: bytes, media_type: str) -> Response:
-    """200 with a strong `ETag` over the whole body, or 304 where the reader has this very body (RFC 9110, 13)."""
+    """200 with a strong `ETag` over the whole body, or 304 if the reader has exactly this body (RFC 9110, 13)."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = HEADERS | {"ETag": tag}
     named = request.headers.get("if-none-match", "")

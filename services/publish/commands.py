@@ -1,4 +1,4 @@
-"""What can be asked of a statement. These are the bodies of the HTTP requests."""
+"""The commands on a statement. They are the bodies of the HTTP requests."""
 
 import re
 from typing import Annotated
@@ -15,7 +15,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 def _readable(text: str) -> str:
     if not text.strip():
-        raise PydanticCustomError("blank", "blanks alone say nothing; write something")
+        raise PydanticCustomError("blank", "this holds only blanks; write a text")
     if found := _UNPRINTABLE.search(text):
         raise PydanticCustomError(
             "control-character",
@@ -34,9 +34,9 @@ def _one_line(title: str) -> str:
 Title = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=120), AfterValidator(_one_line)
 ]
-"""What the statement is about: one line of 3 to 120 characters, which the bulletin shows first."""
+"""The title: one line of 3 to 120 characters. The bulletin shows it first."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AfterValidator(_readable)]
-"""Text that may come to stand on the bulletin: up to 100,000 characters that XML and JSON can carry."""
+"""Text that may go on the bulletin: up to 100,000 characters that XML and JSON can carry."""
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_readable)]
 Facts = Annotated[tuple[Code, ...], Field(max_length=100)]
 """Keys of facts that triage established."""
@@ -52,34 +52,34 @@ class Draft(
         facts=["inspected"],
     ),
 ):
-    """Begin a statement on an incident. `status` says how it is handled, `facts` what was found.
+    """Begin a statement on an incident. `status` tells how it is handled, `facts` what was found.
 
-    `unit` is whose statement it is to be: a unit that works on the matter, the accountable one where none is named.
+    `unit` is the unit that speaks. It works on the matter; by default it is the accountable unit.
     """
 
     incident_id: IncidentId
-    """What it is about."""
+    """The incident that it is about."""
     unit: UnitCode | None = None
-    """Whose statement it is; the accountable unit where none is named."""
+    """The unit that speaks; by default the accountable unit."""
     kind: StatementKind
-    """`status` for how the matter is handled, `facts` for what was found."""
+    """`status` tells how the matter is handled, `facts` what was found."""
     title: Title
-    """What it is about, one line."""
+    """The title, one line."""
     text: Text
-    """What is said."""
+    """The text."""
     facts: Facts = ()
     """Keys of the established facts on which it rests; `facts` needs at least one."""
 
 
 class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯因线路故障熄灭，3月2日18时已修复。")):
-    """Change the text before it is published. `title` or `facts` absent leaves them as they are."""
+    """Change the text before it is published. Without `title` or `facts`, these stay as they are."""
 
     title: Title | None = None
-    """The title; absent leaves it."""
+    """The title; without it, the title stays."""
     text: Text
     """The whole new text."""
     facts: Facts | None = None
-    """The keys of facts; absent leaves them."""
+    """The keys of facts; without it, they stay."""
 
 
 class Submit(Command, json_schema_extra=example()):
@@ -87,17 +87,17 @@ class Submit(Command, json_schema_extra=example()):
 
 
 class Approve(Command, json_schema_extra=example(reason="属实")):
-    """Agree at the step that is due."""
+    """Agree at the present step."""
 
     reason: Reason | None = None
-    """What the approver says to it."""
+    """A remark of the approver."""
 
 
 class Reject(Command, json_schema_extra=example(reason="请写明修复时间")):
-    """Send the text back, and say why."""
+    """Send the text back, with the reason."""
 
     reason: Reason
-    """What is to be changed."""
+    """What must be changed."""
 
 
 class Publish(Command, json_schema_extra=example()):
@@ -108,22 +108,21 @@ class Correct(
     Command,
     json_schema_extra=example(text="卫生院门前11盏路灯因线路故障熄灭，3月2日18时已修复。", reason="路灯数量有误"),
 ):
-    """Say what is right in place of what was wrong; the reason is published with it, and the earlier text stays.
+    """Replace a wrong text by the right one. The reason is published with it, and the earlier text stays.
 
-    `title` absent leaves it as it is. What is to say more is a new statement on the same incident, with its own
-    approvals.
+    Without `title`, the title stays. Further news needs a new statement on the same incident, with its own approvals.
     """
 
     title: Title | None = None
-    """The title; absent leaves it."""
+    """The title; without it, the title stays."""
     text: Text
-    """The whole right text."""
+    """The whole corrected text."""
     reason: Reason
     """What was wrong; it is published."""
 
 
 class Withdraw(Command, json_schema_extra=example(reason="发布对象有误")):
-    """Take the published statement back; the reason is published, and the text stays, marked as withdrawn."""
+    """Take the published statement back. The reason is published. The text stays, marked as withdrawn."""
 
     reason: Reason
     """Why it is taken back; it is published."""

@@ -1,8 +1,8 @@
-"""The rules of a statement: what it must rest on, who must agree, and what stays visible.
+"""The rules of a statement: its facts, its approvals, and the texts that stay visible.
 
-Who may ask, and in which phase, stands in `rights`. `ctx.seen` holds `stream`, the statement's id;
-`matter`, the `Matter` that it is on, or None where publish has not seen that incident; and `title` and `text`, the
-words of the draft, or None where there are none or they were erased.
+`rights` says who may ask for what, and in which phase. `ctx.seen` holds `stream`, the statement's id, and `matter`, the
+`Matter` of the statement; None if publish has not seen that incident. It also holds `title` and `text`, the words of
+the draft; None if there are none or they were erased.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ def initial_state() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The statement after the event; delivery to further channels changes nothing here."""
+    """The statement after the event. Delivery to further channels changes nothing here."""
     match event.data:
         case StatementDrafted() as data:
             return State(
@@ -80,7 +80,7 @@ def evolve(state: State, event: Event) -> State:
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor has no right to the command."""
+    """Raises `Forbidden` if the actor has no right to the command."""
     RIGHTS[type(command)].require(_case(state, ctx), ctx)
 
 
@@ -96,9 +96,9 @@ def _case(state: State, ctx: Ctx) -> Case:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """One event, or `Rejected` (409), `Forbidden` (403), `Malformed` (422) for an incident that publish does not know.
+    """One event. Raises `Rejected` (409), `Forbidden` (403), or `Malformed` (422) for an unknown incident.
 
-    Each event names the version of the incident and of the unit tree that it rests on, and the pack in force for the
+    Each event names the versions of the incident and of the unit tree on which it rests, and the pack in force for the
     accountable unit.
     """
     case, right = _case(state, ctx), RIGHTS[type(command)]
@@ -145,7 +145,7 @@ def _check_wording(ctx: Ctx, **texts: str | None) -> None:
 
 
 def _draft(command: Draft, case: Case) -> Fact:
-    """The statement speaks for one unit from here on: the accountable one, unless the drafter names another."""
+    """Fixes the unit that speaks: the accountable one, unless the drafter names another."""
     incident = case.incident
     unit = command.unit or incident.unit
     if unit not in incident.units:
@@ -169,11 +169,11 @@ def _draft(command: Draft, case: Case) -> Fact:
 
 
 def _submit(state: State, case: Case) -> Fact:
-    """Fixes the chain. A matter that was raised, or a pack that was changed, since then asks for another submission.
+    """Fixes the chain of approvals. If the level rises or the pack changes later, another submission is needed.
 
-    A statement of facts waits for the grading. One of status does not, since it is often owed within hours and a late
-    grading must not hold it up: it takes the chain of the lowest level, and once the matter is graded higher it needs
-    the chain of that level before it can be published.
+    A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
+    grading must not hold it up. It takes the chain of the lowest level. If the matter is then graded higher, the
+    statement needs the higher level's chain before it is published.
     """
     _established(state.kind, state.facts, case)
     if case.incident.level is None and state.kind == "facts":
@@ -192,14 +192,14 @@ def _submit(state: State, case: Case) -> Fact:
 
 
 def _approve(state: State, command: Approve, case: Case) -> Fact:
-    assert case.due is not None, "the table of rights lets nobody approve where no step is due"
+    assert case.due is not None, "the table of rights allows an approval only when a step is due"
     last = len(state.approvers) + 1 == len(state.steps)
     reason = None if command.reason is None else Typed(text=command.reason)
     return StatementApproved(step=case.due.code, last=last, reason=reason, by=case.by)
 
 
 def _publish(state: State, case: Case, title: str | None, text: str | None) -> Fact:
-    """Carries exactly the approved words. A matter that was merged meanwhile keeps nobody from answering."""
+    """Publishes exactly the approved words. A merge in the meantime does not stop an answer."""
     if title is None or text is None:
         raise Rejected("the words of the draft were erased; revise it and submit it again", code="words-erased")
     return StatementPublished(
@@ -214,7 +214,7 @@ def _publish(state: State, case: Case, title: str | None, text: str | None) -> F
 
 
 def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple[str, ...]:
-    """The facts, each once, or `Rejected` with those that are not established."""
+    """The facts, each once. Raises `Rejected` with the facts that are not established."""
     named = tuple(dict.fromkeys(facts))
     if missing := [key for key in named if key not in case.incident.facts]:
         raise Rejected(

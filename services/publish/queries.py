@@ -1,6 +1,6 @@
-"""What is read of statements: by decisions, by staff, and by the bulletin.
+"""Queries on statements: for decisions, for staff, and for the bulletin.
 
-What the bulletin reads was published, and is never a drill.
+The bulletin shows only published statements, and never a drill.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +24,15 @@ from services.publish.views import METADATA, OF_ONE, incident_facts, incidents, 
 
 
 async def read_incident(connection: AsyncConnection, incident: str) -> Incident | None:
-    """The incident as publish has seen it; None where it has not."""
+    """The incident as publish has seen it; None if it has not."""
     return (await read_incidents(connection, [incident])).get(incident)
 
 
 async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Incident]:
-    """Incident -> as publish has seen it, of those that it has. What was merged into it brings its facts along."""
+    """Incident -> the incident as publish has seen it; unknown ones are absent.
+
+    Merged incidents bring their facts along.
+    """
     ids = sorted(set(wanted))
     heirs = await _heirs(connection, ids)
     facts: dict[str, set[str]] = {}
@@ -53,7 +56,7 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
 
 
 async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:
-    """These incidents, and those that were merged into them by any way -> those of `ids` where their facts count."""
+    """These incidents, and all that were merged into them -> those of `ids` in which their facts count."""
     heirs: dict[str, set[str]] = {id_: {id_} for id_ in ids}
     further = set(heirs)
     while further:
@@ -68,7 +71,7 @@ async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, s
 
 
 async def seen(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """What a decision on an existing statement needs, for `ctx.seen`."""
+    """The content of `ctx.seen` for a decision on an existing statement."""
     refs = {"title": state.title, "text": state.draft}
     words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
     written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
@@ -91,7 +94,7 @@ async def list_statements(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """Statements of units that the actor oversees, or on matters in which those have a part, newest first."""
+    """Statements of units that the actor oversees, or on matters in which these units have a part, newest first."""
     overseen, chosen = ctx.offices.overseen(ctx.actor.unit), select(statements)
     if overseen is not None:
         own = statements.c.unit.in_(sorted(overseen))
@@ -107,7 +110,7 @@ async def list_statements(
 async def _newest(
     connection: AsyncConnection, chosen: Select[Any], at: str, limit: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
-    """A page of chosen statements, by the instant in column `at` from the newest on, and the next page's cursor."""
+    """A page of chosen statements, newest first by the instant in column `at`, and the next page's cursor."""
     place = (statements.c[at], statements.c.id)
     if cursor is not None:
         chosen = chosen.where(tuple_(*place) < paging.place_of(cursor, str, str))
@@ -117,9 +120,9 @@ async def _newest(
 
 
 async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
-    """A statement as the API shows it, with its releases in order; None where the actor reads nothing of it.
+    """A statement as the API shows it, with its releases in order; None if the actor may read nothing of it.
 
-    Whoever had a part in the matter reads it as it stood when that ended.
+    A former unit reads it as it was when that unit's part ended.
     """
     row = (await connection.execute(select(statements).where(statements.c.id == id_))).mappings().first()
     if row is None:
@@ -154,7 +157,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[l
 
 
 def _asked_of(row: Row) -> Statement:
-    """What the rights over a statement look at, from its row."""
+    """The facts that the rights over a statement look at, from its row."""
     return Statement(
         phase=row["state"],
         unit=row["unit"],
@@ -166,7 +169,7 @@ def _asked_of(row: Row) -> Statement:
 
 
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
-    """Statements as the API shows them, each with what the actor `may` ask; nothing where no pack is at hand."""
+    """Statements as the API shows them, each with the actor's `may`. It is empty if no pack is at hand."""
     known = await read_incidents(connection, [row["incident_id"] for row in rows])
     shown = await _shown(connection, rows)
     for row, item in zip(rows, shown, strict=True):
@@ -217,7 +220,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
 async def public_page(
     connection: AsyncConnection, *, limit: int, cursor: str | None = None, units: Iterable[str] | None = None
 ) -> Page:
-    """What the public sees, of these units or of all, what was said last first; `said` holds each one's releases."""
+    """The public statements of these units, or of all, the latest change first. `said` holds each one's releases."""
     chosen = _public()
     if units is not None:
         chosen = chosen.where(statements.c.unit.in_(sorted(units)))
@@ -226,13 +229,13 @@ async def public_page(
 
 
 async def speaking_units(connection: AsyncConnection) -> frozenset[str]:
-    """The units that ever said something in public."""
+    """The units that ever spoke in public."""
     spoken = _public().subquery()
     return frozenset((await connection.execute(select(spoken.c.unit).distinct())).scalars())
 
 
 async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
-    """One published statement, with all that was said."""
+    """One published statement, with all its releases."""
     row = (await connection.execute(_public().where(statements.c.id == id_))).mappings().first()
     return None if row is None else (await _public_rows(connection, [dict(row)]))[0]
 
@@ -275,7 +278,10 @@ async def _lines(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str
 
 
 def _neighbours(line: Sequence[Row], id_: str) -> Row:
-    """The statement that this one updates, and the one that updates it: the matter's releases name each other."""
+    """The statement that this one updates, and the one that updates it.
+
+    The releases of a matter refer to each other.
+    """
     ids = [row["id"] for row in line]
     at = ids.index(id_)
     return {"updates": line[at - 1] if at else None, "updated_by": line[at + 1] if at + 1 < len(line) else None}
@@ -291,6 +297,6 @@ async def _names(connection: AsyncConnection, codes: Sequence[str]) -> dict[str,
 
 
 def _name_at(names: Sequence[tuple[str, str]], at: str) -> str | None:
-    """What the unit was called when it spoke; a later name does not rewrite who said it."""
+    """The unit's name when it spoke. A later name does not rewrite history."""
     earlier = [name for since, name in names if since <= at]
     return earlier[-1] if earlier else names[0][1] if names else None

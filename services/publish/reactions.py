@@ -1,4 +1,4 @@
-"""Nothing that happens elsewhere makes the office speak: a statement begins with a person."""
+"""Publish has no reactions: only a person begins a statement."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,5 +8,5 @@ from services.kernel.core.reactions import Reaction
 
 
 def react(event: Event, known: Any) -> Iterable[Reaction]:
-    """No command; events of triage are only observed by the views."""
+    """No command. Only the views take in events of triage."""
     return ()

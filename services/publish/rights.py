@@ -1,8 +1,8 @@
-"""Who may ask what of a statement, and in which phase.
+"""The rights over a statement in each of its phases.
 
-Whoever works on the matter, or helps in its handling, drafts. The statement speaks for one of the units that work on it
-from its draft on, and whoever submits, approves, publishes, corrects or withdraws it holds that right over this unit:
-nobody speaks for an office that is not theirs.
+Officers of a unit that works on the matter, or helps, draft. A statement speaks for one of the units that work on it,
+from its draft on. Only an officer of this unit submits, approves, publishes, corrects or withdraws it. So nobody speaks
+for somebody else's office.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ Refusal = Rejected | None
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident as far as publish has seen it."""
+    """An incident as publish has seen it."""
 
     id: str
     version: int
@@ -35,33 +35,36 @@ class Incident:
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
-    """Keys of the facts that are established."""
+    """Keys of the established facts."""
     helping: frozenset[str] = frozenset()
     """Units that help in the handling. No statement speaks for them."""
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Those that work on it."""
+        """The units that work on it."""
         return (self.unit,) if self.assigned in (None, self.unit) else (self.unit, self.assigned)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the rights over a statement depend on. `phase`: new, drafted, submitted, approved, published, withdrawn."""
+    """The facts on which the rights over a statement depend.
+
+    `phase` is new, drafted, submitted, approved, published or withdrawn.
+    """
 
     phase: str = "new"
     unit: str = ""
-    """Whose statement it is."""
+    """The unit that speaks."""
     writers: frozenset[str] = frozenset()
     """Digests of all persons who wrote on the text."""
     level: str | None = None
     steps: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
-    """Digests of the persons who agreed to the text as submitted, one for each step done."""
+    """Digests of the persons who agreed to the submitted text, one for each finished step."""
 
 
 class Case(NamedTuple):
-    """A statement, its matter, the pack in force for that, and the digest of whoever acts."""
+    """A statement, its matter, the matter's pack in force, and the digest of the person who acts."""
 
     statement: Statement
     incident: Incident
@@ -70,7 +73,7 @@ class Case(NamedTuple):
 
     @property
     def outgrown(self) -> bool:
-        """Whether the chain that was fixed at submission is no longer the one that the matter needs."""
+        """Whether the matter now needs another chain than the one that was fixed at the submission."""
         said, incident = self.statement, self.incident
         chain = self.pack.model.approval.chains.get(said.level or "", ())
         if said.level is None or said.steps != tuple(step.code for step in chain):
@@ -79,7 +82,7 @@ class Case(NamedTuple):
 
     @property
     def due(self) -> ApprovalStep | None:
-        """The step of the chain that is to agree next."""
+        """The step of the chain that must agree next."""
         said = self.statement
         if said.phase != "submitted" or self.outgrown:
             return None
@@ -87,7 +90,7 @@ class Case(NamedTuple):
 
     @property
     def separates(self) -> bool:
-        """Whether the pack wants duties to be separated by person."""
+        """Whether the pack requires different persons for different duties."""
         return self.pack.model.approval.separation.value == "by_person"
 
 
@@ -96,7 +99,7 @@ def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
 
 
 def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
-    """What was submitted is its own unit's to change: a revision takes all approvals back."""
+    """After the submission, only the statement's own unit changes it. A revision cancels all approvals."""
     return _drafting(case, ctx) if case.statement.phase == "drafted" else _speaking(case, ctx)
 
 
@@ -136,7 +139,7 @@ def _still_works(case: Case) -> Refusal:
     if unit in incident.units:
         return None
     return Rejected(
-        f"the statement is one of {unit}, which no longer works on {incident.id}; "
+        f"{unit} speaks in this statement and no longer works on {incident.id}; "
         f"draft one for {' or '.join(incident.units)}",
         code="no-longer-its-incident",
         unit=unit,
@@ -184,7 +187,7 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected("you wrote on this text; somebody else approves it", code="drafted-by-you")
     if case.separates and case.by in case.statement.approvers:
         return Rejected(
-            "you approved this text at an earlier step; the next step is somebody else's", code="already-approved"
+            "you approved this text at an earlier step; somebody else takes the next step", code="already-approved"
         )
     return None
 
@@ -193,7 +196,7 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
     if phase != "approved":
         return Rejected(
-            f"the statement is {phase}; only what was approved at every step is published",
+            f"the statement is {phase}; it can be published after every step has approved it",
             code="not-approved",
             phase=phase,
         )
@@ -201,7 +204,7 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
-    """Where the pack separates persons: who wrote on it neither corrects nor withdraws, who agreed does not correct."""
+    """If the pack separates persons: a writer neither corrects nor withdraws, and an approver does not correct."""
     said = case.statement
     if said.phase == "withdrawn":
         return Rejected("the statement was withdrawn; say more in a new one", code="withdrawn")
@@ -235,8 +238,8 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
 
 
 def reading(statement: Statement, of_incident: Reading | None, overseen: Units) -> Reading | None:
-    """What somebody who oversees these units may read of a statement; None for nothing.
+    """How much of a statement a caller may read who oversees these units; None for nothing.
 
-    The unit that speaks always reads its own; the others what they may read of the matter.
+    The unit that speaks always reads its own statements. Other units read as much of them as of the matter.
     """
     return Reading() if overseen is None or statement.unit in overseen else of_incident

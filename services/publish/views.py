@@ -1,4 +1,4 @@
-"""What publish knows: the incidents of triage, its own statements, and what of them was said in public."""
+"""What publish knows: triage's incidents, its own statements, and their public texts."""
 
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ incidents = Table(
     Column("merged_into", key()),
     Column("drill", Boolean, nullable=False),
 )
-"""`state`: open, resolved, closed, dismissed, merged. `version` is the last one seen, whatever it was about."""
+"""`state` is open, resolved, closed, dismissed or merged. `version` is the last event that was seen, of any type."""
 
 incident_facts = Table(
     "incident_facts",
@@ -64,7 +64,7 @@ incident_facts = Table(
     Column("key", key(100), primary_key=True),
     Column("version", Integer, nullable=False),
 )
-"""The facts that are established, with the incident's version that established or last revised them."""
+"""The established facts, each with the incident's version that established or last revised it."""
 
 statements = Table(
     "statements",
@@ -97,8 +97,8 @@ statements = Table(
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
 )
-"""`facts` and `steps` are codes, `writers` and `approvers` digests of persons, each with a space between them.
-`title` and `text` are the published ones that hold now.
+"""`facts` and `steps` are codes, `writers` and `approvers` digests of persons, each with a space between them. `title`
+and `text` are the published ones that hold now.
 """
 
 releases = Table(
@@ -112,8 +112,8 @@ releases = Table(
     Column("text", Text),
     Column("reason", Text),
 )
-"""What was said in public, in order: publication, correction, withdrawal. A withdrawal has no text of its own, and a
-correction has a title only where it changes the title."""
+"""The public texts in order: publication, correction, withdrawal. A withdrawal has no text. A correction has a title
+only if it changes the title."""
 
 
 def _incident_keys(event: Event) -> list[Key]:
@@ -272,7 +272,7 @@ OF_ONE = (
     View(statements, _statement_keys, _statement, one_stream=True),
     View(releases, _release_keys, _release, one_stream=True),
 )
-"""What a statement's own events alone say of it."""
+"""Views that fold only a statement's own events."""
 
 VIEWS = (
     *offices.views(METADATA),

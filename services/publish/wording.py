@@ -1,6 +1,6 @@
-"""What a text that goes public must not hold: invisible characters, direction overrides, personal numbers.
+"""What a public text must not contain: invisible characters, direction overrides, personal numbers.
 
-Words that staff type are masked before they are stored, so a personal number shows as its marker.
+Words of staff are masked before they are stored, so a personal number shows as its marker.
 """
 
 import unicodedata
@@ -10,11 +10,11 @@ from services.kernel import masking
 from services.kernel.core.problems import Rejected
 
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and signs that show as nothing."""
+"""Letters and signs that show nothing."""
 
 
 class Fault(NamedTuple):
-    """Something that must not go public: from which character on, from 1, and what it is."""
+    """A fault of a public text: its first character, counted from 1, and its kind."""
 
     at: int
     what: str
@@ -22,12 +22,12 @@ class Fault(NamedTuple):
 
 
 def find(text: str, listed: masking.Listed) -> Fault | None:
-    """The first thing in a text that must not go public. Telephones of offices that are `listed` may."""
+    """The first fault of a text. Telephones of offices that are `listed` may stand in it."""
     return min([*_invisible(text), *_personal(text, listed)], default=None)
 
 
 def _invisible(text: str) -> list[Fault]:
-    """Characters that nobody sees, some of which turn the text around them."""
+    """Invisible characters; some of them turn the text around them."""
     return [
         Fault(at, f"U+{ord(character):04X}", True)
         for at, character in enumerate(text, 1)
@@ -42,7 +42,7 @@ def _personal(text: str, listed: masking.Listed) -> list[Fault]:
 
 
 def check(field: str, text: str, listed: masking.Listed) -> None:
-    """Raises `Rejected` with the place, where a text must not go public."""
+    """Raises `Rejected` with the place if a text must not go public."""
     fault = find(text, listed)
     if fault is None:
         return

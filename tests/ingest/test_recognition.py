@@ -33,7 +33,7 @@ class TestASource:
         assert (await post(ingest, first, **ID)).status_code == 201
         before = await kept(ingest)
         answer = await post(ingest, other, source="board", external_id="78")
-        refused(answer, 422, "the code of another integration", field="source")
+        refused(answer, 422, "belongs to another integration", field="source")
         assert answer.json()["type"].endswith("source-taken")
         assert await kept(ingest) == before
         assert (await post(ingest, other, source="own", external_id="77")).status_code == 201
@@ -210,7 +210,7 @@ class TestOneUnit:
         before = await kept(either)
         for more in ({}, {"text": "另一件事"}):
             taken = await post(either, other, **ID, **more)
-            refused(taken, 422, "the code of another integration", field="source")
+            refused(taken, 422, "belongs to another integration", field="source")
             assert not any(told in taken.text for told in first.json().values())
         assert await kept(either) == before
         named = {**ID, "source": "board-of-its-own"}
