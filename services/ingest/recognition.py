@@ -31,7 +31,7 @@ def duplicate(report: Report, actor: Actor, keyed: Keyed) -> str | None:
 
 
 def sent(report: Report, duplicate: str, keyed: Keyed) -> str:
-    """The digest of the sent content under the sender's id, before masking, since another version may mask differently."""
+    """The digest of the sent content under the sender's id, before masking: another version may mask differently."""
     content = report.model_dump(mode="json", exclude=_DELIVERY, exclude_none=True)
     return keyed("sent", duplicate, orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
 
