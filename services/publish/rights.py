@@ -196,7 +196,7 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
     if phase != "approved":
         return Rejected(
-            f"the statement is {phase}; it can be published after every step has approved it",
+            f"the statement is {phase}; it is published only after approval at every step",
             code="not-approved",
             phase=phase,
         )
