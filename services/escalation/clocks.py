@@ -93,7 +93,7 @@ def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> boo
     """Whether another matter gets the milestone: one that this was merged into, or that was split off at an instant."""
     if reached.milestone in OF_ONE_MATTER:
         return False
-    return split_at is None or (reached.milestone not in KNOWLEDGE and reached.recorded_at <= split_at)
+    return split_at is None or (reached.milestone not in KNOWLEDGE and reached.recorded_at < split_at)
 
 
 def counted(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneReached]:
@@ -183,7 +183,7 @@ class _Past:
     born: datetime | None
     """When it was split off from another one."""
     excuses: Sequence[ClockMilestoneReached]
-    """What had been done by then under that one."""
+    """What had been done before under that one."""
 
     @property
     def merger(self) -> datetime | None:
@@ -212,8 +212,8 @@ def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Pa
 
 
 def _excuses(reached: ClockMilestoneReached, split: ClockMilestoneReached) -> bool:
-    """Whether it was reached by the split under the matter that this one was split off from."""
-    return reached.incident == split.incident and not is_own(reached) and reached.recorded_at <= split.recorded_at
+    """Whether it was reached before the split under the matter that this one was split off from."""
+    return reached.incident == split.incident and not is_own(reached) and reached.recorded_at < split.recorded_at
 
 
 class _There(NamedTuple):

@@ -25,7 +25,7 @@ class Link(NamedTuple):
 class Heir(NamedTuple):
     """An incident for which counts what was done elsewhere, as done under `via`, the last one on the way to it.
 
-    With `split_at` only what was done by then, and only to excuse; see `clocks`.
+    With `split_at` only what was done before, and only to excuse; see `clocks`.
     """
 
     incident: str

@@ -1,23 +1,30 @@
 """What was done under one incident counts where it was merged to, and excuses what was split off from it."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import permutations
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas import publish, triage
+from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached
 from schemas.fields import Fact, instant
-from services.escalation.heirs import Heir, Heirs, Link
+from services.escalation.heirs import Heir, Heirs, Link, links_of
 from services.escalation.queries import know, links_to
-from services.kernel.core.ids import stream_of
+from services.escalation.reactions import react
+from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import Partition
 from services.kernel.store.session import partition_of
 from tests.escalation.conftest import Desk
-from tests.escalation.incident import at
+from tests.escalation.incident import Incident, at
 from tests.escalation.test_service import REPORT, grade, incident, opened, publish_status, statement
+from tests.kit import spec
 
 A, C, D = "a", "c", "d"
 ORDERS = list(permutations(("own", "other", "statements")))
@@ -268,3 +275,118 @@ def test_heirs_are_followed_by_every_way() -> None:
     assert Heirs(links).of("x") == []
     back = [Link("a", "c", five), Link("a", "c"), Link("c", "a")]
     assert Heirs(back).of("a") == [Heir("c", "a")]
+
+
+# any order of arrival
+
+
+@dataclass
+class Office:
+    """What triage and publish recorded, stream by stream, and when."""
+
+    streams: dict[str, list[Event]] = field(default_factory=dict)
+    at: datetime = field(default_factory=lambda: at(0))
+    closed: set[str] = field(default_factory=set)
+
+    def tell(self, stream: str, *facts: Fact) -> None:
+        past = self.streams.setdefault(stream, [])
+        for fact in facts:
+            last = past[-1] if past else None
+            event = seal(
+                spec._plain(fact),
+                id=derived("told", stream, str(len(past))),
+                source="/huiying/test/told",
+                stream=stream,
+                version=len(past) + 1,
+                previous=last.digest if last else None,
+                time=self.at,
+                recorded=self.at,
+                partitionkey=stream,
+                actor="system",
+                unit="town-east",
+            )
+            past.append(event)
+
+    def open(self, name: str, hours_ago: float) -> None:
+        since = self.at - timedelta(hours=hours_ago)
+        self.tell(incident(name), triage.IncidentOpened(unit="town-east", report=REPORT, discovered_at=since))
+
+    def merge(self, name: str, into: str) -> None:
+        self.closed.add(name)
+        self.tell(incident(name), triage.IncidentMerged(into=incident(into)))
+        since = min(event.data.discovered_at for one in (name, into) for event in self.streams[incident(one)][:1])
+        raised = triage.IncidentGraded(level="major", rank=2, known_at=since, taken_from=incident(name))
+        absorbed = triage.IncidentAbsorbed(incident=incident(name), reports=(REPORT,), discovered_at=since)
+        self.tell(incident(into), absorbed, *([raised] if len(name) % 2 else []))
+
+    def split(self, name: str, new: str, hours_ago: float) -> None:
+        self.tell(incident(name), triage.IncidentSplit(into=incident(new), reports=(REPORT,)))
+        opening = triage.IncidentOpened(
+            unit="town-east",
+            report=REPORT,
+            discovered_at=self.at - timedelta(hours=hours_ago),
+            split_from=incident(name),
+        )
+        self.tell(incident(new), opening, triage.IncidentAssigned(unit="county-roads", taken_from=incident(name)))
+
+
+DONE: tuple[Fact, ...] = (
+    triage.IncidentAssigned(unit="county-roads"),
+    triage.IncidentHandlingRecorded(track="answer"),
+    triage.IncidentGraded(level="major", rank=2),
+    triage.IncidentFactEstablished(key="k", kind="yes_no", yes=True, source="s"),  # type: ignore[arg-type]
+)
+
+
+@st.composite
+def offices(draw: st.DrawFn) -> Office:
+    """Some matters of a few days, merged and split, with what was done and said under each, also afterwards."""
+    office, names = Office(), ["a"]
+    office.open("a", 0)
+    for number in range(draw(st.integers(2, 12))):
+        office.at += timedelta(hours=draw(st.sampled_from((0, 0.5, 2, 9, 30))))
+        here = [name for name in names if name not in office.closed]
+        name = draw(st.sampled_from(here))
+        match draw(st.integers(0, 6)):
+            case 0:
+                names.append("o" * (number + 2))
+                office.open(names[-1], draw(st.sampled_from((0, 1, 20))))
+            case 1:
+                names.append("s" * (number + 2))
+                office.split(name, names[-1], draw(st.sampled_from((0, 1, 20))))
+            case 2 if len(here) > 1:
+                office.merge(name, draw(st.sampled_from([one for one in here if one != name])))
+            case 3:
+                said = draw(st.sampled_from(names))
+                office.tell(f"statement-{derived(said, str(number))}", facts(said))
+            case _:
+                office.tell(incident(name), draw(st.sampled_from(DONE)))
+    return office
+
+
+def take_in(events: Iterable[Event]) -> dict[str, Any]:
+    """Clock stream -> what stands there, when the events came in this order."""
+    streams: dict[str, Incident] = {}
+    links: list[Link] = []
+    for event in events:
+        links += links_of(event)
+        for reaction in react(event, Heirs(links)):
+            matter = streams.setdefault(reaction.stream, Incident())
+            seen = {other: streams[other].state for other in reaction.beside}
+            matter.do(reaction.command, event.recorded, seen=seen)
+    return {stream: matter.detect(at(0, day=20)).standing() for stream, matter in streams.items()}
+
+
+@given(offices(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_any_order_of_arrival_comes_to_the_same(office: Office, chance: Random) -> None:
+    """Each stream comes in its order, and all else in any."""
+    recorded = sorted((event for past in office.streams.values() for event in past), key=lambda event: event.recorded)
+    waiting = {stream: list(past) for stream, past in office.streams.items()}
+    arriving = []
+    while waiting:
+        stream = chance.choice(sorted(waiting))
+        arriving.append(waiting[stream].pop(0))
+        if not waiting[stream]:
+            del waiting[stream]
+    assert take_in(arriving) == take_in(recorded)
