@@ -14,13 +14,16 @@ import jsonschema
 import pytest
 from fastapi import Response
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import ValidationError
 
 from schemas import catalogue, problems
 from schemas.generate import HERE
 from services.apps.embedded import running
-from services.kernel.serving import http
+from services.kernel.serving import documents, http
+from services.kernel.serving.answers import DONE, Done
 from services.kernel.settings import Settings
 from tests import kit
+from tests.kit import answers
 
 DOCUMENTS = {name: json.loads((HERE / f"openapi/{name}.json").read_bytes()) for name in catalogue.SERVICES}
 
@@ -222,3 +225,24 @@ async def ran(folder: Path, program: str, *arguments: str) -> None:
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()[-3000:]
+
+
+def test_an_answer_that_is_not_as_documented_is_found() -> None:
+    api = http.router("/none", "none")
+
+    @api.get("/here", **documents.answers(Done))
+    async def told() -> Response:
+        """It says what it does."""
+        return Response()
+
+    (route,) = api.routes
+    assert isinstance(route, http.StrictRoute)
+    answers.check(route, 200, json.dumps(DONE).encode())
+    answers.check(route, 422, None)
+    missing = {name: value for name, value in DONE.items() if name != "revision"}
+    for body in (missing, {**DONE, "author": "somebody"}, {**DONE, "version": "3"}, {**DONE, "events": None}):
+        with pytest.raises(ValidationError):
+            answers.check(route, 200, json.dumps(body).encode())
+    for status in (201, 409):
+        with pytest.raises(AssertionError, match="which its documents do not name"):
+            answers.check(route, status, None)

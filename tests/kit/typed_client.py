@@ -95,7 +95,7 @@ async def drive(client: Client, tokens: Tokens) -> list[str]:
     done = right(await grade_incident.asyncio(incident.id, client=officer, body=grade, if_match=str(incident.revision)))
     stale = await grade_incident.asyncio(incident.id, client=officer, body=grade, if_match=str(incident.revision))
     assert isinstance(stale, Problem)
-    assert (stale.status, stale.version) == (412, done.revision)
+    assert (stale.status, stale.revision) == (412, done.revision)
     assign = Assign(unit="town-east")
     done = right(await assign_incident.asyncio(incident.id, client=officer, body=assign, if_match=str(done.revision)))
     done = right(await accept_incident.asyncio(incident.id, client=officer, if_match=str(done.revision)))

@@ -115,12 +115,14 @@ def _check_version(session: Session, stream: str, caller: Caller) -> None:
             f'send If-Match with the version of {stream} that you saw, for example If-Match: "{newest}"',
             record=stream,
             version=newest,
+            revision=newest,
         )
     if caller.version != newest:
         raise Stale(
             f"{stream} is at version {newest}, you saw {caller.version}: read it again and decide anew",
             record=stream,
             version=newest,
+            revision=newest,
             seen=caller.version,
         )
 

@@ -55,7 +55,8 @@ _PROBLEM_SCHEMA = {
         "status": {"type": "integer", "description": "The status of the answer."},
         "detail": {"type": "string", "description": "What was wrong and what to do, for people."},
         "field": {"type": "string", "description": "The place in the request."},
-        "version": {"type": "integer", "description": "The newest version, where another one was named."},
+        "version": {"type": "integer", "description": "Of a stale command, the same as `revision`; else a stream's."},
+        "revision": {"type": "integer", "description": "How many decisions of staff the record has by now."},
         "defect": {"type": "string", "description": "The number under which the service's log says more."},
     },
     "required": ["type", "title", "status", "detail"],
@@ -104,6 +105,7 @@ class DescribedRoute(APIRoute):
         super().__init__(path, endpoint, **settings)
         if not self.include_in_schema:
             return
+        self.summary = self.summary or re.sub("[-_]", " ", self.name).capitalize()
         answered = [one for status, one in self.responses.items() if str(status).startswith("2")]
         if not self.description or not answered:
             raise TypeError(f"{path}: give the route a docstring and what it answers, by documents.answers")
