@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -114,21 +114,17 @@ def asked_of(row: Row, standing: Standing) -> Incident:
 
 async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
     """Incident -> subject of the first report that belongs to it."""
-    of = INCIDENT_REPORTS
+    of, table = INCIDENT_REPORTS, INCIDENTS
     first = (
-        select(of.c.incident_id, func.min(of.c.position).label("position"))
-        .where(of.c.incident_id.in_(ids), of.c.active)
-        .group_by(of.c.incident_id)
-        .subquery()
+        select(REPORTS.c.subject)
+        .join(of, of.c.report_id == REPORTS.c.report_id)
+        .where(of.c.incident_id == table.c.id, of.c.active)
+        .order_by(of.c.position, of.c.report_id)
+        .limit(1)
+        .scalar_subquery()
     )
-    found = await connection.execute(
-        select(of.c.incident_id, REPORTS.c.subject)
-        .join(first, (first.c.incident_id == of.c.incident_id) & (first.c.position == of.c.position))
-        .join(REPORTS, REPORTS.c.report_id == of.c.report_id)
-        .where(of.c.active)
-        .order_by(of.c.report_id.desc())
-    )
-    refs = {row.incident_id: row.subject for row in found}
+    found = await connection.execute(select(table.c.id, first.label("subject")).where(table.c.id.in_(ids)))
+    refs = {row.id: row.subject for row in found}
     words = await resolve(connection, METADATA, refs.values())
     return {id_: words(ref) for id_, ref in refs.items()}
 

@@ -66,7 +66,7 @@ INCIDENT_REPORTS = Table(
     Column("incident_id", key(), primary_key=True),
     Column("position", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
-    Index(None, "incident_id"),
+    Index(None, "incident_id", "position"),
 )
 """Which reports belong, or belonged, to which incident. `position` is the incident's version that took it in."""
 

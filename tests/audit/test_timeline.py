@@ -8,8 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.audit import LogSequenced
 from schemas.escalation import ClockStarted
@@ -27,6 +25,7 @@ from schemas.triage import (
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.recovery import RESTORED
 from tests.audit.world import START, World, id_of, received, words
+from tests.kit.plans import asked, plans
 
 DIGEST = "a" * 64
 
@@ -205,29 +204,16 @@ async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> N
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
-async def test_who_may_read_a_matter_is_found_without_its_reports(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) -> None:
     """So that costs the same however many reports it has."""
     incident = await match_key(world)
     await world.take()
-    asked: list[str] = []
-    execute = AsyncConnection.execute
-
-    async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
-        if isinstance(statement, Select):
-            asked.append(str(statement.compile(self.engine.sync_engine, compile_kwargs={"literal_binds": True})))
-        return await execute(self, statement, *more, **further)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(AsyncConnection, "execute", noted)
+    with asked() as questions:
         await world.get(f"incidents/{incident}/timeline", "county", limit=1)
-    about = [statement for statement in asked if "timeline.stream_id " in statement]
+    about = [one for one in questions if "timeline.stream_id " in one]
     assert len(about) == 3, "its standing, what left it, and the page"
-    async with world.runtime.database.read() as connection:
-        for statement in about[:2]:
-            plan = str((await connection.execute(text(f"explain query plan {statement}"))).all())
-            assert "ix_timeline_decided" in plan, plan
+    for plan in await plans(world.runtime.database, about[:2]):
+        assert "ix_timeline_decided" in plan, plan
 
 
 async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:

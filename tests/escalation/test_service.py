@@ -1,13 +1,10 @@
 """The service on a real SQLite file: what comes in, what the timers judge and what they wait for, and the API."""
 
-import re
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, insert, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import insert
 
 from schemas import publish, triage
 from schemas.envelope import Event
@@ -20,9 +17,8 @@ from services.kernel.delivery.offsets import Progress
 from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import at
+from tests.kit.plans import asked, plans
 from tests.kit.spec import UUID
-
-Plans = Callable[[], Awaitable[list[str]]]
 
 REPORT = f"report-{UUID}"
 OTHER = f"report-{derived('another')}"
@@ -380,46 +376,25 @@ async def test_an_incident_that_cannot_be_judged_holds_up_no_other(
     assert {row["incident_id"] for row in await desk.rows("clocks", state="breached")} == set(map(incident, names))
 
 
-@pytest.fixture
-def plans(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Plans:
-    """How SQLite goes about each statement over clocks and incidents that was asked since the last time."""
-    asked: list[str] = []
-    execute = AsyncConnection.execute
-
-    async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
-        engine = self.engine.sync_engine
-        if isinstance(statement, Select) and re.search(r"FROM (clocks|incidents)", str(statement.compile(engine))):
-            asked.append(str(statement.compile(engine, compile_kwargs={"literal_binds": True})))
-        return await execute(self, statement, *more, **further)
-
-    async def explained() -> list[str]:
-        found, asked[:] = list(asked), []
-        async with desk.runtime.database.read() as connection:
-            return [str((await execute(connection, text(f"explain query plan {one}"))).all()) for one in found]
-
-    monkeypatch.setattr(AsyncConnection, "execute", noted)
-    return explained
-
-
-async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(desk: Desk, plans: Plans) -> None:
+async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(desk: Desk) -> None:
     """So a look costs the same with any number of matters, open ones and old ones."""
     opened(desk)
     await desk.consume()
-    await plans()
-    await desk.turn(at(0))
-    found = await plans()
-    assert len(found) == 2
-    for plan in found:
+    with asked() as questions:
+        await desk.turn(at(0))
+    about = [one for one in questions if "FROM clocks" in one or "FROM incidents" in one]
+    assert len(about) == 2
+    for plan in await plans(desk.runtime.database, about):
         assert "SEARCH" in plan and "SCAN" not in plan, plan
         assert "ix_clocks_wakes_at" in plan or "ix_matters_without_pack" in plan
 
 
-async def test_the_list_of_all_clocks_is_read_in_the_order_of_an_index(desk: Desk, plans: Plans) -> None:
+async def test_the_list_of_all_clocks_is_read_in_the_order_of_an_index(desk: Desk) -> None:
     opened(desk)
     await desk.consume()
-    await plans()
-    assert (await desk.ask("GET", "/clocks", "duty_officer", "city")).status_code == 200
-    (plan,) = await plans()
+    with asked() as questions:
+        assert (await desk.ask("GET", "/clocks", "duty_officer", "city")).status_code == 200
+    (plan,) = await plans(desk.runtime.database, [one for one in questions if "FROM clocks" in one])
     assert "ix_clocks_due" in plan, plan
 
 

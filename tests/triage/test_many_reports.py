@@ -15,6 +15,7 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store.views import Row
 from services.triage import queries
 from services.triage.views import REACH
+from tests.kit.plans import asked, plans
 from tests.kit.spec import NOW
 from tests.triage.conftest import Triage
 
@@ -101,6 +102,17 @@ async def test_a_matter_ends_when_the_last_of_its_many_reports_is_refused(triage
         await triage.take(*map(triage.refusal, others[3:last]))
         assert (await triage.get(f"incidents/{id_}")).json()["state"] == state
         del others[3:last]
+
+
+async def test_lists_and_answers_read_the_first_reports_of_a_matter_alone(triage: Triage) -> None:
+    id_, _ = await incident_with(triage, FEW)
+    with asked() as questions:
+        await triage.get("incidents")
+        await triage.get(f"incidents/{id_}")
+    first = [one for one in questions if "ORDER BY incident_reports.position" in one]
+    assert len(first) == 2, "the subject of each matter in the list, and the reports of one"
+    for plan in await plans(triage.runtime.database, first):
+        assert "ix_incident_reports_incident_id_position" in plan and "SCAN" not in plan, plan
 
 
 @pytest.mark.parametrize("entered_late", [False, True])

@@ -46,7 +46,9 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_incident_reports")),
     )
-    op.create_index(op.f("ix_incident_reports_incident_id"), "incident_reports", ["incident_id"], unique=False)
+    op.create_index(
+        op.f("ix_incident_reports_incident_id_position"), "incident_reports", ["incident_id", "position"], unique=False
+    )
     op.create_table(
         "incidents",
         sa.Column("id", key(64), nullable=False),
