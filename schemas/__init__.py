@@ -1,1 +1,4 @@
-"""The one vocabulary: events and the policy pack as frozen models. JSON Schema, AsyncAPI and examples come from it."""
+"""The shared vocabulary: events and the policy pack as frozen models.
+
+JSON Schema, AsyncAPI and examples come from it.
+"""

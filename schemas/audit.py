@@ -1,4 +1,4 @@
-"""Events of `review` and `log` streams: what a reviewer found, and the order in which audit took the events."""
+"""Events of `review` and `log` streams: findings of reviewers, and the order in which audit took the events."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Finding = Literal["late_report", "omitted_report", "concealed_report", "late_rep
 
 @event("review.finding_proposed", planned=True)
 class ReviewFindingProposed(Fact):
-    """The record suggests a finding about an office, computed or by a reviewer."""
+    """The record suggests a finding about an office. The finding was computed, or a reviewer made it."""
 
     incident: StreamId
     unit: UnitCode
@@ -71,9 +71,9 @@ class ReviewArchiveSealed(Fact):
 
 @event("log.sequenced")
 class LogSequenced(Fact):
-    """Audit took these events in this order; the first has position `first`. Is itself not sequenced.
+    """Audit took these events in this order; the first has position `first`. This event itself is not sequenced.
 
-    `complete_until` is the instant up to which audit had read every topic to its end.
+    Audit had read every topic up to the instant `complete_until`.
     """
 
     first: Figure

@@ -1,6 +1,6 @@
-"""Which events there are: type and major version of each model, which service owns which stream, on which topic.
+"""All event types: type and major version of each model, the owner of each stream, and its topic.
 
-`owner("incident")` is "triage"; its events travel on the topic `<prefix>.triage.incident`, which only triage may write.
+`owner("incident")` is "triage". Its events travel on the topic `<prefix>.triage.incident`, which only triage may write.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ STREAMS = {
 }
 """Stream kind -> the service that owns it."""
 OF_EACH = ("operation", "words")
-"""Stream kinds that every service has: what its operators did, and words that were deleted."""
+"""Stream kinds of every service: acts of its operators, and deleted words."""
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 FOLLOWS_INCIDENT = frozenset({"incident", "clock", "statement"})
-"""Streams whose partition key is their incident; every other stream is its own key."""
+"""Streams whose partition key is their incident. Every other stream is its own key."""
 
 _models: dict[str, type[Fact]] = {}
 _types: dict[type[Fact], str] = {}
@@ -38,7 +38,7 @@ F = TypeVar("F", bound=type[Fact])
 def event(name: str, version: int = 1, *, planned: bool = False) -> Callable[[F], F]:
     """Registers a model as `huiying.<name>.v<version>`; `name` is the stream kind and a past participle.
 
-    A `planned` type is produced by nothing yet: it is not released, so it may still change.
+    Nothing produces a `planned` type yet. It is not released, so it may still change.
     """
 
     def register(model: F) -> F:
@@ -54,7 +54,7 @@ def event(name: str, version: int = 1, *, planned: bool = False) -> Callable[[F]
 
 
 def model_of(type_: str) -> type[Fact] | None:
-    """The model of an event type, or None for one that this version does not know."""
+    """The model of an event type; None if this version does not know the type."""
     return _models.get(type_)
 
 
@@ -64,7 +64,7 @@ def type_of(model: type[Fact]) -> str:
 
 
 def is_planned(type_: str) -> bool:
-    """Whether nothing produces the type yet, so that it may still change."""
+    """Whether nothing produces the type yet. Then it may still change."""
     return type_ in _planned
 
 
@@ -74,7 +74,7 @@ def words_of(model: type[Fact]) -> tuple[str, ...]:
 
 
 def is_erasure(type_: str) -> bool:
-    """Whether events of this type order words to be deleted."""
+    """Whether events of this type order that words are deleted."""
     return issubclass(_models.get(type_, Fact), Erasure)
 
 
@@ -89,18 +89,18 @@ def kind_of(stream: str) -> str:
 
 
 def owner(kind: str, service: str = "") -> str:
-    """The service that owns streams of this kind; one that every service has belongs to the service that writes it."""
+    """The service that owns streams of this kind. A kind of every service belongs to the service that writes it."""
     return service if kind in OF_EACH else STREAMS[kind]
 
 
 def event_topics(service: str) -> tuple[str, ...]:
-    """The topics that `service` writes events to, without the prefix: `("triage.incident", …)`."""
+    """The topics on which `service` writes events, without the prefix: `("triage.incident", …)`."""
     own = (kind for kind, by in STREAMS.items() if by == service)
     return tuple(f"{service}.{kind}" for kind in (*own, *OF_EACH))
 
 
 def content_topic(service: str) -> str:
-    """The compacted topic on which the words of `service` travel, without the prefix."""
+    """The compacted topic for the words of `service`, without the prefix."""
     return f"{service}.content"
 
 

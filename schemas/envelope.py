@@ -1,7 +1,7 @@
 """An event as bytes and as an object: a CloudEvents 1.0 JSON object in structured mode.
 
-The bytes are stored, relayed, hashed and archived unchanged; whoever reads an event reads these bytes. `Event.parse`
-is the one border where foreign bytes become an event.
+The bytes are stored, relayed, hashed and archived unchanged, and every reader reads these bytes. `Event.parse` is the
+one border where foreign bytes become an event.
 """
 
 import hashlib
@@ -38,43 +38,43 @@ _SOMETIMES = {
     "policy": r"[^\x00-\x1f]{1,200}",
     "basis": r"[^\x00-\x1f]{1,2000}",
 }
-# One line an attribute: one match is twice as fast as fourteen.
+# One line for each attribute. One match is twice as fast as fourteen.
 _NAMES = (*_ALWAYS, *_SOMETIMES)
 _LINES = re.compile("\n".join((*_ALWAYS.values(), *(f"(?:{one})?" for one in _SOMETIMES.values()))), re.ASCII)
 MAX_VERSION = 2**31 - 1
 MAX_BYTES = 900_000
-"""The largest event; with it every record fits the brokers' default limit of one megabyte."""
+"""The most bytes of an event. So every record fits the brokers' default limit of one megabyte."""
 
 
 class Undecodable(Exception):
-    """Bytes that are no event: never retried, set aside with the reason."""
+    """Bytes that are no event. They are never retried, but set aside with the reason."""
 
 
 class UnknownType(Exception):
-    """A well-formed event of a type or major version that this version does not know: kept until it does."""
+    """A well-formed event of a type or major version that this version does not know. It is kept until it is known."""
 
 
 Raw = bytes
-"""Within `Event`, `bytes` is the event's own."""
+"""Inside `Event`, the name `bytes` means the event's own field."""
 
 
 def digest(value: bytes) -> str:
-    """SHA-256 of an event's bytes, in hex: what the next version of its stream names as `previousdigest`."""
+    """SHA-256 of an event's bytes, in hex. The stream's next version carries it as `previousdigest`."""
     return hashlib.sha256(value).hexdigest()
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event: attributes as they stand in the envelope, and its exact bytes. Compare events by their bytes."""
+    """An event: the attributes of the envelope, and its exact bytes. Compare events by their bytes."""
 
     attributes: Mapping[str, Any]
     bytes: bytes
 
     @classmethod
     def parse(cls, value: Raw | None) -> "Event":
-        """The event in `value`. Checks the envelope alone; `data` is judged when it is read.
+        """The event in `value`. This checks only the envelope; `data` is checked when it is read.
 
-        Raises `Undecodable` with a sentence that says what is wrong with the bytes.
+        Raises `Undecodable` with a sentence on the fault of the bytes.
         """
         if value is None:
             raise Undecodable("the record has no value; event topics hold no tombstones")
@@ -116,7 +116,7 @@ class Event:
 
     @property
     def topic(self) -> str:
-        """The topic it belongs on, without the prefix."""
+        """Its topic, without the prefix."""
         return f"{self.service}.{self.kind}"
 
     @property
@@ -138,7 +138,7 @@ class Event:
 
     @cached_property
     def recorded(self) -> datetime:
-        """When it was appended, UTC; never decreasing within a stream."""
+        """When it was appended, UTC. It never decreases within a stream."""
         return parse_instant(self.recorded_text)
 
     @property
@@ -147,7 +147,7 @@ class Event:
 
     @property
     def correlation(self) -> str | None:
-        """The incident that it belongs to, where it is known."""
+        """Its incident, if that is known."""
         return self.attributes.get("correlationid")
 
     @property
@@ -181,7 +181,7 @@ class Event:
 
     @property
     def words(self) -> dict[str, str]:
-        """Field -> reference of the words that the event carries, read from the bytes as they are."""
+        """Field -> reference of the event's words, from the bytes as they are."""
         found = {}
         for name, value in self.attributes["data"].items():
             if isinstance(value, dict) and value.keys() == {"ref", "digest"}:
@@ -190,7 +190,7 @@ class Event:
 
     @cached_property
     def data(self) -> Any:
-        """The data as the newest model of its type; old versions are upcast, unknown fields ignored.
+        """The data as the newest model of its type. Old versions are upcast, and unknown fields are ignored.
 
         Raises `UnknownType` or `Undecodable`.
         """
@@ -224,7 +224,7 @@ def _check(attributes: dict[str, Any]) -> None:
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= MAX_VERSION:
         raise Undecodable(f"streamversion is not a number from 1 to {MAX_VERSION}")
     if (version == 1) != (not attributes.get("previousdigest")):
-        raise Undecodable("previousdigest stands from version 2 on, and only there")
+        raise Undecodable("previousdigest is needed from version 2 on, and version 1 has none")
     if not isinstance(attributes.get("drill", False), bool):
         raise Undecodable("drill is not true or false")
     if not isinstance(attributes.get("data"), dict):
@@ -261,7 +261,7 @@ def seal(
     basis: str | None = None,
     drill: bool = False,
 ) -> Event:
-    """An event from its data and attributes; absent ones are left out. `data` must hold no unsealed words."""
+    """An event from its data and attributes. Absent attributes are left out. `data` must hold no unsealed words."""
     type_ = catalogue.type_of(type(data))
     attributes: dict[str, Any] = {
         "specversion": "1.0",

@@ -1,7 +1,7 @@
-"""Events of `clock`, `roster` and `surge` streams: what was due when, what was met, missed and passed upward.
+"""Events of `clock`, `roster` and `surge` streams: what was due, met, missed and passed upward.
 
-There is one clock stream an incident. A milestone is recorded even where no clock runs yet; clocks are derived from
-all milestones together, so that the order in which they arrive changes nothing.
+Each incident has one clock stream. A milestone is recorded even if no clock runs yet. All milestones together give the
+clocks, so the order of their arrival changes nothing.
 """
 
 from typing import Literal
@@ -14,12 +14,12 @@ Rung = Literal["reminder", "supervision", "circular"]
 
 @event("clock.milestone_reached")
 class ClockMilestoneReached(Fact):
-    """Something happened by which clocks start or are met.
+    """An event that starts or meets clocks.
 
-    `happened_at` is when it happened, `recorded_at` when it was written down; `event` is the event that says so.
-    `known_at`, of a grading, is the first fact by which the level could be known, where one is on record. `incident` is
-    another incident, under which it was done, or of which it tells: the one that was absorbed, that was split off, or
-    that this one was split off from.
+    `happened_at` is when it happened, `recorded_at` when somebody recorded it; `event` is the event that says so. For a
+    grading, `known_at` is the first recorded fact that showed the level, if there is one. `incident` is another
+    incident. It is the one under which this was done, the one that was merged into this one or split off from it, or
+    the one from which this one was split off.
     """
 
     milestone: Code
@@ -36,7 +36,7 @@ class ClockMilestoneReached(Fact):
 
 @event("clock.started")
 class ClockStarted(Fact):
-    """A time limit runs: who owes what by when. `clock` is the pack's name, with a round where it runs again."""
+    """A time limit runs: who owes what by when. `clock` is the pack's name, with a round if it runs again."""
 
     clock: Code
     unit: UnitCode
@@ -47,7 +47,7 @@ class ClockStarted(Fact):
 
 @event("clock.met")
 class ClockMet(Fact):
-    """What was owed was recorded. `late` where that was after the limit; then the breach stays."""
+    """The owed act was recorded. `late` means after the limit; then the breach stays."""
 
     clock: Code
     met_at: Instant
@@ -56,9 +56,11 @@ class ClockMet(Fact):
 
 @event("clock.breached")
 class ClockBreached(Fact):
-    """A limit passed without what was owed. The event's `time` is the due instant, `detected_at` when it was seen.
+    """A limit passed, and the owed act is missing.
 
-    `incomplete` where a stream of the incident stood parked for an hour and the breach was decided all the same.
+    The event's `time` is the due instant, `detected_at` when it was seen.
+
+    `incomplete` means that a stream of the incident was parked for an hour, and the breach was decided nevertheless.
     `next_at` is when the first rung of the ladder follows.
     """
 
@@ -72,9 +74,10 @@ class ClockBreached(Fact):
 
 @event("clock.annulment_asked")
 class ClockAnnulmentAsked(Fact):
-    """An auditor of the root, which no unit stands above, found that its breach does not stand; another one confirms.
+    """An auditor of the root found that the root's breach does not stand. Another auditor of the root must confirm.
 
-    `by` is a keyed digest of stream and person: it tells whether two acts were one person's, and follows nobody.
+    The root has no unit above it. `by` is a keyed digest of stream and person. It shows whether one person did two
+    acts, and follows nobody.
     """
 
     clock: Code
@@ -84,9 +87,9 @@ class ClockAnnulmentAsked(Fact):
 
 @event("clock.breach_annulled")
 class ClockBreachAnnulled(Fact):
-    """A breach does not stand: what was owed had been recorded in time and arrived late, or a reviewer found so.
+    """A breach does not stand: the owed act was recorded in time and arrived late, or a reviewer found so.
 
-    `by`, of a reviewer's, is a keyed digest of stream and person.
+    For a reviewer, `by` is a keyed digest of stream and person.
     """
 
     clock: Code
@@ -97,7 +100,7 @@ class ClockBreachAnnulled(Fact):
 
 @event("clock.extended")
 class ClockExtended(Fact):
-    """A limit was moved where the pack allows it."""
+    """A limit was moved, as the pack allows."""
 
     clock: Code
     due: Instant
@@ -117,7 +120,7 @@ class ClockCancelled(Fact):
 class ClockReminderSent(Fact):
     """A rung of the ladder was reached for an overdue clock: reminder, supervision, or circular.
 
-    `next_at` is when the next rung follows; absent after the last.
+    `next_at` is when the next rung follows. The last rung has none.
     """
 
     clock: Code
@@ -130,9 +133,9 @@ class ClockReminderSent(Fact):
 
 @event("clock.reminder_spared")
 class ClockReminderSpared(Fact):
-    """A rung of the ladder was reached and nobody was told: the office had answered or explained by then.
+    """A rung of the ladder was reached, but nobody was told, since the office had answered or explained.
 
-    `next_at` is when the next rung follows; absent after the last.
+    `next_at` is when the next rung follows. The last rung has none.
     """
 
     clock: Code
@@ -144,7 +147,7 @@ class ClockReminderSpared(Fact):
 
 @event("clock.reported_upward")
 class ClockReportedUpward(Fact):
-    """A unit reported the matter to the one above; `unverified` where the facts were not established yet."""
+    """A unit reported the matter to the unit above. `unverified` means that the facts were not established yet."""
 
     report: Uuid
     unit: UnitCode
@@ -156,7 +159,7 @@ class ClockReportedUpward(Fact):
 
 @event("clock.receipt_given")
 class ClockReceiptGiven(Fact):
-    """The unit above confirmed that it has a report."""
+    """The unit above confirmed the arrival of a report."""
 
     report: Uuid
     unit: UnitCode
@@ -173,7 +176,7 @@ class ClockReceiptRefused(Fact):
 
 @event("clock.notice_delivered", planned=True)
 class ClockNoticeDelivered(Fact):
-    """A notice reached the place where the duty post reads it."""
+    """A notice reached the duty post."""
 
     notice: Uuid
     unit: UnitCode
@@ -202,7 +205,7 @@ class RosterDutyPlanned(Fact):
 
 @event("roster.duty_handed_over", planned=True)
 class RosterDutyHandedOver(Fact):
-    """The duty passed to the next post, with a note on what is open."""
+    """The duty passed to the next post, with a note on open matters."""
 
     unit: UnitCode
     post: Code
@@ -212,7 +215,7 @@ class RosterDutyHandedOver(Fact):
 
 @event("roster.duty_gap_found", planned=True)
 class RosterDutyGapFound(Fact):
-    """Nobody was planned for a time that the pack wants covered."""
+    """Nobody was planned for a time for which the pack requires duty."""
 
     unit: UnitCode
     since: Instant
@@ -221,7 +224,7 @@ class RosterDutyGapFound(Fact):
 
 @event("roster.reachability_tested", planned=True)
 class RosterReachabilityTested(Fact):
-    """A duty post was called to see whether it answers."""
+    """A duty post was called, to see whether it answers."""
 
     unit: UnitCode
     post: Code
@@ -230,7 +233,7 @@ class RosterReachabilityTested(Fact):
 
 @event("surge.noticed", planned=True)
 class SurgeNoticed(Fact):
-    """Many more reports than usual came in about a subject."""
+    """Many more reports than usual came in on one subject."""
 
     unit: UnitCode
     category: Code | None = None

@@ -1,7 +1,7 @@
 """The kinds of value that an event may hold.
 
-A string in an event is a code, an identifier, a digest, an instant, a published text or `Words`; nothing else. What a
-person typed never stands in an event: the event holds its reference and salted digest, the words travel apart.
+A string in an event is a code, an identifier, a digest, an instant, a published text or `Words`. Typed text never
+stands in an event. The event holds only its reference and salted digest; the words travel apart.
 """
 
 import re
@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 WIRE = {"wire": True}
-"""Validation context of bytes that come from a store or a topic: there, words must already be a reference."""
+"""The validation context for bytes from a store or a topic. There, words must already be a reference."""
 
 
 class Fact(BaseModel):
@@ -33,7 +33,7 @@ class Fact(BaseModel):
 
 
 def instant(at: datetime) -> str:
-    """UTC with microseconds and fixed width, so that texts sort as times do. `at` must carry an offset."""
+    """UTC with microseconds and fixed width, so that texts sort like times. `at` must carry an offset."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -76,7 +76,7 @@ def _written(value: Any) -> Any:
 
 
 WrittenInstant = Annotated[Instant, BeforeValidator(_written)]
-"""A time in a request: spelled out with its offset, never a bare number."""
+"""A time in a request: written with its offset, never a bare number."""
 
 CODE = r"^[0-9A-Za-z_一-鿿][0-9A-Za-z_一-鿿.:/@#·、()+-]{0,99}$"
 Code = Annotated[str, StringConstraints(pattern=CODE, max_length=100)]
@@ -86,10 +86,10 @@ UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$"
 PostCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$", max_length=60)]
 """A post's code within its unit: `duty_officer`."""
 Post = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}@[a-z0-9][a-z0-9-]{0,63}$", max_length=130)]
-"""A post of a unit's directory, `duty_officer@town-east`: never a person's name."""
+"""A post of a unit's directory, `duty_officer@town-east`. It is never a person's name."""
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-"""The pattern of a uuid as text; ids of streams are `<kind>-<uuid>`."""
+"""The pattern of a UUID as text. The id of a stream is `<kind>-<uuid>`."""
 Uuid = Annotated[str, StringConstraints(pattern=f"^{UUID}$")]
 StreamId = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}$")]
 IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
@@ -98,14 +98,14 @@ StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
-"""A random reference, for example of an evidence file: says nothing about what it refers to."""
+"""A random reference, for example to an evidence file. It reveals nothing of the content."""
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
 Figure = Annotated[int, Field(strict=True, ge=0, le=10**12)]
-"""A count. A truth value, a text and a number with a fraction are none."""
+"""A count. Truth values, texts and fractions are refused."""
 PublishedText = Annotated[
     str, StringConstraints(min_length=1, max_length=100_000), Field(json_schema_extra={"x-published": True})
 ]
-"""A text that the office itself made public under its name; it stays in the event and stays readable."""
+"""A text that the office published under its own name. It stays in the event and stays readable."""
 PublishedTitle = Annotated[
     str, StringConstraints(min_length=3, max_length=120), Field(json_schema_extra={"x-published": True})
 ]
@@ -126,28 +126,28 @@ FORMS = {
         (MediaType, "media-type"),
     )
 }
-"""Pattern -> what is wanted there, as `titles` names it: nobody is told a pattern."""
+"""Pattern -> its name in `titles`. People never see a pattern."""
 
 
 class WordsRef(Fact):
-    """Where words are and what they were: `digest` is SHA-256 over the content record's salt and the words."""
+    """A reference to words and their digest: SHA-256 over the content record's salt and the words."""
 
     ref: Uuid
     digest: Digest
 
 
 class Typed(WordsRef):
-    """Words on their way into an event; the kernel seals them into a content record when the event is appended."""
+    """Words on their way into an event. The kernel seals them into a content record when it appends the event."""
 
     ref: str = ""
     digest: str = ""
     text: str
     masked: bool = False
-    """Whether personal numbers in it were masked already; else the kernel masks them."""
+    """Whether personal numbers in it are masked already. If not, the kernel masks them."""
 
 
 class Erasure(Fact):
-    """An event that orders words to be deleted everywhere: every service deletes the words of `refs`."""
+    """An event that orders the deletion of words. Every service deletes the words of `refs`."""
 
     refs: tuple[Uuid, ...]
 

@@ -1,4 +1,4 @@
-"""Events of `report` streams: what came in, when the office knew, and what is kept of it."""
+"""Events of `report` streams: the report as it came in, when the office knew, and what is kept."""
 
 from schemas.catalogue import event
 from schemas.fields import (
@@ -19,13 +19,12 @@ from schemas.words import Cause
 
 @event("report.received")
 class ReportReceived(Fact):
-    """Someone reported a concern to an office; from `discovered_at` on the office knew of it.
+    """Someone reported a concern to an office. From `discovered_at` on the office knew of it.
 
-    `entered_late` where the deployment takes so old a discovery for paper that somebody enters now.
-    `duplicate` is a keyed digest of integration, source and external id, kept after erasure so that a repeated
-    delivery stays a duplicate; `sent`, of what came under them, tells a repetition from another report. `match_key`
-    is a keyed digest of what the report is about, and finds its incident; a report without it is about something of
-    its own.
+    `entered_late` marks a discovery so old that somebody probably enters it from paper now. `duplicate` is a keyed
+    digest of integration, source and external id. It stays after an erasure, so that a repeated delivery is still a
+    duplicate. `sent` is a digest of the sent content; it tells a repetition from another report. `match_key` is a keyed
+    digest of the subject, and finds the report's incident. A report without it has a matter of its own.
     """
 
     unit: UnitCode
@@ -50,7 +49,7 @@ class ReportReceived(Fact):
 
 @event("report.reach_measured")
 class ReportReachMeasured(Fact):
-    """How far a matter had spread at a time, as totals; never who spread it."""
+    """How far a matter had spread at a time, as totals. It never says who spread it."""
 
     clicks: Figure | None = None
     comments: Figure | None = None
@@ -60,7 +59,7 @@ class ReportReachMeasured(Fact):
 
 @event("report.evidence_attached")
 class ReportEvidenceAttached(Fact):
-    """A file was added to a report; it lies under a random reference, `sha256` tells whether it is unaltered."""
+    """A file was added to a report under a random reference. `sha256` shows whether the file is unaltered."""
 
     file: Token
     media_type: MediaType
@@ -78,7 +77,7 @@ class ReportRefused(Fact):
 
 @event("report.helpfulness_given", planned=True)
 class ReportHelpfulnessGiven(Fact):
-    """The asker, known by the receipt alone, said whether an answer helped."""
+    """The asker said whether an answer helped. Only the receipt identifies the asker."""
 
     statement: StreamId
     helps: bool
@@ -87,7 +86,7 @@ class ReportHelpfulnessGiven(Fact):
 
 @event("report.erasure_asked")
 class ReportErasureAsked(Fact):
-    """Somebody asked to delete the words and files of a report; another person of a unit above has to confirm it."""
+    """Somebody asked to delete the words and files of a report. Another person of a unit above must confirm it."""
 
     cause: Cause
     reason: Words
@@ -96,7 +95,7 @@ class ReportErasureAsked(Fact):
 
 @event("report.erased")
 class ReportErased(Erasure):
-    """The words and files of a report are to be deleted everywhere; the marker that refuses late copies stays."""
+    """The words and files of a report are to be deleted everywhere. The marker that refuses late copies stays."""
 
     files: tuple[Token, ...] = ()
     cause: Cause = "asked"

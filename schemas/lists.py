@@ -1,7 +1,7 @@
 """The lists of a deployment: categories of matters, keys of facts, channels, sites, telephones of its offices.
 
-Each is a YAML file of the policy folder. What an officer or an integration names from a list is a code, and a code goes
-into events for good. A list says in advance which codes there are, so that none of them becomes a label on a person.
+Each is a YAML file of the policy folder. Officers and integrations choose codes from a list, and a code stays in events
+for good. A list fixes the codes in advance, so that no code becomes a label on a person.
 """
 
 import re
@@ -23,7 +23,7 @@ class Model(BaseModel):
 
 
 class Titled(Model):
-    """Something with a code and a title for people, in Chinese and in English."""
+    """A code with titles for people, in Chinese and in English."""
 
     title: Title
     title_en: Title
@@ -36,7 +36,7 @@ class Coded(Titled):
 
 
 class Category(Titled):
-    """What a matter is about. `roads.lighting` stands below `roads`; there are at most three levels."""
+    """The category of a matter. `roads.lighting` is below `roads`; there are at most three levels."""
 
     code: CategoryCode
 
@@ -46,7 +46,7 @@ class Category(Titled):
 
 
 class FactKey(Titled):
-    """A fact that offices establish: `number` in its `measure`, `code` one of `codes`, the others as they are."""
+    """A fact that offices establish. A `number` has a `measure`, and a `code` is one of `codes`."""
 
     key: Slug
     kind: FactKind
@@ -56,9 +56,9 @@ class FactKey(Titled):
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
         if (self.measure is not None) != (self.kind == "number"):
-            raise ValueError(f"{self.key}: a number has a measure, and nothing else has one")
+            raise ValueError(f"{self.key}: a number needs a measure; other kinds have none")
         if bool(self.codes) != (self.kind == "code"):
-            raise ValueError(f"{self.key}: a fact of the kind code lists its codes, and nothing else has some")
+            raise ValueError(f"{self.key}: a fact of the kind code needs codes; other kinds have none")
         _each_once([one.code for one in self.codes])
         return self
 
@@ -74,7 +74,7 @@ class CategoryList(Model):
         _each_once(codes)
         for one in self.categories:
             if one.parent is not None and one.parent not in codes:
-                raise ValueError(f"{one.code} stands below {one.parent}, which is not in the list; add it")
+                raise ValueError(f"{one.code} is below {one.parent}, which is not in the list; add it")
         return self
 
 
@@ -104,14 +104,14 @@ _START_PAGE = re.compile(r"/?(?:(?:index|default|home|main)\.[a-z]{2,5})?/?[?#]?
 
 
 class Site(Model):
-    """A site on which one address is one matter, for these units. `below` keeps it to addresses like `/thread/7`."""
+    """A site on which one address is one matter, for these units. `below` limits it to addresses like `/thread/7`."""
 
     host: Annotated[str, StringConstraints(to_lower=True, pattern=r"^[^\s/:@?#]+\.[^\s/:@?#.]+$", max_length=253)]
     units: tuple[UnitCode, ...] = Field(min_length=1)
     below: Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$", max_length=500)] = "/"
 
     def has_page(self, host: str, rest: str) -> bool:
-        """Whether an address belongs to the site and is more than a start page; `rest` is what follows the host."""
+        """Whether an address is on the site and is more than a start page. `rest` is the part after the host."""
         inside = host == self.host and rest.startswith(self.below)
         return inside and not _START_PAGE.fullmatch(rest[len(self.below) :])
 
@@ -123,7 +123,7 @@ class SiteList(Model):
 
 
 class TelephoneList(Model):
-    """`telephones.yaml`: what offices give to the public."""
+    """`telephones.yaml`: telephones that offices give to the public."""
 
     telephones: tuple[str, ...]
 

@@ -1,6 +1,6 @@
-"""The events of the offices: the tree of units, their posts, and the packs they work by.
+"""The events of the offices: the tree of units, their posts, and their packs.
 
-Triage writes them, all services read them.
+Triage writes them, and all services read them.
 """
 
 from typing import Literal
@@ -9,14 +9,14 @@ from schemas.catalogue import event
 from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, UnitCode, Uuid
 
 TOPICS = ("triage.unit", "triage.policy")
-"""Where they travel, without the prefix."""
+"""Their topic, without the prefix."""
 Role = Literal["duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor", "admin"]
-"""What a post may do; over its unit and those below."""
+"""The roles of a post. A role covers the unit and all units below it."""
 
 
 @event("policy.pack_loaded")
 class PolicyPackLoaded(Fact):
-    """A policy pack is known; `digest` is of its content, so that the same name cannot mean other rules."""
+    """A policy pack is known. `digest` is the digest of its content, so that the same name cannot mean other rules."""
 
     pack: Code
     version: Code
@@ -26,7 +26,7 @@ class PolicyPackLoaded(Fact):
 
 @event("policy.pack_assigned")
 class PolicyPackAssigned(Fact):
-    """A unit and those below it work by this pack from `since` on."""
+    """From `since` on, a unit and the units below it work by this pack."""
 
     unit: UnitCode
     policy: PolicyRef
@@ -35,7 +35,7 @@ class PolicyPackAssigned(Fact):
 
 @event("policy.period_opened", planned=True)
 class PolicyPeriodOpened(Fact):
-    """A special period began, in which a pack may ask for more."""
+    """A special period began. A pack may ask for more in it."""
 
     period: Code
     unit: UnitCode
@@ -51,7 +51,7 @@ class PolicyPeriodClosed(Fact):
 
 @event("unit.placed")
 class UnitPlaced(Fact):
-    """A unit stands at this place in the tree from `since` on, until it is placed anew or `until`."""
+    """A unit has this place in the tree from `since` on, until it is placed anew or `until`."""
 
     unit: UnitCode
     kind: Literal["city", "county", "town", "department"]
@@ -81,14 +81,14 @@ class UnitPostPlaced(Fact):
 
 @event("unit.token_revoked")
 class UnitTokenRevoked(Fact):
-    """A staff token is believed no longer, by any service."""
+    """A staff token was revoked. No service accepts it any more."""
 
     token: Uuid
 
 
 @event("unit.officer_named", planned=True)
 class UnitOfficerNamed(Fact):
-    """The post that collects reports and answers for the reply was named for a unit."""
+    """The post that collects a unit's reports and answers for the reply was named."""
 
     unit: UnitCode
     post: Code
@@ -106,7 +106,7 @@ class UnitDelegationGiven(Fact):
 
 @event("unit.delegation_ended", planned=True)
 class UnitDelegationEnded(Fact):
-    """A delegation ended before its time, or with it."""
+    """A delegation ended, early or in time."""
 
     unit: UnitCode
     post: Code

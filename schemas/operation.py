@@ -8,7 +8,7 @@ from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, UnitCo
 
 @event("operation.key_made")
 class OperationKeyMade(Fact):
-    """A key was made for an integration, which is an identity of its own; its further keys are keys of the same one."""
+    """A key was made for an integration. An integration has its own identity, and all its keys belong to it."""
 
     key: StreamId
     integration: StreamId
@@ -20,7 +20,7 @@ class OperationKeyMade(Fact):
 
 @event("operation.key_revoked")
 class OperationKeyRevoked(Fact):
-    """A key is valid no longer."""
+    """A key was revoked."""
 
     key: StreamId
     unit: UnitCode
@@ -36,7 +36,7 @@ class OperationRecordRead(Fact):
 
 @event("operation.access_refused")
 class OperationAccessRefused(Fact):
-    """A post asked for what its role may not do; refusals are added up per post, act and minute."""
+    """A post asked for something that its role may not do. Refusals are added up per post, act and minute."""
 
     act: Code
     unit: UnitCode | None = None
@@ -55,17 +55,17 @@ class OperationRedriven(Fact):
 
 @event("operation.discarded")
 class OperationDiscarded(Fact):
-    """A dead letter was set aside for good; its raw bytes stay there."""
+    """A dead letter was set aside for good. Its raw bytes stay in the table of dead letters."""
 
     dead_letter: Uuid
     digest: Digest | None = None
-    """Of the record's bytes: a restored store knows by it what was set aside after the backup."""
+    """SHA-256 of the record's bytes. By it, a restored store knows what was set aside after the backup."""
     reason: Words
 
 
 @event("operation.recovered")
 class OperationRecovered(Fact):
-    """Events that the store lacked were taken from the owner's own topic: after a restore, or on an operator's word."""
+    """Events that the store lacked were taken from the owner's own topic, after a restore or on an operator's word."""
 
     topic: Code
     events: Figure

@@ -1,7 +1,7 @@
-"""A policy pack: the rules by which an office grades, times, approves and answers, as data.
+"""A policy pack: an office's rules for grading, time limits, approval and answers, as data.
 
-A pack is a YAML file; `services.kernel.rules.packs` reads it. Every rule names its source, so that anyone can tell what
-a document says from what the office chose. Conditions are CEL over `reach.clicks`, `reach.comments` and
+A pack is a YAML file; `services.kernel.rules.packs` reads it. Every rule names its source, so that anyone can tell a
+document's rule from the office's choice. Conditions are CEL over `reach.clicks`, `reach.comments` and
 `reach.mainstream_sites` (totals of the matter), `flags` (list of codes) and `harm` (number on the pack's scale).
 Durations are ISO 8601 without years and months, which have no fixed length.
 """
@@ -51,7 +51,7 @@ Milestone = Literal[
     "reported_upward",
     "receipt_given",
 ]
-"""What clocks start from and are met by. `published` stands for `status_published` or `facts_published`."""
+"""The milestones that start and meet clocks. `published` covers `status_published` and `facts_published`."""
 ApprovalRole = Literal["approver", "chief"]
 """`approver` is the leader in charge, `chief` the principal leader."""
 
@@ -64,7 +64,7 @@ _HOURS_OF_A_DAY = re.compile(r"T(\d+)H")
 
 
 def _written_duration(value: object) -> object:
-    """Keeps out the other spellings that pydantic takes for a duration, a bare number of seconds among them."""
+    """Refuses the other forms that pydantic takes for a duration, such as a bare number of seconds."""
     if isinstance(value, timedelta) or (isinstance(value, str) and _DURATION.fullmatch(value)):
         return value
     raise ValueError("write an ISO 8601 duration in weeks, days, hours, minutes or seconds, for example P1D or PT2H")
@@ -72,7 +72,7 @@ def _written_duration(value: object) -> object:
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta():
-        raise ValueError("a duration must be longer than nothing")
+        raise ValueError("a duration must be longer than zero")
     return value
 
 
@@ -90,16 +90,16 @@ class Model(BaseModel):
 
 
 class Source(Model):
-    """Where a rule comes from, and how far the document carries it.
+    """The source of a rule, and how far the document supports it.
 
-    `stated`: the clause says so. `reading`: the clause is open, this is how we read it. `combined`: several documents
-    together. `derived`: by design, no document says it. `lost`: it stands on a page that is lost. `unset`: the
-    document gives no value, the office sets it; document and clause then say what asks for the value.
+    `stated`: the clause says so. `reading`: the clause is open, and this is our reading. `combined`: several documents
+    together say so. `derived`: our design, in no document. `lost`: it was on a page that is lost. `unset`: the document
+    gives no value, and the office sets it; document and clause then say what asks for the value.
     """
 
     kind: Literal["stated", "reading", "unset", "lost", "derived", "combined"]
     document: Text | None = None
-    """Code of a document of the pack, several separated by a comma."""
+    """Code of a document of the pack. Several codes are separated by a comma."""
     clause: Text | None = None
     """Line and section, for example `L159 三(一)`."""
     quote: Text | None = None
@@ -123,7 +123,7 @@ class Source(Model):
 
 
 class Rule(Model):
-    """Anything that a pack lays down."""
+    """Any rule of a pack."""
 
     source: Source
 
@@ -145,28 +145,28 @@ class Flag(Rule):
 
 
 class HarmStep(Rule):
-    """One step of the scale of harm to the public. Harm to anyone's image is no harm."""
+    """A step of the scale of harm to the public. Harm to anyone's image is no harm."""
 
     value: int = Field(ge=0)
     title_zh: Text
 
 
 class Condition(Rule):
-    """A condition by which a level is proposed; the rule that fired is named `<level>/<code>`."""
+    """A condition that proposes a level. The name of the rule that fired is `<level>/<code>`."""
 
     code: Slug
     when: Text
 
 
 class Lead(Rule):
-    """Who leads: the unit that is accountable, or its parent. The accountable unit stays the same either way."""
+    """Who leads: the accountable unit, or its parent. The accountable unit stays the same in both cases."""
 
     by: Literal["unit", "parent"]
     title_zh: Text
 
 
 class Level(Rule):
-    """A grade of severity. It is proposed where any of its conditions holds; a person judges."""
+    """A grade of severity. It is proposed if any of its conditions holds; a person decides."""
 
     code: Slug
     rank: int = Field(ge=1)
@@ -176,13 +176,13 @@ class Level(Rule):
 
 
 class Ungraded(Rule):
-    """What a matter owes until somebody grades it. That leaving it ungraded stops no clock is no choice of a pack."""
+    """What a matter owes until somebody grades it. In every pack, clocks run also for an ungraded matter."""
 
     owes: Literal["lowest"] = "lowest"
 
 
 class Category(Rule):
-    """A kind of answer, what the office does for it, and at which levels it may be chosen."""
+    """A kind of answer: what the office does, and at which levels it may be chosen."""
 
     kind: AnswerKind
     title_zh: Text
@@ -193,9 +193,9 @@ class Category(Rule):
 class Limit(Model):
     """How long something may take.
 
-    `elapsed`: `duration` of time, a day being 24 hours. `end_of_day`: until the day ends in the pack's time zone, or
-    as many days later as `duration` says. `working`: `duration` of time inside the working hours, a day being one
-    whole working day; there hours go below 24, so that a day is never mistaken for 24 working hours.
+    `elapsed`: `duration` of time; a day is 24 hours. `end_of_day`: until the day ends in the pack's time zone, or as
+    many days later as `duration` says. `working`: `duration` of time inside the working hours; a day is one whole
+    working day. Its hours stay below 24, so that nobody takes a day for 24 working hours.
     """
 
     mode: Literal["elapsed", "end_of_day", "working"]
@@ -214,16 +214,18 @@ class Limit(Model):
         if self.mode != "end_of_day" and self.duration is None:
             raise ValueError(f"a limit with mode {self.mode} needs a duration")
         if self.mode == "end_of_day" and self.duration is not None and self.duration.seconds:
-            raise ValueError("a limit with mode end_of_day counts whole days")
+            raise ValueError("a limit with mode end_of_day takes whole days")
         return self
 
 
 class ClockRule(Rule):
-    """A named time limit: from one milestone until any one of others, at some levels and for some kinds of answer.
+    """A named time limit: from one milestone to the first of several others, at some levels and for some kinds of
+    answer.
 
-    `anchor` says where the time starts: at the milestone; or, with `level_known`, not before the first recorded fact
-    (figure, flag, report) by which the pack proposes one of `levels`, however late a person grades. A clock that is a
-    `first_answer` is not cancelled by regrading or hand-over while it runs or after its breach.
+    `anchor` says where the time starts. The usual start is the milestone. With `level_known` it is also not before the
+    first recorded fact (figure, flag, report) that makes the pack propose one of `levels`, however late a person
+    grades. A `first_answer` clock is not cancelled by regrading or hand-over, neither while it runs nor after its
+    breach.
     """
 
     name: Slug
@@ -232,7 +234,7 @@ class ClockRule(Rule):
     to: tuple[Milestone, ...] = Field(min_length=1)
     levels: tuple[Slug, ...] = Field(min_length=1)
     answer_kinds: tuple[AnswerKind, ...] | None = None
-    """None: whatever the kind of answer, also before it is chosen."""
+    """None: for every kind of answer, also before one is chosen."""
     limit: Limit
     anchor: Literal["milestone", "level_known"] = "milestone"
     first_answer: bool = False
@@ -254,20 +256,20 @@ def _covers(named: Milestone, reached: Milestone) -> bool:
 
 
 class Rung(Rule):
-    """A step of the ladder: `after` the breach was detected, these units are told.
+    """A step of the ladder: these units are told `after` the detection of the breach.
 
-    The steps follow each other by the difference of their times, also where one was late.
+    The steps keep the difference of their times, even if one was late.
     """
 
     rung: RungName
     after: Duration
     tells: tuple[Literal["unit", "parent"], ...] = Field(min_length=1)
     spares_explained: bool = False
-    """Left out where the unit has answered or explained by then."""
+    """Left out if the unit has answered or explained by then."""
 
 
 class DualReport(Rule):
-    """A report goes to each of these posts, not to the nearest one alone."""
+    """The report goes to each of these posts, not only to the nearest one."""
 
     levels: tuple[Slug, ...] = Field(min_length=1)
     recipients: tuple[ApprovalRole, ...] = Field(min_length=1)
@@ -296,12 +298,14 @@ class Escalation(Model):
     def _rises(cls, ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
         for lower, upper in pairwise(ladder):
             if LADDER.index(lower.rung) >= LADDER.index(upper.rung) or lower.after >= upper.after:
-                raise ValueError("the rungs rise: reminder, supervision, circular, each later than the one before")
+                raise ValueError(
+                    "write the rungs in this order: reminder, supervision, circular, each later than the one before"
+                )
         return ladder
 
 
 class ApprovalStep(Rule):
-    """One approval; anyone who holds one of `roles` may give it."""
+    """One approval. Anyone with one of `roles` may give it."""
 
     code: Slug
     title_zh: Text
@@ -309,7 +313,10 @@ class ApprovalStep(Rule):
 
 
 class Approval(Model):
-    """Who approves a statement, by level, in order. `by_person`: who drafts does not approve, no one approves twice."""
+    """Who approves a statement, by level, in order.
+
+    With `by_person`, a drafter does not approve, and no one approves twice.
+    """
 
     chains: dict[Slug, Annotated[tuple[ApprovalStep, ...], Field(min_length=1)]]
     separation: Setting[Literal["by_person", "none"]]
@@ -322,7 +329,7 @@ class StatementRule(Rule):
 
 
 class Publication(Model):
-    """How the office speaks. That it speaks as itself and with one text a matter is no choice of a pack."""
+    """How the office speaks. In every pack it speaks as itself, with one text for a matter."""
 
     speaks_as: Setting[Literal["unit"]]
     single_text: Setting[Annotated[bool, AfterValidator(_always)]]
@@ -332,7 +339,7 @@ class Publication(Model):
 
 
 class FollowUp(Model):
-    """How long a matter is looked after once it is answered."""
+    """How long the office watches a matter after the answer."""
 
     dedicated_post: Setting[bool]
     ends_with: Setting[Literal["decision"]]
@@ -340,7 +347,7 @@ class FollowUp(Model):
 
 
 class WrittenReport(Rule):
-    """The closing report on origin, spread and handling. Without `limit` no clock runs for it."""
+    """The closing report on origin, spread and handling. Without `limit`, no clock runs for it."""
 
     levels: tuple[Slug, ...] = Field(min_length=1)
     recipient: ApprovalRole
@@ -360,7 +367,7 @@ class Review(Model):
 
 
 class ArchivePart(Rule):
-    """What belongs into the file of a matter; a part that is missing needs a reason."""
+    """The parts of a matter's file. A missing part needs a reason."""
 
     code: Slug
     title_zh: Text
@@ -371,7 +378,7 @@ class Archive(Model):
 
 
 class Roster(Model):
-    """Duty at the intake desk: hours a day, more in a special period where the pack says so.
+    """Duty at the intake desk: hours a day, and more in a special period if the pack says so.
 
     `outside_hours` says when the office knows of a report that arrives while nobody is on duty.
     """
@@ -382,7 +389,7 @@ class Roster(Model):
 
 
 class Window(Model):
-    """Part of a working day, local time; `to` is the first moment after it."""
+    """A part of a working day, in local time. `to` is the first moment after it."""
 
     from_: time = Field(alias="from")
     to: time
@@ -390,7 +397,7 @@ class Window(Model):
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
         if self.from_ >= self.to:
-            raise ValueError("a window ends later than it begins, on the same day")
+            raise ValueError("a window must end after its begin, on the same day")
         return self
 
     @property
@@ -399,7 +406,7 @@ class Window(Model):
 
 
 class Workday(Rule):
-    """The working hours, the same on every working day; a break is the gap between two windows."""
+    """The working hours, the same on every working day. A break is the gap between two windows."""
 
     windows: tuple[Window, ...] = Field(min_length=1)
 
@@ -407,7 +414,7 @@ class Workday(Rule):
     @classmethod
     def _in_order(cls, windows: tuple[Window, ...]) -> tuple[Window, ...]:
         if any(earlier.to > later.from_ for earlier, later in pairwise(windows)):
-            raise ValueError("windows stand in order and do not overlap")
+            raise ValueError("write windows in order and without overlaps")
         return windows
 
     @property
@@ -416,11 +423,11 @@ class Workday(Rule):
 
 
 class PackFact(Rule, FactKey):
-    """A fact that the pack's office establishes besides those that the deployment lists."""
+    """A fact that the pack's office establishes, besides the facts on the deployment's list."""
 
 
 class PolicyPack(Model):
-    """A whole pack. Levels rise from the first to the last; the first is what no condition lifts."""
+    """A whole pack. Levels rise from the first to the last. The first level applies if no condition holds."""
 
     id: PackId
     version: int = Field(ge=1)
@@ -433,12 +440,12 @@ class PolicyPack(Model):
     harm_scale: tuple[HarmStep, ...] = ()
     levels: tuple[Level, ...] = Field(min_length=1)
     ungraded: Ungraded | None = None
-    """Where the pack says what it rests on; it holds all the same."""
+    """Here the pack may name its source for this rule. The rule holds in any case."""
     facts: tuple[PackFact, ...] = ()
     categories: tuple[Category, ...]
     clocks: tuple[ClockRule, ...]
     workday: Workday | None = None
-    """Needed where a limit counts working time."""
+    """Needed if a limit counts working time."""
     escalation: Escalation
     approval: Approval
     publication: Publication
@@ -453,14 +460,14 @@ class PolicyPack(Model):
         return datetime.combine(self.effective_from, time.min, self.timezone).astimezone(UTC)
 
     def level(self, code: str) -> Level:
-        """The level, or `KeyError` where the pack has none of this code."""
+        """The level. Raises `KeyError` if the pack has no such code."""
         for level in self.levels:
             if level.code == code:
                 return level
         raise KeyError(code)
 
     def clocks_for(self, level: str, answer_kind: AnswerKind | None) -> tuple[ClockRule, ...]:
-        """The clocks of a matter of this level; `answer_kind` is None while it is not chosen."""
+        """The clocks of a matter of this level. `answer_kind` is None until it is chosen."""
         return tuple(clock for clock in self.clocks if clock.applies(level, answer_kind))
 
     @model_validator(mode="after")
@@ -476,11 +483,11 @@ class PolicyPack(Model):
         if any(lower.rank >= upper.rank for lower, upper in pairwise(self.levels)):
             raise ValueError("levels: write them from the lowest to the highest, with rising rank")
         if self.levels[0].conditions:
-            raise ValueError(f"levels: {levels[0]} is what no condition lifts; the lowest level has no conditions")
+            raise ValueError(f"levels: {levels[0]} is the lowest level, and the lowest level has no conditions")
         for place, rule in rules(self):
             for code in getattr(rule, "levels", ()):
                 if code not in levels:
-                    raise ValueError(f"{place}: {code!r} is no level of this pack; these are: {', '.join(levels)}")
+                    raise ValueError(f"{place}: {code!r} is no level of this pack; its levels are {', '.join(levels)}")
             for document in rule.source.documents:
                 if document not in self.documents:
                     raise ValueError(f"{place}.source: the document {document!r} is missing under `documents`")
@@ -490,17 +497,17 @@ class PolicyPack(Model):
             _once(f"approval.chains.{code}", [step.code for step in chain])
         limits = [clock.limit for clock in self.clocks] + [self.review.written_report.limit]
         if self.workday is None and any(limit and limit.mode == "working" for limit in limits):
-            raise ValueError("workday: a limit counts working time; say which hours that is")
+            raise ValueError("workday: a limit counts working time; give the working hours")
         return self
 
 
 def _once(what: str, codes: list[str]) -> None:
     if twice := {code for code in codes if codes.count(code) > 1}:
-        raise ValueError(f"{what}: each stands once, but these do not: {', '.join(sorted(twice))}")
+        raise ValueError(f"{what}: each code may stand only once; these stand twice: {', '.join(sorted(twice))}")
 
 
 def rules(part: object, place: str = "") -> Iterator[tuple[str, Rule]]:
-    """Every rule in a pack or a part of one, each with its dotted place (`levels.1.conditions.0`)."""
+    """Every rule in a pack or in a part of one, each with its dotted place (`levels.1.conditions.0`)."""
     if isinstance(part, Rule):
         yield place, part
     if isinstance(part, Model):

@@ -1,6 +1,6 @@
-"""Every refusal of the HTTP APIs, as clients know it: `urn:huiying:problem:<code>`, its status, and its Chinese words.
+"""All refusals of the HTTP APIs: `urn:huiying:problem:<code>`, status, and Chinese sentence.
 
-The English title is the code in words, and the English sentence stands where the refusal is raised. The Chinese
+The English title is the code in words. The English sentence stands in the code that raises the refusal. The Chinese
 sentence stands here; its placeholders are members of the problem. A code never changes its meaning.
 """
 
@@ -12,7 +12,7 @@ from schemas.titles import titled
 
 PREFIX = "urn:huiying:problem:"
 SHOWN = 20
-"""Entries of a list that a sentence names; the member has all."""
+"""A sentence names at most this many entries of a list; the member has all."""
 
 
 class ProblemType(NamedTuple):
@@ -21,7 +21,7 @@ class ProblemType(NamedTuple):
     status: int
     title_zh: str
     detail_zh: str
-    """With the problem's members in braces; what is absent is shown as 「（未注明）」."""
+    """The sentence, with the problem's members in braces. An absent member is shown as 「（未注明）」."""
 
 
 def _types(status: int, rows: Mapping[str, tuple[str, str]]) -> dict[str, ProblemType]:
@@ -296,11 +296,11 @@ TYPES: Mapping[str, ProblemType] = {
         },
     ),
 }
-"""Code -> what it is. Whoever raises a problem names one of these."""
+"""Code -> its type. Every problem names one of these codes."""
 
 
 def members_of(code: str) -> list[str]:
-    """The members that fill the sentence of a problem, each once."""
+    """The members in the sentence of a problem, each once."""
     return list(dict.fromkeys(name for _, name, _, _ in Formatter().parse(TYPES[code].detail_zh) if name))
 
 

@@ -1,6 +1,6 @@
 """Events of `statement` streams: what the office says, who approved it, and what it corrected.
 
-`by` is a keyed digest of statement and person: it tells whether two acts were one person's, and follows nobody.
+`by` is a keyed digest of statement and person. It shows whether one person did two acts, and follows nobody.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ StatementKind = Literal["status", "facts"]
 
 @event("statement.drafted")
 class StatementDrafted(Fact):
-    """A statement on an incident was begun; it speaks for `unit` and rests on the established `facts`."""
+    """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`."""
 
     incident: StreamId
     unit: UnitCode
@@ -26,7 +26,7 @@ class StatementDrafted(Fact):
 
 @event("statement.revised")
 class StatementRevised(Fact):
-    """The text was changed before approval, its title where it has one here; approvals given so far are void."""
+    """The text was changed before approval, and the title if `title` is there. Earlier approvals are void."""
 
     title: Words | None = None
     draft: Words
@@ -36,7 +36,7 @@ class StatementRevised(Fact):
 
 @event("statement.submitted")
 class StatementSubmitted(Fact):
-    """The text went to the approval chain that the pack asks for at this level."""
+    """The text went to the approval chain of the pack for this level."""
 
     level: Code | None = None
     steps: tuple[Code, ...]
@@ -45,7 +45,7 @@ class StatementSubmitted(Fact):
 
 @event("statement.approved")
 class StatementApproved(Fact):
-    """One step of the chain agreed; `last` where it was the last one."""
+    """One step of the chain agreed; `last` means that it was the last step."""
 
     step: Code
     last: bool
@@ -94,7 +94,7 @@ class StatementDeliveryFailed(Fact):
 
 @event("statement.corrected")
 class StatementCorrected(Fact):
-    """The office corrected its own statement, its title where it has one here; the earlier text stays visible."""
+    """The office corrected its own statement, and its title if `title` is there. The earlier text stays visible."""
 
     title: PublishedTitle | None = None
     text: PublishedText
@@ -104,7 +104,7 @@ class StatementCorrected(Fact):
 
 @event("statement.withdrawn")
 class StatementWithdrawn(Fact):
-    """The office took its statement back, with the reason; the text stays visible as withdrawn."""
+    """The office withdrew its statement, with the reason. The text stays visible as withdrawn."""
 
     reason: PublishedText
     by: Digest

@@ -1,6 +1,6 @@
-"""What the fixed codes of the APIs and events are called: Chinese and English, as in docs/glossary.md.
+"""Titles of the fixed codes of APIs and events, in Chinese and English, as in docs/glossary.md.
 
-Levels, clocks, units and further channels have their titles in packs and in the tree of units.
+Packs and the tree of units hold the titles of levels, clocks, units and further channels.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "auditor": ("审计人员", "auditor"),
     "admin": ("管理员", "administrator"),
     "integration": ("外部系统", "integration"),
-    # what can be asked
+    # commands
     "instruct": ("批示", "instruct"),
     "request-verification": ("要求核实", "request verification"),
     "request-help": ("请求协办", "request help"),
@@ -82,7 +82,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "facts": ("事实说明", "facts"),
     "clarification": ("澄清", "clarification"),
     "adoption": ("采纳", "adoption"),
-    # what a field takes
+    # what a field accepts
     "text": ("文字", "a text"),
     "integer": ("整数", "a whole number, without quotation marks"),
     "number": ("数字", "a number, without quotation marks"),
@@ -162,6 +162,6 @@ TITLES: Mapping[str, tuple[str, str]] = {
 
 
 def titled(code: str, language: Language) -> str:
-    """The title of a fixed code; the code itself where it has none."""
+    """The title of a fixed code, or the code itself if it has none."""
     found = TITLES.get(code)
     return code if found is None else found[0 if language == "zh" else 1]

@@ -1,4 +1,4 @@
-"""Events of `incident`, `policy` and `unit` streams: what the office decided and did about a matter."""
+"""Events of `incident`, `policy` and `unit` streams: an office's decisions and acts on a matter."""
 
 from typing import Literal
 
@@ -12,10 +12,10 @@ Track = Literal["problem", "answer"]
 
 @event("incident.opened")
 class IncidentOpened(Fact):
-    """A matter became the business of an office; `unit` is accountable for it from `discovered_at` on.
+    """A matter became the business of an office. `unit` is accountable for it from `discovered_at` on.
 
-    `relates_to` names the incident of the same matter that was resolved or closed when this one's report came in.
-    `entered_late` where its report was. `split_from` names the incident that its reports left.
+    `relates_to` names the incident of the same matter that was resolved or closed before this report came in.
+    `entered_late` is taken from the report. `split_from` names the incident that its reports left.
     """
 
     unit: UnitCode
@@ -30,7 +30,7 @@ class IncidentOpened(Fact):
 
 @event("incident.report_attached")
 class IncidentReportAttached(Fact):
-    """A further report of the same matter joined the incident; `entered_late` where it was."""
+    """A further report of the same matter joined the incident. `entered_late` is taken from the report."""
 
     report: StreamId
     unit: UnitCode
@@ -55,7 +55,7 @@ class IncidentInstructionGiven(Fact):
 
 @event("incident.verification_requested")
 class IncidentVerificationRequested(Fact):
-    """A unit was asked to establish the facts before an answer is given."""
+    """A unit was asked to establish the facts before an answer."""
 
     unit: UnitCode
     text: Words | None = None
@@ -63,14 +63,14 @@ class IncidentVerificationRequested(Fact):
 
 @event("incident.help_requested")
 class IncidentHelpRequested(Fact):
-    """A unit was asked to help in the handling, until that ends."""
+    """A unit was asked to help in the handling, until its part ends."""
 
     unit: UnitCode
     text: Words | None = None
 
 
 class FactValue(Fact):
-    """A fact's value by its kind; a text is `Words`."""
+    """A fact's value by its kind. A text is `Words`."""
 
     key: Code
     kind: Literal["text", "number", "time", "code", "yes_no"]
@@ -83,14 +83,14 @@ class FactValue(Fact):
 
 @event("incident.fact_established")
 class IncidentFactEstablished(FactValue):
-    """A fact of the matter was established, with the source that it rests on."""
+    """A fact of the matter was established, with its source."""
 
     source: Words
 
 
 @event("incident.fact_revised")
 class IncidentFactRevised(FactValue):
-    """An established fact was found to be different; the earlier value stays in the record."""
+    """An established fact was found to be different. The earlier value stays in the record."""
 
     source: Words
 
@@ -110,8 +110,8 @@ class IncidentClassified(Fact):
 class IncidentGraded(Fact):
     """A person judged how grave the matter is for the public, by the pack in force.
 
-    `known_at` is the time of the first figures by which the pack proposes this level or a higher one. `taken_from`
-    names the incident that brought the level along by a merger; then `known_at` is when it could be known there.
+    `known_at` is the time of the first figures for which the pack proposes this level or a higher one. `taken_from`
+    names the incident that brought the level along by a merger. Then `known_at` is when the level could be known there.
     """
 
     level: Code
@@ -125,10 +125,10 @@ class IncidentGraded(Fact):
 
 @event("incident.regraded")
 class IncidentRegraded(Fact):
-    """The level was changed; `previous` was in force until now, and what it owed stays on record.
+    """The level was changed. `previous` was in force until now, and its duties stay on record.
 
-    `known_at` is the time of the first figures by which the pack proposes this level or a higher one. `taken_from`
-    names the incident that brought the level along by a merger; then `known_at` is when it could be known there.
+    `known_at` is the time of the first figures for which the pack proposes this level or a higher one. `taken_from`
+    names the incident that brought the level along by a merger. Then `known_at` is when the level could be known there.
     """
 
     level: Code
@@ -156,7 +156,7 @@ class IncidentAssigned(Fact):
 
 @event("incident.accepted")
 class IncidentAccepted(Fact):
-    """The assigned unit took the matter on; `taken_from` as in `incident.assigned`."""
+    """The assigned unit took the matter on. `taken_from` is as in `incident.assigned`."""
 
     unit: UnitCode
     taken_from: StreamId | None = None
@@ -172,7 +172,7 @@ class IncidentReturned(Fact):
 
 @event("incident.transferred")
 class IncidentTransferred(Fact):
-    """Another unit became accountable for the matter; the earlier one stays visible."""
+    """Another unit became accountable for the matter. The earlier one stays visible."""
 
     unit: UnitCode
     previous: UnitCode
@@ -181,7 +181,7 @@ class IncidentTransferred(Fact):
 
 @event("incident.lead_taken", planned=True)
 class IncidentLeadTaken(Fact):
-    """A superior unit took the lead; the accountable unit stays what it was."""
+    """A superior unit took the lead. The accountable unit stays the same."""
 
     unit: UnitCode
     reason: Words
@@ -203,7 +203,7 @@ class IncidentPlanStarted(Fact):
 
 @event("incident.meeting_held", planned=True)
 class IncidentMeetingHeld(Fact):
-    """The units concerned met about the matter; the minutes are words."""
+    """The units concerned met about the matter. The minutes are words."""
 
     units: tuple[UnitCode, ...]
     minutes: Words
@@ -218,7 +218,7 @@ class IncidentMeasureApproved(Fact):
 
 @event("incident.material_received", planned=True)
 class IncidentMaterialReceived(Fact):
-    """Reply material of the responsible department came in, signed and sealed or not."""
+    """The responsible department sent material for the answer, signed and sealed or not."""
 
     unit: UnitCode
     signed: bool
@@ -228,9 +228,9 @@ class IncidentMaterialReceived(Fact):
 
 @event("incident.handling_recorded")
 class IncidentHandlingRecorded(Fact):
-    """What was done on one of the two tracks: the real problem, or the answer.
+    """Work on one of the two tracks: the real problem, or the answer.
 
-    `statement` is named where the answer is a statement that was published.
+    `statement` is named if the answer is a published statement.
     """
 
     track: Track
@@ -268,21 +268,21 @@ class IncidentClosed(Fact):
 
 @event("incident.report_refused")
 class IncidentReportRefused(Fact):
-    """The office decided that a report of the matter gets no answer; the reason stands with the report."""
+    """The office decided that a report of the matter gets no answer. The reason stands with the report."""
 
     report: StreamId
 
 
 @event("incident.dismissed")
 class IncidentDismissed(Fact):
-    """No report of the matter gets an answer: the office ended its work on it. Each refusal has its own reason."""
+    """No report of the matter gets an answer, so the office ended its work on it. Each refusal has its own reason."""
 
     report_count: Figure
 
 
 @event("incident.merged")
 class IncidentMerged(Fact):
-    """This incident is the same matter as `into` and goes on there; its breaches stay its own."""
+    """This incident is the same matter as `into` and goes on there. Its breaches stay its own."""
 
     into: StreamId
     reason: Words | None = None
@@ -290,7 +290,7 @@ class IncidentMerged(Fact):
 
 @event("incident.absorbed")
 class IncidentAbsorbed(Fact):
-    """Another incident of the same matter goes on here; the earlier first knowledge counts.
+    """Another incident of the same matter goes on here. The earlier first knowledge counts.
 
     `refused` are its reports that get no answer, `handled` the tracks on which it was handled.
     """
@@ -304,7 +304,7 @@ class IncidentAbsorbed(Fact):
 
 @event("incident.split")
 class IncidentSplit(Fact):
-    """Reports of another matter left for an incident of their own; further ones of `match_keys` go there too."""
+    """Reports of another matter left for an incident of their own. Further reports with `match_keys` go there too."""
 
     into: StreamId
     reports: tuple[StreamId, ...]
@@ -312,7 +312,7 @@ class IncidentSplit(Fact):
 
 
 def standing_of(data: Fact) -> Change | None:
-    """What an event says of the units that have to do with the matter; None for most."""
+    """The change that an event makes to the parts of units; None for most events."""
     match data:
         case IncidentOpened(unit=unit) | IncidentTransferred(unit=unit):
             return Change("accountable", unit)
@@ -345,4 +345,4 @@ STANDING = (
     IncidentDismissed,
     IncidentMerged,
 )
-"""The models of which `standing_of` says something."""
+"""The models for which `standing_of` gives a change."""

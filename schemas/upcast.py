@@ -1,4 +1,7 @@
-"""Old data made new at read: one pure function a step from `.vN` to `.vN+1`. Stored bytes are never rewritten."""
+"""Old data is converted at reading: one pure function for each step from `.vN` to `.vN+1`.
+
+Stored bytes never change.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +12,7 @@ from schemas.fields import Fact
 Step = tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
 STEPS: dict[str, Step] = {}
-"""Old type -> (new type, data -> data). No released type has had to change yet."""
+"""Old type -> (new type, data -> data). No released type has needed a change yet."""
 
 
 def newest(type_: str, data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -21,7 +24,7 @@ def newest(type_: str, data: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
 
 
 def types_of(*models: type[Fact]) -> frozenset[str]:
-    """Every type, old ones among them, whose data is read as one of these models."""
+    """Every type, old ones included, whose data is read as one of these models."""
     wanted = {catalogue.type_of(model) for model in models}
     return frozenset(wanted.union(type_ for type_ in STEPS if _last(type_) in wanted))
 

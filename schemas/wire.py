@@ -1,4 +1,4 @@
-"""An event as it stands on a topic and in answers, attribute by attribute."""
+"""An event on a topic and in answers, attribute by attribute."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ _POST = r"[a-z][a-z0-9_]*@[a-z0-9][a-z0-9-]*"
 class Envelope(BaseModel):
     """An event: a CloudEvents 1.0 object in structured mode. `data` has the schema whose `$id` is `dataschema`.
 
-    Times are UTC with microseconds. Readers ignore attributes and fields that they do not know.
+    Times are UTC with microseconds. Readers ignore unknown attributes and fields.
     """
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -33,28 +33,28 @@ class Envelope(BaseModel):
     time: Instant
     """When it happened."""
     recordedtime: Instant
-    """When it was appended; never decreasing within a stream."""
+    """When it was appended. It never decreases within a stream."""
     dataschema: Annotated[str, StringConstraints(pattern=rf"^urn:huiying:{_TYPE}$")]
     """The schema of `data`."""
     partitionkey: StreamId
-    """Fixed for the stream's life."""
+    """The partition key; fixed for the stream's life."""
     streamversion: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    """From 1 on, without a gap."""
+    """Its place in the stream: from 1 on, without a gap."""
     previousdigest: Digest | None = None
-    """SHA-256 of the bytes of the stream's previous event; absent at version 1 alone."""
+    """SHA-256 of the bytes of the stream's previous event. Only version 1 has none."""
     correlationid: StreamId | None = None
-    """The incident, where it is known."""
+    """The incident, if it is known."""
     causationid: Uuid | None = None
-    """The event or request behind it."""
+    """The event or request that caused it."""
     actor: Annotated[str, StringConstraints(pattern=rf"^(system|operator|integration-[0-9a-f-]{{36}}|{_POST})$")]
     """A post of a unit's directory, an integration, the command line's operator, or the system itself."""
     unit: UnitCode | None = None
-    """Who acted; of a report, who received."""
+    """The unit that acted; for a report, the unit that received it."""
     policy: PolicyRef | None = None
     """The pack by which a rule decided."""
     basis: Annotated[str, StringConstraints(pattern=rf"^{_AT_VERSION}(,{_AT_VERSION})*$")] | None = None
-    """Versions of other services' streams that the decision rests on."""
+    """Versions of other services' streams on which the decision rests."""
     drill: bool = False
     """Whether it belongs to an exercise."""
     data: dict[str, Any]
-    """What is to be known of it. Words that somebody typed stand here by reference and digest alone."""
+    """The facts of the event. Typed words stand here only by reference and digest."""

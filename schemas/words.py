@@ -1,4 +1,4 @@
-"""Events of `words` streams, which every service has: words of any other stream are deleted."""
+"""Events of `words` streams, which every service has: requests to delete words of other streams, and deletions."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Cause = Literal["asked", "law", "mistake"]
 
 @event("words.erasure_asked")
 class WordsErasureAsked(Fact):
-    """Somebody asked to delete words of a stream; another person of a unit above has to confirm it."""
+    """Somebody asked to delete words of a stream. Another person of a unit above must confirm it."""
 
     stream: StreamId
     refs: tuple[Uuid, ...]
@@ -21,7 +21,7 @@ class WordsErasureAsked(Fact):
 
 @event("words.erased")
 class WordsErased(Erasure):
-    """Words of a stream are to be deleted everywhere; the marker that refuses late copies stays."""
+    """Words of a stream are to be deleted everywhere. The marker that refuses late copies stays."""
 
     stream: StreamId
     cause: Cause

@@ -1,9 +1,10 @@
 """What is generated from the vocabulary and checked in: `python -m schemas.generate`, with `--check` to compare.
 
 `json/` has the JSON Schema (2020-12) of each event's data, of the envelope and of the policy pack; `examples/` whole
-events as the exact bytes that stand on a topic; `asyncapi.yaml` the topics; `openapi/` the services' HTTP. These are
-made anew each time. Two folders only grow. `golden/` has bytes of each released type that every later version must
-read, pinned by `SHA256SUMS`. `released/` has the schema that a released type keeps, with the optional fields it gained.
+events as the exact bytes that stand on a topic; `asyncapi.yaml` the topics; `openapi/` the services' HTTP. These files
+are made anew each time. Two folders only grow. `golden/` has bytes of each released type. Every later version must read
+them, and `SHA256SUMS` pins them. `released/` has the schema of each released type, with the optional fields that it
+gained.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from schemas.wire import Envelope
 
 HERE = Path(__file__).parents[1]
 FOLDERS = ("json", "examples", "openapi")
-"""Nothing else stands in these."""
+"""These folders hold nothing else."""
 
 
 def made() -> Iterator[tuple[str, bytes]]:
@@ -45,7 +46,7 @@ def made() -> Iterator[tuple[str, bytes]]:
 
 
 def differences() -> list[str]:
-    """What `write` would change or refuse, as sentences."""
+    """The changes and refusals of a `write`, as sentences."""
     wanted = dict(made())
     found = [f"{path} is out of date" for path, content in wanted.items() if _bytes(path) != content]
     found += [f"{path} belongs to nothing" for path in _strays(wanted)]
@@ -59,7 +60,7 @@ def differences() -> list[str]:
 
 
 def write() -> list[str]:
-    """Writes all files. Returns what it had to refuse: a released type that would no longer be itself."""
+    """Writes all files. Returns the refusals: changes of a released type that need a new version."""
     wanted = dict(made())
     for path in _strays(wanted):
         (HERE / path).unlink()
@@ -81,7 +82,7 @@ def write() -> list[str]:
 
 
 def sums() -> dict[str, str]:
-    """Golden file -> SHA-256, as pinned."""
+    """Golden file -> its pinned SHA-256."""
     lines = (_bytes("golden/SHA256SUMS") or b"").decode()
     return {name: sha for sha, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", lines, re.MULTILINE)}
 

@@ -1,4 +1,4 @@
-"""`python -m schemas.generate [--check]`: exit code 1 where something differs or was refused."""
+"""`python -m schemas.generate [--check]`. The exit code is 1 if something differs or was refused."""
 
 import sys
 
@@ -9,5 +9,7 @@ if arguments not in ([], ["--check"]):
     sys.exit("usage: python -m schemas.generate [--check]")
 problems = differences() if arguments else write()
 if problems:
-    advice = "run: make generate" if arguments else "a released version only gains optional fields; take a new version"
+    advice = (
+        "run: make generate" if arguments else "a released version can only gain optional fields; add a new version"
+    )
     sys.exit("\n".join((*problems, advice)))

@@ -1,4 +1,4 @@
-"""The topics as an AsyncAPI 3.0 document: what travels where, who writes it and who reads it."""
+"""The topics as an AsyncAPI 3.0 document: their records, writers and readers."""
 
 import inspect
 from collections import defaultdict
@@ -19,7 +19,7 @@ ABOUT = (
 
 
 def document(services: Mapping[str, Any]) -> dict[str, Any]:
-    """`services` are the joined `Service` objects by name: they say what each reads."""
+    """`services` are the joined `Service` objects by name. They say what each service reads."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for type_ in event_types():
         by_kind[name_of(type_).partition(".")[0]].append(name_of(type_))

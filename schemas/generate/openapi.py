@@ -1,6 +1,6 @@
 """The HTTP of each service as an OpenAPI document.
 
-Services are looked up by name: this tool looks at them from outside, while the vocabulary itself stands on none.
+This tool finds services by name and looks at them from outside. The vocabulary itself depends on no service.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""One example matter in a town, from which every event type gets the same example each time."""
+"""An example matter in a town. Every event type gets its example from it, the same each time."""
 
 import hashlib
 import uuid
@@ -26,7 +26,7 @@ def _digest(*parts: str) -> str:
 
 
 def _stream(kind: str, name: str = "") -> str:
-    """A stream of the matter. Its clock shares the incident's uuid; `name` tells other streams of a kind apart."""
+    """A stream of the matter. Its clock has the UUID of the incident; `name` distinguishes other streams of a kind."""
     return f"{kind}-{_uuid('incident' if kind == 'clock' else kind, name)}"
 
 
@@ -83,7 +83,7 @@ BY_PATTERN = {TypeAdapter(kind).json_schema()["pattern"]: text for kind, text in
 
 
 def event(type_: str, model: type[Fact], *, complete: bool) -> bytes:
-    """A whole event of the type, sealed: with every field and attribute, or only with those that must be there."""
+    """A whole sealed event of the type: with every field and attribute, or only with the required ones."""
     shape = of_event(type_, model)
     data = model.model_validate(_value(shape, shape.get("$defs", {}), type_, complete), context=WIRE)
     kind = name_of(type_).partition(".")[0]
@@ -112,7 +112,7 @@ def event(type_: str, model: type[Fact], *, complete: bool) -> bytes:
 
 
 def _value(part: Mapping[str, Any], defs: Mapping[str, Any], name: str, complete: bool) -> Any:
-    """A value that this part of a JSON Schema allows; `name` is the field's."""
+    """A value that this part of a JSON Schema allows; `name` is the field's name."""
     match part:
         case {"$ref": ref}:
             inner = defs[str(ref).rpartition("/")[2]]

@@ -1,4 +1,4 @@
-"""JSON Schemas of events, and what a released one may not lose."""
+"""JSON Schemas of events, and the check that a released schema loses nothing."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Schema(GenerateJsonSchema):
-    """What is absent is left out, never null."""
+    """Absent fields are left out, never null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -39,13 +39,13 @@ class _ReadersSchema(_Schema):
 
 
 def of_bytes(model: type[BaseModel], id_: str) -> dict[str, Any]:
-    """The JSON Schema of what is written, as its readers should check it."""
+    """The JSON Schema of written data, for its readers."""
     made = model.model_json_schema(mode="serialization", schema_generator=_ReadersSchema)
     return {"$schema": DIALECT, "$id": id_, **made}
 
 
 def of_input(model: type[BaseModel], id_: str) -> dict[str, Any]:
-    """The JSON Schema of what someone writes for us: an unknown field is a mistake."""
+    """The JSON Schema of data that somebody else writes. An unknown field is a mistake."""
     return {"$schema": DIALECT, "$id": id_, **model.model_json_schema(mode="validation", schema_generator=_Schema)}
 
 
@@ -55,19 +55,19 @@ def of_event(type_: str, model: type[Fact]) -> dict[str, Any]:
 
 
 def event_types() -> dict[str, type[Fact]]:
-    """Every released type and its model, kind by kind, whichever module was imported first."""
+    """Every released type and its model, kind by kind. The order of imports does not matter."""
     kinds = (*catalogue.STREAMS, *catalogue.OF_EACH)
     released = {type_: model for type_, model in catalogue.types().items() if not catalogue.is_planned(type_)}
     return dict(sorted(released.items(), key=lambda item: kinds.index(name_of(item[0]).partition(".")[0])))
 
 
 def name_of(type_: str) -> str:
-    """`incident.graded.v1` of `huiying.incident.graded.v1`: the name of the type's files."""
+    """The name of the type's files: `incident.graded.v1` of `huiying.incident.graded.v1`."""
     return type_.removeprefix(catalogue.PREFIX)
 
 
 def breaks(released: dict[str, Any], current: dict[str, Any], place: str) -> list[str]:
-    """What keeps `current` from being the same version as `released`: anything but prose and added optional fields."""
+    """Why `current` is not the same version as `released`. Only changed prose and added optional fields are allowed."""
     found = _changes(_without_prose(released, "properties"), _without_prose(current, "properties"), place)
     for name, defined in released.get("$defs", {}).items():
         found += breaks(defined, current.get("$defs", {}).get(name, {}), f"{place}: {name}")

@@ -131,7 +131,7 @@ def test_an_event_with_anything_changed_is_read_or_set_aside(which: tuple[str, b
         ({"time": "2026-13-45T00:30:00.000000Z"}, "time is no time"),
         ({"streamversion": True}, "streamversion is not a number from 1 to"),
         ({"streamversion": 2**31}, "streamversion is not a number from 1 to"),
-        ({"streamversion": 1}, "previousdigest stands from version 2 on, and only there"),
+        ({"streamversion": 1}, "previousdigest is needed from version 2 on, and version 1 has none"),
         ({"previousdigest": "none"}, "previousdigest is missing or malformed"),
         ({"source": ""}, "source is missing or malformed"),
         ({"type": "huiying." + "a" * 100 + ".v1"}, "type is missing or malformed"),
