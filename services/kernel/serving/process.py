@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from services.kernel import metrics
-from services.kernel.delivery import operations, own_topics, recovery, repairs
+from services.kernel.delivery import operations, own_topics, placement, recovery, repairs
 from services.kernel.delivery.log import EXIT_RANGE, LogGone, TopicsMissing
 from services.kernel.delivery.records import is_content
 from services.kernel.delivery.relay import Relay
@@ -55,6 +55,7 @@ async def prepare(runtime: Runtime) -> None:
     """What must be done before a service decides: tables, topics, recovery; then what waited for it."""
     name = runtime.service.name
     await migrations.upgrade(runtime.database, runtime.service)
+    await placement.keep(runtime)
     await _make_topics(runtime)
     taken = await recovery.recover(runtime)
     runtime.recovered = True
@@ -70,7 +71,7 @@ async def prepare(runtime: Runtime) -> None:
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
     """Takes the service's lease, prepares, then relays and keeps the time until the lease is lost; then again.
 
-    Sets `ready` when it is prepared. Raises `Diverged`: such a service must not serve.
+    Sets `ready` when it is prepared. Raises `Diverged` and `WrongPartitions`: such a service must not serve.
     """
     wait, waits = 0.2, Lasting("leader.waits", service=runtime.service.name)
 
@@ -260,13 +261,17 @@ async def consume(runtime: Runtime) -> None:
 
 
 async def wait_until_prepared(runtime: Runtime) -> None:
-    """Waits until the leader has made tables and topics, and has recovered: a consumer may start first."""
+    """Waits until the leader has made tables and topics, and has recovered: a consumer may start first.
+
+    Raises `WrongPartitions` where this process has other settings than the leader.
+    """
     work = unit_of_work(runtime)
     topics = (*runtime.service.topics, *runtime.service.content_topics)
     told = ""
     while True:
         try:
             if await has_recovered(runtime):
+                await placement.compare(runtime)
                 await work.offsets([])
                 await runtime.log.ends(topics)
                 return

@@ -55,6 +55,15 @@ class TopicsMissing(LogGone):
     """The event log answers, and does not hold these topics."""
 
 
+class WrongPartitions(ValueError):
+    """Topics have another number of partitions than they had, or than the settings say: streams lose their order."""
+
+    MOVE = (
+        "To have another number of partitions, or where topics were widened, give all services a new HUIYING_PREFIX, "
+        "start them, and write every event to the new topics with `huiying resend --lost`"
+    )
+
+
 class OffsetOutOfRange(Exception):
     """A stored offset lies on no topic any more: records were lost, or the topic was made anew."""
 
@@ -72,7 +81,7 @@ class EventLog(Protocol):
         """Disconnects; what was not acknowledged may or may not be written."""
 
     async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
-        """Makes the topics that are missing, and checks the partitions of those that exist; returns what it made."""
+        """Makes the topics that are missing, and returns them. Raises `WrongPartitions` where those that exist do."""
         ...
 
     async def writer(self, *, anew: bool = False) -> int:

@@ -30,6 +30,7 @@ from services.kernel.delivery.log import (
     Partition,
     Record,
     TopicsMissing,
+    WrongPartitions,
     check_range,
     ended,
     hand_on,
@@ -114,10 +115,10 @@ class KafkaLog:
             for found in await admin.describe_topics([name for name in wanted if name in existing]):
                 count = len(found["partitions"])
                 if count != self._settings.partitions:
-                    raise ValueError(
-                        f"{found['topic']} has {count} partitions, the settings say {self._settings.partitions}; "
-                        "a topic that was widened no longer keeps streams in order. Name a new HUIYING_PREFIX, start, "
-                        "and write all events again with `huiying resend --all`"
+                    raise WrongPartitions(
+                        f"{found['topic']} has {count} partitions, and HUIYING_PARTITIONS says "
+                        f"{self._settings.partitions}: streams would lose their order. Do not change it to {count}. "
+                        f"{WrongPartitions.MOVE}"
                     )
         except (KafkaError, OSError) as error:
             raise LogGone(f"the brokers at {self._settings.kafka} do not answer: {error}") from error
