@@ -22,10 +22,11 @@ from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import NotFound, Problem, Rejected, Unavailable
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery import erasures, operations, own_topics, repairs
+from services.kernel.delivery.intake import Poison
 from services.kernel.delivery.log import EventLog, Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import PURE, Poison, unit_of_work
+from services.kernel.delivery.unit_of_work import PURE, unit_of_work
 from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays

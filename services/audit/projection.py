@@ -19,10 +19,11 @@ from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
 from services.audit.views import HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
+from services.kernel.delivery.intake import Cursor, Intake
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import Cursor, Intake, UnitOfWork, hold
+from services.kernel.delivery.unit_of_work import UnitOfWork, hold
 from services.kernel.store import sql
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Query, Write

@@ -13,9 +13,10 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased, ReportReachMeasured
 from services.kernel.delivery import repairs
 from services.kernel.delivery import unit_of_work as work
+from services.kernel.delivery.intake import Intake
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import Intake, LostPartition, UnitOfWork
+from services.kernel.delivery.unit_of_work import LostPartition, UnitOfWork
 from services.kernel.store.sql import Hold
 from tests.kernel.test_repairs import NEWER
 from tests.kernel.test_work import altered, content, report

@@ -10,8 +10,9 @@ from schemas.ingest import ReportReachMeasured
 from services.apps import operate
 from services.kernel.core.problems import Rejected
 from services.kernel.delivery import repairs
+from services.kernel.delivery.intake import Intake
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import Intake, UnitOfWork
+from services.kernel.delivery.unit_of_work import UnitOfWork
 from services.kernel.store.session import Conflict, Session
 from tests.kernel.test_work import altered, report, state
 from tests.kit import small, spec

@@ -16,9 +16,10 @@ from schemas.ingest import ReportErased, ReportReachMeasured, ReportReceived
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import operations
+from services.kernel.delivery.intake import Intake
 from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.delivery.unit_of_work import Intake, LostPartition, SkippedOffset, UnitOfWork
+from services.kernel.delivery.unit_of_work import LostPartition, SkippedOffset, UnitOfWork
 from services.kernel.store.session import Session
 from tests.kit import small, spec
 from tests.kit.stores import as_records, rows, stored

@@ -17,10 +17,11 @@ from schemas.operation import OperationDiscarded, OperationRedriven
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.delivery import recovery
+from services.kernel.delivery.intake import Cursor, Intake, Poison
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.operations import record
 from services.kernel.delivery.records import content_row
-from services.kernel.delivery.unit_of_work import PURE, Cursor, Intake, Poison, UnitOfWork, hold, is_defect
+from services.kernel.delivery.unit_of_work import PURE, UnitOfWork, hold, is_defect
 from services.kernel.logging import brief
 from services.kernel.store import sql
 from services.kernel.store.session import OWNER, Conflict, Session

@@ -1,29 +1,29 @@
 """The unit of work: records of other services taken in, the same code on every transport.
 
 Up to `BATCH` records, of each partition consecutive ones, become one transaction: cursors checked, reactions decided in
-memory, everything written at once, the offset moved by compare-and-swap. A repeated record changes nothing, a missing
-one is waited for, a forged or broken one parks its own stream and nothing else.
+memory, everything written at once, the offset moved by compare-and-swap. What becomes of each event stands in `intake`.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
-from schemas.envelope import Event, Undecodable, UnknownType, digest
-from schemas.fields import Erasure, instant
+from schemas.envelope import Event, Undecodable
+from schemas.fields import Erasure
 from services.kernel import metrics
 from services.kernel.core.decider import Actor, Moved
 from services.kernel.core.ids import DerivedIds
 from services.kernel.core.reactions import Reaction
 from services.kernel.delivery import offsets as kept
 from services.kernel.delivery import operations
+from services.kernel.delivery.intake import Intake, Poison, Streams
 from services.kernel.delivery.log import OffsetOutOfRange, Partition, Record
 from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.records import Decoded, decode, is_content
@@ -32,7 +32,7 @@ from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.store import failures, sql
 from services.kernel.store.session import Conflict, Held, Session
-from services.kernel.store.sql import Hold, Move, Query, Write
+from services.kernel.store.sql import Hold, Move, Query
 
 BATCH = 500
 RETRY_LIMIT = 5.0
@@ -62,56 +62,17 @@ def is_defect(error: BaseException) -> bool:
     return failures.is_defect(error) if isinstance(error, DBAPIError) else isinstance(error, PURE)
 
 
-class Poison(Exception):
-    """A pure function failed on this record. Never retried; set aside with its raw bytes."""
-
-    def __init__(self, record: Record, event: Event | None, reason: str, error: str) -> None:
-        super().__init__(f"{record.topic}/{record.partition}@{record.offset}: {reason}: {error}")
-        self.record, self.event, self.reason, self.error = record, event, reason, error
-
-
-@dataclass(slots=True)
-class Cursor:
-    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type, held."""
-
-    version: int = 0
-    digest: str | None = None
-    blocked: str | None = None
-
-
-@dataclass(slots=True)
-class Intake:
-    """What one transaction found in its records."""
-
-    accepted: list[tuple[Event, Record]] = field(default_factory=list)
-    cursors: dict[str, Cursor] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)
-    waiting: dict[str, dict[int, Event]] = field(default_factory=dict)
-    """Parked events of blocked streams, by version."""
-    parked: list[Event] = field(default_factory=list)
-    """Found to wait; some of them may be drained in the same transaction."""
-    waits: list[Event] = field(default_factory=list)
-    """Waiting from this transaction on."""
-    drained: list[Event] = field(default_factory=list)
-    """Parked before, and taken in."""
-    moved: list[Event] = field(default_factory=list)
-    """Parked before, and set aside when their turn came."""
-    aside: list[dict[str, Any]] = field(default_factory=list)
-    duplicates: int = 0
-
-
 def hold(*, alone: bool) -> Hold:
     """What every intake holds: all share it, but erasures and repairs, which see no other's rows otherwise."""
     return Hold("intake", ["all"], shared=not alone)
 
 
-class UnitOfWork:
+class UnitOfWork(Streams):
     """Takes in records for one service. `handle` may be called from several tasks, each for partitions of its own."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.runtime, self.service = runtime, runtime.service
-        self.consumer = runtime.service.name
-        self.tables = runtime.tables
+        super().__init__(runtime)
+        self.service = runtime.service
         self.notify = not runtime.database.is_sqlite
         offset = self.tables["consumer_offset"]
         self._taken = select(offset.c.topic, offset.c.partition, offset.c.next).where(
@@ -226,13 +187,13 @@ class UnitOfWork:
                     intake.moved.append(poison.event)
                 found = found if len(todo) == len(records) else decode(todo)
                 for record, error in found.broken:
-                    self._set_aside(intake, record, None, "undecodable", error)
+                    self.set_aside(intake, record, None, "undecodable", error)
                 words = [found.words[ref] for ref in sorted(found.words) if ref not in gone]
                 await sql.add_missing(connection, self.tables["contents"], words)
                 for event, record in found.events:
                     await self.judge(session, intake, event, record)
             if poison is not None:
-                self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
+                self.set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
             await self.conclude(session, intake)
             await session.flush(tell=NOTIFY if self.notify else None)
             await self._advance(connection, starts, lasts)
@@ -312,123 +273,12 @@ class UnitOfWork:
         if await sql.swap(connection, self.tables["consumer_offset"], "next", "last", moves) < len(moves):
             raise LostPartition(f"one of {', '.join(map(str, sorted(lasts)))} is no longer where it was")
 
-    # events
+    # what is made of events
 
-    async def standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
-        """An intake that knows these rows of `stream_cursor`, and what waits of the streams that are blocked."""
-        intake = Intake(
-            cursors={row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in cursors}
-        )
-        blocked = [stream for stream, cursor in intake.cursors.items() if cursor.blocked]
-        if blocked:
-            parked = self.tables["parked"]
-            rows = await connection.execute(
-                select(parked.c.bytes).where(parked.c.consumer == self.consumer, parked.c.stream_id.in_(blocked))
-            )
-            for (bytes_,) in rows:
-                event = Event.parse(bytes_)
-                intake.waiting.setdefault(event.stream, {})[event.version] = event
-        return intake
-
-    async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
-        """Takes the event in, drops it, lets it wait or sets it aside, by where its stream stands."""
-        cursor = intake.cursors.setdefault(event.stream, Cursor())
-        if event.version <= cursor.version and await self.altered(session, event, cursor):
-            if not await self._replaces_discarded(session, event, cursor):
-                self._set_aside(intake, record, event, "fork", f"version {event.version} came with other bytes")
-                return
-            cursor.version, cursor.digest = event.version - 1, event.previous
-        if event.version <= cursor.version:
-            intake.duplicates += 1
-        elif cursor.blocked and not (cursor.blocked == "gap" and event.version == cursor.version + 1):
-            self._park(intake, event, cursor.blocked)
-        elif event.version > cursor.version + 1:
-            self._park(intake, event, "gap")
-        else:
-            self._accept(intake, event, record)
-            self.drain(intake, event.stream, record)
-
-    async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
-        """Whether a version that was taken in before comes with other bytes. Lower versions are not compared here."""
-        return event.version == cursor.version and event.digest != cursor.digest
-
-    async def _replaces_discarded(self, session: Session, event: Event, cursor: Cursor) -> bool:
-        """Whether the cursor stands on a discarded record in whose place this event belongs: that one was forged."""
-        if event.version != cursor.version:
-            return False
-        table = self.tables["dead_letters"]
-        chosen = select(table.c.bytes).where(
-            table.c.consumer == self.consumer,
-            table.c.stream_id == event.stream,
-            table.c.version == event.version,
-            table.c.state == "discarded",
-        )
-        passed = (await session.connection.execute(chosen)).scalars()
-        return any(
-            digest(bytes_) == cursor.digest and Event.parse(bytes_).previous == event.previous for bytes_ in passed
-        )
-
-    def _accept(self, intake: Intake, event: Event, record: Record) -> bool:
-        cursor = intake.cursors[event.stream]
-        if event.previous != cursor.digest:
-            message = f"version {event.version} does not follow the version {cursor.version} that was taken in"
-            self._set_aside(intake, record, event, "fork", message)
-            return False
-        try:
-            self.read(event)
-        except UnknownType as error:
-            self._set_aside(intake, record, event, "unknown_type", str(error))
-            return False
-        except Undecodable as error:
-            self._set_aside(intake, record, event, "poison", str(error))
-            return False
-        cursor.version, cursor.digest = event.version, event.digest
-        intake.changed.add(event.stream)
-        intake.accepted.append((event, record))
-        return True
-
-    def read(self, event: Event) -> None:
-        """Reads the data once, so that what cannot be read is found before anything is decided."""
-        _ = event.data
-
-    def drain(self, intake: Intake, stream: str, record: Record) -> None:
-        """Takes parked events that now follow; the stream is free when none is left.
-
-        One that cannot be taken in is set aside where `record` lies, upon which it was looked at.
-        """
-        cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
-        while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
-            taken = self._accept(intake, event, record._replace(value=event.bytes))
-            (intake.drained if taken else intake.moved).append(event)
-        if cursor.blocked == "gap" and all(version <= cursor.version for version in waiting):
-            # What is left was sent again while the stream waited.
-            intake.drained += waiting.values()
-            waiting.clear()
-            cursor.blocked = None
-            intake.changed.add(stream)
-
-    def _park(self, intake: Intake, event: Event, reason: str) -> None:
-        cursor = intake.cursors[event.stream]
-        cursor.blocked = cursor.blocked or reason
-        intake.changed.add(event.stream)
-        intake.waiting.setdefault(event.stream, {})[event.version] = event
-        intake.parked.append(event)
-
-    def move(self, intake: Intake, poison: Poison | None) -> None:
-        """Sets a parked event aside that fails in its turn."""
-        if poison is not None and poison.event is not None:
-            intake.moved.append(poison.event)
-            self._set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
-
-    def _set_aside(self, intake: Intake, record: Record, event: Event | None, reason: str, error: str) -> None:
-        if event is not None:
-            cursor = intake.cursors.setdefault(event.stream, Cursor())
-            cursor.blocked = reason
-            intake.changed.add(event.stream)
-        now = self.runtime.time_source.now()
-        intake.aside.append(operations.dead_letter(self.consumer, record, event, reason, error, now))
-
-    # reactions
+    async def conclude(self, session: Session, intake: Intake) -> None:
+        """Applies what was accepted, and writes what was set aside; the rest is written with the session."""
+        await self.apply(session, [event for event, _ in intake.accepted], intake)
+        await self.set_down(session, intake)
 
     async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
         """What the service makes of accepted events: views observe them, reactions decide."""
@@ -491,60 +341,6 @@ class UnitOfWork:
     @staticmethod
     def _record(intake: Intake, event: Event) -> Record:
         return next(record for accepted, record in intake.accepted if accepted is event)
-
-    # what is written
-
-    async def conclude(self, session: Session, intake: Intake) -> None:
-        """Applies what was accepted, and writes what was set aside; the rest is written with the session."""
-        await self.apply(session, [event for event, _ in intake.accepted], intake)
-        await self._set_down(session, intake)
-
-    async def _set_down(self, session: Session, intake: Intake) -> None:
-        connection = session.connection
-        cursors = [
-            {
-                "consumer": self.consumer,
-                "stream_id": stream,
-                "version": intake.cursors[stream].version,
-                "digest": intake.cursors[stream].digest or "",
-                "blocked": intake.cursors[stream].blocked,
-            }
-            for stream in sorted(intake.changed)
-        ]
-        session.also.append(Write(self.tables["stream_cursor"], cursors, replaces=True))
-        parked = self.tables["parked"]
-        now = instant(self.runtime.time_source.now())
-        gone = {(event.stream, event.version) for event in intake.drained}
-        moved = {(event.stream, event.version, event.digest) for event in intake.moved}
-        waits = {
-            (event.stream, event.version, event.digest): event
-            for event in intake.parked
-            if (event.stream, event.version) not in gone and (event.stream, event.version, event.digest) not in moved
-        }
-        rows = {
-            key: {
-                "consumer": self.consumer,
-                "stream_id": event.stream,
-                "version": event.version,
-                "digest": event.digest,
-                "correlation": event.correlation,
-                "since": now,
-                "bytes": event.bytes,
-            }
-            for key, event in waits.items()
-        }
-        new = await sql.add_missing(connection, parked, [rows[key] for key in sorted(rows)])
-        intake.waits += [waits[key] for key in sorted(waits) if (self.consumer, *key) in new]
-        for stream, version in sorted(gone):
-            await connection.execute(
-                delete(parked).where(
-                    parked.c.consumer == self.consumer, parked.c.stream_id == stream, parked.c.version == version
-                )
-            )
-        await sql.remove(connection, parked, [(self.consumer, *key) for key in sorted(moved)])
-        aside = {row["id"]: row for row in intake.aside}
-        new = await sql.add_missing(connection, self.tables["dead_letters"], [aside[id_] for id_ in sorted(aside)])
-        intake.aside = [row for id_, row in aside.items() if (id_,) in new]
 
 
 def unit_of_work(runtime: Runtime) -> UnitOfWork:
