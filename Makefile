@@ -1,9 +1,9 @@
-# Every target works from a fresh clone: .venv, and what it holds, is made where it is missing or out of date.
+# Every target works from a fresh clone. Make builds .venv if it is missing or out of date.
 PYTHON ?= python3
 export PYTHON
 RUN := .venv/.run
 DEV := .venv/.dev
-# On containers: the image, the compose file, and one pass through delivery, all of which `make test` tries natively.
+# On containers: the image, the compose file, and one pass through delivery. `make test` tries delivery natively.
 ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
   $(patsubst %,tests/delivery/test_%.py,crash_points interleavings kills)
 
@@ -11,7 +11,7 @@ ON_CONTAINERS := tests/containers tests/kernel/test_log.py \
 
 install: $(RUN) ## .venv with `huiying` in it
 
-demo: $(RUN) ## a few days of four offices in some minutes; ARGS=--once ends by itself
+demo: $(RUN) ## some days of four offices, in a few minutes; ARGS=--once ends by itself
 	.venv/bin/huiying demo $(ARGS)
 
 up: $(RUN) ## everything in one process
@@ -20,7 +20,7 @@ up: $(RUN) ## everything in one process
 stack: $(RUN) ## the five services as processes over a native Kafka and PostgreSQL, until Ctrl-C
 	.venv/bin/python deploy/native.py stack $(ARGS)
 
-test: $(DEV) ## all tests but the two below, by two workers; ARGS="tests/triage -k merge" for some, by one
+test: $(DEV) ## all tests except the two below, with two workers; ARGS="tests/triage -k merge" runs some, with one
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/pytest --durations 15 $(if $(ARGS),,-n 2 --dist loadfile --no-loadscope-reorder) $(ARGS)
 
@@ -32,7 +32,7 @@ chaos: $(DEV) ## hundreds of kills
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/pytest -m chaos --timeout 3600 -rP $(ARGS)
 
-bench: $(DEV) ## the figures, each beside its floor
+bench: $(DEV) ## the performance figures, each beside its floor
 	.venv/bin/python deploy/native.py tools
 	.venv/bin/python -m benchmarks $(ARGS)
 
@@ -42,13 +42,13 @@ lint: $(DEV)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-requirements: $(DEV) ## each requirement and the tests that carry it
+requirements: $(DEV) ## each requirement with its tests
 	.venv/bin/python -m tests.kit.requirements_report $(ARGS)
 
-generate: $(DEV) ## what is generated from schemas and checked in
+generate: $(DEV) ## generated files: JSON Schemas, examples, AsyncAPI, OpenAPI
 	.venv/bin/python -m schemas.generate
 
-# What was installed for the tests stays: only a fresh .venv gets run.txt alone.
+# If .venv has the packages for tests, they stay. A fresh .venv gets only run.txt.
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml
 	deploy/install.sh $(if $(wildcard $(DEV)),dev,run)
 	touch $@ $(wildcard $(DEV))

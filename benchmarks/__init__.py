@@ -2,6 +2,6 @@
 
     python -m benchmarks [NAME…] [--runs N] [--json FILE]
 
-A figure and its floor take turns, so that what else the machine does weighs on both; what counts is the median of
-their ratios. Nothing here is a test: no figure fails a build.
+A figure and its floor take turns, so that other work on the machine slows both. The median of their ratios counts.
+Nothing here is a test: no figure fails a build.
 """

@@ -1,7 +1,7 @@
-"""One matter with many reports: what a further one costs, and a decision on it, beside what they cost with few.
+"""One matter with many reports: the cost of a further report and of a decision, compared with a matter of few reports.
 
-Triage alone, on each of the two databases: its unit of work is handed what ingest would have told. A figure and its
-floor, the same of a matter with few reports, take turns.
+This measures triage alone, on each of the two databases. The benchmark hands ingest's events to triage's unit of work.
+A figure and its floor, the same on a matter with few reports, take turns.
 """
 
 import statistics
@@ -39,16 +39,16 @@ from tests.kit import substrate
 
 FEW, MANY, ALL = 10, 10_000, 30_000
 TIMES = 40
-"""How often each thing is done for a median."""
+"""Each thing is done this many times for a median."""
 BATCHES = 2_000
-"""Reports that are taken in by the batch for a rate."""
+"""Reports taken in by the batch, for a rate."""
 TWICE = 0.5
 CHIEF = Actor("chief@county", "county", frozenset({"chief", "duty_officer"}), "p")
 
 
 @asynccontextmanager
 async def _triage(kind: str) -> AsyncIterator[Runtime]:
-    """Triage on an empty database of its own, with the shipped units and packs."""
+    """Triage on its own empty database, with the shipped units and packs."""
     template = substrate.new_databases("attach", services=(SERVICE.name,)) if kind == "PostgreSQL" else ""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder), database=template)
@@ -67,7 +67,7 @@ async def _triage(kind: str) -> AsyncIterator[Runtime]:
 
 @dataclass
 class Desk:
-    """Triage, and what it was told of."""
+    """Triage, and the events that it was given."""
 
     made: Runtime
     topics: Topics = field(default_factory=Topics)
@@ -76,7 +76,7 @@ class Desk:
     """Incident -> the name of its matter."""
 
     async def take(self, name: str, reports: int) -> float:
-        """Takes so many further reports of a matter in; returns the milliseconds that it took."""
+        """Takes in this many further reports of a matter; returns the milliseconds."""
         before = {part: len(records) for part, records in self.topics.records.items()}
         for _ in range(reports):
             self._tell(derived(name).replace("-", "") * 2)
@@ -86,7 +86,7 @@ class Desk:
         return (time.perf_counter() - began) * 1000
 
     async def grow(self, name: str, reports: int) -> str:
-        """The same; returns the matter's incident."""
+        """The same, but returns the matter's incident."""
         await self.take(name, reports)
         of = self.made.tables["incident_reports"].c
         (incident,) = await self._found(select(of.incident_id).where(of.report_id == _report(self.told - 1)))
@@ -94,7 +94,7 @@ class Desk:
         return str(incident)
 
     async def attach(self, incident: str) -> float:
-        """Milliseconds of a further report that is taken in alone."""
+        """Milliseconds to take in one further report."""
         return await self.take(self.matters[incident], 1)
 
     async def grade(self, incident: str) -> float:
@@ -105,19 +105,19 @@ class Desk:
         return await _timed(lambda: commands.execute(self.made, caller, incident, level, staff=True, see=see))
 
     async def split(self, incident: str) -> float:
-        """Milliseconds of letting a report leave."""
+        """Milliseconds to let a report leave."""
         of, caller = self.made.tables["incident_reports"].c, await self.caller(incident)
         mine = (of.incident_id == incident, of.active, of.position > 1)
         body = Split(reports=tuple(await self._found(select(of.report_id).where(*mine).limit(1))))
         return await _timed(lambda: linking.split(self.made, caller, incident, body))
 
     async def absorb(self, incident: str) -> float:
-        """Milliseconds of merging a matter with few reports into it."""
+        """Milliseconds to merge a matter with few reports into it."""
         other, body = await self.grow(f"to be merged {self.told}", FEW), Merge(into=incident)
         return await _timed(lambda: linking.merge(self.made, Caller(CHIEF, version=0), other, body))
 
     async def caller(self, incident: str) -> Caller:
-        """Its chief, who saw its newest version."""
+        """Its chief, who saw the newest version."""
         of = self.made.tables["incidents"].c
         (version,) = await self._found(select(of.revision).where(of.id == incident))
         return Caller(CHIEF, version=version)
@@ -165,7 +165,7 @@ async def _timed(act: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def measure(runs: int) -> list[Figure]:
-    """Milliseconds, and reports a second; every figure beside the one with few reports."""
+    """Milliseconds, and reports a second. Each figure stands beside the one with few reports."""
     return [figure for kind in ("SQLite", "PostgreSQL") for figure in await _measure(kind)]
 
 

@@ -1,6 +1,7 @@
-"""A burst of reports into five services, with broker and database on this machine, until audit has all that came of it.
+"""A burst of reports into five services, with broker and database on this machine, until audit has all resulting
+events.
 
-The reports come in batches, as an integration sends what has piled up. PostgreSQL keeps the time of each commit
+The reports come in batches, as an integration sends a backlog. PostgreSQL keeps the time of each commit
 (`track_commit_timestamp`), so nothing is measured while the system runs.
 """
 
@@ -26,11 +27,11 @@ BATCH = 500
 PARALLEL = 2
 LIMIT = 300
 QUIET = 5
-"""Seconds without a new event after which nothing more is on its way."""
+"""After this many seconds without a new event, nothing more is on its way."""
 
 
 async def measure(runs: int) -> list[Figure]:
-    """Reports and events a second, medians; a goal without a floor is a number that must be reached."""
+    """Reports and events a second, medians. A goal without a floor is a number that must be reached."""
     found = [await asyncio.to_thread(_once) for _ in range(min(runs, 3))]
     reports_, events = (percentile(column, 0.5) for column in zip(*found, strict=True))
     return [
@@ -53,8 +54,8 @@ def _once() -> tuple[float, float]:
 
 
 async def post(world: stack.DeployedWorld, bodies: Sequence[Any]) -> None:
-    """Posts reports, all of them discovered now, until they are answered."""
-    now = instant(datetime.now(UTC))  # of an older matter every limit would be missed at once
+    """Posts reports until all are answered. All have been discovered now."""
+    now = instant(datetime.now(UTC))  # an older matter would miss every limit at once
     bodies = [{**report, "discovered_at": now} for report in bodies]
     parts = iter([bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)])
     headers = {"Authorization": f"Bearer {world.key}", "Content-Type": "application/x-ndjson"}
@@ -74,7 +75,9 @@ def _lines(bodies: Sequence[Any]) -> bytes:
 
 
 def arrived(database: str, reports_: int) -> tuple[int, float]:
-    """How many events audit has when every report has its incident and nothing more comes, and when the last came."""
+    """The number of audit's events once every report has its incident and nothing more comes, and the time of the last
+    one.
+    """
     until, before, quiet = time.monotonic() + LIMIT, 0, 0
     while time.monotonic() < until:
         count, placed, last = _timeline(database)
@@ -87,7 +90,7 @@ def arrived(database: str, reports_: int) -> tuple[int, float]:
 
 
 def _timeline(database: str) -> tuple[int, int, float]:
-    """Events, reports that have their incident, and the time of the last commit, seconds since 1970."""
+    """Events, reports with an incident, and the time of the last commit, in seconds since 1970."""
     statement = """
         select count(*),
                count(*) filter (where type ~ '^huiying.incident.(opened|report_attached).'),

@@ -1,4 +1,4 @@
-"""A client that costs little: requests are bytes made beforehand, sent over connections that stay open."""
+"""A client that costs little: it prepares requests as bytes and sends them over open connections."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import orjson
 
 
 def request(path: str, body: Any, headers: dict[str, str]) -> bytes:
-    """A POST as it goes over the wire."""
+    """A POST as bytes on the wire."""
     content = orjson.dumps(body)
     lines = [
         f"POST {path} HTTP/1.1",
@@ -41,12 +41,12 @@ class Connection:
         return int(head[9:12]), await self._reader.readexactly(length)
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         self._writer.close()
 
 
 async def rate(port: int, wires: Sequence[bytes], at_once: int) -> float:
-    """Requests a second, `at_once` in flight; every one must be answered 2xx."""
+    """Requests a second, with `at_once` in flight. Every answer must be 2xx."""
     waiting = iter(wires)
 
     async def work(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Everything in one process on an empty folder: from the command to the first answer, and the memory that it holds."""
+"""Everything in one process on an empty folder: time from the command to the first answer, and memory."""
 
 import os
 import subprocess

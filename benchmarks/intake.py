@@ -18,7 +18,7 @@ REPORTS = 4000
 
 
 async def fill(made: Runtime, number: int) -> None:
-    """Lets ingest take so many reports in."""
+    """Lets ingest take in this many reports."""
     app = http.application([made], title="ingest", keys=access.PUBLIC)
     content = b"\n".join(orjson.dumps(report) for report in reports(number))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest", timeout=600) as client:

@@ -1,7 +1,7 @@
-"""All five services, broker and database on this machine at 100 reports a second: how soon audit has what came of each.
+"""All five services, broker and database on this machine at 100 reports a second: how soon audit has the results.
 
-From the moment that a report is sent to the commit that makes its event readable in audit. PostgreSQL keeps the time of
-each commit (`track_commit_timestamp`), so nothing is measured while the system runs.
+The time runs from the sending of a report to the commit that makes its event readable in audit. PostgreSQL keeps the
+time of each commit (`track_commit_timestamp`), so nothing is measured while the system runs.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def _post_all(world: stack.DeployedWorld) -> dict[str, float]:
 async def _post(world: stack.DeployedWorld) -> dict[str, float]:
     """Report -> when it was sent. One is sent every hundredth of a second, however long the answers take."""
     headers = {"authorization": f"Bearer {world.key}"}
-    now = instant(datetime.now(UTC))  # of an older matter every limit would be missed at once
+    now = instant(datetime.now(UTC))  # an older matter would miss every limit at once
     bodies = [{**report, "discovered_at": now} for report in reports(A_SECOND * (WARM_UP + SECONDS))]
     wires = [client.request("/ingest/v1/reports", body, headers) for body in bodies]
     free: asyncio.Queue[client.Connection] = asyncio.Queue()
@@ -80,7 +80,7 @@ async def _post(world: stack.DeployedWorld) -> dict[str, float]:
 
 
 def _committed(database: str, number: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Report -> when its receipt and its incident's opening were committed in audit."""
+    """Report -> when audit committed its receipt and the opening of its incident."""
     statement = "select bytes, extract(epoch from pg_xact_commit_timestamp(xmin)) from timeline where type = %s"
     with psycopg.connect(database, autocommit=True) as connection:
         until = time.monotonic() + LIMIT

@@ -1,7 +1,7 @@
-"""What masking finds of planted forms, what it touches wrongly, and what it costs.
+"""How much masking finds of planted forms, how much it masks wrongly, and its cost.
 
-`python -m benchmarks.masking` prints a table; `--misses` what went wrong; `--list` every match in the real messages, to
-be looked at by a person. The real messages lie beside the repository, or their place is taken by the sample.
+`python -m benchmarks.masking` prints a table, `--misses` the mistakes, `--list` every match in the real messages, for a
+person to read. Without real messages beside the repository, the sample is used.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.masking", description=__doc__)
     parser.add_argument("--times", type=int, default=3, help="how often each form is planted")
-    parser.add_argument("--misses", action="store_true", help="print what was missed and what was touched wrongly")
+    parser.add_argument("--misses", action="store_true", help="print the missed forms and the wrongly masked texts")
     parser.add_argument("--list", action="store_true", help="print every match in the real messages")
     chosen = parser.parse_args()
     if chosen.list:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def measure(times: int, misses: bool) -> None:
-    """Prints, for each kind, the share of planted forms that was found and the share of nobody's that was touched."""
+    """Prints, for each kind, how many planted forms were found, and how many other texts were masked."""
     personal, nobodys = planted.forms()
     carriers = planted.carriers()
     found = planted.score(spans, planted.plant(personal, carriers, times))
@@ -45,7 +45,7 @@ def measure(times: int, misses: bool) -> None:
 
 
 def cost() -> None:
-    """Prints the processor time of one text, the least of five rounds."""
+    """Prints the processor time for one text, the least of five rounds."""
     texts = planted.carriers(longest=100_000)
     least = float("inf")
     for _ in range(5):
@@ -58,7 +58,7 @@ def cost() -> None:
 
 
 def matches() -> None:
-    """Prints what is found in the real messages, by kind."""
+    """Prints the matches in the real messages, by kind."""
     by_kind = defaultdict(list)
     for text in planted.real_texts():
         for begin, end, kind in find(text):
@@ -70,7 +70,7 @@ def matches() -> None:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """The places that are masked."""
+    """The masked places."""
     return [(begin, end) for begin, end, _ in find(text)]
 
 

@@ -1,7 +1,7 @@
-"""One matter of 30,000 reports through five services, posted as a burst, until audit has all that came of it.
+"""One matter of 30,000 reports through five services, posted as a burst, until audit has all resulting events.
 
-The floor of the rate at the end is the one at the beginning, from when audit took each part in. At the end the matter
-is graded over HTTP, beside another one that has a single report.
+The floor of the rate at the end is the rate at the beginning, measured by the commits of audit. At the end the matter
+is graded over HTTP, beside another one with a single report.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.kit import stack, substrate
 
 REPORTS = 30_000
 PART = 5_000
-"""Reports of which a rate is taken, at the beginning and at the end."""
+"""The rate is taken over this many reports, at the beginning and at the end."""
 GRADINGS = 20
 TWICE = 0.5
 
@@ -54,7 +54,7 @@ def _once() -> list[Figure]:
 
 
 def _rates(database: str) -> tuple[float, float]:
-    """Reports a second at which audit took in that the first ones joined the matter, and that the last ones did."""
+    """Reports a second that joined the matter, by the commits of audit: for the first reports and for the last."""
     statement = """
         select extract(epoch from pg_xact_commit_timestamp(xmin)) from timeline
         where type like 'huiying.incident.report_attached.%%' order by position
@@ -65,13 +65,13 @@ def _rates(database: str) -> tuple[float, float]:
 
 
 def _rate(times: Sequence[float]) -> float:
-    """Without the first transaction: when it began is not known."""
+    """Leaves out the first transaction, whose beginning is unknown."""
     later = [at for at in times if at > times[0]]
     return len(later) / (later[-1] - times[0])
 
 
 def _graded(staff: httpx.Client) -> tuple[float, float]:
-    """Milliseconds of a grading of the large matter and of the small one, medians; they take turns."""
+    """Milliseconds of a grading of the large matter and of the small one, medians. They take turns."""
     listed = staff.get("/triage/v1/incidents").json()["items"]
     versions = {item["id"]: item["version"] for item in sorted(listed, key=lambda item: -item["report_count"])}
     took: dict[str, list[float]] = {id_: [] for id_ in versions}

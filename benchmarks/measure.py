@@ -1,4 +1,4 @@
-"""Pairs of measurements and what is made of them."""
+"""Pairs of measurements and their ratios."""
 
 import os
 import statistics
@@ -10,7 +10,7 @@ Rate = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. `ratio` is the median over the pairs, not the ratio of the two medians."""
+    """A line of the table. `ratio` is the median over the pairs, not the ratio of the two medians."""
 
     name: str
     unit: str
@@ -20,14 +20,14 @@ class Figure:
     ratio: float | None = None
     floor_is: str = ""
     at_least: bool = False
-    """Whether a figure without a floor must reach its goal; else it must stay below."""
+    """Whether a figure without a floor must reach its goal. If not, it must stay below it."""
     runs: int = 1
     load: float = field(default_factory=lambda: os.getloadavg()[0])
-    """Load average of the last minute when the figure was done, its own load included."""
+    """Load average of the last minute at the end of the figure, including its own load."""
 
     @property
     def is_met(self) -> bool:
-        """Ratios must reach their goal; figures without a floor reach it or stay below, as `at_least` says."""
+        """Ratios must reach their goal. Figures without a floor must reach it or stay below it, see `at_least`."""
         if self.ratio is not None:
             return self.ratio >= self.goal
         return self.reached >= self.goal if self.at_least else self.reached <= self.goal
@@ -61,13 +61,13 @@ async def pairs(name: str, ours: Rate, floor: Rate, *, goal: float, floor_is: st
 
 
 def percentile(values: Sequence[float], part: float) -> float:
-    """The value below which this part of the values lies."""
+    """The value that exceeds this part of the values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """For people."""
+    """The table for people."""
     heads = ("figure", "reached", "floor", "ratio", "goal", "met", "load")
     lines = [heads]
     for figure in figures:

@@ -1,4 +1,4 @@
-"""Audit's projection from Kafka, against the slower of reading the records and COPY of what audit stores of them."""
+"""Audit's projection from Kafka. Its floor is the slower of two: reading the records, and COPY of audit's rows."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ async def measure(runs: int) -> list[Figure]:
 
 
 async def consume(made: Runtime, handle: Handle) -> float:
-    """Seconds from the first record handed on to the last one taken."""
+    """Seconds from the first record to the last one that is taken in."""
     taken = 0
     first = last = 0.0
     done = asyncio.Event()

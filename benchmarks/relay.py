@@ -1,4 +1,4 @@
-"""The relay, from the outbox to acknowledged on Kafka, against bare aiokafka with the same records in memory."""
+"""The relay from the outbox to Kafka's acknowledgement, compared with bare aiokafka and the same records in memory."""
 
 import time
 import uuid
@@ -18,7 +18,7 @@ REPORTS = 5000
 
 
 async def measure(runs: int) -> list[Figure]:
-    """Records a second: an event and the words of it are four."""
+    """Records a second. An event and its words are four records."""
     async with rig.runtime(SERVICE, f"relay-{uuid.uuid4().hex[:8]}") as made:
         await made.log.create_topics(catalogue.event_topics("ingest"), [catalogue.content_topic("ingest")])
         await fill(made, REPORTS)
@@ -70,7 +70,7 @@ async def measure(runs: int) -> list[Figure]:
 
 
 async def _records(relay: Relay) -> list[tuple[str, int, bytes, bytes | None]]:
-    """What the relay would send, read once."""
+    """The records that the relay would send, read once."""
     statement = """
         select o.topic, o.partition, o.key, e.bytes, c.ref, c.salt, c.words from kept o
         left join events e on e.event_id = o.event_id left join contents c on c.ref = o.ref order by o.seq

@@ -1,4 +1,4 @@
-"""Reports to measure with: real messages where they lie beside the project, else those that it brings."""
+"""Reports for measuring: real messages beside the project if they exist, else the project's own."""
 
 import json
 from itertools import count, islice
@@ -11,7 +11,7 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "messages.jsonl
 
 
 def reports(number: int) -> list[dict[str, Any]]:
-    """So many bodies of reports, no two with the same external id or subject."""
+    """This many bodies of reports. No two have the same external id or subject."""
     messages: list[Any] = list(samples.messages())
     if REAL.exists():
         messages = [json.loads(line) for line in REAL.read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""The start of a service whose store and topics hold a million events: it must not depend on what has ever been."""
+"""The start of a service with a million events in store and topics. It must not depend on the length of the past."""
 
 import os
 import subprocess
@@ -110,7 +110,7 @@ def _start(made: Runtime, folder: Path) -> float:
             while True:
                 assert process.poll() is None, "the service ended"
                 try:
-                    # Commands are taken when the units are known and recovery has ended.
+                    # The service takes commands when it knows the units and recovery has ended.
                     if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
                         return time.perf_counter() - began
                 except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""Services on PostgreSQL and Kafka for measuring, and the bare COPY that they are held against."""
+"""Services on PostgreSQL and Kafka for measuring, and the bare COPY for comparison."""
 
 import os
 import tempfile
@@ -24,16 +24,16 @@ from tests.kit import substrate
 SECRET = b"a secret of the benchmarks, long enough"
 UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}
 KEPT = frozenset({"units", "posts", "packs_assigned", "api_keys"})
-"""Tables that say who may do what; they stay when the others are emptied."""
+"""Tables with the rights of callers. They stay when the others are emptied."""
 Rows = Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]
 """Table -> its columns and rows."""
 
 
 @asynccontextmanager
 async def runtime(service: Service, prefix: str = "", *, prepared: bool = False) -> AsyncIterator[Runtime]:
-    """A service on an empty database of its own, with the units placed. With a prefix it also has the broker.
+    """A service on its own empty database, with the units placed. With a prefix it also has the broker.
 
-    `prepared` makes it ready as a process does, packs and topics included; otherwise topics are the caller's.
+    `prepared` makes it ready as a process does, with packs and topics. Otherwise the caller makes the topics.
     """
     template = substrate.new_databases("bench", services=(service.name,))
     os.environ.setdefault("HUIYING_LOG_LEVEL", "warning")
@@ -62,7 +62,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
 
 
 async def place_units(made: Runtime) -> None:
-    """Puts the tree of units into a service's store, as if triage had told of it."""
+    """Puts the tree of units into a service's store, as if triage had sent it."""
     rows = [
         {
             "unit": code,
@@ -81,7 +81,7 @@ async def place_units(made: Runtime) -> None:
 
 
 def integration_key(made: Runtime) -> str:
-    """A key, as integrations send reports with."""
+    """A key with which integrations send reports."""
     key = keys.new_key()
     row = (f"key-{uuid7()}", keys.key_digest(key), keys.integration_id("city", "bench"), "bench", "city", keys.SCOPE)
     columns = "id, digest, integration, name, unit, scope"
@@ -91,7 +91,7 @@ def integration_key(made: Runtime) -> str:
 
 
 def plain(made: Runtime) -> str:
-    """The database's address as psycopg takes it."""
+    """The database's address in psycopg's form."""
     return made.database.location.replace("postgresql+psycopg:", "postgresql:", 1)
 
 
@@ -103,7 +103,7 @@ def empty(made: Runtime) -> None:
 
 
 def stored(made: Runtime) -> Rows:
-    """What the service's tables hold, without the numbers that the database gives."""
+    """The rows of the service's tables, without the numbers that the database assigns."""
     rows = {}
     with psycopg.connect(plain(made)) as connection:
         for name, table in made.tables.items():
@@ -133,6 +133,6 @@ def copy(made: Runtime, rows: Rows) -> float:
 
 
 def settle(mades: Sequence[Runtime]) -> None:
-    """Lets the server write what it has put off, so that one run does not pay for the one before."""
+    """Lets the server write its backlog, so that no run pays for the one before."""
     with psycopg.connect(plain(mades[0]), autocommit=True) as connection:
         connection.execute("checkpoint")

@@ -1,4 +1,4 @@
-"""The two HTTP servers that single reports are posted to: ingest, and a bare endpoint that inserts what it gets.
+"""The two HTTP servers for single reports: ingest, and a bare endpoint that inserts each body.
 
 python -m benchmarks.servers ours|bare PORT        the database is HUIYING_DATABASE
 """
@@ -27,7 +27,7 @@ TABLE = "create table if not exists bare (id bigserial primary key, body jsonb n
 
 
 class Body(BaseModel):
-    """A report, as a first program would take it."""
+    """A report as a first program would model it."""
 
     unit: str
     channel: str
@@ -69,7 +69,7 @@ def bare(database: str) -> FastAPI:
 
 
 def ours(database: str) -> FastAPI:
-    """Ingest's API. Its relay is measured by itself, and all together by `latency`."""
+    """Ingest's API. The relay has its own benchmark, and `latency` measures everything together."""
     settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
     log = KafkaLog(settings)
     made = Runtime(SERVICE, settings, Database(database), TimeSource(), log, rig.SECRET)

@@ -39,7 +39,7 @@ async def measure(runs: int) -> list[Figure]:
 
 @contextmanager
 def serving(which: str, database: str) -> Iterator[int]:
-    """One of the two servers; gives its port when it answers."""
+    """One of the two servers; gives its port once it answers."""
     port = free_port()
     environment = {**os.environ, "HUIYING_DATABASE": database}
     with subprocess.Popen([sys.executable, "-m", "benchmarks.servers", which, str(port)], env=environment) as process:
@@ -51,7 +51,7 @@ def serving(which: str, database: str) -> Iterator[int]:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], limit: float = 30) -> None:
-    """Returns when the address answers 200."""
+    """Returns once the address answers 200."""
     loop_end = asyncio.get_running_loop().time() + limit
     while asyncio.get_running_loop().time() < loop_end:
         assert process.poll() is None, f"the server of {url} ended with {process.returncode}"

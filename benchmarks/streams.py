@@ -1,6 +1,6 @@
-"""Triage on Faust's streams with its unit of work, against bare Faust whose handler does nothing.
+"""Triage on Faust's streams with its unit of work, compared with bare Faust and an empty handler.
 
-Each run is a process of its own, since a Faust worker owns its process:
+Each run is its own process, since a Faust worker owns its process:
 
     python -m benchmarks.streams ours|bare        prints records a second; database, brokers and prefix as settings
 """
@@ -36,7 +36,7 @@ TOPIC = "ingest.report"
 
 
 async def measure(runs: int) -> list[Figure]:
-    """Reports a second, each of which opens an incident."""
+    """Reports a second. Each opens an incident."""
     prefix = f"streams-{uuid.uuid4().hex[:8]}"
     async with rig.runtime(INGEST, prefix) as ingest:
         topics = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
@@ -73,17 +73,17 @@ async def _run(which: str, made: Runtime) -> float:
 
 
 class _Count:
-    """Ends the process with the rate when everything was taken."""
+    """When everything was taken, ends the process and prints the rate."""
 
     def __init__(self) -> None:
         self.taken, self.began = 0, 0.0
 
     def begin(self) -> None:
-        """At the first record."""
+        """Called at the first record."""
         self.began = self.began or time.perf_counter()
 
     def add(self, number: int) -> None:
-        """After the handler."""
+        """Called after the handler."""
         self.taken += number
         if self.taken >= EVENTS:
             print(EVENTS / (time.perf_counter() - self.began), flush=True)
@@ -91,7 +91,7 @@ class _Count:
 
 
 async def ours(settings: Settings) -> None:
-    """As `huiying serve triage` consumes, with this topic alone."""
+    """Consumes like `huiying serve triage`, but only from this topic."""
     from services.kernel.delivery.log.faust import FaustLog
     from services.triage.stream import application
 
@@ -108,7 +108,7 @@ async def ours(settings: Settings) -> None:
 
 
 async def bare(settings: Settings) -> None:
-    """Faust as its documentation shows it."""
+    """Faust as in its documentation."""
     import faust
 
     app = faust.App(

@@ -1,6 +1,6 @@
-"""The timer loop: a look where 100,000 clocks are open and none is due, and 10,000 limits that pass within a second.
+"""The timer loop: a look at 100,000 open clocks of which none is due, and 10,000 limits that pass within a second.
 
-Lateness is from the due instant to the instant of detection that the breach carries; each limit is breached once.
+Lateness runs from the due instant to the instant of detection in the breach. Each limit is breached once.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.escalation.conftest import Topics
 OPEN = 100_000
 DUE = 10_000
 LIMIT = timedelta(hours=2)
-"""The first limit of a matter under the pack that the project ships."""
+"""The first limit of a matter under the shipped pack."""
 LOOKS = 200
 SECONDS = 120
 
@@ -63,7 +63,7 @@ def _assign_pack(made: Runtime) -> None:
 
 
 async def _fill(made: Runtime, topics: Topics, clocks: int, known: timedelta, name: str) -> int:
-    """Lets so many clocks start, of matters that were discovered so long ago; returns how many are open then."""
+    """Starts this many clocks, of matters that were discovered at that time. Returns how many are open then."""
     work, number = UnitOfWork(made), 0
     while True:
         before = {part: len(records) for part, records in topics.records.items()}
@@ -79,7 +79,7 @@ async def _fill(made: Runtime, topics: Topics, clocks: int, known: timedelta, na
 
 
 def _matter(name: str, known: datetime) -> Event:
-    """A matter is opened that was discovered then."""
+    """A matter is opened with this discovery."""
     incident = f"incident-{derived('bench', name)}"
     return seal(
         IncidentOpened(unit="town-east", report=f"report-{derived('bench', name)}", discovered_at=known),
@@ -104,7 +104,7 @@ async def _look(made: Runtime) -> float:
 
 
 async def _pass(made: Runtime, topics: Topics, name: str) -> list[float]:
-    """How late each of the limits was found that pass within one second, while the loop runs."""
+    """The lateness of each limit that passes within one second, while the loop runs."""
     work, first = UnitOfWork(made), datetime.now(UTC) + timedelta(seconds=30)
     before = {part: len(records) for part, records in topics.records.items()}
     for number in range(DUE):
@@ -125,7 +125,7 @@ async def _pass(made: Runtime, topics: Topics, name: str) -> list[float]:
 
 
 async def _breaches(made: Runtime, since: str) -> list[Event]:
-    """The breaches of what was due from then on, when they are all there."""
+    """The breaches of limits that were due from then on, once all are there."""
     until = time.monotonic() + SECONDS
     type_ = "huiying.clock.breached.v1"
     while time.monotonic() < until:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs Debian packages, as root or through sudo, and says what to do where neither is there.
+# Installs Debian packages, as root or through sudo. Without both, it says what to do.
 set -euo pipefail
-command -v apt-get >/dev/null || { echo "Please install what gives: $* (no apt-get here to do it)." >&2; exit 1; }
+command -v apt-get >/dev/null || { echo "There is no apt-get here; please install the programs of these packages: $*" >&2; exit 1; }
 root=()
 if [ "$(id -u)" != 0 ]; then
   sudo -n true 2>/dev/null || { echo "Please run: apt-get install $* (neither root nor sudo here)." >&2; exit 1; }
@@ -9,5 +9,5 @@ if [ "$(id -u)" != 0 ]; then
 fi
 get() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 "$@" >/dev/null; }
 echo "installing $*" >&2
-get update || true # an unreachable extra source must not stop what the others have
+get update || true # an unreachable extra source must not stop the others
 get install --no-install-recommends "$@"

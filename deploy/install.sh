@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes .venv hold exactly requirements/$1.txt (run or dev) and the project itself, editable.
+# Installs exactly requirements/$1.txt (run or dev) into .venv, and the project itself, editable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Huiying needs Python 3.11 or later; set PYTHON to one." >&2; exit 1; }
 if [ ! -x .venv/bin/pip ]; then
-  # Debian ships python3 without the part of venv that brings pip.
+  # Debian's python3 lacks the part of venv that brings pip.
   "$python" -m venv --clear .venv 2>/dev/null || { deploy/apt.sh python3-venv && "$python" -m venv --clear .venv; }
 fi
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt

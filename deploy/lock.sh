@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles requirements/*.in to *.txt with hashes, one set for every Python from 3.11 on. Only what a changed .in asks
-# for moves; `deploy/lock.sh --upgrade` moves everything.
+# Compiles requirements/*.in to *.txt with hashes, one set for every Python from 3.11 on. Versions change only if a
+# changed .in asks for it; `deploy/lock.sh --upgrade` upgrades everything.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lock() {

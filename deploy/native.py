@@ -1,11 +1,11 @@
 """Apache Kafka and PostgreSQL as plain processes of this machine, without containers.
 
     python deploy/native.py kafka|postgres|stack [--data DIR]
-    python deploy/native.py tools       installs what they and the tests of pages need, and starts nothing
+    python deploy/native.py tools       installs all needed programs, and starts nothing
 
-What is missing (Java, Maven, PostgreSQL) is installed from Debian's packages, Kafka's jars come through Maven into
-a cache folder. A server dies with the process that started it, however that one ends. Standard library only, so that
-it runs before anything is installed.
+Missing programs (Java, Maven, PostgreSQL) are installed from Debian's packages. Maven puts Kafka's jars into a cache
+folder. A server dies with the process that started it, however that process ends. This file uses only the standard
+library, so that it runs before anything is installed.
 """
 
 import argparse
@@ -35,19 +35,20 @@ from typing import IO, Self
 HERE = Path(__file__).resolve().parent
 LOOPBACK = "127.0.0.1"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""A broker that lives for minutes beside its users: the optimizing compiler would take a seventh of a core."""
+"""For a broker that lives for minutes beside its users. Java's optimizing compiler would take a seventh of a core."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
 
-# The kernel ends a child when the thread that made it ends, so one thread that lives as long as the process makes all.
+# The kernel ends a child when the thread that made it ends. So one thread, which lives as long as the process, makes
+# all children.
 _spawner = ThreadPoolExecutor(1, thread_name_prefix="native")
 
 
 class NativeError(RuntimeError):
-    """A server could not be had or did not start; the message says why and what to do."""
+    """A server could not be installed or did not start. The message says why and what to do."""
 
 
 class Server:
-    """One server process on a data folder; it may be stopped, killed and started again on the same data and port."""
+    """One server process on a data folder. It may be stopped, killed and started again on the same data and port."""
 
     name: str
 
@@ -67,7 +68,7 @@ class Server:
         return self.data / f"{self.name}.log"
 
     def start(self) -> None:
-        """Returns when a client is answered."""
+        """Returns once a client gets an answer."""
         if self._process is not None:
             return
         with self.log.open("ab") as log:
@@ -80,7 +81,7 @@ class Server:
             raise NativeError(f"{problem}; the end of {self.log}:\n{last}") from None
 
     def stop(self) -> None:
-        """Asks for an orderly end and waits for it."""
+        """Asks the server to end in order, and waits for it."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
@@ -92,7 +93,7 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """Ends the server at once, as a power cut would."""
+        """Ends the server at once, like a power cut."""
         if self._process is None:
             return
         children = _children(self._process.pid)
@@ -139,12 +140,12 @@ class Kafka(Server):
             (HERE / "kafka" / "server.properties").read_text() + "".join(f"{k}={v}\n" for k, v in settings.items())
         )
         if not (data / "log" / "meta.properties").exists():
-            # An id that begins with a dash would be taken for an option.
+            # An id that begins with a dash would look like an option.
             cluster = "H" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
             _run(self._java("-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)))
 
     def pause(self) -> None:
-        """Freezes the broker: connections stay open and nothing is answered."""
+        """Freezes the broker: connections stay open, and nothing is answered."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -162,7 +163,7 @@ class Kafka(Server):
 
 
 class Postgres(Server):
-    """One PostgreSQL cluster with durable settings; its superuser is `huiying`, with a password of its own."""
+    """One PostgreSQL cluster with durable settings. Its superuser is `huiying`, with its own password."""
 
     name = "postgres"
 
@@ -179,7 +180,7 @@ class Postgres(Server):
                 **config,
             }.items()
         ]
-        # PostgreSQL refuses to run as root; Debian's package makes this account for it.
+        # PostgreSQL refuses to run as root. Debian's package makes this account for it.
         self._user = "postgres" if os.geteuid() == 0 else None
         data.mkdir(parents=True, exist_ok=True)
         if self._user:
@@ -223,21 +224,21 @@ class Postgres(Server):
 
 
 def start_kafka(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Kafka:
-    """A broker that answers at `.address`; `config` adds to or replaces lines of server.properties."""
+    """A broker at `.address`. `config` adds or replaces lines of server.properties."""
     server = Kafka(Path(data_dir).resolve(), port or free_port(), config or {})
     server.start()
     return server
 
 
 def start_postgres(data_dir: str | Path, port: int | None = None, config: Mapping[str, str] | None = None) -> Postgres:
-    """A server that answers at `.url`; `config` names settings of postgresql.conf."""
+    """A server at `.url`. `config` names settings of postgresql.conf."""
     server = Postgres(Path(data_dir).resolve(), port or free_port(), config or {})
     server.start()
     return server
 
 
 def kafka_answers(port: int) -> bool:
-    """Asks for the cluster's metadata: an open port is not yet a broker that the controller lets serve."""
+    """Asks for the cluster's metadata. With an open port, the controller may still not let the broker serve."""
     request = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # Metadata v1, correlation id, no client id, no topics
     try:
         with socket.create_connection((LOOPBACK, port), 1) as peer, peer.makefile("rb") as answer:
@@ -250,7 +251,7 @@ def kafka_answers(port: int) -> bool:
 
 
 def until(holds: Callable[[], bool], otherwise: str, lives: Callable[[], bool] = lambda: True) -> None:
-    """Waits up to a minute for `holds`, as long as `lives` does."""
+    """Waits up to a minute for `holds`, as long as `lives` is true."""
     deadline = time.monotonic() + 60
     while not holds():
         if not lives() or time.monotonic() > deadline:
@@ -259,7 +260,7 @@ def until(holds: Callable[[], bool], otherwise: str, lives: Callable[[], bool] =
 
 
 def free_port() -> int:
-    """A port below those that the system hands out, so that no outgoing connection takes it while a server is down."""
+    """A port below those that the system assigns, so that no outgoing connection takes it while a server is down."""
     while not _is_free(port := random.randrange(20000, 32000)):
         pass
     return port
@@ -282,7 +283,10 @@ def spawn(
     env: Mapping[str, str] | None = None,
     farewell: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
-    """Starts a process in its own session, as Ctrl-C is ours to handle; when we end, the kernel sends it `farewell`."""
+    """Starts a process in its own session, since Ctrl-C is ours to handle.
+
+    When we end, the kernel sends it `farewell`.
+    """
     lifeline = shutil.which("setpriv")
     if lifeline:
         account = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
@@ -303,7 +307,7 @@ def spawn(
 
 
 def kafka_jars() -> Path:
-    """The folder of the jars that deploy/kafka/pom.xml names, filled on first use."""
+    """The folder of the jars that deploy/kafka/pom.xml names. It is filled at first use."""
     pom = HERE / "kafka" / "pom.xml"
     found = re.search(r"<kafka.version>(.+)</kafka.version>", pom.read_text())
     if found is None:
@@ -324,7 +328,7 @@ def kafka_jars() -> Path:
 
 
 def postgres_programs() -> Path:
-    """The folder that holds initdb and postgres; Debian keeps them out of PATH."""
+    """The folder of initdb and postgres, which Debian keeps out of PATH."""
     for attempt in range(2):
         versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
         newest = max(versions, key=lambda path: int(path.parts[-3]), default=None)
@@ -343,7 +347,7 @@ def chromium() -> Path:
 
 
 def tools() -> None:
-    """Tries all; what cannot be had is said here, and again by the test that needs it."""
+    """Tries all. What is missing is reported here, and again by the test that needs it."""
     for tool in (kafka_jars, postgres_programs, chromium):
         try:
             tool()
@@ -434,7 +438,7 @@ def stack(data: Path) -> None:
         if not keys.exists():
             subprocess.run([str(huiying), "users", "rotate"], env=env, check=True, capture_output=True)
         services = {
-            # A service ends the processes that it started when it is asked to end.
+            # At the request to end, a service ends the processes that it started.
             name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)
             for name in SERVICES
         }
@@ -476,7 +480,7 @@ def _end_all(processes: Collection[subprocess.Popen[bytes]]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kafka and PostgreSQL without containers")
     parser.add_argument("what", choices=["kafka", "postgres", "stack", "tools"])
-    # Not under the home folder: that of root is closed to the account that PostgreSQL runs under.
+    # Not under the home folder: PostgreSQL's account cannot read the home folder of root.
     parser.add_argument("--data", type=Path, default=f"/var/tmp/huiying-{os.geteuid()}")
     chosen = parser.parse_args()
     chosen.data = chosen.data.resolve()

@@ -1,4 +1,4 @@
--- One database a service: none can read another's tables.
+-- One database for each service, so that no service can read another's tables.
 CREATE DATABASE huiying_ingest;
 CREATE DATABASE huiying_triage;
 CREATE DATABASE huiying_escalation;

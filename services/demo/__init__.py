@@ -1,1 +1,1 @@
-"""The demonstration: four offices for three days. Nothing of the product imports it."""
+"""The demonstration: four offices for three days. The product imports nothing of it."""

@@ -1,8 +1,8 @@
-"""The main job on one machine: messages come in, four offices act on them for three days, the record is shown.
+"""The main job on one machine: messages come in, four offices act on them for three days, and the record is shown.
 
-The embedded system answers on a real port, and everything goes through its HTTP APIs: messages with an integration's
-key, decisions with the token of one post. The clock is moved from one appointment to the next, and starts on a Monday
-of March 2026. Some limits are missed on purpose.
+The embedded system answers on a real port. Everything goes through its HTTP APIs: messages with an integration's key,
+decisions with the token of one post. The demo moves the time from one appointment to the next, beginning on a Monday of
+March 2026. Some limits are missed on purpose.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ ZONE = timezone(timedelta(hours=8))
 MONDAY = datetime(2026, 3, 2, tzinfo=ZONE)
 UNITS = ("town-east", "town-west", "county-roads", "county")
 REAL_MESSAGES = ROOT.parent / "shared" / "data" / "messages.jsonl"
-"""Used where it exists; else the samples that the project brings."""
+"""The real messages, used if they exist. Else the demo uses the project's samples."""
 SOURCE = "mayors-board"
 PERSONAL = ("我的电话是13800000000。", "回复请发 someone@example.com 。", "我的微信号：weixin_example_1。")
 ROUNDS = ((1, 8, 0.45), (1, 13, 0.35), (2, 8, 0.2))
@@ -46,9 +46,9 @@ ROUNDS = ((1, 8, 0.45), (1, 13, 0.35), (2, 8, 0.2))
 async def play(
     settings: Settings, *, messages: int = 200, folder: Path | None = None, keep_serving: bool = False
 ) -> int:
-    """Runs the demo and prints it. Returns 0 where the check at its end is clean, 1 where it is not.
+    """Runs the demo and prints it. Returns 0 if the check at its end is clean, else 1.
 
-    Without a `folder` the data is deleted at the end. Raises `Failed` on an answer that should not have come.
+    Without a `folder`, the data is deleted at the end. Raises `Failed` at an unexpected answer.
     """
     with ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="huiying-demo-")))
@@ -76,12 +76,12 @@ def _at(day: int, hour: float) -> datetime:
 
 
 def dice() -> random.Random:
-    """The same throws in every run."""
+    """The same random choices in every run."""
     return random.Random(SEED)  # noqa: S311 - nothing here is secret
 
 
 def choose(count: int) -> list[Message]:
-    """The messages of the demo, the same each time; some of them say one thing under one title."""
+    """The messages of the demo, the same each time. Some of them repeat a title."""
     if not REAL_MESSAGES.exists():
         return samples.messages()[:count]
     known: list[Message] = [json.loads(line) for line in REAL_MESSAGES.read_text("utf-8").splitlines()]
@@ -100,7 +100,7 @@ class Demo:
         self.stage = Stage(_at(3, 17.5))
         self.random = dice()
         self.rare = stories.RARE
-        """Told in the round to come; half of them in the one after it."""
+        """Stories for matters of the coming round; half of them wait for the round after it."""
         self.received: Counter[str] = Counter()
         self.reports: dict[tuple[str, str], list[str]] = defaultdict(list)
         """Unit and title -> reports."""
@@ -108,7 +108,7 @@ class Demo:
         self.began = time.monotonic()
 
     async def run(self, count: int) -> int:
-        """Plays it, prints what the record says, and returns the exit code."""
+        """Plays the demo, prints the record, and returns the exit code."""
         messages = choose(count)
         self.random.shuffle(messages)
         kind = "real" if REAL_MESSAGES.exists() else "synthetic"
@@ -132,12 +132,15 @@ class Demo:
         print(f"{now:%a %d %b %H:%M}  {text}", flush=True)
 
     async def settle(self) -> None:
-        """All limits that have passed are judged, and all that was done is taken in everywhere."""
+        """Waits until all passed limits are judged, and all services have taken in all events."""
         await timers.settle(self.system.runtimes["escalation"])
         await self.rest()
 
     async def rest(self) -> None:
-        """All is taken in. The databases are asked when the log has stopped growing: asking slows the work down."""
+        """Waits until all is taken in.
+
+        It asks the databases only after the log has stopped growing, since asking slows the work.
+        """
         topics, before, still = all_topics(), -1, 0
         while still < 3:
             await asyncio.sleep(0.02)
@@ -146,7 +149,7 @@ class Demo:
         await self.system.settle()
 
     async def go_on(self, when: datetime) -> None:
-        """Moves the clock; limits in between pass."""
+        """Moves the time; the limits in between pass."""
         await self.rest()
         clock = self.system.time_source
         was = clock.now().astimezone(ZONE)
@@ -159,7 +162,7 @@ class Demo:
     # reports
 
     async def round(self, when: datetime, messages: Sequence[Message]) -> None:
-        """Messages come in, then the offices look at what became of them."""
+        """Messages come in, then the offices look at the new matters."""
         await self.stage.until(when)
         cut = len(messages) * 2 // 3
         await self.many([self.report(message) for message in messages[:cut]])
@@ -187,13 +190,13 @@ class Demo:
         }
 
     async def one(self, report: dict[str, Any]) -> None:
-        """One report by itself."""
+        """Sends one report alone."""
         headers = {"Authorization": f"Bearer {self.key}"}
         answer = await self.client.post("/ingest/v1/reports", json=report, headers=headers)
         self.note(report, answer.status_code, answer.json())
 
     async def many(self, reports: Sequence[dict[str, Any]]) -> None:
-        """Reports as one batch, with four lines that are wrong."""
+        """Sends reports as one batch, with four lines that are wrong."""
         good = reports[0]
         wrong: list[Any] = [
             good | {"external_id": "w1", "author": "someone"},
@@ -212,7 +215,7 @@ class Demo:
             self.note(line, result["status"], result)
 
     def note(self, report: Any, status: int, answer: Any) -> None:
-        """Counts an answer, and keeps what report a message became."""
+        """Counts an answer, and notes the report of a message."""
         names = {201: "accepted", 200: "repeated, known already", 422: "refused as malformed"}
         if status not in names:
             raise Failed(f"a report was answered with {status}: {answer}")
@@ -223,7 +226,7 @@ class Demo:
     # stories
 
     async def begin_stories(self, when: datetime) -> None:
-        """Each new matter gets its story: the rare ones first, on matters of the towns; then the usual ones in turn."""
+        """Each new matter gets its story: first the rare ones, on matters of the towns; then the usual ones in turn."""
         items = await self.officers.pages("county", "/triage/v1/incidents")
         incidents = [
             Incident(item["id"], item["unit"], item["subject"], item["version"])
@@ -252,14 +255,14 @@ class Demo:
             self.stage.begin(story(Desk(self.stage, self.officers, incident, when, reports, with_other)))
 
     async def measure(self, report: str, clicks: int) -> None:
-        """The integration says how far the matter has spread: totals, never by whom."""
+        """The integration reports how far the matter has spread: totals, never by whom."""
         body = {"clicks": clicks, "comments": clicks // 20, "measured_at": self.system.time_source.now().isoformat()}
         headers = {"Authorization": f"Bearer {self.key}"}
         answer = await self.client.post(f"/ingest/v1/reports/{report}/reach", json=body, headers=headers)
         if not answer.is_success:
             raise Failed(f"reach: {answer.status_code} {answer.text[:300]}")
 
-    # what the record says
+    # the output
 
     async def show(self) -> int:
         """Prints counts, a timeline, the breaches and the check; returns the exit code."""
@@ -284,7 +287,7 @@ class Demo:
         return 0 if report.ok else 1
 
     async def show_timeline(self, incidents: Sequence[Any], statements: Sequence[Any]) -> None:
-        """The whole timeline of the matter with most said about it."""
+        """The whole timeline of the matter with the most entries."""
         corrected = [item["incident_id"] for item in statements if item["corrections"]]
         grave = [item["id"] for item in incidents if item["level"] == "extraordinary"]
         chosen = next(iter((*reversed(grave), *reversed(corrected), incidents[0]["id"])))
@@ -298,7 +301,7 @@ class Demo:
             print(f"  {recorded:%d %b %H:%M}  {event.get('actor', ''):<24} {item['summary']}")
 
     def show_breaches(self, incidents: Sequence[Any], clocks: Sequence[Any]) -> None:
-        """Every limit that was missed, and what followed."""
+        """Every missed limit, and its consequences."""
         subjects = {item["id"]: item["subject"] or "" for item in incidents}
         missed = [item for item in clocks if item["breached_at"]]
         print(f"\nbreaches: {len(missed)}, of which {sum(bool(item['met_at']) for item in missed)} were answered late")

@@ -1,7 +1,7 @@
-"""Stories of the demo: how the officers of one office deal with one matter, as it happens in an office.
+"""Stories of the demo: how the officers of an office deal with a matter.
 
-Each is a coroutine that waits for its appointments. Everything is a request with the token of one post; the limits
-that are missed are missed by what nobody did in time.
+Each story is a coroutine that waits for its appointments. Everything is a request with the token of one post. A limit
+is missed because nobody acts in time.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ STEP, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 
 
 class Failed(Exception):
-    """An answer that should not have come."""
+    """An unexpected answer."""
 
 
 class Over(Exception):
-    """The play ends before this appointment."""
+    """The demo ends before this appointment."""
 
 
 class Stage:
-    """Lets stories play until `end`, and moves the clock to the next appointment when all of them wait."""
+    """Lets stories run until `end`. When all of them wait, it moves the time to the next appointment."""
 
     def __init__(self, end: datetime) -> None:
         self.end = end
@@ -40,7 +40,7 @@ class Stage:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, story: Coroutine[Any, Any, None]) -> None:
-        """Lets a story begin."""
+        """Starts a story."""
         self._playing += 1
         self._quiet.clear()
         task = asyncio.create_task(self._tell(story))
@@ -48,7 +48,7 @@ class Stage:
         task.add_done_callback(self._tasks.discard)
 
     async def until(self, when: datetime) -> None:
-        """Waits for an appointment. Raises `Over` where it lies behind the end: the story stays as it is."""
+        """Waits for an appointment. Raises `Over` if it is after the end; the story then stays as it is."""
         if when > self.end:
             raise Over
         gate = asyncio.Event()
@@ -57,7 +57,7 @@ class Stage:
         await gate.wait()
 
     async def play(self, go_on: Callable[[datetime], Awaitable[None]]) -> None:
-        """Plays all stories to their end; `go_on` moves the clock to an appointment. Raises what a story raises."""
+        """Runs all stories to their end. `go_on` moves the time to an appointment. Raises a story's error."""
         try:
             while True:
                 await self._quiet.wait()
@@ -103,7 +103,7 @@ class Incident:
 
 @dataclass
 class Statement:
-    """A statement on its way."""
+    """A statement before and after its publication."""
 
     id: str
     version: int
@@ -117,7 +117,7 @@ class Officers:
     token: Callable[..., str]
     """Unit and roles -> a staff token."""
     acts: Counter[str] = field(default_factory=Counter)
-    """How often what was done, and what was refused as it should be."""
+    """How often each act was done, and how often a request was refused as expected."""
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -131,7 +131,7 @@ class Officers:
         version: int | None = None,
         refused: int = 0,
     ) -> Any:
-        """What the API answers to a post. Raises `Failed` unless it is a success, or the status `refused`."""
+        """The API's answer to a post. Raises `Failed` unless it is a success, or the status `refused`."""
         if (unit, role) not in self._tokens:
             self._tokens[unit, role] = self.token(unit, *role.split("+"))
         headers = {"Authorization": f"Bearer {self._tokens[unit, role]}"}
@@ -150,7 +150,7 @@ class Officers:
         return list((await self.whole(unit, path, **filters))["items"])
 
     async def whole(self, unit: str, path: str, **filters: str) -> Any:
-        """The answer of a list with the items of all its pages."""
+        """The answer of a list, with the items of all its pages."""
         items: list[Any] = []
         query = {**filters, "limit": "500"}
         while True:
@@ -168,7 +168,7 @@ class Officers:
         self.acts[verb] += 1
 
     async def upward(self, incident: Incident, role: str, verb: str, body: Any = None, by: str = "") -> None:
-        """What escalation keeps: `report-upward`, `receipt`, `annul`."""
+        """The commands of escalation: `report-upward`, `receipt`, `annul`."""
         await self.ask(by or incident.unit, role, "POST", f"/escalation/v1/incidents/{incident.id}/{verb}", body or {})
         self.acts[verb] += 1
 
@@ -195,7 +195,7 @@ class Officers:
 
 @dataclass
 class Desk:
-    """One matter on the desks of the offices: what its story is told with."""
+    """One matter on the desks of the offices, with the means to tell its story."""
 
     stage: Stage
     officers: Officers
@@ -204,10 +204,10 @@ class Desk:
     """When its office first looks at it."""
     reports: list[str]
     other: Incident | None = None
-    """Another incident, for stories of two."""
+    """Another incident, for stories with two."""
 
     async def at(self, after: timedelta) -> None:
-        """Waits until so much later than the office first looked."""
+        """Waits until this long after the office's first look."""
         await self.stage.until(self.begun + after)
 
     async def decide(self, role: str, verb: str, body: Any = None, by: str = "") -> None:
@@ -216,7 +216,7 @@ class Desk:
     async def sort(
         self, level: str = "general", kind: str = "answer", to: str = "", after: timedelta = 0 * HOUR
     ) -> None:
-        """Graded, classified where it matters, assigned; half an hour later the assigned unit has accepted."""
+        """Graded, classified if needed, and assigned. Half an hour later the assigned unit has accepted."""
         await self.at(after)
         await self.decide("duty_officer", "grade", {"level": level, "reason": "按影响范围和紧急程度研判"})
         if level != "general" or kind != "answer":
@@ -230,7 +230,7 @@ class Desk:
         await self.decide("duty_officer", "assign", {"unit": to, "reason": "按职责分工交办"})
 
     async def verify(self) -> None:
-        """Two facts, each with what it rests on."""
+        """Two facts, each with its source."""
         source = "现场查看记录"
         await self.decide(
             "verifier", "establish-fact", {"key": "inspected", "kind": "yes_no", "value": True, "source": source}
@@ -242,7 +242,7 @@ class Desk:
         await self.decide("handler", "record-handling", {"track": track, "text": text}, by=self.incident.assigned)
 
     async def draft(self, kind: str) -> Statement:
-        """A statement of status says what is being done; one of facts what was found."""
+        """A statement of status tells what is being done, a statement of facts what was found."""
         about = f"关于“{self.incident.subject}”"
         if kind == "status":
             text = f"{about}，我单位已接到反映，正在核实处理，核实后及时公布。"
@@ -254,7 +254,7 @@ class Desk:
         return statement
 
     async def approve(self, statement: Statement, after: timedelta, chief: bool = False) -> timedelta:
-        """Approved step by step and published, a quarter of an hour each; returns when it is in public."""
+        """Approved step by step and published, a quarter of an hour for each step. Returns when it is public."""
         steps = [("approver", "approve"), *([("chief", "approve")] if chief else []), ("spokesperson", "publish")]
         for role, verb in steps:
             after += STEP
@@ -277,7 +277,7 @@ class Desk:
 
 
 async def answered(desk: Desk) -> None:
-    """By the book: verified, answered in public the same day, resolved, closed the day after."""
+    """As the rules say: verified, answered in public the same day, resolved, closed the day after."""
     await desk.sort()
     await desk.at(1.5 * HOUR)
     await desk.verify()
@@ -306,7 +306,7 @@ async def brief(desk: Desk) -> None:
 
 
 async def late(desk: Desk) -> None:
-    """Left until the second day: two limits pass, then it is answered all the same."""
+    """Left until the second day: two limits pass, then it is answered."""
     await desk.sort(after=DAY + HOUR)
     await desk.at(DAY + 3 * HOUR)
     await desk.record("answer", "已说明延误原因并答复")
@@ -314,7 +314,7 @@ async def late(desk: Desk) -> None:
 
 
 async def silent(desk: Desk) -> None:
-    """Sorted in time, then nothing is said: the limit passes and reminders follow."""
+    """Sorted in time, but then nothing is said: the limit passes and reminders follow."""
     await desk.sort()
 
 
@@ -356,7 +356,7 @@ async def transferred(desk: Desk) -> None:
 
 
 async def rejected(desk: Desk) -> None:
-    """The first text is sent back; the handler who also holds the right to approve may not approve the own text."""
+    """The first text is sent back. The handler also has the right to approve, but may not approve their own text."""
     await desk.sort()
     await desk.at(2 * HOUR)
     await desk.verify()
@@ -388,7 +388,7 @@ async def corrected(desk: Desk) -> None:
 
 
 async def withdrawn(desk: Desk) -> None:
-    """The published text concerned another place; it is taken back, and a new one says what holds."""
+    """The published text was about another place. It is withdrawn, and a new statement tells the truth."""
     await desk.sort(kind="clarification")
     await desk.at(1.5 * HOUR)
     await desk.verify()
@@ -416,14 +416,14 @@ async def reopened(desk: Desk) -> None:
 
 
 async def merged(desk: Desk) -> None:
-    """The same matter came to the other office too; the county's chief joins the two."""
+    """The same matter also came to the other office; the county's chief joins the two."""
     other = desk.other
     if other is None:
         return
     await desk.sort()
     await desk.at(HOUR)
     await desk.decide("chief", "merge", {"into": other.id, "reason": "同一事项，合并办理"}, by="county")
-    other.version += 1  # to take another incident in is a decision on it
+    other.version += 1  # the decision stands on the incident that takes the other one in
     path = f"/triage/v1/incidents/{desk.incident.id}/follow-up"
     await desk.officers.ask(
         desk.incident.unit, "handler", "POST", path, {"text": "再看一次"}, desk.incident.version, refused=409
@@ -449,7 +449,7 @@ async def major(desk: Desk, level: str = "major") -> None:
 
 
 async def extraordinary(desk: Desk) -> None:
-    """The gravest, in the same way."""
+    """The gravest level, in the same way."""
     await major(desk, "extraordinary")
 
 
@@ -474,12 +474,12 @@ async def major_annulled(desk: Desk) -> None:
 
 
 async def major_silent(desk: Desk) -> None:
-    """Nothing is reported and nothing is said: reminder, then supervision, which the county hears of too."""
+    """Nothing is reported and nothing is said: reminder, then supervision, which the county also receives."""
     await desk.sort("major", "answer")
 
 
 async def not_entitled(desk: Desk) -> None:
-    """A handler tries to grade, and somebody decides on a page that is no longer the newest; both are refused."""
+    """A handler tries to grade, and somebody decides on a page that is out of date. Both are refused."""
     body = {"level": "general", "reason": "试"}
     path = f"/triage/v1/incidents/{desk.incident.id}/grade"
     await desk.at(0 * HOUR)
@@ -491,7 +491,7 @@ async def not_entitled(desk: Desk) -> None:
 
 
 async def own_text(desk: Desk) -> None:
-    """One person with two roles writes and wants to approve; somebody else has to."""
+    """One person with two roles writes and wants to approve. Somebody else has to."""
     await desk.sort()
     await desk.at(1.5 * HOUR)
     await desk.verify()
@@ -510,11 +510,11 @@ async def own_text(desk: Desk) -> None:
 
 
 ABOVE = {"town-east": "county", "town-west": "county", "county-roads": "county", "county": "city"}
-"""Who agrees when one of the demo's units asks for an erasure."""
+"""The unit that agrees when one of the demo's units asks for an erasure."""
 
 
 async def erased(desk: Desk) -> None:
-    """Answered; later the words of the report are deleted: asked for by the office, agreed to by the one above."""
+    """Answered. Later the words of the report are deleted: the office asks, and the unit above agrees."""
     await told(desk)
     await desk.at(2 * DAY + 2 * HOUR)
     path = f"/ingest/v1/reports/{desk.reports[0]}/erase"
@@ -544,6 +544,6 @@ RARE: tuple[Story, ...] = (
     answered_after_reminder,
     untouched,
 )
-"""Told on one matter of the towns each."""
+"""Each is told once, on a matter of the towns."""
 USUAL: tuple[Story, ...] = (answered, brief, told, silent, brief, told, late, brief, told, untouched)
 """Told in turn on all other matters."""

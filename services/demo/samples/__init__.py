@@ -1,4 +1,4 @@
-"""Messages that the project brings for its demo and tests. All are made up; no person, place or office is real."""
+"""The project's messages for its demo and tests. All are made up; no person, place or office is real."""
 
 import json
 from importlib import resources
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class Message(TypedDict):
-    """One message as a board or hotline would hand it over. `submitted_at` is ISO 8601 with its offset."""
+    """One message as a board or hotline would send it. `submitted_at` is ISO 8601 with its offset."""
 
     external_id: str
     title: str
