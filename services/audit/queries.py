@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
@@ -18,6 +18,7 @@ from schemas.triage import STANDING
 from services.audit.rights import LEAVING, reports_left, standing_after
 from services.audit.views import DECIDED, HEAD, LINKS, SIZES, TIMELINE
 from services.kernel.core.standings import Moment, Standing
+from services.kernel.store import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,11 @@ async def left(connection: AsyncConnection, incidents: Sequence[str], size: int)
 
 def _there(gone: Mapping[str, Moment]) -> list[ColumnElement[bool]]:
     """What of a report is left out of an incident that it left: what was recorded afterwards."""
-    t, together = TIMELINE.c, dict[str, list[str]]()
-    for report, moment in gone.items():
-        together.setdefault(moment.at, []).append(report)
-    return [or_(t.stream_id.not_in(reports), t.recordedtime <= at) for at, reports in together.items()]
+    if not gone:
+        return []
+    left_, t = sql.mapped({report: moment.at for report, moment in gone.items()}), TIMELINE.alias()
+    afterwards = select(t.c.position).join(left_, left_.c.key == t.c.stream_id)
+    return [TIMELINE.c.position.not_in(afterwards.where(t.c.recordedtime > left_.c.value))]
 
 
 class Place(NamedTuple):

@@ -216,6 +216,28 @@ async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) 
         assert "ix_timeline_decided" in plan, plan
 
 
+async def test_reports_that_left_one_by_one_are_left_out(world: World) -> None:
+    """Each at an instant of its own: a store takes no statement with a thousand conditions."""
+    incident, left = id_of("incident", "many"), id_of("report", "0")
+    about: dict[str, Any] = {"incident": incident, "unit": "town-east"}
+    opened = IncidentOpened(unit="town-east", report=left, discovered_at=START)
+    events = [
+        world.event("ingest", left, received(), unit="town-east"),
+        world.event("triage", incident, opened, **about),
+    ]
+    for number in range(1100):
+        split = IncidentSplit(into=id_of("incident", f"of {number}"), reports=(id_of("report", str(number)),))
+        events.append(world.event("triage", incident, split, **about))
+    measured = ReportReachMeasured(clicks=9, measured_at=START)
+    await world.send(*events, world.event("ingest", left, measured, unit="town-east"))
+    await world.take()
+    first = await world.get(f"incidents/{incident}/timeline", limit=3)
+    assert kinds(first) == ["report", "incident", "incident"]
+    assert len(await whole(world, incident)) == 1102
+    listed = await world.get("events", incident=incident, subject=left)
+    assert [event["type"] for event in listed["items"]] == ["huiying.report.received.v1"]
+
+
 async def test_a_merged_incident_stands_in_the_timeline_of_the_other(world: World) -> None:
     a, b, c = await match_key(world, "a"), await match_key(world, "b"), await match_key(world, "c")
     await world.take()

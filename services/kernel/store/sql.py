@@ -27,6 +27,7 @@ from sqlalchemy import (
     TableValuedAlias,
     bindparam,
     delete,
+    literal,
     select,
     tuple_,
     update,
@@ -228,6 +229,28 @@ def _as_unnested(element: _Listed, compiler: Any, **options: Any) -> str:
 def _as_each(element: _Listed, compiler: Any, **options: Any) -> str:
     (values,) = element.clauses
     return f"(select value from json_each({compiler.process(values, **options)}))"
+
+
+class _Mapped(FunctionElement[str]):
+    type = String()
+    inherit_cache = True
+
+
+def mapped(values: Mapping[str, str]) -> TableValuedAlias:
+    """A mapping as a table of two columns, `key` and `value`: one parameter, however much it holds."""
+    return _Mapped(literal(orjson.dumps(values).decode())).table_valued("key", "value", name="mapped")
+
+
+@compiles(_Mapped, "postgresql")
+def _as_pairs(element: _Mapped, compiler: Any, **options: Any) -> str:
+    (values,) = element.clauses
+    return f"(select key, value from json_each_text({compiler.process(values, **options)}::json))"
+
+
+@compiles(_Mapped, "sqlite")
+def _as_each_pair(element: _Mapped, compiler: Any, **options: Any) -> str:
+    (values,) = element.clauses
+    return f"(select key, value from json_each({compiler.process(values, **options)}))"
 
 
 @compiles(_IsOneOf, "postgresql")
