@@ -151,6 +151,9 @@ def test_keys_change_while_tokens_of_the_former_one_are_in_use(tmp_path: Path, m
     of_both = [access.token("county", "chief", key=key) for key in (before, after)]
     for token in of_both:
         tokens.read(token, believed, "local", datetime.now(UTC))
+    with pytest.raises(ValueError, match="signs by this key; run `huiying users rotate` first"):
+        signing.drop(settings, after.kid)
+    tokens.read(of_both[1], believed, "local", datetime.now(UTC))
     signing.drop(settings, before.kid)
     with pytest.raises(Unauthenticated):
         tokens.read(of_both[0], believed, "local", datetime.now(UTC))

@@ -150,6 +150,8 @@ def drop(settings: Settings, kid: str) -> str:
         raise ValueError(f"{path} holds no key {kid}; it holds {', '.join(held) or 'none'}")
     if len(held) == 1:
         raise ValueError("this is the only key; run `huiying users rotate` first")
+    if (signing := signing_key_file(settings)).exists() and SigningKey.read(signing).kid == kid:
+        raise ValueError(f"{signing} signs by this key; run `huiying users rotate` first")
     return _write_set(path, [key for other, key in held.items() if other != kid])
 
 
