@@ -93,6 +93,15 @@ async def test_one_customers_network_is_one_address(ingest: Ingest) -> None:
         assert (await client.get(URL, headers=BAD)).status_code == 401
 
 
+async def test_an_address_is_limited_by_itself_however_a_proxy_writes_it(ingest: Ingest) -> None:
+    for number in range(sign_in.FAILURES):
+        async with from_address(ingest, f"{'::ffff:' * (number % 2)}192.0.2.1") as client:
+            assert (await client.get(URL, headers=BAD)).status_code == 401
+    for address, status in (("::ffff:192.0.2.1", 429), ("192.0.2.1", 429), ("::ffff:192.0.2.2", 401)):
+        async with from_address(ingest, address) as client:
+            assert (await client.get(URL, headers=BAD)).status_code == status
+
+
 def test_the_memory_of_addresses_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sign_in, "REMEMBERED", 100)
     failures = sign_in.Failures()

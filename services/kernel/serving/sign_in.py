@@ -166,7 +166,10 @@ def _address(request: Request) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
+    if address.version == 4:
+        return host
+    # An IPv4 address that is written as IPv6: all of these lie in one network of 64 bits.
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
 async def staff(request: Request, token: str) -> Actor:
