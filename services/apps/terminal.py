@@ -25,6 +25,12 @@ class CannotDo(Exception):
     """Ends the command with this sentence."""
 
 
+def group(help_: str, **more: Any) -> typer.Typer:
+    """A group of commands."""
+    names = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help_, context_settings=names, **more)
+
+
 def say(text: str = "") -> None:
     """A line of the result."""
     typer.echo(text)
