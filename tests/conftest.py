@@ -1,4 +1,4 @@
-"""What every test shares: markers, the substrate's fixtures, and the report of what was used."""
+"""Shared by all tests: markers, the fixtures of the substrate, and the report of the servers that were used."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from tests.kit import substrate
 from tests.kit.answers import held_against_documents
 from tests.kit.requirements_report import REQUIREMENTS
 
-# A busy machine must not fail a property.
+# A property must not fail because the machine is busy.
 settings.register_profile("huiying", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("huiying")
 
@@ -35,12 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes and times may be others in each process, and all workers must give a test the same name."""
+    """Bytes and times may differ between processes, but all workers must give a test the same name."""
     return argname if isinstance(val, bytes | datetime) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Workers take one file after the other: what takes longest must not begin last.
+    # Workers take one file after the other. The longest files must not begin last.
     items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 9))
     known = {line.split("\t")[0] for line in REQUIREMENTS.read_text().splitlines()}
     for item in items:
@@ -80,15 +80,15 @@ def _answers_are_as_documented() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kafka_address() -> substrate.KafkaAddress:
-    """Bootstrap servers of the run's broker; take a topic prefix of your own."""
+    """Bootstrap servers of the run's broker. Use your own topic prefix."""
     return substrate.kafka()
 
 
 @pytest.fixture
 def postgres_databases(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A URL template with `{service}` for empty databases, dropped when the test ends.
+    """A URL template with `{service}` for empty databases, which are dropped when the test ends.
 
-    Tests in a service's folder get that one's alone: each takes a moment to make.
+    Tests in a service's folder get only that service's database, since each one takes time to make.
     """
     folder = request.path.parent.name
     template = substrate.new_databases(services=[folder] if folder in substrate.SERVICES else substrate.SERVICES)

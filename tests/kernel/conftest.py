@@ -1,4 +1,4 @@
-"""What several tests of the kernel start from."""
+"""Fixtures of several kernel tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

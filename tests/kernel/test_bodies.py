@@ -1,4 +1,4 @@
-"""JSON read strictly: what is sound is what the parser says; what would be lost silently is refused."""
+"""JSON is read strictly: sound JSON reads as with the parser, and JSON that would lose something is refused."""
 
 import orjson
 import pytest

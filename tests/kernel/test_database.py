@@ -1,4 +1,4 @@
-"""The database's border: what stands for a server that does not answer."""
+"""The database's border: errors of a server that does not answer."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.kit.stores import runtime
 
 @pytest.mark.postgres
 async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_path: Path) -> None:
-    """It is waited for, and a caller gets 503: neither a defect nor a crash."""
+    """The caller gets 503, and work waits. It is neither a defect nor a crash."""
     async with runtime(small.ingest(), tmp_path, "postgres") as made, AsyncExitStack() as stack:
         pool: Any = made.database._write.pool
         pool._timeout = 0.1
@@ -36,7 +36,10 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
 async def test_who_is_cancelled_while_it_ends_ends_as_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """Cancelled twice, psycopg gives the connection up. Unguarded, a loop that waits for databases would go on."""
+    """If cancelled twice, psycopg gives the connection up.
+
+    Without the guard, a loop that waits for databases would end.
+    """
     if not guarded:
         monkeypatch.setattr(database, "_ends_cancelled", contextlib.nullcontext)
     async with runtime(small.ingest(), tmp_path, "postgres") as made:
@@ -63,7 +66,7 @@ async def test_who_is_cancelled_while_it_ends_ends_as_cancelled(
 
 
 async def test_works_side_by_side_are_cancelled_once() -> None:
-    """A second cancellation would cut off what a work still does to end."""
+    """A second cancellation would cut off the work's own cleaning up."""
     ended = asyncio.Event()
 
     async def ends_slowly() -> None:
@@ -83,7 +86,7 @@ async def test_works_side_by_side_are_cancelled_once() -> None:
 
 
 async def test_a_list_in_a_condition_is_looked_up_by_the_index(tmp_path: Path) -> None:
-    """SQLite reads a whole table where it is asked whether a condition equals 1."""
+    """SQLite reads a whole table if it must compare a condition with 1."""
     events = small.ingest().metadata.tables["events"]
     chosen = select(events.c.bytes).where(sql.is_one_of(events.c.stream_id, "streams"))
     async with runtime(small.ingest(), tmp_path, "sqlite") as made, made.database.read() as connection:

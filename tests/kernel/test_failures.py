@@ -1,4 +1,4 @@
-"""What a caller and the log are told when the store fails: infrastructure is 503, a defect is 500 with a number."""
+"""Answers and log lines when the store fails: infrastructure gives 503, a defect gives 500 with a number."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def change(ingest: Ingest, *statements: str) -> None:
 
 
 async def broken(ingest: Ingest) -> None:
-    """Makes every report one that the store cannot take."""
+    """Makes every report one that the store refuses."""
     if ingest.runtime.database.is_sqlite:
         await change(ingest, "create trigger t before insert on contents begin select raise(abort, 'planted'); end")
     else:
@@ -91,7 +91,7 @@ async def test_a_store_that_is_not_ready_is_503_and_told_once(service: Ingest) -
 
 @asynccontextmanager
 async def held(service: Ingest) -> AsyncIterator[None]:
-    """Somebody else holds what a command needs, and does not let it go."""
+    """Somebody else holds a row that a command needs, and keeps it."""
     where = service.runtime.database.location
     made: AsyncEngine = create_async_engine(f"sqlite+aiosqlite:///{where}" if where.startswith("/") else where)
     async with made.connect() as connection:
@@ -127,7 +127,7 @@ SLOW = {
 
 @pytest.mark.parametrize("where", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_a_store_that_takes_too_long_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """On PostgreSQL the statement ends at the server, too."""
+    """On PostgreSQL, the statement also ends at the server."""
 
     async def wait(connection: AsyncConnection, *_: Any) -> None:
         await connection.execute(text(SLOW[where]))
@@ -146,7 +146,7 @@ async def test_a_store_that_takes_too_long_is_503(tmp_path: Path, monkeypatch: p
 
 
 async def test_two_that_are_in_each_others_way_are_both_stored(service: Ingest) -> None:
-    """What was given up for another transaction's sake is tried again, unseen by whoever asked."""
+    """The database gives up one of two transactions. It is tried again, and the caller does not notice."""
     key = await service.key()
     if service.runtime.database.is_sqlite:
         return  # it has one writer

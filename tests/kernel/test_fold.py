@@ -1,4 +1,4 @@
-"""Views are folded as they say they are."""
+"""Views fold as their declaration says."""
 
 from dataclasses import replace
 from pathlib import Path

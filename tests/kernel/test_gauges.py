@@ -1,4 +1,4 @@
-"""What `/metrics` says of a service's store and of the topics that it reads."""
+"""The figures of `/metrics` for a service's store and its topics."""
 
 import math
 from datetime import timedelta
@@ -30,7 +30,7 @@ def value(name: str, **labels: Any) -> float:
 
 
 async def older(triage: Runtime, table: str, seconds: int) -> None:
-    """Lets the rows of a table be older."""
+    """Makes the rows of a table older."""
     found = triage.tables[table]
     async with triage.database.transaction() as connection:
         since = instant(triage.time_source.now() - timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""Each guard of the unit of work, on and off: with it off the same history comes out wrong."""
+"""Each guard of the unit of work, on and off. With a guard off, the same history gives a wrong result."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -33,7 +33,7 @@ async def triage(tmp_path: Path) -> AsyncIterator[Runtime]:
 
 
 class CursorOff(UnitOfWork):
-    """Takes every well-formed event, whatever was taken before."""
+    """Takes every well-formed event, even if an earlier one contradicts it."""
 
     async def judge(self, session: Any, intake: Intake, event: Event, record: Record) -> None:
         intake.accepted.append((event, record))
@@ -48,7 +48,7 @@ async def test_the_cursor_drops_what_was_taken_before(triage: Runtime, kind: typ
 
 
 class SwapOff(UnitOfWork):
-    """Writes the offset without looking at what it was."""
+    """Writes the offset without comparing it first."""
 
     async def _advance(self, connection: Any, starts: Any, lasts: Any) -> None:
         try:
@@ -59,7 +59,7 @@ class SwapOff(UnitOfWork):
 
 @pytest.mark.parametrize(("kind", "reports"), [(UnitOfWork, 4), (SwapOff, 7)])
 async def test_the_swap_fences_a_second_consumer(triage: Runtime, kind: type[UnitOfWork], reports: int) -> None:
-    """Two consumers hold the same records, as after a rebalance; the slower one must have no effect."""
+    """Two consumers hold the same records, as after a rebalance. The slower one must have no effect."""
     events = report(1)
     await UnitOfWork(triage).handle(as_records(events[:1]))
     both = asyncio.Barrier(2)
@@ -81,7 +81,7 @@ async def test_the_swap_fences_a_second_consumer(triage: Runtime, kind: type[Uni
 
 @pytest.fixture(params=[True, False], ids=["held", "not_held"])
 def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether workers, erasures and repairs keep each other out."""
+    """Whether workers, erasures and repairs exclude each other."""
     if not request.param:
         for module in (work, repairs):
             monkeypatch.setattr(module, "hold", lambda **_: Hold("intake", []))
@@ -89,7 +89,7 @@ def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> boo
 
 
 async def at_once(made: Runtime, records: list[Record], other: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """A worker takes the records in; before it has committed, the other thing is done or waits for a lock."""
+    """A worker takes the records in. Before its commit, the other work is done or waits for a lock."""
     taken, go_on = asyncio.Event(), asyncio.Event()
 
     class Paused(UnitOfWork):
@@ -111,7 +111,7 @@ async def at_once(made: Runtime, records: list[Record], other: Callable[[], Coro
 
 
 async def test_an_erasure_waits_for_words_that_another_worker_takes_in(triage: Runtime, held: bool) -> None:
-    """Neither sees the other's rows: without the hold, words stay that were erased."""
+    """Neither transaction sees the other's rows. Without the lock, erased words stay."""
     (ref, *_) = report(1)[0].words.values()
     erasure = as_records(spec.events("report", [report(1)[0].data, ReportErased(refs=(ref,))]))
     words = Record("ingest.content", 0, 0, ref.encode(), content(ref))
@@ -120,7 +120,7 @@ async def test_an_erasure_waits_for_words_that_another_worker_takes_in(triage: R
 
 
 async def test_an_erasure_that_waited_for_its_turn_waits_for_words_too(triage: Runtime, held: bool) -> None:
-    """It comes out of the parked ones, with a record that is no erasure itself."""
+    """It leaves the parked events with a record that is no erasure itself."""
     first, second, *_ = report(1)
     (ref, *_) = first.words.values()
     events = as_records(spec.events("report", [first.data, second.data, ReportErased(refs=(ref,))]))
@@ -134,7 +134,7 @@ async def test_an_erasure_that_waited_for_its_turn_waits_for_words_too(triage: R
 async def test_a_repair_waits_for_what_a_worker_parks(
     triage: Runtime, monkeypatch: pytest.MonkeyPatch, held: bool
 ) -> None:
-    """Without the hold, the worker writes down that the stream waits, which the repair has just freed."""
+    """Without the lock, the worker writes that the stream waits, although the repair has just freed it."""
     first, second, third = report(1, 3)
     later = altered(second, type=NEWER)
     await UnitOfWork(triage).handle(as_records([first, later]))

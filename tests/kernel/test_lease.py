@@ -1,4 +1,4 @@
-"""Who leads: a stalled leader is replaced, and what it still does has no effect. Each guard on and off."""
+"""Leadership: a stalled leader is replaced, and its later work has no effect. Each guard on and off."""
 
 import asyncio
 import uuid
@@ -56,7 +56,7 @@ async def two(tmp_path: Path) -> AsyncIterator[tuple[Runtime, Runtime]]:
 
 @asynccontextmanager
 async def leads(made: Runtime, limit: float = 30) -> AsyncIterator[process.Lead]:
-    """Leads without renewing, as a process that is stalled does; waits for the lead at most `limit` seconds."""
+    """Leads without renewing, like a stalled process. Waits for the lead at most `limit` seconds."""
     leading = process.leadership(made)
     async with asyncio.timeout(limit):
         held = await leading.__aenter__()
@@ -105,7 +105,7 @@ async def test_a_stalled_leader_is_replaced_and_writes_nothing_more(two: tuple[R
 async def test_a_stalled_relay_removes_nothing_that_the_new_one_has_to_send(
     two: tuple[Runtime, Runtime], fenced: bool
 ) -> None:
-    """With the fence off, the former leader goes on with the outbox of another one's term."""
+    """With the fence off, the former leader goes on with the outbox of the new leader's term."""
     former, latter = two
     async with leads(former):
         await receive(former)
@@ -141,7 +141,7 @@ async def opened(made: Runtime, go_on: asyncio.Event) -> asyncio.Task[None]:
 async def test_what_a_stalled_leader_has_open_does_not_hold_the_next_one_up(
     two: tuple[Runtime, Runtime], monkeypatch: pytest.MonkeyPatch, ended: bool
 ) -> None:
-    """It was stalled in a transaction. Without its sessions being ended, the lease cannot change hands."""
+    """The leader was stalled in a transaction. The lease can change hands only if its sessions are ended."""
     former, latter = two
     if not ended:
         monkeypatch.setattr(lease, "_END_SESSIONS", lease.text("select :holder"))
@@ -199,7 +199,10 @@ async def test_a_process_says_once_that_it_leads_and_once_that_it_does_no_longer
 async def test_a_relay_that_was_stalled_puts_no_words_behind_their_tombstone(
     two: tuple[Runtime, Runtime], fenced: bool
 ) -> None:
-    """It wakes up with words that were erased meanwhile. With the fence of the topics off, they come back."""
+    """The former leader wakes up with words that were erased meanwhile.
+
+    With the fence of the topics off, they come back.
+    """
     former, latter = two
     kafka = Settings(kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}")
     for made in two:
@@ -230,7 +233,7 @@ async def test_a_relay_that_was_stalled_puts_no_words_behind_their_tombstone(
 
 @pytest.mark.kafka
 async def test_a_process_that_leads_again_keeps_out_who_led_meanwhile(two: tuple[Runtime, Runtime]) -> None:
-    """Its producer is older than the other one's: it takes a new one with each term."""
+    """Its producer is older than the other leader's, since a relay takes a new one with each term."""
     kafka, place = Settings(kafka=substrate.kafka(), prefix=f"t{uuid.uuid4().hex[:8]}"), Partition("ingest.content", 0)
     first, second = two
     for made in two:

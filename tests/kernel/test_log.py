@@ -1,4 +1,4 @@
-"""One suite for every adapter of the event log: embedded, aiokafka and Faust keep the same promises."""
+"""One suite for every adapter of the event log. Embedded, aiokafka and Faust keep the same promises."""
 
 import asyncio
 import sys
@@ -38,7 +38,7 @@ async def embedded(path: Path) -> EventLog:
 
 
 async def aiokafka(path: Path) -> EventLog:
-    """A log on the broker, under a prefix of its own."""
+    """A log on the broker, under its own prefix."""
     from services.kernel.delivery.log.kafka import KafkaLog
 
     return KafkaLog(_kafka_settings())
@@ -67,7 +67,7 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[E
 
 
 class Taker:
-    """A consumer whose offsets live here, as they would in a database."""
+    """A consumer that keeps its offsets itself, like a database."""
 
     def __init__(self) -> None:
         self.next: dict[Partition, int] = {}
@@ -100,7 +100,7 @@ async def consuming(
 
 
 async def until(condition: Callable[[], Any], what: str, limit: float = 30) -> None:
-    """Waits for a condition, and says what never happened."""
+    """Waits for a condition. If it never comes, the error names it."""
     end = asyncio.get_running_loop().time() + limit
     while not condition():
         if asyncio.get_running_loop().time() > end:
@@ -126,7 +126,7 @@ async def test_reads_back_what_was_acknowledged_in_order(log: EventLog) -> None:
 
 
 async def test_tells_the_record_before_an_offset(log: EventLog) -> None:
-    """However long the topic is, and also of the compacted one, where it may be gone."""
+    """This holds for topics of any length, and for the compacted one, which may have lost the record."""
     zero, one, content = Partition(EVENTS, 0), Partition(EVENTS, 1), Partition(CONTENT, 0)
     await log.append({zero: records(0, 700), one: records(0, 3), content: records(0, 2)})
     found = await log.before({zero: 700, one: 2, content: 1})
@@ -258,7 +258,10 @@ async def test_an_offset_that_the_topic_does_not_hold_stops_the_consumer(log: Ev
 @pytest.mark.kafka
 @pytest.mark.parametrize("fenced", [True, False])
 async def test_a_writer_that_was_stalled_puts_no_words_behind_their_tombstone(fenced: bool) -> None:
-    """Both are there at once; the former one was stalled with words that it had read. Without an owner, they come."""
+    """Two leaders at once.
+
+    The former one was stalled with words that it had read. Without an owner, the words come back.
+    """
     from services.kernel.delivery.log.kafka import KafkaLog
 
     settings, place, event = _kafka_settings(), Partition(CONTENT, 0), Partition(EVENTS, 0)
@@ -277,7 +280,7 @@ async def test_a_writer_that_was_stalled_puts_no_words_behind_their_tombstone(fe
             await former.append({place: [(b"ref", b"words")]}, stalled)
         values = [record.value async for batch in former.read(place, 0, 3 - fenced) for record in batch]
         assert values == [b"words", None] if fenced else values[-1] == b"words"
-        # Nothing but what was sent takes an offset: there are no transactions.
+        # Only sent records take an offset, since there are no transactions.
         assert (await former.ends([EVENTS]))[event] == 2
         await former.append({event: records(1, 1)}, await former.writer())
         assert (await former.ends([EVENTS]))[event] == 3
@@ -302,7 +305,7 @@ async def _state_of_group(log: Any) -> str:
 async def test_partitions_change_hands_when_what_is_under_way_has_ended(
     adapter: Any, guard: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A member that joins gets no partition in the middle of the other's batch; with the guard off, it does."""
+    """A member that joins gets no partition in the middle of another member's batch. With the guard off, it does."""
     if not guard:
         for module in ("kafka", "faust"):
             monkeypatch.setattr(f"services.kernel.delivery.log.{module}.ended", AsyncMock())
@@ -330,7 +333,7 @@ async def test_partitions_change_hands_when_what_is_under_way_has_ended(
             await begun.wait()
         tasks.append(asyncio.create_task(second.consume("triage", [EVENTS], offsets, taker.handle)))
         if guard:
-            # The broker holds the group until the first member joins again, which it does not before its batch ended.
+            # The broker holds the group until the first member joins again. That member first ends its batch.
             async with asyncio.timeout(60):
                 while await _state_of_group(first) != "PreparingRebalance":
                     await asyncio.sleep(0.05)
@@ -350,7 +353,7 @@ async def test_partitions_change_hands_when_what_is_under_way_has_ended(
 
 @asynccontextmanager
 async def _held(kind: Any, tmp_path: Path, taker: Taker) -> AsyncIterator[Any]:
-    """A group that one of our consumers holds, with ten records taken in; the consumer ends at the end."""
+    """A group of one of our consumers, with ten records taken in. The consumer ends at the end."""
     first = await kind(tmp_path)
     await first.create_topics([EVENTS], [])
     await first.append({Partition(EVENTS, 0): records(0, 10)})
@@ -394,7 +397,7 @@ async def test_a_consumer_of_another_kind_says_what_to_do_and_waits_until_the_gr
 async def test_a_consumer_that_joined_at_the_same_time_as_one_of_another_kind_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It saw a group that was free, and brokers refuse it: it is to start again, and to wait then."""
+    """The consumer saw a free group, but the brokers refuse it. It must start again and then wait."""
     async with _held(aiokafka, tmp_path, Taker()) as first:
         unseeing = "from services.kernel.delivery.log import group\ngroup.WATCH_SECONDS = 0.5\n"
         unseeing += "async def now(self): pass\ngroup.Group.may_join = now\n"
@@ -409,7 +412,7 @@ async def test_a_consumer_that_joined_at_the_same_time_as_one_of_another_kind_en
 
 
 async def _exit_of_faust(log: Any, handling: str, next_: int, before: str = "") -> int:
-    """With Faust the whole process ends, since an agent that fails would acknowledge the event."""
+    """With Faust the whole process ends, since a failed agent would acknowledge the event."""
     settings = log._settings
     code = f"""
 import asyncio

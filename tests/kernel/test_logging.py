@@ -1,4 +1,4 @@
-"""What every call of the log keeps to."""
+"""A rule for every call of the logger."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,10 @@ SERVICES = Path(__file__).resolve().parents[2] / "services"
 
 
 def test_no_value_takes_the_place_of_a_fact() -> None:
-    """`event` is what structlog calls the fact itself: given by name, the call fails where it is to tell of a fault."""
+    """`event` is structlog's own argument for the fact.
+
+    A call with `event=` fails just when it should report a fault.
+    """
     wrong = [
         f"{path}:{node.lineno}"
         for path in SERVICES.rglob("*.py")
@@ -18,7 +21,7 @@ def test_no_value_takes_the_place_of_a_fact() -> None:
 
 
 def is_wrong(node: ast.AST) -> bool:
-    """Whether it is a call of a module's `log` with `event=`."""
+    """Whether it is a call of a module's logger with `event=`."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)

@@ -1,4 +1,4 @@
-"""Words are masked where they are sealed: whichever field and service they come from."""
+"""Words are masked when they are sealed, whatever their field and service."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ async def test_what_was_masked_before_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_only_a_report_s_words_are_masked_before() -> None:
-    """A report counts what was masked in it; everything else relies on the one place."""
+    """A report counts its masked places. All other text relies on this one place."""
     sources = [path for path in (ROOT / "services").rglob("*.py") if "masked=True" in path.read_text()]
     assert [str(path.relative_to(ROOT)) for path in sources] == ["services/ingest/decider.py"]
 

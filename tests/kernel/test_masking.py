@@ -1,4 +1,4 @@
-"""What masking takes out of free text, what it leaves, and that it does so once, whatever is sent."""
+"""What masking takes out of free text, what it leaves, and that it is idempotent for every input."""
 
 import json
 import random
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.requirement("ING-02")
 MOBILE, IDENTITY, CARD = "13812345678", "11010519491231002X", "6222021234567890128"
 WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
-# Each line: what is written, and what is stored.
+# Each line: the text as written, and as stored.
 MASKED: dict[Kind, list[tuple[str, str]]] = {
     Kind.MOBILE: [
         ("请回电13812345678，谢谢", "请回电[手机号]，谢谢"),
@@ -116,7 +116,7 @@ MASKED: dict[Kind, list[tuple[str, str]]] = {
         ("6222 0212 3456 7890 128", "[银行卡号]"),
         ("622202 1234567890128", "[银行卡号]"),
         ("４１１１１１１１１１１１１１１１", "[银行卡号]"),
-        ("账号：4300123456789012345", "账号：[银行卡号]"),  # an account's number need not pass the check
+        ("账号：4300123456789012345", "账号：[银行卡号]"),  # an account's number may fail the check
         ("银行卡6222021234567890129", "银行卡[银行卡号]"),  # mistyped
         ("2 4111111111111111", "2 [银行卡号]"),
     ],
@@ -186,7 +186,7 @@ MASKED: dict[Kind, list[tuple[str, str]]] = {
         ("“用心良苦”网友：您好", "“[账号]”网友：您好"),
         ("用户名：老张，", "用户名：[账号]，"),
         ("https://example.cn/t?tid=15168012&uid=884422", "https://example.cn/t?tid=15168012&uid=[账号]"),
-        # the address of a post stays readable, without who posted it
+        # the address of a post stays readable, without its author
         ("https://weibo.com/1234567890/KxYz12", "https://weibo.com/[账号]/KxYz12"),
         ("https://x.com/zhang/status/1234567890123456789", "https://x.com/[账号]/status/1234567890123456789"),
         ("https://www.tiktok.com/@z.s/video/712345678901", "https://www.tiktok.com/[账号]/video/712345678901"),
@@ -376,7 +376,7 @@ def test_what_is_not_masked_stays_as_written(text: str) -> None:
 
 
 def passing_runs(text: str) -> list[str]:
-    """The runs of digits that pass a check: what must not survive."""
+    """The runs of digits that pass a check. None of them may survive."""
     plain = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
     return [
         run
@@ -476,7 +476,7 @@ HOSTILE = (
 
 
 class Counted:
-    """A pattern that adds up the characters that it was given to look at."""
+    """A pattern that adds up the characters that it had to look at."""
 
     seen = 0
 
@@ -504,7 +504,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("counted")
 def test_a_text_is_read_a_bounded_number_of_times() -> None:
-    """Masking one thing may free its neighbour, but never neighbour after neighbour through the whole text."""
+    """Masking one thing may free its neighbour, but not one neighbour after another through the whole text."""
     rules = sum(len(family.rules) for family in masking.FAMILIES)
     chance = random.Random(7)
     mixtures = ["".join(chance.choices((*HOSTILE, *PIECES), k=chance.randint(2, 5))) for _ in range(300)]
@@ -516,7 +516,7 @@ def test_a_text_is_read_a_bounded_number_of_times() -> None:
 
 
 def spent(text: str) -> float:
-    """Processor time, the least of three: what the machine does besides only adds."""
+    """Processor time, the least of three. Other work on the machine can only add to it."""
     least = float("inf")
     for _ in range(3):
         begun = time.process_time()
@@ -527,7 +527,7 @@ def spent(text: str) -> float:
 
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_time_grows_with_the_text(unit: str) -> None:
-    """Eight times the text takes about eight times as long; were anything quadratic, it would be 64 times."""
+    """Eight times the text takes about eight times as long. If anything were quadratic, it would take 64 times."""
     short, long = (unit * 4000)[:4000], (unit * 32000)[:32000]
     assert any(spent(long) < 24 * spent(short) for _ in range(4))
 
@@ -551,7 +551,7 @@ SYNTHETIC = (
 
 
 def messages() -> list[str]:
-    """The texts of the messages beside the repository, where they are, and a few of our own."""
+    """The texts of the messages beside the repository, if they exist, and a few of our own."""
     rows = [
         json.loads(line)
         for name in ("messages.jsonl", "replied.jsonl")
@@ -561,18 +561,18 @@ def messages() -> list[str]:
     return [*SYNTHETIC, *(row[field] for row in rows for field in ("title", "body", "reply") if row.get(field))]
 
 
-# What must be as frequent after masking as before.
+# These must be as frequent after masking as before.
 STAYS = re.compile(
     r"\d{4}年\d{1,2}月\d{1,2}日|(?<![\dA-Za-z])(?:12345|123[0-9]{2}|110|965\d\d)(?!\d)|[A-M]\d{0,2}[市区县]|\d+[#＃]"
     r"|(?<![\d-])\d+(?:\.\d+)?(?:元|万元|亩|平米|平方米)|GB\s?\d{4,5}|〔\d{4}〕\d+号|https?://[!-~]+"
 )
-# What must be gone; written apart from the table, so that a mistake there shows.
+# These must be gone. They are written apart from the table, so that a mistake there is found.
 GOES = re.compile(
     r"(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)0\d{2,3}[-—－ ]+[1-9]\d{6,7}(?!\d)|\d{15,}|\w@\w+\."
     r"|(?:电话|致电)[:： ]{0,2}[2-8]\d{6,7}(?!\d)|[楚京湘粤苏][A-Za-z][A-Za-z0-9]{5}(?![A-Za-z0-9])"
     r"|网[友民]“(?!U网友)[^”，。\[]{1,16}”"
 )
-# What people write into such messages.
+# People write these into such messages.
 SEEDS = (
     "手机13812345678",
     "联系方式：138-1234-5678",
@@ -590,7 +590,7 @@ def test_real_messages_lose_personal_numbers_and_nothing_else() -> None:
         masked = mask(text).text
         assert mask(masked).text == masked
         assert not GOES.search(masked), GOES.search(masked)
-        # A name may hold the name of a place; the rest is of other kinds.
+        # A name may hold the name of a place; the other kinds may not.
         if not {Kind.ACCOUNT, Kind.NAME} & mask(text).counts.keys():
             assert STAYS.findall(masked) == STAYS.findall(text)
 

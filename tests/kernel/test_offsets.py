@@ -1,4 +1,4 @@
-"""Offsets on topics that are no longer the ones that were read: nothing may be concluded from them."""
+"""Offsets on topics that were made anew: nothing may be concluded from them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,7 +79,7 @@ async def test_a_topic_that_was_made_anew_is_lost_however_far_it_has_grown(
 async def test_a_consumer_does_not_go_on_in_the_middle_of_another_topic(
     made: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """By its number alone the offset fits: the first four records would never be taken in."""
+    """The offset's number alone would fit. Then the first four records would never be taken in."""
     await anew(made, tmp_path)
     other = [event.bytes for number in (2, 3) for event in report(number)]
     await made.log.append({PLACE: [(b"key", value) for value in other], WORDS: [(b"ref", content("ref"))]})

@@ -1,4 +1,4 @@
-"""Cursors are opaque, come back as they were given, and nothing else is taken for one."""
+"""Cursors are opaque and come back unchanged. Other texts are refused."""
 
 import base64
 

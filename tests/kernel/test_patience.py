@@ -1,4 +1,4 @@
-"""Requests that come slowly or not at all, on a real socket: nobody holds a connection for ever."""
+"""Requests that come slowly or not at all, on a real socket: nobody can hold a connection for ever."""
 
 import ast
 import asyncio
@@ -18,7 +18,7 @@ from tests.ingest.conftest import PATH, Ingest, report, running
 
 SHORT = 0.5
 LONG = 10.0
-"""Within it a connection that is to close has closed; what is not to close outlives `SHORT` several times."""
+"""A connection that must close has closed within this time. One that must stay open outlives `SHORT` several times."""
 
 
 @dataclass
@@ -74,7 +74,7 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
-    """What still came until the connection was closed."""
+    """The bytes that still came until the connection was closed."""
     async with asyncio.timeout(LONG):
         with suppress(ConnectionError):
             return await reader.read()
@@ -120,7 +120,7 @@ async def test_a_body_that_does_not_come_is_408(server: Server, path: str, slowl
 
 
 async def test_a_slow_line_that_goes_on_is_waited_for(server: Server) -> None:
-    """Far longer than a body may be waited for that does not come: each part earns its time."""
+    """The whole takes far longer than a silent body may take, but each part earns more time."""
     body = json.dumps(report(text="路" * 2000)).encode()
     async with server.connected() as (reader, writer):
         writer.write(server.request(b"", length=len(body)))
@@ -145,7 +145,7 @@ async def test_who_is_refused_reads_the_answer_before_the_body_is_sent_and_canno
 
 
 async def test_who_is_refused_may_send_the_rest_at_once_and_go_on(server: Server) -> None:
-    """A client that reads only when all was sent gets its answer, and the connection is not lost."""
+    """A client may read only after it has sent everything. It still gets its answer."""
     async with server.connected() as (reader, writer):
         writer.write(server.request(b"x" * 3_000_000, key="hy_nothing"))
         await writer.drain()

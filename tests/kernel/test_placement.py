@@ -1,4 +1,4 @@
-"""A store remembers under which prefix, and in how many partitions, its topics are."""
+"""A store remembers the prefix and the number of partitions of its topics."""
 
 from pathlib import Path
 from typing import Any

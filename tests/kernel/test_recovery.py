@@ -1,4 +1,4 @@
-"""An owner compares its store with its topics: after a restore it takes back what it lacks, else that is an alarm."""
+"""An owner compares its store with its topics. After a restore it takes back what it lacks; else it raises an alarm."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -53,13 +53,13 @@ def altered(event: Event, **changes: Any) -> Event:
 
 
 def following(event: Event, **changes: Any) -> Event:
-    """What could be the next version of the event's stream."""
+    """A possible next version of the event's stream."""
     usual = {"id": uuid7(), "streamversion": event.version + 1, "previousdigest": event.digest}
     return altered(event, **{"type": "huiying.report.erased.v1", "data": {"refs": []}, **usual, **changes})
 
 
 async def write(made: Runtime, *values: Event | bytes, topic: str = TOPIC, aside: int = 0) -> None:
-    """Puts records on a topic behind the owner's back; `aside` partitions away from where they belong."""
+    """Puts records on a topic without the owner. `aside` is the number of partitions by which they miss their own."""
     for value in values:
         number = stores.partition(value) if isinstance(value, Event) else 0
         place = Partition(topic, (number + aside) % made.settings.partitions)
@@ -67,7 +67,7 @@ async def write(made: Runtime, *values: Event | bytes, topic: str = TOPIC, aside
 
 
 async def put_back(made: Runtime) -> None:
-    """What `huiying restore` notes in a store."""
+    """The note that `huiying restore` leaves in a store."""
     async with made.database.transaction() as connection:
         row = {"name": recovery.RESTORED, "value": "2026-03-02T09:00:00.000000Z"}
         await sql.upsert(connection, made.tables["deployment"], [row])
@@ -114,7 +114,7 @@ async def test_an_altered_duplicate_is_set_aside_and_the_owner_starts(
 async def test_a_stream_that_differs_from_the_first_record_waits_and_others_go_on(
     ingest: Runtime, monkeypatch: pytest.MonkeyPatch, guarded: bool, sent: bool
 ) -> None:
-    """Without the guard the owner would go on with what no reader has."""
+    """Without the guard, the owner would go on with an event that no reader has."""
     other, event = await receive(ingest), await receive(ingest, sent=False)
     await write(ingest, altered(event, unit="town-west"))
     if sent:
@@ -209,14 +209,14 @@ async def test_an_event_that_another_process_appends_meanwhile_is_compared_again
     assert looked >= 2
 
 
-# what is ahead without a restore
+# events ahead of the store, without a restore
 
 
 @pytest.mark.parametrize("guarded", [True, False])
 async def test_a_forged_next_version_does_not_become_history_and_its_stream_waits(
     ingest: Runtime, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """Its digests are right and every reader takes it. With the guard off, the words of its owner are gone."""
+    """Its digests are right, and every reader takes it. With the guard off, the owner's words are deleted."""
     event, other = await receive(ingest), await receive(ingest)
     forged = following(event, data={"refs": sorted(event.words.values())})
     await write(ingest, forged)
@@ -245,7 +245,7 @@ async def test_a_forged_next_version_does_not_become_history_and_its_stream_wait
 async def test_on_an_operators_word_the_owner_takes_in_what_it_lost_with_its_words(
     ingest: Runtime, tmp_path: Path
 ) -> None:
-    """As after a database that came back without its last transactions, and no `huiying restore`."""
+    """As after a database came back without its last transactions, and without `huiying restore`."""
     before = await receive(ingest)
     erased, kept = await receive(ingest), await receive(ingest)
     await write(ingest, following(erased, data={"refs": sorted(erased.words.values())}))

@@ -1,4 +1,4 @@
-"""Missing rights as events: each is counted once, however many are refused at the same moment."""
+"""Missing rights as events: each is counted once, even if many come at the same moment."""
 
 import asyncio
 from collections.abc import AsyncIterator

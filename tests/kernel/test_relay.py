@@ -1,4 +1,4 @@
-"""The relay: nothing is lost or out of order, whatever crashes; a row that shows late is sent all the same."""
+"""The relay: nothing is lost or out of order after any crash, and a row that becomes visible late is still sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -44,7 +44,7 @@ async def on_topic(made: Runtime, topic: str = "ingest.report") -> list[Event]:
 
 
 def first_occurrences_in_order(events: Sequence[Event]) -> bool:
-    """Whether no version of a stream stands on its topic before the one below it."""
+    """Whether each version of a stream stands on its topic after the versions below it."""
     seen: dict[str, int] = {}
     for event in events:
         if event.version > seen.get(event.stream, 0) + 1:
@@ -121,7 +121,7 @@ async def test_more_than_a_round_and_more_than_a_batch_are_sent_in_order(ingest:
 
 
 class RelayAboveTheLast(Relay):
-    """What the relay must not do: remember the highest number sent and look only above it."""
+    """What the relay must not do: remember the highest sent number and look only above it."""
 
     last = 0
 
@@ -140,7 +140,7 @@ class RelayAboveTheLast(Relay):
 @pytest.mark.postgres
 @pytest.mark.parametrize(("kind", "sent"), [(Relay, 2), (RelayAboveTheLast, 1)])
 async def test_a_lower_number_that_commits_later_is_sent(tmp_path: Path, kind: type[Relay], sent: int) -> None:
-    """With the guard off, the late row is never sent: the test can fail."""
+    """With the guard off, the late row is never sent. So this test can fail."""
     async with runtime(small.ingest(), tmp_path, "postgres") as made:
         relay = kind(made)
         slow = asyncio.Event()

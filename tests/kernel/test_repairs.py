@@ -1,4 +1,4 @@
-"""Repairs on SQLite and PostgreSQL: what was set aside is taken in later, or passed over for good."""
+"""Repairs on SQLite and PostgreSQL: a dead letter is taken in later, or passed over for good."""
 
 from dataclasses import replace
 from typing import Any
@@ -88,7 +88,7 @@ async def test_what_a_defect_set_aside_is_taken_at_the_start_of_a_version_withou
 
 
 class BlindlyPassing(UnitOfWork):
-    """Passes over what is discarded as if it were always the owner's."""
+    """Passes over a discarded record as if it were always the owner's."""
 
     async def standing(self, connection: Any, cursors: Any) -> Intake:
         intake = await super().standing(connection, cursors)
@@ -106,7 +106,7 @@ class BlindlyPassing(UnitOfWork):
 async def test_what_belongs_in_the_place_of_a_discarded_forgery_is_taken(
     triage: Runtime, kind: type[UnitOfWork], when: str, forged: Any
 ) -> None:
-    """Whether the owner's own version came before the forgery was discarded, or comes after."""
+    """Whether the owner's own version came before the forgery was discarded, or comes after it."""
     work, events = kind(triage), report(1, 3)
     await work.handle(as_records([events[0], altered(events[1], **forged)]))
     if when == "before":
@@ -191,7 +191,7 @@ async def test_a_record_set_aside_for_good_lets_its_stream_go_on(triage: Runtime
 
 
 async def test_a_parked_record_that_cannot_be_taken_goes_to_quarantine_as_it_is(triage: Runtime) -> None:
-    """Its own bytes are what a person sees, redrives or discards, not those of the record that let it come up."""
+    """A person sees, redrives or discards the event's own bytes, not those of the record that let it through."""
     work, events = UnitOfWork(triage), report(1)
     forged = altered(events[2], type="huiying.report.sung.v1")
     await work.handle(as_records([events[0], forged, events[3], events[1]]))

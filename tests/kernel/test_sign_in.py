@@ -1,4 +1,4 @@
-"""Sign-in at the border to HTTP: before the body, counted, limited, and logged without what was sent."""
+"""Sign-in at the border to HTTP: before the body, counted, limited, and logged without the key."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -83,7 +83,7 @@ async def test_an_address_that_waited_is_heard_again(ingest: Ingest, monkeypatch
 
 
 async def test_one_customers_network_is_one_address(ingest: Ingest) -> None:
-    """Of IPv6 anybody has as many addresses as they like."""
+    """With IPv6 anybody has as many addresses as they like."""
     for number in range(sign_in.FAILURES):
         async with from_address(ingest, f"2001:db8:1:2::{number:x}") as client:
             assert (await client.get(URL, headers=BAD)).status_code == 401

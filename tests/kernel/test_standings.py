@@ -1,4 +1,4 @@
-"""Which units have to do with a matter, and what each reads of it."""
+"""The units with a part in a matter, and how much each may read."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ NOTE = triage.IncidentInstructionGiven.model_validate({"text": "t"})
 
 
 def after(*facts: Fact) -> Standing:
-    """The standing, by the view as it is stored."""
+    """The standing, from the stored row."""
     tables = metadata()
     standings.tables(tables)
     view, units = standings.views(tables, triage.standing_of)
@@ -60,7 +60,7 @@ def after(*facts: Fact) -> Standing:
 
 
 def read(standing: Standing, unit: str) -> int | str | None:
-    """The last version that somebody of the unit reads; all of them, or none."""
+    """The last version that an officer of the unit may read; all of them, or none."""
     reading = standing.reading(offices().overseen(unit))
     return None if reading is None else reading.until.version if reading.until else "all"
 
@@ -99,7 +99,7 @@ def test_who_has_a_part_reads_all_and_who_had_one_until_it_ended(
 
 
 def test_a_department_does_not_see_what_concerns_the_unit_above_it() -> None:
-    """The tree that the project ships has departments below the county alone."""
+    """In the shipped tree, only the county has departments."""
     standing = after(triage.IncidentOpened.model_validate({**OPENED.model_dump(), "unit": "county"}))
     assert {unit: read(standing, unit) for unit in ("county", "county-roads", "town-east")} == {
         "county": "all",

@@ -1,4 +1,4 @@
-"""A service that starts while the event log is away: it answers, and decides nothing before recovery has ended."""
+"""A service starts while the event log is away. It answers, but decides nothing until recovery has ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -92,7 +92,7 @@ async def started(template: str, brokers: Brokers, folder: Path) -> AsyncIterato
 
 
 def held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
-    """Recovery waits from now on: set when it has begun, and to be set for it to go on."""
+    """Makes recovery wait. One event is set when it has begun; set the other one to let it go on."""
     compares, go_on = asyncio.Event(), asyncio.Event()
     recover = recovery.recover
 
@@ -133,7 +133,7 @@ async def test_nothing_is_decided_before_recovery_has_ended(
         one.lead()
 
         async with asyncio.timeout(30):
-            # The tables come first, then the log is asked; with them, and the units, reads work.
+            # First the tables are made, then the log is asked. With tables and units, reads work.
             while "units have not come" not in (await one.ask("GET", "/ingest/v1/keys")).text:
                 await asyncio.sleep(0.05)
         await ingest.start(one.runtime)
@@ -175,7 +175,7 @@ async def test_a_second_process_decides_only_when_it_leads(template: str, broker
 
 
 async def test_a_refusal_is_no_event_before_recovery(template: str, brokers: Brokers, tmp_path: Path) -> None:
-    """A right that is missing is recorded; where nothing may be written, the request is not answered either."""
+    """A missing right is recorded. If nothing may be written, the request is not answered either."""
     async with started(template, brokers, tmp_path) as one:
         one.lead()
         async with asyncio.timeout(30):
@@ -197,7 +197,9 @@ async def test_a_refusal_is_no_event_before_recovery(template: str, brokers: Bro
 async def test_a_consumer_begins_when_the_leader_has_recovered(
     template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where tables and topics are there already, as after a restore: it would react to what is half known."""
+    """This also holds if tables and topics exist already, as after a restore: reactions would see only half of the
+    events.
+    """
     async with started(template, brokers, tmp_path) as before:
         before.lead()
         async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""What no store can hold is refused before it is an event, whoever decided it."""
+"""A text that no store can hold is refused before it is an event, whatever its origin."""
 
 from pathlib import Path
 

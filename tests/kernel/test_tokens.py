@@ -1,4 +1,4 @@
-"""Staff tokens: who is believed, what they say, and how their keys change."""
+"""Staff tokens: which are believed, what they contain, and how their keys change."""
 
 import json
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def ingest(tmp_path: Path) -> AsyncIterator[Ingest]:
 
 
 def signed(claims: Any) -> str:
-    """Whatever it is, under a good signature."""
+    """Any content under a good signature."""
     headers = {"kid": access.SIGNING.kid}
     return jwt.PyJWS().encode(json.dumps(claims).encode(), access.SIGNING._private, "EdDSA", headers)
 
@@ -64,7 +64,7 @@ WRONG: list[Any] = [None, 7, 7.5, True, "", [], {}, ["x"], "x" * 5000, -1, 10**4
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_claims_of_another_shape_are_401(ingest: Ingest, name: str) -> None:
-    """Signed rightly: what is in them is judged all the same."""
+    """The signature is right, but the claims are still checked."""
     for value in WRONG:
         if (name, value) in (("sub", "张三"), ("sub", "\x00"), ("roles", [])):
             continue  # a person may be called anything; no roles give no right

@@ -1,4 +1,6 @@
-"""The unit of work on SQLite and PostgreSQL: repeated, missing, forged and broken records, and each guard's reason."""
+"""The unit of work on SQLite and PostgreSQL: repeated, missing, forged and broken records, and the reason of each
+guard.
+"""
 
 import asyncio
 import random
@@ -38,12 +40,12 @@ def report(number: int = 0, length: int = 4) -> list[Event]:
 
 
 def altered(event: Event, **changes: Any) -> Event:
-    """The same event with other attributes: what a forger or a broken disk would leave."""
+    """The same event with other attributes, as a forger or a broken disk would leave it."""
     return Event.parse(orjson.dumps({**event.attributes, **changes}))
 
 
 async def state(made: Runtime) -> dict[str, Any]:
-    """What a taken-in history comes to."""
+    """The result of a history that was taken in."""
     return {
         "cursors": await rows(made, "stream_cursor"),
         "counts": await rows(made, "report_counts"),
@@ -87,7 +89,7 @@ async def test_a_hole_within_a_batch_ends_the_consumer(triage: Runtime) -> None:
 
 @pytest.mark.parametrize("topic", ["ingest.report", "ingest.content"])
 async def test_a_rewind_ends_a_running_consumer(triage: Runtime, topic: str) -> None:
-    """Words may have holes in their topic: only the offset tells that they are to be read again."""
+    """The topic of words may have holes. Only the offset shows that words are to be read again."""
     ref = "01890a5d-ac96-774b-bcce-000000000001"
     words = [Record("ingest.content", 0, n, ref.encode(), content(ref)) for n in range(2)]
     records = words if topic == "ingest.content" else as_records(report(1))
@@ -298,14 +300,14 @@ async def test_a_restored_consumer_decides_nothing_twice(triage: Runtime) -> Non
 
 
 async def lose_the_place(triage: Runtime) -> None:
-    """The consumer's tables as a restored store has them."""
+    """The consumer's tables in a restored store."""
     async with triage.database.transaction() as connection:
         for name in ("stream_cursor", "consumer_offset", "report_counts"):
             await connection.execute(triage.tables[name].delete())
 
 
 def elsewhere(event: Event, known: Any) -> Iterable[Reaction]:
-    """What the event causes by what is known later: the same on another stream."""
+    """The event causes another result with later knowledge: the same on another stream."""
     for reaction in small.react(event, known):
         yield reaction._replace(stream=f"incident-{derived('elsewhere', event.id)}")
 
@@ -321,7 +323,7 @@ async def test_a_restored_consumer_that_would_decide_elsewhere_now_decides_nothi
 
 
 class Forgetful(UnitOfWork):
-    """Does not look whether an event was reacted to."""
+    """Does not check whether the reaction to an event has run."""
 
     async def _not_reacted_to(self, session: Session, events: Sequence[Event]) -> list[Event]:
         return list(events)
@@ -377,7 +379,7 @@ async def test_broken_words_are_set_aside(triage: Runtime) -> None:
 
 @pytest.mark.parametrize("row", [{"unit": "county"}, None])
 async def test_a_view_that_makes_rows_which_no_table_takes_sets_one_record_aside(triage: Runtime, row: Any) -> None:
-    """A defect of a view must not hold up the partition, whatever way it fails."""
+    """A defect of a view must not stop the partition, whatever way it fails."""
     (view,) = triage.service.views
     bad = report(2)
 

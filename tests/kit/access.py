@@ -1,4 +1,4 @@
-"""The tests' keys of staff tokens, and tokens that they sign."""
+"""The tests' keys of staff tokens, and tokens with these keys."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ def token(
     unit: str, *roles: str, person: str = "", post: str = "", deployment: str = "local",
     life: timedelta = tokens.LIFE, key: SigningKey = SIGNING, id_: str = "",
 ) -> str:  # fmt: skip
-    """A staff token for the post that is named like the first role; each post is a person of its own by default."""
+    """A staff token for the post with the name of the first role. By default each post has its own person."""
     said = tokens.claims(
         deployment, person=person or f"{roles[0]}@{unit}", unit=unit, post=post or roles[0], roles=roles, life=life
     )

@@ -1,4 +1,4 @@
-"""Holds every answer that is given in this process against what the API's documents say of it."""
+"""Compares every answer in this process with the API's documents."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from services.kernel.serving.http import StrictRoute
 
 @contextmanager
 def held_against_documents() -> Iterator[None]:
-    """An answer of another shape, or of a status that the operation does not name, is a defect while this lasts."""
+    """Meanwhile, an answer of another shape, or of a status that the operation does not name, is a defect."""
     inner = StrictRoute.get_route_handler
 
     def get_route_handler(route: StrictRoute) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -35,7 +35,7 @@ def held_against_documents() -> Iterator[None]:
 
 
 def check(route: StrictRoute, status: int, body: bytes | None) -> None:
-    """Raises where the documents say otherwise. A body that is streamed is not looked at."""
+    """Raises if the answer differs from the documents. It does not look at streamed bodies."""
     if not route.include_in_schema or status in (304, 500):
         return
     told = route.responses.get(status)

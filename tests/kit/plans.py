@@ -1,4 +1,4 @@
-"""What is asked of a SQLite database, and how it goes about that."""
+"""The queries on a SQLite database, and SQLite's plans for them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from services.kernel.store.database import Database
 
 @contextmanager
 def asked() -> Iterator[list[str]]:
-    """The texts of the questions that are put within, as they come, with their values in them."""
+    """The texts of the queries within this block, in order, with their values."""
     execute, found = AsyncConnection.execute, list[str]()
 
     async def noted(self: AsyncConnection, statement: Any, *more: Any, **further: Any) -> Any:
@@ -26,6 +26,6 @@ def asked() -> Iterator[list[str]]:
 
 
 async def plans(database: Database, questions: Iterable[str]) -> list[str]:
-    """How each question is gone about."""
+    """The plan of each query."""
     async with database.read() as connection:
         return [str((await connection.execute(text(f"explain query plan {one}"))).all()) for one in questions]

@@ -1,7 +1,7 @@
-"""Plants personal numbers, and numbers that are nobody's, in texts, and counts what a finder finds of them.
+"""Plants personal numbers, and other numbers, in texts, and counts how many a finder finds.
 
 The forms stand in `tests/kernel/masking_forms.yaml`. A finder is any function from a text to the places that it would
-mask, so that libraries are measured on the same texts (`benchmarks/masking.py`).
+mask. So libraries can be measured on the same texts (`benchmarks/masking.py`).
 """
 
 import json
@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "../shared/data"
-"""Real messages, where they are; nothing of them is ever written anywhere."""
+"""Real messages, if they exist. Nothing of them is ever written anywhere."""
 SAMPLE = ROOT / "services/demo/samples/messages.jsonl"
 SMALL = "abcdefghijkmnpqrstuvwxyz"
 CHINESE = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
@@ -53,7 +53,7 @@ class Digits(str):
 
 
 class Chance(Mapping[str, object]):
-    """What stands in braces in a form; a name always means the same within one form."""
+    """The names in braces of a form. A name always means the same within one form."""
 
     def __init__(self, seed: int | str) -> None:
         self._random, self._drawn = random.Random(seed), dict[str, object]()
@@ -231,7 +231,7 @@ _SECRET = re.compile("⟦([^⟧]*)⟧")
 
 
 class Planted(NamedTuple):
-    """A text with something in it at `begin`..`end`; `secrets` are the places that must be masked."""
+    """A text with a number at `begin`..`end`. `secrets` are the places that must be masked."""
 
     kind: str
     form: str
@@ -246,7 +246,7 @@ class Planted(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How often something was planted, and what of it a finder did not treat as it should."""
+    """How often something was planted, and the cases in which a finder was wrong."""
 
     planted: int
     wrong: tuple[Planted, ...]
@@ -257,13 +257,13 @@ class Score(NamedTuple):
 
 
 def forms() -> tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
-    """Kind -> forms, of what is personal and of what is not."""
+    """Kind -> forms, of personal and of other texts."""
     both = yaml.safe_load((ROOT / "tests/kernel/masking_forms.yaml").read_text(encoding="utf-8"))
     return both["personal"], both["nobodys"]
 
 
 def real_texts() -> list[str]:
-    """The texts of the real messages and of their replies; none where they are not there."""
+    """The texts of the real messages and their replies; none if there are no real messages."""
     rows = [
         json.loads(line)
         for name in ("messages.jsonl", "replied.jsonl")
@@ -274,14 +274,14 @@ def real_texts() -> list[str]:
 
 
 def carriers(longest: int = 400) -> list[str]:
-    """Texts to plant things in: real ones, or those of the demonstration where there are none."""
+    """Texts in which forms are planted: real ones, or those of the demonstration if there are none."""
     rows = SAMPLE.read_text(encoding="utf-8").splitlines()
     texts = real_texts() or [text for row in map(json.loads, rows) for text in row.values() if isinstance(text, str)]
     return [text for text in texts if 20 < len(text) <= longest]
 
 
 def plant(kinds: Mapping[str, Sequence[str]], carriers: Sequence[str], times: int) -> Iterator[Planted]:
-    """Each form so often, each time with other numbers and in another text, at the end of a sentence or clause."""
+    """Each form so many times, with other numbers and in another text each time, at the end of a sentence or clause."""
     for kind, written in kinds.items():
         for form in written:
             for turn in range(times):
@@ -299,7 +299,7 @@ def plant(kinds: Mapping[str, Sequence[str]], carriers: Sequence[str], times: in
 
 
 def score(found: Finder, planted: Iterable[Planted]) -> dict[str, Score]:
-    """Kind -> what was missed: a secret of which a letter or digit stays. Without a secret: what was touched."""
+    """Kind -> the mistakes: a secret of which a letter or digit stays or, without a secret, a text that was masked."""
     counts: dict[str, int] = {}
     wrong: dict[str, list[Planted]] = {}
     for one in planted:

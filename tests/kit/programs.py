@@ -1,8 +1,8 @@
-"""Programs of this repository as processes of their own, without the second that each takes to import.
+"""Programs of this repository as separate processes, without the second that each one takes to import.
 
-A server imports everything once. Each program is a fork of it, which takes its environment, arguments and outputs and
-then runs as `python -m` would. It is a process like any other: it may be frozen and killed, and ends when the process
-that asked for it ends, however that one does.
+A server imports everything once. Each program is a fork of it: it takes its environment, arguments and outputs and then
+runs like `python -m`. It is a process like any other. It may be frozen and killed. It ends when the process that asked
+for it ends, however that process ends.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ IMPORTED_WHEN_USED = (
 
 
 class Program:
-    """A module that runs as `python -m` runs it. The verbs are those of `subprocess.Popen`."""
+    """A module that runs as with `python -m`. The verbs are those of `subprocess.Popen`."""
 
     def __init__(self, module: str, *arguments: str, env: Mapping[str, str], stdout: Path, stderr: Path) -> None:
         self.args = (module, *arguments)
@@ -57,7 +57,7 @@ class Program:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for the end and returns the code; raises `subprocess.TimeoutExpired`."""
+        """Waits for the end and returns the code. Raises `subprocess.TimeoutExpired`."""
         self._process.join(timeout)
         if self.returncode is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
@@ -75,7 +75,7 @@ class Program:
 
 
 def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end; its outputs are text."""
+    """Runs a program to its end. Its outputs are text."""
     with tempfile.TemporaryDirectory(prefix="huiying-") as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         program = Program(module, *arguments, env=env, stdout=out, stderr=err)
@@ -95,7 +95,9 @@ def _server() -> ForkServerContext:
 
 @contextlib.contextmanager
 def _nameless() -> Iterator[None]:
-    """A fork would import the main module of whoever asks for it: pytest, or the script that runs a world."""
+    """Else a fork would import the main module of the process that asks for it: pytest, or the script that runs a
+    world.
+    """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
@@ -104,7 +106,7 @@ def _nameless() -> Iterator[None]:
 
 
 def import_all() -> None:
-    """Imports what programs run, so that forks find it there."""
+    """Imports the modules of the programs, so that forks find them."""
     import services
 
     for found in pkgutil.walk_packages(services.__path__, "services."):
@@ -117,7 +119,7 @@ def import_all() -> None:
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], stdout: str, stderr: str) -> None:
-    # The server ends when nobody holds its other ends any more, and its forks with it.
+    # The server ends when nobody holds the other ends of its pipes any more, and its forks end with it.
     os.closerange(3, 2**16)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number, path in ((1, stdout), (2, stderr)):

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
-"""One a line: id, service, piece of work that builds it, text; between tabs."""
+"""One requirement a line: id, service, the piece of work that builds it, text; tabs between them."""
 
 
 class Collected:
-    """A pytest plug-in that keeps, for each requirement, the tests that name it."""
+    """A pytest plug-in that collects the tests that name each requirement."""
 
     def __init__(self) -> None:
         self.tests: dict[str, set[str]] = defaultdict(set)

@@ -1,6 +1,6 @@
 """Two small services over real kernel parts, for tests of the kernel itself.
 
-`ingest` here only receives; `triage` opens one incident a report and counts reports in a view.
+`ingest` only receives. `triage` opens one incident for each report and counts reports in a view.
 """
 
 from collections.abc import Iterable
@@ -55,14 +55,14 @@ def receive(state: int, command: Any, ctx: Ctx) -> Decided:
 
 
 def open_incident(state: int, command: Any, ctx: Ctx) -> Decided:
-    """Opened once, then attached."""
+    """The first report opens, further ones attach."""
     if state == 0:
         return [IncidentOpened(unit="county", report=command.report, discovered_at=ctx.now)]
     return [IncidentReportAttached(report=command.report, unit="county", discovered_at=ctx.now)]
 
 
 def count(state: int, event: Event) -> int:
-    """The state is how many events there were."""
+    """The state is the number of events."""
     return state + 1
 
 
@@ -90,7 +90,7 @@ def ingest() -> Service:
 
 
 def triage() -> Service:
-    """Opens incidents; counts reports a unit."""
+    """Opens incidents and counts the reports of a unit."""
     metadata = tables.metadata()
     table = Table("report_counts", metadata, Column("unit", key(), primary_key=True), Column("reports", Integer))
     return replace(

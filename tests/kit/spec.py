@@ -38,7 +38,7 @@ POLICIES = Path(__file__).parents[2] / "policies"
 
 @functools.cache
 def offices() -> Offices:
-    """The units that the project ships, under county-default."""
+    """The shipped units, under county-default."""
     packs = policy.load_packs(POLICIES)
     ref = next(ref for ref in packs if ref.startswith("county-default@"))
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
@@ -49,7 +49,7 @@ def offices() -> Offices:
 
 
 def posts_of(unit: str, since: datetime) -> list[UnitPostPlaced]:
-    """The directory that every shipped unit has: a post for each role, named like it."""
+    """The directory of every shipped unit: a post for each role, with the role's name."""
     entries = ({"code": role, "title": role, "roles": (role,), "head": role == "chief"} for role in STAFF_ROLES)
     return [UnitPostPlaced.model_validate({"unit": unit, "since": since, **entry}) for entry in entries]
 
@@ -60,7 +60,7 @@ def staff(*roles: str, unit: str = "county", person: str = "anyone") -> Actor:
 
 
 def ctx(actor: Actor = SYSTEM, now: datetime = NOW, cause: str = "cause", **more: Any) -> Ctx:
-    """What a decision may know, in tests."""
+    """The context of a decision, in tests."""
     return Ctx(
         now=now,
         actor=actor,
@@ -95,7 +95,7 @@ class At:
 
 
 def events(kind: str, facts: Iterable[Fact | At], uuid: str = UUID, start: datetime = NOW) -> list[Event]:
-    """Sealed events of one stream, in order, a minute apart before `start` unless told otherwise."""
+    """Sealed events of one stream, in order. By default they are a minute apart and end before `start`."""
     done: list[Event] = []
     items = [item if isinstance(item, At) else At(item) for item in facts]
     for index, item in enumerate(items):
@@ -120,7 +120,7 @@ def events(kind: str, facts: Iterable[Fact | At], uuid: str = UUID, start: datet
 
 @dataclass(frozen=True)
 class Given:
-    """A stream's past, and how to go on."""
+    """A stream's past, with the next steps of the test."""
 
     decider: Decider
     past: tuple[Fact | At, ...]
@@ -139,15 +139,15 @@ class Given:
         return state
 
     def by(self, actor: Actor) -> "Given":
-        """The same, acted on by this post."""
+        """The same past, with this post acting."""
         return replace(self, context=replace(self.context, actor=actor))
 
     def at(self, now: datetime) -> "Given":
-        """The same, at another time."""
+        """The same past, at another time."""
         return replace(self, context=replace(self.context, now=now))
 
     def seeing(self, **seen: Any) -> "Given":
-        """The same, with what the service's views say."""
+        """The same past, with these facts from the service's views."""
         return replace(self, context=replace(self.context, seen=seen))
 
     def when(self, command: Any) -> "When":
@@ -157,7 +157,7 @@ class Given:
 
 @dataclass(frozen=True)
 class When:
-    """A command on a past: `then` what."""
+    """A command on a past, with the checks of its result."""
 
     given: Given
     command: Any
@@ -167,16 +167,16 @@ class When:
         return list(self.given.decider.decide(self.given.state, self.command, self.given.context))
 
     def then(self, *facts: Fact) -> None:
-        """Exactly these facts were decided, in order; words compare by their text."""
+        """Checks that exactly these facts were decided, in order. Words are compared by their text."""
         got = [item.data if isinstance(item, Occurred) else item for item in self.decided()]
         assert [_plain(fact) for fact in got] == [_plain(fact) for fact in facts]
 
     def then_nothing(self) -> None:
-        """The command changed nothing."""
+        """Checks that the command changed nothing."""
         assert self.decided() == []
 
     def then_raises(self, kind: type[Problem], match: str = "") -> None:
-        """The command was refused with this problem."""
+        """Checks that the command was refused with this problem."""
         with pytest.raises(kind, match=match or None):
             self.decided()
 

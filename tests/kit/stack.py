@@ -1,6 +1,6 @@
 """The real system as processes, to be killed: embedded, or five services over Kafka and PostgreSQL.
 
-Both worlds have the same verbs, so that one crash test runs in both. Ports, topics and databases are a world's own.
+Both worlds have the same verbs, so one crash test runs in both. Each world has its own ports, topics and databases.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ CLI = "services.apps.cli"
 
 
 def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
-    """Waits for a true answer and returns it; an error of the network counts as not yet."""
+    """Waits for a true answer and returns it. A network error counts as "not yet"."""
     end, pause = time.monotonic() + limit, 0.02
     while True:
         try:
@@ -39,11 +39,11 @@ def until(holds: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
         if time.monotonic() > end:
             raise AssertionError(f"after {limit:.0f} s still not: {what}")
         time.sleep(pause)
-        pause = min(pause * 1.2, 0.2)  # asking takes time from what is waited for
+        pause = min(pause * 1.2, 0.2)  # asking takes time from the awaited work
 
 
 def here(url: str = "", **options: Any) -> httpx.Client:
-    """A client of servers on this machine. To load certificates takes longer than most requests."""
+    """A client of servers on this machine. Loading certificates would take longer than most requests."""
     return httpx.Client(base_url=url, verify=NO_CERTIFICATES, **{"timeout": 20, **options})
 
 
@@ -54,7 +54,7 @@ def get(url: str, **options: Any) -> httpx.Response:
 
 
 class World:
-    """What both worlds share: processes by name, and the API."""
+    """The common part of both worlds: processes by name, and the API."""
 
     parts: tuple[str, ...] = ()
 
@@ -85,7 +85,7 @@ class World:
         return process
 
     def command(self, part: str) -> list[str]:
-        """The arguments of `huiying` that a part runs with."""
+        """The arguments of `huiying` for a part."""
         raise NotImplementedError
 
     def own(self, part: str) -> dict[str, str]:
@@ -98,23 +98,23 @@ class World:
         return process.wait(30)
 
     def end(self, part: str) -> None:
-        """Ends a part in order, where how it ends is not the matter: a killed consumer is waited for by its group."""
+        """Ends a part in order, for tests that do not study its end: a killed consumer's group waits for it."""
         if self.processes[part].poll() is None:
             self.kill(part, signal.SIGTERM)
 
     def died(self, part: str, limit: float = 30) -> int:
-        """Waits until a part has ended by itself, for example at its failpoint; returns its code."""
+        """Waits until a part has ended by itself, for example at its failpoint. Returns its code."""
         return self.processes[part].wait(limit)
 
     def armed(self, part: str, failpoint: str) -> None:
-        """Restarts a part so that it dies at its next pass of a failpoint (`name` or `name:count`)."""
+        """Restarts a part. It dies at its next pass of a failpoint (`name` or `name:count`)."""
         when = self.folder / f"{part}.armed"
         when.unlink(missing_ok=True)
         self.restart(part, HUIYING_FAILPOINT=failpoint, HUIYING_FAILPOINT_WHEN=str(when))
         when.touch()
 
     def restart(self, part: str, **environment: str) -> None:
-        """Ends a part in order if it lives, and starts it."""
+        """Ends a part in order if it runs, and starts it."""
         self.end(part)
         self.start(part, **environment)
         self.ready(part)
@@ -169,7 +169,7 @@ class World:
             return client.post("/ingest/v1/reports", json=report(text, unit))
 
     def incident(self, report_id: str) -> dict[str, Any]:
-        """The incident of a report, once triage has it."""
+        """The incident of a report. Waits until triage has it."""
         with self.client("triage", "duty_officer") as client:
             found = until(
                 lambda: client.get("/triage/v1/incidents", params={"report_id": report_id}).json()["items"],
@@ -180,7 +180,7 @@ class World:
     def verb(
         self, incident: str, name: str, body: Mapping[str, Any], *roles: str, unit: str = "county"
     ) -> httpx.Response:
-        """A staff verb on an incident at its newest version."""
+        """A staff verb on the newest version of an incident."""
         with self.client("triage", *roles, unit=unit) as client:
             version = client.get(f"/triage/v1/incidents/{incident}").json()["version"]
             return client.post(
@@ -188,7 +188,7 @@ class World:
             )
 
     def events(self, **filters: str) -> list[dict[str, Any]]:
-        """What audit has, all pages."""
+        """The entries of audit, all pages."""
         found: list[dict[str, Any]] = []
         with self.client("audit", "auditor", unit="city") as client:
             cursor = None
@@ -213,7 +213,7 @@ class World:
         return programs.run(CLI, *arguments, env=self.environment, timeout=limit)
 
     def check(self) -> None:
-        """`huiying check` finds nothing wrong."""
+        """Checks that `huiying check` finds nothing wrong."""
         done = self.run("check")
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self.logs()}"
 
@@ -252,7 +252,7 @@ class EmbeddedWorld(World):
         return get(f"{self.url('')}/readyz", timeout=5).status_code == 200
 
     def part(self, service: str, part: str) -> str:
-        """The process that does this work."""
+        """The process for this work."""
         return "up"
 
 
@@ -295,7 +295,7 @@ class DeployedWorld(World):
             )
 
     def part(self, service: str, part: str) -> str:
-        """The process that does this work."""
+        """The process for this work."""
         return f"{service}.{part}"
 
 

@@ -22,7 +22,7 @@ SECRET = b"a secret of the tests, long enough to be one"
 
 @asynccontextmanager
 async def runtime(service: Service, path: Path, kind: str, **settings: Any) -> AsyncIterator[Runtime]:
-    """A service with its tables made, on `sqlite` or `postgres`, over an embedded log in `path`."""
+    """A service with its tables, on `sqlite` or `postgres`, over an embedded log in `path`."""
     template = substrate.new_databases("t", services=(service.name,)) if kind == "postgres" else ""
     made = Settings(data=path, **settings)
     database = Database(template.format(service=service.name) if template else path / f"{service.name}.sqlite")
@@ -48,7 +48,7 @@ async def rows(made: Runtime, table: str | Table, *columns: str) -> list[Any]:
 
 
 async def stored(made: Runtime) -> list[Event]:
-    """The store's events in the order of their streams and versions."""
+    """The store's events in order of streams and versions."""
     table = made.tables["events"]
     async with made.database.read() as connection:
         found = await connection.execute(select(table.c.bytes).order_by(table.c.stream_id, table.c.version))
@@ -64,5 +64,5 @@ def as_records(
 
 
 def partition(event: Event, partitions: int = 4) -> int:
-    """Where the relay would send it."""
+    """The place to which the relay would send it."""
     return partition_of(event.partitionkey, partitions)

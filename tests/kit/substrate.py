@@ -1,8 +1,9 @@
 """The Kafka broker and the PostgreSQL server that tests and benchmarks run against, made on first use.
 
-Each is taken from the environment (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL), else started as a plain process of this
-machine, else as a container; HUIYING_TEST_SUBSTRATE=containers allows containers only. One of each serves a whole
-run: give topics a prefix of their own, and take databases from `new_databases`. `close()` ends what was started.
+The environment may name them (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL). Else they start as plain processes of this
+machine, else as containers. HUIYING_TEST_SUBSTRATE=containers allows only containers. One of each serves a whole run,
+so give your topics their own prefix, and take databases from `new_databases`. `close()` ends the servers that this
+module started.
 """
 
 import contextlib
@@ -24,11 +25,11 @@ SERVICES = tuple(native.SERVICES)
 KAFKA_IMAGE = "apache/kafka:4.3.0"
 POSTGRES_IMAGE = "postgres:17"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
-"""The shared server writes without waiting for the disk: it is never killed itself, and a `kill -9` of whoever uses it
+"""The shared server writes without waiting for the disk. It is never killed itself, and a `kill -9` of its clients
 takes nothing from it. A test that ends its server takes `private_postgres`, which waits as a deployment does."""
 
 SESSIONS = {"group.min.session.timeout.ms": "1000"}
-"""Brokers of ours let a killed consumer's partitions go sooner than by default, since every kill waits for it."""
+"""Our brokers give up a killed consumer's partitions sooner than by default, since every kill waits for it."""
 
 KafkaAddress = NewType("KafkaAddress", str)
 """Bootstrap servers: host:port, comma-separated."""
@@ -40,12 +41,12 @@ _running = contextlib.ExitStack()
 
 
 class NoSubstrateError(RuntimeError):
-    """Neither the environment, this machine nor a container engine gives what the test needs."""
+    """The needed server is not in the environment, on this machine or in a container engine."""
 
 
 @functools.cache
 def kafka() -> KafkaAddress:
-    """A broker shared by the whole run. To stop or kill one, take `private_kafka`."""
+    """A broker shared by the whole run. To stop or kill a broker, take `private_kafka`."""
     return KafkaAddress(_first("Kafka", "KAFKA_BOOTSTRAP_SERVERS", _native_kafka, _container_kafka))
 
 
@@ -62,7 +63,7 @@ def postgres() -> str:
 
 @contextlib.contextmanager
 def private_kafka(**config: str) -> Iterator[native.Kafka]:
-    """A broker for one test, to stop, kill, pause and start again. Dots in names of settings are written `_`."""
+    """A broker for one test, to stop, kill, pause and start again. Write `_` for the dots in names of settings."""
     with (
         _folder() as folder,
         native.start_kafka(folder, config=SESSIONS | {k.replace("_", "."): v for k, v in config.items()}) as server,
@@ -88,12 +89,12 @@ def new_databases(prefix: str = "test", server: str | None = None, services: Seq
 
 
 def plain_url(template: str, service: str) -> str:
-    """The same database as psycopg alone understands it."""
+    """The same database in psycopg's form."""
     return template.format(service=service).replace("postgresql+psycopg:", "postgresql:", 1)
 
 
 def drop_databases(template: str) -> None:
-    """Drops what `new_databases` made, whoever is still connected."""
+    """Drops the databases that `new_databases` made, even if somebody is connected."""
     administration = re.sub(r"(//[^/]*/)[^?]*", r"\1postgres", plain_url(template, ""))
     with psycopg.connect(administration, autocommit=True) as connection:
         for service in SERVICES:
@@ -102,7 +103,7 @@ def drop_databases(template: str) -> None:
 
 
 def close() -> None:
-    """Ends every server that this module started; the next use starts anew."""
+    """Ends every server that this module started. The next use starts new ones."""
     _running.close()
     kafka.cache_clear()
     postgres.cache_clear()
@@ -131,7 +132,7 @@ def _first(name: str, variable: str, on_this_machine: Callable[[], str], in_a_co
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """Like a temporary folder, but open to the account that PostgreSQL runs under."""
+    """Like a temporary folder, but open to PostgreSQL's account."""
     folder = Path(tempfile.mkdtemp(prefix="huiying-"))
     folder.chmod(0o755)
     try:
@@ -151,7 +152,7 @@ def _native_postgres() -> str:
 def _container_kafka() -> str:
     from testcontainers.core.container import DockerContainer
 
-    port = native.free_port()  # a broker tells clients its address, so the mapped port must be known beforehand
+    port = native.free_port()  # a broker tells clients its address, so the mapped port must be known in advance
     container = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
     settings = {
         "NODE_ID": "1",

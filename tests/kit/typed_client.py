@@ -1,4 +1,4 @@
-"""A matter from report to bulletin, by nothing but the client that is generated from the API's documents.
+"""A matter from report to bulletin, using only the client that is generated from the API's documents.
 
 The test puts `huiying_client` where Python and mypy find it.
 """
@@ -42,11 +42,11 @@ from huiying_client.models.problem_type import PROBLEM_TYPE_VALUES
 
 T = TypeVar("T")
 Client = Callable[[str], AuthenticatedClient]
-"""Makes the client of whoever has this token."""
+"""The client of the person with this token."""
 
 
 class Tokens(NamedTuple):
-    """Of four people."""
+    """The clients of four people."""
 
     admin: str
     officer: str
@@ -55,7 +55,7 @@ class Tokens(NamedTuple):
 
 
 def right(answer: T | Problem | None) -> T:
-    """The answer, which is no problem."""
+    """The answer. It must not be a problem."""
     assert answer is not None
     assert not isinstance(answer, Problem), answer
     return answer

@@ -1,4 +1,4 @@
-"""What the county's pack says: levels by figures, limits by level, and who approves."""
+"""The content of the county's pack: levels by figures, limits by level, and approvers."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The lists of a deployment: what the project ships, and what the author of a list is told."""
+"""The lists of a deployment: the shipped ones, and the messages to the author of a list."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def changed(folder: Path, name: str, old: str, new: str) -> str:
-    """What is said of a list in which one thing was changed."""
+    """The messages about a list with one change."""
     text = (folder / name).read_text("utf-8")
     assert old in text
     (folder / name).write_text(text.replace(old, new, 1), "utf-8")

@@ -1,4 +1,4 @@
-"""What a pack file must look like, and what its author is told when it does not."""
+"""The form of a pack file, and the messages to its author."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Events of every type for tests: the examples, and strategies for whatever a schema allows."""
+"""Events of every type for tests: the examples, and strategies for every value that a schema allows."""
 
 import functools
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def an_example(name: str = "incident.graded.v1") -> Event:
 
 
 def values(part: Mapping[str, Any], defs: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Whatever this part of a JSON Schema allows."""
+    """All values that this part of a JSON Schema allows."""
     match part:
         case {"$ref": ref}:
             return values(defs[str(ref).rpartition("/")[2]], defs)
@@ -72,7 +72,7 @@ def values(part: Mapping[str, Any], defs: Mapping[str, Any]) -> st.SearchStrateg
 
 @functools.cache
 def matching(pattern: str) -> st.SearchStrategy[str]:
-    """Texts that are not longer than the shortest limit of a code."""
+    """Texts no longer than the shortest limit of a code."""
     return st.from_regex(pattern, fullmatch=True).filter(lambda text: len(text) <= 64)
 
 

@@ -1,4 +1,4 @@
-"""An event is one byte string: what `seal` writes, `parse` reads; anything else is judged and crashes nobody."""
+"""An event is one byte string: `parse` reads what `seal` writes. Other bytes are judged, and none crash the process."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What is generated is checked in as it would be made now, and what was released stays."""
+"""The generated files are up to date, and released schemas stay."""
 
 import copy
 import hashlib
@@ -134,7 +134,7 @@ def test_these_changes_need_a_new_version(current: dict[str, Any], problem: str)
     assert shapes.breaks(GRADED, current, "graded")[0].startswith(problem)
 
 
-# What the schemas say is true
+# The schemas are true
 
 
 def test_the_schemas_are_schemas(made: dict[str, bytes]) -> None:
@@ -173,7 +173,7 @@ def test_model_and_schema_agree(type_: str, draw: st.DataObject) -> None:
 
 
 def resolve(document: dict[str, Any], reference: str) -> Any:
-    """What a reference within `schemas/` leads to."""
+    """The target of a reference within `schemas/`."""
     path, _, pointer = reference.partition("#")
     found: Any = json.loads((HERE / path).read_bytes()) if path else document
     for part in filter(None, pointer.split("/")):

@@ -1,4 +1,4 @@
-"""A type is released when something produces it: the others may still change."""
+"""A type is released when something produces it. Other types may still change."""
 
 import ast
 import importlib
@@ -13,11 +13,11 @@ from tests.schemas.kit import TYPES
 
 SERVICES = Path(importlib.import_module("services").__path__[0])
 READERS = {"views.py", "summaries.py", "queries.py", "reactions.py", "matching.py", "rights.py", "state.py"}
-"""Files that only read events: naming a type there produces nothing."""
+"""Files that only read events. A type that they name is not produced there."""
 
 
 def _mentioned(node: ast.AST) -> Iterator[str]:
-    """Names that code may make a value of: not those that it compares with, annotates with or looks up."""
+    """Names of which the code may make a value, not names that it compares with, annotates with or looks up."""
     match node:
         case ast.MatchClass() | ast.Import() | ast.ImportFrom():
             return
@@ -41,7 +41,7 @@ def _mentioned(node: ast.AST) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def produced() -> set[str]:
-    """The names of classes of which some service makes a value."""
+    """The names of classes of which a service makes a value."""
     files = [file for file in SERVICES.rglob("*.py") if file.name not in READERS]
     return {name for file in files for name in _mentioned(ast.parse(file.read_text()))}
 

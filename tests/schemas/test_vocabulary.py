@@ -1,4 +1,4 @@
-"""How the vocabulary is made. That a text in an event is of a known kind goes further than `tests/test_scope.py`."""
+"""Rules for the vocabulary. They go further than `tests/test_scope.py`: a text in an event is of a known kind."""
 
 import inspect
 import re
@@ -44,9 +44,9 @@ def inner(part: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def is_free(part: dict[str, Any]) -> bool:
-    """Whether a text, or anything at all, would fit."""
+    """Whether any text, or any value at all, would fit."""
     if part.keys() & {"$ref", "enum", "const", "anyOf", "oneOf", "allOf"}:
-        return False  # what they lead to is looked at by itself
+        return False  # their targets are checked by themselves
     match part.get("type"):
         case "string":
             coded = part.get("pattern") in CODED or part.get("format") == "date-time"
@@ -72,7 +72,7 @@ def test_a_text_in_an_event_is_of_a_known_kind(type_: str) -> None:
 
 
 class Careless(Fact):
-    """What these tests must catch."""
+    """Faults that these tests must find."""
 
     note: str
     anything: Any
