@@ -1,4 +1,4 @@
-"""Who is calling, in the whole system: each service knows the directory and the tokens that were revoked by itself."""
+"""Who is calling, in the whole system: each service itself knows the directory and the revoked tokens."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Backups of an embedded system and of PostgreSQL: whole or refused, and never bringing back what was erased."""
+"""Backups of an embedded system and of PostgreSQL are whole or refused, and never bring back erased words."""
 
 import asyncio
 import shutil
@@ -30,7 +30,7 @@ REF = "00000000-0000-4000-8000-000000000001"
 
 
 async def report(system: Embedded, subject: str) -> str:
-    """Sends a report and waits until everyone has it."""
+    """Sends a report and waits until every service has it."""
     body = {
         "unit": "town-east",
         "channel": "visit",
@@ -77,7 +77,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def lived(settings: Settings, tmp_path: Path) -> Path:
-    """A folder in which two reports came before a backup was made, and one came and one was erased after it."""
+    """A folder with a backup. Two reports came before it; after it one more came and one was erased."""
     async with embedded.running(settings) as system:
         first = await report(system, "路灯不亮")
         await report(system, "道路积水")
@@ -111,7 +111,7 @@ async def test_a_restored_store_never_holds_erased_words_not_even_before_it_star
 async def test_stores_that_were_lost_come_back_without_what_was_erased(
     lived: Path, settings: Settings, services: tuple[str, ...]
 ) -> None:
-    """What was erased is then known by other stores, or by the event log alone."""
+    """Only other stores, or only the event log, know then what was erased."""
     for service in services:
         for path in settings.data.glob(f"{service}.sqlite*"):
             path.unlink()
@@ -141,12 +141,12 @@ async def test_an_erasure_that_somebody_forged_erases_nothing_when_a_store_is_pu
 
 
 def copies(folder: Path, words: str) -> list[str]:
-    """The files that hold these words, wherever in them."""
+    """The files that hold these words anywhere."""
     return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and words.encode() in path.read_bytes()]
 
 
 async def test_no_file_of_a_running_system_holds_what_was_erased(settings: Settings) -> None:
-    """Neither a page that was freed nor a write-ahead file, while somebody reads the stores."""
+    """Erased words are neither in a freed page nor in a write-ahead file, even while somebody reads the stores."""
     async with embedded.running(settings) as system:
         first, other = await report(system, "路灯不亮" * 30), await report(system, "道路积水")
         assert len(copies(settings.data, "路灯不亮")) >= 3
@@ -167,7 +167,7 @@ async def test_a_restore_leaves_no_copy_of_what_was_erased(lived: Path, settings
 
 
 def rights(folder: Path) -> set[tuple[bool, str]]:
-    """Of all that a folder holds but the public keys, which may be given to anybody."""
+    """Everything in a folder, except the public keys, which anybody may have."""
     found = (path for path in (folder, *folder.rglob("*")) if path.name != "token-keys.json")
     return {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in found}
 
@@ -290,7 +290,7 @@ def test_a_folder_without_data_is_no_backup(tmp_path: Path) -> None:
 @pytest.mark.postgres
 @pytest.mark.kafka
 async def test_databases_go_back_without_what_was_erased_anywhere(postgres_databases: str, tmp_path: Path) -> None:
-    """What a database at hand knows, what another one knows, what another one's backup knows, what a topic knows."""
+    """Erasures known to the database at hand, to another one, to another one's backup, and to a topic."""
     metadata = tables.metadata()
     contents, erased = metadata.tables["contents"], metadata.tables["erased"]
     databases = {name: Database(postgres_databases.format(service=name)) for name in SERVICES}

@@ -51,14 +51,14 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 
 def operations(system: Embedded) -> list[tuple[str, str]]:
-    """Every method and path of the served OpenAPI."""
+    """Every method and path of the OpenAPI that is served."""
     assert system.app is not None
     paths = system.app.openapi()["paths"]
     return [(method.upper(), path) for path, methods in paths.items() for method in methods]
 
 
 def filled(path: str, id_: str = UUID) -> str:
-    """The path with an id of the right kind in it."""
+    """The path with a well-formed id in it."""
 
     def one(match: re.Match[str]) -> str:
         before = path[: match.start()].rstrip("/").rpartition("/")[2]
@@ -69,7 +69,7 @@ def filled(path: str, id_: str = UUID) -> str:
 
 
 def sound(answer: httpx.Response, what: str) -> None:
-    """No 5xx; an error says what is wrong."""
+    """Checks that it is no 5xx, and that an error says what is wrong."""
     assert answer.status_code < 500, f"{what}: {answer.status_code} {answer.text[:500]}"
     if answer.status_code >= 400 and not answer.headers["content-type"].startswith("text/html"):
         assert answer.headers["content-type"].startswith("application/problem+json"), f"{what}: {answer.text[:300]}"
@@ -162,7 +162,7 @@ async def test_no_query_breaks_an_endpoint(system: Embedded, query: str) -> None
 
 
 UNWRITABLE = {"a null character": "a%00b", "no UTF-8": "%FF", "half a character": "%ED%A0%80", "GBK": "%C4%E3%BA%C3"}
-"""Percent-encoded bytes that are no text: no store would give back what was sent."""
+"""Percent-encoded bytes that are no text: no store would return what was sent."""
 
 
 @pytest.mark.parametrize("what", UNWRITABLE)
@@ -244,7 +244,7 @@ FIELDS = (
 
 
 async def test_made_up_bodies_are_judged_and_never_break_a_service(system: Embedded) -> None:
-    """Hypothesis makes bodies of known fields with any values; each endpoint gets each."""
+    """Hypothesis makes bodies with the known fields and any values. Each endpoint gets each body."""
     bodies: list[Any] = []
 
     @settings(max_examples=40, database=None)

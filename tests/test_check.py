@@ -1,4 +1,4 @@
-"""The check itself: clean on a clean system, and each planted fault is found and named."""
+"""The check itself: it finds nothing on a clean system, and finds and names each planted fault."""
 
 import asyncio
 import shutil
@@ -35,7 +35,7 @@ ERASED = REPORTS[5]
 
 
 class System:
-    """Two small services and the real audit on one log, moved by hand."""
+    """Two small services and the real audit on one log, moved step by step."""
 
     def __init__(self, folder: Path) -> None:
         settings = Settings(data=folder, partitions=2)
@@ -52,7 +52,7 @@ class System:
         await commands.execute(self.runtimes["ingest"], Caller(), stream, small.Receive(f"words of {stream}"), new=True)
 
     async def erase(self, stream: str) -> None:
-        """Its words go."""
+        """Its words are erased."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             events = session.service.metadata.tables["events"]
@@ -83,7 +83,7 @@ class System:
                         moved = True
 
     async def check(self, wait: float = 0.1) -> result.CheckResult:
-        """What `huiying check` does."""
+        """The result of `huiying check`."""
         stores = {name: check.Store.of(made) for name, made in self.runtimes.items()}
         return await check.check(stores, self.log, wait)
 
@@ -106,7 +106,7 @@ async def system(folder: Path, *, new: bool = False) -> AsyncIterator[System]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a system that has worked a little and come to rest."""
+    """The files of a system that has worked a little and has come to rest."""
     folder = tmp_path_factory.mktemp("history")
 
     async def live() -> None:
@@ -123,13 +123,13 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(history: Path, tmp_path: Path) -> Path:
-    """A copy of the history, to spoil."""
+    """A copy of the history, to damage."""
     shutil.copytree(history, tmp_path / "copy")
     return tmp_path / "copy"
 
 
 def plant(folder: Path, name: str, statements: str) -> None:
-    """Spoils a database behind everybody's back."""
+    """Damages a database without any service."""
     connection = sqlite3.connect(folder / f"{name}.sqlite")
     connection.create_function("change", 3, lambda value, old, new: value.replace(old.encode(), new.encode()))
     connection.create_function("break", 1, _break)
@@ -145,7 +145,7 @@ def _break(value: bytes) -> bytes:
 
 
 def read(folder: Path, name: str, sql: str, *values: Any) -> list[Any]:
-    """Rows, read behind everybody's back."""
+    """Rows, read without any service."""
     connection = sqlite3.connect(folder / f"{name}.sqlite")
     rows = connection.execute(sql, values).fetchall()
     connection.close()
@@ -159,7 +159,7 @@ def incident_of(report: str, folder: Path) -> str:
 
 
 async def faults(folder: Path) -> list[str]:
-    """What the check says of the files alone: nothing runs, nothing is recovered."""
+    """The check's findings on the files alone: no service runs, and none recovers."""
     log = EmbeddedLog(folder / "log.sqlite", 2)
     await log.start()
     stores = {
@@ -419,7 +419,7 @@ async def test_an_offset_that_was_moved_past_reports_is_told_in_one_sentence_and
 
 
 async def rewound(made: System, *, to_end: bool) -> dict[Partition, int]:
-    """Moves triage's offsets to an end of ingest's topic, by hand; returns where they were."""
+    """Moves triage's offsets to an end of ingest's topic by hand. Returns where they were."""
     runtime, log = made.runtimes["triage"], made.log
     table, places = runtime.tables["consumer_offset"], await (log.ends if to_end else log.begins)(["ingest.report"])
     async with runtime.database.transaction() as connection:
@@ -450,7 +450,7 @@ async def test_what_a_reader_discarded_is_no_fault_and_what_it_has_not_come_to_i
 async def test_what_comes_in_meanwhile_is_no_fault(
     tmp_path: Path, history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the check took longer than it waits: what is on its way by then is waited for anew."""
+    """This also holds if the check took longer than it waits. Then it waits again for events on their way."""
     shutil.copytree(history, tmp_path, dirs_exist_ok=True)
     check_topic = check._check_topic
     async with system(tmp_path) as made:

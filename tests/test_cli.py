@@ -1,4 +1,4 @@
-"""The command line, as somebody types it: exit codes, what stands on which output, and the README's example."""
+"""The command line as somebody types it: exit codes, its outputs, and the README's example."""
 
 import contextlib
 import functools
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedWorld]:
-    """A server that runs, with a report that was taken in."""
+    """A running server, with a report that was taken in."""
     with stack.embedded(tmp_path_factory.mktemp("cli")) as made:
         made.incident(made.post("卫生院门前路灯不亮").json()["report_id"])
         yield made
@@ -43,7 +43,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedWorld]:
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedWorld:
-    """A folder that nobody works in."""
+    """A folder that no process uses."""
     return EmbeddedWorld(tmp_path_factory.mktemp("idle"))
 
 
@@ -62,7 +62,7 @@ def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.Compl
 
 
 def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:
-    """Puts records of an event into triage's dead letters, or of bytes that nobody can read."""
+    """Puts records into triage's dead letters: an event, or bytes that nobody can read."""
     reason, stream, version, bytes_ = "undecodable", None, None, b"?"
     if event is not None:
         reason, stream, version, bytes_ = "poison", event.stream, event.version, event.bytes
@@ -133,7 +133,7 @@ async def test_a_port_is_taken_before_anything_listens_there_and_serve_says_so_t
 
 
 def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """What a command line answers in this process: code, output, and what stands beside it."""
+    """A command line in this process: code, output, and errors."""
     code = cli.execute(arguments)
     told = capsys.readouterr()
     return code, told.out, told.err
@@ -451,7 +451,7 @@ def test_a_setting_that_is_wrong_is_told_by_its_name(tmp_path: Path) -> None:
 
 
 def test_no_broker_and_no_migration_tool_is_loaded_where_none_is_needed(world: EmbeddedWorld) -> None:
-    """Cold start and memory: a folder that exists is served without Faust, aiokafka and Alembic."""
+    """Cold start and memory: an existing folder is served without Faust, aiokafka and Alembic."""
     code = (
         "import asyncio, sys\n"
         "from services.apps import embedded\n"
@@ -519,7 +519,7 @@ def example() -> str:
 
 
 def pasted(tmp_path: Path, script: str) -> tuple[int, str]:
-    """What bash says of the script, with `huiying` as it is here."""
+    """The output of bash for the script, with this checkout's `huiying`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "huiying").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.apps.cli "$@"\n')

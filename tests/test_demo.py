@@ -1,4 +1,4 @@
-"""The demonstration, as `make demo ARGS=--once` runs it, and the messages that the project brings."""
+"""The demonstration, as `make demo ARGS=--once` runs it, and the project's messages."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The API's documents: nothing that a client needs is missing from them, and a client made from them works."""
+"""The API's documents: they hold everything that a client needs, and a client made from them works."""
 
 import asyncio
 import importlib
@@ -29,14 +29,14 @@ DOCUMENTS = {name: json.loads((HERE / f"openapi/{name}.json").read_bytes()) for 
 
 
 class Operation(NamedTuple):
-    """An operation, and the document that it stands in."""
+    """An operation, and its document."""
 
     name: str
     document: Any
     told: Any
 
     def at(self, reference: str) -> Any:
-        """What a reference of the document leads to."""
+        """The target of a reference in the document."""
         found = self.document
         for part in reference.removeprefix("#/").split("/"):
             found = found[part]
@@ -90,7 +90,7 @@ def test_every_parameter_and_property_is_described(one: Operation) -> None:
 
 
 def bodies(one: Operation) -> Iterator[tuple[str, Any]]:
-    """The schemas of what is sent and of what is answered."""
+    """The schemas of requests and answers."""
     parts = {"request": one.told.get("requestBody", {}), **one.told["responses"]}
     for where, part in parts.items():
         told = one.at(part["$ref"]) if "$ref" in part else part
@@ -170,7 +170,7 @@ def test_no_route_is_made_that_does_not_say_what_it_answers() -> None:
         return Response()
 
     async def told() -> Response:
-        """It says what it does."""
+        """The field has a description."""
         return Response()
 
     for endpoint in (silent, told):
@@ -182,7 +182,7 @@ GENERATED = {
     "package_name_override": "huiying_client",
     "post_hooks": [],
     "literal_enums": True,
-    # A file of evidence is bytes to it, whatever is in them.
+    # The client takes a file of evidence as bytes, whatever is in them.
     "content_type_overrides": {"text/plain": "application/octet-stream"},
 }
 
@@ -219,7 +219,7 @@ async def test_a_typed_client_made_from_the_documents_takes_a_matter_to_the_bull
 
 
 async def ran(folder: Path, program: str, *arguments: str) -> None:
-    """Runs a program of this environment, which must end well."""
+    """Runs a program of this environment, which must succeed."""
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name(program), *arguments, cwd=folder, stdout=PIPE, stderr=STDOUT
     )
@@ -232,7 +232,7 @@ def test_an_answer_that_is_not_as_documented_is_found() -> None:
 
     @api.get("/here", **documents.answers(Done))
     async def told() -> Response:
-        """It says what it does."""
+        """The field has a description."""
         return Response()
 
     (route,) = api.routes

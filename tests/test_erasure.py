@@ -1,4 +1,4 @@
-"""Words that staff typed are erased from any stream: asked for by one person, done by another of a unit above."""
+"""Words of staff are erased from any stream: one person asks, another one of a unit above does it."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ async def ask(
 
 
 async def graded(system: Embedded) -> str:
-    """An incident of town-east whose grading has a reason that should not have been typed."""
+    """An incident of town-east, with a reason for its grading that must go."""
     body = {
         "unit": "town-east",
         "channel": "visit",
@@ -57,7 +57,7 @@ async def graded(system: Embedded) -> str:
 
 
 async def reason_of(system: Embedded, incident: str) -> str:
-    """The reference of the reason, as the incident's events name it."""
+    """The reference of the reason in the incident's events."""
     events = (await ask(system, ("city", "auditor", "a"), "GET", f"/audit/v1/events?subject={incident}")).json()
     return next(str(e["data"]["reason"]["ref"]) for e in events["items"] if "graded" in e["type"])
 

@@ -16,7 +16,7 @@ from services.kernel.core.problems import KINDS, Malformed, Problem
 ROOT = Path(__file__).parents[1]
 CLASSES = {kind.__name__: kind for kind in (*KINDS, Problem)}
 SPECIFIC = {"Rejected", "Malformed", "Unavailable"}
-"""Kinds whose own code says too little."""
+"""Kinds whose own code is not specific enough."""
 
 
 class Raised(NamedTuple):

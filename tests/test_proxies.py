@@ -1,4 +1,4 @@
-"""Whom the programs believe about who is calling: the proxies that are named, and nobody else."""
+"""Whose word on the caller is believed: the named proxies, and nobody else."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ def echo() -> FastAPI:
         (PROXIES, "10.0.0.2", "203.0.113.5", ["203.0.113.5", "https"]),
         (PROXIES, "172.18.4.4", "203.0.113.5", ["203.0.113.5", "https"]),
         (PROXIES, "fd00::7", "2001:db8::5", ["2001:db8::5", "https"]),
-        # What a client writes itself stands before what the proxy adds.
+        # The client's own entry stands before the proxy's.
         (PROXIES, "10.0.0.2", "198.51.100.1, 203.0.113.5", ["203.0.113.5", "https"]),
         (PROXIES, "10.0.0.2", "198.51.100.1, 203.0.113.5, 172.18.0.9", ["203.0.113.5", "https"]),
         (PROXIES, "10.0.0.3", "203.0.113.5", ["10.0.0.3", "http"]),
@@ -80,7 +80,7 @@ async def test_sign_ins_that_fail_are_counted_for_whoever_is_behind_the_proxy(tm
         limit = sign_in.FAILURES
         assert await statuses("10.0.0.2", "203.0.113.5", limit + 1) == [401] * limit + [429]
         assert await statuses("10.0.0.2", "203.0.113.6", 1) == [401]
-        # Nobody else gets around the limit by writing other addresses.
+        # Nobody else can avoid the limit by writing other addresses.
         for number in range(limit):
             assert await statuses("198.51.100.1", f"203.0.113.{number}", 1) == [401]
         assert await statuses("198.51.100.1", "203.0.113.99", 1) == [429]

@@ -40,7 +40,7 @@ async def client(system: Embedded) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> Any:
-    """The problem document, which this must be."""
+    """The answer's problem document. The answer must be one."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     found = answer.json()
@@ -141,7 +141,7 @@ async def test_the_address_that_is_printed_leads_on_and_loads_nothing_from_elsew
 
 
 def applications(system: Embedded) -> dict[str, FastAPI]:
-    """The embedded one, and that of each service on a port of its own."""
+    """The embedded application, and each service's application on its own port."""
     assert system.app is not None
     keys = signing.public_keys(system.settings)
     made = {name: http.application([runtime], title=name, keys=keys) for name, runtime in system.runtimes.items()}
@@ -151,7 +151,7 @@ def applications(system: Embedded) -> dict[str, FastAPI]:
 
 
 def methods_of(app: FastAPI) -> dict[str, set[str]]:
-    """Every path that an application has, shown in its documents or not -> its methods."""
+    """Every path of an application, in its documents or not -> its methods."""
     found: dict[str, set[str]] = {}
     for context in iter_route_contexts(app.routes):
         assert context.path
@@ -160,7 +160,7 @@ def methods_of(app: FastAPI) -> dict[str, set[str]]:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path is one of this pattern."""
+    """Whether a path matches this pattern."""
     return bool(re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", pattern), path))
 
 
@@ -175,7 +175,7 @@ async def test_every_path_answers_head_options_and_other_methods(system: Embedde
     async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
         for pattern in paths:
             path = filled(pattern)
-            # A literal path may also be an id of nothing: `reports/batch`.
+            # A literal path may also look like an unknown id: `reports/batch`.
             methods = set[str]().union(*(of for other, of in paths.items() if matches(other, path)))
             known = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
             asked = await client.options(path)
@@ -282,7 +282,7 @@ async def post(client: httpx.AsyncClient, content: bytes, **headers: str) -> htt
 )
 async def test_what_would_be_lost_silently_is_refused(client: httpx.AsyncClient, content: bytes, code: str) -> None:
     answer = await post(client, content)
-    if b"1e400" in content:  # the parser says so first
+    if b"1e400" in content:  # the parser refuses it first
         assert answer.status_code == 400
         return
     problem(answer, 422, code)
@@ -363,7 +363,7 @@ async def test_a_problem_speaks_the_language_that_is_asked_for(
 
 
 async def test_no_bad_body_is_answered_in_words_of_a_library(system: Embedded, client: httpx.AsyncClient) -> None:
-    """Each field of each request gets values of every other kind; each answer has our own words, in both languages."""
+    """Each field of each request gets values of every other kind. Each answer has our own words, in both languages."""
     assert system.app is not None
     document = system.app.openapi()
     tried = 0

@@ -1,4 +1,4 @@
-"""`make requirements` tells of every requirement which tests carry it."""
+"""`make requirements` shows for every requirement which tests carry it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Rights follow the matter through all five services: what each office reads of it, before and after a hand-over."""
+"""Rights follow the matter through all five services: what each office may read, before and after a hand-over."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ NONE = ("town-west", "county-housing")
 
 
 class Incident:
-    """One matter in a system, and who does what with it."""
+    """One matter in a system, with the acts of its officers."""
 
     def __init__(self, system: Embedded) -> None:
         self.system = system
@@ -32,7 +32,7 @@ class Incident:
     async def ask(
         self, unit: str, role: str, method: str, path: str, status: int = 200, version: bool = False, **send: Any
     ) -> Any:
-        """What the API answers to a post of a unit; with `version`, on the incident as it stands."""
+        """The API's answer to a post of a unit. With `version`, the request is on the incident's present version."""
         async with self.system.client(self.system.token(unit, role)) as client:
             headers = send.pop("headers", {})
             if version:
@@ -53,7 +53,7 @@ class Incident:
         return str(read["evidence"][-1]["file"])
 
     async def begin(self) -> None:
-        """A report with evidence, assigned to one department, to be verified by another, with a draft and clocks."""
+        """A report with evidence, with a draft and clocks. One department is assigned, another one verifies."""
         report = {**REPORT, "discovered_at": instant(self.system.time_source.now())}
         received = await self.ask("town-east", "duty_officer", "POST", "/ingest/v1/reports", 201, json=report)
         self.report = received["report_id"]
@@ -72,7 +72,7 @@ class Incident:
 
     @property
     def places(self) -> Mapping[str, str]:
-        """All that belongs to the matter."""
+        """All parts of the matter."""
         report = f"/ingest/v1/reports/{self.report}"
         return {
             "report": report,
@@ -85,7 +85,7 @@ class Incident:
         }
 
     async def read(self, unit: str) -> dict[str, bool]:
-        """Which places a handler of the unit reads; whoever does not gets 403 or 404."""
+        """The places that a handler of the unit may read. Others get 403 or 404."""
         seen = {}
         async with self.system.client(self.system.token(unit, "handler")) as client:
             for name, path in self.places.items():
@@ -95,7 +95,7 @@ class Incident:
         return seen
 
     async def refusals(self) -> set[tuple[str, str, str]]:
-        """Service, post and act of each refusal that is on record; the further ones of a minute are added up."""
+        """Service, post and act of each recorded refusal. Further ones within a minute are added up."""
         await self.system.settle()
         events = await self.ask("city", "auditor", "GET", "/audit/v1/events?type=operation.access_refused&limit=500")
         return {(event["source"].rpartition("/")[2], event["actor"], event["data"]["act"]) for event in events["items"]}

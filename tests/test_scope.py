@@ -1,6 +1,6 @@
 """The line that the project does not cross: no author, nothing declined, no free text in an event.
 
-Walks the JSON Schema of every event and every command, so that a new model is judged as soon as it is there.
+It walks the JSON Schema of every event and every command, so that each new model is judged at once.
 """
 
 import importlib
@@ -32,7 +32,7 @@ DECLINED = frozenset(
         """,
     )
 )
-"""Words of what `declined` asks for: steering, removing, watching, labelling what people said or who they are."""
+"""Words of what `declined` asks for: steering, removing, watching, labelling people or their words."""
 ALLOWED = {
     ("huiying.unit.placed.v1", "name"): "the name of an office",
     ("PlaceUnits", "name"): "the names of offices",
@@ -41,7 +41,7 @@ ALLOWED = {
     ("RecordHandling", "track"): "the problem's track or the answer's",
     ("huiying.incident.handling_recorded.v1", "track"): "the problem's track or the answer's",
 }
-"""What reads like a forbidden word and is none, each with the reason."""
+"""Words that read like a forbidden word and are none, each with the reason."""
 CODED = {"pattern", "enum", "const", "format", "x-published"}
 
 
@@ -103,19 +103,19 @@ def values(model: type[BaseModel]) -> Iterator[str]:
 
 
 def parts(name: str) -> set[str]:
-    """`TakeDown`, `take_down` and `take-down` alike as words, also joined."""
+    """`TakeDown`, `take_down` and `take-down` as the same words, also joined."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     return {*words, "_".join(words), "".join(words)}
 
 
 def authors(name: str, model: type[BaseModel]) -> list[Place]:
-    """Fields that could say who wrote or reported."""
+    """Fields that could name the writer or reporter."""
     found = (Place(name, field) for field in names(model) if parts(field) & AUTHOR_FIELDS)
     return [place for place in found if place not in ALLOWED]
 
 
 def declined(name: str, model: type[BaseModel]) -> list[Place]:
-    """Names of the model, of its fields and of its closed lists' values that serve what is declined."""
+    """Names of a model, of its fields and of the values of its closed lists that serve a declined purpose."""
     found = (Place(name, word) for word in (name, *names(model), *values(model)) if parts(word) & DECLINED)
     return [place for place in found if place not in ALLOWED]
 
@@ -172,7 +172,7 @@ class Inner(Fact):
 
 
 class Bad(Fact):
-    """One of everything that must be found."""
+    """One example of everything that must be found."""
 
     user_id: int
     inner: tuple[Inner, ...] | None = None

@@ -1,4 +1,4 @@
-"""Two versions of a pack in one deployment: each decides from its day on, and none of them touches what was decided."""
+"""Two versions of a pack in one deployment. Each decides from its day on, and leaves earlier decisions unchanged."""
 
 import asyncio
 import shutil
@@ -22,7 +22,7 @@ REASON = {"level": "general", "reason": "一处路灯"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:
-    """The shipped pack, and a second version of it that comes into effect tomorrow and calls a level otherwise."""
+    """The shipped pack, and a second version of it, which starts tomorrow and has another name for a level."""
     folder: Path = tmp_path_factory.mktemp("packs")
     policies = folder / "policies"
     shutil.copytree(ROOT / "policies", policies)
@@ -45,7 +45,7 @@ async def ask(system: Embedded, role: str, method: str, path: str, body: Any = N
 
 
 async def in_force(system: Embedded, version: int) -> None:
-    """Waits until every service has seen that this version is in force; what it read last is fresh for a second."""
+    """Waits until every service sees this version in force. A service keeps its last reading for a second."""
     for runtime in system.runtimes.values():
         while True:
             async with runtime.database.read() as connection:
@@ -69,7 +69,7 @@ async def opened(system: Embedded, subject: str) -> str:
 
 
 async def policies_of(system: Embedded, incident: str, type_: str) -> list[str]:
-    """`pack@version` of what was decided on an incident, in order."""
+    """`pack@version` of the decisions on an incident, in order."""
     page = await ask(system, "auditor", "GET", f"/audit/v1/events?incident={incident}&limit=500")
     return [event["policy"].partition("#")[0] for event in page["items"] if event["type"] == f"huiying.{type_}.v1"]
 

@@ -1,4 +1,4 @@
-"""The image and the compose file, as an office would run them: built, brought up, worked with, taken down."""
+"""The image and the compose file, used as an office would: built, started, worked with, taken down."""
 
 import json
 import os
@@ -26,7 +26,7 @@ GRACE = 10
 
 
 class ComposeWorld(World):
-    """The compose file under a project, an image, secrets and ports of its own."""
+    """The compose file with its own project, image, secrets and ports."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, {})
@@ -44,12 +44,12 @@ class ComposeWorld(World):
         self.tokens: dict[tuple[str, ...], str] = {}
 
     def up(self) -> None:
-        """Builds the image and returns when all containers are healthy."""
+        """Builds the image and returns once all containers are healthy."""
         self.compose("build", SERVICES[0])
         self.compose("up", "--detach", "--wait", "--wait-timeout", "240")
 
     def down(self) -> None:
-        """Leaves nothing behind but the cache of layers."""
+        """Removes everything except the cache of layers."""
         self.compose("down", "--volumes", "--timeout", str(GRACE))
         docker("image", "rm", self.image)
 
@@ -60,7 +60,7 @@ class ComposeWorld(World):
         )
 
     def state(self, service: str) -> dict[str, Any]:
-        """What Docker knows of a service's container."""
+        """Docker's data on a service's container."""
         container = self.compose("ps", "--all", "--quiet", service).strip()
         return dict(json.loads(docker("inspect", container))[0]["State"])
 
@@ -71,7 +71,7 @@ class ComposeWorld(World):
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
-        """`huiying` inside a container; what needs the signing key runs where that is."""
+        """`huiying` inside a container. Commands that need the signing key run where the key is."""
         command: tuple[str, ...] = ("docker", "exec", f"{self.project}-ingest-1", "huiying", *arguments)
         if arguments[0] in ("users", "keys"):
             project = (f"--project-name={self.project}", f"--file={COMPOSE}", f"--env-file={self.settings}")
@@ -104,7 +104,7 @@ class ComposeWorld(World):
 
 def docker(*arguments: str) -> str:
     """Standard output of a command that must succeed."""
-    # Secrets come from the test's own file alone.
+    # Secrets come only from the test's own file.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HUIYING_", "POSTGRES_"))}
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, env=clean, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
@@ -113,7 +113,7 @@ def docker(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeWorld]:
-    """One deployment for all tests here; logs are shown where it does not come up."""
+    """One deployment for all tests here. If it does not start, its logs are shown."""
     world = ComposeWorld(tmp_path_factory.mktemp("compose"))
     try:
         try:
@@ -127,7 +127,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeWorld]:
 
 @pytest.fixture
 def world(running: ComposeWorld, request: pytest.FixtureRequest) -> Iterator[ComposeWorld]:
-    """The deployment; its logs stand in the report of a test that fails."""
+    """The deployment. If a test fails, its logs are in the report."""
     failed = request.session.testsfailed
     yield running
     if request.session.testsfailed > failed:
@@ -135,7 +135,7 @@ def world(running: ComposeWorld, request: pytest.FixtureRequest) -> Iterator[Com
 
 
 def recorded(world: World, report_id: str) -> list[str]:
-    """Types of the events on a report and of its incident's opening, once audit has both."""
+    """Types of the events on a report and of its incident's opening. Waits until audit has both."""
 
     def types() -> list[str]:
         opened = world.events(type="huiying.incident.opened.v1")
@@ -184,7 +184,7 @@ def test_a_stopped_service_ends_orderly_and_goes_on_where_it_was(world: ComposeW
 
 
 def test_a_consumer_that_dies_is_started_again(world: ComposeWorld) -> None:
-    """`huiying serve` keeps its two processes alive, and the container stays the same."""
+    """`huiying serve` keeps its two processes alive, in the same container."""
     before = world.state("escalation")["StartedAt"]
     kill = "import os, signal; [os.kill(int(p), signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() and "
     kill += "open(f'/proc/{p}/comm').read().startswith('consumer')]"
@@ -207,6 +207,6 @@ def test_the_image_runs_without_rights_of_its_own(world: ComposeWorld) -> None:
     config = json.loads(docker("image", "inspect", world.image))[0]["Config"]
     assert (config["User"], bool(config["Healthcheck"]["Test"])) == ("huiying", True)
     assert world.compose("exec", "-T", "audit", "id", "-u").strip() != "0"
-    # Nothing outside the data folder can be changed, least of all the program.
+    # Nothing outside the data folder can be changed, the program included.
     writable = "import services, os, sys; sys.exit(os.access(services.__path__[0], os.W_OK))"
     world.compose("exec", "-T", "audit", "python", "-c", writable)

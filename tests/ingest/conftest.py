@@ -1,4 +1,4 @@
-"""Ingest on a real database behind its HTTP API; nothing is relayed."""
+"""Ingest on a real database behind its HTTP API. Nothing is relayed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ SECRET = b"a secret of tests, long enough for HMAC"
 
 @dataclass
 class Ingest:
-    """The service, its API, and what a test asks of its tables."""
+    """The service, its API, and queries on its tables."""
 
     runtime: Runtime
     client: httpx.AsyncClient
@@ -42,14 +42,14 @@ class Ingest:
         return access.bearer(unit, *roles, person=person)
 
     async def key(self, unit: str = "county", name: str | None = None) -> dict[str, str]:
-        """The header of a fresh key; without a name, of an integration of its own."""
+        """The header of a fresh key. Without a name, it has its own integration."""
         body = {"unit": unit, "name": name}
         made = await self.client.post("/ingest/v1/keys", json=body, headers=self.staff("admin", unit="city"))
         assert made.status_code == 201, made.text
         return {"Authorization": f"Bearer {made.json()['key']}"}
 
     async def hear(self, name: str, *facts: Fact) -> str:
-        """What triage says of the incident of this name so far: all of it; returns the incident's id."""
+        """Gives ingest triage's events of this incident: all of them so far. Returns the incident's id."""
         uuid = derived("incident", name)
         told = spec.events("incident", facts, uuid=uuid, start=self.runtime.time_source.now())
         async with self.runtime.database.transaction() as connection:
@@ -71,12 +71,12 @@ class Ingest:
         return [event for event in map(Event.parse, stored) if type_ in event.type]
 
     async def words(self) -> list[str]:
-        """Everything typed that is stored."""
+        """All stored words."""
         return [row["words"] for row in await self.rows("contents")]
 
 
 def report(**more: Any) -> dict[str, Any]:
-    """A report's body; a field given as None is left out."""
+    """A report's body. A field with None is left out."""
     body = {
         "unit": "town-east",
         "channel": "message_board",
@@ -100,7 +100,7 @@ async def erase(ingest: Ingest, id_: str) -> httpx.Response:
 
 
 def refused(answer: httpx.Response, status: int, *says: str, field: str | None = None) -> None:
-    """The answer is a problem of this status whose sentence says all this."""
+    """Checks that the answer is a problem with this status whose sentence contains all this."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
@@ -109,7 +109,7 @@ def refused(answer: httpx.Response, status: int, *says: str, field: str | None =
 
 
 async def start(runtime: Runtime) -> None:
-    """Places the units that the project ships, and their posts."""
+    """Places the shipped units and their posts."""
     since = "2020-01-01T00:00:00.000000Z"
     always: dict[str, Any] = {"since": since, "until": None, "stream_id": f"unit-{UUID}", "version": len(UNITS)}
     units = [

@@ -20,7 +20,7 @@ from tests.ingest.test_pictures import PNG
 
 
 def rebuilt(table: str, events: list[Event]) -> list[Any]:
-    """The rows of a view as a replay makes them."""
+    """The rows of a view, as a replay makes them."""
     (view,) = [view for view in views.VIEWS if view.table.name == table]
     rows: dict[Any, Any] = {}
     for event in events:

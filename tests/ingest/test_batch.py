@@ -23,7 +23,7 @@ PATH = "/ingest/v1/reports/batch"
 
 
 def ndjson(*bodies: Any) -> bytes:
-    """Lines; bytes stand as they are."""
+    """Lines of a body. Bytes stay as they are."""
     return b"".join((body if isinstance(body, bytes) else orjson.dumps(body)) + b"\n" for body in bodies)
 
 

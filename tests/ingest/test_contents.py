@@ -1,4 +1,4 @@
-"""What a file is, is known by its content."""
+"""The content shows the type of a file."""
 
 import io
 import struct
@@ -27,7 +27,7 @@ HEIC = brands(b"heic", b"mif1") + META + box(b"mdat", b"picture")
 FRAME = b"\xff\xfb\x90\x00" + bytes(413)
 """MPEG 1, layer III, 128 kbit/s, 44.1 kHz."""
 LATER = b"\xff\xf3\x40\xc4" + bytes(92)
-"""MPEG 2, layer III, 32 kbit/s, 22.05 kHz: 104 bytes; this one is shorter than it says."""
+"""MPEG 2, layer III, 32 kbit/s, 22.05 kHz: 104 bytes. This one is shorter than its header says."""
 ID3 = b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128)
 
 

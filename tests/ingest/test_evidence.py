@@ -1,4 +1,4 @@
-"""Evidence over HTTP, on a real file: what is taken, how it is kept, and what a picture loses."""
+"""Evidence over HTTP, on a real file: which files are accepted, how they are kept, and what a picture loses."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Idempotency keys: whose they are, what they belong to, what is kept of them, and for how long."""
+"""Idempotency keys: their owner, their request, what is kept of them, and for how long."""
 
 import asyncio
 import hashlib
@@ -60,7 +60,7 @@ async def test_a_file_belongs_to_its_note(ingest: Ingest) -> None:
 
 
 async def test_one_persons_answer_is_nobody_elses(ingest: Ingest) -> None:
-    """Two officers of one post with the same key: the second one's request is judged, not answered from memory."""
+    """Two officers of one post use the same key. The second request is judged, not answered from memory."""
     id_ = (await post(ingest, await ingest.key())).json()["report_id"]
 
     async def refuse(person: str) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Keys of integrations, and the integrations behind them."""
+"""Keys of integrations, and their owners."""
 
 import hashlib
 from typing import Any
@@ -15,7 +15,7 @@ KEYS = "/ingest/v1/keys"
 
 
 async def made(ingest: Ingest, unit: str = "town-east", **more: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """What making a key answers, and the header of the key."""
+    """The answer to a new key, and the header with the key."""
     answer = await ingest.client.post(KEYS, json={"unit": unit, **more}, headers=ingest.staff("admin", unit="city"))
     assert answer.status_code == 201, answer.text
     return answer.json(), {"Authorization": f"Bearer {answer.json()['key']}"}
@@ -121,7 +121,7 @@ async def test_two_keys_of_a_unit_are_two_integrations(ingest: Ingest) -> None:
 
 
 async def test_a_further_key_of_the_same_name_is_the_same_integration(ingest: Ingest) -> None:
-    """A key can be changed: what was sent with the former one stays the integration's own."""
+    """A key can be replaced. Reports of the former key still belong to the integration."""
     (former, old), (fresh, new) = await made(ingest, name="board"), await made(ingest, name="board")
     _, elsewhere = await made(ingest, "town-west", name="board")
     assert former["integration"] == fresh["integration"]

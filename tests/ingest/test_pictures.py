@@ -1,4 +1,4 @@
-"""What a picture shows is kept, and nothing else is ever stored."""
+"""What a picture shows is kept. Nothing else is ever stored."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from services.ingest.pictures import TYPES, redrawn
 from services.kernel.core.problems import Malformed, TooLarge
 
 SECRET = b"Somebody's telephone, 30.5728 N 104.0668 E"
-"""Stands in everything that is to be left out."""
+"""This text stands in every part that must be left out."""
 PIXELS = 50_000_000
 ORIENTATION = 0x0112
 
@@ -32,7 +32,7 @@ def exif(orientation: int | None = None) -> bytes:
 
 
 def profile() -> bytes:
-    """A profile of sRGB that says more than colours: the text stands in a tag of its own."""
+    """A profile of sRGB with more than colours: the text stands in its own tag."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     data += SECRET
     data[:4] = struct.pack(">I", len(data))
@@ -40,7 +40,7 @@ def profile() -> bytes:
 
 
 def drawn(width: int = 40, height: int = 24, colour: tuple[int, int, int] = (200, 30, 30)) -> Image.Image:
-    """A red field with a blue corner, so that one sees how it is turned."""
+    """A red field with a blue corner, to see which way it is turned."""
     picture = Image.new("RGB", (width, height), colour)
     picture.paste((20, 20, 220), (0, 0, width // 4, height // 4))
     return picture
@@ -54,7 +54,7 @@ def encoded(kind: str, picture: Image.Image | None = None, **options: object) ->
 
 
 def anew(data: bytes, kind: str) -> bytes:
-    """By the program itself, in this process: fast, and without its limits."""
+    """Redraws in this process by the program's own code: fast, and without its limits."""
     new = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -63,7 +63,7 @@ def anew(data: bytes, kind: str) -> bytes:
 
 
 def by_program(path: Path, data: bytes, kind: str, pixels: int = PIXELS) -> bytes:
-    """As the service does it."""
+    """Redraws as the service does."""
     path.write_bytes(data)
     with path.open("rb+") as file, redrawn(file, kind, pixels) as new:
         return new.read()
@@ -88,7 +88,7 @@ def riff(name: bytes, body: bytes) -> bytes:
 
 
 def _taken() -> bytes:
-    """A JPEG as a telephone makes it, with something in each place where something can stand."""
+    """A JPEG as a telephone makes it, with some data in every possible place."""
     data = encoded("image/jpeg", exif=exif(), icc_profile=profile(), comment=SECRET, xmp=SECRET)
     thumbnail = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\x07\2" + (SECRET * 2)[:42])
     more = (
@@ -117,7 +117,7 @@ def _written_webp() -> bytes:
 WRITTEN = {"image/jpeg": _taken(), "image/png": _written_png(), "image/webp": _written_webp()}
 PLAIN = {kind: anew(encoded(kind), kind) for kind in TYPES}
 JPEG, PNG = PLAIN["image/jpeg"], PLAIN["image/png"]
-"""Pictures that hold nothing but what shows them."""
+"""Pictures with nothing but pixels."""
 TAKEN = WRITTEN["image/jpeg"]
 
 each = pytest.mark.parametrize("kind", TYPES)
@@ -125,14 +125,14 @@ each = pytest.mark.parametrize("kind", TYPES)
 
 def opened(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a JPEG that says wrongly that further pictures follow
+        warnings.simplefilter("ignore")  # a JPEG that says wrongly that further pictures follow
         picture = Image.open(io.BytesIO(data))
         picture.load()
     return picture
 
 
 def inflated(data: bytes) -> bytes:
-    """The file, and what is packed in the chunks of a PNG."""
+    """The file, and the contents of the packed chunks of a PNG."""
     packed = [data[at:] for at in range(len(data)) if data[at : at + 1] == b"\x78"]
     out = data
     for rest in packed:
@@ -234,12 +234,12 @@ def test_a_png_with_a_wrong_check_sum_is_refused(name: bytes, tmp_path: Path) ->
 
 
 def _lossless(side: int) -> bytes:
-    """The head of a VP8L picture that is so wide and so high."""
+    """The head of a VP8L picture with this width and height."""
     return b"\x2f" + struct.pack("<I", side - 1 | (side - 1) << 14)
 
 
 def sized(kind: str, width: int, height: int) -> bytes:
-    """A small file that says of itself that it is so large."""
+    """A small file whose header claims this size."""
     data = bytearray(PLAIN[kind])
     if kind == "image/png":
         head = struct.pack(">II", width, height) + PNG[24:29]

@@ -1,4 +1,4 @@
-"""What only a database with many writers can show."""
+"""Cases that only a database with many writers can show."""
 
 import asyncio
 

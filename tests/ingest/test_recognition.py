@@ -1,4 +1,4 @@
-"""What is known again: a repetition by its sender's id, and a matter by its address or subject."""
+"""What is recognised: a repetition by its sender's id, and a matter by its address or subject."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from tests.ingest.test_api import rebuilt
 ID = {"source": "board", "external_id": "77"}
 BLANK = ["", " ", "\u3000", "\r\n", "\u200b", "\ufeff \u2060"]
 WRITTEN = ["77 ", " 77", "77\r", "77\n", "７７", "\u200b77", "7\u200d7", "\u300077", "\ufeff77"]
-"""The same id as ID has, written otherwise."""
+"""The same id as ID in another spelling."""
 
 
 async def kept(ingest: Ingest) -> tuple[int, list[dict[str, Any]], list[str]]:
-    """Everything that a report leaves."""
+    """All traces of a report."""
     return len(await ingest.events()), await ingest.rows("external_ids"), sorted(await ingest.words())
 
 
@@ -193,7 +193,7 @@ def either(request: pytest.FixtureRequest) -> Ingest:
 
 
 class TestOneUnit:
-    """What two senders of one unit are to each other, on either database."""
+    """How two senders of one unit affect each other, on both databases."""
 
     async def test_has_one_integration_with_several_keys(self, either: Ingest) -> None:
         one, other = [await either.key("town-east", name="hotline") for _ in range(2)]
@@ -289,7 +289,7 @@ Digest = Callable[..., str | None]
 
 @pytest.fixture
 def match_key() -> Digest:
-    """What a report is about, as a digest; after masking as the service does it."""
+    """The digest of a report's subject, after masking as in the service."""
 
     def of(lists: Lists = BOARD, **more: Any) -> str | None:
         from schemas.ingest import ReportReceived

@@ -1,4 +1,4 @@
-"""Rights follow the matter: who reads a report, its evidence included, and who decides on it, as triage moves it on."""
+"""Rights follow the matter: who reads a report and its evidence, and who decides on it, as triage moves it on."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ TRANSFERRED = triage.IncidentTransferred.model_validate({"unit": "town-west", "p
 
 
 async def attach(ingest: Ingest, report: str, headers: dict[str, str]) -> str:
-    """Adds a picture; returns its reference."""
+    """Adds a picture. Returns its reference."""
     sent = {**headers, "Content-Type": "image/png"}
     answer = await ingest.client.post(f"{PATH}/{report}/evidence", content=PNG, headers=sent)
     assert answer.status_code == 201, answer.text
@@ -36,7 +36,7 @@ async def attach(ingest: Ingest, report: str, headers: dict[str, str]) -> str:
 
 
 async def statuses(ingest: Ingest, path: str, role: str = "handler", **post_: Any) -> dict[str, int]:
-    """Unit -> how a request of its post is answered."""
+    """Unit -> the status for a request of its post."""
     method = "POST" if post_ else "GET"
     return {
         unit: (
@@ -47,7 +47,7 @@ async def statuses(ingest: Ingest, path: str, role: str = "handler", **post_: An
 
 
 def only(*units: str, status: int = 200) -> dict[str, int]:
-    """These units are answered so, all others with 403."""
+    """Checks that these units get this status, and all others 403."""
     return {unit: status if unit in units else 403 for unit in UNITS}
 
 

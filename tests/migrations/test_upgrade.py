@@ -1,4 +1,4 @@
-"""Each service's database is made and brought up to date by its revisions, in one transaction."""
+"""Revisions make each service's database and bring it up to date, in one transaction."""
 
 import importlib
 import shutil
@@ -67,7 +67,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture(params=["service", "kernel"])
 def later(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Later:
-    """Triage with one more revision: of its own tables, or of those that every service has."""
+    """Triage with one more revision: of its own tables, or of the tables of every service."""
     triage, folder = load("triage"), tmp_path / "versions"
     old = triage.revisions if request.param == "service" else migrations.KERNEL
     assert old is not None
@@ -93,7 +93,7 @@ def _index(index: Any) -> dict[str, Any]:
 
 
 def tables(connection: Connection) -> dict[str, Any]:
-    """All that the database says of its tables, collations and indexes among it."""
+    """The database's own description of its tables, with collations and indexes."""
     found = inspect(connection)
     return {
         table: (

@@ -1,4 +1,4 @@
-"""A publish service on a real database that has heard from triage, and people to act on it."""
+"""A publish service on a real database, with triage's events and people to act."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -37,7 +37,7 @@ TEXT = "路面塌陷处已围挡，今日17时前恢复通行。"
 
 @dataclass
 class Office:
-    """The service, and what tests do with it."""
+    """The service, with helpers for the tests."""
 
     runtime: Runtime
     app: FastAPI
@@ -45,7 +45,7 @@ class Office:
     heard: dict[str, list[Event]] = field(default_factory=dict)
 
     async def hear(self, events: Sequence[Event]) -> None:
-        """Takes in events of another service, for the views alone."""
+        """Takes in events of another service, only for the views."""
         async with self.runtime.database.transaction() as connection:
             session = Session(SERVICE, self.runtime.settings, connection, self.runtime.time_source.now())
             session.observed.extend(events)
@@ -53,7 +53,7 @@ class Office:
         self.runtime.offices_changed()
 
     async def incident(self, *facts: Fact, uuid: str = spec.UUID, drill: bool = False) -> str:
-        """Further facts of an incident of triage; returns its id."""
+        """Further facts of an incident of triage. Returns its id."""
         past = self.heard.setdefault(uuid, [])
         all_ = spec.events("incident", [*(event.data for event in past), *facts], uuid=uuid)
         fresh = all_[len(past) :]
@@ -64,7 +64,7 @@ class Office:
         return f"incident-{uuid}"
 
     def as_(self, role: str, unit: str = "county", person: str = "") -> dict[str, str]:
-        """The header of somebody who holds a role; without `person`, each role is a person of its own."""
+        """The header of somebody with a role. Without `person`, each role has its own person."""
         return access.bearer(unit, role, person=person)
 
     async def draft(self, text: str = TEXT, **more: Any) -> str:
@@ -75,7 +75,7 @@ class Office:
         return str(answer.json()["id"])
 
     async def act(self, id_: str, verb: str, role: str, body: Any = None, person: str = "") -> httpx.Response:
-        """A verb on the version that stands now."""
+        """A verb on the present version."""
         who = self.as_(role, person=person)
         found = await self.client.get(f"/publish/v1/statements/{id_}", headers=who)
         headers = who | {"If-Match": found.headers["ETag"]}
@@ -114,7 +114,7 @@ def _pack() -> str:
 
 @asynccontextmanager
 async def staffed(database: Database, settings: Settings) -> AsyncIterator[Office]:
-    """Publish on an empty database, with units, a pack, and one incident of town-east that is graded general."""
+    """Publish on an empty database, with units, a pack, and one incident of town-east, which is graded general."""
     async with database.transaction() as connection:
         await connection.run_sync(SERVICE.metadata.create_all)
     runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)

@@ -109,7 +109,7 @@ async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
     await office.incident(IncidentMerged.model_validate({"into": other, "reason": "同一事项"}))
     answer = await office.client.post(STATEMENTS, json=facts, headers=office.as_("handler"))
     assert (answer.status_code, answer.json()["into"]) == (409, other)
-    # where the matter goes on, its facts stand too, also after one merger more
+    # where the incident goes on, its facts count too, also after another merger
     third = await office.incident(opened(), uuid=derived("third"))
     for into in (other, third):
         answer = await office.client.post(

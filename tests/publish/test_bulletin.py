@@ -23,7 +23,7 @@ NASTY = "<script>alert('一')</script> & \"引号\" ]]> </title>"
 
 
 class Texts(HTMLParser):
-    """The visible text of a page, and the tags that it has."""
+    """The visible text of a page, and its tags."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ async def test_links_and_redirects_begin_with_the_public_address_whatever_host_s
 
 
 async def test_a_date_in_a_condition_is_never_read(office: Office) -> None:
-    """Not even one that no calendar holds; what is shown may change within its second."""
+    """Not even a date that no calendar has. The page may change within its second."""
     id_ = await office.published()
     await office.act(id_, "withdraw", "spokesperson", {"reason": "不实"})
     for path in ("", f"statements/{id_}", "feed.atom", "feed.json", "style.css"):

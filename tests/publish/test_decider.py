@@ -1,4 +1,4 @@
-"""Who may bring a statement forward, what it rests on, who must agree, and what stays visible."""
+"""Who may bring a statement forward, its facts, its approvers, and the texts that stay visible."""
 
 from dataclasses import replace
 from typing import Any
@@ -222,7 +222,7 @@ SPEAKING = {
     "revise": ("approved", "handler", REVISE),
     "submit": ("drafted", "handler", Submit()),
 }
-"""What is done in the name of the unit that speaks."""
+"""Acts in the name of the unit that speaks."""
 
 
 @pytest.mark.requirement("PUB-02")
@@ -350,7 +350,7 @@ def test_a_superior_who_says_no_names_the_step_that_was_due() -> None:
     a_statement(*past, actor=APPROVER, incident=RAISED).when(REJECT).then(rejected("principal_leader"))
 
 
-# a matter that grows
+# a matter whose level rises
 
 
 @pytest.mark.requirement("PUB-06")
@@ -371,7 +371,7 @@ def test_a_chain_that_the_pack_no_longer_has_is_submitted_again() -> None:
     a_statement(*past).when(Submit()).then(submitted())
 
 
-# what is said, and afterwards
+# publication, and afterwards
 
 
 @pytest.mark.requirement("PUB-14")

@@ -43,7 +43,7 @@ async def served(office: Office) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def browser(path: str) -> AsyncIterator[Browser]:
-    """A Chromium of its own."""
+    """A Chromium for these tests."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
@@ -53,7 +53,7 @@ async def browser(path: str) -> AsyncIterator[Browser]:
 
 
 async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, list[str]]:
-    """A page, and what the browser complained about."""
+    """A page, and the complaints of the browser."""
     page = await browser.new_page(viewport={"width": width, "height": 800}, **more)  # type: ignore[arg-type]
     complaints: list[str] = []
 
@@ -62,7 +62,7 @@ async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, li
             complaints.append(message.text)
 
     def failed(request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the icon, where the next page is opened before it came
+        if request.failure != "net::ERR_ABORTED":  # the icon, if the next page opens before it came
             complaints.append(f"{request.url}: {request.failure}")
 
     page.on("console", note)
@@ -72,7 +72,7 @@ async def opened(browser: Browser, width: int, **more: object) -> tuple[Page, li
 
 
 async def some_statements(office: Office) -> str:
-    """A corrected statement, one that updates it, one withdrawn; returns the first one's id."""
+    """A corrected statement, one that updates it, and one that is withdrawn. Returns the first one's id."""
     first = await office.published(OLD)
     await office.act(first, "correct", "spokesperson", {"text": NEW, "reason": WHY})
     await office.incident(established())

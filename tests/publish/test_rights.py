@@ -1,4 +1,4 @@
-"""Who reads a statement, and that what an answer says its reader may ask is what is taken when they ask it."""
+"""Who reads a statement. What `may` offers is taken, and other commands are refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -59,7 +59,7 @@ def context(actor: Actor, incident: Any) -> Any:
 
 
 def came_to(first: Draft, commands: list[tuple[str, str]]) -> tuple[State, list[Event]]:
-    """The state and the events after these commands of these persons, without those that were refused."""
+    """The state and the events after these commands of these persons, without the refused ones."""
     state, past = DECIDER.initial_state(), list[Event]()
     asked = [(first, "wang"), *((COMMANDS[verb], person) for verb, person in commands)]
     for number, (command, person) in enumerate(asked):

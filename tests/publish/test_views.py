@@ -1,4 +1,4 @@
-"""Read models: what publish knows of an incident, and that a replay gives the rows that were stored."""
+"""Read models: what publish knows of an incident. A replay gives the stored rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What must not go public is refused at submission, with its place."""
+"""A text that must not go public is refused at submission, with the place."""
 
 import pytest
 
