@@ -1,4 +1,4 @@
-"""How audit takes events in: every well-formed one, each once, without a hole, whatever it is."""
+"""How audit takes events in: every well-formed event, each once, without a gap."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def changed(event: Event, **attributes: Any) -> Event:
 
 
 async def order(world: World) -> list[str]:
-    """The digests that audit's own stream says, in order of position."""
+    """The digests in audit's own stream, in order of position."""
     events = world.runtime.tables["events"]
     said: list[str] = []
     async with world.runtime.database.read() as connection:
@@ -75,12 +75,12 @@ V1, V2 = (f"huiying.incident.opened.v{version}" for version in (1, 2))
 
 
 def reads_both_versions(patched: pytest.MonkeyPatch) -> None:
-    """Makes this a version of the code that reads two versions of one event."""
+    """Turns this into a version of the code that reads two versions of one event."""
     patched.setitem(upcast.STEPS, V2, (V1, lambda data: {"report": data.pop("first_report"), **data}))
 
 
 async def opened_twice(world: World) -> dict[str, str]:
-    """Two incidents, opened by the old and by the new version of one event: incident to report."""
+    """Two incidents, one opened by the old and one by the new version of an event: incident -> report."""
     opened = {}
     for name in ("old", "new"):
         incident, report = id_of("incident", name), id_of("report", name)

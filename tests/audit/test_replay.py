@@ -1,4 +1,4 @@
-"""Views and audit, built again from the topics alone, equal the live ones row by row; where they do not, it shows."""
+"""Views and audit, built again from the topics alone, equal the live ones row by row. A difference is shown."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ REPORTS = [f"report-{derived('replay', str(number))}" for number in range(8)]
 
 
 async def lived(made: System) -> None:
-    """Reports come in piece by piece, so that audit takes several batches; one is erased."""
+    """Reports come in little by little, so that audit takes several batches. One is erased."""
     for stream in REPORTS:
         await made.report(stream)
         await made.settle()
@@ -31,7 +31,7 @@ async def lived(made: System) -> None:
 
 
 async def replayed(made: System, name: str, wait: float = 30.0) -> list[Difference]:
-    """What differs between a service and its replay."""
+    """The differences between a service and its replay."""
     into = Database(made.folder / f"{name}-again.sqlite")
     try:
         return await replay(made.runtimes[name], into, wait)
@@ -41,7 +41,7 @@ async def replayed(made: System, name: str, wait: float = 30.0) -> list[Differen
 
 @pytest.fixture
 async def at_rest(tmp_path: Path) -> Path:
-    """The folder of a system that has lived."""
+    """The folder of a system that has worked."""
     async with system(tmp_path, new=True) as made:
         await lived(made)
     return tmp_path

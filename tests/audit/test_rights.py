@@ -1,4 +1,4 @@
-"""Rights follow the matter in the record too: who has a part in it reads all, who had one what was recorded then."""
+"""Rights follow the matter in audit too: a unit with a part reads everything, a former one the state at its end."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def happen(world: World, *facts: Fact, name: str = "a", unit: str = "count
 
 
 async def read(world: World, unit: str, name: str = "a") -> int:
-    """How many events of an incident's timeline somebody of a unit reads; 0 for none."""
+    """How many events of an incident's timeline an officer of a unit reads; 0 for none."""
     path = f"/audit/v1/incidents/{id_of('incident', name)}/timeline"
     async with world.client(unit) as client:
         answer = await client.get(path)

@@ -1,4 +1,4 @@
-"""What a timeline says of events: one language at a time, and titles in place of codes."""
+"""The words of a timeline: one language at a time, and titles in place of codes."""
 
 from datetime import timedelta
 from typing import Any
@@ -88,7 +88,7 @@ def test_levels_clocks_units_channels_and_facts_have_their_titles(
 
 
 def test_no_title_is_missing_for_what_events_may_hold() -> None:
-    """Every code of a closed list that a summary shows has both titles."""
+    """Every code of a closed list that a summary shows has a title in both languages."""
     from schemas import catalogue
     from services.audit.summaries import SOURCES, TEMPLATES, fields
 

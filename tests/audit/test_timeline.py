@@ -1,4 +1,4 @@
-"""What audit answers about an incident: complete, on both axes, and for good."""
+"""Audit's answers about an incident: complete, on both axes, and final."""
 
 import shutil
 import sqlite3
@@ -31,7 +31,7 @@ DIGEST = "a" * 64
 
 
 async def match_key(world: World, name: str = "a", unit: str = "town-east") -> str:
-    """A report, its incident with a second report, a clock and a statement, all of them on their topics."""
+    """A report, its incident with a second report, a clock and a statement. All are on their topics."""
     incident, report, second = id_of("incident", name), id_of("report", name), id_of("report", name + "2")
     about = {"incident": incident, "unit": unit}
     opened = IncidentOpened(unit=unit, report=report, discovered_at=START)
@@ -205,7 +205,7 @@ async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> N
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) -> None:
-    """So that costs the same however many reports it has."""
+    """Its cost is the same for any number of reports."""
     incident = await match_key(world)
     await world.take()
     with asked() as questions:
@@ -217,7 +217,7 @@ async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) 
 
 
 async def test_reports_that_left_one_by_one_are_left_out(world: World) -> None:
-    """Each at an instant of its own: a store takes no statement with a thousand conditions."""
+    """Each has its own instant: a store takes no statement with a thousand conditions."""
     incident, left = id_of("incident", "many"), id_of("report", "0")
     about: dict[str, Any] = {"incident": incident, "unit": "town-east"}
     opened = IncidentOpened(unit="town-east", report=left, discovered_at=START)

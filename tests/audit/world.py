@@ -1,4 +1,4 @@
-"""Audit on a SQLite file and an embedded log, and events of four services as they would stand on their topics."""
+"""Audit on a SQLite file and an embedded log, and events of four services as on their topics."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def id_of(kind: str, name: str) -> str:
 
 
 def words(text: str) -> WordsRef:
-    """A reference to words; what the words are, audit never learns."""
+    """A reference to words. Audit never learns the words."""
     return WordsRef(ref=derived("words", text), digest=derived("words", text).replace("-", "") * 2)
 
 
@@ -58,7 +58,7 @@ def received(text: str = "road", unit: str = "town-east") -> ReportReceived:
 
 
 class World:
-    """Writes events and lets audit take them in, a minute of time an event."""
+    """Writes events and lets audit take them in, with a minute of time for each event."""
 
     def __init__(self, folder: Path, database: str = "") -> None:
         self.folder, self.now, self.database = folder, START, database
@@ -68,7 +68,7 @@ class World:
         self.runtime: Runtime
 
     async def start(self) -> None:
-        """Opens audit as a process does: tables, recovery, what was planned."""
+        """Opens audit as a process does: tables, recovery, planned work."""
         await self.log.start()
         database = Database(self.database or self.folder / "audit.sqlite")
         self.runtime = Runtime(SERVICE, self.settings, database, TimeSource(), self.log, SECRET)
@@ -76,7 +76,7 @@ class World:
         known = self.runtime.offices
 
         async def with_posts(connection: AsyncConnection) -> Offices:
-            """Their events would only be counted beside those that tests are about."""
+            """Their events would only have to be subtracted from the counts of the tests."""
             found = await known(connection)
             return replace(found, posts=dict.fromkeys(found.units, spec.offices().posts["city"]))
 
@@ -105,7 +105,7 @@ class World:
         incident: str | None = None,
         actor: str = "system",
     ) -> Event:
-        """The next event of a stream, recorded a minute after the last event of all."""
+        """The next event of a stream, recorded a minute after the last of all events."""
         self.now += timedelta(minutes=1)
         head = self.heads.get(stream)
         event = seal(
@@ -132,7 +132,10 @@ class World:
             await self.log.append({place: [(event.partitionkey.encode(), event.bytes)]})
 
     async def take(self, *topics: str) -> None:
-        """Lets audit take in all that the topics hold, those named first; then its own order goes onto its topic."""
+        """Lets audit take in everything from the topics, the named ones first.
+
+        Then its own order goes onto its topic.
+        """
         ends = await self.log.ends(self.runtime.service.topics)
         rank = {topic: index for index, topic in enumerate(topics)}
         offsets = await self.work.offsets(list(ends))
@@ -158,18 +161,18 @@ class World:
         )
 
     async def get(self, path: str, unit: str = "city", status: int = 200, **params: Any) -> Any:
-        """The JSON that a member of staff is answered."""
+        """The answer to a member of staff, as JSON."""
         return orjson.loads(await self.raw(path, unit, status, **params))
 
     async def raw(self, path: str, unit: str = "city", status: int = 200, **params: Any) -> bytes:
-        """The bytes that a member of staff is answered."""
+        """The answer to a member of staff, as bytes."""
         async with self.client(unit) as client:
             answer = await client.get(f"/audit/v1/{path}", params=params)
         assert answer.status_code == status, answer.text
         return answer.content
 
     async def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """Rows of one of audit's tables, in order of the columns asked for; all columns where none is."""
+        """Rows of one of audit's tables, in order of the named columns, or of all columns."""
         found = self.runtime.tables[table]
         wanted = [found.c[name] for name in columns] or list(found.columns)
         async with self.runtime.database.read() as connection:

@@ -1,4 +1,4 @@
-"""Worlds for the delivery tests: started once a module, since ten processes take a while to come up."""
+"""Worlds for the delivery tests. They start once for each module, since ten processes take a while."""
 
 import contextlib
 from collections.abc import Iterator
@@ -36,6 +36,6 @@ def deployed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploye
 
 @pytest.fixture(params=["embedded", pytest.param("deployed", marks=[pytest.mark.kafka, pytest.mark.postgres])])
 def world(request: pytest.FixtureRequest) -> World:
-    """Each of the two in turn."""
+    """Each of the two, one after the other."""
     made: World = request.getfixturevalue(f"{request.param}_world")
     return made

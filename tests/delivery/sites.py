@@ -1,4 +1,4 @@
-"""What several delivery tests need besides the worlds: supervised services, topics, one service taken by hand."""
+"""Helpers of several delivery tests besides the worlds: supervised services, topics, one service taken by hand."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PARTITIONS = 4
 
 
 class SupervisedWorld(DeployedWorld):
-    """Five services as `huiying serve X` runs them: what ends is started again, as in a deployment."""
+    """Five services as `huiying serve X` runs them: a process that ends is started again, as in a deployment."""
 
     parts = SERVICES
 
@@ -38,7 +38,7 @@ class SupervisedWorld(DeployedWorld):
         until(lambda: self.readiness(part).status_code == 200, f"{part} is ready\n{self.logs()}")
 
     def readiness(self, service: str) -> httpx.Response:
-        """What `/readyz` answers."""
+        """The answer of `/readyz`."""
         return readiness(self, service)
 
     def stop(self) -> None:
@@ -65,17 +65,17 @@ def supervised(folder: Path, database: str, kafka: str, **environment: str) -> I
 
 
 def readiness(world: World, service: str) -> httpx.Response:
-    """What a service's `/readyz` answers."""
+    """The answer of a service's `/readyz`."""
     return stack.get(f"{world.url(service)}/readyz", timeout=5)
 
 
 def database(world: World, service: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection of the test's own to a service's database, with autocommit."""
+    """The test's own connection to a service's database, with autocommit."""
     return psycopg.connect(substrate.plain_url(world.environment["HUIYING_DATABASE"], service), autocommit=True)
 
 
 def settings(world: World) -> Settings:
-    """The settings that a world's processes run with."""
+    """The settings of a world's processes."""
     prefix = "HUIYING_"
     named = {name.removeprefix(prefix).lower(): v for name, v in world.environment.items() if name.startswith(prefix)}
     return Settings(**named)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def settings(world: World) -> Settings:
 
 @contextlib.asynccontextmanager
 async def by_hand(world: World, service: str) -> Any:
-    """A service of a deployed world in this process, whose consumer is not running: `take` is its consumer."""
+    """A service of a deployed world in this process. Its consumer does not run; `take` consumes instead."""
     made = serve.runtime(service, settings(world).model_copy(update={"consumer": "aiokafka"}))
     try:
         yield made
@@ -93,7 +93,7 @@ async def by_hand(world: World, service: str) -> Any:
 
 
 async def take(runtime: Runtime, *topics: str) -> None:
-    """Takes in what these topics hold, one topic after the other, by the service's own unit of work."""
+    """Takes in the records of these topics, one topic after the other, by the service's own unit of work."""
     work = unit_of_work(runtime)
     for topic in topics:
         ends = await runtime.log.ends([topic])
@@ -121,7 +121,7 @@ def on_kafka(world: World, work: Callable[[AIOKafkaAdminClient], Awaitable[T]]) 
 
 
 def write(world: DeployedWorld, topic: str, records: Mapping[int, list[bytes | None]]) -> None:
-    """Writes values straight to a topic, by partition: what no service of ours would write."""
+    """Writes values straight to a topic, by partition. No service of ours would write them."""
 
     async def run() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=world.environment["HUIYING_KAFKA"], acks="all")
@@ -160,5 +160,5 @@ def read(world: DeployedWorld, topic: str) -> list[bytes | None]:
 
 
 def place(stream: str) -> int:
-    """The partition of a stream that is its own key."""
+    """The partition of a stream whose key is the stream itself."""
     return partition_of(stream, PARTITIONS)

@@ -1,5 +1,5 @@
 """A Faust consumer over one table, to be killed: the kernel's application as it is, or with `STOCK=1` without the
-methods that it replaces, so that Faust itself says where to go on.
+methods that it replaces, so that Faust itself decides where to go on.
 
     STOCK=1 TABLE_DATABASE=postgresql://… HUIYING_KAFKA=… HUIYING_PREFIX=… python -m tests.delivery.stock_faust
 """
@@ -19,9 +19,9 @@ from services.kernel.settings import Settings
 DATABASE, STOCK = os.environ.get("TABLE_DATABASE", ""), os.environ.get("STOCK") == "1"
 TOPIC = "ingest.report"
 GATE = 7
-"""The advisory lock that every handler waits for inside its transaction; whoever holds it catches handlers there."""
+"""The advisory lock that every handler waits for inside its transaction. Its holder catches handlers there."""
 PATIENCE = 15
-"""Seconds that a stop may take, until the process ends all the same."""
+"""Seconds that a stop may take. Then the process ends in any case."""
 TABLES = """
 create table if not exists effect (id bigserial, part int, off bigint);
 create table if not exists next_offset (part int primary key, next bigint not null);
@@ -29,14 +29,14 @@ create table if not exists next_offset (part int primary key, next bigint not nu
 
 
 async def offsets(partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-    """Where the table says that each partition goes on."""
+    """The offset at which each partition goes on, from the table."""
     async with await psycopg.AsyncConnection.connect(DATABASE) as connection:
         found = dict(await (await connection.execute("select part, next from next_offset")).fetchall())
     return {partition: found.get(partition.number, 0) for partition in partitions}
 
 
 async def handle(records: Sequence[Record]) -> None:
-    """One effect a record, and the offsets by compare-and-swap; stock Faust has only the effects."""
+    """One effect for each record, and the offsets by compare-and-swap. Stock Faust has only the effects."""
     parts: dict[int, list[int]] = {}
     for record in records:
         parts.setdefault(record.partition, []).append(record.offset)
@@ -61,7 +61,7 @@ async def handle(records: Sequence[Record]) -> None:
 
 
 def take_as_documented(app: faust.App, settings: Settings) -> None:
-    """An agent as Faust's guide has it: an event is acknowledged when the loop asks for the next one, or ends."""
+    """An agent as in Faust's guide: an event is acknowledged when the loop asks for the next one, or ends."""
 
     @app.agent(app.topic(settings.topic(TOPIC), key_serializer="raw", value_serializer="raw"), concurrency=1)
     async def take(stream: faust.Stream[bytes]) -> None:
@@ -81,7 +81,7 @@ async def main() -> None:
         kernel.take(app, settings, [TOPIC], handle)
     worker = faust.Worker(app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False)
     worker.override_logging = False
-    # Returns when SIGTERM has begun the stop, which Faust then goes through as it always does.
+    # Returns when SIGTERM has begun the stop. Faust then stops as usual.
     await worker.start()
     if worker._signal_stop_future is not None:
         await asyncio.wait([worker._signal_stop_future], timeout=PATIENCE)

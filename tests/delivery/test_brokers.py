@@ -1,4 +1,7 @@
-"""The brokers freeze, or are gone for a while: reports are taken while the outbox has room, and all of it drains."""
+"""The brokers freeze, or are gone for a while.
+
+Reports are taken while the outbox has room, and all of it is sent later.
+"""
 
 import asyncio
 import json
@@ -21,8 +24,8 @@ from tests.kit.stack import report, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(360)]
 OUTAGE = 30.0
-"""Seconds for which the brokers are down: ten times what a session and a send may take, six times the longest pause
-between two tries."""
+"""Seconds for which the brokers are down: ten times a session and a send, six times the longest pause between two
+tries."""
 LIMIT = 700
 """Outbox rows: more than the single reports of the outage, less than a batch on top."""
 
@@ -54,7 +57,7 @@ def waiting(world: SupervisedWorld) -> int:
 def test_c5_what_the_brokers_wrote_without_an_answer_is_sent_again_and_has_one_effect(
     world: SupervisedWorld, broker: Kafka
 ) -> None:
-    """Frozen brokers take the batch from the connection and answer only after the relay has given up."""
+    """Frozen brokers take the batch from the connection, and answer only after the relay has given up."""
     world.incident(world.post("a live producer").json()["report_id"])
     until(lambda: waiting(world) == 0, "the relay has nothing to do")
     broker.pause()
@@ -95,7 +98,7 @@ def test_c13_intake_goes_on_without_brokers_until_the_outbox_is_full_and_all_of_
         answer = world.post(f"without brokers {len(taken)}")
         assert answer.status_code == 201, answer.text
         taken.append(answer.json()["report_id"])
-        time.sleep(1)  # a report a second, through the whole outage
+        time.sleep(1)  # a report a second, during the whole outage
     while waiting(world) <= LIMIT:
         lines = batch(world, 100)
         taken += [line["report_id"] for line in lines if line["status"] == 201]
@@ -143,7 +146,7 @@ def test_a_service_that_starts_without_brokers_answers_reads_and_takes_commands_
 
 
 async def test_a_producer_that_was_given_up_sends_nothing_later(broker: Kafka) -> None:
-    """Left to itself it tries for ever: words that were erased meanwhile would follow their tombstone."""
+    """By itself the relay would try for ever. Words that were erased meanwhile would then follow their tombstone."""
     place = Partition("ingest.content", 0)
     log = KafkaLog(Settings(kafka=broker.address, prefix=f"t{uuid.uuid4().hex[:8]}", partitions=1, send_seconds=2))
     await log.create_topics([], [place.topic])

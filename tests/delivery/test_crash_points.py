@@ -1,6 +1,6 @@
 """A crash (kill -9) at each point between a request and its effects, on both substrates.
 
-What must hold is always the same: an answered request is durable, a repeated one has one effect, and after the restart
+The rule is always the same: an answered request is durable, and a repeated one has one effect. After the restart,
 everything reaches audit once and in order.
 """
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 
 def crash(world: World_, part: str, failpoint: str, act: Callable[[], object]) -> None:
     """Restarts a part with a failpoint, acts, and waits until the part is dead."""
-    world.integration().close()  # else the crash would hit the making of the key
+    world.integration().close()  # else the crash would come while the key is made
     world.armed(part, failpoint)
     act()
     assert world.died(part) == -9
@@ -31,7 +31,7 @@ def lost_answer(world: World_, text: str, key: str) -> None:
 
 
 def received(world: World, report_id: str) -> list[dict[str, object]]:
-    """What audit has of a report, once it has anything."""
+    """The entries of audit on a report, once there are any."""
     return until(
         lambda: [event for event in world.events(type="huiying.report.received.v1") if event["subject"] == report_id],
         f"{report_id} reached audit",
@@ -39,7 +39,7 @@ def received(world: World, report_id: str) -> list[dict[str, object]]:
 
 
 def one_effect(world: World_, report_id: str) -> None:
-    """The report is in audit once, with one incident, and the whole record is sound."""
+    """Checks that the report is in audit once, with one incident, and that the whole record is sound."""
     assert len(received(world, report_id)) == 1
     incident = world.incident(report_id)
     opened = until(
@@ -78,7 +78,7 @@ def test_c2_after_the_commit_the_retry_gets_the_first_answer(world: World_) -> N
     ("point", "copies"), [pytest.param("relay.before_send", 1, id="c3"), pytest.param("relay.acked", 2, id="c4")]
 )
 def test_c3_c4_the_relay_dies_around_the_log(world: World_, point: str, copies: int) -> None:
-    """Before sending: sent later. After the acknowledgement: sent twice, one effect."""
+    """Before sending: it is sent later. After the acknowledgement: it is sent twice, with one effect."""
     part, text = world.part("ingest", "api"), f"{point} {uuid.uuid4()}"
     taken: list[str] = []
 
@@ -86,7 +86,7 @@ def test_c3_c4_the_relay_dies_around_the_log(world: World_, point: str, copies: 
         try:
             taken.append(world.post(text).json()["report_id"])
         except httpx.TransportError:
-            # The relay may take the whole process down before the answer is written; the commit stands.
+            # The relay may end the whole process before the answer is written. The commit stands.
             return
 
     crash(world, part, point, post)
@@ -113,7 +113,7 @@ COMMIT = pytest.mark.parametrize(
 
 @COMMIT
 def test_c6_c7_embedded_the_process_dies_around_a_consumer_s_commit(embedded_world: EmbeddedWorld, point: str) -> None:
-    """One process takes everything in: the counts reach different services' commits."""
+    """One process takes everything in, so the counts reach the commits of different services."""
     for count in (1, 3, 5):
         dies_around_its_commit(embedded_world, "up", f"{point}:{count}")
 
@@ -123,7 +123,7 @@ def test_c6_c7_embedded_the_process_dies_around_a_consumer_s_commit(embedded_wor
 @COMMIT
 @pytest.mark.parametrize("service", ["triage", "audit"])
 def test_c6_c7_a_consumer_dies_around_its_commit(deployed_world: DeployedWorld, point: str, service: str) -> None:
-    """One of each kind: with Faust's streams and the usual unit of work, and with aiokafka and audit's own."""
+    """One of each kind: Faust's streams with the usual unit of work, and aiokafka with audit's own."""
     dies_around_its_commit(deployed_world, f"{service}.consumer", f"{point}:2")
 
 
@@ -154,7 +154,7 @@ def dies_around_its_commit(world: World_, part: str, point: str) -> None:
 def test_c8_a_consumer_that_is_told_to_stop_in_the_middle_of_a_transaction_loses_nothing(
     deployed_world: DeployedWorld,
 ) -> None:
-    """The row of the offset is held, so that the handler is caught inside its transaction by SIGTERM."""
+    """The row of the offset is held, so that SIGTERM catches the handler inside its transaction."""
     import signal
 
     import psycopg
@@ -186,7 +186,7 @@ def test_c8_a_consumer_that_is_told_to_stop_in_the_middle_of_a_transaction_loses
 @pytest.mark.kafka
 @pytest.mark.postgres
 def test_c9_an_offset_committed_to_the_group_is_never_used(deployed_world: DeployedWorld) -> None:
-    """A group offset far beyond the database's must not make the consumer skip."""
+    """The group's offset is far beyond the database's. The consumer must not skip."""
     import asyncio
 
     from aiokafka import AIOKafkaConsumer, TopicPartition

@@ -1,4 +1,6 @@
-"""Databases cut off while committing, stopped, or full (C18): 503 meanwhile, nothing lost, all resumes by itself."""
+"""Databases that are cut off while committing, stopped, or full (C18): 503 meanwhile, nothing lost, all goes on by
+itself.
+"""
 
 import contextlib
 import os
@@ -25,21 +27,21 @@ from tests.kit.stores import rows
 
 pytestmark = pytest.mark.timeout(360)
 LARGE = "字" * 30_000
-"""A text of 90 kB: it takes room at once."""
+"""A text of 90 kB, which fills the disk quickly."""
 COMMIT_TAKES = 10_000
-"""Microseconds for which a COMMIT waits before it is flushed, so that cuts land inside it."""
+"""Microseconds that a COMMIT waits before its flush, so that cuts come inside it."""
 CUTS = 25
 
 
 class Disk:
-    """A small file system of its own, in memory, that a test can fill and free."""
+    """A small file system in memory that a test can fill and free."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._filler = path / "filler"
 
     def fill(self) -> None:
-        """Leaves no room."""
+        """Fills it."""
         with self._filler.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
             while filler.write(b"\0" * 65536):
                 pass
@@ -66,7 +68,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def room(server: Postgres) -> Iterator[Disk]:
-    """The disk on which ingest's database lies."""
+    """The disk of ingest's database."""
     with disk(server.data / "small", 48) as made:
         if os.geteuid() == 0:
             shutil.chown(made.path, "postgres", "postgres")
@@ -90,7 +92,7 @@ def world(server: Postgres, room: Disk, tmp_path_factory: pytest.TempPathFactory
 
 
 def refused(answer: httpx.Response) -> bool:
-    """Whether the answer is the 503 that a client can act on; anything but that or a success is a defect."""
+    """Whether the answer is the 503 on which a client can act. Other failures are defects."""
     assert answer.status_code in (200, 201, 503), answer.text
     if answer.status_code != 503:
         return False
@@ -100,7 +102,7 @@ def refused(answer: httpx.Response) -> bool:
 
 
 def taken(world: World, text: str) -> str:
-    """The id of a report, once it is taken."""
+    """The id of a report. Waits until it is accepted."""
     return str(until(lambda: not refused(r := world.post(text)) and r.json()["report_id"], "intake resumes"))
 
 
@@ -109,7 +111,7 @@ def taken(world: World, text: str) -> str:
 def test_c18_backends_cut_off_while_committing_lose_and_double_nothing(
     world: SupervisedWorld, server: Postgres
 ) -> None:
-    """The client cannot know whether its commit stands; its key makes the repetition safe either way."""
+    """The client cannot know whether its commit stands. Its key makes the repetition safe in both cases."""
     answers: dict[str, list[httpx.Response]] = {}
     stop = threading.Event()
 
@@ -135,7 +137,7 @@ def test_c18_backends_cut_off_while_committing_lose_and_double_nothing(
                     "and state = 'active' and query ilike 'commit%'"
                 ).fetchall()
             )
-            time.sleep(0.02)  # a committing backend is looked for fifty times a second
+            time.sleep(0.02)  # looks for a committing backend fifty times a second
         stop.set()
         loader.join(30)
         connection.execute("alter system reset commit_delay")
@@ -217,7 +219,7 @@ def refuses_while_full(world: World, room: Disk) -> None:
         if not refused(answer):
             kept.append(answer.json()["report_id"])
         elif "no room left" in (refusal := answer).json()["detail"]:
-            break  # a connection that was lost before is another reason, for one request
+            break  # a connection that was lost before gives another reason, for one request
     assert refusal is not None, "the disk never filled"
     assert "no room left" in refusal.json()["detail"], refusal.text
     room.free()
@@ -231,7 +233,10 @@ def refuses_while_full(world: World, room: Disk) -> None:
 
 @pytest.mark.parametrize("full", ["ingest", "triage", "audit", "log"])
 async def test_c18_a_full_sqlite_file_stops_what_needs_it_and_nothing_else(tmp_path: Path, full: str) -> None:
-    """`max_page_count` of one file at its present size: ingest refuses; a full consumer or log makes reports wait."""
+    """`max_page_count` limits one file to its present size.
+
+    Ingest then refuses; a full consumer or log makes reports wait.
+    """
     async with embedded.running(embedded.Settings(data=tmp_path / "data")) as here:
         files: dict[str, Database] = {name: made.database for name, made in here.runtimes.items()}
         files["log"] = here.log._database

@@ -1,4 +1,4 @@
-"""Somebody writes to a service's topic what the service never wrote, with every digest right: its owner sees it."""
+"""Somebody writes an event with right digests to a service's topic that the service never wrote. Its owner notices."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,7 +62,7 @@ async def grade(here: Embedded, id_: str, level: str = "major") -> httpx.Respons
 
 
 async def forge(here: Embedded, service: str, stream: str, fact: Fact) -> Event:
-    """The next version of a stream, in its owner's name; it lies on the topic when this returns."""
+    """Writes the next version of a stream in its owner's name. It is on the topic when this returns."""
     await here.settle()
     last = [event for event in await stored(here.runtimes[service]) if event.stream == stream][-1]
     forged = seal(

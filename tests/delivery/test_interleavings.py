@@ -1,6 +1,6 @@
-"""Orders of arrival that nobody plans, each with the outcome that the design promises, on both substrates.
+"""Unplanned orders of arrival, each with the result that the design promises, on both substrates.
 
-One service's consumer is held back; its unit of work then takes the topics in the order that a test wants.
+One service's consumer is held back. Its unit of work then takes the topics in the order of the test.
 """
 
 import asyncio
@@ -46,19 +46,22 @@ async def until(holds: Callable[[], Awaitable[Any]], what: str, limit: float = 1
 
 
 class Site(Protocol):
-    """The running system, one of whose consumers can be held back."""
+    """The running system. One of its consumers can be held back."""
 
     def client(self, service: str, *roles: str, unit: str = "county", person: str = "") -> httpx.AsyncClient: ...
 
     def held(self, service: str) -> contextlib.AbstractAsyncContextManager[Runtime]:
-        """Stops a service's consumer and gives the service, for `sites.take`; at the end the consumer goes on."""
+        """Stops a service's consumer and gives the service, for `sites.take`. At the end the consumer goes on."""
         ...
 
     async def check(self) -> None: ...
 
 
 class Gate:
-    """Before a service's consumer: open, it takes in; `idle` once a closed one has stopped it."""
+    """A gate before a service's consumer.
+
+    Open, it lets records in. `idle` is set once a closed gate has stopped the consumer.
+    """
 
     def __init__(self) -> None:
         self.open, self.idle = asyncio.Event(), asyncio.Event()
@@ -176,13 +179,13 @@ async def verb(
 
 
 async def sent(runtime: Runtime) -> None:
-    """Waits until a service's relay has sent what it has."""
+    """Waits until a service's relay has sent everything."""
     await until(Relay(runtime).is_empty, f"{runtime.service.name} has sent everything")
 
 
 @contextlib.asynccontextmanager
 async def beside(site: Site, service: str) -> AsyncIterator[Runtime]:
-    """A running service's store and log, to look at."""
+    """A running service's store and log."""
     if isinstance(site, InProcess):
         yield site.here.runtimes[service]
     else:
@@ -191,11 +194,11 @@ async def beside(site: Site, service: str) -> AsyncIterator[Runtime]:
             yield runtime
 
 
-# the answer before the grade
+# the answer comes before the grading
 
 
 async def answer(site: Site, id_: str, graded: int) -> None:
-    """A statement of status, all the way to the bulletin; publish has seen the incident up to the version `graded`."""
+    """A statement of status, all the way to the bulletin. Publish has seen the incident up to the version `graded`."""
     async with site.client("publish", "handler", person="writer") as client:
         body = {"incident_id": id_, "kind": "status", "title": "Under way", "text": "We look into it."}
 
@@ -234,7 +237,10 @@ async def graded_and_answered(site: Site, text: str) -> str:
 
 @pytest.mark.parametrize("guarded", [True, False])
 async def test_an_answer_that_arrives_before_the_grade_meets_its_clock_all_the_same(site: Site, guarded: bool) -> None:
-    """Guard off: a service that only listens to answers on matters it has seen graded would call this one missed."""
+    """With the guard off, the service only listens to answers on matters that it has seen graded.
+
+    It would find a breach.
+    """
     async with site.held("escalation") as escalation:
         usual = escalation.service
         early = await graded_and_answered(site, f"early {uuid.uuid4()}")
@@ -289,11 +295,11 @@ async def erase(site: Site, report_id: str) -> None:
 
 
 async def erases_nothing(*_: Any, **__: Any) -> None:
-    """The guard switched off: neither the words go nor does the marker stay."""
+    """With the guard off, the words stay and there is no marker."""
 
 
 async def records(runtime: Runtime, topic: str) -> dict[Partition, list[Record]]:
-    """What a topic holds behind the service's offsets."""
+    """The records of a topic beyond the service's offsets."""
     work, found = unit_of_work(runtime), dict[Partition, list[Record]]()
     ends = await runtime.log.ends([topic])
     for partition, start in (await work.offsets(list(ends))).items():
@@ -326,7 +332,7 @@ async def test_an_erasure_that_overtakes_its_words_wins(
 
 
 async def repair(runtime: Runtime, refs: set[str]) -> None:
-    """After a run with the guard off: what it would have done, so that the next test finds a sound system."""
+    """After a run with the guard off, does the missing work, so that the next test finds a sound system."""
     async with runtime.database.transaction() as connection:
         session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
         await session.erase(sorted(refs), announce=False)
@@ -336,7 +342,7 @@ async def repair(runtime: Runtime, refs: set[str]) -> None:
 async def test_a_service_down_for_longer_than_the_tombstone_lives_erases_all_the_same(
     site: Site, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Words and tombstone are both gone from the compacted topic; `report.erased` alone still says it."""
+    """Words and tombstone are both gone from the compacted topic. Only `report.erased` still tells of the erasure."""
     id_ = await posted(site, f"long gone {uuid.uuid4()}")
     refs = await words_of(site, id_)
     async with beside(site, "triage") as runtime:
@@ -368,9 +374,9 @@ def _delete(path: Path, refs: set[str]) -> None:
 
 
 async def forget(site: Site, triage: Runtime, refs: set[str]) -> None:
-    """Lets the content topic forget these keys, as compaction does when the tombstone's time is over."""
+    """Lets the content topic forget these keys, as compaction does after the tombstone's time."""
     if isinstance(site, InProcess):
-        # In a thread: whoever holds the file's lock in this process needs the loop to let it go.
+        # In a thread: this process's holder of the file's lock needs the loop to let it go.
         await asyncio.to_thread(_delete, site.here.settings.data / "log.sqlite", refs)
         return
     assert isinstance(site, Processes)
@@ -452,7 +458,7 @@ async def test_an_officer_on_a_stale_page_is_told_so_and_nothing_is_recorded(sit
 @pytest.mark.kafka
 @pytest.mark.postgres
 async def test_c20_relays_without_the_lock_keep_the_order_of_first_occurrence(deployed_world: DeployedWorld) -> None:
-    """Two more relays beside the one that holds the lock: records are repeated, never lost or out of order."""
+    """Two more relays beside the one with the lock. Records are repeated, never lost or out of order."""
     site = Processes(deployed_world)
     stop = asyncio.Event()
 

@@ -1,7 +1,7 @@
-"""Random kills under load, drawn by a seed that is printed: nothing answered is lost, doubled or out of order.
+"""Random kills under load, drawn by a printed seed: no answered report is lost, doubled or out of order.
 
-Clients write down what they were told. Afterwards every report that was answered is in audit once, every unknown one
-has one effect after its retry, and `huiying check` finds the record sound.
+Clients write down their answers. Afterwards every answered report is in audit once, and every unknown one has one
+effect after its retry. `huiying check` finds the record sound.
 """
 
 import random
@@ -25,7 +25,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
 @dataclass
 class History:
-    """What one client was told: report ids that were answered, and keys whose answer never came."""
+    """One client's answers: ids of answered reports, and keys without an answer."""
 
     answered: list[str] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class History:
 
 
 def post_until(world: World, history: History, done: threading.Event, pause: float) -> None:
-    """Posts reports, one after the other, each under a key of its own."""
+    """Posts reports one after the other, each under its own key."""
     with world.integration() as client:
         while not done.is_set():
             key, text = uuid.uuid4().hex, f"under load {uuid.uuid4()}"
@@ -58,7 +58,7 @@ def retried(world: World, key: str, text: str) -> str:
 
 
 def kill_at_random(world: World, parts: tuple[str, ...], kills: int, chance: random.Random) -> Counter[str]:
-    """Kills parts and starts them again, some while others are still down."""
+    """Kills parts and starts them again, some of them while others are down."""
     killed: Counter[str] = Counter()
     for _ in range(kills):
         part = chance.choice(parts)
@@ -71,7 +71,7 @@ def kill_at_random(world: World, parts: tuple[str, ...], kills: int, chance: ran
 
 
 def survive(world: World, parts: tuple[str, ...], kills: int, seed: int, clients: int = 2, pause: float = 0.05) -> None:
-    """The whole story; prints its figures."""
+    """The whole test; prints its figures."""
     chance = random.Random(seed)
     world.integration().close()
     histories, done = [History() for _ in range(clients)], threading.Event()
@@ -150,7 +150,7 @@ def test_plain_aiokafka_consumers_survive_kills(tmp_path: Path) -> None:
 @pytest.mark.postgres
 @pytest.mark.timeout(3000)
 def test_two_hundred_kills_over_three_workers(tmp_path: Path) -> None:
-    """Three consumers of triage, escalation and publish each, so that every kill is a rebalance too."""
+    """Three consumers each of triage, escalation and publish, so that every kill also causes a rebalance."""
     database = substrate.new_databases("chaos")
     try:
         with stack.deployed(tmp_path, database) as world:

@@ -1,4 +1,4 @@
-"""Two processes want to lead a service: one that freezes is replaced, and what it still holds has no effect."""
+"""Two processes want to lead a service. One that freezes is replaced, and its remaining work has no effect."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ def is_frozen(world: DeployedWorld, part: str) -> bool:
 
 
 def words(world: DeployedWorld) -> list[Record]:
-    """What ingest's content topic holds, partition by partition."""
+    """The content of ingest's content topic, partition by partition."""
 
     async def read() -> list[Record]:
         found: list[Record] = []
@@ -41,7 +41,10 @@ def words(world: DeployedWorld) -> list[Record]:
 def test_a_leader_that_freezes_with_words_in_hand_is_replaced_and_writes_them_no_more(
     deployed_world: DeployedWorld,
 ) -> None:
-    """It freezes right before it sends them. The next leader sends them, and their tombstone; then the first wakes."""
+    """It freezes just before it sends them.
+
+    The next leader sends them and their tombstone; then the first one wakes up.
+    """
     world, armed = deployed_world, deployed_world.folder / "freezes"
     lease = {"HUIYING_LEASE_SECONDS": SECONDS, "HUIYING_LOG_LEVEL": "info"}
     freezes = {"HUIYING_FAILPOINT": "relay.before_send", "HUIYING_FAILPOINT_SIGNAL": "STOP"}

@@ -1,4 +1,4 @@
-"""Topics are lost and made anew (C14), under running services: nobody goes on silently, and one command heals it."""
+"""Topics are lost and made anew (C14) under running services. Every service tells of it, and one command repairs it."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ READERS = ("triage", "audit")
 
 
 def said(world: DeployedWorld, part: str) -> str:
-    """What a process wrote."""
+    """The output of a process."""
     return (world.folder / f"{part}.log").read_text(errors="replace")
 
 
 def unready(world: DeployedWorld, service: str) -> str:
-    """What a service's readiness says while it is not ready."""
+    """The reasons of a service while it is not ready."""
     return str(
         until(
             lambda: (
@@ -55,7 +55,7 @@ def test_c14_a_topic_that_is_lost_under_running_services_is_told_and_healed_by_o
     until(
         lambda: "topic.made_anew" in "".join(said(world, f"{name}.api") for name in stack.SERVICES), "it is made anew"
     )
-    # It grows beyond where the readers stood: by its numbers alone nothing would be wrong.
+    # The topic grows beyond the readers' offsets. By the numbers alone nothing would be wrong.
     lost = [*posted(world, "after the loss"), *posted(world, "and more"), *posted(world, "and more still")]
     for service in READERS:
         assert f"of {TOPIC}/" in unready(world, service)
@@ -79,7 +79,7 @@ def test_c14_a_topic_that_is_lost_under_running_services_is_told_and_healed_by_o
 
 @pytest.fixture
 def diskless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DeployedWorld, substrate.native.Kafka]]:
-    """A world on a broker of its own."""
+    """A world with its own broker."""
     database = substrate.new_databases("disk")
     try:
         with (

@@ -1,4 +1,4 @@
-"""What a consumer's process counts can be asked at a port of its own."""
+"""A consumer's process serves its metrics on its own port."""
 
 import re
 import uuid

@@ -20,7 +20,7 @@ RECEIVED = "huiying.report.received.v1"
 
 @pytest.fixture
 def world(deployed_world: DeployedWorld) -> DeployedWorld:
-    """The running services; what a test leaves among the dead letters it heals itself."""
+    """The running services. A test itself repairs the dead letters that it causes."""
     return deployed_world
 
 
@@ -31,7 +31,7 @@ def posted(world: DeployedWorld, text: str) -> str:
 
 
 def every_partition_goes_on(world: DeployedWorld) -> None:
-    """Reports posted now, at least one a partition, become incidents and reach audit."""
+    """Posts reports, at least one for each partition. They become incidents and reach audit."""
     reports: dict[int, str] = {}
     while len(reports) < sites.PARTITIONS:
         id_ = posted(world, f"good {uuid.uuid4()}")
@@ -50,7 +50,7 @@ def dead_letters(world: DeployedWorld, service: str) -> list[tuple[Any, ...]]:
 
 
 def told(world: DeployedWorld, service: str) -> dict[str, int]:
-    """What `/readyz` and `/metrics` say of a service, once they agree."""
+    """The values of `/readyz` and `/metrics` of a service, once they agree."""
     return dict(until(lambda: _told(world, service), f"/metrics of {service} say what /readyz says"))
 
 
@@ -81,7 +81,7 @@ def discard_all(world: DeployedWorld) -> None:
 
 
 def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: DeployedWorld) -> None:
-    """No stream can be named, so nothing waits; a person looks at the bytes and discards them."""
+    """The record names no stream, so nothing waits. A person looks at the bytes and discards them."""
     large = b'{"id": "' + b"x" * 920_000 + b'"}'
     bad: list[bytes | None] = [b"\xff\xfe{not json", None, large, b"[]", b'{"specversion": "1.0"}']
     sites.write(world, TOPIC, {index % sites.PARTITIONS: [value] for index, value in enumerate(bad[:4])})
@@ -110,9 +110,9 @@ def test_bytes_that_are_no_event_are_set_aside_and_the_partition_goes_on(world: 
 
 
 def test_an_altered_duplicate_parks_its_stream_until_it_is_discarded(world: DeployedWorld) -> None:
-    """Somebody writes another version 1: the stream waits, in audit too, and goes on when that is discarded.
+    """Somebody writes another version 1. The stream waits, in audit too, and goes on when that is discarded.
 
-    Its owner starts all the same, and tells of what it found.
+    Its owner starts, and reports the record.
     """
     id_ = posted(world, f"genuine {uuid.uuid4()}")
     world.incident(id_)
@@ -149,7 +149,7 @@ def _has(world: DeployedWorld, stream: str, version: int) -> bool:
 
 
 def owned(world: DeployedWorld, stream: str, versions: list[dict[str, Any]]) -> list[Event]:
-    """What a newer or a faulty ingest would have committed: stored, and in its outbox, so that its relay sends it."""
+    """A newer or a faulty ingest would commit this: it is stored and in the outbox, so that the relay sends it."""
     posted(world, f"a pattern {uuid.uuid4()}")
     with sites.database(world, "ingest") as connection:
         chosen = "select bytes from events where type = %s limit 1"
@@ -180,7 +180,10 @@ def erased() -> dict[str, Any]:
 
 
 def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(world: DeployedWorld) -> None:
-    """A faulty owner: triage sets the event aside, audit keeps it; what follows is taken when it is discarded."""
+    """A faulty owner: triage sets the event aside, audit keeps it.
+
+    When it is discarded, the later events are taken in.
+    """
     stream = f"report-{uuid.uuid4()}"
     owned(world, stream, [{"data": {"unit": "county", "subject": 7}}, erased()])
     (row,) = until(lambda: dead_letters(world, "triage"), "triage sets the event aside")
@@ -205,7 +208,7 @@ def test_data_that_breaks_its_schema_parks_its_stream_until_it_is_discarded(worl
 
 
 def test_types_of_a_newer_owner_wait_for_their_version_or_are_discarded(world: DeployedWorld) -> None:
-    """An unknown type and a higher major version: kept by audit, set aside elsewhere, named by the check."""
+    """An unknown type and a higher major version: audit keeps them, others set them aside, and the check names them."""
     unknown, higher = f"report-{uuid.uuid4()}", f"report-{uuid.uuid4()}"
     owned(world, unknown, [{"type": "huiying.report.sung.v1"}, erased()])
     owned(world, higher, [{"type": "huiying.report.received.v9"}, erased()])

@@ -1,4 +1,4 @@
-"""Consumers of one group come, freeze and wake up (C10): a zombie that goes on where it was has no effect."""
+"""Consumers of one group come, freeze and wake up (C10). A zombie that goes on at its old place has no effect."""
 
 import random
 import signal
@@ -36,7 +36,7 @@ def wake(world: DeployedWorld, part: str) -> None:
 
 
 def revive(world: DeployedWorld) -> list[str]:
-    """Starts workers that ended, as their supervisor would; says which."""
+    """Starts ended workers again, as their supervisor would. Returns their names."""
     ended = [worker for worker in WORKERS if world.processes[worker].poll() is not None]
     for worker in ended:
         world.start(worker)
@@ -44,7 +44,7 @@ def revive(world: DeployedWorld) -> list[str]:
 
 
 def joined(world: DeployedWorld) -> None:
-    """Waits until every worker is a member of the group: one that freezes while it joins holds the others up."""
+    """Waits until every worker is a member of the group. A worker that freezes while it joins holds the others up."""
 
     async def members(admin: AIOKafkaAdminClient) -> int:
         (answer,) = await admin.describe_consumer_groups([f"{world.prefix}.triage"])
@@ -80,7 +80,7 @@ def _taken(connection: object) -> set[str]:
 
 
 def test_c10_a_zombie_that_wakes_in_the_middle_of_a_batch_has_no_effect(world: DeployedWorld) -> None:
-    """Each worker is caught inside its transaction and frozen until the group has given its partitions away."""
+    """Each worker is caught inside its transaction, and frozen until the group has given its partitions away."""
     first = world.post(f"first {uuid.uuid4()}").json()["report_id"]
     world.incident(first)
     with sites.database(world, "triage") as holder, sites.database(world, "triage") as seeing:
@@ -96,7 +96,7 @@ def test_c10_a_zombie_that_wakes_in_the_middle_of_a_batch_has_no_effect(world: D
             )
             for worker in WORKERS[:2]:
                 freeze(world, worker)
-            # The database gives up on a client that does not answer; its locks go, its records are nobody's.
+            # The database gives up a client that does not answer. Its locks go, and nobody has its records.
             for (pid,) in blocked:
                 seeing.execute("select pg_terminate_backend(%s)", [pid])
         more = [world.post(f"survivor {uuid.uuid4()}").json()["report_id"] for _ in range(8)]
@@ -112,14 +112,14 @@ def test_c10_a_zombie_that_wakes_in_the_middle_of_a_batch_has_no_effect(world: D
 
 
 def revive_living(world: DeployedWorld) -> bool:
-    """The third worker may have lost its offset too; the frozen ones stay as they are."""
+    """The third worker may have lost its offset too. The frozen ones stay frozen."""
     if world.processes[WORKERS[2]].poll() is not None:
         world.start(WORKERS[2])
     return True
 
 
 def test_c10_workers_that_freeze_and_wake_in_turn_lose_and_double_nothing(world: DeployedWorld) -> None:
-    """Longer than a session each time, under load."""
+    """Each freeze is longer than a session, under load."""
     seed = 20261121
     draw = random.Random(seed)
     reports: list[str] = []
@@ -141,7 +141,7 @@ def test_c10_workers_that_freeze_and_wake_in_turn_lose_and_double_nothing(world:
             before = len(reports)
             freeze(world, frozen)
             with sites.database(world, "triage") as connection:
-                # Only the others can take these: the group has thrown the frozen worker out.
+                # Only the others can take these, since the group has removed the frozen worker.
                 until(
                     lambda before=before, connection=connection: (
                         len(reports) > before + 20  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A store is put back from an older backup while its topics, and the others, have gone on (C22)."""
+"""A store is restored from an older backup, while its topics and the other services have gone on (C22)."""
 
 import contextlib
 import sqlite3
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(360)
 
 
 def parts(world: World, service: str) -> list[str]:
-    """The processes that must be down while a service's store is put back."""
+    """The processes that must be down during a restore of a service's store."""
     return ["up"] if isinstance(world, EmbeddedWorld) else [f"{service}.api", f"{service}.consumer"]
 
 
@@ -37,7 +37,7 @@ def positions(world: World) -> dict[str, int]:
 
 
 def refuse(world: World, service: str) -> None:
-    """An act without the right to it: an event on the service's operation stream of the day."""
+    """An act without its right. It becomes an event on the service's operation stream of the day."""
     path, body = {
         "ingest": ("/ingest/v1/keys", {"unit": "county", "scope": "ingest"}),
         "triage": ("/triage/v1/incidents/{}/classify", {"answer_kind": "answer"}),
@@ -52,7 +52,7 @@ def refuse(world: World, service: str) -> None:
 
 
 def audited(world: World) -> None:
-    """Waits until audit has what the owners have, and has said in which order."""
+    """Waits until audit has all events of the owners, and has recorded their order."""
     stores = ("ingest", "triage", "escalation", "publish")
     until(
         lambda: (
@@ -68,7 +68,7 @@ def audited(world: World) -> None:
 def test_c22_an_older_backup_takes_back_what_came_since_and_goes_on(
     world: World, services: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Audit regains identical positions; an owner takes its events from its topic before it writes another one."""
+    """Audit gets identical positions again. An owner takes its events from its topic before it writes another one."""
     before = [world.post(f"{services} before {n}").json()["report_id"] for n in range(3)]
     incident, *_ = [world.incident(id_)["id"] for id_ in before]
     audited(world)
@@ -94,7 +94,7 @@ def test_c22_an_older_backup_takes_back_what_came_since_and_goes_on(
     for part in down:
         world.ready(part)
     until(lambda: positions(world).items() >= known.items(), f"audit holds every event where it stood\n{world.logs()}")
-    # The owners go on writing on the very streams that were rolled back.
+    # The owners go on writing on the same streams that were rolled back.
     regraded = world.verb(incident, "grade", {"level": "major", "reason": "grew"}, "duty_officer")
     assert regraded.status_code == 200, regraded.text
     refuse(world, "ingest")
@@ -107,7 +107,7 @@ def test_c22_an_older_backup_takes_back_what_came_since_and_goes_on(
 
 
 async def no_recovery(runtime: Runtime) -> int:
-    """The guard switched off: the owner serves from its older store at once."""
+    """With the guard off, the owner serves from its older store at once."""
     return 0
 
 
@@ -115,7 +115,7 @@ async def no_recovery(runtime: Runtime) -> int:
 async def test_c22_without_recovery_the_owner_forks_and_everybody_sees_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, answer: int
 ) -> None:
-    """A copy put back by hand says nothing of a restore: what lies on the topic may as well be forged."""
+    """A copy that was put back by hand has no note of a restore. The events on the topic may as well be forged."""
     settings = embedded.Settings(data=tmp_path / "data")
     copy = tmp_path / "triage.sqlite"
 

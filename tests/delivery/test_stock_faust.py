@@ -1,6 +1,6 @@
-"""What the replaced methods of Faust's consumer are for: the same program without them loses or doubles records.
+"""The purpose of the replaced methods of Faust's consumer: without them the same program loses or doubles records.
 
-These runs are what makes C8 and C9 of the crash tests able to fail.
+These runs show that C8 and C9 of the crash tests can fail.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ GUARDED = pytest.mark.parametrize("guarded", [True, False], ids=["database's off
 
 
 class Consumer:
-    """One program over a topic and a table of its own."""
+    """One program with its own topic and table."""
 
     def __init__(self, folder: Path, database: str, settings: Settings, *, guarded: bool) -> None:
         self.url, self.settings, self.log = database, settings, folder / "faust.log"
@@ -50,13 +50,16 @@ class Consumer:
         self.process.wait(60)
 
     def effects(self) -> tuple[int, int]:
-        """How many records had an effect, and how many effects there are beyond one each."""
+        """How many records had an effect, and how many effects are superfluous."""
         with psycopg.connect(self.url) as connection:
             row = connection.execute("select count(distinct (part, off)), count(*) from effect").fetchone() or (0, 0)
         return row[0], row[1] - row[0]
 
     def come_to_rest(self) -> tuple[int, int]:
-        """Writes one more record a partition and waits for it: what was before it has been had, or never will."""
+        """Writes one more record to each partition and waits for it.
+
+        Then no earlier record will have an effect any more.
+        """
         asyncio.run(self.write(1))
         with psycopg.connect(self.url, autocommit=True) as connection:
             until(
@@ -78,7 +81,7 @@ class Consumer:
         await log.stop()
 
     async def commit_to_the_group(self, offset: int) -> None:
-        """An offset of the group in Kafka that is ahead of what had its effect."""
+        """The group's offset in Kafka is ahead of the records that had an effect."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.kafka, group_id=f"{self.settings.prefix}.stock", enable_auto_commit=False
         )
@@ -105,7 +108,7 @@ def consumer(request: pytest.FixtureRequest, tmp_path: Path, guarded: bool) -> I
 
 @GUARDED
 def test_c8_told_to_stop_in_the_middle_of_a_transaction(consumer: Consumer, guarded: bool) -> None:
-    """The handler is caught inside its transaction by SIGTERM; stock Faust acknowledges what it cancelled."""
+    """SIGTERM catches the handler inside its transaction. Stock Faust acknowledges the event that it cancels."""
     with psycopg.connect(consumer.url) as holder:
         holder.execute("select pg_advisory_xact_lock(%s)", [GATE])
         consumer.start()
@@ -125,7 +128,7 @@ def test_c8_told_to_stop_in_the_middle_of_a_transaction(consumer: Consumer, guar
 
 @GUARDED
 def test_c9_an_offset_of_the_group_ahead_of_the_database(consumer: Consumer, guarded: bool) -> None:
-    """Stock Faust goes on behind records that never had an effect."""
+    """Stock Faust goes on after records that never had an effect."""
     asyncio.run(consumer.commit_to_the_group(COUNT // 2))
     consumer.start()
     had, doubled = consumer.come_to_rest()

@@ -1,4 +1,4 @@
-"""Topics that somebody widened: no service starts on them, and the deployment moves to topics of a new prefix."""
+"""Somebody widened topics. No service starts on them, and the deployment moves to topics with a new prefix."""
 
 import uuid
 from pathlib import Path

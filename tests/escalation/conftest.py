@@ -33,7 +33,7 @@ LONG_AGO = at(0) - timedelta(days=30)
 
 
 class Standing(TimeSource):
-    """A clock that stands until it is set."""
+    """A clock that stands still until it is set."""
 
     at: datetime = at(0)
 
@@ -43,7 +43,7 @@ class Standing(TimeSource):
 
 @dataclass
 class Topics:
-    """What the other services have written: a log of which timers ask alone where it ends, and what lies there."""
+    """The events of the other services. Timers only ask this log where it ends."""
 
     records: dict[Partition, list[Record]] = field(default_factory=dict)
     gone: bool = False
@@ -67,7 +67,7 @@ class Topics:
 
 @dataclass
 class Desk:
-    """What a test holds. Events are told, then consumed topic by topic, so that a test decides what is late."""
+    """The means of a test. Events are written, then consumed topic by topic, so that a test decides which are late."""
 
     runtime: Runtime
     client: httpx.AsyncClient
@@ -81,7 +81,7 @@ class Desk:
         self, stream: str, fact: Fact, when: datetime, *, happened: datetime | None = None, unit: str = "town-east",
         skip: bool = False, incident: str | None = None,
     ) -> Event:  # fmt: skip
-        """An event of another service, recorded at `when`; with `skip` it is lost on the way to the topic."""
+        """An event of another service, recorded at `when`. With `skip`, it is lost on the way to the topic."""
         last = self.streams.get(stream)
         service = "publish" if stream.startswith("statement") else "triage"
         correlation = incident or (stream if stream.startswith("incident") else None)
@@ -105,7 +105,7 @@ class Desk:
         return event
 
     async def consume(self, *topics: str) -> None:
-        """Takes in what the named topics hold; all of them where none is named."""
+        """Takes in the records of the named topics, or of all topics."""
         for part, records in self.topics.records.items():
             if not topics or part.topic in topics:
                 await self.work.handle(records[self.taken.get(part, 0) :])
@@ -139,7 +139,7 @@ class Desk:
 
 @asynccontextmanager
 async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
-    """Escalation on an empty database, with the units that the project ships, under county-default."""
+    """Escalation on an empty database, with the shipped units under county-default."""
     clock, topics = Standing(), Topics()
     runtime = Runtime(SERVICE, settings, database, clock, cast("EventLog", topics), SECRET)
     async with database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""A matter as its clock stream sees it: milestones in, and what stands in the end."""
+"""A matter as its clock stream sees it: milestones go in, and clocks result."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,14 +20,14 @@ PACK = next(iter(OFFICES.packs.values()))
 
 
 def at(hour: float, day: int = 0) -> datetime:
-    """An instant of the test's week; 0:00 UTC is 8:00 in the pack's time zone."""
+    """An instant of the test's week. 0:00 UTC is 8:00 in the pack's time zone."""
     return DAY + timedelta(days=day, hours=hour)
 
 
 def milestone(
     name: str, recorded: datetime, happened: datetime | None = None, event: str | None = None, **more: Any
 ) -> ClockMilestoneReached:
-    """A milestone; its event is named after it and its time unless told otherwise."""
+    """A milestone. By default its event has a name made of the milestone and its time."""
     id_ = event or derived("event", name, recorded.isoformat())
     return ClockMilestoneReached(
         milestone=name, happened_at=happened or recorded, recorded_at=recorded, event=id_, **more
@@ -35,12 +35,12 @@ def milestone(
 
 
 def brings(*milestones: ClockMilestoneReached) -> RecordMilestones:
-    """What one event of another service brings."""
+    """The milestones of one event of another service."""
     return RecordMilestones(milestones=milestones)
 
 
 def opened(recorded: datetime, discovered: datetime | None = None, unit: str = "town-east") -> RecordMilestones:
-    """What `incident.opened` brings."""
+    """The milestones of `incident.opened`."""
     event = derived("event", "opened", recorded.isoformat())
     return brings(
         milestone("discovered", recorded, discovered or recorded, event, unit=unit),
@@ -49,18 +49,18 @@ def opened(recorded: datetime, discovered: datetime | None = None, unit: str = "
 
 
 def reached(name: str, recorded: datetime, happened: datetime | None = None, **more: Any) -> RecordMilestones:
-    """What any other event brings."""
+    """The milestones of any other event."""
     return brings(milestone(name, recorded, happened, **more))
 
 
 def graded(recorded: datetime, level: str, name: str = "graded") -> RecordMilestones:
-    """What a grading brings."""
+    """The milestones of a grading."""
     return reached(name, recorded, level=level, rank=["general", "major", "extraordinary"].index(level) + 1)
 
 
 @dataclass
 class Incident:
-    """A clock stream that decides and evolves; `did` are the facts of the last command."""
+    """A clock stream that decides and evolves. `did` holds the facts of the last command."""
 
     uuid: str = spec.UUID
     offices: Offices = OFFICES
@@ -74,7 +74,7 @@ class Incident:
         return Ctx(now, actor, self.offices, ids, lambda *parts: derived(*parts).replace("-", "") * 2, **more)
 
     def do(self, command: Any, now: datetime, actor: Actor = SYSTEM, **more: Any) -> "Incident":
-        """Runs a command and keeps what it decided."""
+        """Runs a command and keeps its facts."""
         ctx = self.context(now, actor, **more)
         self.did = []
         for item in DECIDER.decide(self.state, command, ctx):
@@ -99,7 +99,7 @@ class Incident:
         return self
 
     def hear(self, *commands: RecordMilestones) -> "Incident":
-        """Milestones that arrive as they are recorded."""
+        """Milestones that arrive in the order of their recording."""
         for command in commands:
             self.do(command, command.milestones[0].recorded_at)
         return self
@@ -113,11 +113,11 @@ class Incident:
         return [event.data for event in self.events if isinstance(event.data, kind)]
 
     def breaches(self) -> list[str]:
-        """Clocks whose breach stands, in order."""
+        """Clocks with a standing breach, in order."""
         return [name for name, clock in self.state.clocks.items() if clock.breach]
 
     def standing(self) -> dict[str, tuple[Any, ...]]:
-        """What stands of each clock, whatever way led there."""
+        """The final state of each clock, however it came about."""
         return {
             name: (
                 known.started.unit,
@@ -132,7 +132,7 @@ class Incident:
         }
 
     def breach(self, clock: str) -> ClockBreached:
-        """The breach of a clock that stands."""
+        """The standing breach of a clock."""
         found = self.state.clocks[clock].breach
         assert found is not None, f"{clock} is not breached"
         return found

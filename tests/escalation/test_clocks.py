@@ -1,4 +1,4 @@
-"""Clocks as a fold: what starts them, what meets them, and that the order of arrival changes nothing."""
+"""Clocks as a fold: what starts and meets them. The order of arrival changes nothing."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ def clocks(*commands: RecordMilestones, pack: PolicyPack = PACK.model) -> dict[s
 
 
 def with_clocks(**changes: dict[str, object]) -> PolicyPack:
-    """The county's pack with fields of some clocks changed."""
+    """The county's pack with some fields of clocks changed."""
     changed = tuple(clock.model_copy(update=changes.get(clock.name, {})) for clock in PACK.model.clocks)
     return PACK.model.model_copy(update={"clocks": changed})
 
@@ -208,13 +208,13 @@ NAMES = ("assigned", "returned", "handled_problem", "handled_answer", "resolved"
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[RecordMilestones]:
-    """What two services recorded about one matter within three days, in the order of recording."""
+    """Events of two services about one matter within three days, in the order of recording."""
     minutes = st.integers(0, 72 * 60)
     history = [opened(DAY, DAY - timedelta(minutes=draw(st.integers(0, 120))))]
     grading = "graded"
     for minute in sorted(draw(st.lists(minutes, max_size=9))):
         when = DAY + timedelta(minutes=minute)
-        # A tie in time is decided by the event's id, the same in every order.
+        # The event's id decides between equal times, in every order.
         id_ = str(draw(st.uuids()))
         match draw(st.integers(0, 8)):
             case 0 | 1 | 2:
@@ -259,7 +259,7 @@ def linked(draw: st.DrawFn) -> list[RecordMilestones]:
 
 
 def foreign(draw: st.DrawFn, other: str) -> list[RecordMilestones]:
-    """What was recorded under another matter, as this one takes it over."""
+    """Records of another matter, as this one takes them over."""
     later = timedelta(minutes=draw(st.integers(-2000, 2000)))
     return [
         brings(
@@ -282,7 +282,7 @@ def foreign(draw: st.DrawFn, other: str) -> list[RecordMilestones]:
 
 
 def absorbs(draw: st.DrawFn, other: str, merged: datetime) -> list[RecordMilestones]:
-    """What `incident.absorbed` brings, and the level that comes along."""
+    """The milestones of `incident.absorbed`, and the level that comes along."""
     id_, earlier = str(draw(st.uuids())), merged - timedelta(minutes=draw(st.integers(0, 8000)))
     absorbed = [milestone("discovered", merged, earlier, id_), milestone("absorbed", merged, event=id_, incident=other)]
     known = draw(st.sampled_from((merged, earlier)))
@@ -318,7 +318,7 @@ def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
     straight = Incident().hear(*history).detect(END)
     arrivals: list[RecordMilestones | DetectBreaches] = list(data.draw(st.permutations(history)))
     for _ in range(data.draw(st.integers(0, 3))):
-        # A judgement on half of the facts: the loop would wait, yet even this must come right.
+        # This judges on half of the facts. The loop would wait, but even this must come right.
         until = DAY + timedelta(hours=data.draw(st.integers(0, 90)))
         arrivals.insert(data.draw(st.integers(0, len(arrivals))), DetectBreaches(until=until))
     shuffled = Incident()
@@ -326,7 +326,7 @@ def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
         shuffled.do(arrival, at(0, day=5) + timedelta(seconds=number))
     shuffled.detect(END)
     assert shuffled.standing() == straight.standing()
-    # The record says what the milestones say, and saying it again changes nothing.
+    # The record equals the result of the milestones. Sending them again changes nothing.
     assert shuffled.detect(END).did == []
     for arrival in arrivals:
         assert shuffled.do(arrival, END).did == []

@@ -196,7 +196,7 @@ def test_the_other_matter_takes_the_earlier_first_knowledge() -> None:
 
 @pytest.mark.requirement("ESC-10")
 def test_the_ladder_is_climbed_once_rung_by_rung() -> None:
-    """From the detection on, each a day after the one before it was sent."""
+    """The rungs count from the detection. Each follows a day after the one before was sent."""
     incident = general().detect(at(3))
     expected = [
         (26.9, []),
@@ -224,7 +224,7 @@ def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> Non
 
 
 def test_each_step_says_when_the_next_one_follows() -> None:
-    """Whoever keeps the time wakes then and no earlier."""
+    """The loop wakes at that time and not earlier."""
     incident = general().detect(at(3))
     for hour in range(4, 200):
         incident.detect(at(hour))
@@ -365,7 +365,7 @@ def test_words_stay_words() -> None:
 
 
 def test_after_a_long_silence_the_ladder_begins_with_its_first_rung() -> None:
-    """Neither an old discovery nor a judge who was away makes a circular of what nobody was reminded of."""
+    """An old discovery, or a judge who was away, makes no circular without reminders before it."""
     incident = general().detect(at(0, day=60))
     assert incident.of(e.ClockReminderSent) == []
     for day, rungs in ((61.5, ["reminder"]), (70, ["reminder", "supervision"]), (70.9, ["reminder", "supervision"])):

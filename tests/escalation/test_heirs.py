@@ -1,4 +1,4 @@
-"""What was done under one incident counts where it was merged to, and excuses what was split off from it."""
+"""Work under one incident counts where the incident was merged to, and excuses an incident that was split off from it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +74,10 @@ def explain(desk: Desk, name: str, hour: float) -> None:
 
 
 async def standing(desk: Desk, name: str) -> dict[str, tuple[Any, ...]]:
-    """Clock -> how it stands, when it is due and when it was met; without what is neither met, owed nor missed."""
+    """Clock -> its state, due time and time when it was met.
+
+    Clocks that are neither met, due nor missed are left out.
+    """
     rows = await desk.clocks(incident(name))
     return {
         clock: tuple(row[one] for one in ("state", "due", "met_at"))
@@ -132,7 +135,10 @@ async def test_a_merger_leaves_each_breach_where_it_was_and_adds_none(desk: Desk
 
 
 async def test_a_merger_takes_no_time_from_one_matter_by_what_the_other_knew_alone(desk: Desk) -> None:
-    """Known for long here and found major there: the limit is the one of there, and not one that has passed."""
+    """The matter was known long before, and was found major in the other incident.
+
+    The limit there counts, not a passed one.
+    """
     opened(desk, C, hour=0)
     opened(desk, D, hour=9)
     grade(desk, D, hour=9.5)
@@ -171,7 +177,7 @@ async def test_a_status_published_late_under_the_merged_matter_meets_late(desk: 
 
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 async def test_what_is_split_off_has_limits_of_its_own(desk: Desk, order: Sequence[str]) -> None:
-    """Its origin had explained by then: nobody is accused of that time, and an explanation is owed for it, too."""
+    """The origin had explained by then. Nobody is accused for that time, and an explanation is due for it, too."""
     opened(desk, A)
     tell(desk, A, 1, triage.IncidentAssigned(unit="county-roads"))
     desk.tell(statement(A), facts(A), at(2), incident=incident(A))
@@ -214,7 +220,7 @@ async def test_what_its_origin_missed_stays_there_and_is_owed_anew(desk: Desk) -
 
 
 async def test_what_is_split_off_is_judged_when_its_origin_is_known_as_far(desk: Desk) -> None:
-    """Its own partition may be ahead: nobody is accused while an excuse is on its way."""
+    """Its own partition may be ahead. Nobody is accused while an excuse is on its way."""
     opened(desk, A)
     explain(desk, A, 2)
     c = other_than(desk, A)
@@ -282,7 +288,7 @@ def test_heirs_are_followed_by_every_way() -> None:
 
 @dataclass
 class Office:
-    """What triage and publish recorded, stream by stream, and when."""
+    """The records of triage and publish, stream by stream, with their times."""
 
     streams: dict[str, list[Event]] = field(default_factory=dict)
     at: datetime = field(default_factory=lambda: at(0))
@@ -340,7 +346,7 @@ DONE: tuple[Fact, ...] = (
 
 @st.composite
 def offices(draw: st.DrawFn) -> Office:
-    """Some matters of a few days, merged and split, with what was done and said under each, also afterwards."""
+    """Some matters of a few days, merged and split, with work and statements under each, also afterwards."""
     office, names = Office(), ["a"]
     office.open("a", 0)
     for number in range(draw(st.integers(2, 12))):
@@ -365,7 +371,7 @@ def offices(draw: st.DrawFn) -> Office:
 
 
 def take_in(events: Iterable[Event]) -> dict[str, Any]:
-    """Clock stream -> what stands there, when the events came in this order."""
+    """Clock stream -> its result, if the events came in this order."""
     streams: dict[str, Incident] = {}
     links: list[Link] = []
     for event in events:
@@ -380,7 +386,7 @@ def take_in(events: Iterable[Event]) -> dict[str, Any]:
 @given(offices(), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(office: Office, chance: Random) -> None:
-    """Each stream comes in its order, and all else in any."""
+    """Each stream keeps its order. Between streams, any order is possible."""
     recorded = sorted((event for past in office.streams.values() for event in past), key=lambda event: event.recorded)
     waiting = {stream: list(past) for stream, past in office.streams.items()}
     arriving = []

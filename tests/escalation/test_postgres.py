@@ -1,4 +1,4 @@
-"""What stands on a SQLite file stands on PostgreSQL too."""
+"""PostgreSQL holds the same rows as a SQLite file."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Who reads clocks, and that what an answer says its reader may ask is what is taken when they ask it."""
+"""Who reads clocks. What `may` offers is taken, and other commands are refused."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ steps = st.sampled_from(["graded", "handled_answer", "transferred", "merged", "d
 
 
 def history(unit: str, names: list[str], persons: list[str]) -> tuple[Incident, Any]:
-    """A matter after these steps, taken by somebody with every right where a person is needed; and the time then."""
+    """A matter after these steps, and the time then. Somebody with every right takes the steps of persons."""
     incident, now = Incident(offices=extendable()).hear(opened(at(0), unit=unit)), at(0.5)
     for name, person in zip(names, persons, strict=False):
         now += timedelta(minutes=50)

@@ -1,4 +1,4 @@
-"""The service on a real SQLite file: what comes in, what the timers judge and what they wait for, and the API."""
+"""The service on a real SQLite file: intake, the judgements and waits of the timers, and the API."""
 
 from itertools import pairwise
 from typing import Any
@@ -131,7 +131,7 @@ async def test_without_the_log_nobody_is_accused(desk: Desk) -> None:
 async def test_on_a_topic_that_was_made_anew_nobody_is_accused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, grown: int, guarded: bool
 ) -> None:
-    """What lay on it may say that the limit was kept. Without the guard, the offset says that all was taken in."""
+    """The lost records may show that the limit was kept. Without the guard, the offset says that all were taken in."""
     id_ = opened(desk)
     grade(desk)
     await desk.consume()
@@ -237,7 +237,7 @@ async def test_a_matter_that_was_dismissed_in_time_is_not_breached(desk: Desk) -
 
 
 async def test_between_two_rungs_a_round_is_idle(desk: Desk) -> None:
-    """Also where a breach was annulled and found anew after a rung was sent."""
+    """This also holds if a breach was annulled and found again after a rung was sent."""
     id_ = opened(desk)
     grade(desk, level="general")
     await desk.consume()
@@ -377,7 +377,7 @@ async def test_an_incident_that_cannot_be_judged_holds_up_no_other(
 
 
 async def test_what_the_loop_asks_is_answered_by_an_index_of_what_is_due(desk: Desk) -> None:
-    """So a look costs the same with any number of matters, open ones and old ones."""
+    """So a look costs the same for any number of matters, open or old."""
     opened(desk)
     await desk.consume()
     with asked() as questions:
@@ -409,7 +409,7 @@ async def test_a_breach_at_the_end_of_its_ladder_is_not_looked_at_any_more(desk:
 
 
 async def test_views_are_the_same_after_the_same_events(desk: Desk) -> None:
-    """Rows are folds: read anew from the events in another order between topics, they are equal."""
+    """Rows are folds. If the events are read again in another order between topics, the rows are equal."""
     opened(desk)
     grade(desk)
     publish_status(desk)

@@ -41,7 +41,7 @@ def words(text: str) -> WordsRef:
 
 @dataclass
 class Triage:
-    """What a test holds: the service, a client of it, and other services' events on their way in."""
+    """The means of a test: the service, a client, and other services' events on their way in."""
 
     runtime: Runtime
     client: httpx.AsyncClient
@@ -98,7 +98,7 @@ class Triage:
         discovered_at: datetime | None = None,
         entered_late: bool = False,
     ) -> Event:
-        """A report that ingest received."""
+        """A report, as ingest received it."""
         data = ReportReceived(
             unit=unit,
             channel="board",
@@ -113,11 +113,11 @@ class Triage:
         return self.event(f"report-{derived(name)}", data, service="ingest", unit=unit, drill=drill)
 
     def refusal(self, report: Event, reason: str = "out of scope") -> Event:
-        """Ingest tells that a report gets no answer."""
+        """Ingest's event that a report gets no answer."""
         return self.event(report.stream, ReportRefused(reason=words(reason)), service="ingest")
 
     async def take(self, *events: Event) -> None:
-        """Hands events on as the log would: per partition in order."""
+        """Passes events on like the log: in order within each partition."""
         work = UnitOfWork(self.runtime)
         for (topic, partition), group in itertools.groupby(events, self.place):
             start = self.offsets.get((topic, partition), 0)
@@ -132,14 +132,14 @@ class Triage:
         assert [row["error"] for row in aside] == []
 
     async def lose_the_place(self) -> None:
-        """The consumer stands at the beginning again, as on a store that was put back and has recovered its events."""
+        """The consumer starts at the beginning again, as with a restored store that has recovered its events."""
         async with self.runtime.database.transaction() as connection:
             for name in ("consumer_offset", "stream_cursor"):
                 await connection.execute(self.runtime.tables[name].delete())
         self.offsets.clear()
 
     def place(self, event: Event) -> tuple[str, int]:
-        """The topic and partition that the event travels on."""
+        """The event's topic and partition."""
         return event.topic, partition_of(event.partitionkey, self.runtime.settings.partitions)
 
     async def say(self, *texts: str) -> None:
@@ -149,7 +149,7 @@ class Triage:
             await insert(connection, self.runtime.tables["contents"], rows)
 
     async def open(self, name: str = "pothole", **more: Any) -> str:
-        """The incident of a report that is taken in now."""
+        """Takes in a report now and returns its incident."""
         report = self.report(name, **more)
         await self.take(report)
         found = await self.get("incidents", "city", report_id=report.stream)
@@ -157,7 +157,7 @@ class Triage:
         return str(item["id"])
 
     async def events(self, stream: str) -> list[Event]:
-        """What the store holds of a stream."""
+        """The stored events of a stream."""
         table = self.runtime.tables["events"]
         async with self.runtime.database.read() as connection:
             chosen = table.select().where(table.c.stream_id == stream).order_by(table.c.version)
@@ -173,7 +173,7 @@ _load_once = functools.cache(policy.load_packs)
 
 @pytest.fixture(autouse=True, scope="module")
 def _packs_are_read_once() -> Iterator[None]:
-    """Trying out a pack's conditions takes longer than most of these tests."""
+    """Trying a pack's conditions takes longer than most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "load_packs", _load_once)
         yield

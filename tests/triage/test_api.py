@@ -32,7 +32,7 @@ def problem(answer: httpx.Response, status: int, *parts: str) -> dict[str, objec
 
 
 async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -> None:
-    """Asks verbs in order: verb, role, unit, body."""
+    """Sends verbs in order: verb, role, unit, body."""
     for verb, role, unit, body in steps:
         answer = await triage.ask(id_, verb, body, role=role, unit=unit)
         assert answer.status_code == 200, (verb, answer.text)
@@ -111,7 +111,7 @@ async def test_a_matter_of_which_nothing_is_answered_ends_with_its_reason_and_is
     shown = (await triage.get(f"incidents/{item['id']}")).json()
     assert [report["refused"]["reason"] for report in shown["reports"]] == ["an advertisement", "sent twice"]
     assert shown["dismissed_at"] == last.recorded_text
-    # the office above reviews, and may open the matter again
+    # the office above reviews, and may reopen the matter
     answer = await triage.get("incidents", "county", "auditor", state="dismissed")
     [listed] = answer.json()["items"]
     assert (listed["id"], listed["refusal"]["reason"]) == (item["id"], "sent twice")
@@ -121,7 +121,7 @@ async def test_a_matter_of_which_nothing_is_answered_ends_with_its_reason_and_is
     await done(triage, item["id"], ("reopen", "chief", "county", {"reason": "no advertisement"}))
     shown = (await triage.get(f"incidents/{item['id']}")).json()
     assert (shown["state"], shown["dismissed_at"]) == ("open", None)
-    # an event that comes again changes nothing
+    # a repeated event changes nothing
     await triage.lose_the_place()
     await triage.take(first, second, *refusals)
     assert (await triage.get(f"incidents/{item['id']}")).json()["state"] == "open"
@@ -482,7 +482,7 @@ async def test_merging(triage: Triage) -> None:
     assert (shown[1]["absorbed"], shown[1]["report_count"], len(shown[1]["reports"])) == ([a], 2, 2)
     refused = await triage.ask(a, "grade", {"level": "major", "reason": "r"}, role="duty_officer")
     assert problem(refused, 409, b)["into"] == b
-    # a further report of A's matter goes on to B, through one merge more
+    # a further report of A's matter goes on to B, through another merger
     c = await triage.open("c")
     await done(triage, b, ("merge", "chief", "county", {"into": c}))
     assert await triage.open("d", match_key="m") == c
@@ -501,7 +501,7 @@ async def test_a_report_on_its_way_to_a_merged_incident_goes_on(triage: Triage) 
 
 
 async def opposite_merges(triage: Triage) -> None:
-    """A into B and B into A at once, by officers who both saw the newest pages: one is done, the other is refused."""
+    """A into B and B into A at once, by officers with the newest pages. One succeeds, the other is refused."""
     for round_ in range(5):
         a, b = await triage.open(f"a{round_}"), await triage.open(f"b{round_}")
         answers = await asyncio.gather(
@@ -525,7 +525,7 @@ async def test_opposite_merges_end_with_one_done_on_postgres(triage_on_postgres:
 
 
 async def one_matter_in_many_partitions(triage: Triage) -> None:
-    """Reports of one matter that are taken in at once, from several partitions, share one incident."""
+    """Reports of one matter come at once, from several partitions. They share one incident."""
     reports = [triage.report(f"r{number}", match_key="flood") for number in range(24)]
     partitions: dict[tuple[str, int], list[Event]] = {}
     for report in reports:

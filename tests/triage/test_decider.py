@@ -1,4 +1,4 @@
-"""The rules of an incident: every verb in every state, who may, and what no sequence of commands can break."""
+"""The rules of an incident: every verb in every state, its rights, and what holds after any commands."""
 
 import contextlib
 from collections.abc import Iterable
@@ -103,11 +103,11 @@ ALLOWED: dict[str, str] = {
     "merge": "open assigned accepted resolved reopened",
     "split": "open assigned accepted resolved reopened",
 }
-"""Verb -> the states in which it is taken; in every other one it is 409."""
+"""Verb -> the states in which it is taken. In all others it gives 409."""
 
 
 def past(*facts: Fact | At, roles: Iterable[str] = ("duty_officer",), unit: str = "city", **seen: Any) -> Given:
-    """An incident with these facts, acted on by a post; `belonging` are the reports that the facts name."""
+    """An incident with these facts, and the post that acts. `belonging` are the reports in the facts."""
     plain = [fact.data if isinstance(fact, At) else fact for fact in facts]
     named = triage.IncidentOpened | triage.IncidentReportAttached
     belonging = [fact.report for fact in plain if isinstance(fact, named)]
@@ -115,7 +115,7 @@ def past(*facts: Fact | At, roles: Iterable[str] = ("duty_officer",), unit: str 
 
 
 def other(**changes: Any) -> State:
-    """The incident that others are merged into."""
+    """The incident into which others are merged."""
     return replace(State(id=OTHER, phase="open", unit="town-west", discovered_at=NOW), **changes)
 
 
@@ -164,7 +164,7 @@ WHO = {
 def test_who_may(verb: str, role: str) -> None:
     case = past(*STATES["assigned"], roles=(role,), into=OTHER if verb == "split" else other()).when(COMMANDS[verb])
     if verb in WHO.get(role, "").split():
-        with contextlib.suppress(Rejected):  # the state says no, not the right
+        with contextlib.suppress(Rejected):  # the state refuses it, not the right
             case.decided()
     else:
         case.then_raises(Forbidden, f"to {titled(verb, 'en')} takes the role")
@@ -473,7 +473,7 @@ class TestMergingAndSplitting:
         case.then_raises(Forbidden, "town-west")
 
     def absorb(self, *facts: Fact, **changes: Any) -> Any:
-        """What becomes of the incident with these facts, when another one with these changes is merged into it."""
+        """The incident with these facts, after another one with these changes was merged into it."""
         leaving = other(report_count=1, **changes)
         return past(OPENED, *facts, leaving=leaving, reports=[REPORTS[2]]).when(c.Absorb(incident=OTHER))
 
@@ -608,7 +608,7 @@ LATER = c.TakeReport(unit="town-east", report=REPORTS[3], discovered_at=NOW, ope
 
 
 class TestWhatOtherServicesCause:
-    """That a report joins once, and that only its own incident hears of its refusal, is the reactions' to see to."""
+    """Only the reactions ensure that a report joins once, and that only its own incident learns of its refusal."""
 
     def test_opening(self) -> None:
         given(DECIDER).when(OPEN).then(OPENED)
@@ -689,7 +689,7 @@ class TestWhatOtherServicesCause:
 
 
 class TestAnySequence:
-    """Whatever is asked in whatever order, by a post with every right."""
+    """Any commands in any order, by a post with every right."""
 
     ALL = (
         *COMMANDS.values(),
@@ -769,7 +769,7 @@ class TestAnySequence:
             assert state.discovered_at <= before.discovered_at
 
     def test_no_event_of_the_catalogue_breaks_the_state(self) -> None:
-        """Also those that later work adds and this decider does not know."""
+        """This includes verbs that later work adds and this decider does not know."""
         words = {"ref": derived("w"), "digest": "0" * 64}
         filled: dict[str, Any] = {
             "unit": "county", "report": REPORTS[0], "reports": [REPORTS[0]], "discovered_at": NOW, "into": OTHER,

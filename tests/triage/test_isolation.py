@@ -1,4 +1,4 @@
-"""Reports of one matter at once, under every isolation level that a database may have as its default."""
+"""Reports of one matter at once, under every isolation level that may be a database's default."""
 
 import asyncio
 from pathlib import Path
@@ -19,12 +19,12 @@ from tests.triage.conftest import made, used
 pytestmark = pytest.mark.postgres
 PAIRS = 15
 ROUNDS = 40
-"""How often two workers meet until the guard that is off is missed."""
+"""Two workers meet this often. Once at least, the missing guard is noticed."""
 LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
 
 def by_default(template: str, **settings: str) -> str:
-    """Gives triage's database other defaults; returns its address."""
+    """Gives triage's database other defaults. Returns its address."""
     with psycopg.connect(substrate.plain_url(template, "triage"), autocommit=True) as connection:
         name = connection.info.dbname
         for setting, value in settings.items():
@@ -36,7 +36,7 @@ def by_default(template: str, **settings: str) -> str:
 async def test_a_matter_gets_one_incident_whatever_the_databases_default(
     postgres_databases: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, set_by_code: bool
 ) -> None:
-    """Without a level of our own, a default of `repeatable read` gives a matter two incidents."""
+    """If we set no level, a default of `repeatable read` gives a matter two incidents."""
     if not set_by_code:
         monkeypatch.setattr(database, "ISOLATION", None)
     url = by_default(postgres_databases, default_transaction_isolation=level)

@@ -1,4 +1,4 @@
-"""What is read of an incident does not grow with the reports that belong to it."""
+"""The number of events that are read of an incident does not grow with its reports."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -24,25 +24,25 @@ FEW, MANY = 5, 30
 
 @pytest.fixture(params=["triage", pytest.param("triage_on_postgres", marks=pytest.mark.postgres)])
 def desk(request: pytest.FixtureRequest) -> Triage:
-    """Triage on each of the two databases."""
+    """Triage on both databases, one after the other."""
     made: Triage = request.getfixturevalue(request.param)
     return made
 
 
 class Parsed:
-    """How many events were read from bytes."""
+    """Counts the events that are read from bytes."""
 
     count = 0
 
     def since(self) -> int:
-        """Those since it was asked last."""
+        """The number since the last call."""
         self.count, count = 0, self.count
         return count
 
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
-    """Counts what is read."""
+    """Counts the reads."""
     counted, parse = Parsed(), Event.parse
 
     def counting(bytes_: bytes) -> Event:
@@ -54,7 +54,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
 
 
 async def incident_with(triage: Triage, reports: int, **more: Any) -> tuple[str, list[Event]]:
-    """An incident, and what ingest told of its reports."""
+    """An incident, and ingest's events about its reports."""
     told = [triage.report(f"{number} of {reports}", match_key=str(reports), **more) for number in range(reports)]
     await triage.take(*told)
     [incident] = (await triage.get("incidents", "city", report_id=told[0].stream)).json()["items"]
@@ -139,7 +139,7 @@ async def test_who_had_a_part_reads_the_first_reports_and_how_many_there_were(
 
 
 def spread_one_by_one(measured: list[Row]) -> list[tuple[Any, ...]]:
-    """Figures, basis and time of each change of `queries.spread`, from all figures each time."""
+    """Figures, basis and time of each change in `queries.spread`, computed from all figures each time."""
     given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
     reaches: list[tuple[Any, ...]] = []
     for row in measured:

@@ -1,4 +1,4 @@
-"""Where reports go: by what they belong to, by their matter, and what became of it; also when they come again."""
+"""The incident of each report: its own, or one found by match key and state; also for repeated reports."""
 
 import asyncio
 from dataclasses import replace
@@ -24,7 +24,7 @@ async def incident_of(triage: Triage, report: Event) -> str:
 
 
 async def lives(triage: Triage, life: str) -> list[Event]:
-    """Two reports on one subject, and what staff made of their incidents. Returns the reports."""
+    """Two reports on one subject, with staff decisions on their incidents. Returns the reports."""
     first = triage.report("a", match_key="pothole")
     await triage.take(first)
     a = await incident_of(triage, first)
@@ -140,7 +140,7 @@ async def test_a_report_of_a_matter_that_was_split_off_goes_where_it_went(triage
     await done(triage, new, *CLOSED)
     again = await triage.open("f", match_key="m")
     assert (await triage.events(again))[0].data.relates_to == new
-    # what comes together again is one matter again
+    # after the merger it is one matter again
     await done(triage, again, ("merge", "chief", "county", {"into": b}))
     assert await triage.open("g", match_key="m") == b
 
@@ -181,7 +181,7 @@ async def test_what_was_merged_loses_neither_level_nor_hands_nor_facts(triage: T
     assert found["handled"]["problem"] is not None
     assert {note["incident"] for note in found["notes"]} == {a, b}
     assert shown(found["assignments"], "incident", "unit") == [(b, "county-roads"), (a, "county-roads")]
-    # who handled it goes on, and needs no second handling of the problem
+    # the unit that handled it goes on, and need not handle the problem again
     assert (await triage.get(f"incidents/{b}", "county-roads", "handler")).status_code == 200
     await done(triage, b, HANDLED[3], HANDLED[4])
     assert (await triage.get(f"incidents/{b}")).json()["state"] == "resolved"

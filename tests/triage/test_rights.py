@@ -1,4 +1,4 @@
-"""What an answer says that its reader may ask is what is taken when they ask it, in any state."""
+"""What `may` offers is taken in any state, and other commands are refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -39,7 +39,7 @@ STEPS = (
 
 
 def came_to(commands: list[Command]) -> tuple[State, list[Event]]:
-    """The state and the events after these commands, without those that were refused."""
+    """The state and the events after these commands, without the refused ones."""
     state, past = DECIDER.initial_state(), list[Event]()
     for number, command in enumerate((OPEN, *commands)):
         actor = EVERYONE if type(command) in RIGHTS else SYSTEM
@@ -76,7 +76,7 @@ def belonging(past: list[Event]) -> list[str]:
 
 
 def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
-    """A body that fits the state and the reports that belong to it; None where there is none."""
+    """A body that fits the state and the incident's reports; None if there is none."""
     match verb:
         case "classify" if state.answer_kind == "status":
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
@@ -92,7 +92,7 @@ def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
 
 
 def taken(command: Command, state: State, reports: list[str], actor: Actor) -> bool:
-    """Whether somebody's command is taken."""
+    """Whether a command is taken."""
     into: Any = OTHER if isinstance(command, c.Split) else replace(other(), unit=state.unit)
     try:
         DECIDER.decide(state, command, ctx(actor, seen={"into": into, "belonging": reports}))

@@ -26,7 +26,7 @@ DIGEST = REF.partition("#")[2]
 
 
 def placed(unit: str, kind: Any, parent: str | None = None, since: datetime = SINCE, **more: Any) -> UnitPlaced:
-    """A place of a unit that is named like its code."""
+    """A place of a unit that has its code as its name."""
     return UnitPlaced(unit=unit, kind=kind, name=unit, parent=parent, since=since, **more)
 
 
@@ -92,7 +92,7 @@ def test_the_past_is_not_rewritten() -> None:
 
 
 def post(code: str, unit: str = "east", since: datetime = SINCE, **more: Any) -> UnitPostPlaced:
-    """A post with the role that it is named like."""
+    """A post with the role of the same name."""
     return UnitPostPlaced(unit=unit, code=code, title=code, since=since, **{"roles": (code,), **more})
 
 
@@ -101,7 +101,7 @@ TREE = (CITY, COUNTY, EAST)
 
 
 def appoint(past: Sequence[Any], *wanted: UnitPostPlaced) -> Any:
-    """Placing posts where the units stand already."""
+    """Places posts for units that exist already."""
     return given(units.DECIDER, *TREE, *past).when(PlaceUnits(units=TREE, posts=wanted))
 
 

@@ -1,4 +1,4 @@
-"""Read models: folding the same events in any order of topics and streams gives equal rows."""
+"""Read models: the same events in any order of topics and streams give equal rows."""
 
 import random
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ REPORTS = [f"report-{uuid}" for uuid in R]
 
 
 def received(name: str) -> ingest.ReportReceived:
-    """What ingest says of a report."""
+    """Ingest's events about a report."""
     return ingest.ReportReceived(
         unit="town-east",
         channel="board",
@@ -67,7 +67,7 @@ STREAMS: tuple[list[Event], ...] = (
 
 
 def fold(events: Iterable[Event]) -> dict[tuple[str, Key], Row]:
-    """Every view's rows after the events."""
+    """The rows of every view after the events."""
     rows: dict[tuple[str, Key], Row] = {}
     for event in events:
         for view in VIEWS:
@@ -85,7 +85,7 @@ def fold(events: Iterable[Event]) -> dict[tuple[str, Key], Row]:
 @settings(max_examples=60, deadline=None)
 @examples(st.randoms(use_true_random=False))
 def test_the_order_of_streams_does_not_matter(chance: random.Random) -> None:
-    """Only the order within a stream is given."""
+    """Only the order within a stream is fixed."""
     waiting = [list(stream) for stream in STREAMS]
     mixed: list[Event] = []
     while any(waiting):
