@@ -1,4 +1,4 @@
-"""Work under one incident counts where the incident was merged to, and excuses an incident that was split off from it."""
+"""Work under one incident counts where the incident was merged to, and excuses an incident that was split from it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
