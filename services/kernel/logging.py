@@ -48,10 +48,40 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(known, OnceAMinute) for known in handler.filters):
+            handler.addFilter(OnceAMinute())
 
 
 AGAIN = 60.0
 """A state that lasts is logged again after so many seconds."""
+
+
+class OnceAMinute(logging.Filter):
+    """Lets each message of a library through once a minute, whatever it is about, and says how often it came.
+
+    That such a state is over is told by whoever uses the library, see `Lasting`.
+    """
+
+    KEPT = 1000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        key, now = (record.name, str(record.msg)), time.monotonic()
+        last, times = self._told.get(key, (-AGAIN, 0))
+        if now - last < AGAIN:
+            self._told[key] = (last, times + 1)
+            return False
+        if len(self._told) >= self.KEPT:
+            self._told.clear()
+        self._told[key] = (now, 0)
+        if times:
+            record.msg = f"{record.msg} ({times} times more in the minutes before)"
+        return True
 
 
 class Lasting:

@@ -5,10 +5,13 @@ Reports are taken while the outbox has room, and all of it is sent later.
 
 import asyncio
 import json
+import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,3 +168,65 @@ async def test_a_producer_that_was_given_up_sends_nothing_later(broker: Kafka) -
                 continue
     assert (await log.ends([place.topic]))[place] == 2
     await log.stop()
+
+
+SENDER = """
+import asyncio, sys
+from services.kernel import logging
+from services.kernel.delivery.log import LogGone, Partition
+from services.kernel.delivery.log.kafka import KafkaLog
+from services.kernel.settings import Settings
+async def main():
+    settings = Settings(kafka=sys.argv[1], prefix=sys.argv[2], partitions=4)
+    logging.configure(settings)
+    log = KafkaLog(settings)
+    await log.create_topics(["ingest.report"], [])
+    async def send():
+        while True:
+            await log.append({Partition("ingest.report", number): [(b"k", b"v" * 500_000)] for number in range(4)})
+            print("sent", flush=True)
+    async def look():
+        while True:
+            try:
+                await log.ends(["ingest.report"])
+            except LogGone:
+                pass
+            await asyncio.sleep(2)
+    await asyncio.gather(send(), look())
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("ends", ["stop", "kill"])
+async def test_a_broker_that_goes_with_sends_in_flight_costs_neither_a_core_nor_a_long_log(
+    ends: str, tmp_path: Path
+) -> None:
+    """A broker that ends in order tells its clients first that nobody leads its partitions: they look for a leader."""
+    said, seconds = tmp_path / "log", 5.0
+    with substrate.private_kafka() as broker, said.open("w") as errors:
+        prefix = f"t{uuid.uuid4().hex[:8]}"
+        sender = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", SENDER, broker.address, prefix), stdout=asyncio.subprocess.PIPE, stderr=errors
+        )
+        try:
+            assert sender.stdout is not None
+            for _ in range(20):
+                assert await asyncio.wait_for(sender.stdout.readline(), 60) == b"sent\n"
+            (broker.stop if ends == "stop" else broker.kill)()
+            await asyncio.sleep(1)
+            before, written = used(sender.pid), said.stat().st_size
+            await asyncio.sleep(seconds)
+            assert sender.returncode is None, said.read_text()
+            assert used(sender.pid) - before < 0.1 * seconds
+            assert said.stat().st_size - written < 4_000
+            assert said.stat().st_size < 64_000
+            assert "aiokafka" in said.read_text(), "it is told once"
+        finally:
+            sender.kill()
+            await sender.wait()
+
+
+def used(pid: int) -> float:
+    """Seconds of processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,13 @@
 """A rule for every call of the logger."""
 
 import ast
+import logging
+import time
 from pathlib import Path
+
+import pytest
+
+from services.kernel.logging import OnceAMinute
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 
@@ -29,3 +35,24 @@ def is_wrong(node: ast.AST) -> bool:
         and node.func.value.id == "log"
         and any(keyword.arg == "event" for keyword in node.keywords)
     )
+
+
+def test_a_library_says_the_same_once_a_minute_and_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    once, now = OnceAMinute(), 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def written(name: str, text: str, *values: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, values, None)
+        return record.getMessage() if once.filter(record) else None
+
+    assert written("aiokafka", "no node %s", 1) == "no node 1"
+    assert [written("aiokafka", "no node %s", number) for number in range(50)] == [None] * 50
+    assert written("aiokafka", "no topic") == "no topic"
+    assert written("faust", "no node %s", 1) == "no node 1"
+    now += 61
+    assert written("aiokafka", "no node %s", 2) == "no node 2 (50 times more in the minutes before)"
+    assert written("aiokafka", "no node %s", 2) is None
+    now += 61
+    for number in range(3 * OnceAMinute.KEPT):
+        assert written("mode", f"text {number}") is not None
+    assert len(once._told) <= OnceAMinute.KEPT

@@ -291,11 +291,14 @@ async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None
     """
     work = unit_of_work(runtime)
     before, since = -1, asyncio.get_running_loop().time()
+    unknown = Lasting("topics.unknown", service=runtime.service.name)
     while runtime.service.topics:
         await asyncio.sleep(limit / 6)
         try:
             found = await work.look()
-        except (LogGone, DBAPIError, OSError):
+            unknown.over()
+        except (LogGone, DBAPIError, OSError) as error:
+            unknown.told(brief(error))
             since = asyncio.get_running_loop().time()
             continue
         if found.lost:
@@ -312,13 +315,15 @@ async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None
 
 async def watch_topics(runtime: Runtime) -> None:
     """Lets readiness know of topics that are no longer the ones that this service read or wrote."""
+    unknown = Lasting("topics.unknown", service=runtime.service.name)
     while True:
         try:
             runtime.lost = await _lost(runtime)
+            unknown.over()
         except TopicsMissing as error:
             runtime.lost = f"{error}; the process that leads makes it"
         except (LogGone, DBAPIError, OSError) as error:
-            logger.debug("topics.unknown", service=runtime.service.name, error=str(error)[:200])
+            unknown.told(brief(error))
         await asyncio.sleep(LOOK_SECONDS)
 
 

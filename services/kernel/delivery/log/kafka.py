@@ -36,6 +36,7 @@ from services.kernel.delivery.log import (
     hand_on,
 )
 from services.kernel.delivery.log.group import Group
+from services.kernel.delivery.log.pace import keep_pace
 from services.kernel.settings import Settings
 from services.kernel.tasks import side_by_side
 
@@ -182,6 +183,7 @@ class KafkaLog:
                 max_request_size=4 * BATCH_LIMIT,
                 request_timeout_ms=int(self._settings.send_seconds * 500),
             )
+            keep_pace(producer.client)
             try:
                 await producer.start()
             except BaseException:
@@ -295,7 +297,7 @@ class KafkaLog:
                 logger.debug("reader.dropped", error=repr(error))
 
     def _consumer(self, *topics: str, group: str | None = None, fetch: int = 4 * BATCH_LIMIT) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             *topics,
             bootstrap_servers=self._settings.kafka,
             group_id=group,
@@ -306,6 +308,8 @@ class KafkaLog:
             heartbeat_interval_ms=int(self._settings.session_seconds * 200),
             fetch_max_wait_ms=FETCH_WAIT,
         )
+        keep_pace(consumer._client)  # noqa: SLF001, it has no other way in
+        return consumer
 
     async def read(self, partition: Partition, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
         """See `EventLog.read`."""
