@@ -14,6 +14,7 @@ from services.apps.folder import folder_owner
 from services.kernel.settings import Settings
 
 PORTS = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+PAGE = 500
 
 
 class Refused(Exception):
@@ -42,7 +43,7 @@ async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClie
 
 async def pages(client: httpx.AsyncClient, path: str, token: str) -> AsyncIterator[Any]:
     """The answers of a list, one a page, to the last. Raises `Refused`."""
-    query: dict[str, Any] = {"limit": 500}
+    query: dict[str, Any] = {"limit": PAGE}
     while True:
         page = await ask(client, "GET", path, token, params=query)
         yield page

@@ -22,9 +22,11 @@ from schemas.triage import (
     IncidentReportAttached,
     IncidentSplit,
 )
+from services.apps import client, export
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.recovery import RESTORED
 from tests.audit.world import START, World, id_of, received, words
+from tests.kit import access
 from tests.kit.plans import asked, plans
 
 DIGEST = "a" * 64
@@ -170,6 +172,19 @@ async def test_pages_of_a_timeline_hold_what_the_whole_does_whatever_comes_meanw
     seen = instant(START + timedelta(minutes=8))
     by_then = await world.get(path, known_at=seen)
     assert await whole(world, incident, limit=limit, known_at=seen) == by_then["items"] != items
+
+
+async def test_an_export_holds_every_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    incident = await match_key(world)
+    await world.take()
+    monkeypatch.setattr(client, "PAGE", 4)
+    async with world.client() as staff:
+        pages = client.pages(staff, f"/audit/v1/incidents/{incident}/timeline", access.token("city", "auditor"))
+        written = await export.write(pages, world.folder / "export")
+    verdict = export.verify(world.folder / "export")
+    assert (verdict.events, verdict.sha256) == written
+    assert (verdict.events, verdict.faults) == (6, [])
+    assert not (world.folder / "export.part").exists()
 
 
 async def test_a_cursor_that_is_none_or_of_another_size_is_refused(world: World) -> None:

@@ -202,7 +202,9 @@ async def test_a_database_of_a_newer_version_is_refused(database: Database) -> N
     await migrations.upgrade(database, triage)
     await run(database, "update alembic_version set version_num = '9999' where version_num not like 'kernel_%'")
 
-    with pytest.raises(migrations.WrongDatabase, match=r"triage is at revision 9999.* Start the newer version, or restore"):
+    with pytest.raises(
+        migrations.WrongDatabase, match=r"triage is at revision 9999.* Start the newer version, or restore"
+    ):
         await migrations.upgrade(database, triage)
 
 
