@@ -292,7 +292,7 @@ PLANTED: dict[str, tuple[str, str, str]] = {
     "a stream has a hole": (
         "ingest",
         "delete from events where stream_id = '{erased}' and version = 1",
-        "ingest: {erased} has version 2 after 0: a hole",
+        "ingest: {erased} has version 2 after 0: versions are missing",
     ),
     "a chain is broken": (
         "ingest",

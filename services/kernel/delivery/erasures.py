@@ -1,4 +1,4 @@
-"""What the topics say was erased: a store that is put back from a backup must not get those words back."""
+"""What the topics say was erased. A store that is restored from a backup must not get those words back."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -11,9 +11,10 @@ from services.kernel.delivery.log import EventLog, TopicsMissing
 
 
 async def on_topics(log: EventLog, discarded: Collection[str]) -> set[str]:
-    """References of all words that were erased, read from every topic that may say so. Raises `LogGone`.
+    """References of all erased words, read from every topic that may name some. Raises `LogGone`.
 
-    Events count that follow their stream and are not among the digests that were discarded: nobody else's do.
+    Only events that follow their stream count, and only if their digest was not discarded. So forged erasures do not
+    count.
     """
     refs: set[str] = set()
     types = [type_.removeprefix(catalogue.PREFIX) for type_ in catalogue.types() if catalogue.is_erasure(type_)]

@@ -1,7 +1,7 @@
-"""Where the streams of other services stand for a consumer, and what becomes of each event that comes.
+"""The position of other services' streams in a consumer, and the decision on each event that comes.
 
-An event that follows is accepted. A repeated one changes nothing, one that is too early waits with its stream, and one
-that is forged, broken or not understood is set aside and holds its own stream up, nothing else.
+An event that follows is accepted. A repeated one changes nothing. One that is too early waits with its stream. One that
+is forged, broken or unknown is set aside and stops only its own stream.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from services.kernel.store.sql import Write
 
 
 class Poison(Exception):
-    """A pure function failed on this record. Never retried; set aside with its raw bytes."""
+    """A pure function failed on this record. It is never retried, but set aside with its raw bytes."""
 
     def __init__(self, record: Record, event: Event | None, reason: str, error: str) -> None:
         super().__init__(f"{record.topic}/{record.partition}@{record.offset}: {reason}: {error}")
@@ -31,7 +31,7 @@ class Poison(Exception):
 
 @dataclass(slots=True)
 class Cursor:
-    """How far a stream was taken in; `blocked` says why it waits: gap, fork, poison, unknown_type, held."""
+    """How far a stream was taken in. `blocked` says why it waits: gap, fork, poison, unknown_type, held."""
 
     version: int = 0
     digest: str | None = None
@@ -40,7 +40,7 @@ class Cursor:
 
 @dataclass(slots=True)
 class Intake:
-    """What one transaction found in its records."""
+    """The results of one transaction on its records."""
 
     accepted: list[tuple[Event, Record]] = field(default_factory=list)
     cursors: dict[str, Cursor] = field(default_factory=dict)
@@ -48,19 +48,19 @@ class Intake:
     waiting: dict[str, dict[int, Event]] = field(default_factory=dict)
     """Parked events of blocked streams, by version."""
     parked: list[Event] = field(default_factory=list)
-    """Found to wait; some of them may be drained in the same transaction."""
+    """Events of streams that wait. The same transaction may drain some of them."""
     waits: list[Event] = field(default_factory=list)
-    """Waiting from this transaction on."""
+    """Events that wait from this transaction on."""
     drained: list[Event] = field(default_factory=list)
-    """Parked before, and taken in."""
+    """Events that were parked before and are now taken in."""
     moved: list[Event] = field(default_factory=list)
-    """Parked before, and set aside when their turn came."""
+    """Events that were parked before and are set aside at their turn."""
     aside: list[dict[str, Any]] = field(default_factory=list)
     duplicates: int = 0
 
 
 class Streams:
-    """The streams that one service takes in. What happens within a transaction is kept in its `Intake`."""
+    """The streams that one service takes in. Their changes within a transaction are kept in its `Intake`."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -68,7 +68,7 @@ class Streams:
         self.tables = runtime.tables
 
     async def standing(self, connection: AsyncConnection, cursors: Sequence[Mapping[str, Any]]) -> Intake:
-        """An intake that knows these rows of `stream_cursor`, and what waits of the streams that are blocked."""
+        """An intake with these rows of `stream_cursor`, and with the parked events of blocked streams."""
         intake = Intake(
             cursors={row["stream_id"]: Cursor(row["version"], row["digest"] or None, row["blocked"]) for row in cursors}
         )
@@ -84,7 +84,7 @@ class Streams:
         return intake
 
     async def judge(self, session: Session, intake: Intake, event: Event, record: Record) -> None:
-        """Takes the event in, drops it, lets it wait or sets it aside, by where its stream stands."""
+        """Takes the event in, drops it, parks it or sets it aside, depending on the position of its stream."""
         cursor = intake.cursors.setdefault(event.stream, Cursor())
         if event.version <= cursor.version and await self.altered(session, event, cursor):
             if not await self._replaces_discarded(session, event, cursor):
@@ -102,11 +102,14 @@ class Streams:
             self.drain(intake, event.stream, record)
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
-        """Whether a version that was taken in before comes with other bytes. Lower versions are not compared here."""
+        """Whether a version that was taken in before now comes with other bytes.
+
+        Lower versions are not compared here.
+        """
         return event.version == cursor.version and event.digest != cursor.digest
 
     async def _replaces_discarded(self, session: Session, event: Event, cursor: Cursor) -> bool:
-        """Whether the cursor stands on a discarded record in whose place this event belongs: that one was forged."""
+        """Whether the cursor stands on a forged record that was discarded, so that this event takes its place."""
         if event.version != cursor.version:
             return False
         table = self.tables["dead_letters"]
@@ -141,20 +144,20 @@ class Streams:
         return True
 
     def read(self, event: Event) -> None:
-        """Reads the data once, so that what cannot be read is found before anything is decided."""
+        """Reads the data once, so that unreadable data is found before anything is decided."""
         _ = event.data
 
     def drain(self, intake: Intake, stream: str, record: Record) -> None:
-        """Takes parked events that now follow; the stream is free when none is left.
+        """Takes in parked events that now follow. The stream is free when none is left.
 
-        One that cannot be taken in is set aside where `record` lies, upon which it was looked at.
+        If one cannot be taken in, it is set aside at the place of `record`, which led to it.
         """
         cursor, waiting = intake.cursors[stream], intake.waiting.get(stream, {})
         while cursor.blocked == "gap" and (event := waiting.pop(cursor.version + 1, None)):
             taken = self._accept(intake, event, record._replace(value=event.bytes))
             (intake.drained if taken else intake.moved).append(event)
         if cursor.blocked == "gap" and all(version <= cursor.version for version in waiting):
-            # What is left was sent again while the stream waited.
+            # The events that are left were sent again while the stream waited.
             intake.drained += waiting.values()
             waiting.clear()
             cursor.blocked = None
@@ -168,7 +171,7 @@ class Streams:
         intake.parked.append(event)
 
     def move(self, intake: Intake, poison: Poison | None) -> None:
-        """Sets a parked event aside that fails in its turn."""
+        """Sets a parked event aside that fails at its turn."""
         if poison is not None and poison.event is not None:
             intake.moved.append(poison.event)
             self.set_aside(intake, poison.record, poison.event, poison.reason, poison.error)
@@ -182,7 +185,7 @@ class Streams:
         intake.aside.append(operations.dead_letter(self.consumer, record, event, reason, error, now))
 
     async def set_down(self, session: Session, intake: Intake) -> None:
-        """Writes where streams stand, what waits, and what was set aside."""
+        """Writes the positions of streams, the parked events and the dead letters."""
         connection = session.connection
         cursors = [
             {

@@ -1,7 +1,8 @@
-"""Where a service stands on topics, and whether they are still the topics that it read.
+"""The position of a service on topics, and whether these are still the topics that it read.
 
-An offset counts records of one topic. Where records were lost or the topic was made anew, it says nothing any more: not
-that all was taken in, and not that something waits. The last record taken tells whether a topic is the same.
+An offset counts the records of one topic. If records were lost or the topic was made anew, the offset says nothing any
+more, neither that all was taken in nor that something waits. The last record that was taken in shows whether a topic is
+the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from services.kernel.store.database import Database
 
 
 class Offset(NamedTuple):
-    """Where a partition goes on, and the digest of the record before; None where that is not known."""
+    """The offset at which a partition goes on, and the digest of the record before; None if that is unknown."""
 
     next: int
     last: str | None = None
@@ -28,25 +29,25 @@ Offsets = Mapping[Partition, Offset]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What was taken in of some topics, and where they end. `lost` holds a sentence for each partition that is lost."""
+    """Taken records of some topics, and the ends of the topics. `lost` holds a sentence for each lost partition."""
 
     taken: Offsets
     ends: Mapping[Partition, int]
     lost: Mapping[Partition, str]
 
     def behind(self) -> dict[Partition, tuple[int, int]]:
-        """Where the database goes on and where the topic ends, of the partitions that hold more."""
+        """The database's offset and the topic's end, for the partitions that hold more."""
         of = ((part, self.taken.get(part, Offset(0)).next, end) for part, end in self.ends.items())
         return {part: (next_, end) for part, next_, end in of if next_ < end and part not in self.lost}
 
     def must_be_known(self) -> None:
-        """Raises `OffsetOutOfRange` where a partition is lost: then nothing may be concluded from offsets."""
+        """Raises `OffsetOutOfRange` if a partition is lost. Then offsets prove nothing."""
         if self.lost:
             raise OffsetOutOfRange(min(self.lost.items())[1])
 
 
 async def taken(connection: AsyncConnection, table: Table, consumer: str) -> dict[Partition, Offset]:
-    """The offsets of a consumer, of the partitions of which it took anything in."""
+    """The offsets of a consumer, for the partitions of which it took records in."""
     chosen = select(table.c.topic, table.c.partition, table.c.next, table.c.last).where(table.c.consumer == consumer)
     found = await connection.execute(chosen)
     return {Partition(row.topic, row.partition): Offset(row.next, row.last) for row in found}
@@ -55,10 +56,10 @@ async def taken(connection: AsyncConnection, table: Table, consumer: str) -> dic
 async def look(
     database: Database, table: Table, consumer: str, log: EventLog, topics: Sequence[str], *, fast: bool = False
 ) -> Progress:
-    """Where a consumer stands on topics. Raises `LogGone`.
+    """The position of a consumer on topics. Raises `LogGone`.
 
-    The database is read first: what is taken in meanwhile makes no offset lie beyond an end. A `fast` look compares
-    numbers alone; it takes a topic that was made anew and has grown beyond the offset for the one that was read.
+    The database is read first, so that records taken in meanwhile put no offset beyond an end. A `fast` look compares
+    only numbers. If a topic was made anew and has grown beyond the offset, a fast look takes it for the old one.
     """
     async with database.read() as connection:
         known = await taken(connection, table, consumer)
@@ -69,20 +70,20 @@ async def look(
 
 
 async def compare(log: EventLog, offsets: Offsets, ends: Mapping[Partition, int]) -> dict[Partition, str]:
-    """A sentence for each partition whose offset lies on no topic any more. Raises `LogGone`."""
+    """A sentence for each partition whose offset is not on its topic any more. Raises `LogGone`."""
     found = beyond(offsets, ends, await log.begins(list({part.topic for part in offsets})))
     known = {part: offset for part, offset in offsets.items() if offset.last and offset.next and part not in found}
     for part, record in (await log.before({part: offset.next for part, offset in known.items()})).items():
-        # A tombstone may have taken the place of words that were erased.
+        # A tombstone may have replaced words that were erased.
         if record.value is not None and last_of(record) != known[part].last:
             found[part] = lost_at(
-                part, known[part].next, "but another record lies before it than the last one taken in"
+                part, known[part].next, "but the record before it is not the last one that was taken in"
             )
     return found
 
 
 def beyond(offsets: Offsets, ends: Mapping[Partition, int], begins: Mapping[Partition, int]) -> dict[Partition, str]:
-    """A sentence for each offset that lies outside what the topic holds."""
+    """A sentence for each offset that the topic does not hold."""
     found: dict[Partition, str] = {}
     for part, offset in offsets.items():
         first, end = begins.get(part, 0), ends.get(part, 0)
@@ -92,5 +93,5 @@ def beyond(offsets: Offsets, ends: Mapping[Partition, int], begins: Mapping[Part
 
 
 def last_of(record: Record) -> str:
-    """What is kept of the last record taken in."""
+    """The digest that is kept of the last record taken in."""
     return digest(record.value or b"")

@@ -1,4 +1,4 @@
-"""What an operator sees: refusals, records set aside, parked streams, events written again."""
+"""The view of operators: refusals, dead letters, parked streams, and events that are written again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -25,21 +25,21 @@ logger = structlog.get_logger()
 
 
 def operation_stream(service: str, ctx: Ctx, *more: str) -> str:
-    """A service's operation stream of the day: short enough to be read at once."""
+    """A service's operation stream of the day, which is short enough to be read at once."""
     return f"operation-{derived('operation', service, ctx.now.date().isoformat(), *more)}"
 
 
 async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
     """Appends operational events in the session's transaction.
 
-    All of a service share one stream a day: who appends to it holds it, so that nobody has to begin again.
+    All processes of a service share one stream a day. Whoever appends to it holds a lock, so that nobody collides.
     """
     stream = operation_stream(session.service.name, ctx)
     if stream not in session.streams:
         await sql.lock(session.connection, sql.Hold("operation", [stream]))
         await session.load_head(stream)
     if session.streams[stream].held:
-        # What an operator says of it must be noted all the same.
+        # An operator's word on a held stream must be recorded, too.
         stream = operation_stream(session.service.name, ctx, "beside")
         if stream not in session.streams:
             await session.load_head(stream)
@@ -47,9 +47,9 @@ async def record(session: Session, ctx: Ctx, *facts: Fact) -> None:
 
 
 async def refuse(runtime: Runtime, actor: Actor, problem: Forbidden) -> None:
-    """Records a missing right: the first in a minute at once, the others as one event when the minute is over.
+    """Records a missing right: the first one at once, the others of its minute as one event afterwards.
 
-    Raises `Unavailable` where no event may be written yet.
+    Raises `Unavailable` if no event may be written yet.
     """
     runtime.must_have_recovered()
     act = str(problem.members.get("act", "act")).replace(" ", "_")[:100]
@@ -88,12 +88,12 @@ def _refused(row: Any, count: int) -> OperationAccessRefused:
 
 
 async def sum_refusals(runtime: Runtime) -> None:
-    """Writes one event for each key's further refusals of a minute that is over."""
+    """Writes one event for each key's further refusals of a past minute."""
     table = runtime.tables["refusals"]
     async with runtime.database.transaction() as connection:
         ctx = await runtime.context(connection)
         session = Session(runtime.service, runtime.settings, connection, ctx.now)
-        # Taken out, not read: a refusal that is still being counted is waited for.
+        # Delete and return, do not read: then this waits for a refusal that is still being counted.
         over = delete(table).where(table.c.minute < instant(ctx.now - timedelta(minutes=1))).returning(table)
         for row in (await connection.execute(over)).mappings().all():
             if row["count"]:
@@ -103,7 +103,7 @@ async def sum_refusals(runtime: Runtime) -> None:
 
 
 async def attention(runtime: Runtime) -> dict[str, int]:
-    """What waits for a person: dead letters, streams that are parked."""
+    """Work that waits for a person: dead letters and parked streams."""
     dead_letters, cursor = runtime.tables["dead_letters"], runtime.tables["stream_cursor"]
     async with runtime.database.read() as connection:
         aside = select(func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
@@ -138,16 +138,16 @@ def dead_letter(
 
 
 def alarm(service: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Tells of records that were set aside."""
+    """Logs records that were set aside."""
     for row in rows:
         metrics.DEAD_LETTERS.labels(service, row["reason"]).inc()
         logger.error("record.dead_lettered", **{k: row[k] for k in ("consumer", "id", "reason", "error", "topic")})
 
 
 async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:
-    """Puts stored events and their words into the outbox again, all or those of some streams; returns how many events.
+    """Puts stored events and their words into the outbox again, all or some streams. Returns the number of events.
 
-    Consumers drop what they have.
+    Consumers drop what they have already.
     """
     events, outbox = runtime.tables["events"], runtime.tables["outbox"]
     chosen = select(events.c.seq, events.c.bytes).order_by(events.c.seq).limit(1000)
@@ -172,7 +172,7 @@ async def resend(runtime: Runtime, streams: Sequence[str] | None = None) -> int:
 
 
 async def _kept(runtime: Runtime, connection: AsyncConnection, refs: Sequence[str]) -> list[str]:
-    """Those references whose words were not erased, in order."""
+    """The references whose words were not erased, in order."""
     (found,) = await sql.rows_of(connection, [(runtime.tables["contents"], [(ref,) for ref in refs])])
     kept = {row["ref"] for row in found}
     return [ref for ref in refs if ref in kept]

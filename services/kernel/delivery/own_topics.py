@@ -1,6 +1,6 @@
-"""A service's own topics: up to where they were compared with its store, and whether anybody else writes to them.
+"""A service's own topics: up to where they were compared with its store, and whether somebody else writes to them.
 
-Nobody but the owner's relay should. While the topics grow by what it sent and nothing more, they are as the store says.
+Only the owner's relay should write. If the topics grow exactly by the records that it sent, they agree with the store.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from services.kernel.store.session import OWNER, partition_of
 
 
 def of(service: str) -> tuple[str, ...]:
-    """The topics that a service writes."""
+    """The topics of a service's own events and words."""
     return (*catalogue.event_topics(service), catalogue.content_topic(service))
 
 
@@ -33,7 +33,7 @@ async def look(runtime: Runtime) -> Progress:
 
 
 async def known(runtime: Runtime) -> set[str]:
-    """The topics, also of others, of which the store has something: they existed before."""
+    """The topics, own and other, of which the store has a record. They existed before."""
     table, events = runtime.tables["consumer_offset"], runtime.tables["events"]
     async with runtime.database.read() as connection:
         found = set((await connection.execute(select(table.c.topic).where(table.c.next > 0))).scalars())
@@ -45,10 +45,10 @@ async def known(runtime: Runtime) -> set[str]:
 
 
 async def lacking(runtime: Runtime) -> set[str]:
-    """The service's own event topics that lack what was sent there first, and so were lost. Raises `LogGone`.
+    """The service's own event topics that were lost: they lack what was sent there first. Raises `LogGone`.
 
-    Nobody else may have read them, and a topic that is written on at once is not empty: its first record is a later
-    version then, or another event than the store's first one.
+    Perhaps no other service has read them. After a loss a topic fills again at once, so it need not be empty. Then its
+    first record is a later version, or another event than the store's first one.
     """
     table, lost = runtime.tables["events"], set[str]()
     chosen = select(table.c.bytes).order_by(table.c.seq).limit(1)
@@ -71,7 +71,7 @@ async def lacking(runtime: Runtime) -> set[str]:
 
 
 async def _sent(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
-    """Those of the events that do not wait in the outbox."""
+    """The events that do not wait in the outbox."""
     outbox = runtime.tables["outbox"]
     waiting = select(outbox.c.event_id).where(outbox.c.event_id.in_({event.id for event in events}))
     ids = set((await connection.execute(waiting)).scalars())
@@ -87,7 +87,7 @@ async def _first(runtime: Runtime, part: Partition, begin: int, end: int) -> Eve
 
 
 async def _holds(runtime: Runtime, part: Partition, begin: int, event_id: str) -> bool:
-    """Whether a partition holds an event somewhere: what was lost before stands where it was sent again."""
+    """Whether a partition holds an event anywhere. Events that were lost may have been sent again."""
     async for records in runtime.log.read(part, begin, (await runtime.log.ends([part.topic]))[part]):
         for record in records:
             with suppress(Undecodable):
@@ -103,7 +103,7 @@ def mark(last: Record) -> dict[str, Any]:
 
 
 class Growth:
-    """How far the topics have grown beside what this process' relay sent: from what is verified, before it starts."""
+    """Compares the growth of the topics with the records of this process's relay, from the verified place on."""
 
     def __init__(self, runtime: Runtime, verified: Progress) -> None:
         self._runtime = runtime
@@ -111,16 +111,16 @@ class Growth:
         self._sent = Counter(runtime.sent)
 
     async def begin(self) -> bool:
-        """Counts from now on; False while the relay is sending, since where the topics end cannot be told then."""
+        """Counts from now on. False while the relay is sending, since the ends of the topics cannot be told then."""
         if (seen := await self._quiet()) is None:
             return False
         self._ends, self._sent = seen
         return True
 
     async def is_ours(self) -> bool | None:
-        """Whether the topics hold what the relay wrote and nothing else; None while it is sending.
+        """Whether the topics hold exactly what the relay wrote; None while it is sending.
 
-        Where it is so, they are noted as verified up to there. Raises `LogGone`.
+        If so, they are noted as verified up to there. Raises `LogGone`.
         """
         if (seen := await self._quiet()) is None:
             return None
@@ -136,7 +136,7 @@ class Growth:
         return True
 
     async def _quiet(self) -> tuple[dict[Partition, int], Counter[Partition]] | None:
-        """The ends, and what had been sent by then."""
+        """The ends, and the records that were sent by then."""
         runtime, sent = self._runtime, Counter(self._runtime.sent)
         ends = dict(await runtime.log.ends(of(runtime.service.name)))
         return None if runtime.sending or sent != runtime.sent else (ends, sent)

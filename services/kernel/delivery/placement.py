@@ -1,8 +1,8 @@
-"""Where a service's topics are: the prefix of their names, and their partitions. A store remembers both.
+"""The place of a service's topics: the prefix of their names, and their partitions. A store remembers both.
 
-A stream keeps its order because all of it lies in one partition, which follows from their number. That number
-therefore never changes under a prefix: a deployment that wants another one, or whose topics somebody widened, moves to
-a new prefix, where every event is written again.
+A stream keeps its order because it is in one partition, which follows from the number of partitions. So that number
+never changes under a prefix. A deployment that wants another number, or whose topics somebody widened, moves to a new
+prefix, where every event is written again.
 """
 
 from sqlalchemy import select, update
@@ -18,9 +18,9 @@ PLACED = "topics"
 
 
 async def keep(runtime: Runtime) -> None:
-    """Notes where the topics are, and moves what waits in the outbox to a new prefix. For the process that leads.
+    """Notes the place of the topics, and moves waiting outbox rows to a new prefix. Only the leader calls it.
 
-    Raises `WrongPartitions` where their number was changed without a new prefix.
+    Raises `WrongPartitions` if the number changed without a new prefix.
     """
     prefix, count = _now(runtime)
     async with runtime.database.transaction() as connection:
@@ -34,7 +34,7 @@ async def keep(runtime: Runtime) -> None:
 
 
 async def compare(runtime: Runtime) -> None:
-    """Raises `WrongPartitions` where this process would look for topics elsewhere than the one that leads."""
+    """Raises `WrongPartitions` if this process would look for the topics elsewhere than the leader."""
     prefix, count = _now(runtime)
     async with runtime.database.read() as connection:
         known = await _known(runtime, connection)

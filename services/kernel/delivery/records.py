@@ -1,4 +1,4 @@
-"""What records say by themselves: events, words, or nothing that can be read. Pure."""
+"""What records contain: events, words, or unreadable bytes. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ def is_content(topic: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What records say by themselves."""
+    """The contents of records."""
 
     events: list[tuple[Event, Record]] = field(default_factory=list)
     words: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: list[tuple[Record, str]] = field(default_factory=list)
-    """Records that say nothing, and why."""
+    """Unreadable records, and why."""
 
 
 def decode(records: Sequence[Record]) -> Decoded:
@@ -53,9 +53,9 @@ def content_row(value: bytes) -> dict[str, Any]:
 
 
 def content_rows(records: Iterable[Record]) -> tuple[dict[str, dict[str, Any]], list[tuple[Record, str]]]:
-    """The rows of content records by reference, the last of each, and the records that are none with the reason.
+    """The rows of content records by reference, the last of each, and the unreadable ones with the reason.
 
-    Tombstones are neither: what is erased is said by an event.
+    Tombstones are neither: an event tells of the erasure.
     """
     rows: dict[str, dict[str, Any]] = {}
     broken = []

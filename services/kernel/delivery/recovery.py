@@ -1,12 +1,12 @@
 """Before it decides, an owner compares its store with its own topics.
 
-A topic is ahead of its owner's store after a restore from a backup, and else where somebody else wrote to it. After a
-restore the owner takes back what its store lacks: it would write a second history from the backup's point on. Without
-one it sets that aside, and decides nothing on the streams concerned before an operator has said what it is; on all
-others it goes on.
+A topic is ahead of its owner's store after a restore from a backup. In other cases somebody else wrote to it. After a
+restore, the owner takes back the events that its store lacks; otherwise it would write a second history from the backup
+on. Without a restore, it sets them aside and decides nothing on the streams concerned until an operator decides. All
+other streams go on.
 
-Of each version the first record on the topic counts, since that is what every reader took. A later one with other
-bytes, and what does not follow the store, goes to the dead letters.
+For each version, the first record on the topic counts, since every reader took that one. A later one with other bytes
+goes to the dead letters, and so does one that does not follow the store.
 """
 
 import hashlib
@@ -37,14 +37,14 @@ from services.kernel.store.session import OWNER, Conflict, Session, partition_of
 ATTEMPTS = 8
 PAGE = 1000
 RESTORED = "restored"
-"""The name in `deployment` under which `huiying restore` notes that a store was put back."""
+"""The name in `deployment` under which `huiying restore` notes the restore of a store."""
 Place = tuple[str, int]
 """A stream and a version."""
 logger = structlog.get_logger()
 
 
 class Diverged(Exception):
-    """The store contradicts itself or its topic in a way that no operator's word heals: the owner must not serve."""
+    """The store contradicts itself or its topic, and no operator's word can heal it. The owner must not serve."""
 
 
 class Held(NamedTuple):
@@ -56,19 +56,20 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class Compared:
-    """What a store lacks of what lies on its topic, and what does not belong there."""
+    """The events that a store lacks and its topic holds, and the records that do not belong there."""
 
     missing: list[tuple[Record, Event]] = field(default_factory=list)
     foreign: list[tuple[Record, Event, str, str]] = field(default_factory=list)
-    """With the reason and a sentence."""
+    """Each with the reason and a sentence."""
     disputed: set[Place] = field(default_factory=set)
-    """Versions that the store holds and a record has with other bytes."""
+    """Versions that the store holds, while a record has other bytes."""
     following: dict[str, int] = field(default_factory=dict)
-    """Streams with a foreign record that follows what the store holds, and its last version: readers go by it."""
+    """Streams with a foreign record that follows the store's last version, with that version. Readers follow the
+    record."""
 
 
 async def recover(runtime: Runtime) -> int:
-    """Compares store and topics; returns how many events were taken back. Raises `LogGone`."""
+    """Compares store and topics. Returns how many events were taken back. Raises `LogGone`."""
     return await _Recovery(runtime, await own_topics.look(runtime), restored=await _was_restored(runtime)).run()
 
 
@@ -81,7 +82,7 @@ async def _was_restored(runtime: Runtime) -> bool:
 
 @dataclass(slots=True)
 class _Recovery:
-    """One comparison, from what was verified to the ends."""
+    """One comparison, from the verified place to the ends."""
 
     runtime: Runtime
     progress: Progress
@@ -92,7 +93,7 @@ class _Recovery:
         operation = f"{name}.operation"
         others = [topic for topic in catalogue.event_topics(name) if topic != operation]
         count = 0
-        # The operation streams first and whole: what is taken back is noted on them.
+        # The operation streams come first and whole, since events that are taken back are noted on them.
         taken: list[Event] = []
         async for records, mark in self._unverified([operation]):
             taken += await self._events(records, mark, note=False)
@@ -110,9 +111,9 @@ class _Recovery:
         return count + len(taken)
 
     async def _unverified(self, topics: Sequence[str]) -> AsyncIterator[tuple[Sequence[Record], list[dict[str, Any]]]]:
-        """What the topics hold beyond what was verified, with the mark that says so from then on.
+        """The records beyond the verified place, with the mark for the new place.
 
-        Of a partition that was lost it is all that there is, and the old mark stays, since it tells of the loss.
+        For a lost partition these are all its records. The old mark then stays, since it shows the loss.
         """
         for partition, end in self.progress.ends.items():
             if partition.topic in topics:
@@ -122,9 +123,9 @@ class _Recovery:
                     yield records, [] if is_lost else [own_topics.mark(records[-1])]
 
     async def _events(self, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], *, note: bool) -> list[Event]:
-        """The events taken back. Compares again where another process of the service appended meanwhile."""
+        """The events taken back. Compares again if another process of the service appended meanwhile."""
         for _ in range(ATTEMPTS - 1):
-            # The other's event may be the very one, and clash by its id.
+            # The other process may have appended this very event, and the ids clash.
             with suppress(Conflict, IntegrityError):
                 return await self._compare(records, mark, note=note)
         return await self._compare(records, mark, note=note)
@@ -164,7 +165,7 @@ class _Recovery:
     async def _words(
         self, records: Sequence[Record], mark: Sequence[Mapping[str, Any]], lacking: Mapping[str, str]
     ) -> None:
-        """Takes back words that the store's events name; sets aside what the service never wrote."""
+        """Takes back words that the store's events name. Sets aside words that the service never wrote."""
         runtime, aside, rows = self.runtime, list[Foreign](), dict[str, Any]()
         said: list[tuple[Record, dict[str, Any]]] = []
         for record in records:
@@ -194,7 +195,7 @@ class _Recovery:
         operations.alarm(runtime.service.name, told)
 
     async def _set_aside(self, connection: AsyncConnection, found: "Sequence[Foreign]") -> list[dict[str, Any]]:
-        """Puts records among the dead letters; returns the rows that were not there yet."""
+        """Adds records to the dead letters. Returns the rows that were not there yet."""
         now = self.runtime.time_source.now()
         by_id = {row["id"]: row for one in found for row in [operations.dead_letter(OWNER, *one, now)]}
         new = await sql.add_missing(
@@ -204,11 +205,11 @@ class _Recovery:
 
 
 Foreign = tuple[Record, Event | None, str, str]
-"""A record that does not belong where it lies, its event, the reason of a dead letter, and a sentence."""
+"""A record in a wrong place, its event, the reason of a dead letter, and a sentence."""
 
 
 def own(record: Record) -> Event | None:
-    """The event in a record, if it is one that belongs on this topic."""
+    """The event in a record, if it is an event that belongs on this topic."""
     try:
         event = Event.parse(record.value)
     except Undecodable:
@@ -217,7 +218,7 @@ def own(record: Record) -> Event | None:
 
 
 async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> dict[Place, Held]:
-    """What the store holds under the events' versions, the versions before them, and their ids."""
+    """The store's digests under the events' versions, the versions before them, and their ids."""
     table = runtime.tables["events"]
     streams = {event.stream for event in events}
     versions = {version for event in events for version in (event.version - 1, event.version)}
@@ -232,7 +233,7 @@ async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Se
 def compare(
     found: Sequence[tuple[Record, Event]], stored: Mapping[Place, Held], discarded: Collection[str] = ()
 ) -> Compared:
-    """Judges what lies on a topic, in its order, by what the store holds; passes over digests that were discarded."""
+    """Judges the records of a topic, in order, by the store. Passes over digests that were discarded."""
     compared, held = Compared(), dict(stored)
     ids = {one.id for one in stored.values()}
     for record, event in found:
@@ -263,9 +264,9 @@ def _follows(event: Event, before: Held | None) -> bool:
 
 
 def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] | None:
-    """Why the store cannot take an event as its own: a reason of a dead letter, and a sentence."""
+    """Why the store cannot take an event in as its own: a reason of a dead letter, and a sentence."""
     if event.id in ids:
-        return "fork", f"version {event.version} came under the id of another event"
+        return "fork", f"version {event.version} has the id of another event"
     if not _follows(event, before):
         return "fork", f"version {event.version} does not follow what the store holds"
     try:
@@ -278,7 +279,7 @@ def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] 
 
 
 async def _differing(runtime: Runtime, topic: str, disputed: Mapping[Place, bytes]) -> set[Place]:
-    """Those of the disputed versions of which the topic's first record, which readers took, is not the store's."""
+    """The disputed versions whose first record on the topic, which readers took, differs from the store."""
     if not disputed:
         return set()
     keys = {Event.parse(bytes_).partitionkey for bytes_ in disputed.values()}
@@ -294,7 +295,7 @@ async def _differing(runtime: Runtime, topic: str, disputed: Mapping[Place, byte
 
 
 async def _hold(runtime: Runtime, connection: AsyncConnection, held: Mapping[str, int]) -> None:
-    """Lets streams wait for an operator's word, see `session.Held`; the versions are the last ones not in doubt."""
+    """Lets streams wait for an operator's word, see `session.Held`. The versions are the last undisputed ones."""
     rows = [
         {"consumer": OWNER, "stream_id": stream, "version": version, "digest": "", "blocked": "held"}
         for stream, version in sorted(held.items())
@@ -303,7 +304,7 @@ async def _hold(runtime: Runtime, connection: AsyncConnection, held: Mapping[str
 
 
 async def discarded(runtime: Runtime, connection: AsyncConnection) -> set[str]:
-    """Digests of what was found on the service's topics and set aside for good, also before a restore."""
+    """Digests of records on the service's topics that were set aside for good, also before a restore."""
     dead_letters, events = runtime.tables["dead_letters"], runtime.tables["events"]
     rows = await connection.execute(
         select(dead_letters.c.bytes).where(dead_letters.c.consumer == OWNER, dead_letters.c.state == "discarded")
@@ -329,7 +330,7 @@ async def _restore(
 
 
 async def take_back(session: Session, missing: Sequence[Event]) -> None:
-    """Puts events of the service's own topics into the session, with what they erase."""
+    """Puts events of the service's own topics into the session, with their erasures."""
     session.restore(missing)
     for event in missing:
         if isinstance(event.data, Erasure):
@@ -377,7 +378,7 @@ def named_words(bytes_: bytes) -> Iterable[tuple[str, str]]:
 
 
 async def fetch_words(runtime: Runtime, lacking: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rows of `contents` that the service's own content topic holds for these references."""
+    """The rows of `contents` for these references on the service's own content topic."""
     topic, found = catalogue.content_topic(runtime.service.name), dict[str, dict[str, Any]]()
     begins = await runtime.log.begins([topic])
     for partition, end in (await runtime.log.ends([topic])).items():
@@ -391,7 +392,7 @@ async def fetch_words(runtime: Runtime, lacking: Mapping[str, str]) -> list[dict
 
 
 def ordered(topic: str, taken: Sequence[Event], reason: str, ctx: Ctx) -> OperationRecovered:
-    """What says that an operator had events taken in."""
+    """The event that an operator had events taken in."""
     cause: Literal["ordered"] = "ordered"
     return OperationRecovered(
         topic=topic, events=len(taken), first=taken[0].digest, cause=cause, reason=Typed(text=reason), at=ctx.now

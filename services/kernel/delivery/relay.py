@@ -1,8 +1,8 @@
-"""The relay: outbox rows to the event log, in order per stream, removed only when the log has acknowledged them.
+"""The relay moves outbox rows to the event log, in order within each stream. It removes them after the acknowledgement.
 
-It always takes the lowest unsent rows and has one batch in flight a partition, so version n+1 is never on a topic
-before version n, whatever crashes and however many relays run; what a crash repeats, the consumers drop. Words never
-come behind their tombstone: a relay that was stalled with them is kept out, see `EventLog.writer`.
+It always takes the lowest unsent rows and has one batch in flight for each partition. So version n+1 is never on a
+topic before version n, whatever crashes and however many relays run. Consumers drop what a crash repeats. Words never
+come after their tombstone: a stalled relay is kept out, see `EventLog.writer`.
 """
 
 import asyncio
@@ -24,26 +24,27 @@ from services.kernel.store.sql import Query
 from services.kernel.tasks import side_by_side
 
 ROWS = 3000
-"""Outbox rows in one round. For more, PostgreSQL would expect so much work that it compiles the query each time."""
+"""Outbox rows in one round. For more rows, PostgreSQL would expect so much work that it compiles the query each time.
+"""
 BATCH_BYTES = 900_000
-"""The most that one partition gets in one round: a batch fits the brokers' default message limit."""
+"""The most bytes for one partition in one round, so that a batch fits the brokers' default message limit."""
 BACKSTOP = 1.0
 WRITER_SECONDS = 86_400.0
-"""How long one writer is used: brokers forget an id that nobody took for seven days, and who was kept out with it."""
+"""How long one writer is used. Brokers forget an id that nobody used for seven days, and with it whom they keep out."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """What is sent at once: the lowest rows, of each partition as many as fit one message."""
+    """The rows of one sending: the lowest ones, for each partition as many as fit one message."""
 
     writer: int | None = None
-    """Who was there to write when it was read."""
+    """The writer at the time of the reading."""
     records: dict[Partition, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     _sizes: dict[Partition, int] = field(default_factory=dict)
 
     def add(self, seq: int, partition: Partition, key: bytes, value: bytes | None) -> None:
-        """Takes the row, unless its partition is full: then this and all further ones of it wait for the next batch."""
+        """Takes the row unless its partition is full. Then this row and its later ones wait for the next batch."""
         before = self._sizes.get(partition, 0)
         size = self._sizes[partition] = before + len(value or b"") + len(key) + 100
         if size <= BATCH_BYTES or not before:
@@ -61,18 +62,18 @@ class Relay:
 
     @classmethod
     async def keep(cls, runtime: Runtime) -> None:
-        """A relay of its own, until cancelled."""
+        """A separate relay, until cancelled."""
         await cls(runtime).run()
 
     async def run(self) -> None:
-        """Sends until cancelled; waits for a wake-up, at the latest for a second."""
+        """Sends until cancelled. Waits for a wake-up, at most a second."""
         pause, waits = 0.1, Lasting("relay.waits", service=self.runtime.service.name)
         anew_at = 0.0
         while True:
             self.runtime.wake.clear()
             try:
                 if time.monotonic() >= anew_at:
-                    # Also where this process has one: another process may have led since it was made.
+                    # Even if this process has a writer, another process may have led since it was made.
                     await self.runtime.log.writer(anew=True)
                     anew_at = time.monotonic() + WRITER_SECONDS
                 await self.drain()
@@ -91,10 +92,10 @@ class Relay:
                 continue
 
     async def drain(self) -> int:
-        """Sends until nothing waits, and returns how many rows. Raises `LogGone`.
+        """Sends until nothing waits, and returns the number of rows. Raises `LogGone`.
 
-        While many rows are on their way, those before them are removed and the next are read. Few are followed by a
-        pause, so that what is written meanwhile goes out together.
+        While many rows are being sent, the rows before them are removed and the next ones are read. After few rows it
+        pauses, so that rows written meanwhile go out together.
         """
         count, sent = 0, Batch()
         batch = await self._next(sent, Batch())
@@ -121,9 +122,9 @@ class Relay:
             failpoint("relay.acked")
 
     async def _next(self, sent: "Batch", on_its_way: "Batch") -> "Batch":
-        """Removes what was acknowledged, and reads the lowest unsent rows that are not on their way."""
+        """Removes acknowledged rows, and reads the lowest unsent rows that are not being sent."""
         database_ = self.runtime.database
-        # The writer first, then the rows while the term stands: whoever leads after that has a later writer.
+        # First the writer, then the rows under its term: a later leader has a later writer.
         writer = await self.runtime.log.writer()
         fenced = bool(sent.rows) or database_.fence is not None
         async with database_.transaction() if fenced else database_.read() as connection:
@@ -132,15 +133,15 @@ class Relay:
         metrics.RELAYED.labels(self.runtime.service.name).inc(len(sent.rows))
         batch = Batch(writer)
         for seq, topic, number, key, event, ref, salt, words in rows:
-            # Words that were erased meanwhile leave a tombstone.
+            # Words that were erased meanwhile become a tombstone.
             value = event or (orjson.dumps({"ref": ref, "salt": salt.hex(), "words": words}) if salt else None)
             batch.add(seq, Partition(topic, number), key.encode(), value)
         return batch
 
     def waiting(self) -> Select[Any]:
-        """The lowest unsent rows but those `on_their_way`, with what they refer to.
+        """The lowest unsent rows except those `on_their_way`, with their events or words.
 
-        Looked up row by row: of a join PostgreSQL believes that `ROWS` rows come, and would read both tables whole.
+        They are looked up row by row. For a join, PostgreSQL expects `ROWS` rows and would read both tables whole.
         """
         events, contents = self.tables["events"], self.tables["contents"]
         lowest = self.lowest().subquery()
@@ -157,13 +158,13 @@ class Relay:
         ).order_by(lowest.c.seq)
 
     def lowest(self) -> Select[Any]:
-        """The lowest of those rows. Never "above the last one sent": numbers become visible out of order."""
+        """The lowest of those rows. Never "above the last one sent", since numbers become visible out of order."""
         outbox = self.tables["outbox"]
         waits = sql.is_none_of(outbox.c.seq, "on_their_way")
         return select(outbox).where(waits).order_by(outbox.c.seq).limit(ROWS)
 
     async def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no row waits."""
         outbox = self.tables["outbox"]
         async with self.runtime.database.read() as connection:
             return (await connection.execute(select(func.count()).select_from(outbox))).scalar_one() == 0

@@ -1,6 +1,6 @@
-"""Dead letters given to their service again, taken for its own, or passed over for good.
+"""Repairs of dead letters: taken in again, taken in as the service's own, or passed over for good.
 
-A repair keeps out every worker of its service while it lasts: it writes where streams stand, as they do.
+A repair locks out the workers of its service, since both write the positions of streams.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,21 +27,21 @@ from services.kernel.store import sql
 from services.kernel.store.session import OWNER, Conflict, Session
 
 AGAIN = ("unknown_type", "poison", "held")
-"""Why records wait that another version, or an operator's word, may let in."""
+"""Reasons for which records wait that another version, or an operator's word, may let in."""
 logger = structlog.get_logger()
 
 
 async def redrive(
     work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
 ) -> None:
-    """Gives a dead letter to its service again. `Rejected` or `Poison` where it would fail as before.
+    """Gives a dead letter to its service again. Raises `Rejected` or `Poison` if it would fail as before.
 
-    `behind` is the `Poison` of an event that waited for the record, see `behind_it`; it is set aside.
+    `behind` is the `Poison` of an event that waited for the record, see `behind_it`. That event is set aside.
     """
     row = await _open(work, session, id_)
     if row["consumer"] == OWNER and row["reason"] == "ahead":
         raise Rejected(
-            f"the record {id_} lies on {work.service.name}'s own topic, and its store lacks it: take it in with "
+            f"the record {id_} is on {work.service.name}'s own topic, and its store lacks it: take it in with "
             f"`huiying recover --service {work.service.name}` if it is its own, else discard it",
             code="record-fails-again",
             record=id_,
@@ -61,7 +61,7 @@ async def redrive(
 async def discard(
     work: UnitOfWork, session: Session, ctx: Ctx, id_: str, reason: str, behind: Poison | None = None
 ) -> None:
-    """Sets a dead letter aside for good; its stream goes on behind it. For `behind` see `redrive`."""
+    """Sets a dead letter aside for good. Its stream goes on after it. For `behind` see `redrive`."""
     row = await _open(work, session, id_)
     await _pass_over(work, session, row, behind)
     await _settle(work, session, id_, "discarded")
@@ -71,16 +71,19 @@ async def discard(
 
 
 def behind_it(poison: Poison, bytes_: bytes | None) -> bool:
-    """Whether an event failed that waited for the record with these bytes: the record itself can be settled."""
+    """Whether the failure is of an event that waited for the record with these bytes.
+
+    Then the record itself can be settled.
+    """
     return poison.event is not None and poison.event.bytes != bytes_
 
 
 async def recover(
     work: UnitOfWork, session: Session, ctx: Ctx, rows: Sequence[Mapping[str, Any]], reason: str
 ) -> list[Event]:
-    """Takes in what the service's own topic holds and its store lacks: these open rows of one topic, by version.
+    """Takes in events that the service's own topic holds and its store lacks: these open rows of one topic, by version.
 
-    Returns the events that were taken. What does not follow the store stays where it is.
+    Returns the events that were taken in. Events that do not follow the store stay dead letters.
     """
     await sql.lock(session.connection, hold(alone=True))
     found = [(_record_of(row), Event.parse(row["bytes"])) for row in rows]
@@ -103,7 +106,7 @@ async def recover(
 
 
 async def _settle_words(work: UnitOfWork, session: Session, named: Mapping[str, str]) -> None:
-    """Words lie beside the events that name them, and are settled with them."""
+    """Words stand beside the events that name them, and are settled with them."""
     topic, table = catalogue.content_topic(work.service.name), work.tables["dead_letters"]
     mine = (table.c.consumer == OWNER, table.c.topic == topic, table.c.reason == "ahead", table.c.state == "open")
     for id_, bytes_ in (await session.connection.execute(select(table.c.id, table.c.bytes).where(*mine))).all():
@@ -112,7 +115,7 @@ async def _settle_words(work: UnitOfWork, session: Session, named: Mapping[str, 
 
 
 async def _release(work: UnitOfWork, session: Session, streams: Iterable[str | None]) -> None:
-    """Lets streams go on of which nothing waits for an operator's word any more."""
+    """Lets streams go on if nothing of them waits for an operator's word any more."""
     dead_letters, cursor = work.tables["dead_letters"], work.tables["stream_cursor"]
     waiting = select(dead_letters.c.stream_id).where(dead_letters.c.consumer == OWNER, dead_letters.c.state == "open")
     mine = (cursor.c.consumer == OWNER, cursor.c.stream_id.in_({stream for stream in streams if stream}))
@@ -122,10 +125,10 @@ async def _release(work: UnitOfWork, session: Session, streams: Iterable[str | N
 
 
 async def unpark(work: UnitOfWork) -> int:
-    """Redrives the events that this service could not read, failed on, or could not decide upon: a stream was held.
+    """Redrives events that this service could not read, failed on, or could not decide since a stream was held.
 
-    Called at start, perhaps after an upgrade, and when a stream goes on. Returns how many were taken. What still fails
-    keeps waiting among the dead letters, so that no record can stop the service.
+    It is called at the start, perhaps after an upgrade, and when a stream goes on. Returns how many were taken in. The
+    others stay dead letters, so that no record can stop the service.
     """
     table = work.tables["dead_letters"]
     chosen = select(table.c.id).where(
@@ -139,7 +142,7 @@ async def unpark(work: UnitOfWork) -> int:
 
 
 async def _redriven(work: UnitOfWork, id_: str) -> bool:
-    """Whether the record could be taken in, in a transaction of its own."""
+    """Whether the record could be taken in, in its own transaction."""
     behind: Poison | None = None
     while True:
         bytes_ = None
@@ -166,7 +169,7 @@ async def _redriven(work: UnitOfWork, id_: str) -> bool:
 
 
 async def _open(work: UnitOfWork, session: Session, id_: str) -> Mapping[str, Any]:
-    """The record's row, which nobody else settles until the transaction ends."""
+    """The record's row, locked: nobody else settles it until the transaction ends."""
     await sql.lock(session.connection, hold(alone=True))
     table = work.tables["dead_letters"]
     found = (await session.connection.execute(select(table).where(table.c.id == id_))).mappings().first()
@@ -184,7 +187,7 @@ async def _settle(work: UnitOfWork, session: Session, id_: str, state: str) -> N
 
 
 async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any], behind: Poison | None) -> bool:
-    """Takes the record in; the caller flushes. False where it fails as before."""
+    """Takes the record in; the caller flushes. False if it fails as before."""
     again = _record_of(row)
     try:
         event = Event.parse(again.value)
@@ -196,7 +199,7 @@ async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any], b
     await work.judge(session, intake, event, again)
     if event in intake.parked or any(aside["bytes"] == event.bytes for aside in intake.aside):
         return False
-    # What was taken in already frees its stream too.
+    # If the record was taken in already, its stream is free, too.
     work.drain(intake, event.stream, again)
     work.move(intake, behind)
     await work.conclude(session, intake)
@@ -204,9 +207,9 @@ async def _redrive(work: UnitOfWork, session: Session, row: Mapping[str, Any], b
 
 
 async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any], behind: Poison | None) -> None:
-    """Lets the record's stream go on behind it; the caller flushes.
+    """Lets the record's stream go on after it; the caller flushes.
 
-    Where another event waits under the same version, the record was forged and that one is taken in its place.
+    If another event waits under the same version, the record was forged, and the other event takes its place.
     """
     if row["stream_id"] is None or row["consumer"] != work.consumer:
         return
@@ -226,7 +229,7 @@ async def _pass_over(work: UnitOfWork, session: Session, row: Mapping[str, Any],
 
 
 async def _freed(work: UnitOfWork, session: Session, event: Event, behind: Poison | None) -> Intake:
-    """An intake whose stream waits for nothing but its next version; what fails behind it does not wait."""
+    """An intake whose stream waits only for its next version. An event that fails after it does not wait."""
     place = (work.tables["stream_cursor"], [(work.consumer, event.stream)])
     (cursors,) = await sql.rows_of(session.connection, [place])
     intake = await work.standing(session.connection, cursors)

@@ -1,4 +1,4 @@
-"""What a service is made of, and one that runs. Five services differ; the kernel that runs them is one."""
+"""The parts of a service, and a running service. The five services differ; the kernel that runs them is one."""
 
 import asyncio
 import time
@@ -34,9 +34,9 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import Owner
 
 OFFICES_FRESH = 1.0
-"""Seconds for which the unit tree and the packs are not read again; own changes are seen at once."""
+"""For so many seconds the unit tree and the packs are not read again. Own changes are seen at once."""
 CHECKED = 1.0
-"""Seconds between two looks at the outbox' length and the clock's skew."""
+"""Seconds between two looks at the length of the outbox and the skew of the clock."""
 MAX_SKEW = 5.0
 
 logger = structlog.get_logger()
@@ -48,37 +48,37 @@ async def nothing_known(connection: AsyncConnection, events: Sequence[Event]) ->
 
 
 class Timeline(NamedTuple):
-    """Where a service keeps every event of all services, and how it says their order."""
+    """How a service keeps every event of all services, and records their order."""
 
     table: Table
     order: type[Fact]
-    """The event that names the digests of further events, in `events`, on the service's own topic."""
+    """The event on the service's own topic that names the digests of further events, in `events`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service(Owner):
-    """The parts of a service that the kernel joins. `app.py` of each service makes one."""
+    """The parts of a service that the kernel joins. The `app.py` of each service makes one."""
 
     topics: tuple[str, ...] = ()
     """Event topics that this service reads, without the prefix."""
     contents: tuple[str, ...] = ()
-    """Services whose words this one needs."""
+    """Services whose words this service needs."""
     react: Callable[[Event, Any], Iterable[Reaction]] = no_reaction
     know: Callable[[AsyncConnection, Sequence[Event]], Awaitable[Any]] = nothing_known
     apis: tuple[str, ...] = ()
-    """Modules whose `router` makes the HTTP API of a runtime; imported where HTTP is served, and nowhere else."""
+    """Modules whose `router` makes the HTTP API of a runtime. They are imported only where HTTP is served."""
     loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
-    """Background work of the API process, run by the one process that leads."""
+    """Background work of the API process. Only the leader runs it."""
     on_start: Callable[["Runtime"], Awaitable[None]] | None = None
-    """Runs after recovery, in the process that leads. Commands may come already: it must not rely on being alone."""
+    """Runs in the leader after recovery. Commands may come already, so it must not rely on being alone."""
     work: Callable[["Runtime"], Any] | None = None
-    """A `UnitOfWork` subclass where the service takes in events its own way (audit)."""
+    """A `UnitOfWork` subclass for a service that takes in events in its own way (audit)."""
     stream: str = ""
     """Module of the service's Faust application."""
     timeline: Timeline | None = None
-    """Set by the one service that keeps the events of all."""
+    """Set only by the service that keeps the events of all."""
     rebuilt: tuple[Table, ...] = ()
-    """Tables beside the views that `replay` rebuilds and compares too."""
+    """Tables besides the views that `replay` also rebuilds and compares."""
 
     @property
     def content_topics(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class Service(Owner):
 
 
 class Runtime:
-    """One service of a deployment, in one process. Holds no domain state that the database does not hold."""
+    """One service of a deployment, in one process. All domain state is in the database."""
 
     def __init__(
         self,
@@ -106,17 +106,18 @@ class Runtime:
         self.wake = asyncio.Event()
         """Set when the outbox may have rows for the relay."""
         self.changed = asyncio.Event()
-        """Set when this service's own state changed; loops that wait for work listen to it."""
+        """Set when this service's own state changed. Loops that wait for work listen to it."""
         self.failing = Lasting("store.fails", service=service.name)
         self.recovered = True
         """False in a process that is to lead, until it has compared the store with the event log."""
         self.sent: Counter[Partition] = Counter()
-        """How many records this process' relay wrote; `sending` while it cannot say."""
+        """How many records the relay of this process wrote, and whether it is `sending`, when nobody can tell."""
         self.sending = False
         self.lost = ""
-        """What is wrong with the topics: they are not the ones that this service read or wrote. Said by readiness."""
+        """Faults of the topics: they are not the ones that this service read or wrote. Readiness shows them."""
         self.erased = asyncio.Event()
-        """Set when words were erased from the store, and at the start: a crash may have come before what follows."""
+        """Set when words were erased from the store, and at the start, since a crash may have come before the next
+        steps."""
         self.erased.set()
         self._offices: Offices | None = None
         self._offices_until = 0.0
@@ -124,7 +125,7 @@ class Runtime:
         self._unavailable: Unavailable | None = None
 
     async def offices(self, connection: AsyncConnection) -> Offices:
-        """Units and packs as they stand now."""
+        """Units and packs as they are now."""
         if self._offices is None or time.monotonic() > self._offices_until:
             self._offices = await offices.snapshot(
                 connection, self.service.metadata, self.packs, self.time_source.now(), self.lists
@@ -135,7 +136,7 @@ class Runtime:
     async def context(
         self, connection: AsyncConnection, actor: Actor = SYSTEM, cause: str | None = None, ids: Ids | None = None
     ) -> Ctx:
-        """What a decision may know, read in the decision's own transaction."""
+        """The context of a decision, read in the decision's own transaction."""
         return Ctx(
             now=self.time_source.now(),
             actor=actor,
@@ -146,7 +147,7 @@ class Runtime:
         )
 
     def appended(self, events: Sequence[Event]) -> None:
-        """Tells the relay and the loops that events were committed in this process."""
+        """Tells the relay and the loops that this process committed events."""
         if not events:
             return
         if any(event.kind in ("unit", "policy") for event in events):
@@ -158,12 +159,12 @@ class Runtime:
         self.changed.set()
 
     def noted(self, events: Iterable[Event]) -> None:
-        """Events of any service were committed: sees whether words went with them."""
+        """Called when events of any service were committed. Checks whether words were erased with them."""
         if any(catalogue.is_erasure(event.type) for event in events):
             self.erased.set()
 
     def offices_changed(self) -> None:
-        """Events of the unit tree or the packs were taken in."""
+        """Called when events of the unit tree or the packs were taken in."""
         self._offices = None
 
     async def ready_to_decide(self) -> None:
@@ -176,7 +177,7 @@ class Runtime:
             raise self._unavailable
 
     async def ready_to_serve(self) -> None:
-        """Raises `Unavailable` where `ready_to_decide` does, where topics were lost, and until the units are known."""
+        """Raises `Unavailable` where `ready_to_decide` does, after a loss of topics, and until the units are known."""
         await self.ready_to_decide()
         if self.lost:
             raise Unavailable(self.lost, 30, code="topics-lost", service=self.service.name)
@@ -186,8 +187,8 @@ class Runtime:
     def must_have_recovered(self) -> None:
         if not self.recovered:
             raise Unavailable(
-                f"{self.service.name} first compares its record with the event log; this process decides nothing "
-                "before that, nor while another one leads. Nothing of the request was kept. Try again",
+                f"{self.service.name} first compares its record with the event log. This process decides nothing "
+                "before that, or while another process leads. Nothing of the request was kept. Try again",
                 5,
                 code="recovering",
                 service=self.service.name,

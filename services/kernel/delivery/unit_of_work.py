@@ -1,7 +1,7 @@
-"""The unit of work: records of other services taken in, the same code on every transport.
+"""The unit of work takes in records of other services. The code is the same on every transport.
 
-Up to `BATCH` records, of each partition consecutive ones, become one transaction: cursors checked, reactions decided in
-memory, everything written at once, the offset moved by compare-and-swap. What becomes of each event stands in `intake`.
+Up to `BATCH` records, consecutive ones of each partition, become one transaction. It checks cursors, decides reactions
+in memory, writes everything at once, and moves the offset by compare-and-swap. `intake` decides on each event.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ BATCH = 500
 RETRY_LIMIT = 5.0
 PURE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 NOTIFY = "outbox"
-"""PostgreSQL channel on which a consumer tells the relay that rows wait."""
+"""The PostgreSQL channel on which a consumer tells the relay that rows wait."""
 logger = structlog.get_logger()
 
 
@@ -46,29 +46,32 @@ Offsets = Mapping[Partition, int]
 
 
 class LostPartition(Exception):
-    """Someone else moved the offset: this process must start again from the database."""
+    """Somebody else moved the offset. This process must start again from the database."""
 
 
 class SkippedOffset(Exception):
-    """The transport handed a record beyond the database's offset: it must start again from there."""
+    """The transport passed a record beyond the database's offset. It must start again from there."""
 
 
 class NotAlone(Exception):
-    """An erasure that waited would be taken in beside other workers: try again without them."""
+    """A parked erasure would be taken in beside other workers. Try again without them."""
 
 
 def is_defect(error: BaseException) -> bool:
-    """Whether rows or code are wrong, so that the same would come of another try; else the infrastructure failed."""
+    """Whether code or rows are wrong, so that every other try would fail too. If not, the infrastructure failed."""
     return failures.is_defect(error) if isinstance(error, DBAPIError) else isinstance(error, PURE)
 
 
 def hold(*, alone: bool) -> Hold:
-    """What every intake holds: all share it, but erasures and repairs, which see no other's rows otherwise."""
+    """The lock of every intake.
+
+    All share it, except erasures and repairs, which otherwise would not see the others' rows.
+    """
     return Hold("intake", ["all"], shared=not alone)
 
 
 class UnitOfWork(Streams):
-    """Takes in records for one service. `handle` may be called from several tasks, each for partitions of its own."""
+    """Takes in records for one service. Several tasks may call `handle`, each for its own partitions."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -79,18 +82,18 @@ class UnitOfWork(Streams):
             offset.c.consumer == self.consumer
         )
         self._reached: dict[Partition, int] = {}
-        """Where this process took its partitions to; a rewind is seen by it."""
+        """The offsets that this process reached, by which it notices a rewind."""
         self._waits = Lasting("work.waits", consumer=self.consumer)
         self.replaying = False
-        """True while views are rebuilt: events are projected, nothing is decided."""
+        """True while views are rebuilt: events are projected, and nothing is decided."""
 
     batch = BATCH
     """Records in one transaction."""
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Where each partition goes on; 0 where nothing was taken yet.
+        """The offset at which each partition goes on; 0 if no record was taken in yet.
 
-        Raises `OffsetOutOfRange` where that lies on no topic any more, and `LogGone`.
+        Raises `OffsetOutOfRange` if an offset is not on its topic any more, and `LogGone`.
         """
         async with self.runtime.database.read() as connection:
             known = await kept.taken(connection, self.tables["consumer_offset"], self.consumer)
@@ -102,20 +105,20 @@ class UnitOfWork(Streams):
         return {partition: known[partition].next if partition in known else 0 for partition in partitions}
 
     async def look(self, *, fast: bool = False) -> Progress:
-        """Where the service stands on all that it reads; see `offsets.look`. Raises `LogGone`."""
+        """The position of the service on all its topics; see `offsets.look`. Raises `LogGone`."""
         topics = (*self.service.topics, *self.service.content_topics)
         table = self.tables["consumer_offset"]
         return await kept.look(self.runtime.database, table, self.consumer, self.runtime.log, topics, fast=fast)
 
     async def taken(self, connection: AsyncConnection) -> dict[Partition, int]:
-        """Where each partition goes on of which anything was taken in."""
+        """The offset of each partition of which a record was taken in."""
         (found,) = await sql.fetch(connection, [Query(self._taken, {})])
         return {Partition(topic, number): next_ for topic, number, next_ in found}
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Returns when the records are durable. Infrastructure that fails is waited for; a defect is set aside.
+        """Returns when the records are durable. If infrastructure fails, it waits; a defect is set aside.
 
-        Raises `LostPartition` or `SkippedOffset`, upon which the process must end.
+        Raises `LostPartition` or `SkippedOffset`. Then the process must end.
         """
         for start in range(0, len(records), self.batch):
             part = records[start : start + self.batch]
@@ -126,7 +129,7 @@ class UnitOfWork(Streams):
                 await self._one_by_one(part)
 
     async def _one_by_one(self, records: Sequence[Record]) -> None:
-        """Finds the record that a pure function, or the rows that it made, cannot be right with, and sets it aside."""
+        """Finds the record on which a pure function, or its rows, fail, and sets it aside."""
         for record in records:
             try:
                 await self._until_durable([record])
@@ -164,7 +167,7 @@ class UnitOfWork(Streams):
             wait = min(wait * 2, RETRY_LIMIT)
 
     async def _once(self, records: Sequence[Record], poison: Poison | None, *, alone: bool) -> None:
-        # A parked event can be what fails, when the record that it waited for has come.
+        # The failing event may be a parked one that this record let in.
         waited = poison is not None and poison.event is not None and poison.record.value != records[0].value
         if poison is None or waited:
             found = decode(records)
@@ -205,7 +208,7 @@ class UnitOfWork(Streams):
     async def _known(
         self, connection: AsyncConnection, records: Sequence[Record], found: Decoded, *, alone: bool
     ) -> tuple[Offsets, Intake, set[str]]:
-        """Where the partitions and the streams stand, and which words are erased."""
+        """The positions of partitions and streams, and the erased words."""
         offset = self.tables["consumer_offset"]
         places = [(self.consumer, *place) for place in sorted({Partition(one.topic, one.partition) for one in records})]
         streams = sorted({event.stream for event, _ in found.events})
@@ -227,7 +230,7 @@ class UnitOfWork(Streams):
         return starts, await self.standing(connection, cursors), {row["ref"] for row in gone}
 
     def _unseen(self, records: Sequence[Record], starts: Offsets) -> tuple[list[Record], dict[Partition, Record]]:
-        """The records that were not taken in yet, and the last one of each partition."""
+        """The records that were not taken in yet, and the last record of each partition."""
         todo: list[Record] = []
         lasts: dict[Partition, Record] = {}
         for partition, start in starts.items():
@@ -273,15 +276,15 @@ class UnitOfWork(Streams):
         if await sql.swap(connection, self.tables["consumer_offset"], "next", "last", moves) < len(moves):
             raise LostPartition(f"one of {', '.join(map(str, sorted(lasts)))} is no longer where it was")
 
-    # what is made of events
+    # the results of events
 
     async def conclude(self, session: Session, intake: Intake) -> None:
-        """Applies what was accepted, and writes what was set aside; the rest is written with the session."""
+        """Applies the accepted events and writes the dead letters. The session writes the rest."""
         await self.apply(session, [event for event, _ in intake.accepted], intake)
         await self.set_down(session, intake)
 
     async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
-        """What the service makes of accepted events: views observe them, reactions decide."""
+        """The service's use of accepted events: views observe them, reactions decide."""
         session.observed.extend(events)
         for event in events:
             if isinstance(event.data, Erasure):
@@ -303,10 +306,9 @@ class UnitOfWork(Streams):
                     known.note(done)
 
     async def _not_reacted_to(self, session: Session, events: Sequence[Event]) -> list[Event]:
-        """The events of which the store holds no consequence.
+        """The events whose result is not in the store yet.
 
-        A consumer that was put back meets events again, and what it knows has changed since: the same event would lead
-        to another stream now.
+        A restored consumer meets events again with later knowledge. The same event would now lead to another stream.
         """
         first = {event.id: DerivedIds(self.service.name, event.id).new("") for event in events}
         held = await session.holding(first.values())
@@ -344,6 +346,6 @@ class UnitOfWork(Streams):
 
 
 def unit_of_work(runtime: Runtime) -> UnitOfWork:
-    """The service's own way of taking events in, or the usual one."""
+    """The service's own way to take events in, or the usual one."""
     work: UnitOfWork = (runtime.service.work or UnitOfWork)(runtime)
     return work

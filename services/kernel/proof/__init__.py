@@ -1,1 +1,4 @@
-"""Proof that nothing was lost, doubled or changed: `check` compares stores, topics and audit; `replay` rebuilds."""
+"""Proof that no event was lost, doubled or changed.
+
+`check` compares stores, topics and audit; `replay` rebuilds views.
+"""

@@ -1,7 +1,7 @@
-"""Proves that nothing was lost, doubled, altered or put out of order, from the databases and topics themselves.
+"""Proves from databases and topics that no event was lost, doubled, altered or put out of order.
 
-Reads in batches; what it keeps in memory are stream ids and version numbers, never events. It changes nothing, and may
-run beside a system at work: what is missing is looked for again when everything in flight has arrived.
+It reads in batches. In memory it keeps stream ids and version numbers, never events. It changes nothing and may run
+beside a system at work: if something is missing, it looks again after everything in flight has arrived.
 """
 
 import asyncio
@@ -47,14 +47,14 @@ Fault = tuple[Cause, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One service's database, as the check needs it."""
+    """One service's database, as far as the check needs it."""
 
     database: Database
     tables: Mapping[str, Table]
     reads: tuple[str, ...]
     """The event topics that the service takes in."""
     timeline: Timeline | None = None
-    """Of the one service that keeps the events of all."""
+    """Set for the one service that keeps the events of all."""
     deciders: Mapping[str, Decider] = field(default_factory=dict)
     """Stream kind -> rules."""
 
@@ -68,9 +68,9 @@ class Store:
 async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) -> CheckResult:
     """Looks at every event of every service, in its store, on its topic, and in audit's timeline.
 
-    `stores` is by service; one of them has the timeline. Wherever something may be on its way, outboxes and consumers
-    are waited for, up to `wait` seconds each time. Raises `LogGone`, and the database's errors: what cannot be read is
-    not proven.
+    `stores` is by service; one of them has the timeline. If something may be on its way, it waits for outboxes and
+    consumers, up to `wait` seconds each time. Raises `LogGone` and the database's errors, since unreadable data is not
+    proven.
     """
     result = CheckResult()
     audit = next(store for store in stores.values() if store.timeline)
@@ -94,11 +94,11 @@ async def check(stores: Mapping[str, Store], log: EventLog, wait: float = 30.0) 
     return result
 
 
-# what must have come to rest
+# work that must be finished
 
 
 async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> list[Fault]:
-    """Waits until what was in the outboxes is gone and taken in everywhere; says what was not so in time."""
+    """Waits until the waiting outbox rows are sent and taken in everywhere. Reports what was not done in time."""
     until = asyncio.get_running_loop().time() + wait
     waiting = [fault for name, store in stores.items() for fault in await _drained(name, store, wait)]
     ends = {name: await log.ends(store.reads) if store.reads else {} for name, store in stores.items()}
@@ -110,9 +110,9 @@ async def _settled(stores: Mapping[str, Store], log: EventLog, wait: float) -> l
 
 
 async def _check_offsets(stores: Mapping[str, Store], log: EventLog, result: CheckResult) -> dict[str, Progress]:
-    """The topics are still those that the services read and wrote: offsets say nothing about others.
+    """Checks that the topics are those that the services read and wrote. For other topics, offsets prove nothing.
 
-    Returns where each service stands on what it reads.
+    Returns the position of each service on its topics.
     """
     standing: dict[str, Progress] = {}
     for name, store in stores.items():
@@ -127,7 +127,7 @@ async def _check_offsets(stores: Mapping[str, Store], log: EventLog, result: Che
 
 
 async def _drained(name: str, store: Store, wait: float) -> list[Fault]:
-    """Waits until what is in the outbox now is gone; says so if it is not in time."""
+    """Waits until the present outbox rows are gone. Reports it if that takes too long."""
     until = asyncio.get_running_loop().time() + wait
     mark = await _highest(store)
     while True:
@@ -159,7 +159,7 @@ async def _lag(name: str, store: Store, ends: Mapping[Partition, int]) -> list[s
         )
         taken = {Partition(row.topic, row.partition): row.next for row in found}
     return [
-        f"{name}: {part.topic}/{part.number} is taken in up to {taken.get(part, 0)}, but holds {end}"
+        f"{name}: {part.topic}/{part.number} was taken in up to {taken.get(part, 0)}, but it ends at {end}"
         for part, end in ends.items()
         if taken.get(part, 0) < end
     ]
@@ -186,7 +186,7 @@ async def _waiting(stores: Mapping[str, Store], result: CheckResult) -> None:
 
 
 async def _discarded(stores: Mapping[str, Store]) -> set[str]:
-    """Digests of the records that a person looked at and set aside for good: what they are is no fault any more."""
+    """Digests of the records that a person looked at and set aside for good. They are no fault any more."""
     digests: set[str] = set()
     for store in stores.values():
         table = store.tables["dead_letters"]
@@ -200,7 +200,7 @@ async def _discarded(stores: Mapping[str, Store]) -> set[str]:
 
 
 async def _pages(database: Database, table: Table, columns: Sequence[str], keys: Sequence[str]) -> AsyncIterator[Any]:
-    """All rows in order of `keys`, which are unique, a batch at a time; rows that come later are seen too."""
+    """All rows in order of `keys`, which are unique, a batch at a time. Rows that come later are seen, too."""
     order, last = [table.c[name] for name in keys], None
     while True:
         chosen = select(*(table.c[name] for name in columns)).order_by(*order).limit(BATCH)
@@ -248,7 +248,9 @@ def _check_chain(name: str, last: Event | None, event: Event, result: CheckResul
     follows = last is not None and last.stream == event.stream
     before = last.version if last is not None and follows else 0
     if event.version != before + 1:
-        result.fault(STORE, name, f"{name}: {event.stream} has version {event.version} after {before}: a hole")
+        result.fault(
+            STORE, name, f"{name}: {event.stream} has version {event.version} after {before}: versions are missing"
+        )
     elif last is not None and follows:
         if event.previous != last.digest:
             result.fault(
@@ -317,7 +319,7 @@ async def _check_topic(
     wait: float,
     readers: Readers,
 ) -> None:
-    """Every event of the store is there with its bytes, behind its predecessor; nothing else is there."""
+    """Checks that every event of the store is on the topic with its bytes, after its predecessor, and nothing else."""
     kind = topic.rpartition(".")[2]
     wanted = await _heads(store, kind)
     waiting = await _drained(name, store, wait)
@@ -347,7 +349,7 @@ async def _heads(store: Store, kind: str) -> dict[str, int]:
 
 
 def _of_kind(events: Table, kind: str) -> tuple[Any, Any]:
-    """The streams of a kind, as a range that the index serves: '.' is the character after '-'."""
+    """The streams of a kind, as a range for the index: '.' is the character after '-'."""
     return events.c.stream_id > f"{kind}-", events.c.stream_id < f"{kind}."
 
 
@@ -360,7 +362,7 @@ async def _check_records(
     result: CheckResult,
     readers: Readers,
 ) -> None:
-    """What is not the owner's is a fault unless it was discarded; the owner's own events count, discarded or not."""
+    """A foreign record is a fault unless it was discarded. The owner's own events count, discarded or not."""
     read: list[tuple[Record, Event]] = []
     for record in records:
         try:
@@ -400,7 +402,8 @@ async def _check_records(
             )
         else:
             readers.note(record, event)
-            # One that came too early counts when it comes again: a topic that was lost is written again from the start.
+            # An event that came too early counts when it comes again: after a loss, a topic is written again from the
+            # start.
             if event.version == seen.get(event.stream, 0) + 1:
                 seen[event.stream] = event.version
 
@@ -409,7 +412,7 @@ async def _check_records(
 
 
 async def _not_kept(audit: Store, name: str, events: Sequence[Event], result: CheckResult) -> list[Event]:
-    """The events that audit lacks; those that it keeps are compared, byte by byte."""
+    """The events that audit lacks. Audit's other events are compared, byte by byte."""
     assert audit.timeline is not None
     t = audit.timeline.table.c
     chosen = select(t.position, t.event_id, t.digest, t.type, t.stream_id, t.version, t.recordedtime, t.bytes)
@@ -445,7 +448,7 @@ async def _check_absent(
     result: CheckResult,
     wait: float,
 ) -> None:
-    """Looks again for what was on its way to audit when the stores were read."""
+    """Looks again for events that were on their way to audit when the stores were read."""
     if absent:
         await _settled(stores, log, wait)
     for start in range(0, len(absent), BATCH):
@@ -459,9 +462,10 @@ async def _check_absent(
 async def _check_timeline(
     stores: Mapping[str, Store], audit: Store, discarded: Collection[str], result: CheckResult
 ) -> None:
-    """Positions have no hole and follow audit's own order, versions follow each other, and every event has an owner.
+    """Checks that positions have no gap and follow audit's own order, versions follow each other, and events have
+    owners.
 
-    What was taken in and found to be forged later keeps its position; it is none of its stream.
+    An event that was taken in and later found forged keeps its position. It does not count in its stream.
     """
     assert audit.timeline is not None
     order = _order(audit)
@@ -495,7 +499,7 @@ async def _check_timeline(
 
 
 async def _forged(stores: Mapping[str, Store], discarded: Sequence[Any]) -> set[str]:
-    """Digests of the discarded records that their owner never wrote. A reader may discard an owner's own event too."""
+    """Digests of the discarded records that their owner never wrote. A reader may also discard an owner's own event."""
     forged = {row.digest for row in discarded}
     for name, store in stores.items():
         owned = [row.event_id for row in discarded if row.topic.partition(".")[0] == name]
@@ -508,7 +512,7 @@ async def _forged(stores: Mapping[str, Store], discarded: Sequence[Any]) -> set[
 
 
 async def _order(audit: Store) -> AsyncIterator[str]:
-    """The digests in the order that audit said on its own stream."""
+    """The digests in the order that audit recorded on its own stream."""
     assert audit.timeline is not None
     events = audit.tables["events"]
     types = sorted(upcast.types_of(audit.timeline.order))

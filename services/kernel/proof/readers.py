@@ -1,7 +1,7 @@
-"""Whether the readers of a topic took in all events that their offsets lie behind.
+"""Whether the readers of a topic took in all events before their offsets.
 
-An offset that was moved by hand passes over what nobody took: no lag shows it, and no stream waits. What a reader has
-not come to yet is no fault, nor is what it discarded or what is parked there, which is told elsewhere.
+If somebody moves an offset by hand, a reader may skip events: no lag shows it, and no stream waits. Events that a
+reader has not reached yet are no fault. Discarded and parked events are none either; they are reported elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ BATCH = 500
 
 
 class Reader(NamedTuple):
-    """A service that reads the topic, and where it stood before the topic was looked at: cursors only grow."""
+    """A service that reads the topic, and its position before the topic was looked at. Positions only grow."""
 
     name: str
     database: Database
@@ -28,16 +28,16 @@ class Reader(NamedTuple):
 
 
 class Readers:
-    """The readers of one topic. Told of each event of the owner that lies there, in order of each partition."""
+    """The readers of one topic. The check calls it for each event of the owner there, in order of each partition."""
 
     def __init__(self, topic: str, readers: Sequence[Reader]) -> None:
         self._topic, self._readers = topic, readers
         self._places: dict[str, Partition] = {}
         self._ahead: dict[str, dict[str, int]] = {reader.name: {} for reader in readers}
-        """By reader and stream: the lowest version that the reader has not come to."""
+        """By reader and stream: the lowest version that the reader has not reached."""
 
     def note(self, record: Record, event: Event) -> None:
-        """An event of the owner lies here."""
+        """Notes an event of the owner at this place."""
         place = self._places.setdefault(event.stream, Partition(record.topic, record.partition))
         for reader in self._readers:
             if record.offset >= reader.standing.taken.get(place, Offset(0)).next:
@@ -45,7 +45,7 @@ class Readers:
                 ahead[event.stream] = min(event.version, ahead.get(event.stream, event.version))
 
     async def check(self, seen: Mapping[str, int], result: CheckResult) -> None:
-        """Says what each reader lacks of the versions up to which the topic holds the streams in order."""
+        """Reports which versions each reader lacks, of those that the topic holds in order."""
         for reader in self._readers:
             ahead = self._ahead[reader.name]
             behind = {

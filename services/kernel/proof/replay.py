@@ -1,6 +1,6 @@
-"""Rebuilds what a service shows from the topics alone, and compares it with what the service shows now, row by row.
+"""Rebuilds a service's views from the topics alone, and compares them with the present views, row by row.
 
-Nothing is decided again: own events come back from the service's own topics, those of others are projected.
+Nothing is decided again. Own events come back from the service's own topics; events of others are projected.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ POLL = 0.05
 
 
 class Difference(NamedTuple):
-    """A row that the two databases do not agree on; None where one of them lacks it."""
+    """A row that differs between the two databases; None if one of them lacks it."""
 
     table: str
     key: tuple[Any, ...]
@@ -34,15 +34,14 @@ class Difference(NamedTuple):
 
 
 class NotYet(Exception):
-    """The topics do not hold all of a service's events yet; the text says what to do."""
+    """The topics do not hold all of a service's events yet. The text says what to do."""
 
 
 async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Difference]:
-    """Rebuilds the views of `live`'s service in the empty database `into`, and returns where the two differ.
+    """Rebuilds the views of `live`'s service in the empty database `into`, and returns the differences.
 
-    The service may go on: both are compared as of the moment at which this begins. Waits up to `wait` seconds until
-    what stands in the outbox at that moment is on its topics, then raises `NotYet`. Content and evidence files are not
-    rebuilt.
+    The service may go on: both are compared as of the moment at which this begins. Waits up to `wait` seconds until the
+    outbox rows of that moment are on their topics, then raises `NotYet`. Content and evidence files are not rebuilt.
     """
     fresh = Runtime(live.service, live.settings, into, live.time_source, live.log, live.secret)
     await migrations.upgrade(into, live.service)
@@ -58,7 +57,7 @@ async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Diff
 
 
 async def _sent(live: Runtime, moment: AsyncConnection, wait: float) -> None:
-    """Waits until what stood in the outbox at the moment is on its topics."""
+    """Waits until the outbox rows of that moment are on their topics."""
     outbox = live.tables["outbox"]
     last = (await moment.execute(select(func.max(outbox.c.seq)))).scalar() or 0
     until = asyncio.get_running_loop().time() + wait
@@ -87,7 +86,7 @@ async def _own(fresh: Runtime, live: Runtime, moment: AsyncConnection) -> None:
 async def _of_the_moment(
     live: Runtime, moment: AsyncConnection, records: Sequence[Record]
 ) -> list[tuple[Record, Event]]:
-    """The records but those of events that the service has appended since the moment."""
+    """The records without the events that the service has appended since the moment."""
     found = [(record, event) for record in records if (event := recovery.own(record))]
     then = await _held(live, moment, [event.id for _, event in found])
     later = [event.id for _, event in found if event.id not in then]
@@ -114,7 +113,7 @@ async def _take_back(fresh: Runtime, found: Sequence[tuple[Record, Event]], disc
 
 
 async def _know_discarded(fresh: Runtime, moment: AsyncConnection) -> None:
-    """Lets the unit of work know what a person set aside for good: it takes in what belongs in its place."""
+    """Tells the unit of work what a person set aside for good, so that it takes in the event in its place."""
     table = fresh.tables["dead_letters"]
     rows = (await moment.execute(select(table).where(table.c.state == "discarded"))).mappings().all()
     async with fresh.database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""What a check found: each fault as a sentence, and the few causes behind them, each with what to do."""
+"""The result of a check: each fault as a sentence, and the few causes behind them, each with what to do."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -7,11 +7,11 @@ MAX_FAULTS = 1000
 
 
 class Cause(NamedTuple):
-    """What may be wrong; `{name}` is the service that it is about, or where it is."""
+    """The possible causes. `{name}` is the service or the place."""
 
     what: str
     do: str
-    """Empty where each sentence says it."""
+    """Empty if each sentence says what to do."""
 
 
 OUTBOX = Cause(
@@ -34,12 +34,14 @@ NEVER_TOOK = Cause(
     "{name}: its offset was moved past them", "`huiying resend {service} --rewind {topic}` lets it take what it lacks"
 )
 AUDIT_LACKS = Cause("audit lacks events of {name}", "`huiying resend {name} --all` lets audit take them in")
-AUDIT_ALTERED = Cause("audit's timeline is not as it was written", "`huiying restore --from DIR --service audit`")
+AUDIT_ALTERED = Cause(
+    "audit's timeline was changed after it was written", "`huiying restore --from DIR --service audit`"
+)
 
 
 @dataclass(slots=True)
 class Told:
-    """A cause that was found: how many events, records or rows it concerns, and the sentence on the first."""
+    """A cause: how many events, records or rows it concerns, and the first sentence."""
 
     count: int
     first: str
@@ -54,12 +56,12 @@ class Told:
 
 @dataclass(slots=True)
 class CheckResult:
-    """What was looked at, and what is wrong: one sentence a fault, of which the first thousand are kept."""
+    """The numbers of checked things, and the faults: one sentence each, of which the first thousand are kept."""
 
     counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     untold: int = 0
-    """Faults beyond those kept."""
+    """The number of further faults."""
     causes: dict[tuple[Cause, str], Told] = field(default_factory=dict)
     """By cause and service, or place."""
 
@@ -68,11 +70,11 @@ class CheckResult:
         return not self.faults
 
     def add(self, what: str, count: int) -> None:
-        """Counts what was looked at."""
+        """Counts checked things."""
         self.counts[what] = self.counts.get(what, 0) + count
 
     def fault(self, cause: Cause, name: str, sentence: str, **more: str) -> None:
-        """Something is wrong; `more` fills what the cause's texts name beside `{name}`."""
+        """Adds a fault. `more` fills the names in the cause's texts besides `{name}`."""
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(sentence)
         else:

@@ -28,7 +28,7 @@ RECORDS = Table(
 
 
 class EmbeddedLog:
-    """All topics in one file. Content topics drop the earlier records of a key when its tombstone comes."""
+    """All topics in one file. When a tombstone comes, content topics drop the earlier records of its key."""
 
     pace = 0.0
 
@@ -41,7 +41,7 @@ class EmbeddedLog:
         self._forgetting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Opens the file, and makes it where it is new."""
+        """Opens the file. Makes it if it does not exist."""
         async with self._database.transaction() as connection:
             await connection.run_sync(METADATA.create_all)
             found = await connection.execute(
@@ -69,7 +69,7 @@ class EmbeddedLog:
         await self._database.close()
 
     async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
-        """Topics need no making here; a partition appears with its first record."""
+        """Topics need not be made here. A partition appears with its first record."""
         return ()
 
     async def writer(self, *, anew: bool = False) -> int:
@@ -118,7 +118,7 @@ class EmbeddedLog:
         return {part: self._ends.get(part, 0) for part in self._all(topics)}
 
     async def begins(self, topics: Sequence[str]) -> Mapping[Partition, int]:
-        """Nothing is ever dropped from the front."""
+        """Nothing is ever removed from the front."""
         return dict.fromkeys(self._all(topics), 0)
 
     async def before(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, Record]:
@@ -157,7 +157,7 @@ class EmbeddedLog:
         return [Record(partition.topic, partition.number, row.offset, row.key, row.value) for row in found]
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
-        """See `EventLog.consume`; one task takes all partitions together."""
+        """See `EventLog.consume`. One task takes all partitions together."""
         partitions = self._all(topics)
         positions = dict(await offsets(partitions))
         for partition, wanted in positions.items():

@@ -1,7 +1,7 @@
-"""A consumer group as the brokers see it: when a process may join it, and whether others have it.
+"""A consumer group as the brokers see it: whether a process may join it, and whether others have it.
 
-All members of a group share its partitions in one way, and brokers refuse who would do it in another. Both of our
-consumers would then stand idle without a word.
+All members of a group share its partitions by one assignor. Brokers refuse a member with another one. Both of our
+consumers would then stay idle without a message.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from services.kernel.delivery.log import LogGone
 from services.kernel.logging import Lasting
 
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
-"""What brokers say of a group before they have its topic ready."""
+"""The answers of brokers until the topic of groups is ready."""
 AGAIN, WATCH_SECONDS = 1.0, 10.0
-"""Between two looks at a group: of a process that waits for it, and of one that is a member."""
+"""The time between two looks at a group: for a process that waits for it, and for a member."""
 
 
 class Group:
@@ -32,7 +32,7 @@ class Group:
         self._servers, self._name, self._assignor = servers, name, assignor
 
     async def may_join(self) -> None:
-        """Waits until the brokers have the group ready and nobody has it who shares partitions in another way.
+        """Waits until the brokers have the group ready, and no members with another assignor.
 
         Raises `LogGone`.
         """
@@ -45,11 +45,11 @@ class Group:
         waits.over()
 
     async def keep(self) -> None:
-        """Watches the group of a member. Raises `LogGone` when others have it, which our libraries do not tell."""
+        """Watches the group of a member. Raises `LogGone` when others have it, which our libraries do not report."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             others: str | None = None
-            # Brokers that are away say nothing of the group.
+            # Brokers that are away say nothing about the group.
             with suppress(LogGone):
                 async with self._admin() as admin:
                     others = await self._others(admin)
@@ -57,7 +57,7 @@ class Group:
                 raise LogGone(self.sentence(others))
 
     def sentence(self, others: str) -> str:
-        """What is wrong, and what to do."""
+        """The fault, and what to do."""
         return (
             f"the members of the consumer group {self._name} share its partitions by {others!r}, this one would by "
             f"{self._assignor!r}, and brokers take one way a group. Set HUIYING_CONSUMER alike for all processes of "
@@ -65,12 +65,12 @@ class Group:
         )
 
     async def _others(self, admin: AIOKafkaAdminClient) -> str | None:
-        """How the present members share partitions where that is not our way; "" where it is or nobody is there.
+        """The assignor of the present members if it is not ours; "" if it is ours or nobody is there.
 
-        None where the brokers cannot tell yet.
+        None if the brokers cannot tell yet.
         """
         try:
-            # New brokers make the topic of groups when the first one is asked for.
+            # New brokers make the topic of groups when somebody asks for the first group.
             await admin.list_consumer_group_offsets(self._name)
             (answer,) = await admin.describe_consumer_groups([self._name])
         except NOT_YET:
