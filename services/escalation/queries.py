@@ -6,7 +6,7 @@ from functools import reduce
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, or_, select, tuple_
+from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -17,7 +17,18 @@ from services.escalation.decider import DECIDER
 from services.escalation.heirs import Heirs, Link, links_of
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
-from services.escalation.views import CLOCKS, INCIDENTS, METADATA, OF_ONE, REPORTS, ROSTER, ROSTERS, WITHOUT_PACK
+from services.escalation.views import (
+    CLOCKS,
+    INCIDENTS,
+    MERGED,
+    METADATA,
+    OF_ONE,
+    REPORTS,
+    ROSTER,
+    ROSTERS,
+    SPLIT,
+    WITHOUT_PACK,
+)
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
@@ -70,8 +81,7 @@ async def links_to(connection: AsyncConnection, incidents: Iterable[str]) -> dic
     links, further = dict[str, list[Link]](), set(incidents)
     asked = sorted(further)
     while further:
-        (rows,) = await sql.fetch(connection, [sql.Query(LINKED_TO, {"incidents": sorted(further)})])
-        found = [link for row in rows for link in _links(*row) if link.heir in further]
+        found = [link for link in await _linked(connection, LINKED_TO, further) if link.heir in further]
         for link in found:
             links.setdefault(link.heir, []).append(link)
         further = {link.source for link in found} - links.keys()
@@ -93,18 +103,22 @@ def _farthest_first(incident: str, links: Mapping[str, Sequence[Link]]) -> list[
 
 
 _LINKING = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into, INCIDENTS.c.split_from, INCIDENTS.c.split_at)
-LINKED_FROM = _LINKING.where(
-    or_(
-        and_(sql.is_one_of(INCIDENTS.c.incident_id, "incidents"), INCIDENTS.c.merged_into.is_not(None)),
-        sql.is_one_of(INCIDENTS.c.split_from, "incidents"),
-    )
+_OF_ONE = sql.is_one_of(INCIDENTS.c.incident_id, "incidents")
+# Two questions each: one with "or" is answered by reading the whole table.
+LINKED_FROM = (
+    _LINKING.where(_OF_ONE, MERGED),
+    _LINKING.where(SPLIT, sql.is_one_of(INCIDENTS.c.split_from, "incidents")),
 )
-LINKED_TO = _LINKING.where(
-    or_(
-        sql.is_one_of(INCIDENTS.c.merged_into, "incidents"),
-        and_(sql.is_one_of(INCIDENTS.c.incident_id, "incidents"), INCIDENTS.c.split_from.is_not(None)),
-    )
+LINKED_TO = (
+    _LINKING.where(_OF_ONE, SPLIT),
+    _LINKING.where(MERGED, sql.is_one_of(INCIDENTS.c.merged_into, "incidents")),
 )
+
+
+async def _linked(connection: AsyncConnection, asked: Sequence[Select[Any]], incidents: Iterable[str]) -> list[Link]:
+    named = {"incidents": sorted(incidents)}
+    found = await sql.fetch(connection, [sql.Query(one, named) for one in asked])
+    return [link for rows in found for row in rows for link in _links(*row)]
 
 
 def _links(incident: str, into: str | None, split_from: str | None, split_at: str | None) -> Iterable[Link]:
@@ -122,8 +136,7 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Heirs:
     asked = set[str]()
     while further := further - asked:
         asked |= further
-        (rows,) = await sql.fetch(connection, [sql.Query(LINKED_FROM, {"incidents": sorted(further)})])
-        found = [link for row in rows for link in _links(*row)]
+        found = await _linked(connection, LINKED_FROM, further)
         links += found
         further = {link.heir for link in found}
     return Heirs(links)

@@ -63,13 +63,15 @@ INCIDENTS = Table(
     Column("split_at", key(27)),
     Column("policy", key(200)),
     Column("revision", Integer, nullable=False),
-    Index(None, "merged_into"),
-    Index(None, "split_from"),
 )
 """One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here.
 
 Of an incident that was split off, `split_at` is the earlier one of the instants at which both incidents say so.
 """
+MERGED, SPLIT = INCIDENTS.c.merged_into.is_not(None), INCIDENTS.c.split_from.is_not(None)
+"""Of the few that were merged or split off: an index of all would be one of nothing, and not be used."""
+Index("ix_incidents_merged_into", INCIDENTS.c.merged_into, postgresql_where=MERGED, sqlite_where=MERGED)
+Index("ix_incidents_split_from", INCIDENTS.c.split_from, postgresql_where=SPLIT, sqlite_where=SPLIT)
 WITHOUT_PACK = and_(INCIDENTS.c.policy.is_(None), INCIDENTS.c.unit.is_not(None))
 """Of a matter whose clocks could not be derived yet: its pack has not arrived."""
 Index("ix_matters_without_pack", INCIDENTS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)

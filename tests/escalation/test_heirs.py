@@ -7,17 +7,20 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, text
 
 from schemas import publish, triage
 from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached
 from schemas.fields import Fact, instant
 from services.escalation.heirs import Heir, Heirs, Link, links_of
-from services.escalation.queries import know, links_to
+from services.escalation.queries import LINKED_FROM, LINKED_TO, know, links_to
 from services.escalation.reactions import react
+from services.escalation.views import INCIDENTS, VIEWS
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import Partition
 from services.kernel.store.session import partition_of
@@ -27,6 +30,7 @@ from tests.escalation.test_service import REPORT, grade, incident, opened, publi
 from tests.kit import spec
 
 A, C, D = "a", "c", "d"
+LINKED = next(view for view in VIEWS if view.table is INCIDENTS)
 ORDERS = list(permutations(("own", "other", "statements")))
 
 
@@ -271,6 +275,43 @@ async def test_what_reached_the_other_matter_unseen_counts_when_it_is_judged(des
         "reported_upward",
         "receipt_given",
     }
+
+
+async def test_views_are_the_same_whichever_incident_told_of_a_link_first(desk: Desk) -> None:
+    opened(desk, A)
+    opened(desk, D)
+    split(desk, A, C, 1)
+    merge(desk, C, D, 2)
+    await desk.consume()
+    told = [event for name in (A, C, D) for event in await told_of(desk, name)]
+    for events in (told, sorted(told, key=lambda event: event.stream, reverse=True)):
+        rows: dict[Any, Any] = {}
+        for event in events:
+            for key in LINKED.keys(event):
+                rows[key] = LINKED.apply(key, rows.get(key), event)
+        names = ("merged_into", "split_from", "split_at")
+        kept = {row["incident_id"]: tuple(row[name] for name in names) for row in await desk.rows("incidents")}
+        assert {key[0]: tuple(row[name] for name in names) for key, row in rows.items()} == kept
+    assert kept[incident(C)] == (incident(D), incident(A), instant(at(1)))
+
+
+async def told_of(desk: Desk, name: str) -> list[Event]:
+    records = [record for held in desk.topics.records.values() for record in held]
+    return [event for event in map(Event.parse, (record.value for record in records)) if event.stream == incident(name)]
+
+
+async def test_links_are_found_by_an_index_also_where_hardly_any_matter_has_one(desk: Desk) -> None:
+    """A table of matters of which the database knows that almost all were neither merged nor split off."""
+    many = [{"incident_id": f"incident-{derived(str(n))}", "unit": "town-east", "revision": 0} for n in range(2000)]
+    async with desk.runtime.database.transaction() as connection:
+        await connection.execute(insert(INCIDENTS), many)
+        await connection.execute(text("analyze"))
+    listed = orjson.dumps([row["incident_id"] for row in many[:200]]).decode()
+    async with desk.runtime.database.read() as connection:
+        for asked in (*LINKED_FROM, *LINKED_TO):
+            statement = str(asked.compile(connection.engine.sync_engine))
+            plan = str((await connection.exec_driver_sql(f"explain query plan {statement}", (listed,))).all())
+            assert "SEARCH incidents" in plan and "SCAN incidents" not in plan, plan
 
 
 def test_heirs_are_followed_by_every_way() -> None:

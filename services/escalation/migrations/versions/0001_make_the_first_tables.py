@@ -51,8 +51,22 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_incidents")),
     )
-    op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
-    op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
+    op.create_index(
+        "ix_incidents_merged_into",
+        "incidents",
+        ["merged_into"],
+        unique=False,
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_incidents_split_from",
+        "incidents",
+        ["split_from"],
+        unique=False,
+        postgresql_where=sa.text("split_from IS NOT NULL"),
+        sqlite_where=sa.text("split_from IS NOT NULL"),
+    )
     op.create_index(
         "ix_matters_without_pack",
         "incidents",
