@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jwt
 import orjson
 import pytest
 from sqlalchemy import select, text
@@ -16,7 +17,7 @@ from sqlalchemy import select, text
 from schemas.catalogue import SERVICES
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.apps import backup, embedded, operate
+from services.apps import access, backup, cli, embedded, operate
 from services.apps.embedded import Embedded
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
@@ -337,3 +338,39 @@ async def test_databases_go_back_without_what_was_erased_anywhere(postgres_datab
             assert (await connection.execute(text("select count(*) from events"))).scalar_one() == 0
     for database in databases.values():
         await database.close()
+
+
+def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def before() -> tuple[str, str]:
+        async with embedded.running(settings) as system, system.client(access.operator(settings)) as client:
+            made = await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})
+            token = system.token("town-east", "duty_officer")
+            backup.back_up_folder(settings.data, tmp_path / "backup")
+            later = await client.post("/ingest/v1/keys", json={"unit": "town-east", "scope": "ingest"})
+            jti = jwt.decode(token, options={"verify_signature": False})["jti"]
+            ended = [f"/ingest/v1/keys/{of.json()['id']}" for of in (made, later)]
+            for path in (*ended, f"/triage/v1/tokens/{jti}"):
+                assert (await client.post(f"{path}/revoke")).status_code == 200
+            await system.settle()
+            return made.json()["key"], token
+
+    async def after(*credentials: str) -> list[int]:
+        async with embedded.running(settings) as system:
+            path = f"/ingest/v1/reports/report-{spec.UUID}"
+            answers = []
+            for credential in credentials:
+                async with system.client(credential) as client:
+                    answers.append((await client.get(path)).status_code)
+            assert await is_clean(system)
+            return answers
+
+    ended = asyncio.run(before())
+    arguments = ["restore", "--from", str(tmp_path / "backup"), "--data", str(settings.data)]
+    assert cli.execute([*arguments, "--log"]) == 0
+    assert capsys.readouterr().out.count("was revoked again") == 2
+    assert asyncio.run(after(*ended)) == [401, 401]
+    assert cli.execute(arguments) == 0
+    assert "was revoked again" not in capsys.readouterr().out
+    assert asyncio.run(after(*ended)) == [401, 401]

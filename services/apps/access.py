@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from services.apps.client import Refused, api, ask
+from services.apps.backup import Revoked, revoked
+from services.apps.client import Refused, api, ask, pages
 from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.access.tokens import Claims
@@ -105,16 +106,8 @@ async def make_key(settings: Settings, unit: str, scope: str, name: str | None) 
 async def list_keys(settings: Settings) -> list[dict[str, Any]]:
     """Every key that was made, without itself, in order of making."""
     _must_exist(settings)
-    found: list[dict[str, Any]] = []
-    cursor = ""
     async with api(settings, "ingest") as ingest:
-        while True:
-            path = f"/ingest/v1/keys?limit=500{cursor}"
-            answer = await ask(ingest, "GET", path, operator(settings))
-            found += answer["items"]
-            if answer["next"] is None:
-                return found
-            cursor = f"&cursor={answer['next']}"
+        return [key async for page in pages(ingest, "/ingest/v1/keys", operator(settings)) for key in page["items"]]
 
 
 async def revoke_key(settings: Settings, id_: str) -> None:
@@ -122,6 +115,23 @@ async def revoke_key(settings: Settings, id_: str) -> None:
     _must_exist(settings)
     async with api(settings, "ingest") as ingest:
         await ask(ingest, "POST", f"/ingest/v1/keys/{quote(id_, safe='')}/revoke", operator(settings))
+
+
+async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
+    """Ends what was revoked before a restore and is believed again after it; returns the ids. Embedded."""
+    lost = Revoked(*(before - now for before, now in zip(known, revoked(settings.data), strict=True)))
+    if not any(lost):
+        return []
+    own, valid = operator(settings), set[str]()
+    async with api(settings, "ingest") as client:
+        async for page in pages(client, "/ingest/v1/keys", own):
+            valid |= {key["id"] for key in page["items"]}
+        # A key that was made after the backup is unknown by now.
+        paths = {key: f"/ingest/v1/keys/{key}/revoke" for key in sorted(lost.keys & valid)}
+        paths |= {token: f"/triage/v1/tokens/{token}/revoke" for token in sorted(lost.tokens)}
+        for path in paths.values():
+            await ask(client, "POST", path, own)
+    return list(paths)
 
 
 def rotate(settings: Settings, *, if_none: bool = False) -> str:

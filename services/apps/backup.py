@@ -7,8 +7,9 @@ through `pg_dump`; topics are kept by Kafka itself.
 
 A restored store gets the markers of all that was erased anywhere, before anybody opens it: from every store at hand,
 from the backup, and from the topics (`services.kernel.delivery.erasures`), which alone know where all stores were lost.
-The event log is not rolled back unless it is missing
-or that is asked for: what was appended after the backup comes back from it (`services.kernel.delivery.recovery`).
+The event log is not rolled back unless it is missing or that is asked for: what was appended after the backup comes
+back from it (`services.kernel.delivery.recovery`). Where it is rolled back, what was revoked since is revoked anew
+(`services.apps.access`).
 """
 
 import contextlib
@@ -22,7 +23,9 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from schemas.catalogue import SERVICES
 from schemas.fields import instant
@@ -204,13 +207,32 @@ def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[
         partial.unlink(missing_ok=True)
 
 
+class Revoked(NamedTuple):
+    """Ids of what was revoked: keys of integrations, and staff tokens."""
+
+    keys: frozenset[str]
+    tokens: frozenset[str]
+
+
+def revoked(data: Path) -> Revoked:
+    """What the stores of a folder say was revoked, as far as they can be read."""
+    keys = _read(data / "ingest.sqlite", "select id from api_keys where revoked_at is not null") or ()
+    tokens = [_read(data / f"{service}.sqlite", "select token from revoked_tokens") or () for service in SERVICES]
+    return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)))
+
+
 def _erased(path: Path) -> list[str] | None:
     """The permanent markers of a store; None where it does not exist or cannot be read any more."""
+    return _read(path, "select ref from erased")
+
+
+def _read(path: Path, statement: str) -> list[str] | None:
+    """The one column that a store answers; None where it does not exist or cannot be read any more."""
     if not path.exists():
         return None
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            return [ref for (ref,) in database.execute("select ref from erased")]
+            return [value for (value,) in database.execute(statement)]
     except sqlite3.DatabaseError:
         return None
 

@@ -170,11 +170,12 @@ def restore(
 ) -> None:
     """Put stores back from a backup.
 
-    What was erased since stays erased; what came since is taken from the event log.
+    What was erased since stays erased, what was revoked since stays revoked; what came since is taken from the event
+    log.
     """
     from schemas.catalogue import SERVICES
+    from services.apps import access, operate
     from services.apps import backup as copies
-    from services.apps import operate
     from services.apps.folder import FolderLock
 
     settings = quiet(settings_of(data))
@@ -184,6 +185,7 @@ def restore(
     if settings.embedded:
         lock = FolderLock(settings.data)
         lock.take()
+        revoked = copies.revoked(settings.data)
         try:
             erased = run(operate.erased(settings))
             names = copies.restore_folder(settings.data, source, services, log=log, erased=erased)
@@ -201,6 +203,9 @@ def restore(
         run(stopped())
         names = copies.restore_databases(settings.database, source, services, run(operate.erased(settings)))
     say(f"restored {', '.join(names)}")
+    if copies.LOG in names:
+        for id_ in run(access.revoke_again(settings, revoked)):
+            say(f"{id_} was revoked again")
 
 
 @policies.command("list")
