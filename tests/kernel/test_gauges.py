@@ -1,6 +1,7 @@
 """The figures of `/metrics` for a service's store and its topics."""
 
 import math
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
 from services.kernel.serving.gauges import Gauges
+from services.kernel.settings import ROOT
 from tests.kernel.test_work import report
 from tests.kit.stores import as_records
 
@@ -112,3 +114,9 @@ async def test_the_lag_on_a_topic_that_was_lost_is_unknown(triage: Runtime) -> N
         await connection.execute(delete(table))
     await Gauges(triage).read()
     assert value("lag_records", topic="ingest.report", partition=0) == len(events)
+
+
+def test_the_architecture_names_each_metric_as_it_is_called() -> None:
+    told = re.findall(r"`(huiying_\w+)`", (ROOT / "docs" / "architecture.md").read_text())
+    there = {f"{one.name}{'_total' * (one.type == 'counter')}" for one in REGISTRY.collect()}
+    assert sorted(told) == sorted(name for name in there if name.startswith("huiying_"))
