@@ -314,6 +314,12 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
     plant(world, id_)
     listed = world.run("redrive", "--list")
     assert listed.stdout.split("\t")[:4] == ["triage", id_, "undecodable", "ingest.report"]
+    for name, wrong in (("--cause", "undecodeable"), ("--type", "report.recieved"), ("--stream", "report-1")):
+        for doing in (["--list"], ["--reason", "a typing error", "--discard"]):
+            done = world.run("redrive", name, wrong, *doing)
+            assert (done.returncode, done.stdout) == (2, ""), done.stderr
+            assert f"{wrong!r}; " in done.stderr
+    assert world.run("redrive", "--list", "--cause", "fork", "--type", "report.received").stdout == ""
     again = world.run("redrive", id_, "--service", "triage", "--reason", "looked at it")
     assert again.returncode == 2
     assert "fails as before" in again.stderr

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from schemas import catalogue
 from schemas.envelope import Event, digest
+from schemas.fields import UUID
 from services.apps import embedded, serve
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
@@ -180,15 +182,26 @@ class Chosen(NamedTuple):
 
     service: str | None = None
     cause: str | None = None
-    """Why they were set aside, as the dead letters's `reason` says it."""
+    """Why they were set aside, as the `reason` of a dead letter says it."""
     stream: str | None = None
     type: str | None = None
     """The full name of their event type, or the short one: `report.received`."""
 
+    def must_exist(self) -> None:
+        """Raises `Refused` where a cause or a stream is meant that no dead letter can have."""
+        if self.cause is not None and self.cause not in operations.CAUSES:
+            raise Refused(f"no cause {self.cause!r}; there are {', '.join(operations.CAUSES)}")
+        if self.stream is not None and not re.fullmatch(f"[a-z]+-{UUID}", self.stream):
+            raise Refused(f"no stream {self.stream!r}; its name is its kind and a uuid, as `redrive --list` shows it")
+
 
 async def dead_letters(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
-    """What is open in the dead letterss, by service, stream and version, without the raw bytes."""
-    rows: list[dict[str, Any]] = []
+    """What is open in the dead letters, by service, stream and version, without the raw bytes.
+
+    Raises `Refused` where a filter names what cannot be there: nothing found must not look like nothing to do.
+    """
+    chosen.must_exist()
+    rows, types = list[dict[str, Any]](), set(map(_short, catalogue.types()))
     for name, runtime in found.runtimes.items():
         if chosen.service not in (None, name):
             continue
@@ -201,8 +214,11 @@ async def dead_letters(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
         async with runtime.database.read() as connection:
             for row in (await connection.execute(wanted)).mappings():
                 type_ = Event.parse(row["bytes"]).type if row["stream_id"] else None
+                types.update({type_, _short(type_)} if type_ else ())
                 if chosen.type is None or (type_ and chosen.type in (type_, _short(type_))):
                     rows.append({"service": name} | {column: row[column] for column in LISTED} | {"type": type_})
+    if chosen.type not in (None, *types, *catalogue.types()):
+        raise Refused(f"no event type {chosen.type!r}; types are named like report.received")
     return rows
 
 

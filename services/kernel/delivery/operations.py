@@ -114,10 +114,15 @@ async def attention(runtime: Runtime) -> dict[str, int]:
         }
 
 
+CAUSES = ("undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged")
+"""Why a record is set aside: the `reason` of a dead letter."""
+
+
 def dead_letter(
     consumer: str, record: Record, event: Event | None, reason: str, error: str, now: datetime
 ) -> dict[str, Any]:
     """A row of the dead letters. The same bytes in the same place have the same id, so a repetition adds nothing."""
+    assert reason in CAUSES, reason
     place = (consumer, record.topic, str(record.partition), str(record.offset), digest(record.value or b""))
     return {
         "id": derived("dead_letters", *place),
