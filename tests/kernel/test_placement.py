@@ -28,9 +28,7 @@ async def test_the_number_of_partitions_never_changes_under_a_prefix(triage: Run
         await placement.keep(first)
         await placement.compare(first)
     for check in (placement.keep, placement.compare):
-        with pytest.raises(
-            WrongPartitions, match=r"set it back to 4. To have another number .* `huiying resend --lost`"
-        ):
+        with pytest.raises(WrongPartitions, match=r"set it back to 4. .* `huiying resend --lost`"):
             await check(changed(triage, partitions=8))
     await placement.keep(first)
     with pytest.raises(WrongPartitions, match="has HUIYING_PREFIX huiying, this process other: set both alike"):
