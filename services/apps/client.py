@@ -1,7 +1,7 @@
-"""How the command line reaches the HTTP APIs: of services elsewhere, of the data folder's server, or of one that it
-starts for the call.
+"""How the command line reaches the HTTP APIs.
 
-It imports little, so that a command starts fast.
+It calls services elsewhere, the data folder's running server, or a server that it starts for the call. It imports
+little, so that a command starts fast.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ PAGE = 500
 
 
 class Refused(Exception):
-    """What was asked cannot be done now; the sentence says why and what to do."""
+    """The command cannot be done now. The sentence says why and what to do."""
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ async def api(settings: Settings, service: str) -> AsyncIterator[httpx.AsyncClie
 
 
 async def pages(client: httpx.AsyncClient, path: str, token: str) -> AsyncIterator[Any]:
-    """The answers of a list, one a page, to the last. Raises `Refused`."""
+    """The pages of a list, to the last. Raises `Refused`."""
     query: dict[str, Any] = {"limit": PAGE}
     while True:
         page = await ask(client, "GET", path, token, params=query)
@@ -53,7 +53,7 @@ async def pages(client: httpx.AsyncClient, path: str, token: str) -> AsyncIterat
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, token: str, **request: Any) -> Any:
-    """The JSON that a service answers. Raises `Refused` with the problem's sentence."""
+    """The JSON answer of a service. Raises `Refused` with the problem's sentence."""
     try:
         answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **request)
     except httpx.TransportError as error:

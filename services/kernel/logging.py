@@ -58,9 +58,9 @@ AGAIN = 60.0
 
 
 class OnceAMinute(logging.Filter):
-    """Lets each message of a library through once a minute, whatever it is about, and says how often it came.
+    """Passes each message of a library on once a minute, whatever its subject, and says how often it came.
 
-    That such a state is over is told by whoever uses the library, see `Lasting`.
+    The user of the library reports when such a state is over, see `Lasting`.
     """
 
     KEPT = 1000

@@ -142,7 +142,7 @@ class TestBadInput:
     )
     async def test_names_an_author_s_field_and_takes_nothing(self, ingest: Ingest, field: str) -> None:
         answer = await post(ingest, await ingest.key(), **{field: "x"})
-        refused(answer, 422, f"{field} is not taken", "no identity of who wrote or reported is kept", field=field)
+        refused(answer, 422, f"{field} is refused", "no identity of a writer or reporter is kept", field=field)
         assert await ingest.events("report") == []
 
     @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""What answers are made of, for the API's documents.
+"""The parts of answers, for the API's documents.
 
-Answers are sent as the views give them: these models shape no byte of one. The tests hold every answer against them.
+Answers are sent as the views give them; these models do not shape them. The tests compare every answer with them.
 """
 
 from pydantic import BaseModel, ConfigDict
@@ -35,20 +35,20 @@ DONE = {
 
 
 class Done(Answered, json_schema_extra=example(**DONE)):
-    """What a command did. No events where all of it was done already."""
+    """The result of a command. `events` is empty if everything was done already."""
 
     id: StreamId
     """The record on which the command was decided."""
     version: int
     """The same number as `revision`."""
     revision: int
-    """How many decisions of staff the record has now; the next command names it in `If-Match`."""
+    """How many decisions of staff the record has now. The next command names it in `If-Match`."""
     events: tuple[Appended, ...]
-    """What was appended, in order."""
+    """The new events, in order."""
 
 
 class Page(Answered):
     """A part of a list, with its `items`."""
 
     next: str | None
-    """The `cursor` of the next page; null on the last one."""
+    """The `cursor` of the next page; null on the last page."""

@@ -1,4 +1,4 @@
-"""Bodies of requests, read strictly: unpacked, within their limit, and with nothing that would be lost silently."""
+"""Bodies of requests are read strictly: unpacked, within their limit, and without losing anything silently."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ BOM = b"\xef\xbb\xbf"
 PART = 65_536
 BODY_SECONDS = 20.0
 LEAST_RATE = 500
-"""A body may be waited for so long, and a second longer for each so many bytes that came."""
+"""A body may take this long, and one second longer for each so many bytes that came."""
 DAMAGED = "the gzip body breaks off or is damaged; send it again, whole"
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON in a body, or `NotJson`/`Malformed` with what is wrong.
+    """The JSON in a body. Raises `NotJson` or `Malformed` with the fault.
 
-    Refused are deep nesting, null characters, two equal names in one object, and numbers that no float holds with all
-    their digits. A byte order mark before the text is ignored.
+    It refuses deep nesting, null characters, two equal names in one object, and numbers that no float holds with all
+    digits. It ignores a byte order mark before the text.
     """
     body = body.removeprefix(BOM)
     try:
@@ -40,7 +40,8 @@ def parse_json(body: bytes) -> Any:
             line=error.lineno,
             column=error.colno,
         ) from None
-    # Of two equal names the parser keeps the last: then the body has more quotation marks than names and texts take.
+    # Of two equal names the parser keeps the last. Then the body has more quotation marks than its names and texts
+    # need.
     texts, floats, depth = _counted(value)
     escaped = b"\\" in body
     if depth > MAX_DEPTH or (escaped and b"\\u0000" in body):
@@ -53,7 +54,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def _counted(value: Any) -> tuple[int, int, int]:
-    """How many names and texts, and how many floats, a JSON value has, and how deep it is nested."""
+    """The number of names and texts, the number of floats, and the depth of a JSON value."""
     texts = floats = depth = 0
     level = [value]
     while level:
@@ -74,7 +75,7 @@ def _counted(value: Any) -> tuple[int, int, int]:
 
 
 def _look(value: Any, place: str, depth: int) -> None:
-    """Raises where a value is nested too deep or holds a null character."""
+    """Raises if a value is nested too deep or holds a null character."""
     if depth > MAX_DEPTH:
         raise Malformed(
             f"the JSON is nested more than {MAX_DEPTH} deep",
@@ -94,7 +95,7 @@ def _look(value: Any, place: str, depth: int) -> None:
 
 
 def _quotes(body: bytes) -> int:
-    """How many quotation marks stand around names and texts; an escaped one stands in a text."""
+    """The number of quotation marks around names and texts. An escaped one stands inside a text."""
     single = body.replace(b"\\\\", b"")
     return single.count(b'"') - single.count(b'\\"')
 
@@ -110,7 +111,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _kept(written: str) -> float:
-    """The number, where a float has all of its digits."""
+    """The number, if a float has all of its digits."""
     number = float(written)
     if Decimal(repr(number)) != Decimal(written):
         shown = written[:40]
@@ -119,15 +120,15 @@ def _kept(written: str) -> float:
 
 
 def _kept_integer(written: str) -> float:
-    """Integers of 64 bits are kept as they are; larger ones become floats."""
+    """Keeps integers of 64 bits. Larger ones become floats."""
     return int(written) if len(written) < 20 else _kept(written)
 
 
 async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
-    """The whole body, or `TooLarge` as soon as it is known to be larger."""
+    """The whole body. Raises `TooLarge` as soon as its size is known to be too large."""
     told = request.headers.get("content-length", "")
     if told.isdigit() and int(told) > limit:
-        raise TooLarge(f"the body has {told} bytes; at most {limit} are taken", limit=limit)
+        raise TooLarge(f"the body has {told} bytes; at most {limit} are allowed", limit=limit)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -150,7 +151,7 @@ class StrictRequest(Request):
 
 
 class Timed:
-    """Waits for no body for ever: it may take a while, and longer for each part that came. Plain ASGI."""
+    """Limits the time for a body: it may take a while, and longer for each part that came. Plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -160,7 +161,7 @@ class Timed:
 
 
 class _Timing:
-    """`receive` of a body with its time. Only waiting counts: a sender who is held up here is not late.
+    """`receive` of a body with its time limit. Only waiting counts, so a sender that is held up here is not late.
 
     Raises inside the application, which answers with the problem.
     """
@@ -185,8 +186,8 @@ class _Timing:
 
 
 class Unpacked:
-    """Unpacks bodies with `Content-Encoding: gzip` as they come, in small parts, so that the limits hold for what is in
-    them. Plain ASGI. Any other coding is 415.
+    """Unpacks bodies with `Content-Encoding: gzip` as they come, in small parts, so that the limits hold for the
+    unpacked content. Plain ASGI. Any other coding gets 415.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""One way to run a command: load, decide, append, remember the answer; all of it in one transaction or none."""
+"""The one way to run a command: load, decide, append, remember the answer, all in one transaction or not at all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,11 +26,11 @@ AFTER_LIMIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and under which conditions."""
+    """The caller, and the conditions of the request."""
 
     actor: Actor = SYSTEM
     request: str = field(default_factory=uuid7)
-    """Becomes the events' `causationid`."""
+    """The events carry it as `causationid`."""
     version: int | None = None
     """The version that the officer saw (`If-Match`)."""
     key: Key | None = None
@@ -40,7 +40,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command answers; `body` is what the client gets as JSON."""
+    """The answer to a command. `body` is the JSON for the client."""
 
     body: Mapping[str, Any]
     status: int = 200
@@ -53,7 +53,7 @@ class Answer:
 
     @classmethod
     def load(cls, stored: bytes) -> "Answer":
-        """The inverse of `dump`; a remembered answer has no events."""
+        """The inverse of `dump`. A remembered answer has no events."""
         return cls(**orjson.loads(stored))
 
 
@@ -74,8 +74,8 @@ async def execute(
 ) -> Answer:
     """Runs one command on one stream and answers `{"id", "version", "revision", "events"}`.
 
-    `staff` commands must name the version that was seen; where others name one, it counts too. `see` reads what the
-    decision needs from the service's views.
+    `staff` commands must name the version that the caller saw. If another command names one, it counts too. `see` reads
+    the facts that the decision needs from the service's views.
     """
 
     async def act(session: Session, ctx: Ctx) -> Answer:
@@ -97,9 +97,9 @@ async def execute(
 def decide(
     session: Session, stream: str, command: Any, ctx: Ctx, caller: Caller, *, staff: bool = False
 ) -> list[Event]:
-    """Judges rights, then the version that the caller saw, then the command by the rules of its stream.
+    """Judges the rights, then the version that the caller saw, then the command by the rules of its stream.
 
-    In this order nobody learns of a version, or of a state, who has no right to the command.
+    In this order, a caller without the right learns of no version and no state.
     """
     session.authorize(stream, command, ctx)
     if staff or caller.version is not None:
@@ -108,7 +108,7 @@ def decide(
 
 
 def _check_version(session: Session, stream: str, caller: Caller) -> None:
-    """Raises unless the caller saw the newest version: what staff decided since then is named by its count."""
+    """Raises unless the caller saw the newest version. The version counts the decisions of staff."""
     newest = session.streams[stream].revision
     if caller.version is None:
         raise VersionRequired(
@@ -119,7 +119,7 @@ def _check_version(session: Session, stream: str, caller: Caller) -> None:
         )
     if caller.version != newest:
         raise Stale(
-            f"{stream} is at version {newest}, you saw {caller.version}: read it again and decide anew",
+            f"{stream} is at version {newest}, you saw {caller.version}. Read it again and decide anew",
             record=stream,
             version=newest,
             revision=newest,
@@ -128,7 +128,7 @@ def _check_version(session: Session, stream: str, caller: Caller) -> None:
 
 
 def with_seen(ctx: Ctx, seen: Mapping[str, Any]) -> Ctx:
-    """The context with what the service's views say."""
+    """The context with facts from the service's views."""
     return replace(ctx, seen=seen)
 
 
@@ -141,10 +141,10 @@ def answer(session: Session, stream: str, events: list[Event], status: int = 200
 
 
 async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
-    """Runs `act` in a transaction, again on a fresh state where a stream has grown in between.
+    """Runs `act` in a transaction. If a stream has grown in between, runs it again on a fresh state.
 
-    A version that the caller named is compared anew each time, so nothing is decided on a page that nobody saw.
-    Raises `Problem`s alone: `Unavailable` where the store failed.
+    The version that the caller named is compared again each time, so nothing is decided on a page that nobody saw.
+    Raises only `Problem`s: `Unavailable` if the store failed.
     """
     try:
         await runtime.ready_to_decide()
@@ -161,7 +161,7 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
                 if not failures.is_overtaken(error):
                     raise
                 await asyncio.sleep(0.005 * attempt)
-        raise Unavailable("the record is being changed by many at once; try again", 1, code="changed-by-many")
+        raise Unavailable("many requests change the record at once; try again", 1, code="changed-by-many")
     except (DBAPIError, OSError) as error:
         raise failures.problem_of(error, runtime.failing) from error
 

@@ -1,6 +1,7 @@
-"""A connection to the HTTP server that waits for nobody for ever: for headers, nor for the rest of a body not wanted.
+"""A connection to the HTTP server that waits for no client for ever: neither for headers nor for the rest of a refused
+body.
 
-How long a body that is wanted may take, see `bodies.Timed`.
+For the time of an accepted body, see `bodies.Timed`.
 """
 
 import asyncio
@@ -13,30 +14,31 @@ from services.kernel.core.problems import TooSlow
 from services.kernel.serving.problems import PROBLEM
 
 HEADER_SECONDS = 20.0
-"""From the connection, or the first byte of a further request, to the end of the headers."""
+"""Seconds from the connection, or from the first byte of a further request, to the end of the headers."""
 REST_SECONDS = 10.0
-"""What is left of a body may come for so long after the answer. Who is cut off at once might never read the answer."""
+"""The rest of a body may come for this long after the answer. If the connection closed at once, the client might never
+read the answer."""
 
 
 class Connection(HttpToolsProtocol):
-    """Answers 408 where headers do not come, and closes where the rest of a body goes on coming after the answer."""
+    """Answers 408 if headers do not come. Closes if the rest of a body goes on coming after the answer."""
 
     _timer: asyncio.TimerHandle | None = None
     _heard = False
     _whole = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody has connected."""
+        """A client has connected."""
         super().connection_made(transport)
         self._wait(HEADER_SECONDS, self._without_headers)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """They have gone."""
+        """The client has gone."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Something came."""
+        """Bytes came."""
         self._heard = True
         super().data_received(data)
 
@@ -75,11 +77,11 @@ class Connection(HttpToolsProtocol):
     def _without_headers(self) -> None:
         answering: Any = self.cycle
         if answering is not None and not answering.response_complete:
-            # Another request is being answered: the next one begins when that is done.
+            # Another request is being answered. The next one begins after that.
             self._wait(HEADER_SECONDS, self._without_headers)
             return
         if self._heard:
-            problem = TooSlow(f"the headers did not come within {HEADER_SECONDS:.0f} s; send the request again")
+            problem = TooSlow(f"the headers did not arrive within {HEADER_SECONDS:.0f} s; send the request again")
             body = orjson.dumps(problem.body())
             head = (
                 f"HTTP/1.1 408 Request Timeout\r\ncontent-type: {PROBLEM}\r\ncontent-length: {len(body)}\r\n"

@@ -1,6 +1,6 @@
-"""What the API's documents say of an operation, from where it is declared: answers, problems, who may call it.
+"""The API's documents of an operation, from its declaration: answers, problems, callers.
 
-A route that does not say what it answers cannot be made.
+A route without declared answers cannot be made.
 """
 
 import inspect
@@ -41,7 +41,7 @@ _HEADERS: Mapping[int, Mapping[str, Any]] = {
     503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "example": 2}},
 }
 _SAMPLES: Mapping[str, Any] = {"field": "reason", "version": 3, "seen": 2}
-"""Values of members in examples."""
+"""Example values of members."""
 _ETAG = {
     "ETag": {"description": "The `version`, as `If-Match` takes it.", "schema": {"type": "string"}, "example": '"3"'}
 }
@@ -66,7 +66,10 @@ _PROBLEM_SCHEMA = {
 def answers(
     model: type[BaseModel], status: int = 200, *, also: Mapping[int, str] | None = None, media_type: str | None = None
 ) -> dict[str, Any]:
-    """For a route's decorator: it answers this model. `also` has further statuses of the same, and what they mean."""
+    """For a route's decorator: the operation answers this model.
+
+    `also` has further statuses with the same model, and their meaning.
+    """
     headers = {"headers": _ETAG} if "revision" in model.model_fields else {}
     told = {status: _first(model), **(also or {})}
     declared: dict[str, Any] = {
@@ -79,7 +82,7 @@ def answers(
 
 
 def answers_content(description: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """For a route's decorator: it answers one of these media types."""
+    """For a route's decorator: the operation answers one of these media types."""
     told = {200: {"description": description, "content": dict(content)}}
     return {"status_code": 200, "response_class": Response, "responses": told}
 
@@ -96,9 +99,9 @@ def operation_id(route: APIRoute) -> str:
 
 
 class DescribedRoute(APIRoute):
-    """A route whose operation names the problems that it may answer, each once for the whole API, and who may call it.
+    """A route whose operation names its possible problems, each defined once for the whole API, and its callers.
 
-    Raises `TypeError` for a route without a sentence about it, or without what it answers.
+    Raises `TypeError` for a route without a description or without answers.
     """
 
     def __init__(self, path: str, endpoint: Any, **settings: Any) -> None:
@@ -137,7 +140,7 @@ class DescribedRoute(APIRoute):
 
 
 def sign_in_of(dependant: Dependant) -> SignIn | None:
-    """What says who asks, among all that a route depends on."""
+    """The sign-in among all dependencies of a route."""
     for inner in dependant.dependencies:
         if found := inner.call if isinstance(inner.call, SignIn) else sign_in_of(inner):
             return found
@@ -145,7 +148,7 @@ def sign_in_of(dependant: Dependant) -> SignIn | None:
 
 
 class Application(FastAPI):
-    """Brings what the operations refer to: problems, once for all, and the ways of signing in."""
+    """Adds the shared parts of the operations: problems, defined once, and the ways of signing in."""
 
     def openapi(self) -> dict[str, Any]:
         """The document, made at the first call."""
@@ -155,7 +158,7 @@ class Application(FastAPI):
             routes = [context.original_route for context in iter_route_contexts(self.routes)]
             for route in (one for one in routes if isinstance(one, DescribedRoute) and one.include_in_schema):
                 for model in (told["model"] for told in route.responses.values() if "model" in told):
-                    # FastAPI leaves out what is null in an example.
+                    # FastAPI leaves null values out of an example.
                     parts["schemas"][model.__name__] |= model.model_config["json_schema_extra"]
             parts["responses"] = {_name(status): _response(status) for status in sorted(_PROBLEMS)}
             parts["securitySchemes"] = SCHEMES

@@ -1,4 +1,4 @@
-"""`POST /<service>/v1/words/erase`: the same in every service, for words of any of its streams."""
+"""`POST /<service>/v1/words/erase`: the same in every service, for words of all its streams."""
 
 import functools
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ def add_route(api: APIRouter, runtime: Runtime) -> None:
 
     @api.post("/words/erase", name=f"erase words of {runtime.service.name}", **documents.answers(Done))
     async def erase_words(body: EraseWords, caller: http.Command) -> Response:
-        """Delete words that people typed, here and wherever they are: asked by one person, done by another one's word.
+        """Delete words that people typed, here and everywhere. One person asks; another one confirms.
 
-        The second person is of a unit above the one that answers for the words; at the root, another person of it. The
-        events stay, and say that there were words.
+        The second person is of a unit above the unit that answers for the words; at the root, another person of the
+        root. The events stay and show that there were words.
         """
         return http.reply(await erase(runtime, caller, body))
 
 
 async def erase(runtime: Runtime, caller: Caller, command: EraseWords) -> Answer:
-    """One call: asks for it, or does it."""
+    """One call, which asks or confirms."""
     service, stream = runtime.service.name, command.stream
 
     async def act(session: Session, ctx: Ctx) -> Answer:
@@ -63,7 +63,7 @@ async def _events(session: Session, stream: str) -> list[Event]:
 
 
 def _answers(session: Session, events: Sequence[Event], ctx: Ctx) -> str:
-    """The unit that answers for a stream: the one that its state names, or who began it; else the root."""
+    """The unit that answers for a stream: the unit in its state, or the unit that began it; else the root."""
     state, decider = None, session.service.deciders.get(events[0].kind)
     if decider is not None:
         state = functools.reduce(decider.evolve, events, decider.initial_state())

@@ -1,4 +1,4 @@
-"""The first and the last that a request meets: what comes beside its body passes the gate of all text."""
+"""The outermost layer of a request. Its path, query and headers pass the gate of all text."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -12,13 +12,13 @@ from services.kernel.store import failures
 from services.kernel.store.database import answer_within
 
 KEPT = {b"idempotency-key": "Idempotency-Key", b"if-match": "If-Match", b"huiying-after": "Huiying-After"}
-"""Headers that are compared or kept. Others are for the way here alone."""
+"""Headers that are compared or stored. Others are only for transport."""
 
 
 class Gate:
-    """Refuses a request whose path, query or headers hold null characters or bytes that are no UTF-8.
+    """Refuses a request whose path, query or headers hold null characters or bytes that are not UTF-8.
 
-    What nothing behind it handles is a defect: it is answered here, since the server would log what it says. The store
+    An error that nothing else handles is a defect. It is answered here, since the server would log its text. The store
     has `answer_seconds` for each transaction and reading of a request.
     """
 

@@ -1,4 +1,4 @@
-"""What `/metrics` reads from stores and topics when it is asked, whichever process put it there."""
+"""The figures of `/metrics` that are read from stores and topics on request, whichever process wrote them."""
 
 import asyncio
 import math
@@ -18,22 +18,22 @@ from services.kernel.delivery.unit_of_work import unit_of_work
 from services.kernel.tasks import side_by_side
 
 LOOK_SECONDS = 3.0
-"""How long a store or the brokers may take to say how they are, before they count as unreachable."""
+"""A store or the brokers count as unreachable after this many seconds without an answer."""
 
 
 class Gauges:
-    """The gauges of one service. What cannot be told now is "not a number"; nothing that waits is 0 seconds old."""
+    """The gauges of one service. An unknown value is "not a number". If nothing waits, the age is 0 seconds."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._name = runtime, runtime.service.name
         self._taken, self._moved = -1, time.monotonic()
 
     async def read(self) -> None:
-        """Reads all of them; takes little longer than `LOOK_SECONDS` whatever does not answer."""
+        """Reads all of them. It takes little longer than `LOOK_SECONDS`, even if nothing answers."""
         await side_by_side((self._read_store(), self._read_topics()))
 
     async def _read_store(self) -> None:
-        """What the database says. Leaves the gauges unknown where it does not answer."""
+        """Reads the gauges of the database. They stay unknown if it does not answer."""
         name, tables = self._name, self._runtime.tables
         outbox, parked, dead_letters = tables["outbox"], tables["parked"], tables["dead_letters"]
         waits = (dead_letters.c.state == "open", dead_letters.c.stream_id.is_not(None))
@@ -69,7 +69,7 @@ class Gauges:
         committed.set(_age(now, at) if at else math.nan)
 
     async def _read_topics(self) -> None:
-        """How far the service is behind, and since when its offsets stand still, as far as anybody asked before."""
+        """How far the service is behind, and since when its offsets stand still, as far as earlier calls saw it."""
         name, service = self._name, self._runtime.service
         topics = (*service.topics, *service.content_topics)
         if not topics:

@@ -1,4 +1,4 @@
-"""The border to HTTP: strict JSON, problem details, who asks and under which conditions. The same for all services."""
+"""The border to HTTP: strict JSON, problem details, callers and conditions. It is the same for all services."""
 
 import asyncio
 import importlib
@@ -47,14 +47,14 @@ from services.kernel.store import failures
 from services.kernel.tasks import side_by_side
 
 DOCUMENTS = "/openapi.json"
-"""Where the documents of the API stand."""
+"""The path of the API's documents."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
 
 class StrictRoute(DescribedRoute):
-    """A route that knows who asks before it reads the body, and reads JSON by `parse_json` within the size limit."""
+    """A route that knows the caller before it reads the body, and reads JSON by `parse_json` within the size limit."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -73,7 +73,7 @@ class StrictRoute(DescribedRoute):
             try:
                 answer = await handler(StrictRequest(request.scope, request.receive))
             except HTTPException as error:
-                # FastAPI wraps whatever reading the body raises in a bare 400.
+                # FastAPI turns any error from reading the body into a bare 400.
                 if isinstance(error.__cause__, Problem):
                     raise error.__cause__ from None
                 raise
@@ -85,7 +85,7 @@ class StrictRoute(DescribedRoute):
 
 
 def _check_parameters(request: Request, known: Sequence[str]) -> None:
-    """Raises where a query parameter would be ignored: because none has its name, or because it stands twice."""
+    """Raises if a query parameter would be ignored: because it is unknown, or because it stands twice."""
     seen = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
@@ -99,7 +99,7 @@ def _check_parameters(request: Request, known: Sequence[str]) -> None:
 
 
 def router(prefix: str, tag: str, route_class: type[DescribedRoute] = StrictRoute) -> APIRouter:
-    """A router of a service, of which each operation is described, with strict bodies where nothing else is said."""
+    """A router of a service. Each operation has a description, and bodies are strict by default."""
     return APIRouter(
         prefix=prefix,
         tags=[tag],
@@ -110,7 +110,7 @@ def router(prefix: str, tag: str, route_class: type[DescribedRoute] = StrictRout
 
 
 def stream_id(kind: str) -> Callable[[str], str]:
-    """A dependency that takes `id` from the path: the id of a stream of this kind. Anything else is 404."""
+    """A dependency that takes `id` from the path: the id of a stream of this kind. Other ids get 404."""
     pattern = re.compile(f"{kind}-{UUID}")
 
     def checked(id: Annotated[str, Path(description=f"The {kind}'s id, `{kind}-` and a UUID.")]) -> str:
@@ -150,7 +150,7 @@ async def caller(
     idempotency_key: IdempotencyKey = None,
     huiying_after: After = None,
 ) -> Caller:
-    """Who asks and under which conditions, for commands of staff."""
+    """The caller and the conditions, for commands of staff."""
     return await conditions(request, actor, if_match, idempotency_key, huiying_after)
 
 
@@ -190,7 +190,7 @@ Command = Annotated[Caller, Depends(caller)]
 
 
 def reply(answer: Answer) -> Response:
-    """A command's answer, with its version as `ETag`."""
+    """The answer to a command, with its version as `ETag`."""
     headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
     return Response(orjson.dumps(answer.body), answer.status, headers, "application/json")
 
@@ -230,7 +230,7 @@ class _Measure:
 
 
 class _HeadAsGet:
-    """Answers HEAD wherever GET is answered: the same without its body. Plain ASGI."""
+    """Answers HEAD for every GET: the same without its body. Plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -247,7 +247,7 @@ class _HeadAsGet:
 
 
 def _methods(app: FastAPI, scope: Scope) -> list[str]:
-    """Every method that a path takes; none where there is no such path."""
+    """Every method of a path; none if there is no such path."""
     found = [
         method
         for method in METHODS
@@ -259,7 +259,7 @@ def _methods(app: FastAPI, scope: Scope) -> list[str]:
 
 
 def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) -> FastAPI:
-    """One HTTP application for one service, or for all of them embedded; `keys` are those of staff tokens."""
+    """One HTTP application for one service, or for all of them embedded. `keys` verify staff tokens."""
     modules = {module: runtime for runtime in runtimes for module in runtime.service.apis}
     app = Application(
         title=title,
@@ -274,7 +274,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     app.state.runtimes = tuple(runtimes)
 
     def asked(request: Request) -> Runtime:
-        """The service that the path belongs to."""
+        """The service of a path."""
         name = request.scope["path"].lstrip("/").partition("/")[0]
         return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
 
@@ -284,7 +284,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     @app.exception_handler(Forbidden)
     async def _forbidden(request: Request, problem: Forbidden) -> Response:
-        """Each refusal is an event before it is an answer, whatever route it comes from."""
+        """Each refusal is recorded as an event before it is answered, on every route."""
         runtime, answered = asked(request), cast("Problem", problem)
         try:
             await operations.refuse(runtime, request.state.actor, problem)
@@ -305,12 +305,12 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     @app.exception_handler(HTTPException)
     async def _routing(request: Request, error: HTTPException) -> Response:
-        """What the router says where it has no such path, or the path no such method."""
+        """The router's error for an unknown path, or a path without this method."""
         path, methods = request.scope["path"][:200], _methods(app, request.scope)
         if request.method == "OPTIONS" and (methods or path == "*"):
             return Response(status_code=204, headers={"Allow": ", ".join(methods or (*METHODS, "HEAD", "OPTIONS"))})
         if not methods:
-            sentence = f"there is no path {path}; {DOCUMENTS} has all that are"
+            sentence = f"there is no path {path}; {DOCUMENTS} lists all paths"
             problem: Problem = NotFound(sentence, code="no-such-path", path=path, documents=DOCUMENTS)
         else:
             sentence = f"{path} takes {', '.join(methods)}, not {request.method}"
@@ -333,7 +333,10 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        """Whether commands would be taken now; says which service would not, and what waits for a person."""
+        """Whether commands are possible now.
+
+        It names the services that are not ready, and the work that waits for a person.
+        """
         state: dict[str, Any] = {}
         status = 200
         for runtime in runtimes:
@@ -363,7 +366,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
 
 
 def _tag(module: str, runtime: Runtime) -> dict[str, str]:
-    """The tag of a module's operations, with what the module says of itself."""
+    """The tag of a module's operations, with the module's own description."""
     name = module.rpartition(".")[2]
     about = inspect.cleandoc(importlib.import_module(module).__doc__ or "")
     return {"name": runtime.service.name if name == "api" else name, "description": about}

@@ -1,8 +1,7 @@
-"""Idempotency keys: for a week, a request that comes again is answered as it was the first time.
+"""Idempotency keys: for a week, a repeated request gets the first answer.
 
-What is stored says neither the key, nor who sent it, nor what was asked: digests under the deployment's secret, and the
-answer sealed. A key is its sender's own, a person's or an integration's; it belongs to one method, path, body and
-`If-Match`.
+The store reveals neither the key, the sender nor the request: it holds digests under the deployment's secret, and the
+sealed answer. A key belongs to its sender, a person or an integration, and to one method, path, body and `If-Match`.
 """
 
 import asyncio
@@ -25,41 +24,41 @@ from services.kernel.store.session import Conflict
 REMEMBERED = timedelta(days=7)
 PRUNE_SECONDS = 60.0
 PRUNED_TOGETHER = 500
-"""Rows that one transaction removes, so that nothing waits for it."""
+"""One transaction removes at most this many rows, so that nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An idempotency key, and the digest of what it came with."""
+    """An idempotency key, and the digest of its request."""
 
     text: str
     digest: str
 
 
 def given(header: str | None) -> str | None:
-    """The key in a header; an empty one is none."""
+    """The key in a header. An empty header is no key."""
     return (header or "").strip() or None
 
 
 def digest_of(method: str, path: str, body: bytes, version: int | None = None) -> str:
-    """What must be the same when a key comes again; `path` with its query."""
+    """The parts that must be the same when a key comes again. `path` includes the query."""
     parts = (method.encode(), path.encode(), str(version).encode(), body)
     return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
 class Memory:
-    """What one sender was answered."""
+    """The remembered answers to one sender."""
 
     def __init__(self, runtime: Runtime, actor: Actor) -> None:
         self._runtime, self._actor = runtime, actor
         self._table = runtime.tables["idempotency"]
 
     async def hold(self, connection: AsyncConnection, key: str) -> None:
-        """Until the transaction ends, the same key waits elsewhere."""
+        """Locks the key until the transaction ends."""
         await sql.lock(connection, sql.Hold("idempotency", [self._place(key)]))
 
     async def find(self, connection: AsyncConnection, keys: Sequence[Key]) -> Mapping[str, bytes | Malformed]:
-        """The answers that are remembered by the keys' texts; `Malformed` where a key came with something else."""
+        """The remembered answers by the keys' texts. Raises `Malformed` if a key came with another request."""
         places, table = {self._place(key.text): key for key in keys}, self._table
         rows = (await connection.execute(select(table).where(table.c.key.in_(list(places))))).mappings().all()
         now = instant(self._runtime.time_source.now())
@@ -82,7 +81,7 @@ class Memory:
         return found
 
     async def keep(self, connection: AsyncConnection, answers: Sequence[tuple[Key, bytes]]) -> None:
-        """Remembers answers. Raises `Conflict` where a key is remembered already."""
+        """Remembers answers. Raises `Conflict` if a key is remembered already."""
         until = instant(self._runtime.time_source.now() + REMEMBERED)
         rows = []
         for key, answer in answers:
@@ -92,7 +91,7 @@ class Memory:
         try:
             await sql.insert(connection, self._table, sorted(rows, key=lambda row: row["key"]))
         except IntegrityError as error:
-            raise Conflict("the same idempotency key was used at once") from error
+            raise Conflict("another request with the same idempotency key came at the same time") from error
 
     def _place(self, key: str) -> str:
         actor = self._actor
@@ -103,7 +102,7 @@ class Memory:
 
 
 async def prune(runtime: Runtime) -> int:
-    """Forgets what is older than it is remembered, a few rows in each transaction; returns how many there were."""
+    """Forgets answers that are too old, a few rows in each transaction. Returns how many there were."""
     table, gone = runtime.tables["idempotency"], 0
     while True:
         over = select(table.c.key).where(table.c.until <= instant(runtime.time_source.now())).limit(PRUNED_TOGETHER)
@@ -115,7 +114,7 @@ async def prune(runtime: Runtime) -> int:
 
 
 async def keep_pruning(runtime: Runtime) -> None:
-    """Background work of the process that leads."""
+    """Background work of the leader."""
     while True:
         await asyncio.sleep(PRUNE_SECONDS)
         await prune(runtime)

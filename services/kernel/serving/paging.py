@@ -1,4 +1,4 @@
-"""Lists in pages: what a list is asked with, and the opaque cursor that says behind which row the next page begins."""
+"""Lists in pages: the parameters of a list, and the opaque cursor that marks where the next page begins."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 def _digits(value: Any) -> Any:
-    """Keeps out the other spellings that pydantic takes for a number, `1_0` among them."""
+    """Refuses the other forms that pydantic takes for a number, such as `1_0`."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise PydanticCustomError("wrong-form", "send a whole number", {"wanted": "integer"})
     return value
@@ -38,11 +38,11 @@ At = Annotated[WrittenInstant, BeforeValidator(_with_plus)]
 Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=500, description="Entries of a page, at most.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before, as it is.")]
 Narrow = Annotated[str | None, Field(max_length=150)]
-"""What a list is narrowed to, where that is a code of a list; see `must_be_known`."""
+"""A filter of a list that takes a code from a list; see `must_be_known`."""
 
 
 def must_be_known(field: str, value: str | None, known: Iterable[str]) -> None:
-    """Raises `Malformed`, which names what exists, where a list would be narrowed to something that does not."""
+    """Raises `Malformed`, with the existing codes, if a filter names an unknown one."""
     known = sorted(known)
     if value is not None and value not in known:
         more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
@@ -53,12 +53,12 @@ def must_be_known(field: str, value: str | None, known: Iterable[str]) -> None:
 
 
 def cursor_of(*place: str | int) -> str:
-    """The cursor behind a row, from what the list is ordered by."""
+    """The cursor after a row, from the columns by which the list is ordered."""
     return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
 
 
 def place_of(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]:
-    """The inverse of `cursor_of`, for a place of these kinds; numbers count from 0. Raises `Malformed`."""
+    """The inverse of `cursor_of`, for a place of these kinds. Numbers count from 0. Raises `Malformed`."""
     try:
         place = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
@@ -75,6 +75,6 @@ def _fits(part: str | int) -> bool:
 
 
 def page(rows: Sequence[R], limit: int, place: Callable[[R], Sequence[str | int]]) -> tuple[list[R], str | None]:
-    """The rows of a page and the cursor of the next one, or None, from the rows of a query for `limit + 1`."""
+    """The rows of a page and the cursor of the next one, or None. The query reads `limit + 1` rows."""
     more = len(rows) > limit
     return list(rows[:limit]), cursor_of(*place(rows[limit - 1])) if more else None

@@ -1,4 +1,4 @@
-"""How a problem goes over HTTP: RFC 9457, in the language that the client likes."""
+"""A problem over HTTP: RFC 9457, in the client's preferred language."""
 
 import re
 from typing import cast
@@ -13,7 +13,7 @@ PROBLEM = "application/problem+json"
 
 
 def language_of(request: Request) -> Language:
-    """Chinese or English: what `lang` asks for, else what `Accept-Language` likes best; English without either."""
+    """Chinese or English: the language of `lang`, else the best one of `Accept-Language`; English without both."""
     if (asked := request.query_params.get("lang")) in ("zh", "en"):
         return cast(Language, asked)
     liked: dict[Language, float] = {"en": 0.0, "zh": 0.0}

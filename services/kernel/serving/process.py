@@ -1,4 +1,4 @@
-"""How a service runs: one leader that recovers, relays and keeps the time; a consumer; an HTTP server."""
+"""The processes of a service: one leader that recovers, relays and runs the timers; a consumer; an HTTP server."""
 
 import asyncio
 import gc
@@ -29,30 +29,33 @@ from services.kernel.tasks import side_by_side
 EXIT_STALLED = 6
 WATCH_SECONDS = 60.0
 LOOK_SECONDS = 2.0
-"""Between two looks at the topics, for readiness."""
+"""Seconds between two looks at the topics, for readiness."""
 OWN_SECONDS = 10.0
-"""Between two looks whether anybody else writes to the service's own topics."""
+"""Seconds between two checks whether somebody else writes to the service's own topics."""
 KEEP_SECONDS = 5.0
-"""Between two looks whether a topic is gone."""
+"""Seconds between two checks whether a topic is gone."""
 ASK_SECONDS = 0.5
-"""Between two tries to lead."""
+"""Seconds between two attempts to lead."""
 RENEWALS = 5
-"""How often a lease is renewed while it lasts."""
+"""A lease is renewed this many times while it lasts."""
 SUM_SECONDS = 15.0
 LOOP_SECONDS, LONGEST_PAUSE = 1.0, 30.0
-"""Before a loop that failed begins anew: at first, and at most."""
+"""Seconds before a failed loop starts again: at first, and at most."""
 logger = structlog.get_logger()
 
 
 def collect_less() -> None:
-    """What is loaded by now lives as long as the process: the garbage collector need not look at it with each batch."""
+    """Objects that exist now live as long as the process.
+
+    So the garbage collector need not look at them with each batch.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
 
 
 async def prepare(runtime: Runtime) -> None:
-    """What must be done before a service decides: tables, topics, recovery; then what waited for it."""
+    """The steps before a service decides: tables, topics, recovery; then the work that waited for it."""
     name = runtime.service.name
     await migrations.upgrade(runtime.database, runtime.service)
     await placement.keep(runtime)
@@ -69,7 +72,7 @@ async def prepare(runtime: Runtime) -> None:
 
 
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
-    """Takes the service's lease, prepares, then relays and keeps the time until the lease is lost; then again.
+    """Takes the service's lease, prepares, then relays and runs the timers until the lease is lost; then again.
 
     Sets `ready` when it is prepared. Raises `Diverged` and `WrongPartitions`: such a service must not serve.
     """
@@ -91,7 +94,7 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
                 try:
                     await side_by_side((held.keep(), work(held)))
                 finally:
-                    # Embedded nobody else has written meanwhile.
+                    # Embedded, nobody else has written meanwhile.
                     runtime.recovered = runtime.recovered and runtime.database.is_sqlite
         except (DBAPIError, OSError, LogGone, Superseded) as error:
             waits.told(brief(error))
@@ -100,7 +103,7 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
 
 
 async def _make_first_tables(runtime: Runtime) -> None:
-    """A new database has no lease yet: whoever comes first makes the tables. After that the leader alone does."""
+    """A new database has no lease yet, so the first process makes the tables. Later only the leader does."""
     if not runtime.database.is_sqlite:
         async with runtime.database.read() as connection:
             is_new = not await lease.is_there(connection)
@@ -109,7 +112,7 @@ async def _make_first_tables(runtime: Runtime) -> None:
 
 
 async def _background(runtime: Runtime) -> None:
-    """What a process that leads does all the time."""
+    """The permanent work of the leader."""
     runtime.sending = False
     growth = own_topics.Growth(runtime, await own_topics.look(runtime))
 
@@ -121,7 +124,7 @@ async def _background(runtime: Runtime) -> None:
 
 
 async def _supervised(runtime: Runtime, loop: Callable[[Runtime], Awaitable[None]]) -> None:
-    """Background work, begun anew when it fails: neither a conflict nor one bad record ends the process."""
+    """Background work that starts again after a failure: neither a conflict nor one bad record ends the process."""
     known = {"service": runtime.service.name, "loop": loop.__qualname__}
     waits, pause = Lasting("loop.waits", **known), LOOP_SECONDS
     while True:
@@ -149,7 +152,7 @@ async def _sum_refusals(runtime: Runtime) -> None:
 
 
 async def _forget(runtime: Runtime) -> None:
-    """Leaves no copy of erased words in the write-ahead file."""
+    """Removes erased words from the write-ahead file."""
     while True:
         await runtime.erased.wait()
         runtime.erased.clear()
@@ -158,7 +161,7 @@ async def _forget(runtime: Runtime) -> None:
 
 
 class Lead:
-    """A process' time as leader of a service, on a connection of its own. Embedded, the folder's lock is enough."""
+    """A process's time as leader of a service, on its own connection. Embedded, the folder's lock is enough."""
 
     def __init__(self, runtime: Runtime, session: AsyncConnection | None = None, term: Term | None = None) -> None:
         self._service, self._seconds = runtime.service.name, runtime.settings.lease_seconds
@@ -167,14 +170,14 @@ class Lead:
         self._told = False
 
     async def keep(self) -> None:
-        """Renews the lease until that fails, and raises what it failed with."""
+        """Renews the lease until that fails, and raises the error."""
         while self._session is not None:
             await asyncio.sleep(self._seconds / RENEWALS)
             await self._renew()
         await asyncio.get_running_loop().create_future()
 
     async def recovered(self) -> None:
-        """Lets consumers begin, for as long as this process leads; see `has_recovered`."""
+        """Lets consumers begin, as long as this process leads; see `has_recovered`."""
         await self._renew(recovered=True)
         if self._term is not None:
             self._told = True
@@ -182,9 +185,9 @@ class Lead:
             logger.info("leader.begins", service=self._service, term=self._term.number)
 
     async def over(self) -> None:
-        """It leads no longer."""
+        """Ends the lead."""
         if self._session is not None and self._term is not None:
-            # Else others see it when the session is gone, or when the lease has run out.
+            # Otherwise others see it when the session is gone, or when the lease has run out.
             with suppress(SQLAlchemyError, OSError):
                 async with asyncio.timeout(self._seconds / RENEWALS):
                     await lease.leave(self._session, self._term)
@@ -221,17 +224,17 @@ async def leadership(runtime: Runtime) -> AsyncIterator[Lead]:
 
 
 async def has_recovered(runtime: Runtime) -> bool:
-    """Whether the process that leads has compared the store with the event log.
+    """Whether the leader has compared the store with the event log.
 
-    Before that, a store that was put back from a backup lacks events of its own: what reacted on it would write other
-    events in their place.
+    Before that, a restored store lacks some of its own events. A reaction on it would write other events in their
+    place.
     """
     async with runtime.database.read() as connection:
         return await lease.has_recovered(connection)
 
 
 async def listen(runtime: Runtime) -> None:
-    """Wakes the relay when another process of the service has committed. Embedded there is no other process."""
+    """Wakes the relay when another process of the service has committed. Embedded, there is no other process."""
     if runtime.database.is_sqlite:
         await asyncio.get_running_loop().create_future()
         return
@@ -251,7 +254,7 @@ async def listen(runtime: Runtime) -> None:
 
 
 async def consume(runtime: Runtime) -> None:
-    """Takes in the topics that the service reads, until cancelled or a reason to start again."""
+    """Takes in the service's topics, until cancelled or until it must start again."""
     work = unit_of_work(runtime)
     topics = (*runtime.service.topics, *runtime.service.content_topics)
     if topics:
@@ -261,9 +264,9 @@ async def consume(runtime: Runtime) -> None:
 
 
 async def wait_until_prepared(runtime: Runtime) -> None:
-    """Waits until the leader has made tables and topics, and has recovered: a consumer may start first.
+    """Waits until the leader has made tables and topics, and has recovered, since a consumer may start first.
 
-    Raises `WrongPartitions` where this process has other settings than the leader.
+    Raises `WrongPartitions` if this process and the leader have different settings.
     """
     work = unit_of_work(runtime)
     topics = (*runtime.service.topics, *runtime.service.content_topics)
@@ -285,9 +288,9 @@ async def wait_until_prepared(runtime: Runtime) -> None:
 
 
 async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None:
-    """Ends the process when records wait and the database's offsets stand still: the supervisor starts it again.
+    """Ends the process when records wait and the database's offsets stand still. The supervisor starts it again.
 
-    So it does when a topic is no longer the one that was read; the sentence says what to do.
+    It also ends when a topic is not the one that was read any more. The sentence says what to do.
     """
     work = unit_of_work(runtime)
     before, since = -1, asyncio.get_running_loop().time()
@@ -314,7 +317,7 @@ async def watch_progress(runtime: Runtime, limit: float = WATCH_SECONDS) -> None
 
 
 async def watch_topics(runtime: Runtime) -> None:
-    """Lets readiness know of topics that are no longer the ones that this service read or wrote."""
+    """Shows in readiness when topics are not the ones that this service read or wrote any more."""
     unknown = Lasting("topics.unknown", service=runtime.service.name)
     while True:
         try:
@@ -333,9 +336,9 @@ async def _lost(runtime: Runtime) -> str:
 
 
 async def _watch_own_topics(runtime: Runtime, growth: own_topics.Growth) -> None:
-    """Compares the store with its topics again when these have grown by what our relay did not send.
+    """Compares the store with its topics again when these have grown by other records than those of our relay.
 
-    They do so when somebody else writes to them, and when a batch was written and not acknowledged.
+    This happens when somebody else writes to them, or when a batch was written and not acknowledged.
     """
     counts = True
     while True:

@@ -1,7 +1,7 @@
-"""Who is calling, at the border to HTTP: judged before a body is read.
+"""The caller, at the border to HTTP: checked before a body is read.
 
-What fails is counted and logged without the key or token. An address that fails too often is answered 429; who signs in
-rightly from it is never kept out.
+Failures are counted, and logged without the key or token. An address that fails too often gets 429. A valid sign-in
+from the same address is never refused.
 """
 
 import hashlib
@@ -23,24 +23,24 @@ from services.kernel.core.problems import TooMany, Unauthenticated
 from services.kernel.delivery.runtime import Runtime
 
 FRESH = 1.0
-"""Seconds after which a key or token is looked up again: the longest that a revoked one goes on working."""
+"""Seconds after which a key or token is looked up again. A revoked one works at most this long."""
 REMEMBERED = 10_000
-"""Keys, tokens and addresses that are held in memory at once."""
+"""The most keys, tokens and addresses in memory."""
 FAILURES = 20
 WINDOW = 60.0
-"""So many failures of one address in so many seconds are answered 401, further ones 429."""
+"""An address may fail so many times in so many seconds with 401. Further failures get 429."""
 logger = structlog.get_logger()
 
 
 class Remembered:
-    """Whose key or token it is, for a short time, by the digest of it."""
+    """The owner of a key or token, kept for a short time by its digest."""
 
     def __init__(self, look_up: Callable[[str], Awaitable[Actor]]) -> None:
         self._look_up = look_up
         self._known: dict[bytes, tuple[Actor, float]] = {}
 
     async def actor(self, credential: str) -> Actor:
-        """As looked up; raises what looking up raises."""
+        """The owner. Raises the errors of the look-up."""
         digest, now = hashlib.sha256(credential.encode()).digest(), time.monotonic()
         if (known := self._known.get(digest)) and known[1] > now:
             return known[0]
@@ -51,7 +51,7 @@ class Remembered:
         return actor
 
     def forget(self) -> None:
-        """Looks everything up again."""
+        """Forgets everything, so that it is looked up again."""
         self._known.clear()
 
 
@@ -83,13 +83,13 @@ class _Failed(NamedTuple):
 
 
 class Failures:
-    """Failed sign-ins by address, in memory alone."""
+    """Failed sign-ins by address, only in memory."""
 
     def __init__(self) -> None:
         self._failed: dict[str, _Failed] = {}
 
     def add(self, address: str, reason: str) -> None:
-        """Counts and logs a failure. Raises `TooMany` where the address has failed too often."""
+        """Counts and logs a failure. Raises `TooMany` if the address has failed too often."""
         now = time.monotonic()
         before = self._failed.get(address)
         until, times = before if before and before.until > now else _Failed(now + WINDOW, 0)
@@ -135,7 +135,7 @@ SCHEMES: Mapping[str, Mapping[str, str]] = {
 
 
 class SignIn:
-    """A dependency that says who asks, by one of these schemes. A route asks it before it reads the body."""
+    """A dependency that gives the caller, by one of these schemes. A route calls it before it reads the body."""
 
     def __init__(self, judge: Judge, *schemes: str) -> None:
         self._judge, self.schemes = judge, schemes
@@ -160,7 +160,7 @@ class SignIn:
 
 
 def _address(request: Request) -> str:
-    """Who is to be limited: an address, or the network of one customer where there are as many as one likes."""
+    """The unit of the limit: an address, or one customer's network if the customer has many addresses."""
     host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
@@ -168,7 +168,7 @@ def _address(request: Request) -> str:
         return host
     if address.version == 4:
         return host
-    # An IPv4 address that is written as IPv6: all of these lie in one network of 64 bits.
+    # An IPv4 address in IPv6 form: all of these are in one network of 64 bits.
     return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 

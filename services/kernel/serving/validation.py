@@ -1,4 +1,4 @@
-"""What is wrong with a request's fields, parameters and headers: one sentence of our own, in words of a person."""
+"""Faults of a request's fields, parameters and headers: one sentence of our own, in plain words."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -71,12 +71,12 @@ _TYPES = {
     "model": "object",
     "mapping": "object",
 }
-"""First word of pydantic's kind of error -> what is wanted there."""
+"""First word of pydantic's kind of error -> the expected value."""
 _ID = re.compile(r"\^([a-z]+)-")
 
 
 def malformed(error: RequestValidationError | ValidationError) -> Malformed:
-    """The first fault of a request as a problem that names its field. An author's field is told before all others."""
+    """The first fault of a request, as a problem that names its field. An author's field comes before all others."""
     faults = error.errors()
     fault: Mapping[str, Any] = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     field = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query", "path", "header"))
@@ -84,7 +84,7 @@ def malformed(error: RequestValidationError | ValidationError) -> Malformed:
 
 
 def _told(kind: str, context: Mapping[str, Any], field: str, message: str) -> Malformed:
-    if kind in TYPES:  # a validator of ours
+    if kind in TYPES:  # our own validator
         return Malformed(f"{field}: {message}", code=kind, field=field, **context)
     if kind == "extra_forbidden":
         return _unknown(field)
@@ -101,13 +101,13 @@ def _told(kind: str, context: Mapping[str, Any], field: str, message: str) -> Ma
         return Malformed(sentence(field, limit), code=code, field=field, **{member: limit})
     wanted = _form(str(context["pattern"])) if kind == "string_pattern_mismatch" else _TYPES.get(kind.partition("_")[0])
     if wanted is None:
-        return Malformed(f"{field} is not as the documents of this API say", code="malformed", field=field)
+        return Malformed(f"{field} differs from the documents of this API", code="malformed", field=field)
     return Malformed(f"{field} takes {titled(wanted, 'en')}", code="wrong-form", field=field, wanted=wanted)
 
 
 def _unknown(field: str) -> Malformed:
     if field.rpartition(".")[2].lower() in AUTHOR_FIELDS:
-        sentence = f"{field} is not taken: no identity of who wrote or reported is kept"
+        sentence = f"{field} is refused: no identity of a writer or reporter is kept"
         return Malformed(sentence, code="author-not-taken", field=field)
     return Malformed(f"{field} is not a field here; leave it out", code="field-unknown", field=field)
 

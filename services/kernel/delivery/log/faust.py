@@ -1,9 +1,9 @@
 """The event log's streams on Faust, with the database's offset in place of the group's.
 
-Stock Faust commits past events whose handler was cancelled or failed. Of its Kafka consumer `seek_to_committed` is
-replaced, which starts each assigned partition where the database says, and `_commit`, which writes nothing. Everything
-that could lose or double an event is then the unit of work's compare-and-swap, as on the other transports. For speed,
-what was fetched of a partition goes through Faust's stream as one message.
+Stock Faust commits past events whose handler was cancelled or failed. So two methods of its Kafka consumer are
+replaced. `seek_to_committed` starts each assigned partition at the database's offset. `_commit` writes nothing. As on
+the other transports, only the unit of work's compare-and-swap decides then whether an event is lost or doubled. For
+speed, all fetched records of a partition go through Faust's stream as one message.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ Build = Callable[[Settings, Sequence[str], Offsets, Handle], faust.App]
 
 
 def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
-    """A Faust application whose every partition starts at the database's offset."""
+    """A Faust application that starts every partition at the database's offset."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     app = faust.App(
         f"{settings.prefix}.{name}",
@@ -68,7 +68,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     prefix = f"{settings.prefix}."
 
     class Thread(driver.AIOKafkaConsumerThread):
-        """Fetches as our other consumer does; Faust has no setting for it and lets brokers wait for 1.5 seconds."""
+        """Fetches like our other consumer. Faust has no setting for it, and lets brokers wait for 1.5 seconds."""
 
         def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
             consumer = super()._create_worker_consumer(transport)
@@ -77,7 +77,7 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
             return consumer
 
     class Consumer(driver.Consumer):
-        """Starts where the database says; the group's offset in Kafka is never used."""
+        """Starts at the database's offset. The group's offset in Kafka is never used."""
 
         async def seek_to_committed(self) -> dict[TP, int]:
             places = {Partition(tp.topic.removeprefix(prefix), tp.partition): tp for tp in self.assignment()}
@@ -120,14 +120,14 @@ def application(name: str, settings: Settings, offsets: Offsets) -> faust.App:
     class Transport(driver.Transport):
         """Faust's Kafka transport with the consumer above."""
 
-    # The base declares the class of its consumer as `Consumer`.
+    # The base class declares its consumer's class as `Consumer`.
     setattr(Transport, "Consumer", Consumer)  # noqa: B010
     app.transport = Transport(app.conf.broker_consumer, app)
     return app
 
 
 def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Handle) -> None:
-    """Adds the agent: it hands batches of raw records on, and does nothing else."""
+    """Adds the agent, which passes on batches of raw records and does nothing else."""
     names = {settings.topic(topic): topic for topic in topics}
     under_way = asyncio.Lock()
 
@@ -139,10 +139,10 @@ def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Hand
         generation = 0
         async for event in stream.events():
             if event.message.generation_id != generation:
-                # The partitions were dealt out anew: what waits may be another member's by now.
+                # The partitions were assigned anew, so the waiting records may belong to another member by now.
                 waiting.clear()
                 generation = event.message.generation_id
-            # What comes while a batch is taken in is the next one: nothing waits for others to come.
+            # Records that come during a batch form the next one. No record waits for others to come.
             topic = names[event.message.topic]
             waiting.append([record_of(topic, item) for item in event.message.records])
             if stream.channel.empty() or sum(map(len, waiting)) >= MAX_FETCHED:
@@ -150,14 +150,14 @@ def take(app: faust.App, settings: Settings, topics: Sequence[str], handle: Hand
                     await _hand_on(waiting, handle)
                 waiting.clear()
 
-    # Without acknowledgements: no offset is Faust's to commit.
+    # Without acknowledgements, since Faust must not commit any offset.
     channel = app.topic(*names, key_serializer="raw", value_serializer="raw", acks=False)
     app.agent(channel, name="intake", concurrency=1)(agent)
     app.on_partitions_revoked.connect(revoked)
 
 
 async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
-    """Faust goes on whatever becomes of an event, so an exception here must end the process, not the agent."""
+    """Faust goes on after any failure of an event. So an exception here must end the process, not only the agent."""
     joined: dict[Partition, list[Record]] = {}
     for records in parts:
         joined.setdefault(Partition(records[0].topic, records[0].partition), []).extend(records)
@@ -171,7 +171,7 @@ async def _hand_on(parts: Sequence[Sequence[Record]], handle: Handle) -> None:
 
 
 async def _keep(group: Group) -> None:
-    """Faust waits for ever for partitions of a group that others have."""
+    """Faust waits for ever for the partitions of a group that others have."""
     try:
         await group.keep()
     except LogGone as error:
@@ -189,7 +189,7 @@ class FaustLog(KafkaLog):
         self._faust, self._build = settings, build
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
-        """See `EventLog.consume`. What fails in a stream ends the process."""
+        """See `EventLog.consume`. A failure in a stream ends the process."""
         if self._build is not None:
             app = self._build(self._faust, topics, offsets, handle)
         else:
@@ -201,7 +201,7 @@ class FaustLog(KafkaLog):
             app, loop=asyncio.get_running_loop(), loglevel="WARNING", redirect_stdouts=False, quiet=True
         )
         worker.override_logging = False
-        worker.spinner = None  # it would write to the terminal even so
+        worker.spinner = None  # otherwise it would still write to the terminal
         watching = asyncio.create_task(_keep(of))
         try:
             await worker.start()
@@ -209,7 +209,7 @@ class FaustLog(KafkaLog):
         finally:
             watching.cancel()
             await worker.stop()
-            # Faust hears signals itself, and leaves the group at the end of its stop. A member that has not left keeps
-            # the next one waiting until its session has run out.
+            # Faust handles signals itself, and leaves the group at the end of its stop. If a member has not left, the
+            # next one waits until its session has run out.
             if (stopping := worker._signal_stop_future) is not None:  # noqa: SLF001, it has no other way in
                 await asyncio.wait([stopping], timeout=LEAVE_SECONDS)

@@ -1,8 +1,8 @@
 """The event log on Apache Kafka through aiokafka. Offsets live in the database; Kafka's own are never used.
 
-The producer is idempotent and not transactional. On any error it is thrown away: only rows that the log acknowledged
-leave the outbox, so the next producer starts again from the lowest unsent row. A service's producers share an id of
-which each raises the epoch: a partition takes nothing of an epoch below the highest that it has seen.
+The producer is idempotent and not transactional. After any error it is closed. Only acknowledged rows leave the outbox,
+so the next producer starts again from the lowest unsent row. A service's producers share an id, and each one raises its
+epoch. A partition takes nothing of a lower epoch than the highest that it has seen.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ from services.kernel.tasks import side_by_side
 
 FETCH = 500
 FETCHES = 4
-"""Fetches that wait to be handed on."""
+"""The most fetches that wait to be passed on."""
 FETCH_WAIT = 200
 """Milliseconds that a broker may hold a fetch."""
 ANSWER = 3.0
-"""Seconds after which a topic that nobody answers for is looked for."""
+"""Seconds after which a topic without an answer is looked for."""
 MAX_FETCHED = 8000
-"""Records that are fetched ahead, and about as many that are handed on side by side, each partition's in order."""
+"""The most records that are fetched ahead; about as many are passed on side by side, in order for each partition."""
 BATCH_LIMIT = 1_000_000
 logger = structlog.get_logger()
 
@@ -64,14 +64,14 @@ CONTENT_CONFIG = {
 
 
 class KafkaLog:
-    """See `EventLog`. `settings.kafka` are the bootstrap servers, `settings.prefix` stands before every topic."""
+    """See `EventLog`. `settings.kafka` names the bootstrap servers. `settings.prefix` stands before every topic."""
 
     pace = PACE
     assignor = RoundRobinPartitionAssignor.name
-    """How members of its groups share partitions."""
+    """The assignor of its groups."""
 
     def __init__(self, settings: Settings, owner: str = "") -> None:
-        """`owner` is the service whose relay writes; without one, no other writer is kept out."""
+        """`owner` is the service whose relay writes. Without an owner, no other writer is kept out."""
         self._settings, self._owner = settings, owner
         self._producer: AIOKafkaProducer | None = None
         self._writers = 0
@@ -79,10 +79,10 @@ class KafkaLog:
         self._reader: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
         self._known: set[str] = set()
-        """Topics that were there when last looked for: of one that is gone, aiokafka says nothing but waits."""
+        """The topics that existed at the last look. If one is gone, aiokafka waits without a message."""
 
     async def start(self) -> None:
-        """Connects nothing yet: what was started goes on taking reports while the brokers are down."""
+        """Connects nothing yet, so that the service takes reports even while the brokers are down."""
 
     async def stop(self) -> None:
         """See `EventLog.stop`."""
@@ -190,7 +190,7 @@ class KafkaLog:
                 await producer.stop()
                 raise
             if self._owner:
-                # The id has its next epoch now, which is all that is wanted of it: no transactions follow.
+                # The id has its next epoch now. Nothing else is wanted of it: no transactions follow.
                 producer._txn_manager.transactional_id = None  # noqa: SLF001, aiokafka has no other way
             self._producer = producer
             self._writers += 1
@@ -277,7 +277,7 @@ class KafkaLog:
 
     async def _started_reader(self) -> AIOKafkaConsumer:
         if self._reader is None:
-            # The least that a broker may send is one batch.
+            # A broker sends at least one batch.
             reader = self._consumer(fetch=1)
             try:
                 await reader.start()
@@ -339,7 +339,7 @@ class KafkaLog:
         return Group(self._settings.kafka, f"{self._settings.prefix}.{name}", self.assignor)
 
     async def consume(self, group: str, topics: Sequence[str], offsets: Offsets, handle: Handle) -> None:
-        """See `EventLog.consume`; a member of the consumer group `<prefix>.<group>`."""
+        """See `EventLog.consume`. The consumer is a member of the group `<prefix>.<group>`."""
         names = {self.name(topic): topic for topic in topics}
         of = self.group(group)
         await of.may_join()
@@ -352,7 +352,8 @@ class KafkaLog:
         fetched: asyncio.Queue[tuple[int, Mapping[TopicPartition, Sequence[object]]]] = asyncio.Queue(FETCHES)
 
         async def fetch() -> None:
-            # Goes on while a batch is taken in: from the next fetch aiokafka leaves out what nobody took from the last.
+            # This goes on during a batch: the next fetch of aiokafka leaves out records that nobody took from the last
+            # one.
             while True:
                 found = await _next(consumer)
                 if start.failed is not None:
@@ -368,7 +369,8 @@ class KafkaLog:
                 parts: dict[TopicPartition, list[Record]] = {}
                 async with under_way:
                     for generation, found in waiting:
-                        # What was fetched before the partitions were dealt out anew may be another member's by now.
+                        # Records that were fetched before the partitions were assigned anew may belong to another
+                        # member by now.
                         for place, items in found.items() if generation == start.generation else ():
                             parts.setdefault(place, []).extend(record_of(names[place.topic], item) for item in items)
                     if parts:
@@ -388,7 +390,7 @@ async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[
         )
         return found
     except NoOffsetForPartitionError:
-        # The partition is assigned, its position is still being asked from the database.
+        # The partition is assigned, but its position is still being read from the database.
         await asyncio.sleep(0.01)
         return {}
     except OffsetOutOfRangeError as error:
@@ -396,9 +398,9 @@ async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Ends a producer that `stop` could not end: it would send its batches whenever the brokers come back.
+    """Ends a producer that `stop` could not end. It would send its batches when the brokers come back.
 
-    Words that were erased meanwhile would then stand behind their tombstone.
+    Words that were erased meanwhile would then come after their tombstone.
     """
     task = producer._sender.sender_task  # noqa: SLF001, aiokafka flushes first and has no other way
     if task is not None:
@@ -412,7 +414,7 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
 
 
 class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Sets each assigned partition to the database's offset; aiokafka swallows what is raised here, so it is kept."""
+    """Sets each assigned partition to the database's offset. aiokafka swallows exceptions here, so they are kept."""
 
     def __init__(
         self,
@@ -426,7 +428,7 @@ class _StartAtDatabase(ConsumerRebalanceListener):  # type: ignore[misc]
         self.generation = 0
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        """Hands nothing more of these partitions on, and lets what is under way end."""
+        """Passes nothing more of these partitions on, and lets the present batch end."""
         self.generation += 1
         await self._ended()
 

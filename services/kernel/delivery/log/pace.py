@@ -1,7 +1,7 @@
-"""At what pace a client of aiokafka looks for its brokers.
+"""How often a client of aiokafka looks for its brokers.
 
-It asks again at once where nobody answered, or where the answer names no leader for what it wants to send: while a
-broker is down that costs half a core, and a line of the log each time.
+If nobody answered, or the answer names no leader, aiokafka asks again at once. While a broker is down, that costs half
+a core, and a log line each time.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Any
 from aiokafka.client import AIOKafkaClient
 
 FIRST, LONGEST = 0.1, 1.0
-"""Seconds from one look to the next: at least, and at most where nobody answers."""
+"""Seconds from one look to the next: the least, and the most while nobody answers."""
 
 
 def keep_pace(client: AIOKafkaClient) -> None:
-    """Lets this client wait between two looks; aiokafka has no setting for it."""
+    """Makes this client wait between two looks. aiokafka has no setting for it."""
     look = client._metadata_update  # noqa: SLF001
     ended, pause = 0.0, FIRST
 
