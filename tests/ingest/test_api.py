@@ -224,7 +224,7 @@ class TestFollowingUp:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}"
         body = {"clicks": 1, "poster": "x", "measured_at": instant(datetime.now(UTC))}
-        refused(await ingest.client.post(f"{url}/reach", json=body, headers=key), 422, "poster is refused", field="poster")
+        refused(await ingest.client.post(f"{url}/reach", json=body, headers=key), 422, "refused", field="poster")
 
 
 class TestErasure:
