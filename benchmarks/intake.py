@@ -11,7 +11,7 @@ from benchmarks.measure import Figure, pairs
 from benchmarks.reports import reports
 from services.ingest.app import SERVICE
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import http
+from services.kernel.serving import http, process
 from tests.kit import access
 
 REPORTS = 4000
@@ -33,7 +33,7 @@ def _headers(made: Runtime) -> dict[str, str]:
 async def measure(runs: int) -> list[Figure]:
     """Reports a second."""
     lines = [orjson.dumps(report) + b"\n" for report in reports(REPORTS)]
-    async with rig.runtime(SERVICE) as made, rig.runtime(SERVICE) as bare:
+    async with rig.runtime(SERVICE) as made, process.leadership(made), rig.runtime(SERVICE) as bare:
         app = http.application([made], title="ingest", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app)
         client = httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=_headers(made), timeout=600)

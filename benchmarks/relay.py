@@ -13,13 +13,14 @@ from benchmarks.measure import Figure, pairs
 from schemas import catalogue
 from services.ingest.app import SERVICE
 from services.kernel.delivery.relay import Relay
+from services.kernel.serving import process
 
 REPORTS = 5000
 
 
 async def measure(runs: int) -> list[Figure]:
     """Records a second. An event and its words are four records."""
-    async with rig.runtime(SERVICE, f"relay-{uuid.uuid4().hex[:8]}") as made:
+    async with rig.runtime(SERVICE, f"relay-{uuid.uuid4().hex[:8]}") as made, process.leadership(made):
         await made.log.create_topics(catalogue.event_topics("ingest"), [catalogue.content_topic("ingest")])
         await fill(made, REPORTS)
         relay = Relay(made)

@@ -23,8 +23,8 @@ from tests.kit import substrate
 
 SECRET = b"a secret of the benchmarks, long enough"
 UNITS = {"city": None, "county": "city", "town-east": "county", "town-west": "county"}
-KEPT = frozenset({"units", "posts", "packs_assigned", "api_keys"})
-"""Tables with the rights of callers. They stay when the others are emptied."""
+KEPT = frozenset({"units", "posts", "packs_assigned", "api_keys", "lease"})
+"""Tables with the rights of callers, and with who leads. They stay when the others are emptied."""
 Rows = Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]
 """Table -> its columns and rows."""
 
@@ -46,7 +46,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
             outbox_limit=10**9,
         )
         database = Database(template.format(service=service.name))
-        made = Runtime(service, settings, database, TimeSource(), KafkaLog(settings), SECRET)
+        made = Runtime(service, settings, database, TimeSource(), KafkaLog(settings, service.name), SECRET)
         try:
             if prepared:
                 await process.prepare(made)

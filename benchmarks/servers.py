@@ -73,7 +73,15 @@ def ours(database: str) -> FastAPI:
     settings = Settings(data=Path("/nonexistent"), database=database, outbox_limit=10**9)
     log = KafkaLog(settings)
     made = Runtime(SERVICE, settings, Database(database), TimeSource(), log, rig.SECRET)
-    return http.application([made], title="ingest", keys=access.PUBLIC)
+    app = http.application([made], title="ingest", keys=access.PUBLIC)
+
+    @asynccontextmanager
+    async def leads(_: FastAPI) -> AsyncIterator[None]:
+        async with process.leadership(made):
+            yield
+
+    app.router.lifespan_context = leads
+    return app
 
 
 def main() -> None:
