@@ -73,8 +73,8 @@ def router(runtime: Runtime) -> APIRouter:
             reading = await _reading(runtime, connection, staff, id)
             size = await _size(connection, log_size if kept is None else kept)
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
-            ends = [*happened(axes["as_of"]), *recorded(axes["known_at"]), *recorded(_until(reading))]
-            found, last = await queries.timeline(connection, id, size, ends, Place(*place), limit)
+            narrow = [*happened(axes["as_of"]), *recorded(axes["known_at"])]
+            found, last = await queries.timeline(connection, id, size, _until(reading), narrow, Place(*place), limit)
             stated = await _stated(connection, size)
             names = await _names(runtime, connection, size, language)
         items = [
@@ -231,8 +231,10 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     of_its_matters = []
     for incident in await queries.incidents_of(connection, found.stream_id, size):
         of_it = reading_of(await queries.standings(connection, incident), incident, overseen)
-        if of_it is not None:
-            incidents = await queries.family(connection, incident, size)
+        if of_it is None:
+            continue
+        incidents = await queries.family(connection, incident, size, _until(of_it))
+        if await queries.belongs(connection, found.stream_id, incidents, size, _until(of_it)):
             gone = (await queries.left(connection, incidents, size)).get(found.stream_id)
             of_its_matters.append(of_it.ending(gone))
     reading = reading_of_event(found.unit, of_its_matters, overseen)

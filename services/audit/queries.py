@@ -33,7 +33,7 @@ class Filters:
     from_: str | None = None
     to: str | None = None
     until: str | None = None
-    """The last instant of recording that is shown."""
+    """The last instant of recording that the reader's part in `incident` covers."""
 
 
 async def head(connection: AsyncConnection) -> tuple[int, int]:
@@ -49,23 +49,36 @@ async def complete_until(connection: AsyncConnection, size: int) -> str | None:
     return found
 
 
-async def family(connection: AsyncConnection, incident: str, size: int) -> list[str]:
-    """An incident and those that it absorbed, also by way of others, as the first `size` positions know them."""
+async def family(connection: AsyncConnection, incident: str, size: int, until: str | None) -> list[str]:
+    """An incident and those that it absorbed, also by way of others, see `_linked`."""
     found, further = set[str](), {incident}
     while further:
         found |= further
         chosen = select(LINKS.c.stream_id).where(
             LINKS.c.incident_id.in_(further),
             LINKS.c.stream_id.between("incident-", "incident."),
-            LINKS.c.position < size,
+            *_linked(size, until),
         )
         further = set((await connection.execute(chosen)).scalars()) - found
     return sorted(found)
 
 
-def members(incidents: Sequence[str], size: int) -> Select[Any]:
-    """The streams of these incidents as the first `size` positions know them."""
-    return select(LINKS.c.stream_id).where(LINKS.c.incident_id.in_(incidents), LINKS.c.position < size)
+def members(incidents: Sequence[str], size: int, until: str | None) -> Select[Any]:
+    """The streams of these incidents, see `_linked`."""
+    return select(LINKS.c.stream_id).where(LINKS.c.incident_id.in_(incidents), *_linked(size, until))
+
+
+def _linked(size: int, until: str | None) -> list[ColumnElement[bool]]:
+    """The links that the first `size` positions know, of these only what was recorded by the instant `until`.
+
+    What came to an incident later is no business of a unit whose part had ended by then.
+    """
+    known = [LINKS.c.position < size]
+    if until is not None:
+        says = TIMELINE.alias()
+        linking = select(says.c.position).where(says.c.position == LINKS.c.position, says.c.recordedtime <= until)
+        known.append(linking.exists())
+    return known
 
 
 async def knows(connection: AsyncConnection, incident: str) -> bool:
@@ -122,22 +135,25 @@ async def timeline(
     connection: AsyncConnection,
     incident: str,
     size: int,
-    until: Iterable[ColumnElement[bool]],
+    until: str | None,
+    axes: Iterable[ColumnElement[bool]],
     after: Place,
     limit: int,
 ) -> tuple[Sequence[Any], Place | None]:
     """`position, bytes` of an incident's events behind a place, and the place to go on behind, or None at the end.
 
-    Narrowed by `until`, see `happened` and `recorded`.
+    `until` is the last instant of recording that the reader's part covers. Narrowed by `axes`, see `happened` and
+    `recorded`.
     """
-    t, incidents = TIMELINE.c, await family(connection, incident, size)
+    t, incidents = TIMELINE.c, await family(connection, incident, size, until)
     chosen = (
         select(t.position, t.recordedtime, t.event_id)
         .where(
-            t.stream_id.in_(members(incidents, size)),
+            t.stream_id.in_(members(incidents, size, until)),
             t.position < size,
             tuple_(t.recordedtime, t.event_id) > after,
-            *until,
+            *recorded(until),
+            *axes,
             *_there(await left(connection, incidents, size)),
         )
         .order_by(t.recordedtime, t.event_id)
@@ -182,8 +198,8 @@ async def events(
     if filters.until is not None:
         wanted.append(t.recordedtime <= filters.until)
     if filters.incident is not None:
-        incidents = await family(connection, filters.incident, size)
-        wanted.append(t.stream_id.in_(members(incidents, size)))
+        incidents = await family(connection, filters.incident, size, filters.until)
+        wanted.append(t.stream_id.in_(members(incidents, size, filters.until)))
         wanted += _there(await left(connection, incidents, size))
     if units is not None:
         wanted.append(t.unit.in_(sorted(units)))
@@ -222,6 +238,14 @@ async def event(connection: AsyncConnection, event_id: str, size: int) -> Any:
         t.event_id == event_id, t.position < size
     )
     return (await connection.execute(chosen)).first()
+
+
+async def belongs(
+    connection: AsyncConnection, stream: str, incidents: Sequence[str], size: int, until: str | None
+) -> bool:
+    """Whether a stream is one of these incidents' `members`."""
+    chosen = members(incidents, size, until).where(LINKS.c.stream_id == stream).limit(1)
+    return (await connection.execute(chosen)).first() is not None
 
 
 async def incidents_of(connection: AsyncConnection, stream: str, size: int) -> Sequence[str]:

@@ -63,7 +63,11 @@ async def belongings(connection: AsyncConnection, report: str) -> list[Belonging
     found = (await connection.execute(select(BELONGINGS).where(BELONGINGS.c.report_id == report))).mappings().all()
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in found])
     return [
-        Belonging(known[row["incident_id"]], Moment(row["left_version"], row["left_at"]) if row["left_at"] else None)
+        Belonging(
+            known[row["incident_id"]],
+            row["joined_at"],
+            Moment(row["left_version"], row["left_at"]) if row["left_at"] else None,
+        )
         for row in found
         if row["incident_id"] in known
     ]

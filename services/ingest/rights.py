@@ -22,7 +22,7 @@ from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Rejected
-from services.kernel.core.standings import Moment, Reading, Standing, widest
+from services.kernel.core.standings import Moment, Reading, Standing, Units, widest
 from services.kernel.core.units import Offices
 
 Refusal = Rejected | None
@@ -122,7 +122,14 @@ class Belonging(NamedTuple):
     """A report's place in an incident, up to the event `until` of the incident if the report has left it."""
 
     standing: Standing
+    since: str
+    """When the incident's event that took it in was recorded, as text."""
     until: Moment | None = None
+
+    def reading(self, units: Units) -> Reading | None:
+        """How much of the report a caller may read by it. A part that had ended before it came gives nothing."""
+        found = self.standing.reading(units)
+        return found.ending(self.until) if found and found.covers(self.since) else None
 
 
 def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, offices: Offices) -> Reading | None:
@@ -135,8 +142,7 @@ def reading(report: Filed, belongings: Iterable[Belonging], actor: Actor, office
         sent = actor.post == report.sender and report.unit is not None and offices.within(report.unit, actor.unit)
         return Reading() if sent else None
     overseen, of = offices.overseen(actor.unit), list(belongings)
-    of_matters = ((belonging.standing.reading(overseen), belonging.until) for belonging in of)
-    found = [reading.ending(until) for reading, until in of_matters if reading]
+    found = [belonging.reading(overseen) for belonging in of]
     if overseen is None or report.unit in overseen:
         received = Moment(0, instant(report.received)) if report.received else None
         found.append(Reading(received) if of else Reading())

@@ -54,10 +54,13 @@ BELONGINGS = Table(
     METADATA,
     Column("report_id", key(), primary_key=True),
     Column("incident_id", key(), primary_key=True),
+    Column("joined_at", key(27), nullable=False),
     Column("left_version", Integer),
     Column("left_at", key(27)),
 )
-"""The incidents of a report. `left` is the incident's event that ended the report's place in it."""
+"""The incidents of a report. `joined` and `left` are the incident's events that first took it in, and that ended the
+report's place in it.
+"""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -120,6 +123,7 @@ def _belonging(key: Key, row: Row | None, event: Event) -> Row:
     return {
         "report_id": key[0],
         "incident_id": key[1],
+        "joined_at": row["joined_at"] if row else event.recorded_text,
         "left_version": event.version if leaves else None,
         "left_at": event.recorded_text if leaves else None,
     }

@@ -120,3 +120,23 @@ async def test_a_report_that_left_is_read_where_it_went(world: World) -> None:
     await happen(world, triage.IncidentMerged(into=a), name="new")
     await happen(world, absorbed)
     await world.get(f"events/{reach['id']}", "town-east")
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_who_had_a_part_reads_nothing_of_what_was_merged_into_the_matter_later(world: World) -> None:
+    a, b = await match_key(world, "a", "town-east"), await match_key(world, "b", "town-west")
+    over = {"unit": "town-east", "previous": "town-west", **REASON}
+    await happen(world, NOTE, triage.IncidentTransferred.model_validate(over), name="b")
+    own: list[Any] = (await world.get(f"incidents/{b}/timeline", "town-west"))["items"]
+    report = id_of("report", "a")
+    absorbed = triage.IncidentAbsorbed(incident=a, reports=(report,), discovered_at=START)
+    await happen(world, triage.IncidentMerged(into=b), name="a")
+    await happen(world, absorbed, name="b")
+    assert (await world.get(f"incidents/{b}/timeline", "town-west"))["items"] == own
+    listed = (await world.get("events", "town-west", incident=b, limit=500))["items"]
+    assert len(listed) == len(own)
+    for stream in (a, report):
+        event = (await world.get("events", subject=stream))["items"][0]
+        await world.get(f"events/{event['id']}", "town-west", status=403)
+        await world.get(f"events/{event['id']}", "town-east")
+    await world.get(f"incidents/{a}/timeline", "town-west", status=403)

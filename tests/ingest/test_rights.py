@@ -143,3 +143,16 @@ async def test_who_received_a_report_of_another_units_matter_reads_what_it_recei
     await attach(ingest, report, ingest.staff("handler", unit="town-west"))
     read = (await ingest.client.get(f"{PATH}/{report}", headers=ingest.staff("handler", unit="town-east"))).json()
     assert (read["text"] is not None, read["evidence"]) == (True, [])
+
+
+async def test_who_had_a_part_in_a_matter_does_not_read_a_report_that_came_to_it_later(ingest: Ingest) -> None:
+    report = (await post(ingest, await ingest.key())).json()["report_id"]
+    now, into = ingest.runtime.time_source.now(), f"incident-{derived('incident', 'into')}"
+    water = At(opened(f"report-{derived('further')}", "county-water"), now)
+    over = triage.IncidentTransferred.model_validate({"unit": "county-roads", "previous": "county-water", **REASON})
+    absorbed = triage.IncidentAbsorbed.model_validate(
+        {"incident": f"incident-{derived('incident', 'a')}", "reports": [report], "discovered_at": now}
+    )
+    await ingest.hear("a", At(opened(report), now), At(triage.IncidentMerged(into=into), now + timedelta(seconds=3)))
+    await ingest.hear("into", water, At(over, now + timedelta(seconds=2)), At(absorbed, now + timedelta(seconds=3)))
+    assert await statuses(ingest, report) == only("city", "county", "town-east", "county-roads")

@@ -116,6 +116,15 @@ def test_who_reads_a_matter_reads_what_was_merged_into_it() -> None:
     assert reading_of(known, "c", {"town-east"}) is None
 
 
+def test_a_part_where_a_merged_matter_goes_on_counts_for_it_as_far_as_it_lasted_beyond_the_merger() -> None:
+    into = Standing("county", past={"town-west": Moment(40, "2"), "town-east": Moment(60, "4")})
+    known = {"a": Standing("county-roads", merged=Moment(3, "3"), into="b"), "b": into}
+    assert reading_of(known, "a", {"town-west"}) is None, "its part ended before the merger"
+    assert reading_of(known, "a", {"town-east"}) == Reading(Moment(3, "4")), "the version is one of the matter itself"
+    further = {**known, "b": Standing("county", merged=Moment(9, "5"), into="c"), "c": into}
+    assert reading_of(further, "a", {"town-east"}) is None
+
+
 def test_the_widest_reading_counts() -> None:
     early, late = Reading(Moment(9, "1")), Reading(Moment(1, "2"))
     assert widest([None, early, late]) == late

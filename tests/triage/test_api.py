@@ -145,6 +145,20 @@ async def test_a_refusal_goes_where_its_report_is(triage: Triage) -> None:
     assert [(await triage.kinds(id_))[-1] for id_ in (new, a)] == ["dismissed", "merged"]
 
 
+async def test_who_had_a_part_where_a_merged_matter_goes_on_reads_the_merged_one_as_it_was(triage: Triage) -> None:
+    a, b = await triage.open("a"), await triage.open("b")
+    await done(triage, b, *(("instruct", "chief", "town-east", {"text": "t"}) for _ in range(4)))
+    await done(triage, b, ("transfer", "chief", "county", {"unit": "town-west", "reason": "r"}))
+    further = await triage.open("c", unit="county-roads")
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    await done(triage, further, ("merge", "chief", "county", {"into": b}))
+    assert (await triage.get(f"incidents/{further}", "town-east")).status_code == 404, "its part ended before"
+    await done(triage, b, ("transfer", "chief", "county", {"unit": "county-roads", "reason": "r"}))
+    for unit in ("county", "town-east", "town-west", "county-roads"):
+        found = (await triage.get(f"incidents/{a}", unit)).json()
+        assert (found["state"], found["report_count"], len(found["reports"])) == ("merged", 1, 1), unit
+
+
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", match_key="pothole")
     assert await triage.open("b", match_key="pothole", drill=True) != real

@@ -91,11 +91,24 @@ def widest(readings: Iterable[Reading | None]) -> Reading | None:
 def reading_of(standings: Mapping[str, Standing], incident: str, units: Units) -> Reading | None:
     """How much of an incident `units` may read.
 
-    A merged incident goes on in another one; then that one's standing counts as well.
+    A merged incident goes on in another one; then a part in that one counts as well, as far as it lasted beyond the
+    merger.
     """
     found: list[Reading | None] = []
-    standing = standings.get(incident)
-    while standing is not None and len(found) <= len(standings):
-        found.append(standing.reading(units))
-        standing = standings.get(standing.into or "")
+    at, merged, asked = incident, None, set[str]()
+    while (standing := standings.get(at)) is not None and at not in asked:
+        asked.add(at)
+        reading = standing.reading(units)
+        found.append(reading if at == incident else _beyond(reading, merged, standings[incident].merged))
+        at, merged = standing.into or "", standing.merged
     return widest(found)
+
+
+def _beyond(reading: Reading | None, merged: Moment | None, end: Moment | None) -> Reading | None:
+    """The part of a reading of where a merged incident goes on that covers the merged one, whose last event is `end`.
+
+    `merged` is the merger that led there.
+    """
+    if reading is None or reading.until is None or merged is None or end is None:
+        return reading
+    return Reading(Moment(end.version, reading.until.at)) if reading.covers(merged.at) else None

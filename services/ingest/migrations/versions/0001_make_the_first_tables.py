@@ -27,6 +27,7 @@ def upgrade() -> None:
         "belongings",
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("joined_at", key(27), nullable=False),
         sa.Column("left_version", sa.Integer(), nullable=True),
         sa.Column("left_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("report_id", "incident_id", name=op.f("pk_belongings")),
