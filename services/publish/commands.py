@@ -26,7 +26,7 @@ def _readable(text: str) -> str:
 
 
 def _one_line(title: str) -> str:
-    if "\n" in title or "\t" in title:
+    if len(title.splitlines()) > 1 or "\t" in title:
         raise PydanticCustomError("more-than-one-line", "a title is one line; put the rest into the text")
     return _readable(title)
 

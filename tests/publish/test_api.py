@@ -129,6 +129,8 @@ async def test_a_draft_that_a_rule_refuses(office: Office) -> None:
         ({"title": " ab "}, "title"),
         ({"title": "x" * 121}, "title"),
         ({"title": "两行\n标题"}, "title"),
+        ({"title": "两行\r标题"}, "title"),
+        ({"title": "两行\u2028标题"}, "title"),
         ({"title": "断开\x1b[31m"}, "title"),
         ({"text": ""}, "text"),
         ({"text": " \n"}, "text"),
