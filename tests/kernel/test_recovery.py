@@ -87,6 +87,15 @@ async def settle(made: Runtime, repair: Callable[..., Awaitable[None]]) -> None:
     await transact(made, Caller(), act)
 
 
+async def test_however_many_events_are_compared_with_the_store_at_once(ingest: Runtime) -> None:
+    """PostgreSQL takes 65,535 parameters; what a database lost in an hour may be more."""
+    event = await receive(ingest)
+    many = [Event({**event.attributes, "id": str(n), "subject": f"report-{n}"}, b"") for n in range(40_000)]
+    async with ingest.database.read() as connection:
+        found = await recovery.stored_under(ingest, connection, [*many, event])
+    assert found == {(event.stream, 1): recovery.Held(event.id, event.bytes)}
+
+
 @pytest.mark.parametrize("verified", [True, False], ids=["verified", "new"])
 @pytest.mark.parametrize("away", [0, 1], ids=["own-partition", "another-partition"])
 @pytest.mark.parametrize("changes", [{"unit": "town-west"}, {"unit": "town-west", "id": uuid7()}], ids=["id", "new-id"])

@@ -13,11 +13,12 @@ import hashlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Select, Table, and_, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -219,15 +220,21 @@ def own(record: Record) -> Event | None:
 
 async def stored_under(runtime: Runtime, connection: AsyncConnection, events: Sequence[Event]) -> dict[Place, Held]:
     """The store's digests under the events' versions, the versions before them, and their ids."""
-    table = runtime.tables["events"]
-    streams = {event.stream for event in events}
-    versions = {version for event in events for version in (event.version - 1, event.version)}
-    under = table.c.stream_id.in_(streams) & table.c.version.in_(versions)
-    chosen = select(table.c.stream_id, table.c.version, table.c.event_id, table.c.bytes).where(
-        or_(under, table.c.event_id.in_({event.id for event in events}))
-    )
-    found = await connection.execute(chosen)
-    return {(row.stream_id, row.version): Held(row.event_id, row.bytes) for row in found}
+    asked = {
+        "streams": sorted({event.stream for event in events}),
+        "versions": sorted({version for event in events for version in (event.version - 1, event.version)}),
+        "ids": sorted({event.id for event in events}),
+    }
+    (found,) = await sql.fetch(connection, [sql.Query(_under(runtime.tables["events"]), asked)])
+    return {(stream, version): Held(event_id, bytes_) for stream, version, event_id, bytes_ in found}
+
+
+@lru_cache(8)
+def _under(events: Table) -> Select[Any]:
+    """The events of `streams` with one of `versions`, and those of `ids`."""
+    place = and_(sql.is_one_of(events.c.stream_id, "streams"), sql.is_one_of(events.c.version, "versions"))
+    chosen = select(events.c.stream_id, events.c.version, events.c.event_id, events.c.bytes)
+    return chosen.where(or_(place, sql.is_one_of(events.c.event_id, "ids")))
 
 
 def compare(

@@ -118,8 +118,10 @@ async def _release(work: UnitOfWork, session: Session, streams: Iterable[str | N
     """Lets streams go on if nothing of them waits for an operator's word any more."""
     dead_letters, cursor = work.tables["dead_letters"], work.tables["stream_cursor"]
     waiting = select(dead_letters.c.stream_id).where(dead_letters.c.consumer == OWNER, dead_letters.c.state == "open")
-    mine = (cursor.c.consumer == OWNER, cursor.c.stream_id.in_({stream for stream in streams if stream}))
-    held = set((await session.connection.execute(select(cursor.c.stream_id).where(*mine))).scalars())
+    mine = (cursor.c.consumer == OWNER, sql.is_one_of(cursor.c.stream_id, "streams"))
+    asked = {"streams": sorted({stream for stream in streams if stream})}
+    (found,) = await sql.fetch(session.connection, [sql.Query(select(cursor.c.stream_id).where(*mine), asked)])
+    held = {stream for (stream,) in found}
     free = held - set((await session.connection.execute(waiting)).scalars())
     await sql.remove(session.connection, cursor, [(OWNER, stream) for stream in sorted(free)])
 
