@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas import catalogue
+from services.apps import operate
 from services.kernel.delivery import offsets, operations, own_topics, recovery
 from services.kernel.delivery.log import OffsetOutOfRange, Partition
 from services.kernel.delivery.log.embedded import EmbeddedLog
@@ -128,7 +129,8 @@ async def test_an_owner_that_nobody_reads_sees_that_its_topic_was_lost_though_it
         await write_on(made, event.stream)
         assert await own_topics.lacking(made) == {"ingest.report"}, "it begins with a later version"
         await receive(made)
-        assert await own_topics.lacking(made) == {"ingest.report"}
+        found = operate.Stores({"ingest": made}, made.log)
+        assert await operate._owners_of_lost(found, []) == ["ingest"], "nobody else's offset says so"
         await operations.resend(made)
         assert await own_topics.lacking(made) == set(), "what waits in the outbox is on its way"
         await Relay(made).drain()
