@@ -125,6 +125,24 @@ async def test_reads_back_what_was_acknowledged_in_order(log: EventLog) -> None:
     assert [record.offset for record in part] == list(range(650, 660))
 
 
+async def test_goes_on_after_an_append_that_was_cancelled(tmp_path: Path) -> None:
+    """It may have been written all the same. Nothing is written over, and nobody waits for it."""
+    log, zero = await embedded(tmp_path), Partition(EVENTS, 0)
+    await log.start()
+    for number in range(20):
+        first = (await log.ends([EVENTS]))[zero]
+        appending = asyncio.create_task(log.append({zero: records(first, 600)}))
+        await asyncio.sleep(number / 1000)
+        appending.cancel()
+        await asyncio.gather(appending, return_exceptions=True)
+        await log.append({zero: [(b"k", b"the next")]})
+    end = (await log.ends([EVENTS]))[zero]
+    got = [record async for batch in log.read(zero, 0, end) for record in batch]
+    assert [record.offset for record in got] == list(range(end))
+    assert [record.value for record in got].count(b"the next") == 20
+    await log.stop()
+
+
 async def test_tells_the_record_before_an_offset(log: EventLog) -> None:
     """This holds for topics of any length, and for the compacted one, which may have lost the record."""
     zero, one, content = Partition(EVENTS, 0), Partition(EVENTS, 1), Partition(CONTENT, 0)

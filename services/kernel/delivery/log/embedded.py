@@ -11,6 +11,7 @@ from services.kernel.delivery.log import Handle, LogGone, Offsets, Partition, Re
 from services.kernel.store import sql
 from services.kernel.store.columns import key
 from services.kernel.store.database import Database
+from services.kernel.tasks import to_the_end
 
 FETCH = 2000
 FORGET_SECONDS = 1.0
@@ -66,7 +67,8 @@ class EmbeddedLog:
         if self._forgetting is not None:
             self._forgetting.cancel()
             await asyncio.gather(self._forgetting, return_exceptions=True)
-        await self._database.close()
+        async with self._appending:
+            await self._database.close()
 
     async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
         """Topics need not be made here. A partition appears with its first record."""
@@ -80,10 +82,14 @@ class EmbeddedLog:
         self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
     ) -> set[Partition]:
         """See `EventLog.append`."""
-        async with self._appending:
-            return await self._append(batches)
+        # Where the log ends must be known: the next append would else write over what a cancelled one has written.
+        return await to_the_end(self._append(batches))
 
     async def _append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
+        async with self._appending:
+            return await self._append_next(batches)
+
+    async def _append_next(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
         rows, ends = [], dict(self._ends)
         for partition, records in batches.items():
             for key_, value in records:
