@@ -18,6 +18,7 @@ from services.ingest.app import SERVICE
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.ids import derived
 from services.kernel.core.time_source import TimeSource
+from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http
 from services.kernel.settings import Settings
@@ -134,7 +135,8 @@ async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
         await connection.run_sync(SERVICE.metadata.create_all)
     await engine.dispose()
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
-    runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), None, SECRET)  # type: ignore[arg-type]
+    log = EmbeddedLog(tmp_path / "log.sqlite", settings.partitions)
+    runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), log, SECRET)
     await start(runtime)
     app = http.application([runtime], title="ingest", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

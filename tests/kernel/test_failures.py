@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -143,6 +145,30 @@ async def test_a_store_that_takes_too_long_is_503(tmp_path: Path, monkeypatch: p
             async with service.runtime.database.read() as connection:
                 running_ = "select count(*) from pg_stat_activity where state = 'active' and query = :slow"
                 assert (await connection.execute(text(running_), {"slow": SLOW[where]})).scalar_one() == 0
+
+
+@pytest.mark.parametrize("where", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_a_commit_that_does_not_answer_in_time_may_have_been_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Who is told that nothing was kept sends the report again, and it is there twice."""
+    driver = {"sqlite": aiosqlite.Connection, "postgres": psycopg.AsyncConnection}[where]
+    commit, slow = driver.commit, False
+
+    async def late(connection: Any) -> None:
+        await commit(connection)
+        if slow:
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(driver, "commit", late)
+    monkeypatch.setenv("HUIYING_ANSWER_SECONDS", "1")
+    async with started(where, tmp_path) as service, asyncio.timeout(20):
+        key = await service.key()
+        slow = True
+        answer = await post(service, key)
+        refused(answer, 503, "may not have been kept")
+        slow = False
+        assert len(await service.events("report")) == 1
 
 
 async def test_two_that_are_in_each_others_way_are_both_stored(service: Ingest) -> None:

@@ -69,11 +69,18 @@ class Database:
     @asynccontextmanager
     async def transaction(self, *, fenced: bool = True) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that commits at the end, and rolls back on an error; `fence` may raise one."""
-        waiting = asyncio.timeout(answer_within.get())
-        async with waiting, _ends_cancelled(), _free(self._write) as connection, connection.begin():
-            if fenced and self.fence is not None:
-                await self.fence(connection)
-            yield connection
+        waiting, is_ending = asyncio.timeout(answer_within.get()), False
+        try:
+            async with waiting, _ends_cancelled(), _free(self._write) as connection, connection.begin():
+                if fenced and self.fence is not None:
+                    await self.fence(connection)
+                yield connection
+                is_ending = True
+        except TimeoutError as error:
+            if is_ending:
+                # A commit that is given up may be durable or not. The caller must not say that nothing was kept.
+                raise DBAPIError("commit", None, error) from error
+            raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
