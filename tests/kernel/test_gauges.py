@@ -90,7 +90,8 @@ async def test_what_does_not_answer_is_unknown_and_holds_nothing_else_up(
     monkeypatch.setattr(triage.log, "ends", gone)
     await Gauges(triage).read()
     assert math.isnan(value("lag_records", topic="ingest.report", partition=0))
-    assert value("outbox_oldest_seconds") == 0
+    assert math.isnan(value("committed_seconds", kind="offsets"))
+    assert value("outbox_oldest_seconds") == value("attention", kind="parked") == 0
 
     async def broken(*_: Any) -> Any:
         raise OperationalError("select", None, Exception("gone"))
@@ -98,6 +99,8 @@ async def test_what_does_not_answer_is_unknown_and_holds_nothing_else_up(
     monkeypatch.setattr(operations, "attention", broken)
     await Gauges(triage).read()
     assert math.isnan(value("outbox_oldest_seconds")) and math.isnan(value("parked_oldest_seconds"))
+    kinds = ("dead_letters", "parked")
+    assert all(math.isnan(value("attention", kind=kind)) for kind in kinds), "none waits, as far as was told before"
 
 
 async def test_the_lag_on_a_topic_that_was_lost_is_unknown(triage: Runtime) -> None:

@@ -21,6 +21,8 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.store import sql
 from services.kernel.store.session import Session, partition_of
 
+ATTENTION = ("dead_letters", "parked")
+"""What may wait for a person."""
 logger = structlog.get_logger()
 
 
@@ -103,14 +105,14 @@ async def sum_refusals(runtime: Runtime) -> None:
 
 
 async def attention(runtime: Runtime) -> dict[str, int]:
-    """Work that waits for a person: dead letters and parked streams."""
+    """How much waits for a person, of each of `ATTENTION`."""
     dead_letters, cursor = runtime.tables["dead_letters"], runtime.tables["stream_cursor"]
     async with runtime.database.read() as connection:
         aside = select(func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
         waiting = select(func.count()).select_from(cursor).where(cursor.c.blocked.is_not(None))
         return {
-            "dead_letters": (await connection.execute(aside)).scalar_one(),
-            "parked": (await connection.execute(waiting)).scalar_one(),
+            kind: (await connection.execute(count)).scalar_one()
+            for kind, count in zip(ATTENTION, (aside, waiting), strict=True)
         }
 
 

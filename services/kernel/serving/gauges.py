@@ -58,7 +58,8 @@ class Gauges:
                     found = {gauge: (await connection.execute(chosen)).scalar() for gauge, chosen in oldest.items()}
                     at = (await connection.execute(last)).scalar()
         except (DBAPIError, OSError):
-            for gauge in (*oldest, committed):
+            attention = (metrics.ATTENTION.labels(name, kind) for kind in operations.ATTENTION)
+            for gauge in (*oldest, *attention, committed):
                 gauge.set(math.nan)
             return
         now = self._runtime.time_source.now()
@@ -81,6 +82,7 @@ class Gauges:
             for topic in topics:
                 for number in range(self._runtime.settings.partitions):
                     metrics.LAG.labels(name, topic, number).set(math.nan)
+            metrics.COMMITTED.labels(name, "offsets").set(math.nan)
             return
         behind = found.behind()
         for partition, end in found.ends.items():
