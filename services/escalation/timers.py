@@ -67,7 +67,10 @@ class Horizons:
         found.must_be_known()
         for number in range(runtime.settings.partitions):
             wanted: Mapping[str, int] = {topic: found.ends.get(Partition(topic, number), 0) for topic in TOPICS}
-            self.waiting.setdefault(number, (now, wanted))
+            _, before = self.waiting.get(number, (now, wanted))
+            if number not in self.waiting or any(before[topic] > wanted[topic] for topic in TOPICS):
+                # A topic that was lost and written again may never reach the end that it had.
+                self.waiting[number] = (now, wanted)
         for number, (at, needed) in list(self.waiting.items()):
             taken = {topic: found.taken.get(Partition(topic, number), Offset(0)).next for topic in TOPICS}
             if all(taken[topic] >= end for topic, end in needed.items()):

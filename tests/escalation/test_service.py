@@ -14,6 +14,7 @@ from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.offsets import Progress
+from services.kernel.delivery.unit_of_work import UnitOfWork
 from services.kernel.store.session import Conflict, Session
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import at
@@ -145,6 +146,29 @@ async def test_on_a_topic_that_was_made_anew_nobody_is_accused(
     with pytest.raises(OffsetOutOfRange, match="huiying resend --lost"):
         await desk.turn(at(9))
     assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+
+
+async def test_after_a_lost_topic_was_written_again_limits_are_judged_without_a_restart(desk: Desk) -> None:
+    """It may hold less than before, when some records had been sent twice."""
+    id_ = opened(desk, hour=0)
+    grade(desk)
+    await desk.consume()
+    once = {part: list(records) for part, records in desk.topics.records.items()}
+    for part, records in once.items():
+        again = [record._replace(offset=record.offset + len(records)) for record in records]
+        desk.topics.records[part] = records + again
+    desk.clock.at, horizons = at(3.5), timers.Horizons()
+    await timers.turn(desk.runtime, horizons, timers.Pace())
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "running"
+
+    desk.topics.records = once
+    offsets = desk.runtime.tables["consumer_offset"]
+    async with desk.runtime.database.transaction() as connection:
+        await connection.execute(offsets.update().values(next=0, last=None))
+    desk.work, desk.taken = UnitOfWork(desk.runtime), {}
+    await desk.consume()
+    await timers.turn(desk.runtime, horizons, timers.Pace())
+    assert (await desk.clocks(id_))["public_statement"]["state"] == "breached"
 
 
 @pytest.mark.requirement("ESC-13")
