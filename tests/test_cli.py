@@ -228,6 +228,16 @@ def test_a_token_stands_alone_and_is_good_until_it_is_revoked(world: EmbeddedWor
     assert wrong.returncode == 2, wrong.stdout
 
 
+def test_a_token_that_was_found_somewhere_is_revoked_by_itself(world: EmbeddedWorld) -> None:
+    token = world.run("users", "token", "--unit", "town-east", "--role", "handler", "--person", "two").stdout.strip()
+    assert world.run("users", "revoke", token).stdout == f"{read(token).jti} was revoked\n"
+    asked = functools.partial(httpx.get, f"{world.url('')}/triage/v1/incidents", headers=bearer(token))
+    until(lambda: asked().status_code == 401, "the token is believed no more", 5)
+    altered = world.run("users", "revoke", token[:-4] + token[:4])
+    assert (altered.returncode, altered.stdout) == (2, "")
+    assert "is not valid here; there is nothing to revoke" in altered.stderr
+
+
 def test_a_token_names_what_the_directory_has(world: EmbeddedWorld) -> None:
     done = world.run("users", "token", "--unit", "county", "--post", "verifier", "--person", "one")
     assert (read(done.stdout.strip()).post, read(done.stdout.strip()).roles) == ("verifier", ("verifier",))

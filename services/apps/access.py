@@ -4,7 +4,7 @@ It holds the signing key, and acts as the deployment's operator.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,11 +14,13 @@ from services.kernel.access import signing, tokens
 from services.kernel.access.signing import SigningKey
 from services.kernel.access.tokens import Claims
 from services.kernel.core.decider import STAFF_ROLES
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Unauthenticated
 from services.kernel.core.units import Offices, Post, Unit
 from services.kernel.settings import Settings
 
 SHORT = timedelta(minutes=5)
+ENCODED = "eyJ"
+"""The beginning of each JSON Web Token: `{"` in its encoding."""
 
 
 def operator(settings: Settings) -> str:
@@ -88,11 +90,21 @@ async def directory(settings: Settings) -> Offices:
     )
 
 
-async def revoke_token(settings: Settings, id_: str) -> None:
-    """Ends a staff token by its id."""
+async def revoke_token(settings: Settings, named: str) -> str:
+    """Ends a staff token, by its id or by the token itself; returns the id. Raises `Refused`."""
     _must_exist(settings)
+    id_ = _id_of(settings, named) if named.startswith(ENCODED) else named
     async with api(settings, "triage") as triage:
         await ask(triage, "POST", f"/triage/v1/tokens/{quote(id_, safe='')}/revoke", operator(settings))
+    return id_
+
+
+def _id_of(settings: Settings, token: str) -> str:
+    """The id of a token that is believed now."""
+    try:
+        return tokens.read(token, signing.public_keys(settings), settings.deployment, datetime.now(UTC)).jti
+    except Unauthenticated as problem:
+        raise Refused(f"{problem.detail.partition(';')[0]}; there is nothing to revoke") from None
 
 
 async def make_key(settings: Settings, unit: str, scope: str, name: str | None) -> dict[str, str]:

@@ -69,12 +69,13 @@ def users_token(
 
 
 @users.command("revoke")
-def users_revoke(id_: Annotated[str, typer.Argument(metavar="ID", help="The token's id.")], data: Data = None) -> None:
+def users_revoke(
+    named: Annotated[str, typer.Argument(metavar="ID", help="The token's id, or the token itself.")], data: Data = None
+) -> None:
     """End a staff token before its time; every service follows within seconds."""
     from services.apps import access
 
-    run(access.revoke_token(quiet(settings_of(data)), id_))
-    say(f"{id_} was revoked")
+    say(f"{run(access.revoke_token(quiet(settings_of(data)), named))} was revoked")
 
 
 @users.command("rotate")
