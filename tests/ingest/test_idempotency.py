@@ -69,7 +69,7 @@ async def test_one_persons_answer_is_nobody_elses(ingest: Ingest) -> None:
 
     assert (await refuse("one")).status_code == 200
     assert (await refuse("one")).status_code == 200
-    refused(await refuse("two"), 409, "refused already")
+    refused(await refuse("two"), 409, "refused an answer already")
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
