@@ -1,4 +1,4 @@
-"""What escalation answers, for the API's documents."""
+"""The answers of escalation, for the API's documents."""
 
 from typing import Any, Literal
 
@@ -31,14 +31,14 @@ _CLOCK: dict[str, Any] = {
 
 
 class Clock(Answered):
-    """A limit: what is due when, and what became of it."""
+    """A time limit: what is due by when, and its state."""
 
     incident_id: IncidentId
     """The incident."""
     clock: Code
-    """The limit's name in the pack; a further one of the same name has a number, `public_statement#2`."""
+    """The limit's name in the pack. A second run of the same limit has a number, `public_statement#2`."""
     unit: UnitCode
-    """Who is charged with it."""
+    """The unit that is charged with it."""
     since: Instant
     """From when it runs."""
     due: Instant
@@ -46,31 +46,31 @@ class Clock(Answered):
     first_answer: bool
     """Whether it is the limit of the first answer."""
     state: Literal["running", "met", "breached", "annulled", "cancelled"]
-    """How it stands."""
+    """Its state."""
     met_at: Instant | None
-    """When what is due was done."""
+    """When the duty was done."""
     late: bool
-    """Whether it was done after the end."""
+    """Whether the duty was done after the end."""
     cancelled: str | None
-    """Why it is due no longer."""
+    """Why the duty ended without being done."""
     cancelled_at: Instant | None
-    """Since when it is due no longer."""
+    """Since when the duty is ended."""
     breached_at: Instant | None
-    """The end that passed, where a breach stands; also where it was met late."""
+    """The end that passed, if a breach stands; also if the duty was done late."""
     detected_at: Instant | None
     """When the breach was seen."""
     annulled: str | None
-    """On what ground the breach does not stand."""
+    """Why the breach does not stand."""
     rung: Literal["", "reminder", "supervision", "circular"]
-    """The last step of the ladder; empty before the first."""
+    """The last rung of the ladder; empty before the first."""
     rung_at: Instant | None
-    """When that was sent."""
+    """When that rung was sent."""
     level: Code | None
     """How grave the matter is; null where the caller may not read the matter."""
     assigned: UnitCode | None
-    """Who handles the matter; null where the caller may not read the matter."""
+    """The unit that handles the matter; null where the caller may not read the matter."""
     may: tuple[Literal["extend", "annul"], ...]
-    """What the caller can ask for now."""
+    """The commands that the caller may send now."""
 
 
 class Clocks(Page, json_schema_extra=example(items=[_CLOCK], next=None)):
@@ -81,32 +81,32 @@ class Clocks(Page, json_schema_extra=example(items=[_CLOCK], next=None)):
 
 
 class UpwardReport(Answered):
-    """That a matter was told to a unit above, and what that answered."""
+    """A report of a matter to a unit above, with its receipt."""
 
     report: Uuid
-    """The report's id, which a receipt names."""
+    """The report's id. A receipt names it."""
     incident_id: IncidentId
     """The incident."""
     unit: UnitCode
-    """Who told it."""
+    """The unit that reported."""
     to: UnitCode
-    """Whom it was told."""
+    """The unit that got the report."""
     level: Code | None
-    """How grave the matter was then."""
+    """The matter's level then."""
     unverified: bool
     """Whether no fact was established then."""
     at: Instant
-    """When it was told."""
+    """When it was reported."""
     state: Literal["sent", "received", "refused"]
-    """What the unit above said last."""
+    """The latest answer of the unit above."""
     answered_at: Instant | None
-    """When it said so."""
+    """The time of this answer."""
     receipts: int
     """How often it was confirmed."""
     text: str | None
-    """What was told; null where nothing was written, or it has not arrived yet."""
+    """The text; null if there is none, or it has not arrived yet."""
     may: tuple[Literal["receipt"], ...]
-    """What the caller can ask for now."""
+    """The commands that the caller may send now."""
 
 
 class Limits(
@@ -146,17 +146,17 @@ class Limits(
     version: int
     """The same number as `revision`."""
     revision: int
-    """How many decisions staff took here, which `If-Match` names."""
+    """How many decisions staff took here. `If-Match` names this number."""
     unit: UnitCode | None
     """Who is accountable."""
     assigned: UnitCode | None
-    """Who is to handle it."""
+    """The unit that handles it."""
     level: Code | None
-    """How grave it is."""
+    """Its level."""
     merged_into: IncidentId | None
     """Where the matter goes on."""
     may: tuple[Literal["report-upward", "receipt"], ...]
-    """What the caller can ask for now."""
+    """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]
     """Its limits, in the order of their ends."""
     reports: tuple[UpwardReport, ...]
@@ -192,10 +192,10 @@ class Roster(
     """The duties planned for a unit."""
 
     unit: UnitCode
-    """Whose roster it is."""
+    """The unit of the roster."""
     version: int
     """The same number as `revision`."""
     revision: int
-    """How often it was planned, which `If-Match` may name."""
+    """How often it was planned. `If-Match` may name this number."""
     duties: tuple[PlannedDuty, ...]
-    """Who is on duty, in order of time."""
+    """The duties, in order of time."""

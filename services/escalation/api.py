@@ -29,7 +29,7 @@ def router(runtime: Runtime) -> APIRouter:
     erasure.add_route(api, runtime)
 
     async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
-        """`If-Match` is optional here; where it is sent, it must name the newest version."""
+        """`If-Match` is optional here. If it is sent, it must name the newest version."""
 
         async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
             row = await queries.read_incident(connection, incident)
@@ -55,7 +55,8 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Response:
         """Clocks with which the caller's unit is charged, or of matters in which it has a part, by due instant.
 
-        The same of the units below it. `unit` narrows to the clocks with which it, or one below it, is charged.
+        Units below the caller's unit count like it. `unit` filters for clocks with which that unit, or one below it, is
+        charged.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -67,9 +68,9 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/incidents/{id}", **documents.answers(answers.Limits))
     async def read_limits(id: Id, staff: http.Staff) -> Response:
-        """An incident's clocks and reports upward, with the version that `If-Match` takes.
+        """An incident's clocks and reports upward, with the version for `If-Match`.
 
-        An office that no longer has a part in it reads it as it stood when that ended.
+        An office whose part has ended reads the state at that time.
         """
         async with runtime.database.read() as connection:
             row = await queries.read_incident(connection, id)
@@ -114,7 +115,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.put("/roster", **documents.answers(Done))
     async def plan_duties(body: PlanDuties, caller: http.Command) -> Response:
-        """Plan duties for a unit. What was planned before stays."""
+        """Plan duties for a unit. Duties that were planned before stay."""
         stream = roster.stream_of_unit(body.unit)
 
         async def act(session: Any, ctx: Any) -> commands.Answer:
@@ -128,7 +129,7 @@ def router(runtime: Runtime) -> APIRouter:
 
 def _others(unit: str, staff: Actor, act: str) -> Forbidden:
     return Forbidden(
-        f"{unit} does not stand below {staff.unit}; you see your own unit and those below",
+        f"{unit} is not below {staff.unit}; you see your own unit and those below",
         code="other-office",
         act=act,
         unit=unit,

@@ -1,4 +1,4 @@
-"""Escalation as the kernel runs it."""
+"""The parts of escalation for the kernel."""
 
 from schemas import offices
 from services.escalation import decider, queries, reactions, roster, timers, views

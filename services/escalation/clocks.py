@@ -1,11 +1,11 @@
-"""Clocks as a fold over milestones: pure, and the same whatever order the milestones arrived in.
+"""Clocks as a fold over milestones: pure, and the same for every order of arrival.
 
-A clock starts at what happened, but no later than it was recorded, and is met by what was recorded. Milestones are
-folded in order of (`recorded_at`, event), so a topic that is ahead of another one changes nothing.
+A clock starts when its milestone happened, but not later than the recording. It is met when the owed act was recorded.
+Milestones are folded in order of (`recorded_at`, event), so a topic that is ahead of another one changes nothing.
 
-Milestones with an `incident` were reached under another one. What was done under a matter that was merged into this one
-counts from the merger on, as of when it was recorded. What was done under the matter that this one was split off from
-meets nothing here; it excuses the time until the split.
+Milestones with an `incident` were reached under another matter. If that matter was merged into this one, they count
+from the merger on, with the time of their recording. If this matter was split off from the other one, they meet nothing
+here; they excuse the time until the split.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from schemas.pack import PolicyPack
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
-"""What a matter has once: after a reopening, the reopening stands for it."""
+"""A matter has each of these once. After a reopening, the reopening takes their place."""
 HANDED_OVER = ("assigned", "transferred")
-"""Each of these begins a clock that starts with it anew, for the unit that it names."""
+"""Each of these milestones starts its clock anew, for the unit that it names."""
 _RECORDED = attrgetter("recorded_at")
 GRADINGS = ("graded", "regraded")
 KNOWLEDGE = ("discovered", *GRADINGS)
 LINKS = ("absorbed", "split", "split_off")
-"""Here `incident` is the other matter, and the milestone is this one's."""
+"""Here `incident` is the other matter, and the milestone belongs to this one."""
 OF_ONE_MATTER = frozenset(
     {*LINKS, "opened", "classified", "transferred", "closed", "dismissed", "reopened", "merged"},
 )
-"""What another matter does not get: what the matter is, and how it went on."""
+"""Another matter does not take these over: they tell the matter's own nature and course."""
 
 
 class Cancelled(NamedTuple):
-    """Why a clock stopped to apply before it was met, and when that was recorded."""
+    """Why a clock ended without being met, and when that was recorded."""
 
     cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned"]
     at: datetime
@@ -45,16 +45,16 @@ class Cancelled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A time limit of a matter. `name` is the pack's, with `#2` and on where it runs again."""
+    """A time limit of a matter. `name` is the pack's name, with `#2` and so on if it runs again."""
 
     name: str
     unit: str
-    """Who was accountable when it fell due, or when it was met."""
+    """The accountable unit when it fell due, or when it was met."""
     since: datetime
     due: datetime
     first_answer: bool
     met_at: datetime | None = None
-    """When what was owed was recorded, also where that was late."""
+    """When the owed act was recorded, even if it was late."""
     cancelled: Cancelled | None = None
 
     @property
@@ -63,11 +63,11 @@ class Clock:
 
     @property
     def runs(self) -> bool:
-        """Whether something is still owed."""
+        """Whether the owed act is still missing."""
         return self.met_at is None and self.cancelled is None
 
     def overdue(self, at: datetime) -> bool:
-        """Whether the limit had passed by `at` with nothing recorded and the clock in force."""
+        """Whether the limit had passed by `at` without the owed act, while the clock was in force."""
         ended = self.met_at or (self.cancelled.at if self.cancelled else None)
         return self.due < at and (ended is None or ended > self.due)
 
@@ -80,36 +80,36 @@ def in_order(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestone
 def derive(
     milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime] | None = None
 ) -> tuple[Clock, ...]:
-    """Every clock that the matter has or had, in the pack's order. `extended` holds limits that were moved, by name.
+    """All clocks of the matter, past and present, in the pack's order. `extended` holds moved limits by name.
 
-    While no level is known, the clocks of the lowest one run. A limit whose working days are not announced yet is left
-    out until they are.
+    While no level is known, the clocks of the lowest level run. A limit is left out until its working days are
+    announced.
     """
     stages = _stages(in_order(milestones), pack)
     return tuple(clock for spec in pack.clocks for clock in _clocks_of(spec, stages, pack, extended or {}))
 
 
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
-    """Whether another matter gets the milestone: one that this was merged into, or that was split off at an instant."""
+    """Whether a milestone passes to another matter, into which this was merged or which was split off at an instant."""
     if reached.milestone in OF_ONE_MATTER:
         return False
     return split_at is None or (reached.milestone not in KNOWLEDGE and reached.recorded_at < split_at)
 
 
 def counted(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneReached]:
-    """The matter's own milestones, and those of what was merged into it."""
+    """The matter's own milestones, and those of the matters that were merged into it."""
     milestones = list(milestones)
     absorbed = {reached.incident for reached in milestones if reached.milestone == "absorbed"}
     return [reached for reached in milestones if is_own(reached) or reached.incident in absorbed]
 
 
 def is_own(reached: ClockMilestoneReached) -> bool:
-    """Whether it was reached under this incident."""
+    """Whether the milestone was reached under this incident."""
     return reached.incident is None or reached.milestone in LINKS
 
 
 def accountable(past: Sequence[ClockMilestoneReached], at: datetime | None = None) -> str | None:
-    """The unit accountable for the matter as recorded by `at`, or now. `past` is in order."""
+    """The unit that is accountable by the records until `at`, or now. `past` is in order."""
     unit = None
     for reached in past:
         if reached.milestone == "opened" or (
@@ -129,12 +129,12 @@ def assigned(past: Sequence[ClockMilestoneReached]) -> str | None:
 
 
 def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
-    """The level in force, or None before the first grading. `past` is in order."""
+    """The level in force; None before the first grading. `past` is in order."""
     return next((reached.level for reached in reversed(past) if reached.level is not None and is_own(reached)), None)
 
 
 def _began(reached: ClockMilestoneReached) -> datetime:
-    """When it happened. Whoever wrote it down may have had a clock that is ahead."""
+    """When it happened. The recorder's clock may have been ahead."""
     return min(reached.happened_at, reached.recorded_at)
 
 
@@ -144,7 +144,7 @@ class _Run(NamedTuple):
     began: int
     """Index of the milestone that started it."""
     from_at: datetime
-    """When that happened. Only what was recorded from then on can meet the clock."""
+    """When that happened. Only milestones that were recorded later can meet the clock."""
     until: int | None
     """Index of the hand-over that ended it."""
 
@@ -154,14 +154,14 @@ class _Other(NamedTuple):
 
     absorbed_at: datetime
     done: Sequence[ClockMilestoneReached]
-    """What was reached under it, in order."""
+    """The milestones under it, in order."""
 
     def met(self, spec: packs.ClockRule) -> list[datetime]:
-        """When what a clock asks for was recorded, in order."""
+        """For each clock, when the owed act was recorded, in order."""
         return [reached.recorded_at for reached in self.done if _meets(spec, reached)]
 
     def known(self, spec: packs.ClockRule, lowest: str) -> datetime | None:
-        """Where the time of a clock from the discovery on started there, as known by the merger."""
+        """For each clock that starts at the discovery, its start there, as known by the merger."""
         past = [reached for reached in self.done if reached.recorded_at <= self.absorbed_at]
         start = min((_began(reached) for reached in past if reached.milestone == "discovered"), default=None)
         if start is None or spec.from_ != "discovered" or not _waits_for_level(spec, lowest):
@@ -172,7 +172,7 @@ class _Other(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What had been recorded of the matter before an instant, the next merger, or of it as it is now."""
+    """The records of the matter up to an instant: the next merger, or now."""
 
     own: Sequence[ClockMilestoneReached]
     graded: Sequence[str | None]
@@ -183,7 +183,7 @@ class _Past:
     born: datetime | None
     """When it was split off from another one."""
     excuses: Sequence[ClockMilestoneReached]
-    """What had been done before under that one."""
+    """The milestones under that matter before the split."""
 
     @property
     def merger(self) -> datetime | None:
@@ -192,7 +192,7 @@ class _Past:
 
 
 def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Past]:
-    """The matter before each merger, and as it is now."""
+    """The matter before each merger, and now."""
     own = [reached for reached in past if is_own(reached) and reached.milestone not in LINKS]
     absorbed = {reached.incident: reached.recorded_at for reached in past if reached.milestone == "absorbed"}
     done: dict[str | None, list[ClockMilestoneReached]] = {incident: [] for incident in absorbed}
@@ -212,12 +212,12 @@ def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Pa
 
 
 def _excuses(reached: ClockMilestoneReached, split: ClockMilestoneReached) -> bool:
-    """Whether it was reached before the split under the matter that this one was split off from."""
+    """Whether it was reached before the split, under the matter that this one was split off from."""
     return reached.incident == split.incident and not is_own(reached) and reached.recorded_at < split.recorded_at
 
 
 class _There(NamedTuple):
-    """What a clock takes from a matter that was merged into this one: when it was met there, and where it started."""
+    """A clock's share in a merged matter: when it was met there, and where it started."""
 
     met: Sequence[datetime]
     since: datetime | None
@@ -226,7 +226,7 @@ class _There(NamedTuple):
 def _clocks_of(
     spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, extended: Mapping[str, datetime]
 ) -> Iterable[Clock]:
-    """The clocks of the last stage; each stage keeps what the one before it had settled."""
+    """The clocks of the last stage. Each stage keeps the results of the stage before."""
     lowest = pack.levels[0].code
     there = [_There(other.met(spec), other.known(spec, lowest)) for other in stages[-1].others]
     clocks: dict[str, Clock] = {}
@@ -250,7 +250,7 @@ def _clock(
     pack: PolicyPack,
     extended: Mapping[str, datetime],
 ) -> Clock | None:
-    """One run of a clock, or None where it never applied."""
+    """One run of a clock; None if it never applied."""
     lowest, met_at = pack.levels[0].code, _met(spec, run.from_at, past, there)
     applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, lowest)
     if not applied:
@@ -266,7 +266,7 @@ def _clock(
 
 
 def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: Sequence[_There]) -> datetime | None:
-    """When what the clock asks for was first recorded since an instant, here or in what was merged into it."""
+    """When the owed act was first recorded since an instant, here or in a merged matter."""
     met = [next((one.recorded_at for one in past.own if _meets(spec, one) and one.recorded_at >= since), None)]
     met += (next(iter(of.met[bisect_left(of.met, since) :]), None) for of in there)
     return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
@@ -285,11 +285,11 @@ def _merged(
     there: Sequence[_There],
     pack: PolicyPack,
 ) -> Clock:
-    """The clock as the last merger leaves it, where the matter had it as `before`.
+    """The clock after the last merger. `before` is the matter's clock before it.
 
-    A limit that the matter had missed by then stays what it was; what was done elsewhere counts for it from the merger
-    on. Else the earliest limit holds that is not missed by the merger alone: of both together, and of each by itself.
-    Where all would be, it is owed anew.
+    A limit that the matter had missed by then stays missed; work under the other matter counts for it from the merger
+    on. Otherwise there are the limit of both matters together and the limit of each by itself. The earliest of these
+    holds that the merger alone does not breach. If the merger would breach all of them, the limit starts anew.
     """
     merger = past.merger
     if merger is None:
@@ -298,7 +298,7 @@ def _merged(
         met_at = clock.met_at and (before.met_at or max(clock.met_at, merger))
         return replace(clock, unit=before.unit, since=before.since, due=before.due, met_at=met_at)
     limits = [clock, *([replace(clock, since=before.since, due=before.due)] if before else [])]
-    # What both had together is as early as what one had, unless the matter was split off and begins later.
+    # The common limit is as early as the earlier one, unless the matter was split off and begins later.
     starts = sorted({of.since for of in there if of.since}) if past.born or clock.overdue(merger) else []
     at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack).overdue(merger))
     limits += (_from(since, clock, spec, pack) for since in starts[at : at + 1])
@@ -360,11 +360,12 @@ def _in_force(
     met_at: datetime | None,
     lowest: str,
 ) -> tuple[bool, Cancelled | None]:
-    """Whether the clock ever applied, and why it no longer does.
+    """Whether the clock ever applied, and why it ended.
 
-    Until somebody grades it, a matter owes what the lowest level owes: leaving it ungraded must not stop the clock.
-    The first grading cancels what it does not keep. From then on a first answer stays owed after regrading, hand-over
-    and closing. Merging ends it, since it goes on elsewhere, and so does the decision that nothing is answered.
+    Until somebody grades it, a matter owes what the lowest level owes, so that nobody stops a clock by not grading. The
+    first grading cancels clocks of the lowest level that do not go on. From then on a first answer stays due after
+    regrading, hand-over and closing. A merger ends it, since it goes on elsewhere. A refusal of all reports ends it,
+    too.
     """
     before, kind = None, None
     applied, cancelled = False, None
@@ -397,11 +398,12 @@ def _waits_for_level(spec: packs.ClockRule, lowest: str) -> bool:
 
 
 def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: Sequence[_There], lowest: str) -> datetime:
-    """Where the time starts.
+    """The time from which a clock counts, for its level.
 
-    The lowest level is known from the start. Another one is known from the first figures by which the pack proposes
-    it; where there are none, one that the first grading gave from the start, one that a later one gave from that one.
-    Of matters that were merged the earliest knowledge counts.
+    The lowest level is known from the start. For a higher level, the first figures count for which the pack proposes
+    it. Without such figures, the grading decides: if the first grading gave the level, it counts as known from the
+    start; if a later grading gave it, it is known from that grading. After a merger, the earliest knowledge of the
+    matters counts.
     """
     if not _waits_for_level(spec, lowest):
         return run.from_at

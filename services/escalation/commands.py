@@ -1,4 +1,4 @@
-"""What can be asked of escalation: request bodies of staff, and what reactions and timers say."""
+"""The commands on clocks and rosters: request bodies of staff, and those of reactions and timers."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -14,19 +14,19 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_
 
 
 class ReportUpward(Command, json_schema_extra=example(to="county", text="已到现场，停水影响三个小区")):
-    """Report the matter to a unit above; to the parent where `to` is absent."""
+    """Report the matter to a unit above. Without `to`, it goes to the parent."""
 
     to: UnitCode | None = None
-    """The unit above that is told; the parent where none is named."""
+    """The unit above that gets the report; by default the parent."""
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
-    """What is told."""
+    """The text of the report."""
 
 
 class Receipt(Command, json_schema_extra=example(accepted=True)):
-    """Confirm a report that came from below, or send it back with a reason; the latest open one where none is named."""
+    """Confirm a report from below, or send it back with a reason. By default this is the latest open report."""
 
     report: Uuid | None = None
-    """Which report; the latest open one where none is named."""
+    """The report's id; by default the latest open report."""
     accepted: StrictBool = True
     """True confirms it, false sends it back."""
     reason: Reason | None = None
@@ -45,9 +45,9 @@ class Extend(
     """Move a limit that has not passed to a later time."""
 
     clock: Code
-    """Which limit."""
+    """The limit's name."""
     due: WrittenInstant
-    """When it is to end."""
+    """The new end."""
     reason: Reason
     """Why it takes longer."""
 
@@ -56,7 +56,7 @@ class AnnulBreach(Command, json_schema_extra=example(clock="public_statement", r
     """Find that a breach does not stand, for example because paper was entered later."""
 
     clock: Code
-    """Whose breach."""
+    """The clock of the breach."""
     reason: Reason
     """Why it does not stand."""
 
@@ -74,7 +74,9 @@ class Duty(Command):
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
         if self.since >= self.until:
-            raise PydanticCustomError("duty-ends-early", "a duty ends after it begins; set `until` later than `since`")
+            raise PydanticCustomError(
+                "duty-ends-early", "a duty must end after its begin; set `until` later than `since`"
+            )
         return self
 
 
@@ -91,26 +93,26 @@ class PlanDuties(
         ],
     ),
 ):
-    """Put duties on a unit's roster. What was planned before and is not named stays."""
+    """Put duties on a unit's roster. Earlier duties that are not named stay."""
 
     unit: UnitCode
-    """Whose roster it is."""
+    """The unit of the roster."""
     duties: tuple[Duty, ...] = Field(max_length=500)
-    """What is planned, in any order."""
+    """The duties, in any order."""
 
 
 class RecordMilestones(Command):
-    """Milestones that one event of another service brought."""
+    """The milestones of one event of another service."""
 
     milestones: tuple[ClockMilestoneReached, ...]
     basis: tuple[str, ...] = ()
-    """`stream@version` of the event that says so."""
+    """`stream@version` of that event."""
 
 
 class TakeOver(Command):
-    """What was done under another incident counts here, as done under `via`; `source` is the other one's clock stream.
+    """Work under another incident counts here, as done under `via`. `source` is the other incident's clock stream.
 
-    With `split_at` this matter was split off then; without, the other one was merged into it.
+    With `split_at`, this matter was split off at that time. Without it, the other one was merged into this one.
     """
 
     source: StreamId
@@ -120,9 +122,9 @@ class TakeOver(Command):
 
 
 class DetectBreaches(Command):
-    """Judge limits that passed before `until`: all that was recorded by then has been taken in.
+    """Judge limits that passed before `until`. Everything that was recorded by then has been taken in.
 
-    `incomplete` where a stream of the matter has stood parked too long to be waited for.
+    `incomplete` means that a stream of the matter has been parked too long to wait for it.
     """
 
     until: datetime

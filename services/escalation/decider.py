@@ -1,7 +1,7 @@
-"""The rules of a clock stream: what one matter owed, met and missed, and how it went upward.
+"""The rules of a clock stream: a matter's duties, met or missed, and its reports upward.
 
-The state holds all milestones and, for each clock, what is on record. Whatever happens, clocks are derived anew from
-the milestones, and the difference between what is derived and what is on record becomes events.
+The state holds all milestones and the recorded state of each clock. After every change, the clocks are derived anew
+from the milestones, and the differences from the record become events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,12 +33,12 @@ from services.kernel.core.units import LoadedPack
 EXPLAINS = frozenset(
     {"handled_problem", "handled_answer", "returned", "resolved", "status_published", "facts_published"}
 )
-"""A reply or an explanation: after one, nobody is named in a circular."""
+"""A reply or an explanation. After one of these, no circular names anybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What the stream says of one clock."""
+    """The recorded state of one clock."""
 
     started: e.ClockStarted
     met_at: datetime | None = None
@@ -46,16 +46,16 @@ class OnRecord:
     breach: e.ClockBreached | None = None
     """The breach that stands."""
     asked: str | None = None
-    """Digest of the person who asked to annul the breach that stands."""
+    """Digest of the person who asked to annul that breach."""
     excused: bool = False
-    """A reviewer annulled its breach; it is not breached again."""
+    """A reviewer annulled its breach, so it is not breached again."""
     rungs: Mapping[e.Rung, datetime] = field(default_factory=dict)
-    """When each rung of the ladder was sent, or spared."""
+    """When each rung of the ladder was sent or spared."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpwardReport:
-    """A report upward, and which posts confirmed it or sent it back."""
+    """A report upward, with the posts that confirmed it or sent it back."""
 
     id: str
     to: str
@@ -71,7 +71,7 @@ class State:
     extended: Mapping[str, datetime] = field(default_factory=dict)
     reports: tuple[UpwardReport, ...] = ()
     policy: str | None = None
-    """The pack by which the matter's clocks run: the one in force when it was opened or handed over."""
+    """The pack of the matter's clocks: the pack in force when the matter was opened or handed over."""
 
     @property
     def past(self) -> list[e.ClockMilestoneReached]:
@@ -125,13 +125,13 @@ def _with(state: State, clock: OnRecord) -> State:
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor has no right to the command; reactions and timers need none."""
+    """Raises `Forbidden` if the actor has no right to the command. Reactions and timers need no right."""
     if right := RIGHTS.get(type(command)):
         right.require(_subject(state, command, ctx), ctx)
 
 
 def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Owed:
-    """What the command's right looks at. A report or a clock that there is not stands for those of the matter."""
+    """The facts for the command's right. An unknown report or clock is judged like the matter."""
     unit = clocks.accountable(state.past)
     if unit is None:
         raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
@@ -167,10 +167,10 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What the command makes happen. `RecordMilestones`, `TakeOver` and `DetectBreaches` are never refused.
+    """The events that the command causes. `RecordMilestones`, `TakeOver` and `DetectBreaches` are never refused.
 
-    `ctx.seen` holds, for TakeOver, the state of its `source` under that id; for what staff ask, `stream`, the clock
-    stream's id, and `into`, the incident that this one was merged into, as far as it is known.
+    For TakeOver, `ctx.seen` holds the state of its `source` under that id. For commands of staff it holds `stream`, the
+    clock stream's id, and `into`, the incident into which this one was merged, if that is known.
     """
     authorize(state, command, ctx)
     match command:
@@ -206,7 +206,7 @@ def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
 
 
 def _take_over(state: State, command: TakeOver, ctx: Ctx) -> Decided:
-    """What counts under the other incident counts here; what only excuses it, excuses what is split off from it."""
+    """Milestones that count under the other incident count here. For a split-off matter they only excuse."""
     source: State = ctx.seen[command.source]
     done = clocks.counted(source.past) if command.split_at is None else source.past
     taken = tuple(carried(done, Heir("", command.via, command.split_at)))
@@ -214,7 +214,7 @@ def _take_over(state: State, command: TakeOver, ctx: Ctx) -> Decided:
 
 
 def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
-    """Whether it is a further discovery that adds no earlier knowledge, and counts after the one that is known."""
+    """Whether it is a further discovery that brings no earlier knowledge, and counts after the known one."""
     return reached.milestone == "discovered" and any(
         known.milestone == "discovered"
         and known.incident == reached.incident
@@ -227,7 +227,7 @@ def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
 def _reached(
     state: State, new: tuple[e.ClockMilestoneReached, ...], basis: tuple[str, ...], ctx: Ctx
 ) -> list[Occurred]:
-    """The milestones, and what they change in the clocks."""
+    """The milestones, and the changes that they make to the clocks."""
     after = replace(state, milestones=(*state.milestones, *new))
     pack = _pack(after, ctx, anew=any(reached.milestone == "transferred" for reached in new))
     ref = pack.ref if pack else None
@@ -236,9 +236,9 @@ def _reached(
 
 
 def _pack(state: State, ctx: Ctx, *, anew: bool = False) -> LoadedPack | None:
-    """The matter's pack; the one in force for the accountable unit at first and after a hand-over.
+    """The matter's pack: at first, and after a hand-over, the pack in force for the accountable unit.
 
-    None while the unit or its pack has not arrived yet; what is owed is derived when it has.
+    None while the unit or its pack has not arrived yet. The duties are derived later.
     """
     unit = clocks.accountable(state.past) or ""
     fresh = pack_of(None, unit, ctx.offices) if anew else None
@@ -256,7 +256,7 @@ def _derived(state: State, pack: LoadedPack | None) -> tuple[Clock, ...]:
 
 
 def _difference(state: State, pack: LoadedPack | None) -> list[Fact | Occurred]:
-    """What must be said so that the record agrees with the milestones; each event's time is when it became so."""
+    """The events that make the record agree with the milestones. Each event's time is when its change happened."""
     return _unsaid(state, _derived(state, pack)) if pack else []
 
 
@@ -277,7 +277,7 @@ def _stopped(known: OnRecord) -> Iterator[Fact]:
 
 
 def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
-    """The difference of one clock. `clock.started` said again takes the place of the earlier one."""
+    """The difference of one clock. A repeated `clock.started` replaces the earlier one."""
     name = clock.name
     started = e.ClockStarted(
         clock=name, unit=clock.unit, since=clock.since, due=clock.due, first_answer=clock.first_answer
@@ -334,10 +334,11 @@ def _climbed(
     until: datetime,
     ctx: Ctx,
 ) -> Iterator[Fact]:
-    """The rung that is due, if any. Each follows the one before it by its interval, and the first the detection.
+    """The rung that is due, if any.
 
-    Nobody climbs the ladder at once: not for a matter that was entered late, and not for one that nobody judged for a
-    while.
+    Each follows the one before it by its interval, and the first follows the detection.
+
+    So nobody gets all rungs at once, neither for a matter that was entered late nor after a time without judging.
     """
     start = max([breach.detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
     waiting = [rung for rung in ladder if rung.rung not in sent]
@@ -376,7 +377,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     to = command.to or above[0]
     if to not in above:
         raise Rejected(
-            f"{to} does not stand above {unit}; report to one of {', '.join(above)}",
+            f"{to} is not above {unit}; report to one of {', '.join(above)}",
             code="not-above",
             to=to,
             unit=unit,
@@ -395,7 +396,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
 
 
 def _own(state: State, milestone: str, report: str, unit: str, ctx: Ctx) -> list[Occurred]:
-    """A milestone of this stream itself; `event` is the report that it is about."""
+    """A milestone of this stream itself. `event` is the id of the report."""
     reached = e.ClockMilestoneReached(
         milestone=milestone, happened_at=ctx.now, recorded_at=ctx.now, event=report, unit=unit
     )
@@ -419,7 +420,7 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
 
 
 def _report_meant(state: State, named: str | None) -> UpwardReport | None:
-    """The report that is named, or the latest one that nobody answered."""
+    """The named report, or the latest one without an answer."""
     if named is None:
         return next((report for report in reversed(state.reports) if not report.answered), None)
     return next((report for report in state.reports if report.id == named), None)
@@ -439,7 +440,7 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
 
 
 def _annul(state: State, command: AnnulBreach, ctx: Ctx) -> Decided:
-    """Annulled by a unit above at once; of the root's own breach the first auditor asks, and another one annuls it."""
+    """A unit above annuls at once. For the root's own breach, the first auditor asks and another one annuls."""
     known = _known(state, command.clock)
     _refuse(state, command, ctx)
     by, reason = ctx.by(ctx.seen["stream"]), Typed(text=command.reason)

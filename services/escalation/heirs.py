@@ -1,6 +1,6 @@
-"""Where what was done under an incident counts too: where it was merged to, and what was split off from it. Pure.
+"""The incidents for which work under another incident counts: those into which it was merged, or that were split off.
 
-Links are told by events of both incidents, which come in any order.
+Pure. Events of both incidents tell of a link, and come in any order.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from services.kernel.core.reactions import Known
 
 
 class Link(NamedTuple):
-    """`source` was merged into `heir`; or `heir` was split off from it, at the instant `split_at`."""
+    """`source` was merged into `heir`, or `heir` was split off from it at the instant `split_at`."""
 
     source: str
     heir: str
@@ -23,9 +23,9 @@ class Link(NamedTuple):
 
 
 class Heir(NamedTuple):
-    """An incident for which counts what was done elsewhere, as done under `via`, the last one on the way to it.
+    """An incident for which work elsewhere counts, as done under `via`, the last incident on the way to it.
 
-    With `split_at` only what was done before, and only to excuse; see `clocks`.
+    With `split_at`, only earlier work counts, and only as an excuse; see `clocks`.
     """
 
     incident: str
@@ -34,7 +34,7 @@ class Heir(NamedTuple):
 
 
 def links_of(event: Event) -> list[Link]:
-    """The link that an event tells of. Both incidents do."""
+    """The link that an event tells of. Both incidents have such an event."""
     match event.data if event.kind == "incident" else None:
         case triage.IncidentMerged(into=into):
             return [Link(event.stream, into)]
@@ -48,12 +48,12 @@ def links_of(event: Event) -> list[Link]:
 
 
 def told(link: Link) -> str:
-    """The incident of which the link tells: the one that was merged or split off."""
+    """The other incident of the link: the one that was merged or split off."""
     return link.source if link.split_at is None else link.heir
 
 
 def carried(milestones: Iterable[ClockMilestoneReached], heir: Heir) -> Iterator[ClockMilestoneReached]:
-    """The milestones that an heir gets, as its own stream holds them."""
+    """The milestones that an heir gets, in the form of its own stream."""
     for reached in milestones:
         if is_carried(reached, heir.split_at):
             yield reached.model_copy(update={"incident": heir.via})
@@ -68,7 +68,7 @@ class Heirs(Known):
             self._links.setdefault(link.source, set()).add(link)
 
     def of(self, incident: str) -> list[Heir]:
-        """The heirs of an incident. What excuses a matter that was split off does not go on by a merger."""
+        """The heirs of an incident. An excuse of a split-off matter does not pass on by a merger."""
         found: dict[tuple[str, str], Heir] = {}
         further = [Heir(incident, "")]
         while further:

@@ -1,4 +1,4 @@
-"""What is read of clocks: by the timers what is due, by the API what staff may see."""
+"""Queries on clocks: due ones for the timers, visible ones for the API."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -53,7 +53,7 @@ class Wake(NamedTuple):
 
 
 async def waking(connection: AsyncConnection, now: datetime, after: Wake, limit: int) -> list[Wake]:
-    """Incidents of which a limit or a rung of the ladder has passed by `now`, the earliest first, behind a place."""
+    """Incidents with a limit or rung that has passed by `now`, the earliest first, after a place."""
     place = tuple_(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
     chosen = (
         select(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
@@ -66,7 +66,7 @@ async def waking(connection: AsyncConnection, now: datetime, after: Wake, limit:
 
 
 async def without_pack(connection: AsyncConnection, after: str, limit: int) -> list[str]:
-    """Incidents whose clocks could not be derived yet, because their pack had not arrived; in order, behind one."""
+    """Incidents without clocks because their pack has not arrived, in order, after an incident."""
     chosen = (
         select(INCIDENTS.c.incident_id)
         .where(WITHOUT_PACK, INCIDENTS.c.incident_id > after)
@@ -77,7 +77,7 @@ async def without_pack(connection: AsyncConnection, after: str, limit: int) -> l
 
 
 async def links_to(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, list[Link]]:
-    """Incident -> by which links others count for it, the farthest first; only incidents that have any."""
+    """Incident -> the links by which others count for it, the farthest first. Only incidents with links are there."""
     links, further = dict[str, list[Link]](), set(incidents)
     asked = sorted(further)
     while further:
@@ -104,7 +104,7 @@ def _farthest_first(incident: str, links: Mapping[str, Sequence[Link]]) -> list[
 
 _LINKING = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into, INCIDENTS.c.split_from, INCIDENTS.c.split_at)
 _OF_ONE = sql.is_one_of(INCIDENTS.c.incident_id, "incidents")
-# Two questions each: one with "or" is answered by reading the whole table.
+# Two queries each: a query with "or" would read the whole table.
 LINKED_FROM = (
     _LINKING.where(_OF_ONE, MERGED),
     _LINKING.where(SPLIT, sql.is_one_of(INCIDENTS.c.split_from, "incidents")),
@@ -146,7 +146,7 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Heirs:
 
 
 def _row(found: Mapping[Any, Any]) -> Row:
-    """A row with plain names: SQLAlchemy's quoted ones are no strings to orjson."""
+    """A row with plain names: orjson takes SQLAlchemy's quoted names for no strings."""
     return {str(name): value for name, value in found.items()}
 
 
@@ -167,9 +167,9 @@ async def clocks(
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Row], str | None]:
-    """Clocks with which the actor's office is charged, or of matters in which it has a part, in order of due instant.
+    """Clocks with which the actor's office is charged, or of matters in which it has a part, by due instant.
 
-    Also those of the units below it; and where the next page starts. `units` narrows to those that are charged.
+    It includes the units below the office, and returns the place of the next page. `units` filters by the charged unit.
     """
     overseen, order = ctx.offices.overseen(ctx.actor.unit), (CLOCKS.c.due, CLOCKS.c.incident_id, CLOCKS.c.clock)
     chosen = _of_incidents().order_by(*order).limit(limit + 1)
@@ -202,7 +202,7 @@ def _of_incidents() -> Select[Any]:
 
 
 def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
-    """A clock as the API shows it; of the matter only what whoever is charged with the clock may still know."""
+    """A clock as the API shows it. Of the matter, it holds only what the charged unit may still know."""
     whole = reading is not None and reading.until is None
     return {
         **{name: row[name] for name in SHOWN},
@@ -213,7 +213,7 @@ def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
 
 
 def _owed(row: Row, ctx: Ctx) -> Owed:
-    """What the rights over a clock look at, from its row."""
+    """The facts that the rights over a clock look at, from its row."""
     pack = pack_of(row["of_policy"], row["of_unit"] or row["unit"], ctx.offices)
     return Owed(
         row["clock"],
@@ -231,9 +231,9 @@ def _owed(row: Row, ctx: Ctx) -> Owed:
 
 
 async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | None:
-    """A matter's clocks and reports upward with what the actor `may` ask; None where the actor reads none of it.
+    """A matter's clocks and reports upward with the actor's `may`; None if the actor may read none of it.
 
-    Whoever had a part in it reads it as it stood when that ended, and the clocks with which it is charged as they are.
+    A former unit reads the state at the end of its part, and the present state of clocks with which it is charged.
     """
     overseen = ctx.offices.overseen(ctx.actor.unit)
     reading = reading_of(await standings.read(connection, METADATA, [id_]), id_, overseen)
@@ -262,7 +262,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
 
 
 async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, now: Sequence[Row]) -> Row:
-    """The same as it stood when an event of the incident was recorded, from the clock stream's events until then."""
+    """The same at the time of an event of the incident, from the clock stream's events until then."""
     table, overseen = METADATA.tables["events"], ctx.offices.overseen(ctx.actor.unit)
     chosen = select(table.c.bytes).where(table.c.stream_id == stream_of("clock", id_), table.c.recordedtime <= until.at)
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
@@ -289,7 +289,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
 
 
 async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -> list[Row]:
-    """Reports upward as the API shows them, with their words: null while they have not arrived."""
+    """Reports upward as the API shows them, with their words, or null until these arrive."""
     words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
     return [
         {

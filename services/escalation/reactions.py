@@ -1,4 +1,4 @@
-"""What other services' events mean for the clocks: milestones, with the time they happened and were recorded. Pure."""
+"""The milestones in other services' events, with the times when they happened and were recorded. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,10 +14,10 @@ from services.kernel.core.reactions import Reaction
 
 
 def react(event: Event, heirs: Heirs) -> Iterable[Reaction]:
-    """Milestones go to the clock stream of the event's incident, and what was done to those of its heirs, too.
+    """Milestones go to the clock stream of the event's incident, and work also goes to its heirs.
 
-    When an incident gets an heir, all that was done under it goes there. It is read from the incident's clock stream,
-    which grows by the same event: whatever else comes to it at that moment is decided before or after.
+    When an incident gets an heir, all earlier work under it goes there, too. The work is read from the incident's clock
+    stream. That stream grows by the same event, so other commands on it are decided before or after.
     """
     milestones = tuple(milestones_of(event))
     if not milestones:
@@ -35,7 +35,7 @@ def react(event: Event, heirs: Heirs) -> Iterable[Reaction]:
 
 
 def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
-    """The milestones that the event stands for; none for most."""
+    """The milestones of the event; none for most events."""
     match event.data:
         case triage.IncidentOpened() as data:
             yield _reached(event, "discovered", data.discovered_at, unit=data.unit)

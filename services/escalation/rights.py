@@ -1,7 +1,7 @@
-"""Who may ask what of a matter's clocks, of its reports upward, and of a roster, and when.
+"""The rights over a matter's clocks, its reports upward, and a roster.
 
-Whoever is charged with a breach does not annul it: that takes an auditor of a unit above, and above the root, where
-nobody is, two auditors of it.
+A unit that is charged with a breach cannot annul it. An auditor of a unit above can. The root has no unit above it, so
+its breaches take two auditors of the root.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,24 +27,24 @@ class Reportable:
     unit: str
     """The accountable unit."""
     told: frozenset[str] = frozenset()
-    """Units that it was reported to."""
+    """The units that it was reported to."""
     merged: bool = False
     into: str | None = None
-    """Where it goes on, as far as that is known."""
+    """The incident into which it was merged, if that is known."""
 
     def reporting(self, ctx: Ctx) -> str:
-        """Which unit reports it: the actor's, where the matter was reported to that; else the accountable one."""
+        """The unit that reports it: the actor's unit if it got a report of the matter, else the accountable unit."""
         unit = ctx.actor.unit
         return unit if unit in self.told else self.unit
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A report upward that is to be confirmed or sent back; without one, the units above that could have got one."""
+    """A report upward that needs a receipt; without one, the units above that could have got a report."""
 
     to: tuple[str, ...]
     answered: frozenset[str] | None = None
-    """Posts that confirmed it or sent it back; None where there is no report."""
+    """Posts that confirmed it or sent it back; None if there is no report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +53,24 @@ class Owed:
 
     clock: str
     unit: str
-    """Who is charged with it."""
+    """The unit that is charged with it."""
     due: datetime | None = None
     ended: bool = False
-    """Whether what was owed is on record, or the clock no longer applies."""
+    """Whether the owed act is on record, or the clock ended."""
     breached: bool = False
     asked: str | None = None
     """Digest of the person who asked to annul the breach that stands."""
     by: str = ""
-    """Digest of whoever acts."""
+    """Digest of the person who acts."""
     extendable: bool = False
     pack: str | None = None
-    """The policy that says so."""
+    """The name of the policy."""
     merged: bool = False
     into: str | None = None
 
 
 def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | None:
-    """The pack by which a matter's clocks run: the one on record, or that of the accountable unit. None for none."""
+    """The pack of a matter's clocks: the recorded one, or the pack of the accountable unit; None if there is none."""
     if policy and (pack := offices.packs.get(policy)):
         return pack
     try:
@@ -80,7 +80,7 @@ def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | Non
 
 
 def extendable(pack: LoadedPack | None, clock: str) -> bool:
-    """Whether the pack lets this clock be extended, in whichever round it runs."""
+    """Whether the pack allows an extension of this clock, in any of its runs."""
     name = clock.partition("#")[0]
     return pack is not None and any(spec.name == name and spec.extendable for spec in pack.model.clocks)
 
@@ -121,13 +121,13 @@ def _goes_upward(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(incident, verb):
         return refusal
     if ctx.offices.parent(unit) is None:
-        return Rejected(f"no unit stands above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
+        return Rejected(f"no unit is above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
     return None
 
 
 def _waits(report: Reported, ctx: Ctx, verb: str) -> Refusal:
     if report.answered is None:
-        return Rejected("no report waits for a receipt; name the `report` that is meant", code="no-open-report")
+        return Rejected("no report waits for a receipt; name the report in `report`", code="no-open-report")
     if ctx.actor.post in report.answered:
         return Rejected(
             f"{ctx.actor.post} has answered this report already", code="already-answered", post=ctx.actor.post
@@ -183,4 +183,4 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
 OF_A_CLOCK: Sequence[Right[Owed]] = (RIGHTS[Extend], RIGHTS[AnnulBreach])
-"""What is asked of one clock of a matter."""
+"""The commands on one clock of a matter."""

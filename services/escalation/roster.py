@@ -1,4 +1,4 @@
-"""The rules of a duty roster, one stream a unit: who is on duty when. Posts, never persons."""
+"""The rules of a duty roster, one stream for each unit: who is on duty when. Posts, never persons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from services.kernel.core.ids import derived
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is planned: (post, since) -> until."""
+    """The planned duties: (post, since) -> until."""
 
     planned: Mapping[tuple[str, datetime], datetime] = field(default_factory=dict)
 
@@ -38,13 +38,13 @@ def evolve(state: State, event: Event) -> State:
 
 
 def authorize(state: State, command: PlanDuties, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor may not plan the unit's duties, `Malformed` where there is no such unit."""
+    """Raises `Forbidden` if the actor may not plan the unit's duties, and `Malformed` if there is no such unit."""
     ctx.offices.unit(command.unit)
     RIGHTS[PlanDuties].require(command.unit, ctx)
 
 
 def decide(state: State, command: PlanDuties, ctx: Ctx) -> Decided:
-    """One event for each duty that is new or ends at another time; none for what stands already."""
+    """One event for each duty that is new or has another end; none for the others."""
     authorize(state, command, ctx)
     for index, duty in enumerate(command.duties):
         ctx.offices.post(duty.post, f"duties.{index}.post")

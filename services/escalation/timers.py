@@ -1,8 +1,9 @@
-"""The one loop that keeps the time: it finds limits that have passed and lets the decider judge them.
+"""The one timer loop: it finds limits that have passed and lets the decider judge them.
 
-Nobody is accused by a race. For each partition the loop reads where its topics end, after the time in question, and
-judges only what was due by then, once escalation has consumed up to there. It holds nothing that a restart would
-lose, and a limit that passed during downtime is found like any other. What it costs depends on what is due alone.
+Nobody is accused because of a race. For each partition, the loop reads where its topics end, after the time in
+question. When escalation has consumed up to there, the loop judges what was due by then. It keeps nothing that a
+restart would lose, and finds limits that passed during downtime like any other. Its cost depends only on the due
+limits.
 """
 
 import asyncio
@@ -34,30 +35,30 @@ from services.kernel.store import failures
 from services.kernel.store.session import Session, partition_of
 
 TOPICS = ("triage.incident", "publish.statement")
-"""Where a fact may still be on its way that says a limit was kept."""
+"""Topics on which a fact may still be on its way that a limit was kept."""
 PAGE = 200
 REST = 0.2
 LONGEST_REST = 1.0
 PATIENCE = timedelta(hours=1)
-"""How long a parked stream is waited for."""
+"""The longest wait for a parked stream."""
 LEFT_ALONE = 30.0
-"""Seconds before an incident is judged again of which nothing could be said, or that could not be judged."""
+"""Seconds before an incident is judged again, if nothing could be decided or the judgement failed."""
 FIRST = Wake("", "")
 
 
 @dataclass(slots=True)
 class Horizons:
-    """Up to which instant each partition's facts are known to have been taken in.
+    """For each partition, the instant up to which all its facts are known to have been taken in.
 
-    A horizon that is being waited for stays until it is reached, so that a consumer that is always a little behind
-    delays a judgement and does not prevent it.
+    An awaited horizon stays until it is reached. So a consumer that is always a little behind delays a judgement and
+    does not prevent it.
     """
 
     waiting: dict[int, tuple[datetime, Mapping[str, int]]] = field(default_factory=dict)
     reached: dict[int, datetime] = field(default_factory=dict)
 
     async def advance(self, runtime: Runtime) -> None:
-        """Looks how far the consumer is. Raises `LogGone`, and `OffsetOutOfRange` where a topic was lost.
+        """Looks how far the consumer is. Raises `LogGone`, and `OffsetOutOfRange` after the loss of a topic.
 
         Then nothing new is known, and nothing is judged.
         """
@@ -80,9 +81,11 @@ class Horizons:
 
 @dataclass(slots=True)
 class Pace:
-    """What is left alone for a while, and when matters without a pack were looked at last. Forgotten with the process.
+    """Incidents that rest for a while, and the last look at matters without a pack.
 
-    So nothing that cannot be judged, for whatever reason, keeps the loop busy or holds up what can.
+    The process forgets both at its end.
+
+    So an incident that cannot be judged keeps neither the loop busy nor others from being judged.
     """
 
     resting: dict[str, float] = field(default_factory=dict)
@@ -92,11 +95,11 @@ class Pace:
     tried: float = 0.0
 
     def rest(self, incident: str) -> None:
-        """Leaves an incident alone."""
+        """Lets an incident rest."""
         self.resting[incident] = asyncio.get_running_loop().time() + LEFT_ALONE
 
     def awake(self, wakes: Iterable[Wake]) -> dict[str, str]:
-        """Incident -> when it woke, of those that do not rest."""
+        """Incident -> when it woke, for those that do not rest."""
         now, found = asyncio.get_running_loop().time(), dict[str, str]()
         for at, incident in wakes:
             if self.resting.get(incident, 0.0) <= now:
@@ -105,11 +108,11 @@ class Pace:
         return found
 
     def is_time(self, basis: tuple[str, ...]) -> bool:
-        """Whether matters without a pack are looked at: when the offices have changed, and now and then."""
+        """Whether to look at matters without a pack: when the offices have changed, and now and then."""
         return basis != self.basis or asyncio.get_running_loop().time() - self.tried > LEFT_ALONE
 
     def looked(self, basis: tuple[str, ...]) -> None:
-        """All of them were tried with these offices."""
+        """Notes that all of them were tried with these offices."""
         self.basis, self.tried = basis, asyncio.get_running_loop().time()
 
 
@@ -130,9 +133,9 @@ async def run(runtime: Runtime) -> None:
 
 
 async def settle(runtime: Runtime, limit: float = 30.0) -> None:
-    """Returns when all that is due by now was judged, but for what waits for a parked stream.
+    """Returns when everything due by now was judged, except incidents that wait for a parked stream.
 
-    Waits up to `limit` seconds for the consumer to take in what the log holds, then raises `TimeoutError`.
+    Waits up to `limit` seconds for the consumer to take in everything on the log, then raises `TimeoutError`.
     """
     now, horizons = runtime.time_source.now(), Horizons()
     async with asyncio.timeout(limit):
@@ -144,7 +147,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
 
 
 async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
-    """One round: nothing but a look at the first clock where nothing is due."""
+    """One round. If nothing is due, it only looks at the first clock."""
     now = runtime.time_source.now()
     async with runtime.database.read() as connection:
         basis = (await runtime.offices(connection)).basis
@@ -182,14 +185,14 @@ class Case(NamedTuple):
 
     incident: str
     links: tuple[Link, ...]
-    """Which others count here, the farthest first."""
+    """The other incidents that count here, the farthest first."""
     command: DetectBreaches
 
 
 async def _judge(runtime: Runtime, horizons: Horizons, pace: Pace, due: Mapping[str, str], now: datetime) -> None:
     """Judges a page of incidents in one transaction, each up to the horizon of its partitions.
 
-    Where that fails, each is judged by itself: one that cannot be judged holds up no other.
+    If that fails, each is judged by itself. So an incident that cannot be judged holds up no other.
     """
     cases = await _cases(runtime, horizons, due, now)
     if not cases:
@@ -214,7 +217,7 @@ async def _judge_alone(runtime: Runtime, pace: Pace, case: Case) -> None:
 
 
 def _is_elsewhere(error: Exception) -> bool:
-    """Whether the store or the log failed, which no incident is the cause of."""
+    """Whether the store or the log failed, which is no fault of an incident."""
     if isinstance(error, Unavailable):
         return error.code != "changed-by-many"
     return isinstance(error, LogGone | OffsetOutOfRange | DBAPIError | OSError)
@@ -235,7 +238,7 @@ async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
 
 
 async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> list[Case]:
-    """Those of the incidents that can be judged now: all that happened in time is known, or was waited for."""
+    """The incidents that can be judged now: all earlier facts are known, or the wait for them is over."""
     async with runtime.database.read() as connection:
         links = await queries.links_to(connection, due)
         concerned = {incident: _family(incident, links.get(incident, ())) for incident in due}
@@ -263,7 +266,7 @@ def _none_first(at: datetime | None) -> str:
 
 
 def _judge_one(session: Session, ctx: Ctx, case: Case) -> bool:
-    """Whether anything followed. What was done under others counts first, also what reached them another way."""
+    """Whether the judgement made events. Work under other incidents is counted first, by every way."""
     done = []
     for link in case.links:
         source, heir = stream_of("clock", link.source), stream_of("clock", link.heir)
@@ -279,7 +282,7 @@ def _can_be_judged(session: Session, stream: str) -> bool:
 
 
 async def _stuck_since(runtime: Runtime, connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, str]:
-    """Incident -> since when a stream of it stands parked, or a record of it lies among the dead letters."""
+    """Incident -> since when one of its streams is parked, or one of its records is a dead letter."""
     parked, aside = runtime.tables["parked"], runtime.tables["dead_letters"]
     wanted, found = sorted(incidents), dict[str, str]()
     for table, more in ((parked, ()), (aside, (aside.c.state == "open",))):

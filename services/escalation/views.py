@@ -46,10 +46,10 @@ CLOCKS = Table(
     Index(None, "unit", "due"),
     Index(None, "state", "due"),
 )
-"""One row a clock. `state`: running, met, breached, annulled, cancelled; `breached_at` is the due instant of a breach
-that stands, also where it was met late, `detected_at` when that was seen; `rung` the last one of the ladder, sent at
-`rung_at`; `asked_by` the digest of who asked to annul it; `next_at` is when the next rung is
-due, `wakes_at` when time alone changes something; null where it never does."""
+"""One row for each clock. `state` is running, met, breached, annulled or cancelled. `breached_at` is the due instant of
+a breach that stands, also if it was met late; `detected_at` is when it was seen. `rung` is the last rung of the ladder,
+sent at `rung_at`. `asked_by` is the digest of the person who asked to annul it. `next_at` is when the next rung is due,
+`wakes_at` when time alone changes something; null if it never does."""
 
 INCIDENTS = Table(
     "incidents",
@@ -64,16 +64,17 @@ INCIDENTS = Table(
     Column("policy", key(200)),
     Column("revision", Integer, nullable=False),
 )
-"""One row an incident, from triage's events and the clock stream's; `revision` counts what staff decided here.
+"""One row for each incident, from events of triage and of the clock stream. `revision` counts the decisions of staff
+here.
 
-Of an incident that was split off, `split_at` is the earlier one of the instants at which both incidents say so.
+For a split-off incident, `split_at` is the earlier of the instants in the events of both incidents.
 """
 MERGED, SPLIT = INCIDENTS.c.merged_into.is_not(None), INCIDENTS.c.split_from.is_not(None)
-"""Of the few that were merged or split off: an index of all would be one of nothing, and not be used."""
+"""Only the few incidents that were merged or split off. An index of all would mostly hold nulls and not be used."""
 Index("ix_incidents_merged_into", INCIDENTS.c.merged_into, postgresql_where=MERGED, sqlite_where=MERGED)
 Index("ix_incidents_split_from", INCIDENTS.c.split_from, postgresql_where=SPLIT, sqlite_where=SPLIT)
 WITHOUT_PACK = and_(INCIDENTS.c.policy.is_(None), INCIDENTS.c.unit.is_not(None))
-"""Of a matter whose clocks could not be derived yet: its pack has not arrived."""
+"""Only matters whose clocks could not be derived yet because their pack has not arrived."""
 Index("ix_matters_without_pack", INCIDENTS.c.incident_id, postgresql_where=WITHOUT_PACK, sqlite_where=WITHOUT_PACK)
 
 REPORTS = Table(
@@ -93,7 +94,8 @@ REPORTS = Table(
     Column("answered_by", Text, nullable=False),
     Index(None, "incident_id"),
 )
-"""One row a report upward. `state`: sent, received, refused, as last answered; `receipts` counts confirmations.
+"""One row for each report upward. `state` is sent, received or refused, by the latest answer. `receipts` counts
+confirmations.
 
 `answered_by` holds the posts that confirmed it or sent it back, with a space between them.
 """
@@ -106,7 +108,7 @@ ROSTER = Table(
     Column("since", key(27), primary_key=True),
     Column("until", key(27), nullable=False),
 )
-"""One row a duty that is planned."""
+"""One row for each planned duty."""
 
 ROSTERS = Table(
     "rosters",
@@ -288,7 +290,7 @@ OF_ONE = (
     View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
     View(REPORTS, _report_keys, _report_row, one_stream=True),
 )
-"""What a clock stream's own events alone say of it."""
+"""Views that fold only a clock stream's own events."""
 
 VIEWS = (
     *offices.views(METADATA),

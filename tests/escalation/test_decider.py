@@ -285,7 +285,7 @@ def test_sending_a_report_back_takes_a_reason() -> None:
         (ReportUpward(), staff("handler", unit="town-east"), Forbidden, "duty_officer"),
         (ReportUpward(), staff("duty_officer", unit="town-west"), Forbidden, "town-east"),
         (ReportUpward(to="nowhere"), OFFICER, Malformed, "nowhere"),
-        (ReportUpward(to="town-west"), OFFICER, Rejected, "does not stand above"),
+        (ReportUpward(to="town-west"), OFFICER, Rejected, "is not above"),
         (Receipt(), staff("chief", unit="county"), Rejected, "no report waits"),
         (
             Receipt(report=UUID),
