@@ -1,3 +1,5 @@
-"""Triage owns the incident: it matches reports to matters, and records how an office verifies, classifies, grades,
-assigns, handles, resolves and closes each of them. It also owns the tree of units and the packs in force.
+"""Triage owns the incident.
+
+It matches reports to incidents, and records how an office verifies, classifies, grades, assigns, handles, resolves and
+closes each of them. It also owns the tree of units and the packs in force.
 """

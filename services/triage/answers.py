@@ -1,4 +1,4 @@
-"""What triage answers, for the API's documents. Words that have not arrived yet are null, erased ones `[erased]`."""
+"""The answers of triage, for the API's documents. Words that have not arrived yet are null, erased ones `[erased]`."""
 
 from typing import Any, Literal
 
@@ -64,23 +64,23 @@ _SHOWN: dict[str, Any] = {
 
 
 class SplitDone(Done, json_schema_extra=example(**DONE, into=INCIDENT)):
-    """What a split did."""
+    """The result of a split."""
 
     into: IncidentId
     """The incident that has the reports now."""
 
 
 class Handled(Answered):
-    """Since when the handling is recorded, on either track."""
+    """Since when each track of the handling has a record."""
 
     problem: Instant | None
-    """On the real problem; null while nothing is recorded."""
+    """The real problem; null while nothing is recorded."""
     answer: Instant | None
-    """For the answer; null while nothing is recorded."""
+    """The answer; null while nothing is recorded."""
 
 
 class Refusal(Answered):
-    """That a report gets no answer."""
+    """The decision that a report gets no answer."""
 
     at: Instant
     """When it was decided."""
@@ -96,23 +96,23 @@ class Incident(Answered):
     id: IncidentId
     """The incident's id."""
     state: State
-    """How far it is."""
+    """Its state."""
     unit: UnitCode
-    """Who is accountable."""
+    """The accountable unit."""
     assigned: UnitCode | None
-    """Who is to handle it."""
+    """The unit that handles it."""
     lead: UnitCode | None
-    """Who leads, where several units work on it."""
+    """The unit that leads, if several units work on it."""
     level: Code | None
-    """How grave it is, by the pack in force; null while it is not graded."""
+    """Its level, by the pack in force; null before the grading."""
     rank: int | None
-    """The level's place in its pack, from the mildest on."""
+    """The level's place in its pack, the mildest first."""
     policy: PolicyRef | None
     """The pack by which it was graded."""
     answer_kind: AnswerKind | None
     """What kind of answer the office will give."""
     category: Code | None
-    """What it is about."""
+    """Its category."""
     discovered_at: Instant
     """When the office first knew."""
     opened_at: Instant
@@ -124,7 +124,7 @@ class Incident(Answered):
     assigned_at: Instant | None
     """When it was last assigned."""
     accepted_at: Instant | None
-    """When the assigned unit took it on."""
+    """When the assigned unit accepted it."""
     resolved_at: Instant | None
     """When its handling was completed."""
     closed_at: Instant | None
@@ -132,17 +132,17 @@ class Incident(Answered):
     dismissed_at: Instant | None
     """When it ended because every report was refused an answer."""
     subject: str | None
-    """The gist of its first report."""
+    """The first report's concern, in short."""
     handled: Handled
-    """What is recorded of the handling."""
+    """The records of the handling."""
     merged_into: IncidentId | None
-    """Where the matter goes on."""
+    """The incident into which it was merged."""
     relates_to: IncidentId | None
-    """The incident of the same matter that was over when this one was opened."""
+    """The ended incident of the same matter, when this one was opened."""
     split_from: IncidentId | None
     """The incident that its reports left."""
     entered_late: bool
-    """Whether a discovery was old already when it was recorded."""
+    """Whether a discovery was already old when it was recorded."""
     report_count: int
     """How many reports belong to it."""
     drill: bool
@@ -150,16 +150,16 @@ class Incident(Answered):
     version: int
     """The same number as `revision`."""
     revision: int
-    """How many decisions staff took on it, which `If-Match` names."""
+    """How many decisions staff took on it. `If-Match` names this number."""
     may: tuple[Verb, ...]
-    """What the caller can ask for now."""
+    """The commands that the caller may send now."""
 
 
 class ListedIncident(Incident):
     """An incident in a list."""
 
     refusal: Refusal | None
-    """Of one that ended because every report was refused an answer: the refusal that was recorded last."""
+    """If it ended because every report was refused an answer: the latest refusal."""
 
 
 class Incidents(Page, json_schema_extra=example(items=[{**_SHOWN, "refusal": None, "may": ["grade"]}], next=None)):
@@ -170,46 +170,46 @@ class Incidents(Page, json_schema_extra=example(items=[{**_SHOWN, "refusal": Non
 
 
 class Assignment(Answered):
-    """Who is to handle an incident, or was when that was merged."""
+    """The unit that handles an incident; for a merged one, the unit at the merger."""
 
     incident: IncidentId
     """This incident, or one that was merged into it."""
     unit: UnitCode
-    """Who is to handle it."""
+    """The unit that handles it."""
     assigned_at: Instant
     """Since when."""
     accepted_at: Instant | None
-    """When the unit took it on."""
+    """When the unit accepted it."""
 
 
 class EstablishedFact(Answered):
-    """What was found out."""
+    """An established fact."""
 
     incident: IncidentId
     """This incident, or one that was merged into it."""
     key: Code
-    """What it is, of the list of facts."""
+    """The fact's key, from the list of facts."""
     kind: Literal["text", "number", "time", "code", "yes_no"]
-    """What kind of value it has."""
+    """The kind of its value."""
     established_at: Instant
     """When it was established first."""
     revised_at: Instant | None
     """When it was last changed."""
     value: str | float | bool | None
-    """The value, of this kind; a `time` in UTC."""
+    """The value, of this kind. A `time` is in UTC."""
     source: str | None
-    """Where it is known from."""
+    """The source."""
 
 
 class NewestReach(Answered):
-    """How far a report's matter had spread when that was last counted; null what never was."""
+    """How far a report's matter had spread at the last count. Figures that nobody counted are null."""
 
     clicks: Figure | None
     """How often it was opened."""
     comments: Figure | None
     """How many comments it had."""
     mainstream_sites: Figure | None
-    """On how many mainstream sites it stood."""
+    """The number of mainstream sites that carried it."""
     measured_at: Instant | None
     """When it was counted."""
 
@@ -224,31 +224,31 @@ class ReportOf(Answered):
     channel: Code
     """The channel by which it came."""
     category: Code | None
-    """What it is about."""
+    """Its category."""
     discovered_at: Instant
     """When the office first knew of it."""
     received_at: Instant
     """When it was recorded."""
     entered_late: bool
-    """Whether the discovery was old already when it was recorded."""
+    """Whether the discovery was already old when it was recorded."""
     subject: str | None
-    """The gist of the concern."""
+    """The concern in short."""
     text: str | None
-    """What was written, with what is personal masked."""
+    """The text, with personal data masked."""
     url: str | None
-    """The web page on which it stands."""
+    """The web page that the report is about."""
     place: str | None
-    """Where it is, in words."""
+    """The place, in words."""
     request: str | None
-    """The gist of what is asked for."""
+    """The request in short."""
     refused: Refusal | None
-    """That it gets no answer."""
+    """The decision that it gets no answer, if there is one."""
     reach: NewestReach
     """How far it had spread."""
 
 
 class Note(Answered):
-    """What staff wrote, or an answer that was published."""
+    """A text of staff, or a published answer."""
 
     incident: IncidentId
     """This incident, or one that was merged into it."""
@@ -263,28 +263,28 @@ class Note(Answered):
     unit: UnitCode | None
     """The unit of the post."""
     track: Track | None
-    """Of handling, which track it is on."""
+    """For handling: the track."""
     statement: StatementId | None
-    """Of an answer, the statement."""
+    """For an answer: the statement."""
     text: str | None
-    """What was written."""
+    """The text."""
 
 
 class Spread(Answered):
-    """How far the matter has spread, of each figure the largest that its reports gave last."""
+    """How far the matter has spread: for each figure, the largest of the latest ones of its reports."""
 
     clicks: Figure
     """How often it was opened."""
     comments: Figure
     """How many comments it has."""
     mainstream_sites: Figure
-    """On how many mainstream sites it stands."""
+    """The number of mainstream sites that carry it."""
     basis: tuple[str, ...]
-    """Whose figures they are, as `report@version`."""
+    """The sources of the figures, as `report@version`."""
 
 
 class Proposed(Answered):
-    """What the pack proposes for the figures; a person judges."""
+    """The pack's proposal for the figures. A person decides."""
 
     level: Code
     """The level."""
@@ -344,18 +344,18 @@ class WholeIncident(
         may=["grade", "assign"],
     ),
 ):
-    """An incident with all that belongs to it."""
+    """An incident with all its records."""
 
     absorbed: tuple[IncidentId, ...]
     """The incidents that were merged into it."""
     related: tuple[IncidentId, ...]
-    """Those of the same matter that were opened when it was over."""
+    """Incidents of the same matter that were opened after it had ended."""
     split_off: tuple[IncidentId, ...]
-    """Those that some of its reports left for."""
+    """The incidents to which some of its reports were split off."""
     assignments: tuple[Assignment, ...]
-    """Who is to handle it, and who was to handle what was merged into it."""
+    """The unit that handles it, and those that handled the merged incidents."""
     facts: tuple[EstablishedFact, ...]
-    """What was found out."""
+    """The established facts."""
     reports: tuple[ReportOf, ...]
     """Its reports in the order in which they came, at most 500."""
     handling: tuple[Note, ...]
@@ -363,9 +363,9 @@ class WholeIncident(
     notes: tuple[Note, ...]
     """Instructions, reasons, follow-ups and answers, in order."""
     reach: Spread | None
-    """How far the matter has spread; null where nothing was measured."""
+    """How far the matter has spread; null if nothing was measured."""
     proposed: Proposed | None
-    """What the figures propose; null where they propose nothing."""
+    """The pack's proposal; null if it proposes nothing."""
 
 
 class PostOf(Answered):
@@ -374,28 +374,28 @@ class PostOf(Answered):
     post: Post
     """The post, as tokens and rosters name it."""
     title: str
-    """What it is called."""
+    """Its title."""
     roles: tuple[Role, ...]
-    """What it may do, over its unit and those below."""
+    """Its roles, over the unit and those below it."""
     head: bool
     """Whether it is the unit's head and first person responsible."""
     members: tuple[Post, ...]
-    """Of a body that decides together, its posts."""
+    """The posts of a body that decides together."""
 
 
 class Unit(Answered):
-    """A unit as it stands now."""
+    """A unit as it is now."""
 
     unit: UnitCode
     """The unit's code."""
     kind: Literal["city", "county", "town", "department"]
-    """What kind of office it is."""
+    """The kind of office."""
     name: str
-    """What it is called."""
+    """Its name."""
     parent: UnitCode | None
     """The unit above it."""
     policy: PolicyRef | None
-    """The pack by which it works."""
+    """Its pack."""
     posts: tuple[PostOf, ...]
     """Its directory."""
 
@@ -425,13 +425,13 @@ class Units(
         basis=["unit-01890a5d-f607-5182-8d9e-0f1a2b3c4d5e@12"],
     ),
 ):
-    """The tree of units, from the root on."""
+    """The tree of units, the root first."""
 
     items: tuple[Unit, ...]
     """The entries of this page."""
 
     basis: tuple[str, ...]
-    """The versions of the streams that say so."""
+    """The versions of the streams behind the answer."""
 
 
 class Level(Answered):
@@ -440,18 +440,18 @@ class Level(Answered):
     level: Code
     """The level's code."""
     rank: int
-    """Its place, from the mildest on."""
+    """Its place, the mildest first."""
     title: str
-    """What it is called."""
+    """Its title."""
 
 
 class KindOfAnswer(Answered):
-    """A kind of answer that a pack has."""
+    """A kind of answer in a pack."""
 
     answer_kind: AnswerKind
     """Its code."""
     title: str
-    """What it is called."""
+    """Its title."""
     levels: tuple[Code, ...]
     """The levels at which it may be chosen."""
 
@@ -460,13 +460,13 @@ class Pack(Answered):
     """A pack of rules."""
 
     policy: PolicyRef
-    """How events name it."""
+    """The name of the pack in events."""
     pack: Code
     """Its id."""
     version: int | str
     """Its version."""
     title: str
-    """What it is called."""
+    """Its title."""
     levels: tuple[Level, ...]
     """Its levels."""
     answer_kinds: tuple[KindOfAnswer, ...]

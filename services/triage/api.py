@@ -1,8 +1,8 @@
 """Triage over HTTP: incidents, what staff may ask of them, units and packs.
 
-An incident's `version` (also its `ETag`) counts what staff decided; a command names it in `If-Match`. Words that have
-not arrived yet are null, erased ones "[erased]". An office sees the matters in which it or a unit below it has a part.
-`may` holds the verbs that the caller can ask for now.
+An incident's `version` (also its `ETag`) counts the decisions of staff. A command names it in `If-Match`. Words that
+have not arrived yet are null, erased ones "[erased]". An office sees the matters in which it or a unit below it has a
+part. `may` holds the commands that the caller may send now.
 """
 
 import inspect
@@ -27,7 +27,7 @@ from services.triage.rights import VERBS
 from services.triage.units import TOKENS
 
 _SEES = {Grade: queries.seen_for_grade, EstablishFact: queries.seen_for_fact}
-"""What a decision looks at besides its incident."""
+"""The facts that a decision needs besides its incident."""
 
 Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
 
@@ -55,8 +55,9 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Response:
         """Incidents in which the caller's office, or one below it, has a part, newest first.
 
-        For a reviewer, `state=dismissed` lists those that ended because every report was refused an answer, each with
-        the reason that was given last, and `entered_late=true` those of which a discovery was old when it was entered.
+        Two filters are for reviewers. `state=dismissed` lists incidents that ended because every report was refused an
+        answer, each with the latest reason. `entered_late=true` lists incidents with a discovery that was old when it
+        was entered.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -69,9 +70,9 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/incidents/{id}", **documents.answers(answers.WholeIncident))
     async def read_incident(id: Id, staff: http.Staff) -> Response:
-        """One incident with facts, up to 500 reports, handling, notes, and what the figures propose.
+        """One incident with facts, up to 500 reports, handling, notes, and the proposal for the figures.
 
-        An office that no longer has a part in it reads it as it stood when that ended.
+        An office whose part has ended reads the state at that time.
         """
         async with runtime.database.read() as connection:
             found = await queries.incident(connection, await runtime.context(connection, staff), id)
@@ -91,7 +92,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/units", **documents.answers(answers.Units))
     async def list_units(staff: http.Staff) -> Response:
-        """The tree of units and their posts as they stand now, and the stream's version that says so."""
+        """The tree of units and their posts now, and the version of the stream behind it."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
         items = [
@@ -120,7 +121,10 @@ def router(runtime: Runtime) -> APIRouter:
     async def revoke_token(
         token: Annotated[Uuid, Path(description="The token's id.")], caller: http.Command
     ) -> Response:
-        """Ends a staff token before its time, by its id; every service follows within a second of hearing of it."""
+        """Ends a staff token before its time, by its id.
+
+        Every service follows within a second after it learns of it.
+        """
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([TOKENS])
@@ -130,7 +134,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/packs", **documents.answers(answers.Packs))
     async def list_packs(staff: http.Staff) -> Response:
-        """The packs that this service has: their levels and kinds of answer, and which units work by them now."""
+        """The packs of this service: their levels and kinds of answer, and the units that work by them now."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
         items = [
@@ -156,7 +160,7 @@ def router(runtime: Runtime) -> APIRouter:
 
 
 def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine[Any, Any, Response]]:
-    """The handler of one verb: its body is the model."""
+    """The handler of one command. Its body is the model."""
 
     async def ask(id: Id, caller: http.Command, command: Any) -> Response:
         match command:

@@ -1,4 +1,4 @@
-"""What can be asked of triage. Those in the table of rights are bodies of HTTP requests; the others are internal."""
+"""The commands of triage. Commands in the table of rights are bodies of HTTP requests; the others are internal."""
 
 import math
 from datetime import UTC, datetime
@@ -34,44 +34,44 @@ class Instruct(Command, json_schema_extra=example(text="请立即到现场，先
     """A leader gives a written instruction on the matter."""
 
     text: Text
-    """What is to be done."""
+    """The instruction."""
 
 
 class RequestVerification(Command, json_schema_extra=example(unit="town-east", text="请核实停水范围和原因")):
-    """Asks a unit to establish the facts before an answer is given."""
+    """Ask a unit to establish the facts before an answer."""
 
     unit: UnitCode
-    """Who is to establish the facts."""
+    """The unit that establishes the facts."""
     text: Text | None = None
-    """What is to be found out."""
+    """The question."""
 
 
 class RequestHelp(Command, json_schema_extra=example(unit="county-roads", text="请协助提供路灯线路资料")):
-    """Asks a unit to help in the handling: it reads the matter, records its steps and drafts, until that ends."""
+    """Ask a unit to help in the handling. It reads the matter, records its steps and drafts, until its part ends."""
 
     unit: UnitCode
-    """Who is to help."""
+    """The unit that helps."""
     text: Text | None = None
-    """What with."""
+    """The task."""
 
 
 class EstablishFact(
     Command, json_schema_extra=example(key="inspected", kind="yes_no", value=True, source="3月2日现场核查记录")
 ):
-    """Establishes a fact with its source, or revises it where the value is another one.
+    """Establish a fact with its source, or revise it if the value is new.
 
-    `value` is by `kind`: `text` and `code` a string, `number` a number, `yes_no` true or false, `time` an ISO 8601 time
-    with its offset.
+    `value` depends on `kind`: for `text` and `code` a string, for `number` a number, for `yes_no` true or false, for
+    `time` an ISO 8601 time with its offset.
     """
 
     key: Code
-    """The fact's key, one of the deployment's list or of the pack."""
+    """The fact's key, from the deployment's list or the pack."""
     kind: Literal["text", "number", "time", "code", "yes_no"]
-    """What kind of value it has."""
+    """The kind of its value."""
     value: StrictBool | StrictInt | StrictFloat | StrictStr
     """The value, of this kind."""
     source: Text
-    """Where it is known from."""
+    """The source."""
 
     @field_validator("value", mode="before")
     @classmethod
@@ -88,7 +88,7 @@ class EstablishFact(
         return datetime.fromisoformat(str(self.value)).astimezone(UTC)
 
 
-# Each says what a value of the kind is, or nothing where the value is one.
+# Each function names the expected value, or nothing if the value fits.
 
 
 def _wrong_text(value: object) -> str:
@@ -131,109 +131,112 @@ _WRONG = {
 
 
 class Classify(Command, json_schema_extra=example(answer_kind="answer")):
-    """Chooses what kind of answer the office will give."""
+    """Choose what kind of answer the office will give."""
 
     answer_kind: AnswerKind
-    """What the office will do, one of the kinds that the pack in force has."""
+    """The kind of answer, from the pack in force."""
 
 
 class Grade(Command, json_schema_extra=example(level="major", reason="现场核实，影响三个小区")):
-    """Judges how grave the matter is for the public, by the pack in force; again with another level to change it."""
+    """Judge how grave the matter is for the public, by the pack in force.
+
+    A second grading with another level changes it.
+    """
 
     level: Code
-    """One of the levels of the pack in force."""
+    """The level, from the pack in force."""
     reason: Text
-    """Why it is this level."""
+    """The reason for the level."""
 
 
 class Assign(Command, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
-    """Tells one unit to handle the matter; again with another unit to change it."""
+    """Tell one unit to handle the matter. A second assignment to another unit changes it."""
 
     unit: UnitCode
-    """Who is to handle the matter."""
+    """The unit that handles the matter."""
     reason: Text | None = None
-    """Why this unit."""
+    """The reason for this unit."""
 
 
 class Accept(Command, json_schema_extra=example()):
-    """The assigned unit takes the matter on."""
+    """The assigned unit accepts the matter."""
 
 
 class Return(Command, json_schema_extra=example(reason="该路段不属于本单位管护范围")):
-    """The assigned unit gives the matter back, with its explanation."""
+    """The assigned unit returns the matter, with its explanation."""
 
     reason: Text
-    """Why the unit does not handle it."""
+    """The reason why the unit does not handle it."""
 
 
 class Transfer(Command, json_schema_extra=example(unit="county", reason="涉及两个乡镇")):
-    """Makes another unit accountable for the matter. Who handles it stays as assigned."""
+    """Make another unit accountable for the matter. The assigned unit stays."""
 
     unit: UnitCode
-    """Who is to be accountable."""
+    """The new accountable unit."""
     reason: Text
-    """Why this unit."""
+    """The reason for this unit."""
 
 
 class RecordHandling(Command, json_schema_extra=example(track="problem", text="已更换破损水管，恢复供水")):
-    """Records what was done about the real problem, or for the answer."""
+    """Record work on the real problem, or on the answer."""
 
     track: Track
-    """`problem` for the real problem, `answer` for the answer."""
+    """`problem` or `answer`."""
     text: Text
-    """What was done."""
+    """The work."""
 
 
 class Resolve(Command, json_schema_extra=example(reason="已恢复供水并答复")):
-    """The handling is completed on both tracks."""
+    """The handling is complete on both tracks."""
 
     reason: Text
-    """Why the matter counts as handled."""
+    """The reason why the matter counts as handled."""
 
 
 class FollowUp(Command, json_schema_extra=example(text="回访三户，供水正常")):
     """Somebody looked again at the matter after it was handled."""
 
     text: Text
-    """What was found."""
+    """The finding."""
 
 
 class Reopen(Command, json_schema_extra=example(reason="再次停水")):
-    """Opens a resolved or closed matter again; both tracks are then to be recorded anew."""
+    """Open a resolved or closed matter again. Both tracks then need new records."""
 
     reason: Text
-    """Why it is opened again."""
+    """The reason for opening it again."""
 
 
 class Close(Command, json_schema_extra=example(reason="回访满意")):
-    """Ends the office's work on a resolved matter."""
+    """End the office's work on a resolved matter."""
 
     reason: Text
-    """Why nothing more is to be done."""
+    """The reason for closing."""
 
 
 class Merge(
     Command, json_schema_extra=example(into="incident-01890a5d-ac96-774b-bcce-b302099a8057", reason="同一处停水")
 ):
-    """This incident is the same matter as `into` and goes on there."""
+    """Merge this incident into `into`, which is the same matter and where it goes on."""
 
     into: IncidentId
     """The incident in which the matter goes on."""
     reason: Text | None = None
-    """Why they are one matter."""
+    """The reason why they are one matter."""
 
 
 class Split(Command, json_schema_extra=example(reports=["report-01890a5d-a1b2-7c3d-8e4f-5061728394a5"])):
-    """Lets reports of another matter leave for an incident of their own."""
+    """Split reports of another matter off into a new incident."""
 
     reports: tuple[ReportId, ...] = Field(min_length=1, max_length=500)
-    """The reports that leave; at least one stays."""
+    """The reports that leave. At least one must stay."""
 
 
 class TakeReport(Command):
-    """A report came in. It joins its incident; where that is over or there is none, it opens `opens`.
+    """A report came in. It joins its incident, or opens `opens` if its incident has ended or there is none.
 
-    `basis` is the report as `stream@version`, `relates_to` the incident of the same matter that is over.
+    `basis` is the report as `stream@version`, `relates_to` the ended incident of the same matter.
     """
 
     unit: UnitCode
@@ -255,7 +258,7 @@ class RecordRefusal(Command):
 
 
 class RecordAnswerPublished(Command):
-    """The office published a statement of facts on the incident; `unit` is whose statement it is."""
+    """The office published a statement of facts on the incident. `unit` is the unit that speaks."""
 
     statement: StatementId
     unit: UnitCode
@@ -269,7 +272,7 @@ class Absorb(Command):
 
 
 class Received(Command):
-    """A report as ingest told it: which unit knew of it, and since when."""
+    """A report from ingest: which unit knew of it, and since when."""
 
     report: ReportId
     unit: UnitCode
@@ -278,7 +281,7 @@ class Received(Command):
 
 
 class OpenSplit(Command):
-    """An incident of its own for the reports that left another one, with the unit that was handling that."""
+    """A new incident for the reports that left another one, with the unit that handled that one."""
 
     split_from: IncidentId
     unit: UnitCode
@@ -286,18 +289,18 @@ class OpenSplit(Command):
     accepted: bool = False
     reports: tuple[Received, ...] = Field(min_length=1)
     refused: tuple[ReportId, ...] = ()
-    """Those that were refused an answer before they left."""
+    """The reports that were refused an answer before they left."""
 
 
 class PlaceUnits(Command):
-    """The tree of units and their posts as they should stand; several places of one unit or post differ in `since`."""
+    """The tree of units and their posts as it should be. Several places of one unit or post differ in `since`."""
 
     units: tuple[UnitPlaced, ...]
     posts: tuple[UnitPostPlaced, ...] = ()
 
 
 class RevokeToken(Command):
-    """A staff token is to be believed no longer."""
+    """Revoke a staff token."""
 
     token: Uuid
 
@@ -318,7 +321,7 @@ class LoadPacks(Command):
 
 
 class AssignPack(Command):
-    """A unit and those below it work by this pack from `since` on."""
+    """A unit and the units below it work by this pack from `since` on."""
 
     unit: UnitCode
     policy: PolicyRef

@@ -1,4 +1,4 @@
-"""The rules of an incident: what is recorded when something is asked. Who may ask, and when, stands in `rights`."""
+"""The rules of an incident: the events of each command. `rights` says who may ask for it, and when."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -20,11 +20,11 @@ from services.triage.rights import RIGHTS
 from services.triage.state import State, counted, evolve, initial_state
 
 AT_ONCE = 2000
-"""Reports that one event of a merger names: an event has to fit on a topic."""
+"""An event of a merger names at most this many reports, so that it fits on a topic."""
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` where the actor has no right to the command; what other events cause needs none."""
+    """Raises `Forbidden` if the actor has no right to the command. Commands that other events cause need no right."""
     right = RIGHTS.get(type(command))
     if right is None:
         return
@@ -34,13 +34,13 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What the command makes happen.
+    """The events that the command causes.
 
-    `ctx.seen` holds, for Grade `reach` (each `Reach`, oldest first), for EstablishFact `absorbed` (key -> fact, of the
-    incidents that were merged into this one) and `words` (reference -> text of the facts' texts), for Merge `into` (the
-    other incident's `State`), for Absorb `leaving` (the same of the incident that is merged) and `reports` (all that
-    belong to that), for Split `into` (the new incident's id), `belonging` (those of the named reports that belong to
-    this incident) and `match_keys` (digests of what they are about).
+    `ctx.seen` holds, for Grade: `reach` (each `Reach`, oldest first). For EstablishFact: `absorbed` (key -> fact, of
+    the incidents that were merged into this one) and `words` (reference -> text of the facts' texts). For Merge: `into`
+    (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident) and `reports` (all its
+    reports). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident)
+    and `match_keys` (their match keys).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -51,7 +51,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
 
 def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What follows from other events. No rule refuses it."""
+    """The events of commands that other events cause. No rule refuses them."""
     match command:
         case c.TakeReport():
             return _take(state, command)
@@ -74,7 +74,7 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
 def _take(state: State, command: c.TakeReport) -> Decided:
     """The report opens the incident or joins it.
 
-    What is over takes nothing in: a new report of it is owed an answer of its own, within limits of its own.
+    An ended incident takes no report in. A new report gets its own answer, within its own limits.
     """
     if state.merged_into:
         raise Moved(state.merged_into)
@@ -101,7 +101,7 @@ def _take(state: State, command: c.TakeReport) -> Decided:
 
 
 def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
-    """The refusal, and the end of a matter of which nothing is left to answer."""
+    """The refusal, and the end of an incident if none of its reports is left to be answered."""
     if state.merged_into:
         raise Moved(state.merged_into)
     if command.report in state.left:
@@ -114,12 +114,12 @@ def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
 
 
 def _dismissed(reports: int, refused: Collection[str]) -> list[Fact]:
-    """The end of the matter where each of so many reports was refused an answer."""
+    """The end of the incident, if all of so many reports were refused an answer."""
     return [triage.IncidentDismissed(report_count=reports)] if len(refused) == reports else []
 
 
 def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What staff decided, on an incident that is neither merged nor, but for looking back, closed."""
+    """Commands of staff, on an incident that is not merged. If it is closed, only looking back is possible."""
     tree = ctx.offices.basis
     match command:
         case c.Instruct():
@@ -187,7 +187,7 @@ def _typed(text: str | None) -> Typed | None:
 
 
 def _assigned(state: State) -> str:
-    assert state.assigned is not None, "the table of rights lets nobody accept or return what is assigned to no unit"
+    assert state.assigned is not None, "the table of rights allows accept and return only if a unit is assigned"
     return state.assigned
 
 
@@ -224,7 +224,7 @@ def _must_be_listed(command: c.EstablishFact, listed: FactKey) -> None:
 
 
 def _value(command: c.EstablishFact) -> dict[str, Any]:
-    """The one value field of the fact that its kind has."""
+    """The one value field of the fact, for its kind."""
     value = command.value
     match command.kind:
         case "text":
@@ -349,7 +349,7 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
             phase=into.phase,
         )
     if into.drill != state.drill:
-        raise Rejected("an exercise and a real matter are never merged", code="drill-and-real")
+        raise Rejected("an exercise and a real matter cannot be merged", code="drill-and-real")
     pack = ctx.offices.pack(into.unit)
     if state.level is not None and into.level is None and state.level not in grading.ranks(pack):
         raise Rejected(
@@ -363,7 +363,7 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
 
 
 def _absorb(state: State, ctx: Ctx) -> Decided:
-    """The other incident goes on here, with what it had and this one lacks: level, kind of answer, who handles it."""
+    """The other incident goes on here, with everything that this one lacks: level, kind of answer, assigned unit."""
     leaving: State = ctx.seen["leaving"]
     assert state.discovered_at and leaving.discovered_at, "both were opened"
     earlier = min(state.discovered_at, leaving.discovered_at)
@@ -413,7 +413,7 @@ def _may_answer(kind: AnswerKind, level: str | None, pack: LoadedPack) -> bool:
 
 
 def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact]:
-    """The assignment that another incident had, as this one's."""
+    """The assignment of another incident, as this one's."""
     if unit is None:
         return []
     taken = [triage.IncidentAccepted(unit=unit, taken_from=taken_from)] if accepted else []
@@ -421,7 +421,10 @@ def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact
 
 
 def _open_split(command: c.OpenSplit) -> Decided:
-    """What left goes on with who was handling it. Level and kind of answer were judged of another matter."""
+    """The split-off matter goes on with the assigned unit.
+
+    It has no level and no kind of answer, which were another matter's.
+    """
     first, *others = command.reports
     return [
         triage.IncidentOpened(

@@ -1,4 +1,4 @@
-"""How grave a matter is: what its figures propose, and since when a level could be known. Pure."""
+"""How grave a matter is: the proposal for its figures, and since when a level could be known. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from services.kernel.rules.conditions import Figures, Proposal, propose_level
 
 
 class Reach(NamedTuple):
-    """How far the matter had spread at a time, and the reports that say so, as `stream@version`."""
+    """How far the matter had spread at a time, and the reports with these figures, as `stream@version`."""
 
     at: datetime
     figures: Figures
@@ -17,7 +17,7 @@ class Reach(NamedTuple):
 
 
 class Grade(NamedTuple):
-    """A level that the matter was given, and since when it could be known; None where that was so from the start."""
+    """A level of the matter, and since when it could be known; None means from the start."""
 
     level: str
     known_at: datetime | None
@@ -29,12 +29,12 @@ def ranks(pack: LoadedPack) -> dict[str, int]:
 
 
 def proposed(pack: LoadedPack, reach: Sequence[Reach]) -> Proposal | None:
-    """What the newest figures propose by the pack; None where nothing was measured."""
+    """The pack's proposal for the newest figures; None if nothing was measured."""
     return propose_level(pack, reach[-1].figures) if reach else None
 
 
 def known_at(pack: LoadedPack, reach: Sequence[Reach], rank: int) -> datetime | None:
-    """When figures first proposed the level of this rank or a higher one. Nothing need be known for the lowest."""
+    """When figures first proposed the level of this rank or a higher one. The lowest level needs no figures."""
     known = ranks(pack)
     if rank == min(known.values()):
         return None
@@ -44,10 +44,10 @@ def known_at(pack: LoadedPack, reach: Sequence[Reach], rank: int) -> datetime | 
 def brought(
     grades: Sequence[Grade], level: str | None, into: str | None, pack: LoadedPack, since: datetime
 ) -> list[Grade]:
-    """The levels that a merger brings to a matter of the level `into`, from the lowest to `level`, which the other has.
+    """The levels that a merger brings to a matter of the level `into`: from the lowest to `level`, the other's.
 
-    Each could be known when it, or a higher one, could be known of the other matter; from the start is `since`. So what
-    the other matter owed goes on with the limits that it had.
+    Each level could be known when it, or a higher one, could be known for the other matter; `since` means from the
+    start. So the duties of the other matter go on with their limits.
     """
     known = ranks(pack)
     floor, top = known.get(into or "", 0), known.get(level or "", 0)

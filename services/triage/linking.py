@@ -12,9 +12,10 @@ from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
 
 
 async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -> Answer:
-    """`incident.merged` on the stream and `incident.absorbed` on the other, both or neither.
+    """`incident.merged` on the stream and `incident.absorbed` on the other one, both or neither.
 
-    The caller's version is that of the stream. Of two opposite merges at once one finds the other done: 412.
+    The caller's version belongs to the stream. Of two opposite merges at once, the second finds the first one done:
+    412.
     """
 
     async def act(session: Session, ctx: Ctx) -> Answer:
@@ -32,13 +33,13 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
 
 
 async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -> Answer:
-    """`incident.split` on the stream, and a new incident with the reports that leave; the answer names it as `into`."""
+    """`incident.split` on the stream, and a new incident with the leaving reports. The answer names it as `into`."""
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         await session.load([stream])
         _must_exist(session, stream)
         parent, new = session.streams[stream], ctx.ids.new("incident")
-        # A report that was attached is in the view: it is written when the report is taken in.
+        # The view has every attached report, since its row is written with the event.
         belonging = await queries.belonging(session.connection, stream, command.reports)
         known = await queries.received(session.connection, command.reports)
         match_keys = tuple(sorted({row["match_key"] for row in known if row["match_key"]}))

@@ -1,8 +1,7 @@
-"""Which incident a report belongs to: its own one if it has one, else the newest open one of its matter.
+"""The incident of a report: the incident to which it belongs already, else the newest open one with its match key.
 
-What was merged is followed to where it goes on, and what was split off is looked for where it went. An incident that
-is over takes no report in: a new one is opened then, which names it. An exercise never joins a real
-matter.
+If that incident was merged or split, the report goes where its matter goes on. An ended incident takes no report in; a
+new one is opened, which names it. An exercise never joins a real matter.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,21 +16,24 @@ OVER = ("resolved", "closed", "dismissed")
 
 
 class Key(NamedTuple):
-    """The digest of a matter, which also says at which unit; an exercise or not."""
+    """A match key, which includes the unit, and whether it is an exercise."""
 
     match_key: str
     drill: bool
 
 
 class Place(NamedTuple):
-    """An incident where a matter goes on, and whether that is over."""
+    """An incident where a matter goes on, and whether it has ended."""
 
     incident: str
     over: bool = False
 
 
 class Lead(NamedTuple):
-    """A way from a matter to an incident. `since` is when the matter came to lead there, a text; `split` by a split."""
+    """A link from a match key to an incident.
+
+    `since` is when the link began, as text; `split` says that a split made it.
+    """
 
     match_key: str
     since: str
@@ -43,9 +45,9 @@ class Lead(NamedTuple):
 
 
 def places(leads: Iterable[Lead]) -> dict[Key, Place]:
-    """Where each matter goes on: at its newest open incident, else at the newest one that is over.
+    """Where each match key leads: to its newest open incident, else to its newest ended one.
 
-    A split counts against all that led elsewhere before it: somebody judged that the matter is not theirs.
+    A split outweighs all earlier links: somebody judged that the matter does not belong there.
     """
     by_key: dict[Key, list[Lead]] = {}
     for lead in sorted(leads, key=lambda lead: lead.since):
@@ -62,21 +64,21 @@ def _newest(leads: Iterable[Lead]) -> Place:
 
 
 class Matching(Known):
-    """Where a batch's reports belong and its matters go on, with what the batch itself decides."""
+    """The incidents of a batch's reports and match keys, including the batch's own decisions."""
 
     def __init__(self, belongs: Mapping[str, str] | None = None, goes_on: Mapping[Key, Place] | None = None) -> None:
         self._belongs, self._goes_on = dict(belongs or {}), dict(goes_on or {})
 
     def incident_of(self, report: str) -> str | None:
-        """The incident that the report belongs to already."""
+        """The incident to which the report belongs already."""
         return self._belongs.get(report)
 
     def find(self, match_key: str, drill: bool) -> Place | None:
-        """Where reports of this matter go; None where none is known."""
+        """The incident for reports with this match key; None if there is none."""
         return self._goes_on.get(Key(match_key, drill))
 
     def note(self, event: Event) -> None:
-        """Knows an incident from the moment that it is opened, and a report from the moment that it belongs."""
+        """Notes an incident when it is opened, and a report when it joins."""
         if event.kind != "incident":
             return
         match event.data:

@@ -1,4 +1,4 @@
-"""Which policy packs are known, and which unit works by which of them since when: one stream."""
+"""The known policy packs, and since when each unit works by which: one stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ POLICIES = f"policy-{derived('policy-packs')}"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was loaded and assigned."""
+    """The packs that were loaded and assigned."""
 
     loaded: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Pack and version -> digest."""
@@ -43,10 +43,10 @@ def evolve(state: State, event: Event) -> State:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """What is new.
+    """The new events.
 
-    A unit is given each version of a pack once. Only its first pack reaches back before now, so that no past decision
-    comes to stand under another rule.
+    A unit gets each version of a pack once. Only its first pack begins before now, so that no past decision comes under
+    another rule.
     """
     match command:
         case LoadPacks():
@@ -79,8 +79,8 @@ def _is_new(state: State, pack: str, version: str, digest: str) -> bool:
     known = state.loaded.get((pack, version))
     if known is not None and known != digest:
         raise Rejected(
-            f"{pack}@{version} was loaded with other content before; a changed pack needs a new version, "
-            "so that what was decided by the old one stays what it was",
+            f"{pack}@{version} was loaded with other content before; give a changed pack a new version, "
+            "so that earlier decisions keep their rule",
             code="pack-changed",
             pack=f"{pack}@{version}",
         )

@@ -1,4 +1,4 @@
-"""What is read of triage: lists of incidents, one incident with its words, and what decisions look at."""
+"""Queries of triage: lists of incidents, one incident with its words, and the facts for decisions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ from services.triage.views import (
 )
 
 SHOWN_REPORTS = 500
-"""At most as many reports stand in one incident's answer."""
+"""The answer for one incident holds at most this many reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list of incidents is narrowed to."""
+    """The filters of a list of incidents."""
 
     unit: str | None = None
     assigned: str | None = None
@@ -60,7 +60,7 @@ async def incidents(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Incidents in which a unit that the actor oversees has a part, newest first, and the cursor of the next page.
 
-    By report, the incident that the report belongs to now.
+    A filter by report finds the incident to which the report belongs now.
     """
     table, overseen = INCIDENTS, ctx.offices.overseen(ctx.actor.unit)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen))
@@ -97,7 +97,7 @@ def _may(row: Row, standing: Standing, ctx: Ctx) -> list[str]:
 
 
 def asked_of(row: Row, standing: Standing) -> Incident:
-    """What the rights over an incident look at, from its row."""
+    """The facts that the rights over an incident look at, from its row."""
     phase = row["state"]
     return Incident(
         id=row["id"],
@@ -113,7 +113,7 @@ def asked_of(row: Row, standing: Standing) -> Incident:
 
 
 async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
-    """Incident -> subject of the first report that belongs to it."""
+    """Incident -> subject of the first of its reports."""
     of, table = INCIDENT_REPORTS, INCIDENTS
     first = (
         select(REPORTS.c.subject)
@@ -130,7 +130,7 @@ async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str
 
 
 async def _refusals(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Incident -> the refusal of an answer that was recorded last among its reports."""
+    """Incident -> the latest refusal of an answer among its reports."""
     of = INCIDENT_REPORTS
     chosen = (
         select(of.c.incident_id, REPORTS)
@@ -178,7 +178,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
 
 
 class Record(NamedTuple):
-    """What belongs to one incident, as rows."""
+    """The rows of one incident."""
 
     row: Row
     facts: list[Row]
@@ -187,18 +187,18 @@ class Record(NamedTuple):
     """At most `SHOWN_REPORTS`."""
     measured: list[Row]
     absorbed: list[str]
-    """Those that were merged into it."""
+    """The incidents that were merged into it."""
     before: list[Row]
     """These, those that were merged into them, and so on."""
     related: list[str]
-    """Those that were opened when it was over."""
+    """The incidents that were opened after it had ended."""
     split_off: list[str]
 
 
 async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str, Any] | None:
-    """An incident with all that belongs to it, its words and what the figures propose; None where the actor reads none.
+    """An incident with all its records and words, and the proposal for its figures; None if the actor may read none.
 
-    Whoever had a part in it reads it as it stood when that ended.
+    A former unit reads it as it was when that unit's part ended.
     """
     known = await standings.read(connection, METADATA, [id_])
     reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
@@ -230,12 +230,12 @@ async def _now(connection: AsyncConnection, id_: str) -> Record:
 
 
 async def _naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
-    """The incidents that name one of `ids` in this column, in the order in which they were opened."""
+    """The incidents that name one of `ids` in this column, in order of their opening."""
     return await _rows(connection, INCIDENTS, INCIDENTS.c[column].in_(ids), INCIDENTS.c.opened_at)
 
 
 async def _before(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[Row]:
-    """These and all that were merged into them, also by way of others."""
+    """These incidents and all that were merged into them, also by way of others."""
     found: dict[str, Row] = {}
     further = list(absorbed)
     while further := [one for one in further if one["id"] not in found]:
@@ -245,9 +245,9 @@ async def _before(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
-    """The record as it stood after an event of the incident, from its events until then.
+    """The record at the time of an event of the incident, from its events until then.
 
-    Of the reports that were attached, no more are read than are shown.
+    Of the attached reports, it reads only as many as are shown.
     """
     events = await _until(connection, id_, until, READ)
     leaving = sum(len(event.data.reports) for event in events if isinstance(event.data, IncidentSplit))
@@ -264,7 +264,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     entered_late = row["entered_late"] or bool(unread and (await connection.execute(late)).first())
     row |= {"reports": row["reports"] + unread, "entered_late": entered_late, "updated_at": until.at}
     absorbed = list(dict.fromkeys(event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)))
-    # What was merged stands still since then.
+    # Merged incidents have not changed since.
     before = await _before(connection, await _rows(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
     merged = [one["id"] for one in before]
     belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
@@ -291,7 +291,7 @@ async def _until(
     wanted: ColumnElement[bool] | TextClause,
     limit: int | None = None,
 ) -> list[Event]:
-    """The first events of an incident until a moment, narrowed to what is `wanted`, in order."""
+    """The first events of an incident up to a moment, filtered by `wanted`, in order."""
     table = METADATA.tables["events"]
     chosen = select(table.c.bytes).where(table.c.stream_id == id_, table.c.version <= until.version, wanted)
     ordered = (await connection.execute(chosen.order_by(table.c.version).limit(limit))).scalars()
@@ -299,7 +299,7 @@ async def _until(
 
 
 def _report_then(report: Row, until: Moment) -> Row:
-    """A report without a refusal that was recorded later."""
+    """A report without a later refusal."""
     later = (report["refused_at"] or "") > until.at
     return {**report, "refused_at": None, "refused_by": None, "refusal": None} if later else report
 
@@ -344,7 +344,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
 
 
 def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
-    """How far the matter has spread, and what its pack proposes for that; nulls where nothing was measured."""
+    """How far the matter has spread, and its pack's proposal; nulls if nothing was measured."""
     reach = spread(record.measured)
     if not reach:
         return {"reach": None, "proposed": None}
@@ -356,7 +356,7 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
 
 
 def _newest(measured: Iterable[Row]) -> dict[str, dict[str, Any]]:
-    """Report -> the figures that were measured of it last."""
+    """Report -> its latest figures."""
     newest: dict[str, dict[str, Any]] = {}
     for row in measured:
         of_it = newest.setdefault(row["report_id"], dict.fromkeys((*REACH, "measured_at")))
@@ -366,7 +366,7 @@ def _newest(measured: Iterable[Row]) -> dict[str, dict[str, Any]]:
 
 
 def _shown_assignment(row: Row) -> dict[str, Any]:
-    """Who is to handle an incident, or was when that was merged."""
+    """The unit that handles an incident; for a merged one, the unit at the merger."""
     return {
         "incident": row["id"],
         "unit": row["assigned"],
@@ -421,7 +421,7 @@ async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
 
 
 async def measurements(connection: AsyncConnection, id_: str) -> list[Row]:
-    """What was measured of the reports that belong to an incident, oldest first."""
+    """The measurements of an incident's reports, oldest first."""
     return await _measured(connection, and_(INCIDENT_REPORTS.c.incident_id == id_, INCIDENT_REPORTS.c.active))
 
 
@@ -433,9 +433,10 @@ async def _measured(connection: AsyncConnection, wanted: ColumnElement[bool]) ->
 
 
 def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
-    """How far a matter had spread whenever one of its `measurements` changed that.
+    """How far a matter had spread after each of its `measurements` that changed it.
 
-    Of each figure the largest of those that its reports gave last: they all measure one matter, so nothing is added up.
+    For each figure it takes the largest of the reports' latest figures. All reports measure one matter, so nothing is
+    added up.
     """
     given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
     largest: dict[str, tuple[int, str]] = {}
@@ -458,9 +459,9 @@ def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
 
 
 async def belonging(connection: AsyncConnection, incident: str, reports: Sequence[str] | None = None) -> list[str]:
-    """The reports that belong to an incident, or those of `reports` that do, in the order in which they came to it.
+    """The reports of an incident, or those of `reports` that belong to it, in order of joining.
 
-    A command reads them after its incident: what changes in between makes the command collide and begin anew.
+    A command reads them after its incident. If they change in between, the command collides and begins anew.
     """
     of = INCIDENT_REPORTS
     chosen = select(of.c.report_id).where(of.c.incident_id == incident, of.c.active)
@@ -470,7 +471,7 @@ async def belonging(connection: AsyncConnection, incident: str, reports: Sequenc
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
-    """`report_id, unit, discovered_at, entered_late, matter` of reports as ingest told them, in order of discovery."""
+    """`report_id, unit, discovered_at, entered_late, match_key` of reports from ingest, in order of discovery."""
     names = ("report_id", "unit", "discovered_at", "entered_late", "match_key")
     chosen = select(*(REPORTS.c[name] for name in names))
     ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
@@ -478,14 +479,14 @@ async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]
 
 
 async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """What grading looks at: how the matter has spread."""
+    """The facts for a grading: how the matter has spread."""
     return {"reach": spread(await measurements(connection, state.id))}
 
 
 async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """What establishing a fact looks at: those of what was merged into the incident, and the texts of the facts so far.
+    """The facts for establishing a fact: facts of merged incidents, and the texts of the facts so far.
 
-    Of several that were merged, the one established last counts.
+    If several merged incidents have the same key, the fact that was established last counts.
     """
     before = await _before(connection, await _naming(connection, "merged_into", [state.id]))
     merged = INCIDENT_FACTS.c.incident_id.in_([one["id"] for one in before])
@@ -497,14 +498,14 @@ async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[st
 
 
 def _fact_of(row: Row) -> FactValue:
-    """A fact as its event had it, but for the digest of its words."""
+    """A fact as in its event, without the digest of its words."""
     plain = {name: row[name] for name in ("key", "kind", "number", "code", "yes")}
     words = WordsRef(ref=row["words"], digest="0" * 64) if row["words"] else None
     return FactValue(**plain, words=words, at=parse_instant(row["at"]) if row["at"] else None)
 
 
 def _leads() -> Select[Any]:
-    """The ways from the `wanted` matters to where they go on, as `Lead` has them."""
+    """The links from the `wanted` match keys to incidents, as `Lead`s."""
     match_keys, incidents = MATCH_KEYS, INCIDENTS
     start = select(match_keys.c.match_key, match_keys.c.since, match_keys.c.split, match_keys.c.incident_id)
     goes_on = start.where(sql.is_one_of(match_keys.c.match_key, "wanted")).cte("goes_on", recursive=True)
@@ -529,10 +530,10 @@ BELONGS = (
 
 
 async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matching:
-    """Where the reports that came in, or were refused, belong already, and where their matters go on.
+    """The incidents of the reports that came in or were refused, and of their match keys.
 
-    Holds those matters until the transaction ends: reports of one matter come in several partitions, and two
-    transactions at once would open an incident each.
+    It locks those match keys until the transaction ends. Reports of one matter come in several partitions, and two
+    transactions at once would each open an incident.
     """
     asked = {event.stream: event.data for event in events if isinstance(event.data, ReportReceived | ReportRefused)}
     if not asked:

@@ -1,4 +1,4 @@
-"""What triage does when other services tell of something. Pure; what is known of matters comes in."""
+"""The reactions of triage to events of other services. Pure; the knowledge of incidents comes from outside."""
 
 from collections.abc import Iterable
 

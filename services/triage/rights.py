@@ -1,7 +1,7 @@
-"""Who may ask what of an incident, and in which state.
+"""The rights over an incident in each of its states.
 
-Decisions take a role over the accountable unit, work on the matter one over the assigned unit as well. Whoever helps
-records what it does, and decides nothing.
+Decisions need a role over the accountable unit. Work on the matter needs a role over the accountable or the assigned
+unit. A helping unit records its work and decides nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the ans
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What the rights over an incident depend on."""
+    """The facts on which the rights over an incident depend."""
 
     id: str = ""
     phase: Phase = "new"
@@ -33,9 +33,9 @@ class Incident:
     verifying: frozenset[str] = frozenset()
     """Units that were asked to establish facts."""
     helping: frozenset[str] = frozenset()
-    """Units that were asked to help in the handling that goes on."""
+    """Units that were asked to help in the present handling."""
     handled: frozenset[Track] = frozenset()
-    """Tracks on which handling was recorded since the matter was opened, or opened again."""
+    """Tracks with recorded handling since the matter was opened, or opened again."""
     merged_into: str | None = None
 
 
@@ -101,7 +101,7 @@ def _once_assigned(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if incident.assigned is None:
         return Rejected(
-            f"{incident.id} is assigned to no unit; a duty officer assigns it before anyone can {verb} it",
+            f"{incident.id} is assigned to no unit; a duty officer must assign it before anyone can {verb} it",
             code="not-assigned",
             incident=incident.id,
             act=verb,
@@ -140,7 +140,7 @@ def _no_longer_open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if incident.phase == "open":
         said = {
             "follow-up": f"{incident.id} is still being handled; follow up after it is resolved",
-            "reopen": f"{incident.id} is open; only an incident that was ended is reopened",
+            "reopen": f"{incident.id} is open; only an ended incident can be reopened",
         }
         return Rejected(said[verb], code="still-open", incident=incident.id, act=verb)
     return _unless_merged(incident, ctx, verb)
@@ -173,7 +173,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
     c.Split: Right("split", ("chief",), _accountable, _unless_closed),
 }
-"""What staff may ask of an incident. Merging takes the right over both incidents."""
+"""The commands of staff on an incident. Merging needs the right over both incidents."""
 
 VERBS: Mapping[str, type[Command]] = {right.verb: command for command, right in RIGHTS.items()}
 """The commands by the last part of their path."""

@@ -1,4 +1,4 @@
-"""What stands in `units.yaml` and in the policy folder becomes events when the service starts; only what is new."""
+"""At the start, `units.yaml` and the policy folder become events. Only new content makes events."""
 
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ class _Model(BaseModel):
 
 
 class Place(_Model):
-    """A unit's place in the tree; `since` is the file's where it is absent."""
+    """A unit's place in the tree. `since` is the file's by default."""
 
     unit: UnitCode
     kind: Literal["city", "county", "town", "department"]
@@ -37,9 +37,9 @@ class Place(_Model):
 
 
 class PostEntry(_Model):
-    """A post of one unit, or of every unit that has none of this code of its own; with `members`, a body.
+    """A post of one unit, or of every unit without its own post of this code. With `members`, it is a body.
 
-    It begins with its unit where `since` is absent.
+    By default it begins with its unit.
     """
 
     post: PostCode
@@ -53,14 +53,17 @@ class PostEntry(_Model):
 
 
 class PackOf(_Model):
-    """The pack of a unit and of those below it that have none of their own."""
+    """The pack of a unit, and of the units below it that have no pack of their own."""
 
     unit: UnitCode
     pack: Code
 
 
 class UnitsFile(_Model):
-    """`units.yaml`: a unit that moves stands there twice, with its new parent and a later `since`; so does a post."""
+    """`units.yaml`.
+
+    A unit that moves has two entries, the second with its new parent and a later `since`. So does a post.
+    """
 
     since: AwareDatetime
     units: tuple[Place, ...]
@@ -68,7 +71,7 @@ class UnitsFile(_Model):
     packs: tuple[PackOf, ...]
 
     def places(self) -> tuple[UnitPlaced, ...]:
-        """The places as events have them."""
+        """The places in the form of events."""
         return tuple(
             UnitPlaced(
                 unit=place.unit,
@@ -82,7 +85,7 @@ class UnitsFile(_Model):
         )
 
     def directory(self) -> tuple[UnitPostPlaced, ...]:
-        """The posts as events have them, unit by unit."""
+        """The posts in the form of events, unit by unit."""
         begins: dict[str, datetime] = {}
         for place in self.places():
             begins[place.unit] = min(place.since, begins.get(place.unit, place.since))
@@ -106,14 +109,14 @@ class UnitsFile(_Model):
 
 
 def read(path: Path) -> UnitsFile:
-    """The file, checked in itself. Raises `DocumentError`; whether it makes a tree is for the decider to say."""
+    """The file, checked by itself. Raises `DocumentError`. The decider checks whether it makes a tree."""
     if not path.exists():
         raise DocumentError(str(path), Fault(0, "", "is missing; it names the deployment's units and their packs"))
     return read_file(path).model(UnitsFile)
 
 
 async def place(runtime: Runtime) -> None:
-    """Places the units and their posts, loads the packs and assigns them. Changes nothing where all of it is known."""
+    """Places the units and their posts, loads the packs and assigns them. Changes nothing that is known already."""
     path = runtime.settings.policies / FILE
     file = read(path)
 
@@ -151,7 +154,7 @@ def _loaded(runtime: Runtime) -> LoadPacks:
 
 
 def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]:
-    """Every version of each unit's pack, from the one that comes into effect first."""
+    """Every version of each unit's pack, the first one to come into effect first."""
     wanted: list[tuple[datetime, AssignPack]] = []
     for of in file.packs:
         versions = [pack for pack in runtime.packs.values() if pack.model.id == of.pack]

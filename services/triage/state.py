@@ -1,4 +1,4 @@
-"""What later decisions on an incident depend on, folded from its events. Pure."""
+"""The state of an incident for later decisions, folded from its events. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,20 +13,20 @@ from services.triage.rights import Incident
 
 @dataclass(frozen=True, slots=True)
 class State(Incident):
-    """What later decisions on the incident depend on."""
+    """The facts of an incident on which later decisions depend."""
 
     level: str | None = None
     rank: int = 0
     grades: tuple[Grade, ...] = ()
-    """Each level that it was given, in order."""
+    """Each level of the incident, in order."""
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
     report_count: int = 0
-    """How many reports belong to it. Which ones, the views say: no decision but a split or a merger asks."""
+    """The number of its reports. The views hold their ids, which only splits and mergers need."""
     refused: frozenset[str] = frozenset()
-    """Those of the reports that get no answer."""
+    """The reports that get no answer."""
     left: Mapping[str, str] = field(default_factory=dict)
-    """Reports that left, and for which incident."""
+    """Reports that left -> the incident that they joined."""
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
@@ -112,5 +112,5 @@ def evolve(state: State, event: Event) -> State:
 
 
 def counted(state: State, number: int) -> State:
-    """The state after so many reports were attached."""
+    """The state after this many reports were attached."""
     return replace(state, report_count=state.report_count + number)

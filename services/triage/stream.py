@@ -1,4 +1,4 @@
-"""The Faust application of triage: its agent hands batches to the unit of work. No rules."""
+"""The Faust application of triage. Its agent hands batches to the unit of work and has no rules."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from services.kernel.settings import Settings
 
 
 def application(settings: Settings, topics: Sequence[str], offsets: Offsets, handle: Handle) -> faust.App:
-    """Built when the consumer starts; `topics` are those that `app.py` declares."""
+    """Called when the consumer starts. `topics` are the ones that `app.py` declares."""
     app = kernel.application("triage", settings, offsets)
     kernel.take(app, settings, topics, handle)
     return app

@@ -1,6 +1,6 @@
-"""The tree of units, their posts, and the tokens that were revoked.
+"""The tree of units, their posts, and revoked tokens.
 
-The tree is effective-dated, so that what was decided then is judged by the tree of then.
+Every place has a date from which it holds. So a past decision is judged by the tree of its time.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from services.triage.commands import PlaceUnits, RevokeToken
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
 TOKENS = f"unit-{derived('revoked-tokens')}"
-"""The stream of staff tokens that were revoked, apart: they change no decision's `basis`."""
+"""The stream of revoked staff tokens. It is separate, since tokens change no decision's `basis`."""
 REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
@@ -29,7 +29,7 @@ PARENTS: Mapping[str, frozenset[str]] = {
     "town": frozenset({"county"}),
     "department": frozenset({"city", "county", "town"}),
 }
-"""Kind of unit -> kinds of unit that it may stand below."""
+"""Kind of unit -> the possible kinds of its parent."""
 
 Places = Mapping[tuple[str, datetime], UnitPlaced]
 Posts = Mapping[tuple[str, datetime], UnitPostPlaced]
@@ -38,12 +38,12 @@ P = TypeVar("P", UnitPlaced, UnitPostPlaced)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Every place that a unit or a post has, had or will have, by its name and `since`."""
+    """Every past, present and future place of a unit or post, by its name and `since`."""
 
     places: Places = field(default_factory=dict)
     posts: Posts = field(default_factory=dict)
     revoked: frozenset[str] = frozenset()
-    """Of the stream of tokens: which were revoked."""
+    """For the stream of tokens: the revoked ones."""
 
 
 def initial_state() -> State:
@@ -64,7 +64,7 @@ def evolve(state: State, event: Event) -> State:
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
-    """The places that are new. A unit or a post changes by a further place with a later `since`; none is rewritten."""
+    """The new places. A change of a unit or post is a further place with a later `since`; no place is rewritten."""
     if isinstance(command, RevokeToken):
         REVOKING.require(None, ctx)
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
@@ -113,12 +113,12 @@ def _fresh(known: Mapping[tuple[str, datetime], P], wanted: Iterable[P]) -> dict
 
 
 def _is_same(one: P, other: P) -> bool:
-    """But for when they end."""
+    """Whether two places are equal except for their end."""
     return one.model_copy(update={"until": other.until}) == other
 
 
 def check(places: Places) -> None:
-    """Raises `Rejected` where the units are, or at some time will be, no tree of kinds that stand below each other."""
+    """Raises `Rejected` if the units, now or at a later time, form no tree of allowed kinds."""
     for at in sorted({place.since for place in places.values()}):
         tree = standing_at(places.values(), at)
         for place in tree.values():
@@ -141,7 +141,7 @@ def _check_place(place: UnitPlaced, tree: Mapping[str, UnitPlaced], at: datetime
     parent = tree.get(place.parent)
     if parent is None:
         raise Rejected(
-            f"{place.unit} stands below {place.parent}, which is no unit at {at.isoformat()}",
+            f"{place.unit} is below {place.parent}, which is no unit at {at.isoformat()}",
             code="unit-parent-missing",
             unit=place.unit,
             parent=place.parent,
@@ -149,7 +149,7 @@ def _check_place(place: UnitPlaced, tree: Mapping[str, UnitPlaced], at: datetime
         )
     if parent.kind not in allowed:
         raise Rejected(
-            f"{place.unit} is a {place.kind} and cannot stand below {parent.unit}, a {parent.kind}",
+            f"{place.unit} is a {place.kind} and cannot be below {parent.unit}, a {parent.kind}",
             code="unit-parent-wrong",
             unit=place.unit,
             parent=parent.unit,
@@ -162,7 +162,7 @@ def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
     while at is not None:
         if at in seen:
             raise Rejected(
-                f"units stand below each other in a ring: {' below '.join((*seen, at))}",
+                f"units are below each other in a ring: {' below '.join((*seen, at))}",
                 code="unit-in-ring",
                 units=[*seen, at],
             )
@@ -171,7 +171,7 @@ def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
 
 
 def check_posts(posts: Posts, places: Places) -> None:
-    """Raises `Rejected` where a post begins in no unit, a unit with posts has not one head, or a body is none.
+    """Raises `Rejected` if a post begins in no unit, a unit with posts has not exactly one head, or a body is wrong.
 
     A post ends with its unit.
     """
@@ -205,7 +205,7 @@ def check_posts(posts: Posts, places: Places) -> None:
 def _check_body(name: str, body: UnitPostPlaced, posts: Mapping[str, UnitPostPlaced], at: datetime) -> None:
     if body.roles or body.head:
         raise Rejected(
-            f"{name} is a body; its members have roles and a head, it has none of its own",
+            f"{name} is a body; only its members have roles and a head",
             code="body-with-roles",
             post=name,
         )
@@ -221,7 +221,7 @@ def _check_body(name: str, body: UnitPostPlaced, posts: Mapping[str, UnitPostPla
 
 
 def standing_at(places: Iterable[P], at: datetime) -> dict[str, P]:
-    """Name -> newest place, of what exists at a time."""
+    """Name -> newest place, for everything that exists at a time."""
     newest: dict[str, P] = {}
     for place in sorted(places, key=lambda place: place.since):
         if place.since <= at:

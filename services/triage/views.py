@@ -1,7 +1,7 @@
 """What triage knows: incidents with their reports, facts and records, as tables folded from events.
 
-What an incident's own events say and what ingest says of a report stand in rows of their own, so that it does not
-matter which topic arrives first. Instants are texts in UTC that sort as times do. Words are kept as references.
+The incident's own events and ingest's events of a report have separate rows, so it does not matter which topic arrives
+first. Instants are texts in UTC that sort like times. Words are kept as references.
 """
 
 from pathlib import Path
@@ -57,7 +57,7 @@ INCIDENTS = Table(
     Index(None, "relates_to"),
     Index(None, "split_from"),
 )
-"""One row an incident; `revision` counts what staff decided, `reports` those that belong to it now."""
+"""One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now."""
 
 INCIDENT_REPORTS = Table(
     "incident_reports",
@@ -68,7 +68,7 @@ INCIDENT_REPORTS = Table(
     Column("active", Boolean, nullable=False),
     Index(None, "incident_id", "position"),
 )
-"""Which reports belong, or belonged, to which incident. `position` is the incident's version that took it in."""
+"""The present and past incidents of each report. `position` is the version of the incident that took the report in."""
 
 INCIDENT_FACTS = Table(
     "incident_facts",
@@ -99,7 +99,7 @@ INCIDENT_NOTES = Table(
     Column("statement", key()),
     Column("words", key(36)),
 )
-"""What staff wrote on an incident (instructions, reasons, handling, follow-ups), and the answers published."""
+"""Texts of staff on an incident (instructions, reasons, handling, follow-ups), and published answers."""
 
 MATCH_KEYS = Table(
     "match_keys",
@@ -109,7 +109,7 @@ MATCH_KEYS = Table(
     Column("since", key(27), nullable=False),
     Column("split", Boolean, nullable=False),
 )
-"""Which incidents were opened for a matter, or took it over by a split, and when."""
+"""The incidents that were opened for a match key, or took it over by a split, and when."""
 
 REPORTS = Table(
     "reports",
@@ -131,7 +131,7 @@ REPORTS = Table(
     Column("refused_by", key(130)),
     Column("refusal", key(36)),
 )
-"""One row a report as ingest tells it; `refusal` is the reason why it gets no answer."""
+"""One row for each report from ingest. `refusal` is the reason why it gets no answer."""
 
 MEASUREMENTS = Table(
     "measurements",
@@ -144,7 +144,7 @@ MEASUREMENTS = Table(
     Column("comments", BigInteger),
     Column("mainstream_sites", BigInteger),
 )
-"""How far what a report tells of had spread at a time; one row a measurement."""
+"""How far the matter of a report had spread at a time; one row for each measurement."""
 
 REACH = ("clicks", "comments", "mainstream_sites")
 
@@ -385,7 +385,7 @@ OF_ONE = (
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
 )
-"""What an incident's own events alone say of it."""
+"""Views that fold only an incident's own events."""
 
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),

@@ -66,7 +66,7 @@ def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
         ([CITY, EAST], "no unit at"),
         ([placed("county", "county")], "needs a parent"),
         ([CITY, placed("town", "town", "city")], "cannot stand below city, a city"),
-        ([placed("city", "city", "city")], "cannot stand below"),
+        ([placed("city", "city", "city")], "cannot be below"),
         ([CITY, COUNTY, placed("county", "county", "city")], "two places"),
         ([CITY, COUNTY.model_copy(update={"until": LATER}), placed("east", "town", "county", LATER)], "no unit at"),
     ],
@@ -175,7 +175,7 @@ def test_packs_are_loaded_once_and_never_changed() -> None:
     given(packs.DECIDER).when(LoadPacks(packs=(file(),))).then(LOADED)
     given(packs.DECIDER, LOADED).when(LoadPacks(packs=(file(),))).then_nothing()
     other = LoadPacks(packs=(file(digest="1" * 64),))
-    given(packs.DECIDER, LOADED).when(other).then_raises(Rejected, "needs a new version")
+    given(packs.DECIDER, LOADED).when(other).then_raises(Rejected, "give a changed pack a new version")
 
 
 def test_only_the_first_pack_of_a_unit_reaches_back() -> None:
