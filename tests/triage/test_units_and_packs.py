@@ -65,7 +65,7 @@ def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
     [
         ([CITY, EAST], "no unit at"),
         ([placed("county", "county")], "needs a parent"),
-        ([CITY, placed("town", "town", "city")], "cannot stand below city, a city"),
+        ([CITY, placed("town", "town", "city")], "cannot be below city, a city"),
         ([placed("city", "city", "city")], "cannot be below"),
         ([CITY, COUNTY, placed("county", "county", "city")], "two places"),
         ([CITY, COUNTY.model_copy(update={"until": LATER}), placed("east", "town", "county", LATER)], "no unit at"),
