@@ -670,6 +670,18 @@ class TestWhatOtherServicesCause:
             triage.IncidentReportAttached(report=REPORTS[3], unit="town-east", discovered_at=NOW)
         )
 
+    def test_what_an_office_above_reopened_is_not_ended_by_a_further_refusal_or_a_split(self) -> None:
+        past_ = (*STATES["dismissed"], REOPENED)
+        further = ATTACHED.model_copy(update={"report": REPORTS[2]})
+        given(DECIDER, *past_, further).when(REFUSE[2]).then(REFUSED[2])
+        split = triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],))
+        case = given(DECIDER, *past_, actor=staff("chief", unit="town-east"))
+        case = case.seeing(into=OTHER, belonging=REPORTS[:2])
+        case.when(c.Split(reports=(REPORTS[1],))).then(split)
+        # one that was refused while others were answered stays refused
+        resolved = (OPENED, ATTACHED, REFUSED[0], RESOLVED, REOPENED)
+        given(DECIDER, *resolved).when(REFUSE[1]).then(REFUSED[1], DISMISSED)
+
     @pytest.mark.parametrize("command", [ATTACH, PUBLISHED, REFUSE[0], REFUSE[1]])
     @pytest.mark.parametrize("state", [*STATES, "new"])
     def test_no_state_refuses_it(self, state: str, command: Command) -> None:
