@@ -73,6 +73,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, phase="drafted", level=None, steps=(), approvers=())
         case StatementPublished():
             return replace(state, phase="published")
+        case StatementCorrected() as data:
+            return replace(state, approvers=(*state.approvers, data.by))
         case StatementWithdrawn():
             return replace(state, phase="withdrawn")
         case _:

@@ -42,17 +42,30 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     for incident, key in await connection.execute(chosen):
         for heir in heirs[incident]:
             facts.setdefault(heir, set()).add(key)
-    rows = (await connection.execute(select(incidents).where(incidents.c.id.in_(ids)))).mappings()
-    names = ("id", "version", "unit", "assigned", "level", "rank", "merged_into", "drill")
     known = await standings.read(connection, METADATA, ids)
+    wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
+    rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
+    names = ("id", "version", "unit", "assigned", "merged_into", "drill")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},
+            **_graded(row, rows),
             facts=frozenset(facts.get(row["id"], ())),
             helping=known[row["id"]].helping,
         )
-        for row in rows
+        for row in (rows[id_] for id_ in ids if id_ in rows)
     }
+
+
+def _graded(row: Row, rows: Mapping[str, Row]) -> Row:
+    """The highest level of an incident and of those where it goes on."""
+    highest, at, asked = row, row, set[str]()
+    while (further := rows.get(at["merged_into"] or "")) is not None and further["id"] not in asked:
+        asked.add(further["id"])
+        at = further
+        if (at["rank"] or 0) > (highest["rank"] or 0):
+            highest = at
+    return {name: highest[name] for name in ("level", "rank")}
 
 
 async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:
@@ -94,7 +107,10 @@ async def list_statements(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """Statements of units that the actor oversees, or on matters in which these units have a part, newest first."""
+    """Statements of units that the actor oversees, or on matters in which these units have a part, newest first.
+
+    Those on a merged matter in which they have no part any more are shown as they were at the merger.
+    """
     overseen, chosen = ctx.offices.overseen(ctx.actor.unit), select(statements)
     if overseen is not None:
         own = statements.c.unit.in_(sorted(overseen))
@@ -104,7 +120,17 @@ async def list_statements(
     if state is not None:
         chosen = chosen.where(statements.c.state == state)
     rows, further = await _newest(connection, chosen, "drafted_at", limit, cursor)
-    return Page(await _with_rights(connection, ctx, rows), further)
+    known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
+    shown = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
+    for row in rows:
+        reads = reading(_asked_of(row), reading_of(known, row["incident_id"], overseen), overseen)
+        if reads is None or reads.until is None:
+            continue
+        del shown[row["id"]]
+        then, _ = await _then(connection, row["id"], reads.until)
+        if then and state in (None, then[0]["state"]):
+            shown[row["id"]] = await _as_it_stood(connection, then)
+    return Page([shown[row["id"]] for row in rows if row["id"] in shown], further)
 
 
 async def _newest(
@@ -139,11 +165,16 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
         rows, said = await _then(connection, id_, reads.until)
         if not rows:
             return None
-        (item,) = await _shown(connection, rows)
-        item["may"] = []
+        item = await _as_it_stood(connection, rows)
     return item | {
         "releases": [{name: release[name] for name in ("kind", "at", "title", "text", "reason")} for release in said]
     }
+
+
+async def _as_it_stood(connection: AsyncConnection, rows: Sequence[Row]) -> Row:
+    """A statement from its one row of `_then`, for a reader who may ask nothing of it any more."""
+    (item,) = await _shown(connection, rows)
+    return item | {"may": []}
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[list[Row], list[Row]]:

@@ -32,6 +32,7 @@ class Incident:
     assigned: str | None = None
     level: str | None = None
     rank: int | None = None
+    """Level and rank of a merged one are those with which it goes on, where these are higher."""
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -60,7 +61,9 @@ class Statement:
     level: str | None = None
     steps: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
-    """Digests of the persons who agreed to the submitted text, one for each finished step."""
+    """Digests of the persons who agreed to the submitted text, one for each finished step; then of those who corrected
+    what was published.
+    """
 
 
 class Case(NamedTuple):
@@ -99,8 +102,11 @@ def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
 
 
 def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
-    """After the submission, only the statement's own unit changes it. A revision cancels all approvals."""
-    return _drafting(case, ctx) if case.statement.phase == "drafted" else _speaking(case, ctx)
+    """After the submission, only the statement's own unit changes it: a revision cancels all approvals. So it is after
+    a merger, which ends the parts of the units.
+    """
+    shared = case.statement.phase == "drafted" and case.incident.merged_into is None
+    return _drafting(case, ctx) if shared else _speaking(case, ctx)
 
 
 def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -204,7 +210,9 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
-    """If the pack separates persons: a writer neither corrects nor withdraws, and an approver does not correct."""
+    """If the pack separates persons: a writer neither corrects nor withdraws. Whoever approved or corrected it does not
+    correct it.
+    """
     said = case.statement
     if said.phase == "withdrawn":
         return Rejected("the statement was withdrawn; say more in a new one", code="withdrawn")
@@ -218,7 +226,7 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
     concerned = said.writers.union(said.approvers) if verb == "correct" else said.writers
     if case.separates and case.by in concerned:
         return Rejected(
-            f"you wrote on this statement or approved it; somebody else must {verb} it",
+            f"you wrote on this statement, approved or corrected it; somebody else must {verb} it",
             code="take-another-person",
             act=verb,
         )

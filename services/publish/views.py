@@ -240,6 +240,7 @@ def _progress(row: Row, event: Event) -> Row:
             return {"state": "published", "unit": data.unit, **said, "published_at": at, "updated_at": at}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
+            said |= {"approvers": f"{row['approvers']} {data.by}".strip()}
             return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
         case StatementWithdrawn():
             return {"state": "withdrawn", "updated_at": event.time_text, "withdrawn_at": event.time_text}

@@ -221,7 +221,7 @@ async def test_corrections_and_the_withdrawal_stand_beside_the_old_text(office: 
         await office.act(id_, "correct", "spokesperson", {"text": "明日17时恢复。", "reason": "时间写错"})
     ).is_success
     again = {"text": "后日17时恢复。", "reason": "设备故障"}
-    assert (await office.act(id_, "correct", "spokesperson", again)).is_success
+    assert (await office.act(id_, "correct", "spokesperson", again, person="another")).is_success
     shown = (await page(office, f"statements/{id_}")).text
     places = [
         shown.index(part)

@@ -101,7 +101,7 @@ PHASES: dict[str, tuple[Fact, ...]] = {
     "approved": (drafted(), submitted(), approved()),
     "rejected": (drafted(), submitted(), rejected()),
     "published": (drafted(), submitted(), approved(), published()),
-    "corrected": (drafted(), submitted(), approved(), published(), CORRECTED),
+    "corrected": (drafted(), submitted(), approved(), published(), CORRECTED.model_copy(update={"by": by("qian")})),
     "withdrawn": (drafted(), submitted(), approved(), published(), WITHDRAWN),
 }
 
@@ -413,3 +413,9 @@ def test_without_a_pack_nothing_is_decided() -> None:
 def test_delivery_to_a_channel_changes_nothing_here() -> None:
     delivered = StatementDelivered(channel="board", at=spec.NOW)
     a_statement(*PHASES["published"], delivered, actor=SPOKESPERSON).when(WITHDRAW).then(WITHDRAWN)
+
+
+def test_who_corrected_does_not_correct_the_own_correction_but_may_withdraw() -> None:
+    case = a_statement(*PHASES["published"], CORRECTED, actor=SPOKESPERSON)
+    case.when(CORRECT).then_raises(Rejected, "somebody else must correct")
+    case.when(WITHDRAW).then(WITHDRAWN)

@@ -13,6 +13,7 @@ from schemas.envelope import Event, seal
 from schemas.triage import (
     IncidentAssigned,
     IncidentHelpRequested,
+    IncidentMerged,
     IncidentResolved,
     IncidentTransferred,
     IncidentVerificationRequested,
@@ -28,7 +29,7 @@ from services.publish.queries import _asked_of
 from services.publish.rights import RIGHTS, Case, Statement
 from services.publish.views import OF_ONE
 from tests.kit import spec
-from tests.publish.conftest import INCIDENT, TEXT, Office
+from tests.publish.conftest import INCIDENT, TEXT, Office, graded, opened
 from tests.publish.test_decider import CORRECT, MATTER, RAISED, REJECT, REVISE, STREAM, TITLE, WITHDRAW, draft
 
 STATEMENTS = "/publish/v1/statements"
@@ -215,3 +216,29 @@ async def test_an_answer_says_what_its_reader_may_ask(office: Office) -> None:
         assert (await read(office, id_, unit, role)).json()["may"] == verbs, (role, unit)
         listed = await office.client.get(STATEMENTS, headers=office.as_(role, unit))
         assert [item["may"] for item in listed.json()["items"]] == [verbs]
+
+
+async def test_a_matter_that_was_merged_needs_the_approvals_of_the_level_at_which_it_goes_on(office: Office) -> None:
+    id_ = await office.draft()
+    for verb, role in (("submit", "handler"), ("approve", "approver")):
+        assert (await office.act(id_, verb, role)).status_code == 200
+    into = await office.incident(opened(), graded("major", 2), uuid=derived("into"))
+    await office.incident(IncidentMerged(into=into))
+    refused = await office.act(id_, "publish", "spokesperson")
+    assert (refused.status_code, "Submit it again" in refused.text) == (409, True)
+    assert (await office.act(id_, "submit", "handler")).status_code == 200
+    found = (await read(office, id_, "town-east")).json()
+    assert (found["level"], found["steps"]) == ("major", ["leader_in_charge", "principal_leader"])
+
+
+async def test_a_list_shows_a_statement_as_far_as_its_reader_may_read_it(office: Office) -> None:
+    id_ = await office.draft()
+    await office.incident(IncidentAssigned(unit="county-roads"))
+    into = await office.incident(opened("town-west"), uuid=derived("into"))
+    past = [*(event.data for event in office.heard[spec.UUID]), IncidentMerged(into=into)]
+    await office.hear([recorded(spec.events("incident", past)[-1], office.runtime.time_source.now())])
+    assert (await office.act(id_, "revise", "handler", {"text": "later"})).status_code == 200
+    whole = (await read(office, id_, "county-roads")).json()
+    [listed] = (await office.client.get(STATEMENTS, headers=office.as_("handler", "county-roads"))).json()["items"]
+    assert listed == {name: value for name, value in whole.items() if name != "releases"}
+    assert (listed["draft"], listed["may"]) == (TEXT, [])
