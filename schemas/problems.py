@@ -148,7 +148,7 @@ TYPES: Mapping[str, ProblemType] = {
             "record-settled": ("已经处理", "记录 {record} 已经处理过。"),
             "rejected": ("不允许", "制度或记录不允许这样做。"),
             "still-open": ("尚未办结", "{incident} 还在办理；办结之后才能{act}。"),
-            "take-another-person": ("须由他人操作", "您参与过这份稿件的起草或审核，须由他人{act}。"),
+            "take-another-person": ("须由他人操作", "您参与过这份稿件的起草、审核或更正，须由他人{act}。"),
             "body-with-roles": ("集体不单设身份", "{post} 是集体；身份和负责人属于其成员，集体本身没有。"),
             "member-unknown": ("没有此成员岗位", "{post} 的成员 {member} 在 {at} 不是岗位。"),
             "not-one-head": ("负责人须为一人", "{unit}在 {at} 有 {heads} 个负责岗位，须恰好一个。"),
