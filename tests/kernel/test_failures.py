@@ -9,12 +9,14 @@ from typing import Any
 import aiosqlite
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from structlog.testing import capture_logs
 
 from services.kernel import logging
 from services.kernel.logging import Lasting
+from services.kernel.store import failures
 from services.kernel.store.database import Database
 from tests.ingest.conftest import PATH, Ingest, post, refused, running
 from tests.kit import substrate
@@ -50,6 +52,22 @@ async def started(where: str, folder: Path) -> AsyncIterator[Ingest]:
 async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ingest]:
     async with started(request.param, tmp_path) as made:
         yield made
+
+
+@pytest.mark.parametrize("large", ["columns", "conditions"])
+async def test_a_statement_that_is_too_large_is_a_defect_and_no_store_that_is_away(service: Ingest, large: str) -> None:
+    """A consumer would wait for ever for a store that answers, and a person would be told to try again."""
+    asked = select(*(literal(number) for number in range(3_000)))
+    if large == "conditions":
+        each = [literal(number) == 0 for number in range(1_100)]
+        asked = select(literal(1)).where(
+            *each if service.runtime.database.is_sqlite else [literal(0).in_(range(70_000))]
+        )
+    with pytest.raises(DBAPIError) as raised:
+        async with service.runtime.database.read() as connection:
+            await connection.execute(asked)
+    assert failures.is_defect(raised.value), raised.value.orig
+    assert failures.problem_of(raised.value, service.runtime.failing).status == 500
 
 
 async def test_a_defect_under_a_command_is_500_with_its_number_in_the_log(service: Ingest) -> None:

@@ -4,6 +4,7 @@ wrong.
 Infrastructure comes back, so callers and background work try again. A defect fails again at every try.
 """
 
+import sqlite3
 from collections.abc import Sequence
 
 import structlog
@@ -16,6 +17,8 @@ from services.kernel.logging import Lasting, brief, frames
 
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right. The deployment is wrong, not the request."""
+LIMITS = "54"
+"""The class of PostgreSQL's codes for what is larger than it takes."""
 OVERTAKEN = ("40001", "40P01")
 """PostgreSQL's codes for two transactions in each other's way, one of which it ended."""
 WAITED = ("55P03", "57014", "25P03", "25P04")
@@ -25,9 +28,17 @@ logger = structlog.get_logger()
 
 def is_defect(error: DBAPIError) -> bool:
     """Whether code or rows are wrong, so that every other try would fail too. If not, the infrastructure failed."""
-    if isinstance(error, DataError | IntegrityError):
+    if isinstance(error, DataError | IntegrityError) or _is_too_large(error):
         return True
     return isinstance(error, ProgrammingError | InterfaceError) and not _lacks(error)
+
+
+def _is_too_large(error: DBAPIError) -> bool:
+    """Whether the statement is larger than the database takes: drivers say so as they tell of a lost connection."""
+    text = str(error.orig)
+    if (code := getattr(error.orig, "sqlite_errorcode", None)) is not None:
+        return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG) and "too " in text
+    return _code(error).startswith(LIMITS) or "number of parameters" in text
 
 
 def is_overtaken(error: DBAPIError) -> bool:
