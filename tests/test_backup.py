@@ -19,7 +19,8 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.apps import access, backup, cli, embedded, operate
 from services.apps.embedded import Embedded
-from services.kernel.delivery.log import Partition
+from services.kernel.delivery import operations
+from services.kernel.delivery.log import Partition, Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.log.kafka import KafkaLog
 from services.kernel.settings import Settings
@@ -139,6 +140,24 @@ async def test_an_erasure_that_somebody_forged_erases_nothing_when_a_store_is_pu
     await log.append({Partition("ingest.report", 0): [(b"k", forged.bytes)]})
     await log.stop()
     assert await operate.erased(settings) == before
+
+
+async def test_an_erasure_that_a_reader_discarded_still_counts_when_a_store_is_put_back(
+    lived: Path, settings: Settings
+) -> None:
+    before = await operate.erased(settings)
+    ((bytes_,),) = rows(
+        settings.data / "ingest.sqlite", "select bytes from events where type like '%report.erased%' limit 1"
+    )
+    erasure = Event.parse(bytes_)
+    place = Record("ingest.report", 0, 1, b"key", erasure.bytes)
+    row = operations.dead_letter("triage", place, erasure, "poison", "it failed", datetime.now(UTC))
+    database = Database(settings.data / "triage.sqlite")
+    letters = tables.metadata().tables["dead_letters"]
+    async with database.transaction() as connection:
+        await connection.execute(letters.insert().values(**row | {"state": "discarded"}))
+    await database.close()
+    assert before and await operate.erased(settings) == before
 
 
 def copies(folder: Path, words: str) -> list[str]:

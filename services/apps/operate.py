@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from schemas import catalogue
@@ -42,6 +42,8 @@ from services.kernel.store.session import OWNER, Session
 
 OPERATOR = Actor("operator")
 """Who repairs on the command line: not a post of an office, and not the system itself."""
+FORGED = "forged"
+"""Why a reader discards what its owner never wrote."""
 LISTED = ("id", "reason", "topic", "stream_id", "version", "since", "error")
 """What is shown of a dead letter."""
 
@@ -305,7 +307,7 @@ async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) ->
     work, name = unit_of_work(runtime), runtime.service.name
     record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
     event = Event.parse(row["bytes"]) if row["stream_id"] else None
-    known = operations.dead_letter(name, record, event, "forged", row["error"], runtime.time_source.now())
+    known = operations.dead_letter(name, record, event, FORGED, row["error"], runtime.time_source.now())
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         await sql.add_missing(session.connection, runtime.tables["dead_letters"], [known])
@@ -429,7 +431,7 @@ async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, 
 async def erased(settings: Settings) -> set[str]:
     """References of the words that the topics say were erased, before stores are put back. Raises `LogGone`.
 
-    What an operator discarded does not count, as far as the stores can still say so.
+    What an operator discarded as forged does not count. What a reader discarded does: it is its owner's all the same.
     """
     log: EventLog
     places: list[Path | str]
@@ -447,7 +449,8 @@ async def erased(settings: Settings) -> set[str]:
         database = Database(place, settings.lock_seconds)
         try:
             async with database.read() as connection:
-                chosen = select(letters.c.bytes).where(letters.c.state == "discarded")
+                forged = or_(letters.c.consumer == OWNER, letters.c.reason == FORGED)
+                chosen = select(letters.c.bytes).where(letters.c.state == "discarded", forged)
                 discarded |= {digest(bytes_ or b"") for bytes_ in (await connection.execute(chosen)).scalars()}
         except (DBAPIError, OSError):
             continue

@@ -15,7 +15,7 @@ from services.apps import operate
 from services.kernel.core.decider import Actor, Ctx
 from services.kernel.core.problems import Forbidden, Rejected
 from services.kernel.core.uuid7 import uuid7
-from services.kernel.delivery import operations, recovery, repairs
+from services.kernel.delivery import erasures, operations, recovery, repairs
 from services.kernel.delivery.log import Partition
 from services.kernel.delivery.relay import Relay
 from services.kernel.delivery.runtime import Runtime
@@ -188,6 +188,19 @@ async def test_what_a_restored_store_lacks_is_taken_back_and_forgeries_among_it_
     assert [event.version for event in await stored(ingest) if event.stream == first.stream] == [1, 2, 3]
     assert {row[2:4] for row in await aside(ingest)} == {(1, "fork"), (2, "fork")}
     assert await recovery.recover(ingest) == 0
+
+
+async def test_topics_say_what_was_erased_where_every_store_is_lost_that_knew_of_a_forgery_before(
+    ingest: Runtime,
+) -> None:
+    """The forgery lies where the owner's next event would follow; the owner's own topic says that it was discarded."""
+    ref, first = uuid7(), await receive(ingest)
+    await write(ingest, following(first, data={"refs": [uuid7()]}))
+    assert await recovery.recover(ingest) == 0
+    await settle(ingest, repairs.discard)
+    await execute(ingest, Caller(), first.stream, (ref,))
+    await Relay(ingest).drain()
+    assert await erasures.on_topics(ingest.log, set()) == {ref}
 
 
 @pytest.mark.parametrize(
