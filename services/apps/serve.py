@@ -101,6 +101,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
         ending = True
 
     import_parts(name, settings)
+    supervisor = os.getpid()
     usual = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     while not ending:
         now = time.monotonic()
@@ -118,6 +119,9 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
                     _settle(part, name)
                     for number, handler in usual.items():
                         signal.signal(number, handler)
+                    if ending or os.getppid() != supervisor:
+                        # It was told to end, or was left behind, before it could hear of it.
+                        os._exit(0)
                     main(name, part, settings)
                     return
                 children[part] = Part(pid)
