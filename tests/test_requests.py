@@ -338,6 +338,20 @@ async def test_a_packed_body_has_the_limits_of_what_is_in_it(
     problem(await post(client, content, **{"Content-Encoding": coding}), status, code)
 
 
+async def test_a_packed_body_that_holds_nothing_ends_too(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(200):
+            sent += 1
+            yield gzip.compress(b"") * 2_000
+
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    problem(await client.post(REPORTS, content=parts(), headers=headers), 413, "too-large")
+    assert sent < 50
+
+
 # languages
 
 

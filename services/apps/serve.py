@@ -94,16 +94,15 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
     """Keeps the service's processes alive until SIGTERM or Ctrl-C, then ends them. In each of them it runs a part."""
     children: dict[str, Part] = {}
     started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
-    ending = False
+    signals: list[int] = []
 
-    def end(*_: object) -> None:
-        nonlocal ending
-        ending = True
+    def end(number: int, _: object) -> None:
+        signals.append(number)
 
     import_parts(name, settings)
     supervisor = os.getpid()
     usual = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    while not ending:
+    while not signals:
         now = time.monotonic()
         for part in parts:
             child = children.get(part)
@@ -119,7 +118,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
                     _settle(part, name)
                     for number, handler in usual.items():
                         signal.signal(number, handler)
-                    if ending or os.getppid() != supervisor:
+                    if signals or os.getppid() != supervisor:
                         # It was told to end, or was left behind, before it could hear of it.
                         os._exit(0)
                     main(name, part, settings)

@@ -213,6 +213,7 @@ class _Unpacking:
         self._unpack = zlib.decompressobj(wbits=31)
         self._begun = self._more = True
         self._told = False
+        self._packed = self._plain = 0
 
     async def __call__(self) -> Message:
         if self._coding not in ("gzip", "x-gzip"):
@@ -231,6 +232,7 @@ class _Unpacking:
             if self._told or message["type"] != "http.request":
                 return message
             self._more = message.get("more_body", False)
+            self._packed += len(message.get("body", b""))
             self._parts = self._unpacked(message.get("body", b""))
 
     def _unpacked(self, packed: bytes) -> Iterator[bytes]:
@@ -238,6 +240,7 @@ class _Unpacking:
             while packed:
                 part = self._unpack.decompress(packed, PART)
                 while part:
+                    self._plain += len(part)
                     yield part
                     part = self._unpack.decompress(self._unpack.unconsumed_tail, PART)
                 self._begun = not self._unpack.eof
@@ -246,5 +249,8 @@ class _Unpacking:
                     self._unpack = zlib.decompressobj(wbits=31)
         except zlib.error:
             raise Malformed(DAMAGED, code="gzip-damaged") from None
+        if self._packed > self._plain + MAX_BODY:
+            # What is in a body has a limit. A body that holds nothing would have none.
+            raise TooLarge(f"the gzip body has over {MAX_BODY} bytes more than what is in it", limit=MAX_BODY)
         if self._begun and not self._more:
             raise Malformed(DAMAGED, code="gzip-damaged")
