@@ -196,6 +196,7 @@ HEADERS: list[dict[str, str]] = [
     {"If-Match": "99999999999999999999"},
     {"If-Match": '"7", "8"'},
     {"If-Match": "-1"},
+    {"If-Match": '"7-zip"'},
     {"Idempotency-Key": "k" * 5000},
     {"Huiying-After": "x"},
     {"Huiying-After": f"incident-{UUID}@x"},

@@ -317,7 +317,7 @@ def _answer(request: Request, body: bytes, media_type: str) -> Response:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = HEADERS | {"ETag": tag}
     named = request.headers.get("if-none-match", "")
-    tags = [part.strip().removeprefix("W/") for part in named.split(",")]
+    tags = [http.tag_as_sent(part) for part in named.split(",")]
     if "*" in tags or tag in tags:
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, media_type)

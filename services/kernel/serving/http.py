@@ -49,7 +49,8 @@ from services.kernel.tasks import side_by_side
 DOCUMENTS = "/openapi.json"
 """The path of the API's documents."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
+_VERSION = re.compile(r'^"?(\d{1,9})"?$')
+_CODING = re.compile(r'-(?:gzip|br)"$')
 _AFTER = re.compile(rf"^([a-z]+-{UUID})@(\d{{1,9}})$")
 
 
@@ -160,7 +161,7 @@ async def conditions(
     """The conditions of a command from its headers. Raises `Malformed` with the header's name."""
     version = after = key = None
     if if_match is not None:
-        found = _VERSION.match(if_match.strip())
+        found = _VERSION.match(tag_as_sent(if_match))
         if not found:
             raise Malformed(
                 'If-Match takes one version, 7 or "7"', code="header-malformed", field="If-Match", known=["7", '"7"']
@@ -187,6 +188,11 @@ def _target(request: Request) -> str:
 
 
 Command = Annotated[Caller, Depends(caller)]
+
+
+def tag_as_sent(tag: str) -> str:
+    """An `ETag` as a service sent it: a proxy that compresses makes it weak (nginx), or appends the coding (Apache)."""
+    return _CODING.sub('"', tag.strip().removeprefix("W/"))
 
 
 def reply(answer: Answer) -> Response:
