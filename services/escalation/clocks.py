@@ -10,7 +10,7 @@ here; they excuse the time until the split.
 
 import contextlib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
@@ -236,7 +236,7 @@ def _clocks_of(
             name = spec.name if number == 1 else f"{spec.name}#{number}"
             with contextlib.suppress(calendars.YearNotAnnounced):
                 if clock := _clock(name, spec, run, past, others, pack, extended):
-                    found[name] = _merged(clock, clocks.get(name), spec, past, others, pack)
+                    found[name] = _merged(clock, clocks.get(name), spec, past, others, pack, extended)
         clocks = found
     return clocks.values()
 
@@ -284,12 +284,14 @@ def _merged(
     past: _Past,
     there: Sequence[_There],
     pack: PolicyPack,
+    extended: Collection[str],
 ) -> Clock:
     """The clock after the last merger. `before` is the matter's clock before it.
 
     A limit that the matter had missed by then stays missed; work under the other matter counts for it from the merger
     on. Otherwise there are the limit of both matters together and the limit of each by itself. The earliest of these
-    holds that the merger alone does not breach. If the merger would breach all of them, the limit starts anew.
+    holds that the merger alone does not breach. If the merger would breach all of them, the limit starts anew. An
+    extended limit stays as it is.
     """
     merger = past.merger
     if merger is None:
@@ -297,6 +299,8 @@ def _merged(
     if before and before.overdue(merger):
         met_at = clock.met_at and (before.met_at or max(clock.met_at, merger))
         return replace(clock, unit=before.unit, since=before.since, due=before.due, met_at=met_at)
+    if clock.name in extended:
+        return clock
     limits = [clock, *([replace(clock, since=before.since, due=before.due)] if before else [])]
     # The common limit is as early as the earlier one, unless the matter was split off and begins later.
     starts = sorted({of.since for of in there if of.since}) if past.born or clock.overdue(merger) else []
@@ -344,12 +348,19 @@ def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> list[
         from_at = min(_began(past[index]) for index in starts)
     runs = [_Run(first, from_at, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
-    if spec.start_again_on_reopen:
-        for at in reopened:
-            again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
-            if again is not None and again != runs[-1].began:
-                runs.append(_Run(again, _began(past[again]), None))
+    for at in reopened:
+        if not spec.start_again_on_reopen and not _was_dismissed_unanswered(spec, past[runs[-1].began : at]):
+            continue
+        again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
+        if again is not None and again != runs[-1].began:
+            runs.append(_Run(again, _began(past[again]), None))
     return runs
+
+
+def _was_dismissed_unanswered(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> bool:
+    """Whether a dismissal ended a first answer that was owed. A reopening then owes it anew."""
+    dismissed = any(reached.milestone == "dismissed" for reached in past)
+    return spec.first_answer and dismissed and not any(_meets(spec, reached) for reached in past)
 
 
 def _in_force(

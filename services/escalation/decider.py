@@ -317,7 +317,7 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
                 due=clock.due,
                 detected_at=ctx.now,
                 incomplete=command.incomplete,
-                next_at=ctx.now + ladder[0].after if ladder else None,
+                next_at=_next_rung(ladder, ctx.now, known.rungs if known else {}),
             )
             facts.append(Occurred(breached, time=clock.due))
         elif known and known.breach and stands and clock.runs:
@@ -340,12 +340,11 @@ def _climbed(
 
     So nobody gets all rungs at once, neither for a matter that was entered late nor after a time without judging.
     """
-    start = max([breach.detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
-    waiting = [rung for rung in ladder if rung.rung not in sent]
-    if not waiting or start + waiting[0].after >= until:
+    due = _next_rung(ladder, breach.detected_at, sent)
+    if due is None or due >= until:
         return
-    rung, *later = waiting
-    due, next_at = start + rung.after, ctx.now + (later[0].after - rung.after) if later else None
+    rung, *later = _waiting(ladder, sent)
+    next_at = ctx.now + (later[0].after - rung.after) if later else None
     if rung.spares_explained and explained(state, clock):
         yield e.ClockReminderSpared(clock=clock.name, rung=rung.rung, unit=clock.unit, due=due, next_at=next_at)
         return
@@ -353,6 +352,17 @@ def _climbed(
         yield e.ClockReminderSent(
             clock=clock.name, rung=rung.rung, unit=clock.unit, told=told, due=due, next_at=next_at
         )
+
+
+def _waiting(ladder: Sequence[Rung], sent: Mapping[e.Rung, datetime]) -> list[Rung]:
+    return [rung for rung in ladder if rung.rung not in sent]
+
+
+def _next_rung(ladder: Sequence[Rung], detected_at: datetime, sent: Mapping[e.Rung, datetime]) -> datetime | None:
+    """When the next rung is due; None after the last one."""
+    start = max([detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
+    waiting = _waiting(ladder, sent)
+    return start + waiting[0].after if waiting else None
 
 
 def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:

@@ -176,6 +176,17 @@ def test_a_decision_that_nothing_is_answered_ends_every_clock_that_runs_and_take
     assert (again["explanation#2"].due, again["explanation#2"].runs) == (at(33), True)
 
 
+def test_a_first_answer_that_a_dismissal_ended_is_owed_anew_after_a_reopening() -> None:
+    kind, ended = reached("classified", at(1.5), answer_kind="answer"), reached("dismissed", at(3))
+    again = (ended, reached("reopened", at(9, day=1)))
+    found = clocks(opened(at(0)), MAJOR, kind, *again)
+    assert (found["interim_reply"].cancelled, found["interim_reply#2"].due) == (("dismissed", at(3)), at(16, day=1))
+    answered = clocks(opened(at(0)), MAJOR, kind, reached("handled_answer", at(2)), *again)
+    assert "interim_reply#2" not in answered
+    closed = clocks(opened(at(0)), MAJOR, kind, reached("closed", at(3)), reached("reopened", at(9, day=1)))
+    assert ("interim_reply#2" in closed, closed["interim_reply"].runs) == (False, True)
+
+
 def test_a_hand_over_names_the_unit_that_was_accountable_when_it_fell_due() -> None:
     over = reached("transferred", at(1.5), unit="town-west")
     assert clocks(opened(at(0)), GENERAL, over)["explanation"].unit == "town-west"

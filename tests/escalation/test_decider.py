@@ -9,11 +9,13 @@ from schemas import escalation as e
 from schemas.fields import Typed
 from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpward
 from services.escalation.decider import DECIDER
+from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import Offices
-from tests.escalation.incident import OFFICES, PACK, Incident, at, graded, opened, reached
+from tests.escalation.incident import OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
 from tests.kit.spec import UUID, staff
 
+OTHERS = tuple(f"incident-{derived(name)}" for name in "xy")
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 OFFICER = staff("duty_officer", unit="town-east")
 CHIEF = staff("chief", unit="town-east")
@@ -211,6 +213,17 @@ def test_the_ladder_is_climbed_once_rung_by_rung() -> None:
         assert [(fact.rung, fact.told) for fact in did] == told
 
 
+def test_a_breach_that_is_found_anew_waits_for_the_rungs_that_were_not_sent() -> None:
+    incident = general().detect(at(3)).detect(at(27.1))
+    incident.do(reached("discovered", at(2), happened=at(-1)), at(28)).detect(at(30))
+    assert (incident.breach("transfer").due, incident.breach("transfer").next_at) == (at(1), at(78))
+    for hour in (78.5, 103):
+        incident.detect(at(hour))
+    incident.do(reached("discovered", at(2.1), happened=at(-2)), at(104)).detect(at(105))
+    assert len({f.rung for f in incident.of(e.ClockReminderSent) if f.clock == "transfer"}) == 3
+    assert (incident.breach("transfer").due, incident.breach("transfer").next_at) == (at(0), None)
+
+
 @pytest.mark.requirement("ESC-10")
 @pytest.mark.parametrize("explanation", ["returned", "handled_problem", "handled_answer"])
 def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> None:
@@ -325,6 +338,18 @@ def test_a_limit_is_extended_where_the_pack_allows_it_and_before_it_passes() -> 
         incident.do(Extend(clock="transfer", due=at(9), reason="again"), at(6), CHIEF)
     with pytest.raises(Malformed, match="later"):
         incident.do(Extend(clock="explanation", due=at(9), reason="sooner"), at(6), CHIEF)
+
+
+def test_a_limit_that_is_extended_after_a_split_and_a_merger_ends_when_it_says() -> None:
+    other = brings(milestone("discovered", at(6), at(5), incident=OTHERS[1]))
+    split = brings(*opened(at(10)).milestones, milestone("split_off", at(10), incident=OTHERS[0]))
+    merged = brings(milestone("discovered", at(12), at(5)), milestone("absorbed", at(12), incident=OTHERS[1]))
+    incident = Incident(offices=extendable()).hear(other, split, merged)
+    assert incident.state.clocks["explanation"].started.due == at(5, day=1)
+    incident.do(Extend(clock="explanation", due=at(20, day=2), reason="the road is cut"), at(13), CHIEF)
+    assert incident.state.clocks["explanation"].started.due == at(20, day=2)
+    assert "explanation" not in incident.detect(at(19, day=2)).breaches()
+    assert incident.detect(at(21, day=2)).breach("explanation").due == at(20, day=2)
 
 
 def test_reactions_are_never_refused_even_where_no_pack_is_in_force() -> None:
