@@ -9,7 +9,7 @@ here; they excuse the time until the split.
 """
 
 import contextlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -191,10 +191,26 @@ class _Past:
         return self.others[-1].absorbed_at if self.others else None
 
 
+def _telling(past: Sequence[ClockMilestoneReached], mergers: Sequence[datetime]) -> list[ClockMilestoneReached]:
+    """Without the discoveries that change nothing: all but the first, and the earliest known by each merger and by now.
+
+    `past` is in order.
+    """
+    found = [reached for reached in past if reached.milestone == "discovered"]
+    earliest: dict[int, ClockMilestoneReached] = {}
+    for reached in found:
+        known = earliest.setdefault(bisect_right(mergers, reached.recorded_at), reached)
+        if _began(reached) < _began(known):
+            earliest[bisect_right(mergers, reached.recorded_at)] = reached
+    kept = {id(reached) for reached in (*found[:1], *earliest.values())}
+    return [reached for reached in past if reached.milestone != "discovered" or id(reached) in kept]
+
+
 def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Past]:
     """The matter before each merger, and now."""
-    own = [reached for reached in past if is_own(reached) and reached.milestone not in LINKS]
     absorbed = {reached.incident: reached.recorded_at for reached in past if reached.milestone == "absorbed"}
+    mergers = sorted(set(absorbed.values()))
+    own = _telling([one for one in past if is_own(one) and one.milestone not in LINKS], mergers)
     done: dict[str | None, list[ClockMilestoneReached]] = {incident: [] for incident in absorbed}
     for reached in past:
         if reached.incident in done and not is_own(reached):
@@ -204,7 +220,7 @@ def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Pa
     excuses = [] if split is None else [one for one in past if _excuses(one, split)]
     born = split.recorded_at if split else None
     graded, stages = _levels(own, pack), []
-    for until in (*sorted(set(absorbed.values())), None):
+    for until in (*mergers, None):
         length = bisect_left(own, until, key=_RECORDED) if until else len(own)
         before = [other for other in others if until is None or other.absorbed_at < until]
         stages.append(_Past(own[:length], graded[:length], before, until, born, excuses))

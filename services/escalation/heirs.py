@@ -11,7 +11,6 @@ from schemas import triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached
 from services.escalation.clocks import is_carried
-from services.kernel.core.reactions import Known
 
 
 class Link(NamedTuple):
@@ -59,7 +58,7 @@ def carried(milestones: Iterable[ClockMilestoneReached], heir: Heir) -> Iterator
             yield reached.model_copy(update={"incident": heir.via})
 
 
-class Heirs(Known):
+class Heirs:
     """The heirs of a batch's incidents, also by way of others."""
 
     def __init__(self, links: Iterable[Link] = ()) -> None:

@@ -15,6 +15,7 @@ from services.escalation.clocks import accountable, assigned, level_of
 from services.escalation.commands import Receipt, ReportUpward
 from services.escalation.decider import DECIDER
 from services.escalation.heirs import Heirs, Link, links_of
+from services.escalation.reactions import Batch, outdone
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import (
@@ -128,8 +129,8 @@ def _links(incident: str, into: str | None, split_from: str | None, split_at: st
         yield Link(split_from, incident, parse_instant(split_at))
 
 
-async def know(connection: AsyncConnection, events: Sequence[Event]) -> Heirs:
-    """The heirs of the events' incidents, also those that the events themselves tell of."""
+async def know(connection: AsyncConnection, events: Sequence[Event]) -> Batch:
+    """The heirs of the events' incidents, also those that the events themselves tell of; and which events to pass."""
     links = [link for event in events for link in links_of(event)]
     further = {event.correlation or event.stream for event in events if event.kind in ("incident", "statement")}
     further |= {link.heir for link in links}
@@ -139,7 +140,7 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Heirs:
         found = await _linked(connection, LINKED_FROM, further)
         links += found
         further = {link.heir for link in found}
-    return Heirs(links)
+    return Batch(Heirs(links), outdone(events))
 
 
 # for the API

@@ -1,6 +1,7 @@
 """The milestones in other services' events, with the times when they happened and were recorded. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,22 +11,54 @@ from schemas.escalation import ClockMilestoneReached
 from services.escalation.commands import RecordMilestones, TakeOver
 from services.escalation.heirs import Heirs, carried
 from services.kernel.core.ids import stream_of
-from services.kernel.core.reactions import Reaction
+from services.kernel.core.reactions import Known, Reaction
 
 
-def react(event: Event, heirs: Heirs) -> Iterable[Reaction]:
+@dataclass(frozen=True, slots=True)
+class Batch(Known):
+    """What reactions to a batch of events look up."""
+
+    heirs: Heirs = field(default_factory=Heirs)
+    outdone: Collection[str] = frozenset()
+    """Ids of events that say nothing beside another one of the batch."""
+
+
+def outdone(events: Iterable[Event]) -> set[str]:
+    """Ids of the attached reports whose discovery another report of the batch outdoes with an earlier one.
+
+    Only reports of one incident are compared between which nothing else happened that is a milestone: what was known
+    then decides on nothing.
+    """
+    found, earliest = set[str](), dict[str, Event]()
+    for event in events:
+        if not isinstance(event.data, triage.IncidentReportAttached):
+            if event.kind == "incident" and any(milestones_of(event)):
+                earliest.pop(event.stream, None)
+            continue
+        known = earliest.setdefault(event.stream, event)
+        if known is not event:
+            later, earliest[event.stream] = sorted((known, event), key=_discovered, reverse=True)
+            found.add(later.id)
+    return found
+
+
+def _discovered(attached: Event) -> tuple[datetime, int]:
+    return min(attached.data.discovered_at, attached.recorded), attached.version
+
+
+def react(event: Event, batch: Batch) -> Iterable[Reaction]:
     """Milestones go to the clock stream of the event's incident, and work also goes to its heirs.
 
     When an incident gets an heir, all earlier work under it goes there, too. The work is read from the incident's clock
     stream. That stream grows by the same event, so other commands on it are decided before or after.
     """
-    milestones = tuple(milestones_of(event))
+    milestones = () if event.id in batch.outdone else tuple(milestones_of(event))
     if not milestones:
         return
     incident = event.data.incident if event.kind == "statement" else event.stream
     own, basis = stream_of("clock", incident), (f"{event.stream}@{event.version}",)
     yield Reaction(own, RecordMilestones(milestones=milestones, basis=basis))
-    for heir in heirs.of(incident):
+    for heir in batch.heirs.of(incident):
         theirs = stream_of("clock", heir.incident)
         if isinstance(event.data, triage.IncidentMerged | triage.IncidentSplit):
             command = TakeOver(source=own, via=heir.via, split_at=heir.split_at, basis=basis)

@@ -242,13 +242,16 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
                 kind = draw(st.sampled_from(("answer", "status")))
                 history.append(brings(milestone("classified", when, event=id_, answer_kind=kind)))
             case 5:
-                found = when - timedelta(minutes=draw(st.integers(0, 5000)))
-                history.append(brings(milestone("discovered", when, found, id_)))
+                # As a list of reports brings them that begins with the newest one.
+                for number in range(draw(st.integers(1, 4))):
+                    found = when - timedelta(minutes=draw(st.integers(0, 5000)))
+                    later = when + timedelta(minutes=7 * number)
+                    history.append(brings(milestone("discovered", later, found, derived("event", id_, str(number)))))
             case _:
                 name = draw(st.sampled_from(NAMES))
                 happened = when - timedelta(minutes=draw(st.sampled_from((0, 0, 600))))
                 history.append(brings(milestone(name, when, happened, id_, unit="town-east")))
-    return history
+    return sorted(history, key=lambda command: command.milestones[0].recorded_at)
 
 
 OTHERS = tuple(f"incident-{derived(name)}" for name in "xy")
@@ -356,6 +359,16 @@ def test_a_merger_misses_no_limit_by_itself_and_takes_no_breach_back(history: li
         for name, clock in before.items():
             if clock.runs and after[name].runs and name not in missed:
                 assert after[name].due <= clock.due, "a merger gives nobody more time"
+
+
+@given(linked())
+@settings(max_examples=200, deadline=None)
+def test_discoveries_that_are_left_out_change_no_clock(history: list[RecordMilestones]) -> None:
+    past = [one for command in history for one in command.milestones]
+    with pytest.MonkeyPatch.context() as whole:
+        whole.setattr("services.escalation.clocks._telling", lambda own, mergers: list(own))
+        expected = derive(past, PACK.model)
+    assert derive(past, PACK.model) == expected
 
 
 @given(histories())

@@ -19,7 +19,7 @@ from schemas.escalation import ClockBreached
 from schemas.fields import Fact, instant
 from services.escalation.heirs import Heir, Heirs, Link, links_of
 from services.escalation.queries import LINKED_FROM, LINKED_TO, know, links_to
-from services.escalation.reactions import react
+from services.escalation.reactions import Batch, outdone, react
 from services.escalation.views import INCIDENTS, VIEWS
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import Partition
@@ -252,7 +252,7 @@ async def test_what_a_consumer_takes_in_together_comes_to_the_same(desk: Desk) -
         links = [Link(incident(A), incident(C), at(1.5)), Link(incident(C), incident(D))]
         assert await links_to(connection, [incident(D), incident(A)]) == {incident(D): links}
         event = desk.streams[incident(A)]
-        assert (await know(connection, [event])).of(incident(A)) == [Heir(incident(C), incident(A), at(1.5))]
+        assert (await know(connection, [event])).heirs.of(incident(A)) == [Heir(incident(C), incident(A), at(1.5))]
 
 
 async def test_what_reached_the_other_matter_unseen_counts_when_it_is_judged(desk: Desk) -> None:
@@ -394,7 +394,10 @@ def offices(draw: st.DrawFn) -> Office:
         office.at += timedelta(hours=draw(st.sampled_from((0, 0.5, 2, 9, 30))))
         here = [name for name in names if name not in office.closed]
         name = draw(st.sampled_from(here))
-        match draw(st.integers(0, 6)):
+        match draw(st.integers(0, 8)):
+            case 7 | 8:
+                found = draw(st.lists(st.integers(-1, 40), min_size=1, max_size=5))
+                office.tell(incident(name), *(attached(office.at - timedelta(hours=hours)) for hours in found))
             case 0:
                 names.append("o" * (number + 2))
                 office.open(names[-1], draw(st.sampled_from((0, 1, 20))))
@@ -411,23 +414,29 @@ def offices(draw: st.DrawFn) -> Office:
     return office
 
 
-def take_in(events: Iterable[Event]) -> dict[str, Any]:
-    """Clock stream -> its result, if the events came in this order."""
+def attached(discovered: datetime) -> triage.IncidentReportAttached:
+    return triage.IncidentReportAttached(report=REPORT, unit="town-east", discovered_at=discovered)
+
+
+def take_in(batches: Iterable[Sequence[Event]]) -> dict[str, Any]:
+    """Clock stream -> its result, if the events came in these batches."""
     streams: dict[str, Incident] = {}
     links: list[Link] = []
-    for event in events:
-        links += links_of(event)
-        for reaction in react(event, Heirs(links)):
-            matter = streams.setdefault(reaction.stream, Incident())
-            seen = {other: streams[other].state for other in reaction.beside}
-            matter.do(reaction.command, event.recorded, seen=seen)
+    for events in batches:
+        links += [link for event in events for link in links_of(event)]
+        batch = Batch(Heirs(links), outdone(events))
+        for event in events:
+            for reaction in react(event, batch):
+                matter = streams.setdefault(reaction.stream, Incident())
+                seen = {other: streams[other].state for other in reaction.beside}
+                matter.do(reaction.command, event.recorded, seen=seen)
     return {stream: matter.detect(at(0, day=20)).standing() for stream, matter in streams.items()}
 
 
 @given(offices(), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(office: Office, chance: Random) -> None:
-    """Each stream keeps its order. Between streams, any order is possible."""
+    """Each stream keeps its order. Between streams, any order is possible, and any cut into batches."""
     recorded = sorted((event for past in office.streams.values() for event in past), key=lambda event: event.recorded)
     waiting = {stream: list(past) for stream, past in office.streams.items()}
     arriving = []
@@ -436,4 +445,9 @@ def test_any_order_of_arrival_comes_to_the_same(office: Office, chance: Random) 
         arriving.append(waiting[stream].pop(0))
         if not waiting[stream]:
             del waiting[stream]
-    assert take_in(arriving) == take_in(recorded)
+    batches = []
+    while arriving:
+        size = chance.randint(1, 6)
+        batches.append(arriving[:size])
+        del arriving[:size]
+    assert take_in(batches) == take_in([event] for event in recorded)
