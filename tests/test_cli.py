@@ -118,7 +118,7 @@ def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = idle.run("up", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 2
-    assert "another Huiying perhaps, or choose another port with --port" in done.stderr
+    assert "perhaps another Huiying, or choose another port with --port" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
 """The programs: the command line, everything in one process, one service on PostgreSQL and Kafka, operations.
 
-Only they know every service.
+Only the programs know every service.
 """

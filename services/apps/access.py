@@ -1,6 +1,6 @@
-"""What the command line does for those who call: tokens of staff and their keys, keys of integrations.
+"""Tokens and keys on the command line: staff tokens, the keys that sign them, and keys of integrations.
 
-It holds the signing key, and acts as the deployment's operator.
+The command line holds the signing key, and acts as the deployment's operator.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from services.kernel.settings import Settings
 
 SHORT = timedelta(minutes=5)
 ENCODED = "eyJ"
-"""The beginning of each JSON Web Token: `{"` in its encoding."""
+"""Every JSON Web Token begins with this: `{"` in its encoding."""
 
 
 def operator(settings: Settings) -> str:
@@ -32,9 +32,11 @@ def operator(settings: Settings) -> str:
 async def staff_token(
     settings: Settings, unit: str, roles: Sequence[str], person: str, post: str | None = None
 ) -> tuple[str, Claims]:
-    """A token for a post of the directory, and what it says. Raises `Refused` for what the directory does not have.
+    """A token for a post of the directory, and its claims.
 
-    Without a post it is the one for the first role; each further role must be one of a post of the unit.
+    Raises `Refused` if the directory does not have the post or role.
+
+    By default it is the post for the first role. A post of the unit must have each further role.
     """
     if unknown := sorted(set(roles) - set(STAFF_ROLES)):
         raise Refused(f"no such role: {', '.join(unknown)}; roles of staff are {', '.join(STAFF_ROLES)}")
@@ -68,7 +70,7 @@ def _post_for(offices: Offices, unit: str, roles: Sequence[str]) -> str:
 
 
 async def directory(settings: Settings) -> Offices:
-    """Units and posts as triage knows them now."""
+    """The present units and posts of triage."""
     _must_exist(settings)
     async with api(settings, "triage") as triage:
         items: list[dict[str, Any]] = (await ask(triage, "GET", "/triage/v1/units", operator(settings)))["items"]
@@ -91,7 +93,7 @@ async def directory(settings: Settings) -> Offices:
 
 
 async def revoke_token(settings: Settings, named: str) -> str:
-    """Ends a staff token, by its id or by the token itself; returns the id. Raises `Refused`."""
+    """Ends a staff token, by its id or by the token itself. Returns the id. Raises `Refused`."""
     _must_exist(settings)
     id_ = _id_of(settings, named) if named.startswith(ENCODED) else named
     async with api(settings, "triage") as triage:
@@ -100,7 +102,7 @@ async def revoke_token(settings: Settings, named: str) -> str:
 
 
 def _id_of(settings: Settings, token: str) -> str:
-    """The id of a token that is believed now."""
+    """The id of a token that is valid now."""
     try:
         return tokens.read(token, signing.public_keys(settings), settings.deployment, datetime.now(UTC)).jti
     except Unauthenticated as problem:
@@ -116,7 +118,7 @@ async def make_key(settings: Settings, unit: str, scope: str, name: str | None) 
 
 
 async def list_keys(settings: Settings) -> list[dict[str, Any]]:
-    """Every key that was made, without itself, in order of making."""
+    """Every key, oldest first, without the key itself."""
     _must_exist(settings)
     async with api(settings, "ingest") as ingest:
         return [key async for page in pages(ingest, "/ingest/v1/keys", operator(settings)) for key in page["items"]]
@@ -130,7 +132,10 @@ async def revoke_key(settings: Settings, id_: str) -> None:
 
 
 async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
-    """Ends what was revoked before a restore and is believed again after it; returns the ids. Embedded."""
+    """Ends keys and tokens again that were revoked before a restore and are valid after it.
+
+    Returns the ids. Embedded.
+    """
     lost = Revoked(*(before - now for before, now in zip(known, revoked(settings.data), strict=True)))
     if not any(lost):
         return []
@@ -138,7 +143,7 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
     async with api(settings, "ingest") as client:
         async for page in pages(client, "/ingest/v1/keys", own):
             valid |= {key["id"] for key in page["items"]}
-        # A key that was made after the backup is unknown by now.
+        # A key that was made after the backup is unknown now.
         paths = {key: f"/ingest/v1/keys/{key}/revoke" for key in sorted(lost.keys & valid)}
         paths |= {token: f"/triage/v1/tokens/{token}/revoke" for token in sorted(lost.tokens)}
         for path in paths.values():
@@ -147,7 +152,7 @@ async def revoke_again(settings: Settings, known: Revoked) -> list[str]:
 
 
 def rotate(settings: Settings, *, if_none: bool = False) -> str:
-    """Makes a new signing key, with `if_none` only where there is none; returns the public keys."""
+    """Makes a new signing key; with `if_none`, only if there is none. Returns the public keys."""
     _must_exist(settings)
     path = signing.key_set_file(settings)
     return path.read_text() if if_none and path.exists() else signing.rotate(settings)

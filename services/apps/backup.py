@@ -1,15 +1,14 @@
-"""Backups of a deployment, and what a restore must not undo.
+"""Backups of a deployment. A restore must not undo erasures and revocations.
 
 Embedded: every database file by SQLite's online backup, also while the server runs, then the event log, the evidence
-files, the secret and the keys of staff tokens. The log is taken last: a store that is older than the log catches up
-from it when it starts, while an offset beyond the log would stop its consumer. Deployed: each service's database
-through `pg_dump`; topics are kept by Kafka itself.
+files, the secret and the keys of staff tokens. The log is copied after the stores. A store that is older than the log
+catches up from it at the start, but an offset beyond the log would stop its consumer. Deployed: each service's database
+through `pg_dump`. Kafka keeps the topics itself.
 
-A restored store gets the markers of all that was erased anywhere, before anybody opens it: from every store at hand,
-from the backup, and from the topics (`services.kernel.delivery.erasures`), which alone know where all stores were lost.
-The event log is not rolled back unless it is missing or that is asked for: what was appended after the backup comes
-back from it (`services.kernel.delivery.recovery`). Where it is rolled back, what was revoked since is revoked anew
-(`services.apps.access`).
+Before anybody opens a restored store, it gets the markers of all erasures: from every store at hand, from the backup,
+and from the topics (`services.kernel.delivery.erasures`). After the loss of all stores, only the topics know of them.
+The event log is rolled back only if it is missing or if somebody asks for it. So later events come back from it
+(`services.kernel.delivery.recovery`). After a roll-back, later revocations are made again (`services.apps.access`).
 """
 
 import contextlib
@@ -43,7 +42,7 @@ POSTGRES_PROGRAMS = "/usr/lib/postgresql"
 
 
 class BackupError(Exception):
-    """A backup that cannot be made or used; the sentence says why."""
+    """A backup that cannot be made or used. The sentence says why."""
 
 
 def _file_digest(path: Path) -> str:
@@ -74,7 +73,7 @@ def _read_manifest(source: Path, kind: str) -> None:
 
 
 def _new_folder(to: Path) -> Path:
-    """The folder that the backup is made in, beside its place: a backup is there whole or not at all."""
+    """The folder in which the backup is made, beside its final place: a backup is there whole or not at all."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BackupError(f"{to} is not empty; name a new folder for each backup")
     partial = to.with_name(to.name + ".partial")
@@ -95,7 +94,7 @@ def _finish(partial: Path, to: Path, kind: str) -> list[str]:
 
 
 def back_up_folder(data: Path, to: Path) -> list[str]:
-    """Copies a data folder, also while a server works in it; returns the names of what was copied."""
+    """Copies a data folder, also while a server works in it. Returns the names of the copied files."""
     stores = [f"{service}.sqlite" for service in SERVICES]
     if not any((data / name).exists() for name in stores):
         raise BackupError(f"{data} holds no data of an embedded system")
@@ -103,7 +102,7 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
     for name in (*stores, LOG):
         if (data / name).exists():
             _copy_database(data / name, partial / name)
-    # A file is written before the event that names it, so all that the stores name is there by now.
+    # A file is written before the event that names it. So all files that the stores name exist by now.
     if (data / EVIDENCE).is_dir():
         _copy_files(data / EVIDENCE, partial / EVIDENCE)
     for name in (SECRET_FILE, *TOKEN_KEYS):
@@ -115,12 +114,12 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
 def restore_folder(
     data: Path, source: Path, services: Sequence[str] = SERVICES, *, log: bool = False, erased: Collection[str] = ()
 ) -> list[str]:
-    """Puts the stores of these services back, in a folder whose lock the caller holds; returns what was restored.
+    """Puts the stores of these services back into a folder whose lock the caller holds. Returns the restored names.
 
-    `erased` are the references of words that the topics say were erased.
+    `erased` are the references of words that were erased according to the topics.
 
-    The event log is put back where it is missing, or with `log`, which takes all services. Raises `BackupError`
-    before anything is changed.
+    The event log is put back if it is missing, or with `log`, which needs all services. Raises `BackupError` before
+    anything is changed.
     """
     _read_manifest(source, "folder")
     names = [f"{service}.sqlite" for service in services]
@@ -129,7 +128,7 @@ def restore_folder(
     whole = set(services) == set(SERVICES)
     log = log or not (data / LOG).exists()
     if log and not whole:
-        raise BackupError("the event log goes back only with all services: their offsets would lie beyond its end")
+        raise BackupError("restore the event log only with all services: their offsets would lie beyond its end")
     _restore_secret(data, source, whole=whole)
     _restore_token_keys(data, source)
     stores = [folder / f"{service}.sqlite" for folder in (data, source) for service in SERVICES]
@@ -141,7 +140,7 @@ def restore_folder(
         _put_back(source / LOG, data / LOG, _forget_records(everywhere))
         done.append(LOG)
     if (source / EVIDENCE).is_dir() and "ingest" in services:
-        # Files of reports that were erased since are swept away when ingest starts.
+        # When ingest starts, it deletes the files of reports that were erased meanwhile.
         _copy_files(source / EVIDENCE, data / EVIDENCE)
         done.append(EVIDENCE)
     return done
@@ -158,7 +157,7 @@ def _restore_secret(data: Path, source: Path, *, whole: bool) -> None:
 
 
 def _restore_token_keys(data: Path, source: Path) -> None:
-    """Where there are none: a key that was dropped since the backup is believed no more."""
+    """Only if there are none: a key that was dropped after the backup must not come back."""
     if not any((data / name).exists() for name in TOKEN_KEYS):
         for name in TOKEN_KEYS:
             if (source / name).exists():
@@ -166,7 +165,7 @@ def _restore_token_keys(data: Path, source: Path) -> None:
 
 
 def _copy_files(source: Path, to: Path) -> None:
-    """Copies whole files; one that is deleted meanwhile was erased."""
+    """Copies whole files. A file that is deleted meanwhile was erased."""
     private_folder(to)
     for path in sorted(source.iterdir()):
         if path.suffix != ".part":
@@ -177,7 +176,7 @@ def _copy_files(source: Path, to: Path) -> None:
 
 
 def _copy_database(source: Path, to: Path) -> None:
-    """A consistent copy of one file as it stands; the writer goes on meanwhile."""
+    """A consistent copy of one file. The writer goes on meanwhile."""
     place = f"{source.resolve().as_uri()}?mode=ro"
     with (
         closing(sqlite3.connect(place, uri=True, timeout=30)) as reading,
@@ -188,7 +187,7 @@ def _copy_database(source: Path, to: Path) -> None:
 
 
 def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[tuple[object, ...]]]]) -> None:
-    """Replaces a database by a copy that was corrected first: at no moment does the old copy stand there as it was."""
+    """Replaces a database by a corrected copy. The uncorrected copy never stands in its place."""
     partial = to.with_name(to.name + ".restoring")
     partial.unlink(missing_ok=True)
     shutil.copyfile(source, private_file(partial))
@@ -208,26 +207,26 @@ def _put_back(source: Path, to: Path, corrections: Sequence[tuple[str, Iterable[
 
 
 class Revoked(NamedTuple):
-    """Ids of what was revoked: keys of integrations, and staff tokens."""
+    """Ids of revoked keys of integrations and staff tokens."""
 
     keys: frozenset[str]
     tokens: frozenset[str]
 
 
 def revoked(data: Path) -> Revoked:
-    """What the stores of a folder say was revoked, as far as they can be read."""
+    """The revocations in the stores of a folder, as far as they are readable."""
     keys = _read(data / "ingest.sqlite", "select id from api_keys where revoked_at is not null") or ()
     tokens = [_read(data / f"{service}.sqlite", "select token from revoked_tokens") or () for service in SERVICES]
     return Revoked(frozenset(keys), frozenset(chain.from_iterable(tokens)))
 
 
 def _erased(path: Path) -> list[str] | None:
-    """The permanent markers of a store; None where it does not exist or cannot be read any more."""
+    """The permanent markers of a store; None if it does not exist or is not readable any more."""
     return _read(path, "select ref from erased")
 
 
 def _read(path: Path, statement: str) -> list[str] | None:
-    """The one column that a store answers; None where it does not exist or cannot be read any more."""
+    """One column of a store; None if the store does not exist or is not readable any more."""
     if not path.exists():
         return None
     try:
@@ -246,13 +245,13 @@ def _forget_words(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...
 
 
 def _restored() -> tuple[str, list[tuple[object, ...]]]:
-    """Lets the service take back what came since: without this note, what its topics hold beyond it is an alarm."""
+    """Lets the service take later events back. Without this note, events beyond the store are an alarm."""
     statement = "insert or replace into deployment (name, value) values (?, ?)"
     return statement, [(RESTORED, instant(datetime.now(UTC)))]
 
 
 def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
-    """The log keeps the record as a tombstone: no offset moves."""
+    """The log keeps the record as a tombstone, so no offset moves."""
     rows: list[tuple[object, ...]] = [(ref.encode(),) for ref in refs]
     return [("update records set value = null where key = ? and topic like '%.content'", rows)]
 
@@ -261,7 +260,7 @@ def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, .
 
 
 def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICES) -> list[str]:
-    """Dumps each service's database; `template` is `HUIYING_DATABASE`. Kafka keeps the topics itself."""
+    """Dumps each service's database. `template` is `HUIYING_DATABASE`. Kafka keeps the topics itself."""
     partial = _new_folder(to)
     for service in services:
         target = private_file(partial / f"{service}.dump")
@@ -272,10 +271,10 @@ def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICE
 def restore_databases(
     template: str, source: Path, services: Sequence[str] = SERVICES, erased: Collection[str] = ()
 ) -> list[str]:
-    """Puts databases back, each in one transaction together with the markers of what was erased.
+    """Puts databases back, each in one transaction together with the markers of erased words.
 
-    `erased` are the references of words that the topics say were erased. The services must be stopped. Raises
-    `BackupError`; then the database at hand stands as it was.
+    `erased` are the references of words that were erased according to the topics. The services must be stopped. Raises
+    `BackupError`; then the database at hand stays unchanged.
     """
     _read_manifest(source, "postgresql")
     names = [f"{service}.dump" for service in services]
@@ -286,7 +285,7 @@ def restore_databases(
         at = _place(template, service)
         script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source / name), at=at)
         _run_sql(script + _forget_sql(everywhere) + _restored_sql(), at)
-    # What the backup of one service knows of may have been erased after that of another one was made.
+    # The backup of one service may know of erasures that came after the backup of another one.
     if later := _erased_in_databases(template, services) - everywhere:
         for service in services:
             _run_sql(_forget_sql(later), _place(template, service))
@@ -294,7 +293,7 @@ def restore_databases(
 
 
 def _erased_in_databases(template: str, needed: Sequence[str]) -> set[str]:
-    """The markers of all services' databases; of those that are not `needed`, as far as they can be reached."""
+    """The markers of all services' databases. Databases that are not `needed` may be out of reach."""
     refs: set[str] = set()
     for service in SERVICES:
         at = _place(template, service)
@@ -308,7 +307,7 @@ def _erased_in_databases(template: str, needed: Sequence[str]) -> set[str]:
 
 
 def _run_sql(script: str, at: Mapping[str, str]) -> None:
-    """All of it, or nothing."""
+    """All or nothing."""
     _program("psql", "-Xq", "--single-transaction", "-v", "ON_ERROR_STOP=1", at=at, given=script)
 
 
@@ -331,7 +330,7 @@ def _restored_sql() -> str:
 
 
 def _place(template: str, service: str) -> dict[str, str]:
-    """A service's database as the environment of PostgreSQL's programs: no password stands in a process list."""
+    """A service's database for the environment of PostgreSQL's programs. So no password stands in a process list."""
     from psycopg.conninfo import conninfo_to_dict
 
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
@@ -340,7 +339,7 @@ def _place(template: str, service: str) -> dict[str, str]:
 
 
 def _program(name: str, *arguments: str, at: Mapping[str, str], given: str | None = None) -> str:
-    """Runs one of PostgreSQL's programs; Debian keeps each version's in a folder of its own, the newest is taken."""
+    """Runs one of PostgreSQL's programs. Debian keeps each version in its own folder; the newest is used."""
     found = max(Path(POSTGRES_PROGRAMS).glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]), default=None)
     path = found or shutil.which(name)
     if path is None:

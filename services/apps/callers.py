@@ -1,4 +1,4 @@
-"""The commands for those who call: `huiying keys` of integrations, and `huiying users` of staff."""
+"""The commands on callers: `huiying keys` for integrations, and `huiying users` for staff."""
 
 from typing import Annotated
 
@@ -13,14 +13,17 @@ users = group("Tokens of staff, and the keys that sign them.")
 @keys.command("create")
 def keys_create(
     unit: Unit,
-    scope: Annotated[str, typer.Option(help="What the key is for.")] = "ingest",
+    scope: Annotated[str, typer.Option(help="The purpose of the key.")] = "ingest",
     name: Annotated[
         str | None,
-        typer.Option(help="The integration; a further key of the same name is one of the same integration."),
+        typer.Option(help="The integration. A second key with the same name belongs to the same integration."),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Make a key for an integration; prints the key alone, and its id beside it. Only its digest is kept."""
+    """Make a key for an integration.
+
+    Prints the key, with its id on standard error. Only a digest of the key is kept.
+    """
     from services.apps import access
 
     made = run(access.make_key(quiet(settings_of(data)), unit, scope, name))
@@ -30,7 +33,7 @@ def keys_create(
 
 @keys.command("list")
 def keys_list(as_json: Json = False, data: Data = None) -> None:
-    """Every key with its id, unit, integration, when it was made and revoked; never the key itself."""
+    """List every key: id, unit, integration, times of making and revoking. It never shows the key itself."""
     from services.apps import access
 
     columns = ("id", "unit", "name", "scope", "made_at", "revoked_at")
@@ -41,9 +44,9 @@ def keys_list(as_json: Json = False, data: Data = None) -> None:
 
 @keys.command("revoke")
 def keys_revoke(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")], data: Data = None
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id, see `keys list`.")], data: Data = None
 ) -> None:
-    """End a key; nobody needs to know the key itself."""
+    """End a key. Nobody needs the key itself for this."""
     from services.apps import access
 
     run(access.revoke_key(quiet(settings_of(data)), id_))
@@ -53,14 +56,18 @@ def keys_revoke(
 @users.command("token")
 def users_token(
     unit: Unit,
-    person: Annotated[str, typer.Option(help="Who signs in: keeps two people apart, and is never stored.")],
-    role: Annotated[list[str] | None, typer.Option("--role", help=f"A role, may be given again: {ROLES}.")] = None,
+    person: Annotated[
+        str, typer.Option(help="The person who signs in. It tells two people apart, and is never stored.")
+    ],
+    role: Annotated[
+        list[str] | None, typer.Option("--role", help=f"A role. You may repeat the option. Roles: {ROLES}.")
+    ] = None,
     post: Annotated[
         str | None, typer.Option(help="A post of the unit.", show_default="the post of the first role")
     ] = None,
     data: Data = None,
 ) -> None:
-    """Make a staff token for a working day; prints the token alone, and its id beside it."""
+    """Make a staff token for a working day. Prints the token, with its id on standard error."""
     from services.apps import access
 
     token, said = run(access.staff_token(quiet(settings_of(data)), unit, role or [], person, post))
@@ -72,7 +79,7 @@ def users_token(
 def users_revoke(
     named: Annotated[str, typer.Argument(metavar="ID", help="The token's id, or the token itself.")], data: Data = None
 ) -> None:
-    """End a staff token before its time; every service follows within seconds."""
+    """End a staff token before its time. Every service follows within seconds."""
     from services.apps import access
 
     say(f"{run(access.revoke_token(quiet(settings_of(data)), named))} was revoked")
@@ -83,7 +90,7 @@ def users_rotate(
     if_none: Annotated[bool, typer.Option("--if-none", help="Only where there is no key yet.")] = False,
     data: Data = None,
 ) -> None:
-    """Make a new signing key; prints the public keys that services are to believe (HUIYING_TOKEN_KEYS).
+    """Make a new signing key. Prints the public keys for the services (HUIYING_TOKEN_KEYS).
 
     Tokens of the former key stay valid until they expire, or until its key is dropped.
     """
@@ -97,10 +104,10 @@ def users_rotate(
 
 @users.command("drop")
 def users_drop(
-    kid: Annotated[str, typer.Argument(help="The key's id, as its `kid` in the public keys says it.")],
+    kid: Annotated[str, typer.Argument(help="The key's id: its `kid` in the public keys.")],
     data: Data = None,
 ) -> None:
-    """End all tokens of one signing key; prints the public keys that are left."""
+    """End all tokens of one signing key. Prints the public keys that are left."""
     from services.kernel.access import signing
 
     say(signing.drop(quiet(settings_of(data)), kid))

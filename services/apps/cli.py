@@ -1,7 +1,7 @@
-"""The command line, `huiying`. What a command needs is imported when it runs, so that each starts fast.
+"""The command line, `huiying`. Each command imports its modules when it runs, so that it starts fast.
 
-Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a check found something, 2 it
-could not be done, with one sentence that says why.
+Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 a check found something; 2 the
+command failed, with one sentence that says why.
 """
 
 import json
@@ -48,9 +48,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    _: Annotated[
-        bool, typer.Option("--version", help="The version, and nothing else.", callback=_version, is_eager=True)
-    ] = False,
+    _: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     """Accountable answers to what people report."""
 
@@ -81,12 +79,12 @@ def up(
 @app.command()
 def serve(
     service: Annotated[str, typer.Argument(help="ingest, triage, escalation, publish or audit.")],
-    part: Annotated[str | None, typer.Option(help="api or consumer alone; both, supervised, without.")] = None,
+    part: Annotated[str | None, typer.Option(help="api or consumer. Without it, both run, supervised.")] = None,
     data: Data = None,
 ) -> None:
     """Run one service over PostgreSQL and Kafka.
 
-    They are named by HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA; HUIYING_SECRET is the same for all.
+    HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA name them. HUIYING_SECRET is the same for all services.
     """
     from services.apps import serve as one
 
@@ -105,14 +103,14 @@ def serve(
 @app.command()
 def check(
     wait: Annotated[float, typer.Option(help="Seconds to wait for outboxes and consumers.")] = 30.0,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Each fault as a line too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print each fault, too.")] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
     """Prove that no event was lost, doubled or altered.
 
     Every accepted event must be in its store and in audit exactly once, in order and unaltered, and on its topic with
-    the same bytes, and every service must have taken in what its offsets lie behind. Exit 0, or 1 with each cause as a
+    the same bytes. Every service must have taken in all events before its offsets. Exit 0, or 1 with each cause as a
     sentence that says what to do.
     """
     from services.apps import operate
@@ -138,7 +136,7 @@ def replay(data: Data = None) -> None:
     differences = run(operate.replay(quiet(settings_of(data))))
     for line in differences:
         say(line)
-    say(f"{len(differences)} differences" if differences else "every view is as the topics say")
+    say(f"{len(differences)} differences" if differences else "every view agrees with the topics")
     raise typer.Exit(1 if differences else 0)
 
 
@@ -157,21 +155,22 @@ def backup(
         names = copies.back_up_folder(settings.data, to)
     else:
         names = copies.back_up_databases(settings.database, to)
-        note("not in it, and to be kept beside it: Kafka's topics, HUIYING_SECRET, the evidence folder")
+        note("the backup lacks Kafka's topics, HUIYING_SECRET and the evidence folder; keep these, too")
     say(f"{len(names)} files in {to}")
 
 
 @app.command()
 def restore(
     source: Annotated[Path, typer.Option("--from", resolve_path=True, help="The folder of a backup.")],
-    service: Annotated[list[str] | None, typer.Option("--service", help="Only this one; may be given again.")] = None,
-    log: Annotated[bool, typer.Option("--log", help="Put the event log back too, and lose what came after.")] = False,
+    service: Annotated[
+        list[str] | None, typer.Option("--service", help="Only this service. You may repeat the option.")
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Put the event log back, too, and lose all later events.")] = False,
     data: Data = None,
 ) -> None:
     """Put stores back from a backup.
 
-    What was erased since stays erased, what was revoked since stays revoked; what came since is taken from the event
-    log.
+    Erased words stay erased, and revoked keys and tokens stay revoked. Later events come back from the event log.
     """
     from schemas.catalogue import SERVICES
     from services.apps import access, operate
@@ -210,7 +209,7 @@ def restore(
 
 @policies.command("list")
 def policy_list(as_json: Json = False, data: Data = None) -> None:
-    """The packs in the policy folder."""
+    """List the packs in the policy folder."""
     from services.kernel.rules import packs as policy
 
     packs = policy.load_packs(settings_of(data).policies).values()
@@ -219,10 +218,10 @@ def policy_list(as_json: Json = False, data: Data = None) -> None:
 
 @policies.command("show")
 def policy_show(
-    name: Annotated[str, typer.Argument(help="id or id@version of a pack.")],
+    name: Annotated[str, typer.Argument(help="A pack: id or id@version.")],
     data: Data = None,
 ) -> None:
-    """A pack's levels, kinds of answer and limits, each with the clause that it rests on."""
+    """Show a pack's levels, kinds of answer and limits, each with its clause."""
     from services.kernel.rules import packs as policy
 
     packs = policy.load_packs(settings_of(data).policies)
@@ -250,7 +249,7 @@ def policy_check(
     file: Annotated[Path, typer.Argument(resolve_path=True, help="A pack, units.yaml, or a list of the deployment.")],
     data: Data = None,
 ) -> None:
-    """Whether a file of the policy folder can be used; says each fault with its line. Exit 0 or 1."""
+    """Check a file of the policy folder. Prints each fault with its line. Exit 0 or 1."""
     from services.apps import policy
     from services.kernel.rules.documents import DocumentError
 
@@ -266,7 +265,7 @@ def policy_check(
 def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An export.")], data: Data = None) -> None:
     """Check an exported file by itself.
 
-    Looks at the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
+    It checks the envelopes, their order, and each stream's chain of digests. Exit 0 or 1.
     """
     from services.apps import export as files
 
@@ -274,7 +273,7 @@ def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An expo
     for fault in verdict.faults:
         say(fault)
     for stream in verdict.begun_later:
-        note(f"{stream} begins later than version 1: what came before is not in the file")
+        note(f"{stream} begins later than version 1: earlier events are not in the file")
     say(f"{verdict.events} events of {len(verdict.streams)} streams, {len(verdict.faults)} faults")
     say(f"SHA-256 {verdict.sha256}")
     raise typer.Exit(1 if verdict.faults or not verdict.events else 0)
@@ -286,7 +285,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", resolve_path=True, help="The file to write.")],
     data: Data = None,
 ) -> None:
-    """Write an incident's events to a file, one a line."""
+    """Write an incident's events to a file, one on each line."""
     from services.apps import access, client
     from services.apps import export as files
 
@@ -310,7 +309,7 @@ def execute(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        # Whoever types a command gets a sentence, no trace.
+        # The user gets a sentence, not a trace.
         if os.environ.get("HUIYING_LOG_LEVEL", "").lower() == "debug":
             raise
         note(f"huiying: {_sentence(error)}")
@@ -329,7 +328,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def main() -> NoReturn:
-    """The program, with the commands that other packages bring (`huiying.commands` in their metadata)."""
+    """The program, with the commands of other packages (`huiying.commands` in their metadata)."""
     for command in entry_points(group="huiying.commands"):
         app.command(command.name)(command.load())
     sys.exit(execute(sys.argv[1:]))

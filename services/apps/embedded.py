@@ -1,6 +1,6 @@
 """Everything in one process: five services on SQLite files and an embedded log, one HTTP port, no broker.
 
-A second process that needs the data calls the first one's API instead.
+A second process that needs the data calls the first one's API.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
 SERVICES: tuple[Service, ...] = (TRIAGE, INGEST, ESCALATION, PUBLISH, AUDIT)
-"""Triage first: the others learn the unit tree from it."""
+"""Triage comes first, since the others learn the unit tree from it."""
 PORT = 8400
 
 
@@ -77,7 +77,7 @@ class Embedded:
         await self.settle()
 
     async def stop(self) -> None:
-        """Ends all work; what was answered is durable."""
+        """Ends all work. Everything that was answered is durable."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,7 +95,7 @@ class Embedded:
         return None
 
     async def settle(self, limit: float = 60.0) -> None:
-        """Waits until every outbox is empty and every service has taken in what the log holds."""
+        """Waits until every outbox is empty and every service has taken in the whole log."""
         until = asyncio.get_running_loop().time() + limit
         while not await self._is_settled():
             if error := self.failed():
@@ -130,7 +130,7 @@ class Embedded:
         return httpx.AsyncClient(transport=transport, base_url="http://huiying", headers=headers, timeout=60)
 
     def token(self, unit: str, *roles: str, person: str = "") -> str:
-        """A staff token for the post that is named like the first role, for the demo and tests."""
+        """A staff token for the post with the name of the first role, for the demo and tests."""
         said = tokens.claims(
             self.settings.deployment, person=person or f"{roles[0]}@{unit}", unit=unit, post=roles[0], roles=roles
         )

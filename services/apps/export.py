@@ -1,7 +1,7 @@
-"""A matter's events in a file, one a line, byte for byte as they were stored; and the check of such a file.
+"""An incident's events in a file, one on each line, byte for byte as stored; and the check of such a file.
 
-Whoever holds the file needs nothing else: each event names the digest of the one before it in its stream. The newest
-event of a stream has none that names it; for it stands the digest of the whole file, which both commands print.
+The file is enough for the check. Each event names the digest of the one before it in its stream. No event names the
+newest one of a stream. For this, both commands print the digest of the whole file.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from schemas.envelope import Event, Undecodable
 
 
 async def write(timeline: AsyncIterable[dict[str, Any]], to: Path) -> tuple[int, str]:
-    """Writes the events of a timeline, of which audit answers these pages; returns how many, and the file's digest.
+    """Writes the events of a timeline, from the pages of audit's answer. Returns their number and the file's digest.
 
-    Envelopes are compact JSON, so the same bytes come out again. The file is there when it is whole.
+    Envelopes are compact JSON, so the same bytes come out again. The file appears only when it is whole.
     """
     events, sha256, part = 0, hashlib.sha256(), to.with_name(f"{to.name}.part")
     try:
@@ -38,13 +38,13 @@ async def write(timeline: AsyncIterable[dict[str, Any]], to: Path) -> tuple[int,
 
 @dataclass
 class Verdict:
-    """What a file holds, and what is wrong with it."""
+    """The contents of a file, and its faults."""
 
     events: int = 0
     streams: dict[str, int] = field(default_factory=dict)
     """Stream -> its last version in the file."""
     begun_later: list[str] = field(default_factory=list)
-    """Streams whose first version in the file is not 1: what came before cannot be judged."""
+    """Streams whose first version in the file is not 1. Earlier events cannot be judged."""
     sha256: str = ""
     faults: list[str] = field(default_factory=list)
 
@@ -90,11 +90,11 @@ def _check(rows: Iterable[bytes], verdict: Verdict) -> None:
 
 
 def _broken(before: Event, event: Event) -> str | None:
-    """What is wrong between two events of a stream that follow each other in the file."""
+    """The fault between two events of a stream that follow each other in the file, if there is one."""
     if event.version != before.version + 1:
         return f"version {event.version} of {event.stream} follows {before.version}: a gap"
     if event.previous != before.digest:
-        return f"version {event.version} of {event.stream} does not rest on the bytes of version {before.version}"
+        return f"version {event.version} of {event.stream} does not name the digest of version {before.version}"
     if event.recorded < before.recorded:
         return f"version {event.version} of {event.stream} was recorded before version {before.version}"
     return None

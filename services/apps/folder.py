@@ -1,4 +1,4 @@
-"""Who works in a data folder: one process at a time, known by a lock."""
+"""The process that works in a data folder: only one at a time, known by a lock."""
 
 import fcntl
 from pathlib import Path
@@ -19,7 +19,7 @@ class FolderLock:
         self._file: IO[str] | None = None
 
     def take(self) -> None:
-        """Raises `InUse` with the owner's address where it is known."""
+        """Raises `InUse`, with the owner's address if that is known."""
         private_folder(self._path.parent)
         private_file(self._path)
         file = self._path.open("a")
@@ -40,7 +40,7 @@ class FolderLock:
         self._address.write_text(address)
 
     def address(self) -> str | None:
-        """Where the owner answers, if it serves."""
+        """The address of the owner, if it serves."""
         try:
             return self._address.read_text().strip() or None
         except FileNotFoundError:
@@ -55,7 +55,7 @@ class FolderLock:
 
 
 def folder_owner(data: Path) -> str | None:
-    """Who works in the folder: an address, empty where none is known, or None where nobody does."""
+    """Who works in the folder: an address, an empty text if none is known, or None if nobody does."""
     lock = FolderLock(data)
     try:
         lock.take()

@@ -1,4 +1,4 @@
-"""What stands at the address that is printed: a page that leads on, and the documents of the API, served from here."""
+"""The pages at the printed address: a page that leads on, and the documents of the API, served from here."""
 
 from importlib import resources
 from pathlib import PurePath
@@ -10,13 +10,13 @@ from services.kernel.serving.problems import language_of, spoken
 from services.kernel.settings import Settings
 
 SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
-"""Files of Swagger UI, which `fastapi-offline` brings."""
+"""Files of Swagger UI, from `fastapi-offline`."""
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Swagger UI sets styles of its own; nothing comes from elsewhere, and no script but the two files runs."""
+"""Swagger UI sets its own styles. Nothing comes from elsewhere, and only the two scripts run."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -95,7 +95,7 @@ def router(settings: Settings, title: str) -> APIRouter:
 
     @api.get("/docs/{name}")
     async def file(name: str) -> Response:
-        """What the two pages load."""
+        """The files that the two pages load."""
         own = {"start.js": START.encode(), "front.css": STYLE.encode()}
         if name in SWAGGER:
             content = resources.files("fastapi_offline").joinpath("static", name).read_bytes()

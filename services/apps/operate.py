@@ -1,4 +1,6 @@
-"""What the command line does to a deployment: reach its API or its stores, whether it runs here, elsewhere or not."""
+"""Operations of the command line on a deployment: through its API or its stores, whether it runs here, elsewhere or
+not.
+"""
 
 import asyncio
 import contextlib
@@ -41,15 +43,15 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import OWNER, Session
 
 OPERATOR = Actor("operator")
-"""Who repairs on the command line: not a post of an office, and not the system itself."""
+"""The actor of repairs on the command line: no post of an office, and not the system itself."""
 FORGED = "forged"
-"""Why a reader discards what its owner never wrote."""
+"""The reason of a reader that discards an event which its owner never wrote."""
 LISTED = ("id", "reason", "topic", "stream_id", "version", "since", "error")
-"""What is shown of a dead letter."""
+"""The shown columns of a dead letter."""
 
 
 class SharedLog(EmbeddedLog):
-    """The log file of a server that runs in another process: where it ends is read each time."""
+    """The log file of a server in another process. Its end is read each time."""
 
     async def ends(self, topics: Sequence[str]) -> Any:
         await self.start()
@@ -62,14 +64,14 @@ class Stores(NamedTuple):
     runtimes: dict[str, Runtime]
     log: EventLog
     embedded: Embedded | None = None
-    """Where this process runs the services itself."""
+    """Set if this process runs the services itself."""
 
 
 @asynccontextmanager
 async def stores(settings: Settings, *, run: bool = False) -> AsyncIterator[Stores]:
-    """The stores as they stand, also beside a running server.
+    """The stores as they are, also beside a running server.
 
-    With `run`, an embedded system that nobody runs is started here, so that it takes in what it holds.
+    With `run`, an embedded system that nobody runs is started here, so that it takes in what is waiting.
     """
     if not settings.embedded:
         async with _deployed(settings) as found:
@@ -121,7 +123,7 @@ async def _opened(settings: Settings, log: EventLog, places: Mapping[str, Path |
 
 
 async def check(settings: Settings, wait: float) -> CheckResult:
-    """What `huiying check` looks at. An embedded system that nobody runs is started for it."""
+    """The stores for `huiying check`. An embedded system that nobody runs is started for it."""
     async with stores(settings, run=True) as found:
         if found.embedded:
             await found.embedded.settle()
@@ -135,9 +137,9 @@ async def check_stores(found: Stores, wait: float = 30.0) -> CheckResult:
 
 
 def told(report: CheckResult, *, verbose: bool = False) -> list[str]:
-    """A report as lines: counts, then each cause as a sentence with what to do, then the verdict.
+    """A result as lines: counts, then each cause as a sentence with what to do, then the verdict.
 
-    With `verbose` each fault is a line too.
+    With `verbose`, each fault is a line, too.
     """
     lines = [f"{name:<20} {count:>10,}" for name, count in sorted(report.counts.items())]
     lines += [f"fault: {cause.sentence()}" for cause in report.causes.values()]
@@ -149,7 +151,7 @@ def told(report: CheckResult, *, verbose: bool = False) -> list[str]:
 
 
 async def replay(settings: Settings) -> list[str]:
-    """Rebuilds each service's views in a scratch folder from the topics alone; says each row that differs."""
+    """Rebuilds each service's views in a scratch folder from the topics alone. Returns each row that differs."""
     lines = []
     async with stores(settings, run=True) as found:
         if found.embedded:
@@ -180,17 +182,17 @@ def _told(service: str, difference: replays.Difference) -> str:
 
 
 class Chosen(NamedTuple):
-    """Which dead letters are meant; None: whatever it is."""
+    """A choice of dead letters. None means any."""
 
     service: str | None = None
     cause: str | None = None
-    """Why they were set aside, as the `reason` of a dead letter says it."""
+    """Why they were set aside: the `reason` of a dead letter."""
     stream: str | None = None
     type: str | None = None
     """The full name of their event type, or the short one: `report.received`."""
 
     def must_exist(self) -> None:
-        """Raises `Refused` where a cause or a stream is meant that no dead letter can have."""
+        """Raises `Refused` for a cause or a stream that no dead letter can have."""
         if self.cause is not None and self.cause not in operations.CAUSES:
             raise Refused(f"no cause {self.cause!r}; there are {', '.join(operations.CAUSES)}")
         if self.stream is not None and not re.fullmatch(f"[a-z]+-{UUID}", self.stream):
@@ -198,9 +200,9 @@ class Chosen(NamedTuple):
 
 
 async def dead_letters(found: Stores, chosen: Chosen) -> list[dict[str, Any]]:
-    """What is open in the dead letters, by service, stream and version, without the raw bytes.
+    """The open dead letters, by service, stream and version, without the raw bytes.
 
-    Raises `Refused` where a filter names what cannot be there: nothing found must not look like nothing to do.
+    Raises `Refused` if a filter names something impossible: an empty list must not look as if nothing were to do.
     """
     chosen.must_exist()
     rows, types = list[dict[str, Any]](), set(map(_short, catalogue.types()))
@@ -229,10 +231,10 @@ def _short(type_: str) -> str:
 
 
 class Settled(NamedTuple):
-    """What became of dead letters."""
+    """The result for dead letters."""
 
     settled: list[str]
-    """Ids of those that were redriven, or discarded."""
+    """Ids of those that were redriven or discarded."""
     failed: list[dict[str, str]]
     """`service`, `id` and `error` of those that fail as before."""
 
@@ -240,9 +242,9 @@ class Settled(NamedTuple):
 async def settle_records(
     found: Stores, rows: Sequence[Mapping[str, Any]], reason: str, *, discard: bool, tell: Callable[[int, int], None]
 ) -> Settled:
-    """Redrives or discards these records, each in its own transaction; calls `tell` with how many are done, of all.
+    """Redrives or discards these records, each in its own transaction. Calls `tell` with the number done, of all.
 
-    What one that follows another settles with it counts as settled. Raises `Unavailable` where the store fails.
+    A record that another one settles on the way counts as settled. Raises `Unavailable` if the store fails.
     """
     settled, failed = list[str](), list[dict[str, str]]()
     for number, row in enumerate(rows):
@@ -273,10 +275,10 @@ async def settle_record(found: Stores, service: str, id_: str, reason: str, *, d
 
 
 async def _settle(found: Stores, service: str, id_: str, reason: str, *, discard: bool) -> None:
-    """One record, without what may go on then.
+    """Settles one record, without the records that may go on then.
 
-    What an owner discards on its own topic is forged. Every reader of the topic is told first: what the owner then
-    writes in its place must not look like the forgery there.
+    A record that an owner discards on its own topic is forged. Every reader of the topic is told first: the owner's
+    next event in its place must not look like the forgery there.
     """
     runtime = found.runtimes[service]
     work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
@@ -303,7 +305,7 @@ async def _settle(found: Stores, service: str, id_: str, reason: str, *, discard
 
 
 async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) -> None:
-    """Discards a record in a reader too, whether it was set aside there or taken in."""
+    """Discards a record in a reader, too, whether it was set aside there or taken in."""
     work, name = unit_of_work(runtime), runtime.service.name
     record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["bytes"])
     event = Event.parse(row["bytes"]) if row["stream_id"] else None
@@ -319,9 +321,9 @@ async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) ->
 
 
 async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list[Event]:
-    """Takes in what the service's topics hold and its store lacks, of all streams or of some; returns the events.
+    """Takes in events that the service's topics hold and its store lacks, of all streams or of some. Returns them.
 
-    Raises `Problem`s, and `LogGone`: words are read from the topic.
+    Raises `Problem`s, and `LogGone`, since words are read from the topic.
     """
     work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
     chosen = select(table).where(table.c.consumer == OWNER, table.c.reason == "ahead", table.c.state == "open")
@@ -344,7 +346,7 @@ async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list
 
 
 async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
-    """Puts events into the outbox again; a relay that runs elsewhere finds them within a second."""
+    """Puts events into the outbox again. A relay that runs elsewhere finds them within a second."""
     if streams is not None:
         events = runtime.tables["events"]
         async with runtime.database.read() as connection:
@@ -356,7 +358,7 @@ async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
 
 
 async def owner_of(found: Stores, stream: str) -> str:
-    """The service that owns a stream; of an operation stream, the one that holds it."""
+    """The service that owns a stream. For an operation stream, it is the service that holds the stream."""
     kind = catalogue.kind_of(stream)
     if kind in catalogue.STREAMS:
         return catalogue.owner(kind)
@@ -369,10 +371,10 @@ async def owner_of(found: Stores, stream: str) -> str:
 
 
 async def rewind(found: Stores, service: str, topic: str) -> int:
-    """Sets a consumer back to the beginning of a topic; returns how many partitions go back.
+    """Sets a consumer back to the beginning of a topic. Returns how many partitions go back.
 
-    What it took in already it drops as repeated. On Kafka a consumer that runs notices with the next record, or after a
-    minute, and starts again from there; an embedded server would end, so it must not run.
+    It drops events that it has already. On Kafka, a running consumer notices with the next record, or after a minute,
+    and starts again from there. An embedded server would end, so it must not run.
     """
     runtime = found.runtimes[service]
     reads = (*runtime.service.topics, *runtime.service.content_topics)
@@ -382,10 +384,10 @@ async def rewind(found: Stores, service: str, topic: str) -> int:
 
 
 async def resend_lost(found: Stores, service: str | None = None) -> dict[str, int]:
-    """Heals the loss of topics: sets all readers of an owner's topics back, and lets it write everything again.
+    """Repairs the loss of topics: sets all readers of an owner's topics back, and lets it write everything again.
 
-    Of the service that is named, else of each whose topics are no longer the ones that were read or written. Returns
-    how many events each owner sends again.
+    This is for the named service, or for each service whose topics are not the same any more. Returns how many events
+    each owner sends again.
     """
     name_of = catalogue.content_topic
     events = [topic for name in catalogue.SERVICES for topic in catalogue.event_topics(name)]
@@ -411,14 +413,14 @@ async def _owners_of_lost(found: Stores, made: Sequence[str]) -> list[str]:
 
 
 async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, int]) -> int:
-    """Moves a consumer's offsets to where these partitions begin; returns how many of them move."""
+    """Moves a consumer's offsets to the beginning of these partitions. Returns how many of them move."""
     table = runtime.tables["consumer_offset"]
     async with runtime.database.transaction() as connection:
         mine = (table.c.consumer == consumer, table.c.topic.in_({partition.topic for partition in begins}))
         known = await connection.execute(select(table.c.topic, table.c.partition, table.c.next).where(*mine))
         before = {Partition(row.topic, row.partition): row.next for row in known}
         await connection.execute(delete(table).where(*mine))
-        # A consumer that takes in finds its row set back; without the row it would begin where it is.
+        # A running consumer finds its row set back. Without the row, it would start where it is.
         rows = [
             {"consumer": consumer, "topic": part.topic, "partition": part.number, "next": first}
             for part, first in sorted(begins.items())
@@ -429,9 +431,10 @@ async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, 
 
 
 async def erased(settings: Settings) -> set[str]:
-    """References of the words that the topics say were erased, before stores are put back. Raises `LogGone`.
+    """References of the words that were erased according to the topics, before stores are put back. Raises `LogGone`.
 
-    What an operator discarded as forged does not count. What a reader discarded does: it is its owner's all the same.
+    An erasure that an operator discarded as forged does not count. One that a reader discarded counts, since it is
+    still its owner's.
     """
     log: EventLog
     places: list[Path | str]

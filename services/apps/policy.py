@@ -1,4 +1,4 @@
-"""What a file of the policy folder is, and whether it can be used."""
+"""The kind of a file of the policy folder, and its check."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
 
 
 def read(path: Path) -> str:
-    """What the file is, in words. Raises `DocumentError` with each fault, or `OSError`."""
+    """The kind of the file, in words. Raises `DocumentError` with each fault, or `OSError`."""
     if path.name == "units.yaml":
         return f"the tree of units, with {len(setup.read(path).places())} places,"
     if path.name in LISTS:

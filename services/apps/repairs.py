@@ -17,19 +17,24 @@ PROGRESS_SECONDS = 2.0
 
 def resend(
     service: Annotated[str | None, typer.Argument(help="The service that owns the events, or reads the topic.")] = None,
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="Only this stream. You may repeat the option.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All events of the service, or of all services.")] = False,
     rewind: Annotated[
         str | None, typer.Option("--rewind", help="Set the service back to the beginning of this topic.")
     ] = None,
     lost: Annotated[
-        bool, typer.Option("--lost", help="After a loss of topics: all events of their owners, all readers set back.")
+        bool,
+        typer.Option(
+            "--lost", help="After a loss of topics: write all events of their owners, and set all readers back."
+        ),
     ] = False,
     data: Data = None,
 ) -> None:
     """Write stored events and their words to their topics again.
 
-    Consumers drop what they have already.
+    Consumers drop events that they have already.
     """
     from services.apps import operate
     from services.apps.folder import folder_owner
@@ -72,24 +77,24 @@ async def _owners(found: Any, streams: Sequence[str] | None) -> list[str]:
 
 def redrive(
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record, as `--list` shows it.")] = None,
-    service: Annotated[str | None, typer.Option(help="The service in whose dead letters it lies.")] = None,
+    service: Annotated[str | None, typer.Option(help="The service that has the dead letter.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All records, of the service or of all services.")] = False,
     cause: Annotated[
-        str | None, typer.Option(help="Those that were set aside for this: fork, poison, unknown_type, ...")
+        str | None, typer.Option(help="Only dead letters with this reason: fork, poison, unknown_type, ...")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help="Those of this stream.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
     type_: Annotated[
-        str | None, typer.Option("--type", help="Those of this event type, for example report.received.")
+        str | None, typer.Option("--type", help="Only this event type, for example report.received.")
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why; becomes part of the record.")] = None,
-    discard: Annotated[bool, typer.Option("--discard", help="Set them aside for good instead.")] = False,
-    listing: Annotated[bool, typer.Option("--list", help="Show what lies among the dead letters.")] = False,
+    reason: Annotated[str | None, typer.Option(help="The reason. It becomes part of the record.")] = None,
+    discard: Annotated[bool, typer.Option("--discard", help="Set the records aside for good.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the dead letters.")] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Repair what lies among the dead letters.
+    """Repair dead letters.
 
-    Gives records to their service again, or sets them aside for good. Exit 0, or 1 where some fail as before.
+    Gives records to their service again, or sets them aside for good. Exit 0, or 1 if some fail as before.
     """
     from services.apps import operate
 
@@ -99,7 +104,7 @@ def redrive(
     if bool(id_) == (listing or any(filters)):
         raise CannotDo("give --list, an ID, or which records: --all, --cause, --stream, --type")
     if id_ and not service:
-        raise CannotDo("name the service in whose dead letters the record lies, with --service")
+        raise CannotDo("name the service that has the dead letter, with --service")
     if not listing and not (reason or "").strip():
         raise CannotDo("say why, with --reason; it becomes part of the record")
 
@@ -133,7 +138,7 @@ def _tell_settled(done: "Settled", as_json: bool, *, discard: bool) -> None:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Says on standard error how far a long work is, every other second."""
+    """Prints the progress of a long work on standard error, every other second."""
     told = time.monotonic()
 
     def tell(done: int, of: int) -> None:
@@ -146,16 +151,18 @@ def _progress() -> Callable[[int, int], None]:
 
 
 def recover(
-    service: Annotated[str, typer.Option(help="The service whose topics hold what its store lacks.")],
-    reason: Annotated[str, typer.Option(help="Why; becomes part of the record.")],
-    stream: Annotated[list[str] | None, typer.Option("--stream", help="Only this stream; may be given again.")] = None,
+    service: Annotated[str, typer.Option(help="The service whose topics hold events that its store lacks.")],
+    reason: Annotated[str, typer.Option(help="The reason. It becomes part of the record.")],
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="Only this stream. You may repeat the option.")
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Take in what a service's own topics hold and its store lacks.
+    """Take in events that a service's own topics hold and its store lacks.
 
-    After `huiying restore` the service does so by itself. Without a restore it holds the streams until you say here
-    that the records are its own, for example because the database lost its last transactions, or until you discard
-    them as forged, with `huiying redrive ID --discard`.
+    After `huiying restore` the service does so by itself. Without a restore, it holds the streams until you decide. If
+    the events are its own, for example because the database lost its last transactions, use this command. If they are
+    forged, discard them with `huiying redrive ID --discard`.
     """
     from services.apps import operate
 

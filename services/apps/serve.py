@@ -31,13 +31,13 @@ from services.kernel.store.database import Database
 
 PARTS = ("api", "consumer")
 END_SECONDS = 8.0
-"""How long the processes have to end; container engines wait ten seconds."""
+"""The processes have this long to end. Container engines wait ten seconds."""
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 logger = structlog.get_logger()
 
 
 def load(name: str) -> Service:
-    """The service of this name; no other service's code is imported."""
+    """The service with this name. No other service's code is imported."""
     if name not in PORTS:
         raise ValueError(f"no service {name!r}; there are {', '.join(PORTS)}")
     service: Service = importlib.import_module(f"services.{name}.app").SERVICE
@@ -72,7 +72,7 @@ def runtime(name: str, settings: Settings) -> Runtime:
 
 
 class Part:
-    """A process of the service: a fork of the supervisor, which has imported what it runs."""
+    """A process of the service: a fork of the supervisor, which has imported the program."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -91,7 +91,7 @@ class Part:
 
 
 def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> None:
-    """Keeps the service's processes alive until SIGTERM or Ctrl-C, then ends them. In each of them it runs a part."""
+    """Keeps the service's processes alive until SIGTERM or Ctrl-C, then ends them. Each of them runs a part."""
     children: dict[str, Part] = {}
     started, waits, next_start = (dict.fromkeys(parts, 0.0) for _ in range(3))
     signals: list[int] = []
@@ -135,7 +135,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
 
 
 def import_parts(name: str, settings: Settings) -> None:
-    """Imports what the parts run, and keeps the garbage collector from touching the memory that they share."""
+    """Imports the parts, and keeps the garbage collector from touching the memory that they share."""
     from services.apps import front, web  # noqa: F401
     from services.kernel.serving import connection, http  # noqa: F401
 
@@ -156,7 +156,7 @@ def _settle(part: str, name: str) -> None:
 
 
 async def run_api(name: str, settings: Settings) -> None:
-    """The API process of a service. Reads are served at once, commands when it leads and has recovered.
+    """The API process of a service. It serves reads at once, and commands when it leads and has recovered.
 
     Raises `PortTaken` before it starts anything.
     """
@@ -197,7 +197,7 @@ async def _serve(name: str, settings: Settings, on: socket.socket) -> None:
 
 
 async def run_consumer(name: str, settings: Settings) -> None:
-    """The consumer process of a service. Ends with a code of its own where a stored offset is out of range."""
+    """The consumer process of a service. It ends with its own code if a stored offset is out of range."""
     made = runtime(name, settings)
     process.collect_less()
     if settings.metrics_port:
@@ -232,7 +232,7 @@ async def run_consumer(name: str, settings: Settings) -> None:
                 await asyncio.gather(watch, consuming, stopping, return_exceptions=True)
         except TimeoutError:
             pass
-        # What was taken in is durable; what was not is taken again. Nothing is left to wait for.
+        # Records that were taken in are durable; the others are taken in again. So nothing is left to wait for.
         os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What the commands of the command line share: options, what they print, their settings."""
+"""Common parts of the commands: options, output, settings."""
 
 import json
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ROLES = "duty_officer, verifier, handler, approver, chief, spokesperson, auditor, admin"
-"""What `--help` says; the import of the roles themselves would make every command slower."""
+"""The text in `--help`. Importing the roles themselves would make every command slower."""
 Data = Annotated[
     Path | None, typer.Option("--data", envvar="HUIYING_DATA", help="The data folder.", show_default="data")
 ]
@@ -51,7 +51,7 @@ def note(text: str) -> None:
 
 
 def settings_of(data: Path | None, port: int | None = None) -> "Settings":
-    """The environment's settings with what the command line names; logs go to standard error."""
+    """The environment's settings with the options of the command line. Logs go to standard error."""
     from pydantic import ValidationError
 
     from services.kernel.logging import configure
@@ -69,7 +69,7 @@ def settings_of(data: Path | None, port: int | None = None) -> "Settings":
 
 
 def quiet(settings: "Settings") -> "Settings":
-    """The same settings for a command that is no server: warnings alone are said."""
+    """The same settings for a command that is no server: only warnings are logged."""
     from services.kernel.logging import configure
 
     if "HUIYING_LOG_LEVEL" in os.environ:
@@ -80,7 +80,7 @@ def quiet(settings: "Settings") -> "Settings":
 
 
 def must_be_a_service(name: str | None) -> None:
-    """Ends the command unless this is a service, or nothing."""
+    """Ends the command unless this is a service, or empty."""
     from schemas.catalogue import SERVICES
 
     if name is not None and name not in SERVICES:

@@ -13,7 +13,7 @@ from services.apps.embedded import Embedded
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the program: uvicorn would raise them again before the stores are closed."""
+    """Leaves signals to the program. uvicorn would raise them again before the stores are closed."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
-    """Serves the HTTP API; gives its address, which the command line finds in the data folder too."""
+    """Serves the HTTP API. Gives its address, which the command line also finds in the data folder."""
     if system.app is None:
         raise RuntimeError("the embedded system is not started")
     server = _Server(web.config(system.app, system.settings))
@@ -41,7 +41,7 @@ async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
 
 
 async def until_ended(system: Embedded) -> None:
-    """Waits for Ctrl-C or SIGTERM. Raises what a part of the system ended with."""
+    """Waits for Ctrl-C or SIGTERM. Raises the error of a part that ended."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""How the programs serve HTTP: a port that is taken before anything else is started, and uvicorn's settings."""
+"""HTTP in the programs: a port that is taken before anything else starts, and uvicorn's settings."""
 
 import socket
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from services.kernel.serving.connection import Connection
 from services.kernel.settings import Settings
 
 GRACE = 5
-"""Seconds for requests that are under way when the server ends."""
+"""Seconds for unfinished requests when the server ends."""
 
 
 class PortTaken(Exception):
-    """Nothing can listen there."""
+    """Nobody can listen on this port."""
 
 
 @contextmanager
 def bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens on this port, on any free one for 0. Raises `PortTaken` before anything is started."""
+    """A socket that listens on this port, or on any free one for 0. Raises `PortTaken` before anything starts."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -28,20 +28,20 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
             taken.listen(2048)
         except OSError as error:
             raise PortTaken(
-                f"port {port} of {host} cannot be taken ({error.strerror}): end what listens there, another Huiying "
-                "perhaps, or choose another port with --port or HUIYING_PORT"
+                f"port {port} of {host} cannot be used ({error.strerror}): end the program that listens there, "
+                "perhaps another Huiying, or choose another port with --port or HUIYING_PORT"
             ) from None
         yield taken
 
 
 def address_of(taken: socket.socket) -> str:
-    """The address at which this machine reaches a socket."""
+    """The address under which this machine reaches a socket."""
     host, port = taken.getsockname()
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104  compared, not bound
 
 
 def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Uvicorn's settings. Only the proxies that are named are believed about who is calling."""
+    """Uvicorn's settings. Only the named proxies are believed about callers."""
     return uvicorn.Config(
         app,
         http=Connection,
