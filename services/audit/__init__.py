@@ -1,4 +1,7 @@
-"""Audit keeps every event of every service, bytes untouched, in the order in which it took them, and says that order
-on its own topic. From this record it answers what was known and done about a matter, and when. It owns `review` and
-`log` streams; it decides nothing about the matters of others.
+"""Audit keeps every event of every service, bytes untouched, in the order in which it took them in.
+
+It records that order on its own topic.
+
+From this record it answers what was known and done about a matter, and when. It owns the `review` and `log` streams. It
+decides nothing about the matters of others.
 """

@@ -1,4 +1,4 @@
-"""What audit answers, for the API's documents."""
+"""The answers of audit, for the API's documents."""
 
 from typing import Any
 
@@ -33,23 +33,23 @@ _ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "positi
 
 
 class Stated(Answered):
-    """What an answer rests on."""
+    """The basis of an answer."""
 
     log_size: int
-    """So many events audit had taken in; asked again with it, the answer is the same, byte for byte."""
+    """How many events audit had taken in. A request with this `log_size` gets the same answer again, byte for byte."""
     complete_until: Instant | None
-    """What was recorded before this instant stands among them; null where that is not known."""
+    """Everything that was recorded before this instant is among them; null if that is unknown."""
 
 
 class TimelineEntry(Answered):
-    """An event with what it says."""
+    """An event with its summary."""
 
     event: Envelope
     """The event."""
     summary: str
-    """What it says, in one sentence without any word that somebody typed."""
+    """One sentence without any typed word."""
     position: int
-    """Its place in the order in which audit took events in, from 0 on."""
+    """Its position in audit's order, from 0 on."""
 
 
 class Timeline(
@@ -57,14 +57,14 @@ class Timeline(
     Page,
     json_schema_extra=example(incident_id=INCIDENT, as_of=None, known_at=None, **_STATED, items=[_ENTRY], next=None),
 ):
-    """What is on record about an incident, in the order in which it was recorded."""
+    """The record of an incident, in the order of recording."""
 
     incident_id: IncidentId
     """The incident."""
     as_of: Instant | None
-    """Only what had happened by then; null where it was not asked for."""
+    """Only what had happened by this instant; null without this filter."""
     known_at: Instant | None
-    """Only what had been recorded by then; null where it was not asked for."""
+    """Only what had been recorded by this instant; null without this filter."""
     items: tuple[TimelineEntry, ...]
     """The events."""
 
@@ -77,4 +77,4 @@ class Events(Stated, Page, json_schema_extra=example(**_STATED, items=[_EVENT], 
 
 
 class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_ENTRY)):
-    """One event with what it says."""
+    """One event with its summary."""

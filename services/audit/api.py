@@ -1,8 +1,9 @@
 """Audit over HTTP: the timeline of an incident, and every event. Nothing can be changed here.
 
-Every answer states `log_size` and `complete_until`; asked again with that `log_size` it is the same, byte for byte.
-Staff see what their own unit and those below it did, and all of an incident in which one of these has a part; where
-that ended, what was recorded until then. A unit at the root of the tree sees everything.
+Every answer states `log_size` and `complete_until`. A request with that `log_size` gets the same answer again, byte for
+byte. Staff see the acts of their own unit and the units below it, and everything about an incident in which one of
+these has a part. If the part has ended, they see what was recorded until then. A unit at the root of the tree sees
+everything.
 """
 
 import re
@@ -59,12 +60,12 @@ def router(runtime: Runtime) -> APIRouter:
         log_size: Size = None,
         lang: Lang = None,
     ) -> Response:
-        """What is on record about an incident, its reports, clocks, statements and what was merged into it.
+        """The record of an incident: its reports, clocks, statements, and the incidents that were merged into it.
 
-        `as_of` keeps what had happened by then, `known_at` what had been recorded by then. What belongs to the
-        incident is taken as `log_size` knows it. Summaries are in one language, `lang` or what `Accept-Language` likes
-        best. Events go by (`recordedtime`, `id`). A cursor keeps its `log_size`; send `as_of` and `known_at` with it
-        again.
+        `as_of` keeps what had happened by then, `known_at` what had been recorded by then. The parts of the incident
+        are those that `log_size` knows. Summaries are in one language: `lang`, or the best one of `Accept-Language`.
+        Events are in order of (`recordedtime`, `id`). A cursor keeps its `log_size`; send `as_of` and `known_at` with
+        it again.
         """
         language = language_of(request)
         *place, kept = paging.place_of(cursor, str, str, int) if cursor is not None else (*FIRST, None)
@@ -105,9 +106,9 @@ def router(runtime: Runtime) -> APIRouter:
         cursor: Cursor = None,
         log_size: Size = None,
     ) -> Response:
-        """Events in the order in which audit took them, narrowed by what is given; a cursor keeps its `log_size`.
+        """Events in the order in which audit took them in, with filters. A cursor keeps its `log_size`.
 
-        `type` is the full name or the short one (`incident.graded`), `actor` a post, `from` and `to` are instants of
+        `type` is the full name or the short one (`incident.graded`), `actor` a post. `from` and `to` are instants of
         what happened, both included.
         """
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
@@ -135,7 +136,7 @@ def router(runtime: Runtime) -> APIRouter:
         log_size: Size = None,
         lang: Lang = None,
     ) -> Response:
-        """One event, as it is, with its summary in one language."""
+        """One event, unchanged, with its summary in one language."""
         language = language_of(request)
         async with runtime.database.read() as connection:
             size = await _size(connection, log_size)
@@ -157,7 +158,7 @@ def _instant(at: datetime | None) -> str | None:
 
 
 def _must_agree(asked: int | None, kept: int | None) -> None:
-    """Raises `Malformed` where a cursor keeps another size than the one that is asked for beside it."""
+    """Raises `Malformed` if a cursor belongs to another `log_size` than the one in the request."""
     if kept is not None and asked not in (None, kept):
         raise Malformed(
             f"the cursor belongs to log_size {kept}, not {asked}",
@@ -169,7 +170,7 @@ def _must_agree(asked: int | None, kept: int | None) -> None:
 
 
 async def _size(connection: AsyncConnection, asked: int | None) -> int:
-    """The size to answer at: the newest, or the one that was asked for."""
+    """The size for the answer: the one in the request, or the newest."""
     size, given = await queries.head(connection)
     if asked is None:
         return size
@@ -202,7 +203,10 @@ async def _stated(connection: AsyncConnection, size: int) -> dict[str, Any]:
 
 
 async def _reading(runtime: Runtime, connection: AsyncConnection, staff: Actor, incident: str) -> Reading:
-    """What the actor reads of an incident. Raises `NotFound` for an unknown one, `Forbidden` where that is nothing."""
+    """How much of an incident the actor may read.
+
+    Raises `NotFound` for an unknown one, `Forbidden` if it is nothing.
+    """
     if not await queries.knows(connection, incident):
         raise NotFound(f"there is no incident {incident[:60]!r}", what=incident[:60])
     overseen = (await runtime.offices(connection)).overseen(staff.unit)
@@ -261,7 +265,7 @@ async def _check_known(
 
 
 def _types(name: str | None) -> tuple[str, ...] | None:
-    """The full names that a filter means: itself, or every version of a short name."""
+    """The full names for a filter: the name itself, or every version of a short name."""
     if name is None:
         return None
     if name.startswith(catalogue.PREFIX):

@@ -1,4 +1,4 @@
-"""Audit, joined with the kernel."""
+"""The parts of audit for the kernel."""
 
 from schemas import catalogue
 from schemas.audit import LogSequenced

@@ -1,7 +1,7 @@
-"""How audit takes events in: each gets the next position, and the order is said on audit's own topic.
+"""How audit takes events in: each gets the next position, and audit's own topic records the order.
 
-One transaction at a time holds the row of `head`, so positions have no hole and no twin, however many consumers run.
-Envelopes are read once with orjson and never judged by their data: a type that nobody knows is kept like any other.
+One transaction at a time holds the row of `head`. So positions have no gap and no duplicate, however many consumers
+run. Envelopes are read once with orjson, and their data is not checked: an unknown type is kept like any other.
 """
 
 import time
@@ -31,9 +31,9 @@ from services.kernel.store.sql import Query, Write
 BATCH = 2000
 """Events in one transaction."""
 AIM_SECONDS = 0.25
-"""The least time between two looks at the ends of the topics, where those are on brokers; embedded it costs nothing."""
+"""The least time between two looks at the ends of the topics on brokers. Embedded, a look costs nothing."""
 LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
-"""What says that another stream belongs to an incident."""
+"""Types of events that link another stream to an incident."""
 OFFICES = frozenset({"unit", "policy"})
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
 logger = structlog.get_logger()
@@ -49,7 +49,7 @@ class Head:
     complete_until: str | None
 
     def write(self) -> Write:
-        """What puts it down."""
+        """The writing of the row."""
         return Write(HEAD, [{"id": 1, **asdict(self)}], replaces=True)
 
 
@@ -70,10 +70,10 @@ class AuditWork(UnitOfWork):
         await super().handle(records)
 
     def read(self, event: Event) -> None:
-        """Nothing is judged: data stays unread, a type that nobody knows is kept like any other."""
+        """Nothing is checked: data stays unread, and an unknown type is kept like any other."""
 
     async def altered(self, session: Session, event: Event, cursor: Cursor) -> bool:
-        """Compares every version that was taken in before, not the last one alone."""
+        """Compares every version that was taken in before, not only the last one."""
         if event.version == cursor.version:
             return event.digest != cursor.digest
         chosen = select(TIMELINE.c.digest).where(
@@ -83,7 +83,7 @@ class AuditWork(UnitOfWork):
         return bool(stored) and event.digest not in stored
 
     async def apply(self, session: Session, events: Sequence[Event], intake: Intake) -> None:
-        """Gives the events their positions, keeps them, and says their order on audit's own stream."""
+        """Gives the events their positions, keeps them, and records their order on audit's own stream."""
         for event in events:
             await self._observe(session, event)
         if not events:
@@ -125,7 +125,10 @@ class AuditWork(UnitOfWork):
             session.observed.append(event)
 
     async def _take_aim(self) -> None:
-        """Notes, from time to time, where the topics end: when all that is taken in, audit is complete until now."""
+        """Notes, from time to time, where the topics end.
+
+        When audit has taken in everything up to there, it is complete until now.
+        """
         if self._aim is not None or time.monotonic() - self._aimed < self._pause:
             return
         self._aimed = time.monotonic()
@@ -140,7 +143,7 @@ class AuditWork(UnitOfWork):
             self._aim = (now, events)
 
     async def _complete(self, connection: AsyncConnection, intake: Intake) -> str | None:
-        """The instant of the last aim if it is reached with this transaction."""
+        """The instant of the last aim, if this transaction reaches it."""
         if self._aim is None:
             return None
         until, ends = self._aim
@@ -155,14 +158,16 @@ class AuditWork(UnitOfWork):
 
 
 async def start(runtime: Runtime) -> None:
-    """What audit does before it takes events in: it plans what it lost, and reads what it can read only now."""
+    """The work of audit before it takes events in: it plans its lost positions, and reads what only this version can
+    read.
+    """
     await _regain(runtime)
     await _learn(runtime)
     await _observe_again(runtime)
 
 
 async def _learn(runtime: Runtime) -> None:
-    """Draws links from events that were kept while no version of this code knew their type."""
+    """Draws links from events that were kept when no version of this code knew their type."""
     async with runtime.database.transaction() as connection:
         known = set((await connection.execute(select(LINKED_TYPES.c.type))).scalars())
         fresh = sorted(upcast.types_of(*LINKING) - known)
@@ -183,7 +188,7 @@ async def _learn(runtime: Runtime) -> None:
 
 
 async def _observe_again(runtime: Runtime) -> None:
-    """Folds what the timeline holds of the offices once more: an earlier version may have kept types unread."""
+    """Folds the offices' events in the timeline once more, since an earlier version may have kept types unread."""
     async with runtime.database.transaction() as connection:
         await sql.lock(connection, hold(alone=True))
         session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
@@ -198,7 +203,7 @@ async def _observe_again(runtime: Runtime) -> None:
 
 
 def _is_read(event: Event) -> bool:
-    """Whether this version can read an event's data; audit keeps it either way."""
+    """Whether this version can read an event's data. Audit keeps it in any case."""
     try:
         _ = event.data
     except (UnknownType, Undecodable) as error:
@@ -208,7 +213,7 @@ def _is_read(event: Event) -> bool:
 
 
 async def _regain(runtime: Runtime) -> None:
-    """Plans the positions that the log gave and the timeline, put back from a backup, lacks."""
+    """Plans the positions that the log gave and a restored timeline lacks."""
     async with runtime.database.transaction() as connection:
         head = await lock_head(connection)
         session = Session(runtime.service, runtime.settings, connection, runtime.time_source.now())
@@ -229,7 +234,7 @@ async def lock_head(connection: AsyncConnection) -> Head:
 
 
 async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
-    """Notes the positions that versions of the log above `head.logged` gave; there are some after a restore alone."""
+    """Notes the positions in the versions of the log above `head.logged`. Such versions exist only after a restore."""
     events = METADATA.tables["events"]
     says = events.c.type.in_(upcast.types_of(LogSequenced))
     chosen = (
@@ -265,7 +270,7 @@ async def _planned(connection: AsyncConnection, events: Sequence[Event]) -> dict
 
 
 async def _gapless(connection: AsyncConnection, taken: Iterable[str], next_: int) -> int:
-    """Strikes what was taken off the plan, and returns the first position that is still missing."""
+    """Removes the events that were taken in from the plan, and returns the first position that is still missing."""
     await connection.execute(delete(PLANNED).where(PLANNED.c.digest.in_(list(taken))))
     missing: int | None = (await connection.execute(select(func.min(PLANNED.c.position)))).scalar()
     return next_ if missing is None else missing
@@ -276,12 +281,12 @@ def _is_later(now: str | None, before: str | None) -> TypeGuard[str]:
 
 
 def _size(size: int, complete_until: str) -> Write:
-    """Puts down up to when the log of this size is complete."""
+    """Records up to when the log of this size is complete."""
     return Write(SIZES, [{"size": size, "complete_until": complete_until}])
 
 
 def _said(first: int, digests: Sequence[str], complete: str | None) -> list[Fact]:
-    """The order as events, each small enough for a topic; not validated, since it was made right here."""
+    """The order as events, each small enough for a topic. They are not validated, since they were made right here."""
     facts: list[Fact] = []
     for start in range(0, len(digests), BATCH):
         said: dict[str, Any] = {"first": first + start, "events": tuple(digests[start : start + BATCH])}
@@ -311,9 +316,9 @@ def _row(position: int, event: Event) -> dict[str, Any]:
 
 
 def linked(event: Event, linking: Collection[str]) -> Iterable[tuple[str, str]]:
-    """(incident, stream) pairs that the event says belong together; an incident belongs to itself.
+    """(incident, stream) pairs that belong together according to the event. An incident belongs to itself.
 
-    `linking` are the types that name further streams, of every version that this code reads.
+    `linking` are the types that name further streams, in every version that this code reads.
     """
     if event.correlation:
         yield event.correlation, event.stream
@@ -334,7 +339,7 @@ def _links(placed: Sequence[tuple[int, Event]], linking: Collection[str]) -> lis
 
 
 async def _link_anew(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> None:
-    """Positions that are given anew do not come in order: a link counts from the lowest."""
+    """Positions that are given again do not come in order, so a link counts from the lowest."""
     added = await sql.add_missing(connection, LINKS, links)
     for link in links:
         if (link["incident_id"], link["stream_id"]) not in added:

@@ -1,7 +1,7 @@
-"""What audit answers from.
+"""Queries of audit.
 
-Answers only ever use the positions below `head.size`, of which none is missing and none ever changes, so that the same
-question at the same size has the same answer for good.
+Answers use only the positions below `head.size`. None of these is missing, and none ever changes. So the same question
+at the same size always has the same answer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from services.kernel.store import sql
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list of events is narrowed to; None does not narrow. Instants as texts, both ends included."""
+    """The filters of a list of events; None filters nothing. Instants are texts, both ends included."""
 
     types: tuple[str, ...] | None = None
     subject: str | None = None
@@ -37,13 +37,13 @@ class Filters:
 
 
 async def head(connection: AsyncConnection) -> tuple[int, int]:
-    """How many positions can be answered from, and how many the log has given in all."""
+    """How many positions can be used for answers, and how many the log has given in all."""
     row = (await connection.execute(select(HEAD.c.size, HEAD.c.next))).first()
     return (row.size, row.next) if row else (0, 0)
 
 
 async def complete_until(connection: AsyncConnection, size: int) -> str | None:
-    """Up to when everything that was on the topics is in the first `size` positions; None where nobody knows."""
+    """The instant up to which everything on the topics is in the first `size` positions; None if it is unknown."""
     chosen = select(SIZES.c.complete_until).where(SIZES.c.size <= size).order_by(SIZES.c.size.desc()).limit(1)
     found: str | None = (await connection.execute(chosen)).scalar()
     return found
@@ -69,9 +69,9 @@ def members(incidents: Sequence[str], size: int, until: str | None) -> Select[An
 
 
 def _linked(size: int, until: str | None) -> list[ColumnElement[bool]]:
-    """The links that the first `size` positions know, of these only what was recorded by the instant `until`.
+    """The links in the first `size` positions that were recorded by the instant `until`.
 
-    What came to an incident later is no business of a unit whose part had ended by then.
+    If a unit's part had ended by then, it does not see streams that came to the incident later.
     """
     known = [LINKS.c.position < size]
     if until is not None:
@@ -89,7 +89,7 @@ async def knows(connection: AsyncConnection, incident: str) -> bool:
 
 
 async def standings(connection: AsyncConnection, incident: str) -> dict[str, Standing]:
-    """The standing of an incident now, and of those where it goes on; empty where audit does not know it."""
+    """The present standing of an incident, and of the incidents where it goes on; empty if audit does not know it."""
     size, _ = await head(connection)
     says, t = and_(DECIDED, TIMELINE.c.type.in_(upcast.types_of(*STANDING))), TIMELINE.c
     found: dict[str, Standing] = {}
@@ -105,7 +105,7 @@ async def standings(connection: AsyncConnection, incident: str) -> dict[str, Sta
 
 
 async def left(connection: AsyncConnection, incidents: Sequence[str], size: int) -> dict[str, Moment]:
-    """Report -> the event by which it left these incidents, which are a `family`, and did not come back."""
+    """Report -> the event by which it left these incidents, which are a `family`, unless it came back."""
     says, t = and_(DECIDED, TIMELINE.c.type.in_(upcast.types_of(*LEAVING))), TIMELINE.c
     chosen = select(t.bytes).where(t.stream_id.in_(incidents), t.position < size, says)
     events = (await connection.execute(chosen.order_by(t.recordedtime, t.event_id))).scalars()
@@ -113,7 +113,7 @@ async def left(connection: AsyncConnection, incidents: Sequence[str], size: int)
 
 
 def _there(gone: Mapping[str, Moment]) -> list[ColumnElement[bool]]:
-    """What of a report is left out of an incident that it left: what was recorded afterwards."""
+    """The conditions that leave out what was recorded on a report after it left the incident."""
     if not gone:
         return []
     left_, t = sql.mapped({report: moment.at for report, moment in gone.items()}), TIMELINE.alias()
@@ -122,7 +122,7 @@ def _there(gone: Mapping[str, Moment]) -> list[ColumnElement[bool]]:
 
 
 class Place(NamedTuple):
-    """A place in a timeline, which goes by these two."""
+    """A place in a timeline, which is in this order."""
 
     recordedtime: str
     event_id: str
@@ -140,10 +140,10 @@ async def timeline(
     after: Place,
     limit: int,
 ) -> tuple[Sequence[Any], Place | None]:
-    """`position, bytes` of an incident's events behind a place, and the place to go on behind, or None at the end.
+    """`position, bytes` of an incident's events after a place, and the place for the next page, or None at the end.
 
-    `until` is the last instant of recording that the reader's part covers. Narrowed by `axes`, see `happened` and
-    `recorded`.
+    `until` is the last instant of recording that the reader's part covers. `axes` are further filters, see `happened`
+    and `recorded`.
     """
     t, incidents = TIMELINE.c, await family(connection, incident, size, until)
     chosen = (
@@ -160,7 +160,7 @@ async def timeline(
         .limit(limit + 1)
         .subquery()
     )
-    # Bytes are read of the page alone, not of all that is put in order.
+    # Only the bytes of the page are read, not of everything that is sorted.
     page = select(t.position, t.bytes, t.recordedtime, t.event_id).join(chosen, chosen.c.position == t.position)
     found = (await connection.execute(page.order_by(t.recordedtime, t.event_id))).all()
     last = found[limit - 1] if len(found) > limit else None
@@ -168,21 +168,21 @@ async def timeline(
 
 
 def happened(until: str | None) -> list[ColumnElement[bool]]:
-    """The condition that an event had happened by an instant, itself included; None narrows nothing."""
+    """The condition that an event had happened by an instant, inclusive. None filters nothing."""
     return [] if until is None else [TIMELINE.c.time <= until]
 
 
 def recorded(until: str | None) -> list[ColumnElement[bool]]:
-    """The condition that an event had been recorded by an instant, itself included; None narrows nothing."""
+    """The condition that an event had been recorded by an instant, inclusive. None filters nothing."""
     return [] if until is None else [TIMELINE.c.recordedtime <= until]
 
 
 async def events(
     connection: AsyncConnection, filters: Filters, size: int, *, after: int, limit: int, units: Iterable[str] | None
 ) -> tuple[Sequence[Any], int | None]:
-    """`position, bytes` of events behind position `after`, and the position to go on behind, or None at the end.
+    """`position, bytes` of events after position `after`, and the position for the next page, or None at the end.
 
-    Narrowed to what `units` did; None does not narrow, and is the only way to what no unit did.
+    `units` filters by the acting unit. None filters nothing, and is the only way to events of no unit.
     """
     t = TIMELINE.c
     wanted = [t.position > after, t.position < size]
@@ -209,7 +209,7 @@ async def events(
 
 
 async def names(connection: AsyncConnection, types: Sequence[str], size: int) -> dict[str, list[tuple[str, str]]]:
-    """Unit, or post@unit -> since when and name, in order, as the first `size` positions know them from these types."""
+    """Unit, or post@unit -> since when, and name, in order, from these types in the first `size` positions."""
     t = TIMELINE.c
     chosen = select(t.bytes).where(t.type.in_(types), t.position < size).order_by(t.position)
     known: dict[tuple[str, str], str] = {}
@@ -249,6 +249,6 @@ async def belongs(
 
 
 async def incidents_of(connection: AsyncConnection, stream: str, size: int) -> Sequence[str]:
-    """The incidents that a stream belongs to, itself if it is one."""
+    """The incidents of a stream; an incident is its own."""
     chosen = select(LINKS.c.incident_id).where(LINKS.c.stream_id == stream, LINKS.c.position < size)
     return (await connection.execute(chosen.order_by(LINKS.c.incident_id))).scalars().all()

@@ -1,6 +1,7 @@
-"""Who may read what of the record. Nothing can be asked of it.
+"""Who may read what of the record. It takes no commands.
 
-Staff read what their own unit and those below it did, and of a matter what these may read by their part in it.
+Staff read the acts of their own unit and the units below it. Of a matter, they read as much as the part of these units
+allows.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from schemas.triage import IncidentAbsorbed, IncidentReportDetached, IncidentSpl
 from services.kernel.core.standings import Moment, Reading, Standing, Units, widest
 
 LEAVING = (IncidentSplit, IncidentReportDetached, IncidentAbsorbed)
-"""What says that reports leave an incident, or come back with one that is merged into it."""
+"""Types of events by which reports leave an incident, or come back with a merged one."""
 
 
 def reports_left(events: Iterable[Event]) -> dict[str, Moment]:
@@ -30,7 +31,7 @@ def reports_left(events: Iterable[Event]) -> dict[str, Moment]:
 
 
 def standing_after(events: Iterable[Event]) -> Standing:
-    """The units that have to do with an incident, from its events in order."""
+    """The units that take part in an incident, from its events in order."""
     standing = Standing()
     for event in events:
         if change := standing_of(_data(event)):
@@ -39,7 +40,7 @@ def standing_after(events: Iterable[Event]) -> Standing:
 
 
 def _data(event: Event) -> Any:
-    """What cannot be read changes nothing."""
+    """Unreadable data changes nothing."""
     try:
         return event.data
     except (Undecodable, UnknownType):
@@ -47,5 +48,5 @@ def _data(event: Event) -> Any:
 
 
 def reading_of_event(unit: str | None, of_its_matters: Iterable[Reading | None], overseen: Units) -> Reading | None:
-    """What is read by whoever oversees these units, of an event with which `unit` acted; None for nothing."""
+    """How much of an event of `unit` a caller may read who oversees these units; None for nothing."""
     return Reading() if overseen is None or unit in overseen else widest(of_its_matters)

@@ -1,5 +1,6 @@
-"""One sentence for each type of event, in Chinese or in English, from codes, numbers and times alone: no word that
-somebody typed, and no published text, ever stands in a summary. Codes are told by their titles.
+"""One sentence for each type of event, in Chinese or in English, made only of codes, numbers and times.
+
+No typed word and no published text ever stands in a summary. Codes appear by their titles.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -118,8 +119,9 @@ TEMPLATES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What codes are called, in one language: units and posts by the name of their time, all else by packs, lists and
-    titles.
+    """The titles of codes in one language.
+
+    Units and posts have the names of their time; packs, lists and titles give the others.
     """
 
     language: Language
@@ -128,18 +130,18 @@ class Names:
     """Unit, or post@unit -> since when, and name; in order."""
 
     def of(self, field: str, code: str, event: Event) -> str:
-        """The title of a code in a field of the event's data; the code itself where it has none."""
+        """The title of a code in a field of the event's data, or the code itself if it has none."""
         for source in SOURCES.get(field, ()):
             if title := source(self, code, event):
                 return title
         return titled(code, self.language)
 
     def unit(self, code: str, event: Event) -> str | None:
-        """The unit's name when it happened."""
+        """The unit's name at the time of the event."""
         return self._then(code, event)
 
     def post(self, code: str, event: Event) -> str | None:
-        """`东镇值班员`: the post's title when it happened, after its unit."""
+        """`东镇值班员`: the post's title at the time of the event, after its unit."""
         post, _, unit = code.partition("@")
         title = self._then(code, event)
         if title is None:
@@ -153,11 +155,11 @@ class Names:
         return earlier[-1] if earlier else names[0][1] if names else None
 
     def level(self, code: str, event: Event) -> str | None:
-        """The level's title in the pack by which it was decided."""
+        """The level's title in the pack of the decision."""
         return self._in_packs(code, event, lambda pack: {one.code: one.title_zh for one in pack.levels})
 
     def clock(self, code: str, event: Event) -> str | None:
-        """The title of a limit; a further one of the same name keeps its number."""
+        """The title of a limit. A second run of the same limit keeps its number."""
         name, sign, number = code.partition("#")
         title = self._in_packs(name, event, lambda pack: {one.name: one.title_zh for one in pack.clocks})
         return title and title + sign + number
@@ -208,7 +210,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
 
 
 def summary(event: Event, names: Names) -> str:
-    """The sentence for an event, in one language; of a type without one, its name."""
+    """The sentence for an event, in one language. A type without a sentence gives its name."""
     name = event.type.removeprefix(catalogue.PREFIX).rpartition(".v")[0]
     template = TEMPLATES.get(name)
     if template is None:

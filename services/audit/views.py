@@ -1,4 +1,4 @@
-"""The tables that audit keeps; `timeline` holds every event at its position."""
+"""The tables of audit. `timeline` holds every event at its position."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from services.kernel.store.tables import metadata
 
 LOG_TOPIC = "audit.log"
 LOG = "log-7d1f2a54-3c0e-5c6b-9d44-2f1b8a6e0c11"
-"""The one stream on which audit says its order."""
+"""The one stream on which audit records its order."""
 
 METADATA = metadata()
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -18,7 +18,7 @@ ATTACHED = "huiying.incident.report_attached."
 DECIDED = text(
     f"stream_id BETWEEN 'incident-' AND 'incident.' AND type NOT BETWEEN '{ATTACHED}' AND '{ATTACHED[:-1]}/'"
 )
-"""Of an incident's events, all but that a report was attached: few, however many reports it has. See ADR 19."""
+"""The events of an incident except attached reports: they are few, however many reports it has. See ADR 19."""
 TIMELINE = Table(
     "timeline",
     METADATA,
@@ -51,7 +51,7 @@ LINKS = Table(
     Column("position", BigInteger, nullable=False),
     Index("ix_links_stream", "stream_id"),
 )
-"""Which streams, its own among them, belong to an incident, and the position from which on that is known."""
+"""The streams that belong to an incident, its own included, and the position from which on that is known."""
 LINKED_TYPES = Table("linked_types", METADATA, Column("type", key(100), primary_key=True))
 """The types of events from which `LINKS` was drawn so far."""
 SIZES = Table(
@@ -60,7 +60,8 @@ SIZES = Table(
     Column("size", serial(), primary_key=True, autoincrement=False),
     Column("complete_until", key(27), nullable=False),
 )
-"""Up to when the topics had been read to their ends when the log reached this size, and until the next row's."""
+"""For a size of the log, the instant up to which the topics had been read to their ends. It holds until the next row.
+"""
 HEAD = Table(
     "head",
     METADATA,
@@ -70,7 +71,7 @@ HEAD = Table(
     Column("logged", Integer, nullable=False),
     Column("complete_until", key(27)),
 )
-"""One row: positions without a hole, the next free position, and the version of `LOG` that both stand on.
+"""One row: how many positions without a gap, the next free position, and the version of `LOG` behind both.
 
 `size` is below `next` only while a restored audit takes in again what its log already gave a position.
 """
