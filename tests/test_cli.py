@@ -431,7 +431,7 @@ def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWor
     file.write_bytes(altered + b"\n")
     bad = world.run("verify", str(file))
     assert bad.returncode == 1
-    assert f"version 2 of {incident['subject']} does not rest on the bytes of version 1" in bad.stdout
+    assert f"version 2 of {incident['subject']} does not name the digest of version 1" in bad.stdout
     file.write_bytes(b"\n".join(reversed(lines)) + b"\n")
     assert "out of order" in world.run("verify", str(file)).stdout
     file.write_bytes(b"no event\n")
