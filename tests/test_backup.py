@@ -126,6 +126,19 @@ async def test_stores_that_were_lost_come_back_without_what_was_erased(
         assert await is_clean(system)
 
 
+async def test_a_damaged_log_goes_back_if_that_is_asked_for(
+    lived: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (settings.data / "log.sqlite").write_bytes(b"what a broken disk left" * 100)
+    command = ["restore", "--from", str(lived), "--data", str(settings.data)]
+    assert await asyncio.to_thread(cli.execute, command) == 2
+    assert f"the event log in {settings.data} cannot be read; put it back too, with --log" in capsys.readouterr().err
+    assert await asyncio.to_thread(cli.execute, [*command, "--log"]) == 0
+    async with embedded.running(settings) as system:
+        assert await subjects(system) == {"[erased]", "道路积水"}
+        assert await is_clean(system)
+
+
 async def test_an_erasure_that_somebody_forged_erases_nothing_when_a_store_is_put_back(
     lived: Path, settings: Settings
 ) -> None:

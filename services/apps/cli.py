@@ -186,7 +186,7 @@ def restore(
         lock.take()
         revoked = copies.revoked(settings.data)
         try:
-            erased = run(operate.erased(settings))
+            erased = run(operate.erased(settings, log_goes_back=log))
             names = copies.restore_folder(settings.data, source, services, log=log, erased=erased)
         finally:
             lock.release()

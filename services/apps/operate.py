@@ -430,8 +430,10 @@ async def _set_back(runtime: Runtime, consumer: str, begins: Mapping[Partition, 
     return sum(part in before and before[part] != first for part, first in begins.items())
 
 
-async def erased(settings: Settings) -> set[str]:
+async def erased(settings: Settings, *, log_goes_back: bool = False) -> set[str]:
     """References of the words that were erased according to the topics, before stores are put back. Raises `LogGone`.
+
+    Raises `Refused` if the embedded log cannot be read. If the log is itself put back, it then says nothing.
 
     An erasure that an operator discarded as forged does not count. One that a reader discarded counts, since it is
     still its owner's.
@@ -459,9 +461,13 @@ async def erased(settings: Settings) -> set[str]:
             continue
         finally:
             await database.close()
-    await log.start()
     try:
+        await log.start()
         return await erasures.on_topics(log, discarded)
+    except DBAPIError as error:
+        if log_goes_back:
+            return set()
+        raise Refused(f"the event log in {settings.data} cannot be read; put it back too, with --log") from error
     finally:
         await log.stop()
 
