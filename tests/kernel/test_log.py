@@ -190,6 +190,19 @@ async def test_a_topic_that_is_gone_is_said_to_be_missing(tmp_path: Path) -> Non
     await log.stop()
 
 
+@pytest.mark.kafka
+async def test_says_why_the_brokers_make_no_topic_and_who_made_it() -> None:
+    from services.kernel.delivery.log.kafka import KafkaLog
+
+    settings = _kafka_settings()
+    log, other = KafkaLog(settings.model_copy(update={"replication": 99})), KafkaLog(settings)
+    with pytest.raises(LogGone, match=rf"do not make the topic {settings.prefix}.{EVENTS}: .*99"):
+        await log.create_topics([EVENTS], [])
+    made = await asyncio.gather(*(KafkaLog(settings).create_topics([EVENTS], [CONTENT]) for _ in range(4)))
+    assert sorted(topic for of_one in made for topic in of_one) == [CONTENT, EVENTS], "each was made once"
+    assert await other.create_topics([EVENTS], [CONTENT]) == []
+
+
 async def test_hands_on_from_the_offset_of_the_database(log: EventLog) -> None:
     zero = Partition(EVENTS, 0)
     await log.append({zero: records(0, 10)})

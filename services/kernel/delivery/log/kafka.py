@@ -19,6 +19,7 @@ from aiokafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     TopicAlreadyExistsError,
+    for_code,
 )
 
 from services.kernel.delivery.log import (
@@ -108,11 +109,7 @@ class KafkaLog:
                 for name, config in wanted.items()
                 if name not in existing
             ]
-            if new:
-                try:
-                    await admin.create_topics(new)
-                except TopicAlreadyExistsError:
-                    logger.debug("topics.exist")
+            made = await _make(admin, new)
             for found in await admin.describe_topics([name for name in wanted if name in existing]):
                 count = len(found["partitions"])
                 if count != self._settings.partitions:
@@ -126,7 +123,7 @@ class KafkaLog:
         finally:
             await admin.close()
         prefix = self.name("")
-        return [topic.name.removeprefix(prefix) for topic in new]
+        return [name.removeprefix(prefix) for name in made]
 
     # writing
 
@@ -381,6 +378,21 @@ class KafkaLog:
             await side_by_side((fetch(), take(), of.keep()))
         finally:
             await consumer.stop()
+
+
+async def _make(admin: AIOKafkaAdminClient, new: Sequence[NewTopic]) -> list[str]:
+    """The names of the topics that were made; another process may make some of them first.
+
+    Raises `LogGone` with what the brokers say of one that they refuse.
+    """
+    if not new:
+        return []
+    answers = (await admin.create_topics(list(new))).topic_errors
+    for name, code, *why in answers:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            said = " ".join(str(part) for part in why if part) or for_code(code).__name__
+            raise LogGone(f"the brokers do not make the topic {name}: {said}")
+    return [name for name, code, *_ in answers if not code]
 
 
 async def _next(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[object]]:
