@@ -94,6 +94,26 @@ async def test_words_of_an_incident_take_two_persons_one_of_a_unit_above(system:
     assert len({event["data"]["by"] for event in said}) == 2
 
 
+async def test_words_of_a_report_upward_are_the_business_of_the_unit_that_answers_for_the_matter(
+    system: Embedded,
+) -> None:
+    incident = await graded(system)
+    path, officer = f"/escalation/v1/incidents/{incident}/report-upward", ("town-east", "duty_officer", "officer")
+    told = await ask(system, officer, "POST", path, {"text": TYPED})
+    assert told.status_code == 200, told.text
+    stream = incident.replace("incident", "clock")
+    events = (await ask(system, ("city", "auditor", "a"), "GET", f"/audit/v1/events?subject={stream}&limit=500")).json()
+    ref = next(e["data"]["text"]["ref"] for e in events["items"] if "reported_upward" in e["type"])
+    over, transfer = {"unit": "town-west", "reason": "r"}, f"/triage/v1/incidents/{incident}/transfer"
+    done = await ask(system, ("county", "chief", "above"), "POST", transfer, over, **{"If-Match": "1"})
+    assert done.status_code == 200, done.text
+    path, body = "/escalation/v1/words/erase", {"stream": stream, "refs": [ref], "reason": "有个人信息"}
+    assert (await ask(system, ("town-east", "chief", "former"), "POST", path, body)).status_code == 403
+    for unit, person, says in (("town-west", "one", "erasure_asked"), ("county", "above", "erased")):
+        done = await ask(system, (unit, "chief", person), "POST", path, body)
+        assert [event["type"] for event in done.json().get("events", [])] == [f"huiying.words.{says}.v1"], done.text
+
+
 async def test_what_cannot_be_erased_is_said(system: Embedded) -> None:
     incident = await graded(system)
     ref = await reason_of(system, incident)

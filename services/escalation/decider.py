@@ -74,6 +74,11 @@ class State:
     """The pack of the matter's clocks: the pack in force when the matter was opened or handed over."""
 
     @property
+    def unit(self) -> str | None:
+        """The unit that is accountable for the matter. It answers for the words of the stream, too."""
+        return clocks.accountable(self.past)
+
+    @property
     def past(self) -> list[e.ClockMilestoneReached]:
         """The milestones in the order in which they count."""
         return clocks.in_order(self.milestones)
