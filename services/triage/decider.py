@@ -38,9 +38,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
     `ctx.seen` holds, for Grade: `reach` (each `Reach`, oldest first). For EstablishFact: `absorbed` (key -> fact, of
     the incidents that were merged into this one) and `words` (reference -> text of the facts' texts). For Merge: `into`
-    (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident) and `reports` (all its
-    reports). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident)
-    and `match_keys` (their match keys).
+    (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
+    reports) and `discovered` (when each of both was first known by any report). For Split: `into` (the new incident's
+    id), `belonging` (the named reports that belong to this incident) and `match_keys` (their match keys).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -366,7 +366,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     """The other incident goes on here, with everything that this one lacks: level, kind of answer, assigned unit."""
     leaving: State = ctx.seen["leaving"]
     assert state.discovered_at and leaving.discovered_at, "both were opened"
-    earlier = min(state.discovered_at, leaving.discovered_at)
+    earlier = min(state.discovered_at, leaving.discovered_at, *ctx.seen.get("discovered", ()))
     reports: Sequence[str] = ctx.seen["reports"]
     absorbed = [
         triage.IncidentAbsorbed(

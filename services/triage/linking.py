@@ -25,7 +25,8 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         before, seen = leaving.state, with_seen(ctx, {"into": into.state})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         reports = await queries.belonging(session.connection, stream)
-        seen = with_seen(ctx, {"leaving": before, "reports": reports})
+        discovered = await queries.discovered(session.connection, [stream, command.into])
+        seen = with_seen(ctx, {"leaving": before, "reports": reports, "discovered": discovered})
         events += session.decide(command.into, Absorb(incident=stream), seen)
         return commands.answer(session, stream, events)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -259,10 +260,14 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     )
     of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
     belonged = and_(of.c.incident_id == id_, of.c.position <= until.version, of.c.report_id.not_in(left))
-    late = select(REPORTS.c.report_id).join(of, of.c.report_id == REPORTS.c.report_id)
-    late = late.where(belonged, REPORTS.c.entered_late).limit(1)
-    entered_late = row["entered_late"] or bool(unread and (await connection.execute(late)).first())
-    row |= {"reports": row["reports"] + unread, "entered_late": entered_late, "updated_at": until.at}
+    row |= {"reports": row["reports"] + unread, "updated_at": until.at}
+    if unread:
+        told = select(func.min(REPORTS.c.discovered_at)).join(of, of.c.report_id == REPORTS.c.report_id).where(belonged)
+        first, late = (await connection.execute(told.add_columns(_any(REPORTS.c.entered_late)))).one()
+        row |= {
+            "discovered_at": min(row["discovered_at"], first or row["discovered_at"]),
+            "entered_late": row["entered_late"] or bool(late),
+        }
     absorbed = list(dict.fromkeys(event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)))
     # Merged incidents have not changed since.
     before = await _before(connection, await _rows(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
@@ -282,6 +287,10 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         related=[],
         split_off=[event.data.into for event in events if isinstance(event.data, IncidentSplit)],
     )
+
+
+def _any(column: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.max(case((column, 1), else_=0))
 
 
 async def _until(
@@ -468,6 +477,12 @@ async def belonging(connection: AsyncConnection, incident: str, reports: Sequenc
     if reports is not None:
         chosen = chosen.where(of.c.report_id.in_(reports))
     return list((await connection.execute(chosen.order_by(of.c.position, of.c.report_id))).scalars())
+
+
+async def discovered(connection: AsyncConnection, incidents: Sequence[str]) -> list[datetime]:
+    """When each of these incidents was first known, by any of its reports. See `belonging` for when it is read."""
+    chosen = select(INCIDENTS.c.discovered_at).where(INCIDENTS.c.id.in_(incidents))
+    return [parse_instant(at) for at in (await connection.execute(chosen)).scalars()]
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:

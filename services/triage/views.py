@@ -207,7 +207,11 @@ def _changes(row: Row, event: Event) -> Row:
     at = event.recorded_text
     match event.data:
         case triage.IncidentReportAttached() as data:
-            return {"reports": row["reports"] + 1, "entered_late": row["entered_late"] or data.entered_late}
+            return {
+                "reports": row["reports"] + 1,
+                "entered_late": row["entered_late"] or data.entered_late,
+                "discovered_at": min(row["discovered_at"], instant(data.discovered_at)),
+            }
         case triage.IncidentReportDetached():
             return {"reports": row["reports"] - 1}
         case triage.IncidentSplit() as data:

@@ -159,6 +159,22 @@ async def test_who_had_a_part_where_a_merged_matter_goes_on_reads_the_merged_one
         assert (found["state"], found["report_count"], len(found["reports"])) == ("merged", 1, 1), unit
 
 
+async def test_the_earliest_discovery_of_all_reports_counts_also_in_a_merger(triage: Triage) -> None:
+    a, b = await triage.open("a", match_key="m"), await triage.open("b")
+    early = triage.runtime.time_source.now() - timedelta(hours=2)
+    report = triage.report("paper", match_key="m", discovered_at=early)
+    await triage.take(report)
+    for unit in ("county", "town-east"):
+        assert (await triage.get(f"incidents/{a}", unit)).json()["discovered_at"] == instant(early)
+    await done(triage, a, ("transfer", "chief", "county", {"unit": "town-west", "reason": "r"}))
+    assert (await triage.get(f"incidents/{a}", "town-east")).json()["discovered_at"] == instant(early), "as it stood"
+    await done(triage, a, ("grade", "duty_officer", "county", {"level": "major", "reason": "r"}))
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    absorbed, graded = (await triage.events(b))[1:3]
+    assert (absorbed.data.discovered_at, graded.data.known_at) == (early, early)
+    assert (await triage.get(f"incidents/{b}")).json()["discovered_at"] == instant(early)
+
+
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", match_key="pothole")
     assert await triage.open("b", match_key="pothole", drill=True) != real
