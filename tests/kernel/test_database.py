@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from contextlib import AsyncExitStack
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from services.kernel.core.problems import Unavailable
+from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.unit_of_work import is_defect
 from services.kernel.store import database, sql
 from services.kernel.tasks import side_by_side
@@ -29,6 +33,37 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
             async with made.database.transaction():
                 raise AssertionError("there is no connection left")
         assert not is_defect(refused.value)
+
+
+@pytest.mark.postgres
+async def test_a_database_that_answers_late_does_not_make_the_clock_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MAX_SKEW", 0.2)
+    async with runtime(small.ingest(), tmp_path, "postgres") as made:
+        async with AsyncExitStack() as stack:
+            pool: Any = made.database._write.pool
+            for _ in range(pool.size() + pool._max_overflow):
+                await stack.enter_async_context(made.database.read())
+            asking = asyncio.create_task(made.ready_to_decide())
+            await asyncio.sleep(0.5)
+        await asking
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("off", [60, -60])
+async def test_nothing_is_decided_by_a_clock_that_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Wrong":
+            return cls.fromtimestamp(time.time() - off, tz)
+
+    monkeypatch.setattr(delivery, "datetime", Wrong)
+    async with runtime(small.ingest(), tmp_path, "postgres") as made:
+        with pytest.raises(Unavailable, match=f"clock is {off} s off"):
+            await made.ready_to_decide()
 
 
 @pytest.mark.postgres

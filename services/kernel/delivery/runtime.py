@@ -196,7 +196,9 @@ class Runtime:
 
     async def _look(self) -> Unavailable | None:
         before = datetime.now(UTC)
-        skew = (await self.database.now() - before).total_seconds()
+        theirs = await self.database.now()
+        # The answer may have been waited for: it is of some moment in between.
+        skew = (theirs - min(max(theirs, before), datetime.now(UTC))).total_seconds()
         if abs(skew) > MAX_SKEW:
             return Unavailable(
                 f"this machine's clock is {skew:.0f} s off the database's; set it right",
