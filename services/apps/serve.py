@@ -119,7 +119,7 @@ def supervise(name: str, settings: Settings, parts: Sequence[str] = PARTS) -> No
                     for number, handler in usual.items():
                         signal.signal(number, handler)
                     if signals or os.getppid() != supervisor:
-                        # It was told to end, or was left behind, before it could hear of it.
+                        # The process was told to end, or was left behind, before it could notice.
                         os._exit(0)
                     main(name, part, settings)
                     return

@@ -1,6 +1,6 @@
 """Escalation's HTTP API: clocks, reports upward with their receipts, and the duty roster.
 
-`may` holds the verbs that the caller can ask for now: of a matter, of each clock and of each report.
+`may` holds the commands that the caller may send now: on a matter, on each clock and on each report.
 """
 
 from typing import Annotated, Any, Literal
@@ -41,15 +41,15 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
         staff: http.Staff,
-        incident: Annotated[IncidentId | None, Query(description="Only those of this incident.")] = None,
+        incident: Annotated[IncidentId | None, Query(description="Only clocks of this incident.")] = None,
         unit: Annotated[
-            UnitCode | None, Query(description="Only those with which this unit, or one below it, is charged.")
+            UnitCode | None, Query(description="Only clocks with which this unit, or one below it, is charged.")
         ] = None,
         state: Annotated[
             Literal["running", "met", "breached", "annulled", "cancelled"] | None,
-            Query(description="Only those that stand so."),
+            Query(description="Only clocks in this state."),
         ] = None,
-        due_before: Annotated[At | None, Query(description="Only those that end before this instant.")] = None,
+        due_before: Annotated[At | None, Query(description="Only clocks that are due before this instant.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
@@ -83,7 +83,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
     async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
-        """Report the matter to a unit above (002/7, 000 三(三)); marked unverified while no fact is established."""
+        """Report the matter to a unit above (002/7, 000 三(三)). It is marked unverified if no fact is established."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
@@ -93,12 +93,12 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/extend", **documents.answers(Done))
     async def extend_limit(id: Id, body: Extend, caller: http.Command) -> Response:
-        """Move a limit that has not passed, where the pack allows it."""
+        """Move a limit that has not passed, if the pack allows it."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/annul", **documents.answers(Done))
     async def annul_breach(id: Id, body: AnnulBreach, caller: http.Command) -> Response:
-        """A reviewer finds that a breach does not stand; breach and finding both stay on record."""
+        """A reviewer finds that a breach does not stand. Breach and finding both stay on record."""
         return await command(caller, id, body)
 
     @api.get("/roster", **documents.answers(answers.Roster))

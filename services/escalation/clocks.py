@@ -192,7 +192,9 @@ class _Past:
 
 
 def _telling(past: Sequence[ClockMilestoneReached], mergers: Sequence[datetime]) -> list[ClockMilestoneReached]:
-    """Without the discoveries that change nothing: all but the first, and the earliest known by each merger and by now.
+    """The milestones without discoveries that change nothing.
+
+    The first discovery stays, and the earliest one known by each merger and by now.
 
     `past` is in order.
     """

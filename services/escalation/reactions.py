@@ -16,18 +16,18 @@ from services.kernel.core.reactions import Known, Reaction
 
 @dataclass(frozen=True, slots=True)
 class Batch(Known):
-    """What reactions to a batch of events look up."""
+    """The lookups for a batch of events."""
 
     heirs: Heirs = field(default_factory=Heirs)
     outdone: Collection[str] = frozenset()
-    """Ids of events that say nothing beside another one of the batch."""
+    """Ids of events that another event of the batch makes superfluous."""
 
 
 def outdone(events: Iterable[Event]) -> set[str]:
-    """Ids of the attached reports whose discovery another report of the batch outdoes with an earlier one.
+    """Ids of attached reports for which the batch has another report with an earlier discovery.
 
-    Only reports of one incident are compared between which nothing else happened that is a milestone: what was known
-    then decides on nothing.
+    Only reports of one incident are compared, and only if no other milestone lies between them. Then nothing was
+    decided on the later discovery.
     """
     found, earliest = set[str](), dict[str, Event]()
     for event in events:

@@ -1,6 +1,6 @@
-"""HTTP of ingest: reports in, one or many, and what may follow a report.
+"""HTTP of ingest: reports, one or many, and additions to a report.
 
-`Authorization: Bearer` takes an integration's key (`hy_…`) or a staff token wherever reports are sent or added to.
+`Authorization: Bearer` takes an integration's key (`hy_…`) or a staff token for reports and additions.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from services.kernel.tasks import to_the_end
 
 NDJSON = "application/x-ndjson"
 LINES = (NDJSON, "application/ndjson", "application/jsonl", "application/jsonlines", "")
-"""Media types of a batch; clients that send none are understood."""
+"""Media types of a batch. A client may also send none."""
 
 
 LINE = (
@@ -76,12 +76,12 @@ def router(runtime: Runtime) -> APIRouter:
         return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
 
     async def follow(caller: Caller, id: str, command: Command) -> Response:
-        """A verb on a report."""
+        """The handler of one command on a report."""
         return http.reply(await commands.execute(runtime, caller, id, command, see=partial(queries.seen, id)))
 
     @asynccontextmanager
     async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
-        """A transaction that reads, and what the actor may read of a report's events. Raises where that is nothing."""
+        """A transaction that reads, and how much of a report the actor may read. Raises if that is nothing."""
         async with runtime.database.read() as connection:
             events = await queries.events_of(connection, id)
             if not events:
@@ -90,9 +90,11 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports", **documents.answers(answers.Taken, 201, also={200: "The same report was taken in before."}))
     async def send_report(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
-        """Takes one report in: 201 with `report_id` and `receipt`, 200 with the first one's for an exact repetition.
+        """Takes one report in: 201 with `report_id` and `receipt`.
 
-        Other content under the same `source` and `external_id` is 409 with the `report_id` of the first one.
+        An exact repetition gets 200 with those of the first report.
+
+        Other content under the same `source` and `external_id` gets 409 with the `report_id` of the first report.
         """
         prepared = intake.prepare(body, caller.actor, runtime)
         if caller.key is None and caller.after is None:
@@ -111,7 +113,7 @@ def router(runtime: Runtime) -> APIRouter:
             "required": True,
             "content": {
                 NDJSON: {
-                    "schema": {"type": "string", "description": "One report a line, each as `sendReport` takes it."},
+                    "schema": {"type": "string", "description": "One report on each line, as for `sendReport`."},
                     "example": LINE,
                 }
             },
@@ -122,11 +124,11 @@ def router(runtime: Runtime) -> APIRouter:
     async def send_reports(
         request: Request, actor: Annotated[Actor, Depends(sender)], idempotency_key: http.IdempotencyKey = None
     ) -> Response:
-        """Takes reports in, one a line, and answers one line each in the same order when all were read.
+        """Takes reports in, one on each line. When all were read, answers one line for each, in the same order.
 
-        `{"line", "status", "report_id", "receipt"}` or `{"line", "status", "problem"}`, `line` from 1. Empty lines are
-        counted and not answered. A key holds per line as `<key>/<line>`. What is answered 2xx is durable; a line
-        answered 503 may be sent again.
+        An answer is `{"line", "status", "report_id", "receipt"}` or `{"line", "status", "problem"}`, with `line` from
+        1. Empty lines are counted and not answered. An idempotency key counts for each line as `<key>/<line>`. A line
+        with a 2xx answer is durable. A line with 503 may be sent again.
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in LINES:
@@ -154,7 +156,7 @@ def router(runtime: Runtime) -> APIRouter:
                         "required": ["file"],
                         "properties": {
                             "file": {"type": "string", "format": "binary", "description": "The file."},
-                            "note": {"type": "string", "description": "What is said of it."},
+                            "note": {"type": "string", "description": "A note on the file."},
                         },
                     },
                     "example": {"file": "…", "note": "现场照片"},
@@ -169,14 +171,14 @@ def router(runtime: Runtime) -> APIRouter:
         request: Request,
         id: ReportId,
         actor: Annotated[Actor, Depends(sender)],
-        note: Annotated[str | None, Query(description="What is said of a file that is the body itself.")] = None,
+        note: Annotated[str | None, Query(description="A note on a file that is the body itself.")] = None,
         idempotency_key: http.IdempotencyKey = None,
     ) -> Response:
         """Adds a file: the body itself (`?note=`), or the field `file` of a form with an optional `note`.
 
-        A picture is drawn anew: what it shows is stored, upright and in sRGB, and nothing else. One that breaks off or
-        is damaged is 422, one of too many pixels 413. PDF, MP3 and MP4 are stored as they are, with whatever they say
-        of who made them and where. A text is masked and stored in UTF-8. Content of another type than named is 415.
+        A picture is drawn anew: only what it shows is stored, upright and in sRGB. A damaged or incomplete picture gets
+        422, a picture with too many pixels 413. PDF, MP3 and MP4 are stored unchanged, also with any data on their
+        author and place. A text is masked and stored in UTF-8. Content of another type than named is 415.
         """
         upload = await evidence.take(request, note, blobs, runtime.settings, listed)
         return http.reply(
@@ -184,7 +186,7 @@ def router(runtime: Runtime) -> APIRouter:
         )
 
     async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
-        """Says on the report that the file belongs to it. The file goes only where that surely was not said."""
+        """Records on the report that the file belongs to it. The file is deleted only if this surely failed."""
         blob = upload.blob
         try:
             command = _evidence(upload)
@@ -203,9 +205,9 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
     async def read_evidence(id: ReportId, file: FileName, staff: http.Staff) -> Response:
-        """A file of a report's evidence, for staff over its unit: to be saved, not to be shown in the page.
+        """A file of a report's evidence, for staff over its unit: to save, not to show in the page.
 
-        `file` is what the report names in its `evidence`. What was erased is 404.
+        `file` is its name in the report's `evidence`. An erased file gets 404.
         """
         async with opened(id, staff) as (_, events):
             found = queries.attached(events, file)
@@ -236,9 +238,10 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports/{id}/erase", **documents.answers(Done))
     async def erase_report(id: ReportId, body: Erase, caller: http.Command) -> Response:
-        """Deletes the words and files of this report here, and orders the same of every service.
+        """Deletes the words and files of this report here, and orders every service to do the same.
 
-        The first call asks; that of another person, of a unit above, does it. At the root it is another person of it.
+        The first call asks. The call of another person of a unit above deletes; at the root, another person of the
+        root.
         """
         return http.reply(await to_the_end(forget(id, caller, body)))
 
@@ -264,7 +267,10 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/keys", **documents.answers(answers.Keys))
     async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
-        """The keys of the caller's unit and those below, for administrators; no key itself, and no digest of one."""
+        """The keys of the caller's unit and the units below it, for administrators.
+
+        It shows neither a key nor its digest.
+        """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             RIGHTS[KeyListing].require(staff.unit, ctx)
@@ -273,12 +279,12 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/keys", **documents.answers(answers.KeyMade, 201))
     async def make_key(body: KeyRequest, staff: http.Staff) -> Response:
-        """Makes a key for an integration and shows it once; only its digest is kept."""
+        """Makes a key for an integration and shows it once. Only its digest is kept."""
         return http.json_response(await keys.make(Caller(actor=staff), body), status=201)
 
     @api.post("/keys/{id}/revoke", **documents.answers(answers.KeyRevoked))
     async def revoke_key(id: KeyId, staff: http.Staff) -> Response:
-        """Ends a key by its id; other processes follow within a second."""
+        """Ends a key by its id. Other processes follow within a second."""
         await keys.revoke(Caller(actor=staff), id)
         return http.json_response({"id": id, "revoked": True})
 

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     """How long the brokers wait for a silent consumer before another one takes its partitions. Brokers refuse less than
     their `group.min.session.timeout.ms`, 6 seconds by default."""
     lease_seconds: float = Field(15, ge=1)
-    """How long the process that leads may be silent before another one takes over."""
+    """How long the leader may be silent before another process takes over."""
     send_seconds: float = 30.0
     """How long the relay waits for the brokers' acknowledgement. Then it starts again with a new producer."""
     lock_seconds: float = Field(5, gt=0)

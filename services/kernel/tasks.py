@@ -12,7 +12,7 @@ async def side_by_side(works: Iterable[Awaitable[T]]) -> list[T]:
     """Runs each as a task and returns their results. The first failure ends the others and is raised unchanged."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
-        # Not `gather`, which passes a cancellation on: a task that is cancelled once more is cut off while it ends.
+        # Not `gather`, which passes a cancellation on: a second cancellation would cut a task off while it ends.
         while pending := [task for task in tasks if not task.done()]:
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:

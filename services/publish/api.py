@@ -20,12 +20,15 @@ from services.publish import answers, queries
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
-"""What a request without a body asks."""
+"""The command of a request without a body."""
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
 def router(runtime: Runtime) -> APIRouter:
-    """`/publish/v1`. Verbs take `If-Match` with the version that was seen; those without fields take no body or {}."""
+    """`/publish/v1`.
+
+    Commands take `If-Match` with the version that the officer saw. Commands without fields take no body or {}.
+    """
     api = http.router("/publish/v1", "publish")
     erasure.add_route(api, runtime)
 
@@ -35,7 +38,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/statements", **documents.answers(Done, 201))
     async def draft_statement(command: Draft, caller: http.Command) -> Response:
-        """Begins a statement; one on a drill is part of the drill."""
+        """Begins a statement. A statement on a drill is part of the drill."""
         stream = RandomIds().new("statement")
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
@@ -48,17 +51,17 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/statements/{id}/revise", **documents.answers(Done))
     async def revise_statement(id: Id, command: Revise, caller: http.Command) -> Response:
-        """Changes the text before publication; approvals given so far are void."""
+        """Changes the text before publication. Earlier approvals are void."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/submit", **documents.answers(Done))
     async def submit_statement(id: Id, caller: http.Command, command: Submit = SUBMIT) -> Response:
-        """Asks for the approvals that the pack in force wants at the incident's level."""
+        """Asks for the approvals of the pack in force for the incident's level."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/approve", **documents.answers(Done))
     async def approve_statement(id: Id, caller: http.Command, command: Approve = APPROVE) -> Response:
-        """Agrees at the step that is due."""
+        """Agrees at the present step."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/reject", **documents.answers(Done))
@@ -73,25 +76,25 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/statements/{id}/correct", **documents.answers(Done))
     async def correct_statement(id: Id, command: Correct, caller: http.Command) -> Response:
-        """Replaces the published text; the earlier one stays visible."""
+        """Replaces the published text. The earlier one stays visible."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/withdraw", **documents.answers(Done))
     async def withdraw_statement(id: Id, command: Withdraw, caller: http.Command) -> Response:
-        """Takes the statement back; its text stays visible as withdrawn."""
+        """Withdraws the statement. Its text stays visible as withdrawn."""
         return await act(id, caller, command)
 
     @api.get("/statements", **documents.answers(answers.Statements))
     async def list_statements(
         staff: http.Staff,
-        incident: Annotated[IncidentId | None, Query(description="Only those about this incident.")] = None,
-        state: Annotated[answers.Phase | None, Query(description="Only those that are so far.")] = None,
+        incident: Annotated[IncidentId | None, Query(description="Only statements on this incident.")] = None,
+        state: Annotated[answers.Phase | None, Query(description="Only statements in this state.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """Statements of the asker's unit and those below it, and on matters in which one of these has a part.
+        """Statements of the caller's unit and the units below it, and on matters in which one of these has a part.
 
-        Newest draft first. `may` holds the verbs that the asker can ask for now.
+        Newest draft first. `may` holds the commands that the caller may send now.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -102,7 +105,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
     async def read_statement(id: Id, staff: http.Staff) -> Response:
-        """One statement with its words and all that was said in public; `ETag` is what `If-Match` takes."""
+        """One statement with its words and all its public texts. `If-Match` takes the `ETag`."""
         async with runtime.database.read() as connection:
             found = await queries.one_statement(connection, await runtime.context(connection, staff), id)
         if found is None:

@@ -109,7 +109,7 @@ async def list_statements(
 ) -> Page:
     """Statements of units that the actor oversees, or on matters in which these units have a part, newest first.
 
-    Those on a merged matter in which they have no part any more are shown as they were at the merger.
+    If a matter was merged and these units have no part any more, its statements appear as they were at the merger.
     """
     overseen, chosen = ctx.offices.overseen(ctx.actor.unit), select(statements)
     if overseen is not None:
@@ -172,7 +172,7 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
 
 
 async def _as_it_stood(connection: AsyncConnection, rows: Sequence[Row]) -> Row:
-    """A statement from its one row of `_then`, for a reader who may ask nothing of it any more."""
+    """A statement from its row of `_then`, for a reader who can send no commands on it any more."""
     (item,) = await _shown(connection, rows)
     return item | {"may": []}
 

@@ -32,7 +32,7 @@ class Incident:
     assigned: str | None = None
     level: str | None = None
     rank: int | None = None
-    """Level and rank of a merged one are those with which it goes on, where these are higher."""
+    """For a merged incident: level and rank of the incident where it goes on, if these are higher."""
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -61,8 +61,8 @@ class Statement:
     level: str | None = None
     steps: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
-    """Digests of the persons who agreed to the submitted text, one for each finished step; then of those who corrected
-    what was published.
+    """Digests of the persons who agreed to the submitted text, one for each finished step, then of those who corrected
+    the published text.
     """
 
 
@@ -102,8 +102,9 @@ def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
 
 
 def _writing(case: Case, ctx: Ctx) -> Sequence[str]:
-    """After the submission, only the statement's own unit changes it: a revision cancels all approvals. So it is after
-    a merger, which ends the parts of the units.
+    """After the submission, only the statement's own unit changes it: a revision cancels all approvals.
+
+    The same holds after a merger, which ends the parts of the units.
     """
     shared = case.statement.phase == "drafted" and case.incident.merged_into is None
     return _drafting(case, ctx) if shared else _speaking(case, ctx)
@@ -210,8 +211,9 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
-    """If the pack separates persons: a writer neither corrects nor withdraws. Whoever approved or corrected it does not
-    correct it.
+    """If the pack separates persons: a writer neither corrects nor withdraws.
+
+    A person who approved or corrected it does not correct it.
     """
     said = case.statement
     if said.phase == "withdrawn":

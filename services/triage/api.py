@@ -40,15 +40,20 @@ def router(runtime: Runtime) -> APIRouter:
     @routes.get("/incidents", **documents.answers(answers.Incidents))
     async def list_incidents(
         staff: http.Staff,
-        unit: Annotated[UnitCode | None, Query(description="Only those for which this unit is accountable.")] = None,
-        assigned: Annotated[UnitCode | None, Query(description="Only those that this unit is to handle.")] = None,
-        level: Annotated[Narrow, Query(description="Only those of this level.")] = None,
-        state: Annotated[answers.State | None, Query(description="Only those that are so far.")] = None,
+        unit: Annotated[
+            UnitCode | None, Query(description="Only incidents for which this unit is accountable.")
+        ] = None,
+        assigned: Annotated[
+            UnitCode | None, Query(description="Only incidents that are assigned to this unit.")
+        ] = None,
+        level: Annotated[Narrow, Query(description="Only incidents of this level.")] = None,
+        state: Annotated[answers.State | None, Query(description="Only incidents in this state.")] = None,
         report_id: Annotated[
-            ReportId | None, Query(description="Only the one to which this report belongs now.")
+            ReportId | None, Query(description="Only the incident to which this report belongs now.")
         ] = None,
         entered_late: Annotated[
-            bool | None, Query(description="Only those of which a discovery was, or was not, old when it was entered.")
+            bool | None,
+            Query(description="Only incidents with, or without, a discovery that was old when it was entered."),
         ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,

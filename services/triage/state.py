@@ -24,7 +24,7 @@ class State(Incident):
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""
     refused: frozenset[str] = frozenset()
-    """The reports that get no answer. A matter that is reopened after it was dismissed has none."""
+    """The reports that get no answer. A matter that is reopened after a dismissal has none."""
     left: Mapping[str, str] = field(default_factory=dict)
     """Reports that left -> the incident that they joined."""
     facts: Mapping[str, FactValue] = field(default_factory=dict)
@@ -105,7 +105,7 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentDismissed():
             return replace(state, phase="dismissed", verifying=frozenset(), helping=frozenset())
         case triage.IncidentReopened():
-            # Whoever reopens what was dismissed says that its reports are to be answered.
+            # The reopening of a dismissed matter means that its reports will be answered.
             refused = frozenset[str]() if state.phase == "dismissed" else state.refused
             return replace(state, phase="open", handled=frozenset(), refused=refused)
         case triage.IncidentMerged() as data:

@@ -105,9 +105,9 @@ def reading_of(standings: Mapping[str, Standing], incident: str, units: Units) -
 
 
 def _beyond(reading: Reading | None, merged: Moment | None, end: Moment | None) -> Reading | None:
-    """The part of a reading of where a merged incident goes on that covers the merged one, whose last event is `end`.
+    """The part of a reading that covers a merged incident. `end` is that incident's last event.
 
-    `merged` is the merger that led there.
+    The reading is of the incident where it goes on. `merged` is the merger that led there.
     """
     if reading is None or reading.until is None or merged is None or end is None:
         return reading

@@ -22,7 +22,7 @@ from services.kernel.store import sql
 from services.kernel.store.session import Session, partition_of
 
 ATTENTION = ("dead_letters", "parked")
-"""What may wait for a person."""
+"""The kinds of work that may wait for a person."""
 logger = structlog.get_logger()
 
 
@@ -105,7 +105,7 @@ async def sum_refusals(runtime: Runtime) -> None:
 
 
 async def attention(runtime: Runtime) -> dict[str, int]:
-    """How much waits for a person, of each of `ATTENTION`."""
+    """The number of things of each kind in `ATTENTION` that wait for a person."""
     dead_letters, cursor = runtime.tables["dead_letters"], runtime.tables["stream_cursor"]
     async with runtime.database.read() as connection:
         aside = select(func.count()).select_from(dead_letters).where(dead_letters.c.state == "open")
@@ -117,7 +117,7 @@ async def attention(runtime: Runtime) -> dict[str, int]:
 
 
 CAUSES = ("undecodable", "unknown_type", "poison", "held", "fork", "ahead", "forged")
-"""Why a record is set aside: the `reason` of a dead letter."""
+"""The reasons of dead letters: why a record is set aside."""
 
 
 def dead_letter(

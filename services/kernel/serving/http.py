@@ -191,7 +191,10 @@ Command = Annotated[Caller, Depends(caller)]
 
 
 def tag_as_sent(tag: str) -> str:
-    """An `ETag` as a service sent it: a proxy that compresses makes it weak (nginx), or appends the coding (Apache)."""
+    """An `ETag` as the service sent it.
+
+    A proxy that compresses makes it weak (nginx), or appends the coding (Apache).
+    """
     return _CODING.sub('"', tag.strip().removeprefix("W/"))
 
 

@@ -35,7 +35,7 @@ GONE = {
     "tcp_keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""How soon the server gives up a process that froze in a transaction, and a host that vanished."""
+"""How soon the server ends the session of a process that froze in a transaction, or of a host that vanished."""
 LOCK_SECONDS = 5.0
 """How long a statement waits for a row, a table or a file that somebody else holds."""
 POOL_SECONDS = 10.0
@@ -99,7 +99,7 @@ class Database:
                 await connection.execute(text("select count(*) from sqlite_master"))
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                # The caller may do other things meanwhile. This statement is also where the moment begins.
+                # The caller may do other things meanwhile. The moment begins with this statement.
                 await connection.execute(text("select set_config('idle_in_transaction_session_timeout', '0', true)"))
             yield connection
 

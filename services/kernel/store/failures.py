@@ -18,7 +18,7 @@ from services.kernel.logging import Lasting, brief, frames
 NOT_THERE = ("42P01", "42703", "42501")
 """PostgreSQL's codes for a missing table, column or right. The deployment is wrong, not the request."""
 LIMITS = "54"
-"""The class of PostgreSQL's codes for what is larger than it takes."""
+"""The class of PostgreSQL's codes for statements or values that are too large."""
 OVERTAKEN = ("40001", "40P01")
 """PostgreSQL's codes for two transactions in each other's way, one of which it ended."""
 WAITED = ("55P03", "57014", "25P03", "25P04")
@@ -34,7 +34,7 @@ def is_defect(error: DBAPIError) -> bool:
 
 
 def _is_too_large(error: DBAPIError) -> bool:
-    """Whether the statement is larger than the database takes: drivers say so as they tell of a lost connection."""
+    """Whether the statement is too large for the database. Drivers report this like a lost connection."""
     text = str(error.orig)
     if (code := getattr(error.orig, "sqlite_errorcode", None)) is not None:
         return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG) and "too " in text

@@ -1,9 +1,9 @@
 """Which process leads a service: a lease in its database, with a term that each new leader raises.
 
 The leader renews it. Another process takes it when it has run out, or at once when the leader's session is gone. A
-leader that is stalled, or whose host has vanished, may come back and not know: so each of its transactions looks first
-whether its term still stands, and whoever takes over ends what the former one has open. PostgreSQL alone; embedded,
-the folder's lock is enough.
+stalled leader may come back and not know of this. So each of its transactions first checks whether its term still
+stands, and the new leader ends the open sessions of the former one. This is for PostgreSQL only. Embedded, the folder's
+lock is enough.
 """
 
 import zlib
@@ -20,7 +20,7 @@ from services.kernel.store import sql
 from services.kernel.store.database import Database
 
 FENCE = zlib.crc32(b"huiying-fence") & 0x7FFFFFFF
-"""Advisory lock: shared by the leader's transactions, held alone for the moment in which the lease changes hands."""
+"""An advisory lock. The leader's transactions share it. A process holds it alone only while the lease changes hands."""
 logger = structlog.get_logger()
 
 _SESSION = "a.pid || '/' || extract(epoch from a.backend_start)"
@@ -48,7 +48,7 @@ _TABLE = text("select to_regclass('lease') is not null")
 
 
 class Superseded(Unavailable):
-    """Another process leads: what this one was about to write is not written."""
+    """Another process leads, so this process must not write."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -60,33 +60,36 @@ class Superseded(Unavailable):
 
 
 class Term(NamedTuple):
-    """One process' time as leader."""
+    """One process's time as leader."""
 
     number: int
     holder: str
 
     async def must_stand(self, connection: AsyncConnection) -> None:
-        """Raises `Superseded` where another process leads; else none does before the transaction has ended."""
+        """Raises `Superseded` if another process leads.
+
+        Otherwise no other process leads before the end of the transaction.
+        """
         if not await sql.stands(connection, FENCE, _TERM_STANDS, [self.number, self.holder]):
             raise Superseded
 
 
 async def is_there(connection: AsyncConnection) -> bool:
-    """Whether this database keeps leases: a new one has no tables."""
+    """Whether this database keeps leases. A new one has no tables."""
     return bool((await connection.execute(_TABLE)).scalar())
 
 
 async def take(database: Database, session: AsyncConnection, seconds: float) -> Term | None:
-    """Leads from now on, for as long as `session` lives and renews; None while another process does."""
+    """Leads from now on, as long as `session` lives and renews. None if another process leads."""
     leads = (await session.execute(_LEADS)).one_or_none()
     if leads is not None:
-        # Asked before anything is locked: whoever leads must not wait for those who would like to.
+        # Ask before locking anything, so that the leader does not wait for processes that want to lead.
         if leads.is_alive and not leads.has_run_out:
             return None
         if leads.is_alive:
             logger.warning("lease.has_run_out", database=database.name, holder=leads.holder, term=leads.term)
         if leads.holder != database.name:
-            # Without the right to end what the former leader has open, that is waited for.
+            # Without the right to end the former leader's open sessions, this waits for them.
             with suppress(DBAPIError):
                 await session.execute(_END_SESSIONS, {"holder": leads.holder})
     mine = (await session.execute(_MINE)).scalar_one()
@@ -98,17 +101,17 @@ async def take(database: Database, session: AsyncConnection, seconds: float) -> 
 
 
 async def renew(session: AsyncConnection, term: Term, seconds: float, *, recovered: bool = False) -> None:
-    """Leads for as long again, and notes that the service has recovered. Raises `Superseded`."""
+    """Leads for the same time again, and notes that the service has recovered. Raises `Superseded`."""
     asked = {"term": term.number, "holder": term.holder, "seconds": seconds, "recovered": recovered}
     if not (await session.execute(_RENEW, asked)).rowcount:
         raise Superseded
 
 
 async def leave(session: AsyncConnection, term: Term) -> None:
-    """Leads no longer: another process may at once."""
+    """Ends the lead, so that another process may take it at once."""
     await session.execute(_LEAVE, {"term": term.number, "holder": term.holder})
 
 
 async def has_recovered(connection: AsyncConnection) -> bool:
-    """Whether the process that leads has compared the store with the event log."""
+    """Whether the leader has compared the store with the event log."""
     return bool((await connection.execute(_RECOVERED)).scalar())

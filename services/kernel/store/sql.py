@@ -237,7 +237,7 @@ class _Mapped(FunctionElement[str]):
 
 
 def mapped(values: Mapping[str, str]) -> TableValuedAlias:
-    """A mapping as a table of two columns, `key` and `value`: one parameter, however much it holds."""
+    """A mapping as a table of two columns, `key` and `value`. It is one parameter of any size."""
     return _Mapped(literal(orjson.dumps(values).decode())).table_valued("key", "value", name="mapped")
 
 
@@ -472,9 +472,9 @@ def _array(type_: TypeEngine[Any]) -> str:
 
 
 async def stands(connection: AsyncConnection, lock: int, statement: str, values: Sequence[Any]) -> bool:
-    """Whether a query of PostgreSQL finds a row, asked when an advisory lock is shared until the transaction ends.
+    """Whether a query of PostgreSQL finds a row after an advisory lock is shared until the end of the transaction.
 
-    At the begin of a transaction all of it is one exchange with the server.
+    At the begin of a transaction, all of this is one exchange with the server.
     """
     sharing = ("select pg_advisory_xact_lock_shared(%s)", [lock])
     _, found = await _execute(connection, [sharing, (statement, values)])

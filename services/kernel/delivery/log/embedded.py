@@ -82,7 +82,7 @@ class EmbeddedLog:
         self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]], writer: int | None = None
     ) -> set[Partition]:
         """See `EventLog.append`."""
-        # Where the log ends must be known: the next append would else write over what a cancelled one has written.
+        # The end of the log must be known. Otherwise the next append would write over the records of a cancelled one.
         return await to_the_end(self._append(batches))
 
     async def _append(self, batches: Mapping[Partition, Sequence[tuple[bytes, bytes | None]]]) -> set[Partition]:
