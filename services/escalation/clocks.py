@@ -9,7 +9,7 @@ here; they excuse the time until the split.
 """
 
 import contextlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +26,7 @@ HAPPENS_ONCE = ("discovered", "opened")
 HANDED_OVER = ("assigned", "transferred")
 """Each of these milestones starts its clock anew, for the unit that it names."""
 _RECORDED = attrgetter("recorded_at")
+_ABSORBED = attrgetter("absorbed_at")
 GRADINGS = ("graded", "regraded")
 KNOWLEDGE = ("discovered", *GRADINGS)
 LINKS = ("absorbed", "split", "split_off")
@@ -194,18 +195,21 @@ class _Past:
 def _telling(past: Sequence[ClockMilestoneReached], mergers: Sequence[datetime]) -> list[ClockMilestoneReached]:
     """The milestones without discoveries that change nothing.
 
-    The first discovery stays, and the earliest one known by each merger and by now.
+    The first discovery stays. Of those that are earlier than all before, the last one by each merger stays, and by now.
 
     `past` is in order.
     """
-    found = [reached for reached in past if reached.milestone == "discovered"]
-    earliest: dict[int, ClockMilestoneReached] = {}
-    for reached in found:
-        known = earliest.setdefault(bisect_right(mergers, reached.recorded_at), reached)
-        if _began(reached) < _began(known):
-            earliest[bisect_right(mergers, reached.recorded_at)] = reached
-    kept = {id(reached) for reached in (*found[:1], *earliest.values())}
-    return [reached for reached in past if reached.milestone != "discovered" or id(reached) in kept]
+    kept: list[ClockMilestoneReached] = []
+    stage = 0
+    for reached in past:
+        if reached.milestone != "discovered" or (kept and _began(kept[-1]) <= _began(reached)):
+            continue
+        known_by, stage = stage, bisect_right(mergers, reached.recorded_at)
+        if len(kept) > 1 and known_by == stage:
+            kept.pop()
+        kept.append(reached)
+    telling = {id(reached) for reached in kept}
+    return [reached for reached in past if reached.milestone != "discovered" or id(reached) in telling]
 
 
 def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Past]:
@@ -217,15 +221,15 @@ def _stages(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Pa
     for reached in past:
         if reached.incident in done and not is_own(reached):
             done[reached.incident].append(reached)
-    others = [_Other(at, done[incident]) for incident, at in absorbed.items()]
+    others = sorted((_Other(at, done[incident]) for incident, at in absorbed.items()), key=_ABSORBED)
     split = next((reached for reached in past if reached.milestone == "split_off"), None)
     excuses = [] if split is None else [one for one in past if _excuses(one, split)]
     born = split.recorded_at if split else None
     graded, stages = _levels(own, pack), []
     for until in (*mergers, None):
         length = bisect_left(own, until, key=_RECORDED) if until else len(own)
-        before = [other for other in others if until is None or other.absorbed_at < until]
-        stages.append(_Past(own[:length], graded[:length], before, until, born, excuses))
+        before = bisect_left(others, until, key=_ABSORBED) if until else len(others)
+        stages.append(_Past(own[:length], graded[:length], others[:before], until, born, excuses))
     return stages
 
 
@@ -235,10 +239,17 @@ def _excuses(reached: ClockMilestoneReached, split: ClockMilestoneReached) -> bo
 
 
 class _There(NamedTuple):
-    """A clock's share in a merged matter: when it was met there, and where it started."""
+    """A clock's share in the merged matters: when it was met there, and where it started. Both are in order."""
 
-    met: Sequence[datetime]
-    since: datetime | None
+    met: list[datetime]
+    since: list[datetime]
+
+    def take(self, other: _Other, spec: packs.ClockRule, lowest: str) -> None:
+        """Adds a matter that was merged."""
+        for at in other.met(spec):
+            insort(self.met, at)
+        if since := other.known(spec, lowest):
+            insort(self.since, since)
 
 
 def _clocks_of(
@@ -246,15 +257,16 @@ def _clocks_of(
 ) -> Iterable[Clock]:
     """The clocks of the last stage. Each stage keeps the results of the stage before."""
     lowest = pack.levels[0].code
-    there = [_There(other.met(spec), other.known(spec, lowest)) for other in stages[-1].others]
-    clocks: dict[str, Clock] = {}
+    there, taken, clocks = _There([], []), 0, dict[str, Clock]()
     for past in stages:
-        others, found = there[: len(past.others)], dict[str, Clock]()
+        for other in past.others[taken:]:
+            there.take(other, spec, lowest)
+        taken, found = len(past.others), dict[str, Clock]()
         for number, run in enumerate(_runs(spec, past.own), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
             with contextlib.suppress(calendars.YearNotAnnounced):
-                if clock := _clock(name, spec, run, past, others, pack, extended):
-                    found[name] = _merged(clock, clocks.get(name), spec, past, others, pack, extended)
+                if clock := _clock(name, spec, run, past, there, pack, extended):
+                    found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, extended)
         clocks = found
     return clocks.values()
 
@@ -264,7 +276,7 @@ def _clock(
     spec: packs.ClockRule,
     run: _Run,
     past: _Past,
-    there: Sequence[_There],
+    there: _There,
     pack: PolicyPack,
     extended: Mapping[str, datetime],
 ) -> Clock | None:
@@ -283,10 +295,11 @@ def _clock(
     return _charged(clock, past)
 
 
-def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: Sequence[_There]) -> datetime | None:
+def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> datetime | None:
     """When the owed act was first recorded since an instant, here or in a merged matter."""
     met = [next((one.recorded_at for one in past.own if _meets(spec, one) and one.recorded_at >= since), None)]
-    met += (next(iter(of.met[bisect_left(of.met, since) :]), None) for of in there)
+    first = bisect_left(there.met, since)
+    met += there.met[first : first + 1]
     return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
 
 
@@ -300,7 +313,7 @@ def _merged(
     before: Clock | None,
     spec: packs.ClockRule,
     past: _Past,
-    there: Sequence[_There],
+    there: _There,
     pack: PolicyPack,
     extended: Collection[str],
 ) -> Clock:
@@ -321,7 +334,7 @@ def _merged(
         return clock
     limits = [clock, *([replace(clock, since=before.since, due=before.due)] if before else [])]
     # The common limit is as early as the earlier one, unless the matter was split off and begins later.
-    starts = sorted({of.since for of in there if of.since}) if past.born or clock.overdue(merger) else []
+    starts = there.since if past.born or clock.overdue(merger) else []
     at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack).overdue(merger))
     limits += (_from(since, clock, spec, pack) for since in starts[at : at + 1])
     kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack)]
@@ -426,7 +439,7 @@ def _waits_for_level(spec: packs.ClockRule, lowest: str) -> bool:
     return spec.anchor != "milestone" and lowest not in spec.levels
 
 
-def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: Sequence[_There], lowest: str) -> datetime:
+def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest: str) -> datetime:
     """The time from which a clock counts, for its level.
 
     The lowest level is known from the start. For a higher level, the first figures count for which the pack proposes
@@ -436,7 +449,7 @@ def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: Sequence[_There
     """
     if not _waits_for_level(spec, lowest):
         return run.from_at
-    known = [_known(spec, past.own, past.graded, run.from_at), *(of.since for of in there)]
+    known = [_known(spec, past.own, past.graded, run.from_at), *there.since[:1]]
     return max(run.from_at, min((at for at in known if at), default=run.from_at))
 
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack import PolicyPack
+from services.escalation import clocks as clocks_module
 from services.escalation.clocks import Clock, derive, is_carried
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.kernel.core.ids import derived
@@ -369,6 +371,30 @@ def test_discoveries_that_are_left_out_change_no_clock(history: list[RecordMiles
         whole.setattr("services.escalation.clocks._telling", lambda own, mergers: list(own))
         expected = derive(past, PACK.model)
     assert derive(past, PACK.model) == expected
+
+
+def test_what_many_mergers_cost_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    meets = clocks_module._meets
+
+    def counting(*given: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        return meets(*given)
+
+    monkeypatch.setattr(clocks_module, "_meets", counting)
+    costs = []
+    for mergers in (20, 80):
+        asked, history = 0, [opened(at(0)), GENERAL]
+        for number in range(mergers):
+            other, when = f"incident-{derived(str(number))}", at(2) + timedelta(minutes=number)
+            absorbed = milestone("absorbed", when, event=derived("absorbed", other), incident=other)
+            known = milestone("discovered", when, at(0), derived("absorbed", other))
+            done = milestone("assigned", at(1.5), event=derived("done", other), unit="county-roads", incident=other)
+            history += [brings(known, absorbed), brings(done)]
+        assert clocks(*history)["transfer"].met_at == at(1.5)
+        costs.append(asked)
+    assert costs[1] < 5 * costs[0]
 
 
 @given(histories())
