@@ -1,7 +1,8 @@
 """One matter with many reports: the cost of a further report and of a decision, compared with a matter of few reports.
 
 This measures triage alone, on each of the two databases. The benchmark hands ingest's events to triage's unit of work.
-A figure and its floor, the same on a matter with few reports, take turns.
+Escalation alone takes in reports that come with the newest discovery first, since each of them moves the limits. A
+figure and its floor, the same on a matter with few reports, take turns.
 """
 
 import statistics
@@ -10,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from benchmarks.measure import Figure
 from schemas.envelope import seal
 from schemas.fields import WordsRef
 from schemas.ingest import ReportReceived
+from schemas.triage import IncidentReportAttached
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import derived
 from services.kernel.core.time_source import TimeSource
@@ -35,6 +37,9 @@ from services.triage import linking, queries, setup
 from services.triage.app import SERVICE
 from services.triage.commands import Grade, Merge, Split
 from tests.escalation.conftest import Topics
+from tests.escalation.conftest import opened as escalation
+from tests.escalation.incident import at
+from tests.escalation.test_service import opened
 from tests.kit import substrate
 
 FEW, MANY, ALL = 10, 10_000, 30_000
@@ -47,22 +52,28 @@ CHIEF = Actor("chief@county", "county", frozenset({"chief", "duty_officer"}), "p
 
 
 @asynccontextmanager
-async def _triage(kind: str) -> AsyncIterator[Runtime]:
-    """Triage on its own empty database, with the shipped units and packs."""
-    template = substrate.new_databases("attach", services=(SERVICE.name,)) if kind == "PostgreSQL" else ""
+async def _database(kind: str, service: str) -> AsyncIterator[tuple[Database, Settings]]:
+    """An empty database of a service."""
+    template = substrate.new_databases("attach", services=(service,)) if kind == "PostgreSQL" else ""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data=Path(folder), database=template)
-        database = Database(template.format(service=SERVICE.name) if template else Path(folder) / "triage.sqlite")
-        made = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), rig.SECRET)
+        database = Database(template.format(service=service) if template else Path(folder) / f"{service}.sqlite")
         try:
-            async with database.transaction() as connection:
-                await connection.run_sync(SERVICE.metadata.create_all)
-            await setup.place(made)
-            yield made
+            yield database, Settings(data=Path(folder), database=template)
         finally:
             await database.close()
             if template:
                 substrate.drop_databases(template)
+
+
+@asynccontextmanager
+async def _triage(kind: str) -> AsyncIterator[Runtime]:
+    """Triage on its own empty database, with the shipped units and packs."""
+    async with _database(kind, SERVICE.name) as (database, settings):
+        made = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), rig.SECRET)
+        async with database.transaction() as connection:
+            await connection.run_sync(SERVICE.metadata.create_all)
+        await setup.place(made)
+        yield made
 
 
 @dataclass
@@ -166,7 +177,25 @@ async def _timed(act: Callable[[], Awaitable[Any]]) -> float:
 
 async def measure(runs: int) -> list[Figure]:
     """Milliseconds, and reports a second. Each figure stands beside the one with few reports."""
-    return [figure for kind in ("SQLite", "PostgreSQL") for figure in await _measure(kind)]
+    kinds = ("SQLite", "PostgreSQL")
+    return [figure for kind in kinds for figure in [*await _measure(kind), await _newest_first(kind)]]
+
+
+async def _newest_first(kind: str) -> Figure:
+    """Reports a second that escalation takes in if each was discovered before all that came before it."""
+    rates = []
+    async with _database(kind, "escalation") as places, escalation(*places) as desk:
+        incident = opened(desk)
+        for number in range(1, MANY + 1):
+            before = at(0) - timedelta(seconds=number)
+            attached = IncidentReportAttached(report=_report(number), unit="town-east", discovered_at=before)
+            desk.tell(incident, attached, at(0) + timedelta(seconds=number))
+            if number % BATCHES == 0:
+                began = time.perf_counter()
+                await desk.consume()
+                rates.append(BATCHES / (time.perf_counter() - began))
+    name = f"{kind}: limits moved by the batch, newest first, {MANY:,} reports"
+    return Figure(name, "/s", rates[-1], TWICE, rates[0], rates[-1] / rates[0], f"the first {BATCHES:,}")
 
 
 async def _measure(kind: str) -> list[Figure]:
