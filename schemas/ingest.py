@@ -24,7 +24,8 @@ class ReportReceived(Fact):
     `entered_late` marks a discovery so old that somebody probably enters it from paper now. `duplicate` is a keyed
     digest of integration, source and external id. It stays after an erasure, so that a repeated delivery is still a
     duplicate. `sent` is a digest of the sent content; it tells a repetition from another report. `match_key` is a keyed
-    digest of the subject, and finds the report's incident. A report without it has a matter of its own.
+    digest of the subject, and finds the report's incident. A report without it has a matter of its own. `by` is a
+    digest of the person of staff who entered it; a report of an integration has none.
     """
 
     unit: UnitCode
@@ -45,6 +46,7 @@ class ReportReceived(Fact):
     reply_ref: Words | None = None
     masked: dict[Code, Figure] = {}  # noqa: RUF012, pydantic copies it
     receipt: Digest
+    by: Digest | None = None
 
 
 @event("report.reach_measured")

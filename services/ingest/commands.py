@@ -106,6 +106,7 @@ class ReceiveReport(Command):
     receipt: Digest
     masked: dict[Code, Figure]
     late_entry: timedelta
+    by: Digest | None = None
 
 
 class Reach(

@@ -46,8 +46,9 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, refs=(), files=(), erased=True, asked=None)
         case ReportErasureAsked(by=by):
             return replace(state, asked=by)
-        case ReportReceived(unit=unit):
-            state = replace(state, id=event.stream, unit=unit, sender=event.actor, received=event.recorded)
+        case ReportReceived(unit=unit, by=person):
+            state = replace(state, id=event.stream, unit=unit, sender=event.actor, person=person)
+            state = replace(state, received=event.recorded)
         case ReportEvidenceAttached(file=file):
             state = replace(state, files=(*state.files, file))
         case ReportRefused():
@@ -127,6 +128,7 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
         sent=command.sent,
         receipt=command.receipt,
         masked=command.masked,
+        by=command.by,
     )
     return Occurred(received, time=discovered, unit=report.unit, basis=ctx.offices.basis)
 

@@ -94,6 +94,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
         receipt=keyed("receipt", code),
         masked=counts,
         late_entry=runtime.settings.late_entry,
+        by=keyed("by", id_, actor.person) if actor.person is not None else None,
     )
     return Prepared(id_, code, command)
 

@@ -38,6 +38,8 @@ class Filed:
     """The unit that received it."""
     sender: str = ""
     """The post that sent it."""
+    person: str | None = None
+    """Digest of the person who entered it; None for an integration."""
     refused: bool = False
     erased: bool = False
     received: datetime | None = None
@@ -60,7 +62,8 @@ class Filed:
 
     def sent_just_now(self, ctx: Ctx) -> bool:
         """Whether the actor sent it less than an hour ago, and may take it back as a mistake."""
-        return ctx.actor.post == self.sender and self.received is not None and ctx.now - self.received <= REGRET
+        sent_it = ctx.actor.post == self.sender and self.person in (None, self.by)
+        return sent_it and self.received is not None and ctx.now - self.received <= REGRET
 
 
 def _named(unit: str, ctx: Ctx) -> Sequence[str]:

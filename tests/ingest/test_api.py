@@ -313,3 +313,13 @@ class TestAStoreThatFails:
         refused(answer, 503, "the outbox is full")
         assert answer.headers["retry-after"] == "10"
         assert await ingest.events("report") == []
+
+
+async def test_only_the_person_who_entered_a_report_takes_it_back(ingest: Ingest) -> None:
+    sender, colleague = (ingest.staff("duty_officer", unit="town-east", person=person) for person in ("one", "two"))
+    url = f"{PATH}/{(await post(ingest, sender)).json()['report_id']}"
+    body = {"cause": "mistake", "reason": "重复录入"}
+    refused(await ingest.client.post(f"{url}/erase", json=body, headers=colleague), 403, "to erase takes the role")
+    assert "by" not in (await ingest.client.get(url, headers=sender)).json()
+    answer = await ingest.client.post(f"{url}/erase", json=body, headers=sender)
+    assert [event["type"] for event in answer.json()["events"]] == ["huiying.report.erased.v1"]

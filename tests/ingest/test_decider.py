@@ -221,6 +221,15 @@ class TestErase:
         late = given(DECIDER, sent, actor=INTEGRATION, now=NOW + timedelta(minutes=61))
         late.when(erase("mistake")).then_raises(Forbidden, "to erase takes the role")
 
+    def test_another_person_of_the_same_post_does_not_take_a_report_back(self) -> None:
+        sender, colleague = (staff("duty_officer", unit="town-east", person=person) for person in ("one", "two"))
+        entered = given(DECIDER, actor=sender)
+        by = entered.context.by(entered.stream)
+        sent = At(fact().model_copy(update={"by": by}), time=NOW, actor=sender.post)
+        (erased,) = given(DECIDER, sent, actor=sender).when(erase("mistake")).decided()
+        assert isinstance(erased, ReportErased)
+        given(DECIDER, sent, actor=colleague).when(erase("mistake")).then_raises(Forbidden, "to erase takes the role")
+
     def test_says_nothing_where_nothing_is_left(self) -> None:
         past = (RECEIVED, EVIDENCE, ReportErased(refs=(), files=(FILE,), reason=Typed(text="本人要求")))
         given(DECIDER, *past, actor=staff("admin")).when(erase()).then_nothing()
