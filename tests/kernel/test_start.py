@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from services.apps import embedded, operate
 from services.ingest.app import SERVICE
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery import recovery
+from services.kernel.delivery import runtime as delivery
 from services.kernel.delivery.log import LogGone
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
@@ -219,3 +222,27 @@ async def test_a_consumer_begins_when_the_leader_has_recovered(
         assert await process.has_recovered(consumer.runtime)
         await api.end()
         assert not await process.has_recovered(consumer.runtime)
+
+
+async def test_a_service_starts_with_more_in_its_outbox_than_may_wait(tmp_path: Path) -> None:
+    """After `huiying resend --all`, or a long time without brokers: only a service that has started empties it."""
+    async with embedded.running(Settings(data=tmp_path, outbox_limit=20)):
+        pass
+    async with operate.stores(Settings(data=tmp_path)) as found:
+        assert await operate.resend(found.runtimes["triage"], None) > 20
+    async with asyncio.timeout(60), embedded.running(Settings(data=tmp_path, outbox_limit=20)) as system:
+        await system.runtimes["triage"].ready_to_serve()
+
+
+async def test_a_service_whose_clock_is_wrong_at_the_start_waits_until_it_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = [Unavailable("this machine's clock is wrong", 30, code="clock-skewed")] * 2
+
+    async def look(*_: object) -> Unavailable | None:
+        return wrong.pop() if wrong else None
+
+    monkeypatch.setattr(Runtime, "_look", look)
+    monkeypatch.setattr(delivery, "CHECKED", 0.0)
+    async with asyncio.timeout(60), embedded.running(Settings(data=tmp_path)):
+        assert not wrong

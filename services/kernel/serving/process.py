@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from services.kernel import metrics
+from services.kernel.core.problems import Unavailable
 from services.kernel.delivery import operations, own_topics, placement, recovery, repairs
 from services.kernel.delivery.log import EXIT_RANGE, LogGone, TopicsMissing
 from services.kernel.delivery.records import is_content
@@ -63,12 +64,24 @@ async def prepare(runtime: Runtime) -> None:
     taken = await recovery.recover(runtime)
     runtime.recovered = True
     await repairs.unpark(unit_of_work(runtime))
+    await _make_room(runtime)
     if runtime.service.on_start is not None:
         try:
             await runtime.service.on_start(runtime)
         except Held as held:
             logger.critical("start.held", service=name, error=held.detail)
     logger.info("service.prepared", service=name, recovered=taken)
+
+
+async def _make_room(runtime: Runtime) -> None:
+    """Sends what fills the outbox beyond its limit: the service decides nothing before, and no relay runs yet."""
+    try:
+        await runtime.ready_to_decide()
+    except Unavailable as problem:
+        if problem.code != "log-behind":
+            raise
+        await runtime.log.writer(anew=True)
+        await Relay(runtime).drain()
 
 
 async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
@@ -96,7 +109,7 @@ async def lead(runtime: Runtime, ready: asyncio.Event) -> None:
                 finally:
                     # Embedded, nobody else has written meanwhile.
                     runtime.recovered = runtime.recovered and runtime.database.is_sqlite
-        except (DBAPIError, OSError, LogGone, Superseded) as error:
+        except (DBAPIError, OSError, LogGone, Unavailable) as error:
             waits.told(brief(error))
             await asyncio.sleep(wait)
             wait = min(wait * 2, 5.0)
