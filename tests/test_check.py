@@ -406,7 +406,7 @@ async def test_an_offset_that_was_moved_past_reports_is_told_in_one_sentence_and
         assert [cause.sentence() for cause in found.causes.values()] == [
             f"triage never took events from ingest.report, partition {place.number}: its offset was moved past them, "
             f"{count} faults; the first: {next(text for text in found.faults if f'partition {place.number}' in text)}. "
-            "Do: `huiying resend triage --rewind ingest.report` lets it take what it lacks"
+            "Do: `huiying resend triage --rewind ingest.report` lets it take the missing events"
             for place, count in passed.items()
         ]
         assert len(found.faults) == 20

@@ -14,7 +14,7 @@ from schemas.generate.shapes import event_types, name_of
 ABOUT = (
     "The events of the five services. Every topic has the same number of partitions; a record's partition is CRC-32 of "
     "its key modulo that number. Event topics keep everything. Delivery is at least once and in order within a stream: "
-    "a reader drops a version that it has, waits for one that is missing, and sets aside what it cannot read."
+    "a reader drops a version that it has, waits for a missing one, and sets unreadable records aside."
 )
 
 

@@ -69,7 +69,7 @@ def _read_manifest(source: Path, kind: str) -> None:
     for name, digest in manifest["files"].items():
         path = source / name
         if not path.is_file() or _file_digest(path) != digest:
-            raise BackupError(f"{path} is missing or differs from what was backed up; nothing was restored")
+            raise BackupError(f"{path} is missing or differs from the backup; nothing was restored")
 
 
 def _new_folder(to: Path) -> Path:

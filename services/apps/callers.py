@@ -87,7 +87,7 @@ def users_revoke(
 
 @users.command("rotate")
 def users_rotate(
-    if_none: Annotated[bool, typer.Option("--if-none", help="Only where there is no key yet.")] = False,
+    if_none: Annotated[bool, typer.Option("--if-none", help="Only if there is no key yet.")] = False,
     data: Data = None,
 ) -> None:
     """Make a new signing key. Prints the public keys for the services (HUIYING_TOKEN_KEYS).

@@ -45,10 +45,10 @@ FRONT = {
 <body><main>
 <h1>{title}</h1>
 <ul>
-<li><a href="{bulletin}">Bulletin</a>: what the offices said in public, without signing in</li>
+<li><a href="{bulletin}">Bulletin</a>: the offices' public statements, to read without signing in</li>
 <li><a href="docs">Documents of the API</a>, for integrations and clients of staff
 (<a href="openapi.json">openapi.json</a>)</li>
-<li><a href="readyz">Health</a>: which services would take commands, and what waits for a person
+<li><a href="readyz">Health</a>: the services that take commands now, and the work that waits for a person
 (<a href="metrics">metrics</a>)</li>
 </ul>
 </main></body>

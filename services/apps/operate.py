@@ -170,9 +170,9 @@ def _told(service: str, difference: replays.Difference) -> str:
     key = "/".join(map(str, difference.key))
     place = f"{service}.{difference.table} {key}"
     if difference.live is None:
-        return f"{place}: the topics give this row, and it is not there"
+        return f"{place}: the topics give this row, but it is missing"
     if difference.replayed is None:
-        return f"{place}: this row is there, and the topics do not give it"
+        return f"{place}: this row is there, but the topics do not give it"
     live, replayed = difference.live, difference.replayed
     names = [name for name in live if live[name] != replayed[name]]
     return f"{place}: " + ", ".join(f"{name} is {live[name]!r}, the topics give {replayed[name]!r}" for name in names)

@@ -36,10 +36,10 @@ _EVENT = re.compile(UUID)
 
 Size = Annotated[
     Number | None,
-    Query(description="So many events of audit's order the answer is to rest on; without it, all that there are."),
+    Query(description="The number of events, in audit's order, on which the answer rests. By default all events."),
 ]
 Lang = Annotated[
-    Language | None, Query(description="The language of summaries; without it, what `Accept-Language` likes best.")
+    Language | None, Query(description="The language of summaries. By default the best one of `Accept-Language`.")
 ]
 
 
@@ -53,8 +53,8 @@ def router(runtime: Runtime) -> APIRouter:
         request: Request,
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
-        as_of: Annotated[At | None, Query(description="Only what had happened by then.")] = None,
-        known_at: Annotated[At | None, Query(description="Only what had been recorded by then.")] = None,
+        as_of: Annotated[At | None, Query(description="Only events that had happened by then.")] = None,
+        known_at: Annotated[At | None, Query(description="Only events that had been recorded by then.")] = None,
         limit: Limit = 500,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -97,11 +97,11 @@ def router(runtime: Runtime) -> APIRouter:
             Narrow, Query(description="Only events of this type: the full name, or the short one for all its versions.")
         ] = None,
         subject: Annotated[StreamId | None, Query(description="Only events of this stream.")] = None,
-        unit: Annotated[UnitCode | None, Query(description="Only what this unit did.")] = None,
-        incident: Annotated[IncidentId | None, Query(description="Only what is on record about this incident.")] = None,
-        actor: Annotated[Narrow, Query(description="Only what this post did.")] = None,
-        from_: Annotated[At | None, Query(alias="from", description="Only what happened then or later.")] = None,
-        to: Annotated[At | None, Query(description="Only what happened by then.")] = None,
+        unit: Annotated[UnitCode | None, Query(description="Only events of this unit's acts.")] = None,
+        incident: Annotated[IncidentId | None, Query(description="Only events of this incident.")] = None,
+        actor: Annotated[Narrow, Query(description="Only events of this post's acts.")] = None,
+        from_: Annotated[At | None, Query(alias="from", description="Only events that happened then or later.")] = None,
+        to: Annotated[At | None, Query(description="Only events that happened by then.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
         log_size: Size = None,
@@ -184,7 +184,7 @@ async def _size(connection: AsyncConnection, asked: int | None) -> int:
         )
     if asked > size:
         raise Unavailable(
-            f"audit is taking in again what it had: it has {size} of {given} events",
+            f"audit is taking its earlier events in again: it has {size} of {given} events",
             5,
             code="audit-rebuilding",
             size=size,
@@ -244,7 +244,7 @@ async def _check_event(runtime: Runtime, connection: AsyncConnection, staff: Act
     reading = reading_of_event(found.unit, of_its_matters, overseen)
     if reading is None or not reading.covers(found.recordedtime):
         raise Forbidden(
-            f"the event is one of {found.unit}; you act as {staff.post} of {staff.unit}",
+            f"the event belongs to {found.unit}; you act as {staff.post} of {staff.unit}",
             code="other-office",
             act="read-event",
             unit=found.unit,

@@ -248,7 +248,7 @@ async def plan(connection: AsyncConnection, head: Head, version: int) -> Head:
         _, said = upcast.newest(event.type, event.attributes["data"])
         if said["first"] != next_:
             raise Diverged(
-                f"audit's log goes on at position {said['first']} where {next_} is next: its stream {LOG} was altered, "
+                f"audit's log goes on at position {said['first']}, but {next_} is next. Its stream {LOG} was altered, "
                 "or its timeline was put back without its events. Restore the whole database from one backup"
             )
         rows = [{"digest": digest, "position": next_ + index} for index, digest in enumerate(said["events"])]

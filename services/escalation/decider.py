@@ -446,7 +446,7 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     pack = _pack(state, ctx)
     if command.due <= known.started.due:
-        raise Malformed("a limit is only moved to a later time", code="earlier-due", field="due")
+        raise Malformed("a limit can be moved only to a later time", code="earlier-due", field="due")
     extended = e.ClockExtended(
         clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
     )

@@ -140,7 +140,7 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if not clock.extendable:
         return Rejected(
-            f"{clock.pack or 'the policy'} does not allow to extend {clock.clock}",
+            f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}",
             code="clock-not-extendable",
             pack=clock.pack,
             clock=clock.clock,
@@ -153,7 +153,7 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         )
     if clock.due is not None and (clock.breached or clock.due < ctx.now):
         return Rejected(
-            f"{clock.clock} was due at {clock.due.isoformat()}; a limit is extended before it passes",
+            f"{clock.clock} was due at {clock.due.isoformat()}; a limit can be extended only before it passes",
             code="clock-passed",
             clock=clock.clock,
             due=clock.due,
@@ -168,7 +168,7 @@ def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         )
     if clock.asked is not None and clock.asked == clock.by and ctx.offices.parent(clock.unit) is None:
         return Rejected(
-            f"you asked to annul the breach of {clock.clock} already; another auditor confirms it",
+            f"you asked to annul the breach of {clock.clock} already; another auditor must confirm it",
             code="asked-by-you",
             clock=clock.clock,
         )

@@ -145,7 +145,7 @@ def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: 
     source, external_id = command.report.source, command.report.external_id
     return Rejected(
         f"{source} has sent other content under the external_id {external_id}: {known.report_id}. Nothing of this one "
-        "was kept; send it under an id of its own, or add to the first one",
+        "was kept; send it under another id, or add to the first report",
         code="id-taken",
         report_id=known.report_id,
         source=source,

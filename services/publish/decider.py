@@ -220,7 +220,7 @@ def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple
     named = tuple(dict.fromkeys(facts))
     if missing := [key for key in named if key not in case.incident.facts]:
         raise Rejected(
-            f"not established yet: {', '.join(missing)}; a verifier establishes facts first",
+            f"not established yet: {', '.join(missing)}; a verifier must establish facts first",
             code="facts-not-established",
             missing=missing,
         )
@@ -228,7 +228,8 @@ def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple
     rule = said.facts if kind == "facts" else said.status
     if rule.needs_established_facts and not named:
         raise Rejected(
-            "a statement of facts names at least one established fact; without any, say the status", code="facts-needed"
+            "a statement of facts must name at least one established fact; without any, publish a statement of status",
+            code="facts-needed",
         )
     return named
 

@@ -158,7 +158,7 @@ def _still_works(case: Case) -> Refusal:
 def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
     if phase != "drafted" and not (phase in ("submitted", "approved") and case.outgrown):
-        return Rejected(f"the statement is {phase}; only a draft is submitted", code="only-drafts", phase=phase)
+        return Rejected(f"the statement is {phase}; only a draft can be submitted", code="only-drafts", phase=phase)
     return _still_works(case)
 
 
@@ -180,7 +180,7 @@ def _not_outgrown(case: Case) -> Refusal:
     level = case.incident.level or "not graded"
     return Rejected(
         f"this was submitted for the level {case.statement.level}; the matter is {level} now or the pack has changed. "
-        "Submit it again for the approvals that count now",
+        "Submit it again for the approvals that it needs now",
         code="chain-outdated",
         submitted=case.statement.level,
         level=level,
@@ -191,10 +191,10 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _is_submitted(case, ctx, verb) or _not_outgrown(case) or _still_works(case):
         return refusal
     if case.separates and case.by in case.statement.writers:
-        return Rejected("you wrote on this text; somebody else approves it", code="drafted-by-you")
+        return Rejected("you wrote on this text; somebody else must approve it", code="drafted-by-you")
     if case.separates and case.by in case.statement.approvers:
         return Rejected(
-            "you approved this text at an earlier step; somebody else takes the next step", code="already-approved"
+            "you approved this text at an earlier step; somebody else must take the next step", code="already-approved"
         )
     return None
 

@@ -251,7 +251,7 @@ def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | 
 def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
     if command.answer_kind == state.answer_kind:
         raise Rejected(
-            f"{state.id} is to get the kind of answer {command.answer_kind} already; choose another one",
+            f"{state.id} has the kind of answer {command.answer_kind} already; choose another one",
             code="already-classified",
             incident=state.id,
             answer_kind=command.answer_kind,

@@ -160,7 +160,7 @@ def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]
         versions = [pack for pack in runtime.packs.values() if pack.model.id == of.pack]
         if not versions:
             raise Rejected(
-                f"{path}: no pack of the policy folder has the id {of.pack!r}, which {of.unit} works by",
+                f"{path}: {of.unit} works by the pack {of.pack!r}, which is not in the policy folder",
                 code="pack-unknown",
                 path=str(path),
                 pack=of.pack,

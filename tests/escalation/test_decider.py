@@ -125,7 +125,7 @@ def test_the_breach_of_the_root_takes_two_auditors_of_it() -> None:
     (asked,) = incident.do(PAPER, at(4), first).did
     assert isinstance(asked, e.ClockAnnulmentAsked)
     assert "transfer" in incident.breaches()
-    with pytest.raises(Rejected, match="another auditor confirms it"):
+    with pytest.raises(Rejected, match="another auditor must confirm it"):
         incident.do(PAPER, at(4.1), first)
     with pytest.raises(Forbidden):
         incident.do(PAPER, at(4.1), staff("auditor", unit="county"))

@@ -79,7 +79,7 @@ def _another_person(erasing: Erasing, ctx: Ctx, verb: str) -> Rejected | None:
         return Rejected("these words were erased already", code="words-erased-already")
     if erasing.asked is not None and erasing.asked == erasing.by:
         return Rejected(
-            "you asked for this erasure; another person of a unit above agrees to it", code="erasure-asked-by-you"
+            "you asked for this erasure; another person of a unit above must agree to it", code="erasure-asked-by-you"
         )
     return None
 

@@ -275,7 +275,7 @@ def _fault(event: Event, before: Held | None, ids: set[str]) -> tuple[str, str] 
     if event.id in ids:
         return "fork", f"version {event.version} has the id of another event"
     if not _follows(event, before):
-        return "fork", f"version {event.version} does not follow what the store holds"
+        return "fork", f"version {event.version} does not follow the store's last version"
     try:
         _ = event.data
     except UnknownType as error:

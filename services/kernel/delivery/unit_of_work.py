@@ -274,7 +274,7 @@ class UnitOfWork(Streams):
             for partition, last in sorted(lasts.items())
         ]
         if await sql.swap(connection, self.tables["consumer_offset"], "next", "last", moves) < len(moves):
-            raise LostPartition(f"one of {', '.join(map(str, sorted(lasts)))} is no longer where it was")
+            raise LostPartition(f"somebody else moved the offset of one of {', '.join(map(str, sorted(lasts)))}")
 
     # the results of events
 

@@ -27,11 +27,12 @@ ERASED = Cause(
 )
 TOPIC_LACKS = Cause("the topics of {name} lack events of its store", "`huiying resend {name} --all`")
 TOPIC_HOLDS = Cause(
-    "the topics of {name} hold what it did not write",
-    "`huiying redrive --list` shows what {name} set aside; recover what is its own, and discard what was forged",
+    "the topics of {name} hold records that it did not write",
+    "`huiying redrive --list` shows the records that {name} set aside; recover its own, and discard forged ones",
 )
 NEVER_TOOK = Cause(
-    "{name}: its offset was moved past them", "`huiying resend {service} --rewind {topic}` lets it take what it lacks"
+    "{name}: its offset was moved past them",
+    "`huiying resend {service} --rewind {topic}` lets it take the missing events",
 )
 AUDIT_LACKS = Cause("audit lacks events of {name}", "`huiying resend {name} --all` lets audit take them in")
 AUDIT_ALTERED = Cause(

@@ -251,6 +251,6 @@ class _Unpacking:
             raise Malformed(DAMAGED, code="gzip-damaged") from None
         if self._packed > self._plain + MAX_BODY:
             # The unpacked content has a limit. A packed body with no content would have none.
-            raise TooLarge(f"the gzip body has over {MAX_BODY} bytes more than what is in it", limit=MAX_BODY)
+            raise TooLarge(f"the gzip body has over {MAX_BODY} bytes more than its content", limit=MAX_BODY)
         if self._begun and not self._more:
             raise Malformed(DAMAGED, code="gzip-damaged")

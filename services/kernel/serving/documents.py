@@ -22,15 +22,15 @@ from services.kernel.serving.sign_in import SCHEMES, SignIn
 
 ABOUT = """Accountable responses of an office to what people report: from the report to the published answer.
 
-**Signing in.** `Authorization: Bearer` with a staff token, or with a key of an integration where an operation says so.
+**Signing in.** `Authorization: Bearer` with a staff token, or with a key of an integration if the operation allows it.
 
-**Decisions.** A record's `revision` (also its `ETag`, and `version`) counts what staff decided on it. A command names
-in `If-Match` the one that was seen; where another one is newest, the answer is 412 and nothing is done. An
-`Idempotency-Key` makes a repeated request safe: it gets the first answer.
+**Decisions.** A record's `revision` (also its `ETag`, and `version`) counts the decisions of staff on it. A command
+names in `If-Match` the revision that the caller saw. If it is not the newest, the answer is 412 and nothing is done.
+An `Idempotency-Key` makes a repeated request safe: it gets the first answer.
 
-**Problems.** Every refusal is a problem document (RFC 9457). Its `type` is stable, one of `ProblemType`; its sentence
-is for people, in Chinese or English as `Accept-Language` likes. Later versions may have further types: treat one that
-you do not know by its status.
+**Problems.** Every refusal is a problem document (RFC 9457). Its `type` is stable, one of `ProblemType`. Its sentence
+is for people, in Chinese or English as `Accept-Language` asks. Later versions may have further types: treat an unknown
+type by its status.
 
 **Times** are ISO 8601. Answers have UTC with microseconds; requests name their offset.
 """
@@ -55,9 +55,12 @@ _PROBLEM_SCHEMA = {
         "status": {"type": "integer", "description": "The status of the answer."},
         "detail": {"type": "string", "description": "What was wrong and what to do, for people."},
         "field": {"type": "string", "description": "The place in the request."},
-        "version": {"type": "integer", "description": "Of a stale command, the same as `revision`; else a stream's."},
+        "version": {
+            "type": "integer",
+            "description": "For a stale command, the same as `revision`; otherwise the version of a stream.",
+        },
         "revision": {"type": "integer", "description": "How many decisions of staff the record has by now."},
-        "defect": {"type": "string", "description": "The number under which the service's log says more."},
+        "defect": {"type": "string", "description": "The number of the entry in the service's log, which says more."},
     },
     "required": ["type", "title", "status", "detail"],
 }
@@ -111,7 +114,7 @@ class DescribedRoute(APIRoute):
         self.summary = self.summary or re.sub("[-_]", " ", self.name).capitalize()
         answered = [one for status, one in self.responses.items() if str(status).startswith("2")]
         if not self.description or not answered:
-            raise TypeError(f"{path}: give the route a docstring and what it answers, by documents.answers")
+            raise TypeError(f"{path}: give the route a docstring, and its answers by documents.answers")
         sign_in = sign_in_of(self.dependant)
         security: list[dict[str, list[str]]] = [{scheme: []} for scheme in sign_in.schemes] if sign_in else []
         self.openapi_extra = {**(self.openapi_extra or {}), "security": security}

@@ -125,22 +125,18 @@ def stream_id(kind: str) -> Callable[[str], str]:
 Staff = Annotated[Actor, Depends(signed_in)]
 IfMatch = Annotated[
     str | None,
-    Header(
-        description='The `revision` that was seen, `3` or `"3"`. The command is refused where another one is newest.'
-    ),
+    Header(description='The `revision` that you saw, `3` or `"3"`. If it is not the newest, the command is refused.'),
 ]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         max_length=200,
-        description="The client's own mark of this request: sent again with it, the request gets the first answer.",
+        description="The client's own mark of this request. A repetition with the same mark gets the first answer.",
     ),
 ]
 After = Annotated[
     str | None,
-    Header(
-        description="`stream@version` of another service's event that this one must have taken in before it decides."
-    ),
+    Header(description="`stream@version` of another service's event. This service first takes it in, then decides."),
 ]
 
 
