@@ -74,9 +74,13 @@ async def belongings(connection: AsyncConnection, report: str) -> list[Belonging
 
 
 async def seen(report: str, connection: AsyncConnection, state: Any) -> Mapping[str, Any]:
-    """The standing of the report's present incident, for a decision on the report."""
-    now = [belonging.standing for belonging in await belongings(connection, report) if belonging.until is None]
-    return {"standing": next((standing for standing in now if standing.merged is None), None)}
+    """The standing of the report's present incident, for a decision on the report.
+
+    Between two incidents it is that of the former one: a merger or a split is told by both, and one may come late.
+    """
+    found = await belongings(connection, report)
+    present = max(found, key=lambda of: (of.until is None, of.standing.merged is None, of.since), default=None)
+    return {"standing": present.standing if present else None}
 
 
 def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:

@@ -156,3 +156,20 @@ async def test_who_had_a_part_in_a_matter_does_not_read_a_report_that_came_to_it
     await ingest.hear("a", At(opened(report), now), At(triage.IncidentMerged(into=into), now + timedelta(seconds=3)))
     await ingest.hear("into", water, At(over, now + timedelta(seconds=2)), At(absorbed, now + timedelta(seconds=3)))
     assert await statuses(ingest, report) == only("city", "county", "town-east", "county-roads")
+
+
+async def test_a_receiving_unit_decides_no_more_once_its_report_has_belonged_to_a_matter(ingest: Ingest) -> None:
+    """Where a matter went by a merger or a split is told by another incident, perhaps much later."""
+    new = f"incident-{derived('incident', 'new')}"
+    for end in (triage.IncidentMerged(into=new), None):
+        report = (await post(ingest, await ingest.key(), subject=str(end))).json()["report_id"]
+        leaves = end or triage.IncidentSplit(into=new, reports=(report,))
+        await ingest.hear(str(end), opened(report), TRANSFERRED, leaves)
+        url = f"{PATH}/{report}/refuse"
+        refused(
+            await ingest.client.post(url, json=REASON, headers=ingest.staff("chief", unit="town-east")),
+            403,
+            "town-west",
+        )
+        answer = await ingest.client.post(url, json=REASON, headers=ingest.staff("chief", unit="town-west"))
+        assert answer.status_code == 200, answer.text
