@@ -292,12 +292,14 @@ class IncidentMerged(Fact):
 class IncidentAbsorbed(Fact):
     """Another incident of the same matter goes on here. The earlier first knowledge counts.
 
-    `refused` are its reports that get no answer, `handled` the tracks on which it was handled.
+    `refused` are its reports that get no answer, `handled` the tracks on which it was handled. `entered_late` says
+    whether one of its discoveries was old when it was entered.
     """
 
     incident: StreamId
     reports: tuple[StreamId, ...]
     discovered_at: Instant
+    entered_late: bool = False
     refused: tuple[StreamId, ...] = ()
     handled: tuple[Track, ...] = ()
 

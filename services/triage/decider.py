@@ -39,8 +39,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     `ctx.seen` holds, for Grade: `reach` (each `Reach`, oldest first). For EstablishFact: `absorbed` (key -> fact, of
     the incidents that were merged into this one) and `words` (reference -> text of the facts' texts). For Merge: `into`
     (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
-    reports) and `discovered` (when each of both was first known by any report). For Split: `into` (the new incident's
-    id), `belonging` (the named reports that belong to this incident) and `match_keys` (their match keys).
+    reports), `late` (whether one of them was entered late) and `discovered` (when each of both was first known by any
+    report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
+    `match_keys` (their match keys).
     """
     right = RIGHTS.get(type(command))
     if right is None:
@@ -373,6 +374,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
             incident=leaving.id,
             reports=part,
             discovered_at=earlier,
+            entered_late=ctx.seen.get("late", False),
             refused=tuple(sorted(leaving.refused.intersection(part))),
             handled=tuple(sorted(leaving.handled)),
         )

@@ -25,8 +25,9 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         before, seen = leaving.state, with_seen(ctx, {"into": into.state})
         events = commands.decide(session, stream, command, seen, caller, staff=True)
         reports = await queries.belonging(session.connection, stream)
-        discovered = await queries.discovered(session.connection, [stream, command.into])
-        seen = with_seen(ctx, {"leaving": before, "reports": reports, "discovered": discovered})
+        known = await queries.known(session.connection, {stream, command.into})
+        told = {"discovered": [of.discovered_at for of in known.values()], "late": known[stream].entered_late}
+        seen = with_seen(ctx, {"leaving": before, "reports": reports, **told})
         events += session.decide(command.into, Absorb(incident=stream), seen)
         return commands.answer(session, stream, events)
 

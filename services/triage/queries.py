@@ -479,10 +479,18 @@ async def belonging(connection: AsyncConnection, incident: str, reports: Sequenc
     return list((await connection.execute(chosen.order_by(of.c.position, of.c.report_id))).scalars())
 
 
-async def discovered(connection: AsyncConnection, incidents: Sequence[str]) -> list[datetime]:
-    """When each of these incidents was first known, by any of its reports. See `belonging` for when it is read."""
-    chosen = select(INCIDENTS.c.discovered_at).where(INCIDENTS.c.id.in_(incidents))
-    return [parse_instant(at) for at in (await connection.execute(chosen)).scalars()]
+class Known(NamedTuple):
+    """When an incident was first known, by any of its reports, and whether one of these was entered late."""
+
+    discovered_at: datetime
+    entered_late: bool
+
+
+async def known(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, Known]:
+    """What is known so of each of these incidents. See `belonging` for when it is read."""
+    columns = (INCIDENTS.c.id, INCIDENTS.c.discovered_at, INCIDENTS.c.entered_late)
+    rows = await connection.execute(select(*columns).where(INCIDENTS.c.id.in_(sorted(incidents))))
+    return {row.id: Known(parse_instant(row.discovered_at), row.entered_late) for row in rows}
 
 
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:

@@ -219,7 +219,9 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentAbsorbed() as data:
             earlier = min(row["discovered_at"], instant(data.discovered_at))
             handled = {f"handled_{track}": row[f"handled_{track}"] or at for track in data.handled}
-            return {"reports": row["reports"] + len(data.reports), "discovered_at": earlier, **handled}
+            late = row["entered_late"] or data.entered_late
+            absorbed = {"reports": row["reports"] + len(data.reports), "discovered_at": earlier, "entered_late": late}
+            return {**absorbed, **handled}
         case triage.IncidentClassified() as data:
             return {"answer_kind": data.answer_kind}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:

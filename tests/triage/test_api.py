@@ -175,6 +175,14 @@ async def test_the_earliest_discovery_of_all_reports_counts_also_in_a_merger(tri
     assert (await triage.get(f"incidents/{b}")).json()["discovered_at"] == instant(early)
 
 
+async def test_where_a_matter_that_was_entered_late_goes_on_is_listed_for_a_reviewer(triage: Triage) -> None:
+    a, b = await triage.open("a", match_key="m"), await triage.open("b")
+    await triage.take(triage.report("paper", match_key="m", entered_late=True))
+    await done(triage, a, ("merge", "chief", "county", {"into": b}))
+    listed = (await triage.get("incidents", entered_late="true")).json()["items"]
+    assert {item["id"] for item in listed} == {a, b}
+
+
 async def test_an_exercise_never_joins_a_real_matter(triage: Triage) -> None:
     real = await triage.open("a", match_key="pothole")
     assert await triage.open("b", match_key="pothole", drill=True) != real
