@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -122,6 +123,14 @@ def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_number_that_is_no_port() -> None:
+    with (
+        pytest.raises(web.PortTaken, match="99999 is no port; name one from 1 to 65535"),
+        web.bound("127.0.0.1", 99999),
+    ):
+        pass
+
+
 async def test_a_port_is_taken_before_anything_listens_there_and_serve_says_so_too(tmp_path: Path) -> None:
     with web.bound("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
@@ -187,6 +196,7 @@ def test_every_file_of_the_policy_folder_is_checked_as_what_it_is(
         ("facts.yaml", "the list of facts"),
         ("channels.yaml", "the list of channels"),
         ("sites.yaml", "the list of sites"),
+        ("telephones.yaml", "the list of telephones"),
         ("county-default.yaml", "the policy pack county-default@1#"),
     ):
         code, said, _ = typed(capsys, "policy", "check", str(ROOT / "policies" / name))
@@ -195,6 +205,29 @@ def test_every_file_of_the_policy_folder_is_checked_as_what_it_is(
         broken.write_text("nothing: here\n")
         code, _, said = typed(capsys, "policy", "check", str(broken))
         assert (code, f"{broken}:1: nothing: is unknown" in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "said"),
+    [
+        ("parent: county}", "parent: contry}", "contry, which is no unit"),
+        ("{unit: county, kind", "{unit: city, kind", "city has two places"),
+        ("roles: [chief], head: true", "roles: [chief]", "city has 0 heads"),
+        ("- chief@county-roads", "- chief@nowhere", "chief@nowhere, which is no post"),
+        ("pack: county-default", "pack: count", "has the id 'count'; there are county-default"),
+        ("{unit: city, pack", "{unit: town, pack", "there is no unit town"),
+    ],
+)
+def test_a_tree_that_a_start_would_refuse_is_found_before(
+    was: str, is_: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    tree = tmp_path / "policies" / "units.yaml"
+    text = tree.read_text()
+    assert was in text
+    tree.write_text(text.replace(was, is_, 1))
+    code, _, told = typed(capsys, "policy", "check", str(tree))
+    assert (code, said in told) == (1, True), told
 
 
 def test_a_second_server_in_one_folder_says_where_the_first_one_is(world: EmbeddedWorld) -> None:

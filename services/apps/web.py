@@ -26,6 +26,8 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         try:
             taken.bind((host, port))
             taken.listen(2048)
+        except OverflowError:
+            raise PortTaken(f"{port} is no port; name one from 1 to 65535 with --port or HUIYING_PORT") from None
         except OSError as error:
             raise PortTaken(
                 f"port {port} of {host} cannot be used ({error.strerror}): end the program that listens there, "

@@ -70,10 +70,16 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
-    units, posts = _fresh(state.places, command.units), _fresh(state.posts, command.posts)
-    check({**state.places, **units})
-    check_posts({**state.posts, **posts}, {**state.places, **units})
-    return [*units.values(), *posts.values()]
+    return placed(state, command.units, command.posts)
+
+
+def placed(state: State, units: Iterable[UnitPlaced], posts: Iterable[UnitPostPlaced]) -> Decided:
+    """The places that are new. Raises `Rejected` if they rewrite a known one, or make no tree with it."""
+    new_units, new_posts = _fresh(state.places, units), _fresh(state.posts, posts)
+    places = {**state.places, **new_units}
+    check(places)
+    check_posts({**state.posts, **new_posts}, places)
+    return [*new_units.values(), *new_posts.values()]
 
 
 def _name(place: UnitPlaced | UnitPostPlaced) -> str:
