@@ -13,6 +13,8 @@ from schemas.titles import titled
 PREFIX = "urn:huiying:problem:"
 SHOWN = 20
 """A sentence names at most this many entries of a list; the member has all."""
+WRITTEN = frozenset({"field", "given", "known"})
+"""Members that a client writes or wrote, code by code."""
 
 
 class ProblemType(NamedTuple):
@@ -76,6 +78,7 @@ TYPES: Mapping[str, ProblemType] = {
             "already-classified": ("答复类型相同", "{incident} 的答复类型已经是{answer_kind}，请选择其他类型。"),
             "already-drafted": ("已经起草", "这份稿件已经起草，请修改它。"),
             "already-graded": ("级别相同", "{incident} 的级别已经是{level}，请选择其他级别。"),
+            "already-published": ("已经发布过", "稿件{phase}，不能再次发布；请更正已公开的内容，或另行起草。"),
             "already-received": ("已经受理", "这件反映已经受理。"),
             "already-refused": ("已经决定不予答复", "这件反映已经决定不予答复。"),
             "erase-the-report": ("请整件删除", "反映须整件删除，请使用该反映自己的删除地址。"),
@@ -185,7 +188,7 @@ TYPES: Mapping[str, ProblemType] = {
     **_types(
         415,
         {
-            "unsupported-media-type": ("不支持的格式", "请用{known}格式发送，不能用 {kind}。"),
+            "unsupported-media-type": ("不支持的格式", "请用 {known} 格式发送，不能用 {kind}。"),
             "content-differs": ("内容与格式不符", "文件的内容不是 {kind} 的格式。"),
             "picture-heic": ("不支持的图片格式", "文件是 HEIC 或 AVIF 图片，请转换成 JPEG 再发送。"),
             "unsupported-coding": (
@@ -310,14 +313,17 @@ class _Members(dict[str, Any]):
 
 
 def chinese(code: str, members: Mapping[str, Any]) -> tuple[str, str]:
-    """The title and the sentence of a problem in Chinese, with the problem's members as their Chinese titles."""
+    """The title and the sentence of a problem in Chinese, with the problem's members as their Chinese titles.
+
+    What a request writes is shown as it is written: a field's name, what was given there, and what it takes.
+    """
     kind = TYPES[code]
-    shown = _Members({name: _shown(value) for name, value in members.items()})
+    shown = _Members({name: _shown(value, name in WRITTEN) for name, value in members.items()})
     return kind.title_zh.format_map(shown), kind.detail_zh.format_map(shown)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, written: bool) -> str:
     if isinstance(value, list | tuple):
         more = f"等 {len(value)} 项" if len(value) > SHOWN else ""
-        return "、".join(map(_shown, value[:SHOWN])) + more or "（无）"
-    return titled(str(value), "zh")
+        return "、".join(_shown(one, written) for one in value[:SHOWN]) + more or "（无）"
+    return str(value) if written else titled(str(value), "zh")

@@ -115,6 +115,15 @@ def test_members_are_shown_by_their_titles() -> None:
     assert sentence == "「交办」需要在county担任值班员、主要领导；您现在是 handler@county，担任（无）。"
 
 
+def test_what_a_client_writes_is_shown_as_it_is_written() -> None:
+    assert chinese("field-missing", {"field": "text"})[1] == "缺少 text。"
+    members: dict[str, Any] = {"field": "state", "known": ["open", "closed"]}
+    assert chinese("not-in-list", members)[1] == "state 应为其中之一：open、closed。"
+    assert chinese("not-listed", {"field": "channel", "given": "closed", "known": ["visit"]})[1] == (
+        "channel：名录中没有 closed；现有：visit。"
+    )
+
+
 def test_kinds_have_statuses_of_their_own() -> None:
     assert len({kind.status for kind in KINDS}) == len(KINDS)
     assert problems.Problem.status == 500

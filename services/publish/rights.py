@@ -201,6 +201,12 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
 
 def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
+    if phase in ("published", "withdrawn"):
+        return Rejected(
+            f"the statement is {phase} already; correct what is published, or draft a new statement",
+            code="already-published",
+            phase=phase,
+        )
     if phase != "approved":
         return Rejected(
             f"the statement is {phase}; it is published only after approval at every step",

@@ -248,6 +248,12 @@ def test_who_works_on_the_matter_or_helps_writes_whoever_speaks(unit: str) -> No
         a_statement(drafted(unit=speaks), actor=writer, incident=incident).when(REVISE).then(revised())
 
 
+@pytest.mark.parametrize("phase", ["published", "withdrawn"])
+def test_what_was_published_is_not_published_again_and_the_refusal_does_not_ask_for_approval(phase: str) -> None:
+    told = "already; correct what is published, or draft a new statement"
+    a_statement(*PHASES[phase], actor=SPOKESPERSON).when(Publish()).then_raises(Rejected, told)
+
+
 @pytest.mark.parametrize(
     ("phase", "command"), [("drafted", Submit()), ("submitted", Approve()), ("approved", Publish())]
 )
