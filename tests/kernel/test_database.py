@@ -35,6 +35,29 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
         assert not is_defect(refused.value)
 
 
+async def test_a_transaction_that_was_cancelled_locks_no_file(tmp_path: Path) -> None:
+    """Not even while somebody holds the error, as a loop does that waits before it tries again."""
+    made = database.Database(tmp_path / "some.sqlite", 0.2)
+    async with made.transaction() as connection:
+        await connection.execute(text("create table some (n int)"))
+
+    async def write() -> None:
+        async with made.transaction() as connection:
+            await connection.execute(text("insert into some values (:n)"), [{"n": 1}] * 20_000)
+
+    async def fail(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        raise OSError("gone")
+
+    for number in range(8):
+        try:
+            await side_by_side((write(), fail(0.005 + number / 500)))
+        except OSError:
+            async with made.transaction() as connection:
+                await connection.execute(text("insert into some values (2)"))
+    await made.close()
+
+
 @pytest.mark.postgres
 async def test_a_database_that_answers_late_does_not_make_the_clock_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

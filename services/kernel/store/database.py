@@ -8,7 +8,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,6 +214,12 @@ def _sqlite(path: Path, lock_seconds: float, *, readonly: bool) -> AsyncEngine:
         if readonly:
             cursor.execute("pragma query_only = on")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def give_up(connection: Any, *_: object) -> None:
+        """Ends the transaction of a cancelled task. Else it goes on, and locks the file, while its error is held."""
+        with suppress(DBAPIError, sqlite3.Error):
+            connection.rollback()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
