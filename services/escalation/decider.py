@@ -4,7 +4,7 @@ The state holds all milestones and the recorded state of each clock. After every
 from the milestones, and the differences from the record become events.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -201,11 +201,13 @@ def _refuse(state: State, command: Command, ctx: Ctx) -> None:
 
 
 def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
-    seen = {(reached.milestone, reached.event, reached.incident) for reached in state.milestones}
+    under = {reached.incident for reached in command.milestones}
+    known = [reached for reached in state.milestones if reached.incident in under]
+    seen = {(reached.milestone, reached.event, reached.incident) for reached in known}
     new = tuple(
         reached
         for reached in command.milestones
-        if (reached.milestone, reached.event, reached.incident) not in seen and not _known_before(state, reached)
+        if (reached.milestone, reached.event, reached.incident) not in seen and not _known_before(known, reached)
     )
     return _reached(state, new, command.basis, ctx) if new else []
 
@@ -218,14 +220,14 @@ def _take_over(state: State, command: TakeOver, ctx: Ctx) -> Decided:
     return _record(state, RecordMilestones(milestones=taken, basis=command.basis), ctx)
 
 
-def _known_before(state: State, reached: e.ClockMilestoneReached) -> bool:
+def _known_before(past: Iterable[e.ClockMilestoneReached], reached: e.ClockMilestoneReached) -> bool:
     """Whether it is a further discovery that brings no earlier knowledge, and counts after the known one."""
     return reached.milestone == "discovered" and any(
         known.milestone == "discovered"
         and known.incident == reached.incident
         and known.happened_at <= reached.happened_at
         and clocks.in_order((known, reached))[0] is known
-        for known in state.milestones
+        for known in past
     )
 
 
