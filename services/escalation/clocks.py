@@ -87,7 +87,9 @@ def derive(
     announced.
     """
     stages = _stages(in_order(milestones), pack)
-    return tuple(clock for spec in pack.clocks for clock in _clocks_of(spec, stages, pack, extended or {}))
+    levels = {level or pack.levels[0].code for level in stages[-1].graded}
+    specs = [spec for spec in pack.clocks if levels.intersection(spec.levels)]
+    return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, extended or {}))
 
 
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
@@ -291,8 +293,9 @@ def _clock(
         met_there = any(_meets(spec, one) and one.recorded_at >= run.from_at for one in past.excuses)
         if met_there or due <= past.born:
             since, due = past.born, _due(past.born, spec, pack)
-    clock = Clock(name, "", since, due, spec.first_answer, None if cancelled else met_at, cancelled)
-    return _charged(clock, past)
+    met_at = None if cancelled else met_at
+    unit = _charged(past, due, met_at)
+    return Clock(name, unit, since, due, spec.first_answer, met_at, cancelled) if unit else None
 
 
 def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> datetime | None:
@@ -303,9 +306,9 @@ def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> 
     return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
 
 
-def _charged(clock: Clock, past: _Past) -> Clock | None:
-    unit = accountable(past.own, clock.due if clock.met_at is None else min(clock.due, clock.met_at))
-    return replace(clock, unit=unit) if unit else None
+def _charged(past: _Past, due: datetime, met_at: datetime | None) -> str | None:
+    """Who was accountable when the limit fell due, or when it was met before."""
+    return accountable(past.own, due if met_at is None else min(due, met_at))
 
 
 def _merged(
@@ -338,7 +341,9 @@ def _merged(
     at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack).overdue(merger))
     limits += (_from(since, clock, spec, pack) for since in starts[at : at + 1])
     kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack)]
-    return _charged(min(kept, key=lambda limit: limit.due), past) or clock
+    first = min(kept, key=lambda limit: limit.due)
+    unit = _charged(past, first.due, first.met_at)
+    return replace(first, unit=unit) if unit else clock
 
 
 def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack) -> Clock:
