@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import delete
 
 from schemas import triage
 from schemas.envelope import Event
@@ -11,6 +12,7 @@ from schemas.escalation import ClockMilestoneReached, ClockStarted
 from services.escalation import clocks
 from services.escalation.reactions import outdone
 from services.kernel.core.ids import stream_of
+from services.kernel.delivery.unit_of_work import UnitOfWork
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import at
 from tests.escalation.test_heirs import attached
@@ -56,6 +58,27 @@ async def test_each_batch_costs_the_same(desk: Desk) -> None:
         await desk.consume()
         grown.append(len(await desk.events(stream_of("clock", id_))))
     assert [later - earlier for earlier, later in pairwise(grown)] == [3, 3, 3]
+
+
+async def test_a_restored_consumer_that_meets_them_again_one_by_one_moves_no_limit(desk: Desk) -> None:
+    id_ = opened(desk)
+    for minute in range(1, 6):
+        attach(desk, minute)
+    await desk.consume()
+    before = await desk.clocks(id_)
+    async with desk.runtime.database.transaction() as connection:
+        for name in ("consumer_offset", "stream_cursor"):
+            await connection.execute(delete(desk.runtime.tables[name]))
+    work = UnitOfWork(desk.runtime)
+    for records in desk.topics.records.values():
+        for record in records:
+            await work.handle([record])
+    assert await desk.clocks(id_) == before
+    started = [
+        event.data for event in await desk.events(stream_of("clock", id_)) if isinstance(event.data, ClockStarted)
+    ]
+    assert len(started) == 4, "two limits at the opening, and both once more for the batch"
+    assert await desk.rows("dead_letters") == []
 
 
 def test_a_discovery_is_outdone_by_an_earlier_one_unless_something_else_happened_between(desk: Desk) -> None:
