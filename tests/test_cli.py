@@ -123,6 +123,22 @@ def test_the_port_that_is_taken(idle: EmbeddedWorld) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_misspelt_setting_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIYING_SITE_NMAE", "东镇回应")
+    monkeypatch.setenv("HUIYING_SITE_NAME", "东镇回应")
+    code, _, said = typed(capsys, "serve", "ingest")
+    assert code == 2
+    assert "HUIYING_SITE_NMAE is no setting and changes nothing" in said
+    assert "HUIYING_SITE_NAME is" not in said
+
+
+def test_both_readmes_name_every_command() -> None:
+    commands = [one.name or one.callback.__name__ for one in cli.app.registered_commands if one.callback]
+    for name in ("README.md", "README.zh.md"):
+        rows = "\n".join(re.findall(r"^\| (`.+?) \|", (ROOT / name).read_text(), re.MULTILINE))
+        assert [command for command in commands if not re.search(rf"`{command}\b", rows)] == [], name
+
+
 def test_a_number_that_is_no_port() -> None:
     with (
         pytest.raises(web.PortTaken, match="99999 is no port; name one from 1 to 65535"),

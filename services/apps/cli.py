@@ -23,6 +23,7 @@ from services.apps.terminal import (
     listed,
     must_be_a_service,
     note,
+    note_strays,
     quiet,
     run,
     say,
@@ -62,6 +63,7 @@ def up(
     from services.apps import up as behind
 
     settings = settings_of(data, port)
+    note_strays()
     if not settings.embedded:
         raise CannotDo("HUIYING_DATABASE is set: `up` is embedded; run `huiying serve <service>` or unset it")
 
@@ -92,6 +94,7 @@ def serve(
     if part is not None and part not in one.PARTS:
         raise CannotDo(f"no part {part!r}; there are {', '.join(one.PARTS)}")
     settings = settings_of(data)
+    note_strays()
     if not settings.database or not settings.kafka:
         raise CannotDo("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
     if part is not None:

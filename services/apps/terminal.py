@@ -68,6 +68,20 @@ def settings_of(data: Path | None, port: int | None = None) -> "Settings":
     return settings
 
 
+def note_strays() -> None:
+    """Says which variables of the environment look like settings and are none, such as a misspelt one."""
+    from services.kernel.settings import Settings
+
+    for name in sorted(os.environ):
+        setting = name.removeprefix("HUIYING_").lower()
+        if (
+            name.startswith("HUIYING_")
+            and setting not in Settings.model_fields
+            and not setting.startswith(("failpoint", "test_"))
+        ):
+            note(f"{name} is no setting and changes nothing; services/kernel/settings.py names them all")
+
+
 def quiet(settings: "Settings") -> "Settings":
     """The same settings for a command that is no server: only warnings are logged."""
     from services.kernel.logging import configure

@@ -29,7 +29,7 @@ class _StandardError(io.TextIOBase):
 
 def configure(settings: Settings) -> None:
     """Sets up structlog and the libraries' logging for a process."""
-    level = getattr(logging, settings.log_level.upper(), logging.INFO)
+    level = getattr(logging, settings.log_level.upper())
     render = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"

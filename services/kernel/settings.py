@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     evidence_pixels: int = Field(50_000_000, ge=1)
     """The most pixels of one picture, all frames together."""
     log_format: Literal["console", "json"] = "console"
-    log_level: str = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
 
     @property
     def embedded(self) -> bool:
