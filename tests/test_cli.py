@@ -132,6 +132,22 @@ def test_a_misspelt_setting_is_told(capsys: pytest.CaptureFixture[str], monkeypa
     assert "HUIYING_SITE_NAME is" not in said
 
 
+def test_a_folder_of_something_else_is_left_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("mine")
+    foreign.chmod(0o644)
+    for data, sentence in ((tmp_path, "holds files of something else, such as notes.txt"), (foreign, "is a file")):
+        monkeypatch.setenv("HUIYING_DATA", str(data))
+        code, _, said = typed(capsys, "up")
+        assert code == 2
+        assert sentence in said
+        assert "--data" in said
+    assert foreign.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [foreign]
+
+
 def test_both_readmes_name_every_command() -> None:
     commands = [one.name or one.callback.__name__ for one in cli.app.registered_commands if one.callback]
     for name in ("README.md", "README.zh.md"):

@@ -6,6 +6,25 @@ from typing import IO
 
 from services.kernel.files import private_file, private_folder
 
+OURS = frozenset({"lock", "secret", "signing-key.pem", "token-keys.json", "evidence", "faust"})
+"""A data folder with anything in it has one of these, or a database."""
+
+
+class Foreign(Exception):
+    """This is no folder for data of Huiying."""
+
+
+def must_be_ours(data: Path) -> None:
+    """Raises `Foreign` for a file, and for a folder with files of something else: their rights would be changed."""
+    if data.exists() and not data.is_dir():
+        raise Foreign(f"{data} is a file; name a folder with --data or HUIYING_DATA")
+    there = {path.name for path in data.iterdir()} if data.exists() else set()
+    if there and there.isdisjoint(OURS) and not any(name.endswith(".sqlite") for name in there):
+        raise Foreign(
+            f"{data} holds files of something else, such as {min(there)}; "
+            "name an empty folder or one of Huiying with --data or HUIYING_DATA"
+        )
+
 
 class InUse(Exception):
     """Another process owns the data folder."""

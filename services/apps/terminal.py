@@ -54,6 +54,7 @@ def settings_of(data: Path | None, port: int | None = None) -> "Settings":
     """The environment's settings with the options of the command line. Logs go to standard error."""
     from pydantic import ValidationError
 
+    from services.apps.folder import Foreign, must_be_ours
     from services.kernel.logging import configure
     from services.kernel.settings import Settings
 
@@ -65,6 +66,10 @@ def settings_of(data: Path | None, port: int | None = None) -> "Settings":
         raise CannotDo("; ".join(said).replace("Value error, ", "")) from None
     settings = settings.model_copy(update={"data": settings.data.absolute(), "policies": settings.policies.absolute()})
     configure(settings)
+    try:
+        must_be_ours(settings.data)
+    except (Foreign, OSError) as error:
+        raise CannotDo(str(error)) from None
     return settings
 
 
