@@ -16,7 +16,7 @@ from services.kernel.masking import Listed, mask
 from services.triage import commands as c
 from services.triage import grading
 from services.triage.grading import Reach
-from services.triage.rights import RIGHTS
+from services.triage.rights import RIGHTS, last_report
 from services.triage.state import State, counted, evolve, initial_state
 
 AT_ONCE = 2000
@@ -455,11 +455,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
         )
     leaving = tuple(dict.fromkeys(command.reports))
     if len(leaving) == state.report_count:
-        raise Rejected(
-            f"every report would leave {state.id}; keep at least one, or merge it into another incident",
-            code="last-report",
-            incident=state.id,
-        )
+        raise last_report(state)
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)
     ended = _dismissed(staying, state.refused.difference(leaving)) if state.phase == "open" else []

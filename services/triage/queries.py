@@ -110,6 +110,7 @@ def asked_of(row: Row, standing: Standing) -> Incident:
         helping=standing.helping,
         handled=frozenset(track for track in TRACKS if row[f"handled_{track}"]),
         merged_into=row["merged_into"],
+        report_count=row["reports"],
     )
 
 

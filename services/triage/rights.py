@@ -37,6 +37,8 @@ class Incident:
     handled: frozenset[Track] = frozenset()
     """Tracks with recorded handling since the matter was opened, or opened again."""
     merged_into: str | None = None
+    report_count: int = 0
+    """The number of its reports. The views hold their ids, which only splits and mergers need."""
 
 
 Refusal = Rejected | None
@@ -78,6 +80,19 @@ def _unless_closed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if incident.phase in ("closed", "dismissed"):
         return _ended(incident, verb)
     return _unless_merged(incident, ctx, verb)
+
+
+def _can_be_split(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or (last_report(incident) if incident.report_count < 2 else None)
+
+
+def last_report(incident: Incident) -> Rejected:
+    """Something stays when reports leave."""
+    return Rejected(
+        f"every report would leave {incident.id}; keep at least one, or merge it into another incident",
+        code="last-report",
+        incident=incident.id,
+    )
 
 
 def _ended(incident: Incident, verb: str) -> Rejected:
@@ -171,7 +186,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),
     c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
-    c.Split: Right("split", ("chief",), _accountable, _unless_closed),
+    c.Split: Right("split", ("chief",), _accountable, _can_be_split),
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""
 

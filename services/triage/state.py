@@ -21,8 +21,6 @@ class State(Incident):
     """Each level of the incident, in order."""
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
-    report_count: int = 0
-    """The number of its reports. The views hold their ids, which only splits and mergers need."""
     refused: frozenset[str] = frozenset()
     """The reports that get no answer. A matter that is reopened after a dismissal has none."""
     left: Mapping[str, str] = field(default_factory=dict)

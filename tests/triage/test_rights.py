@@ -87,7 +87,7 @@ def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
         case "transfer":
             return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
         case "split":
-            return c.Split(reports=reports[-1:]) if len(reports) > 1 else None
+            return c.Split(reports=tuple(reports[-1:] or [OTHER.replace("incident", "report")]))
     return COMMANDS[verb]
 
 
