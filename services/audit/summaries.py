@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas import catalogue
 from schemas.envelope import Event
+from schemas.fields import parse_instant
 from schemas.pack import PolicyPack
 from schemas.titles import Language, titled
 from services.kernel.core.units import Offices
@@ -232,7 +233,7 @@ def _text(value: Any, field: str, event: Event, names: Names) -> str:
         case int() | float():
             return f"{value:g}" if isinstance(value, float) else str(value)
         case str() if len(value) == 27 and value.endswith("Z"):
-            return f"{value[:10]} {value[11:16]} UTC"
+            return parse_instant(value).astimezone(names.offices.zone).isoformat(" ", "minutes")
         case str():
             return names.of(field, value[:100], event) or NOTHING
         case [*items] if items:

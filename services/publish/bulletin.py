@@ -22,8 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import parse_instant
 from schemas.titles import titled
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Malformed, Unavailable
-from services.kernel.core.units import Offices
+from services.kernel.core.problems import Malformed
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http
 from services.kernel.serving.documents import DescribedRoute
@@ -105,7 +104,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     async def found(connection: AsyncConnection, limit: int, cursor: str | None, unit: str | None) -> Found:
         offices = await runtime.offices(connection)
-        zone = _zone(offices)
+        zone = offices.zone
         speaking = await queries.speaking_units(connection)
         named = sorted((code, offices.units[code].name) for code in speaking if code in offices.units)
         must_be_known("unit", unit, offices.units)
@@ -132,7 +131,7 @@ def router(runtime: Runtime) -> APIRouter:
     async def show_statement(request: Request, id: Annotated[str, Path(description="The statement's id.")]) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
         async with runtime.database.read() as connection:
-            zone = _zone(await runtime.offices(connection))
+            zone = (await runtime.offices(connection)).zone
             row = await queries.public_statement(connection, id)
         if row is None:
             return site.missing()
@@ -282,17 +281,6 @@ def _neighbour(row: Row | None, zone: tzinfo) -> Item | None:
     if row is None:
         return None
     return {"id": row["id"], "title": row["title"], "published": moment(parse_instant(row["published_at"]), zone)}
-
-
-def _zone(offices: Offices) -> tzinfo:
-    """The one zone of the bulletin: the zone of the pack at the root of the units; UTC before a pack has come."""
-    for code in sorted(offices.units):
-        if offices.parent(code) is None:
-            try:
-                return offices.pack(code).model.timezone
-            except Unavailable:
-                continue
-    return UTC
 
 
 def _tags(item: Item) -> list[str]:

@@ -1,7 +1,9 @@
 """The tree of units, each unit's directory of posts and its policy pack in force, at one moment."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from schemas.pack import PolicyPack
 from services.kernel.core.lists import Lists
@@ -110,6 +112,15 @@ class Offices:
     def root(self) -> str:
         """The unit at the top of the tree."""
         return next(unit.code for unit in self.units.values() if unit.parent is None)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone for readers: that of the pack at the root of the tree; UTC before a pack has come."""
+        for code in sorted(self.units):
+            if self.parent(code) is None:
+                with suppress(Unavailable):
+                    return self.pack(code).model.timezone
+        return UTC
 
     def parent(self, code: str) -> str | None:
         unit = self.units.get(code)
