@@ -476,7 +476,7 @@ def test_a_consumer_is_set_back_when_nobody_runs(tmp_path: Path) -> None:
 
 
 def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWorld, tmp_path: Path) -> None:
-    (incident, *_) = world.events(type="incident.opened")
+    (incident, *_) = until(lambda: world.events(type="incident.opened"), "audit has the incident")
     world.verb(incident["subject"], "grade", {"level": "general", "reason": "一处"}, "duty_officer")
     file = tmp_path / "matter.ndjson"
     until(lambda: world.events(type="incident.graded"), "audit has the grading")
