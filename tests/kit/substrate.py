@@ -64,11 +64,13 @@ def postgres() -> str:
 @contextlib.contextmanager
 def private_kafka(**config: str) -> Iterator[native.Kafka]:
     """A broker for one test, to stop, kill, pause and start again. Write `_` for the dots in names of settings."""
-    with (
-        _folder() as folder,
-        native.start_kafka(folder, config=SESSIONS | {k.replace("_", "."): v for k, v in config.items()}) as server,
-    ):
-        yield server
+    with _folder() as folder:
+        server = native.start_kafka(folder, config=SESSIONS | {k.replace("_", "."): v for k, v in config.items()})
+        try:
+            yield server
+        finally:
+            # In order, many topics take half a minute to close; nobody reads them again.
+            server.kill()
 
 
 @contextlib.contextmanager
@@ -142,7 +144,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _native_kafka() -> str:
-    return _running.enter_context(native.start_kafka(_running.enter_context(_folder()), config=SESSIONS)).address
+    return _running.enter_context(private_kafka()).address
 
 
 def _native_postgres() -> str:
