@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from unittest import mock
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy import native
@@ -64,6 +66,25 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for sentence in substrate.used:
         terminalreporter.write_line(sentence)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_follow_their_configuration() -> Iterator[None]:
+    """A logger that was used under one test's configuration follows that of the next."""
+    configure = structlog.configure
+
+    def uncached(**more: Any) -> None:
+        configure(**{**more, "cache_logger_on_first_use": False})
+
+    with mock.patch.object(structlog, "configure", uncached):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_their_own() -> Iterator[None]:
+    """A command that ran in the test's process leaves no level behind."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from schemas import catalogue
 from services.kernel.core.time_source import TimeSource
@@ -176,22 +177,23 @@ async def test_who_would_like_to_lead_holds_up_nobody(two: tuple[Runtime, Runtim
 
 
 async def test_a_process_says_once_that_it_leads_and_once_that_it_does_no_longer(
-    two: tuple[Runtime, Runtime], capsys: pytest.CaptureFixture[str]
+    two: tuple[Runtime, Runtime],
 ) -> None:
     former, latter = two
 
     def term() -> float | None:
         return REGISTRY.get_sample_value("huiying_leader_term", {"service": "ingest"})
 
-    async with leads(former) as held:
-        await held.recovered()
-        assert term() == 1
-        async with leads(latter):
-            with pytest.raises((Superseded, DBAPIError)):
-                await held.keep()
+    with capture_logs() as said:
+        async with leads(former) as held:
+            await held.recovered()
+            assert term() == 1
+            async with leads(latter):
+                with pytest.raises((Superseded, DBAPIError)):
+                    await held.keep()
     assert term() == 0
-    said = capsys.readouterr().out
-    assert [said.count(name) for name in ("leader.begins", "lease.has_run_out", "leader.ends")] == [1, 1, 1]
+    told = [line["event"] for line in said]
+    assert [told.count(name) for name in ("leader.begins", "lease.has_run_out", "leader.ends")] == [1, 1, 1]
 
 
 @pytest.mark.kafka
