@@ -384,7 +384,7 @@ def test_the_check_counts_and_finds(world: EmbeddedWorld) -> None:
     )
 
 
-def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: EmbeddedWorld) -> None:
+def test_what_lies_among_the_dead_letters_is_listed_tried_again_and_discarded(world: EmbeddedWorld) -> None:
     id_ = "00000000-0000-4000-8000-00000000000d"
     plant(world, id_)
     listed = world.run("redrive", "--list")
@@ -404,7 +404,7 @@ def test_what_lies_in_quarantine_is_listed_tried_again_and_discarded(world: Embe
     until(lambda: world.events(type="operation.discarded"), "audit has the operator's act")
 
 
-def test_many_records_in_quarantine_are_settled_by_one_command(world: EmbeddedWorld) -> None:
+def test_many_dead_letters_are_settled_by_one_command(world: EmbeddedWorld) -> None:
     report = world.post("井盖松动").json()["report_id"]
     world.incident(report)
     with closing(sqlite3.connect(world.folder / "data" / "ingest.sqlite", timeout=30)) as database:

@@ -15,7 +15,7 @@ from tests.escalation.conftest import Desk
         on.test_events_become_clocks_with_pack_and_basis,
         on.test_a_matter_that_nobody_grades_is_breached_all_the_same,
         on.test_an_explained_breach_is_not_looked_at_again_for_its_circular,
-        on.test_an_open_quarantine_is_waited_for_too,
+        on.test_an_open_dead_letter_is_waited_for_too,
         on.test_a_merged_matter_keeps_its_breaches_and_what_was_done_counts_where_it_goes_on,
         on.test_views_are_the_same_after_the_same_events,
         on.test_the_list_of_clocks_shows_the_own_units_and_pages,

@@ -301,7 +301,7 @@ def _drafted(id_: str) -> Any:
     )  # type: ignore[arg-type]
 
 
-async def test_an_open_quarantine_is_waited_for_too(desk: Desk) -> None:
+async def test_an_open_dead_letter_is_waited_for_too(desk: Desk) -> None:
     id_ = opened(desk)
     grade(desk)
     await desk.consume()

@@ -67,7 +67,7 @@ async def test_lag_and_what_waits_are_told_by_their_age(triage: Runtime) -> None
     assert 0 < value("outbox_oldest_seconds") < 60, "what is sent again waits since then"
 
 
-async def test_the_age_of_a_record_in_quarantine_is_that_of_its_stream(triage: Runtime) -> None:
+async def test_the_age_of_a_dead_letter_is_that_of_its_stream(triage: Runtime) -> None:
     events = report(1)
     await UnitOfWork(triage).handle(as_records([events[0], b"{}", events[1]]))
     await older(triage, "dead_letters", 500)

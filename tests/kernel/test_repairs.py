@@ -190,7 +190,7 @@ async def test_a_record_set_aside_for_good_lets_its_stream_go_on(triage: Runtime
     assert "operation.discarded" in " ".join(event.type for event in await stored(triage))
 
 
-async def test_a_parked_record_that_cannot_be_taken_goes_to_quarantine_as_it_is(triage: Runtime) -> None:
+async def test_a_parked_record_that_cannot_be_taken_goes_to_the_dead_letters_as_it_is(triage: Runtime) -> None:
     """A person sees, redrives or discards the event's own bytes, not those of the record that let it through."""
     work, events = UnitOfWork(triage), report(1)
     forged = altered(events[2], type="huiying.report.sung.v1")
