@@ -33,7 +33,7 @@ from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
-from services.triage import linking, queries, setup
+from services.triage import linking, seen, setup
 from services.triage.app import SERVICE
 from services.triage.commands import Grade, Merge, Split
 from tests.escalation.conftest import Topics
@@ -112,7 +112,7 @@ class Desk:
         """Milliseconds of a grading."""
         caller = await self.caller(incident)
         level = Grade(level=("major", "general")[(caller.version or 0) % 2], reason="r")
-        see = queries.seen_for_grade
+        see = seen.for_grade
         return await _timed(lambda: commands.execute(self.made, caller, incident, level, staff=True, see=see))
 
     async def split(self, incident: str) -> float:

@@ -3,13 +3,13 @@
 `may` holds the commands that the caller may send now: on a matter, on each clock and on each report.
 """
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentId, UnitCode
-from services.escalation import answers, queries, roster
+from services.escalation import answers, queries, roster, seen
 from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor
@@ -30,13 +30,8 @@ def router(runtime: Runtime) -> APIRouter:
 
     async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here. If it is sent, it must name the newest version."""
-
-        async def see(connection: AsyncConnection, state: Any) -> dict[str, Any]:
-            row = await queries.read_incident(connection, incident)
-            return {"stream": stream, "into": row["merged_into"] if row else None}
-
-        stream = stream_of("clock", incident)
-        return http.reply(await commands.execute(runtime, caller, stream, body, see=see))
+        see = partial(seen.for_clock, incident)
+        return http.reply(await commands.execute(runtime, caller, stream_of("clock", incident), body, see=see))
 
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(

@@ -1,7 +1,7 @@
 """The parts of escalation for the kernel."""
 
 from schemas import offices
-from services.escalation import decider, queries, reactions, roster, timers, views
+from services.escalation import decider, reactions, roster, seen, timers, views
 from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
@@ -12,7 +12,7 @@ SERVICE = Service(
     revisions=views.REVISIONS,
     topics=(*offices.TOPICS, *timers.TOPICS),
     react=reactions.react,
-    know=queries.know,
+    know=seen.know,
     apis=("services.escalation.api",),
     loops=(timers.run,),
     stream="services.escalation.stream",

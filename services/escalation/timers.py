@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
-from services.escalation import queries
+from services.escalation import seen
 from services.escalation.commands import DetectBreaches, TakeOver
 from services.escalation.heirs import Link
-from services.escalation.queries import Wake
+from services.escalation.seen import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem, Unavailable
@@ -152,8 +152,8 @@ async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
     async with runtime.database.read() as connection:
         basis = (await runtime.offices(connection)).basis
         packless = pace.is_time(basis)
-        waiting = packless and await queries.without_pack(connection, "", 1)
-        due = await queries.waking(connection, now, FIRST, 1)
+        waiting = packless and await seen.without_pack(connection, "", 1)
+        due = await seen.waking(connection, now, FIRST, 1)
     if waiting or due:
         await horizons.advance(runtime)
         await _judge_all(runtime, horizons, pace, now, with_packless=packless)
@@ -165,7 +165,7 @@ async def _judge_all(runtime: Runtime, horizons: Horizons, pace: Pace, now: date
     last = ""
     while with_packless:
         async with runtime.database.read() as connection:
-            waiting = await queries.without_pack(connection, last, PAGE)
+            waiting = await seen.without_pack(connection, last, PAGE)
         if not waiting:
             break
         await _judge(runtime, horizons, pace, dict.fromkeys(waiting, ""), now)
@@ -173,7 +173,7 @@ async def _judge_all(runtime: Runtime, horizons: Horizons, pace: Pace, now: date
     after = FIRST
     while True:
         async with runtime.database.read() as connection:
-            woken = await queries.waking(connection, now, after, PAGE)
+            woken = await seen.waking(connection, now, after, PAGE)
         if not woken:
             return
         await _judge(runtime, horizons, pace, pace.awake(woken), now)
@@ -240,7 +240,7 @@ async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
 async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], now: datetime) -> list[Case]:
     """The incidents that can be judged now: all earlier facts are known, or the wait for them is over."""
     async with runtime.database.read() as connection:
-        links = await queries.links_to(connection, due)
+        links = await seen.links_to(connection, due)
         concerned = {incident: _family(incident, links.get(incident, ())) for incident in due}
         stuck = await _stuck_since(runtime, connection, {one for all_ in concerned.values() for one in all_})
     cases = []

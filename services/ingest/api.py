@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.ingest import ReportErased
-from services.ingest import answers, batch, evidence, intake, queries
+from services.ingest import answers, batch, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
 from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
@@ -77,7 +77,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     async def follow(caller: Caller, id: str, command: Command) -> Response:
         """The handler of one command on a report."""
-        return http.reply(await commands.execute(runtime, caller, id, command, see=partial(queries.seen, id)))
+        return http.reply(await commands.execute(runtime, caller, id, command, see=partial(seen.for_report, id)))
 
     @asynccontextmanager
     async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
@@ -193,7 +193,7 @@ def router(runtime: Runtime) -> APIRouter:
             if text := idempotency.given(idempotency_key):
                 what = f"{blob.sha256} {upload.media_type} {upload.note or ''}".encode()
                 caller = replace(caller, key=idempotency.Key(text, idempotency.digest_of("POST", path, what)))
-            see = partial(queries.seen, id)
+            see = partial(seen.for_report, id)
             answer = await commands.execute(runtime, caller, id, command, see=see, status=201)
         except Problem as problem:
             if problem.status < 500:
@@ -253,7 +253,7 @@ def router(runtime: Runtime) -> APIRouter:
             await session.load([id])
             if session.streams[id].version == 0:
                 raise NotFound(f"there is no {id}", what=id)
-            known = commands.with_seen(ctx, await queries.seen(id, session.connection, None))
+            known = commands.with_seen(ctx, await seen.for_report(id, session.connection, None))
             events = commands.decide(session, id, command, known, caller)
             for event in events:
                 if isinstance(event.data, ReportErased):
@@ -294,7 +294,7 @@ def router(runtime: Runtime) -> APIRouter:
 async def _readable(connection: AsyncConnection, events: list[Event], actor: Actor, offices: Offices) -> list[Event]:
     received = events[0]
     filed = Filed(received.unit, received.actor, received=received.recorded)
-    found = reading(filed, await queries.belongings(connection, received.stream), actor, offices)
+    found = reading(filed, await seen.belongings(connection, received.stream), actor, offices)
     if found is None:
         problem = f"{received.stream} belongs to {received.unit}; you act as {actor.post}"
         raise Forbidden(problem, code="other-office", act="read-report", unit=received.unit, post=actor.post)

@@ -1,6 +1,6 @@
-"""Queries of ingest: a report as a resource, the owner of a key, files that must go."""
+"""What answers of ingest read: a report as a resource, the owner of a key, files that must go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -16,11 +16,8 @@ from schemas.ingest import (
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.rights import Belonging
-from services.ingest.views import API_KEYS, BELONGINGS, EVIDENCE, METADATA
-from services.kernel.core.standings import Moment
+from services.ingest.views import API_KEYS, EVIDENCE, METADATA
 from services.kernel.serving import paging
-from services.kernel.store import standings
 from services.kernel.store.words import resolve
 
 
@@ -56,31 +53,6 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body.update(state="erased", erased=facts["cause"])
     body["version"] = body["revision"] = sum(event.actor != "system" for event in events)
     return body
-
-
-async def belongings(connection: AsyncConnection, report: str) -> list[Belonging]:
-    """The incidents of a report, present and past, according to triage's events so far."""
-    found = (await connection.execute(select(BELONGINGS).where(BELONGINGS.c.report_id == report))).mappings().all()
-    known = await standings.read(connection, METADATA, [row["incident_id"] for row in found])
-    return [
-        Belonging(
-            known[row["incident_id"]],
-            row["joined_at"],
-            Moment(row["left_version"], row["left_at"]) if row["left_at"] else None,
-        )
-        for row in found
-        if row["incident_id"] in known
-    ]
-
-
-async def seen(report: str, connection: AsyncConnection, state: Any) -> Mapping[str, Any]:
-    """The standing of the report's present incident, for a decision on the report.
-
-    Between two incidents it is that of the former one: a merger or a split is told by both, and one may come late.
-    """
-    found = await belongings(connection, report)
-    present = max(found, key=lambda of: (of.until is None, of.standing.merged is None, of.since), default=None)
-    return {"standing": present.standing if present else None}
 
 
 def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:

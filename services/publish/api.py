@@ -16,7 +16,7 @@ from services.kernel.serving import documents, erasure, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
-from services.publish import answers, queries
+from services.publish import answers, queries, seen
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
@@ -33,7 +33,7 @@ def router(runtime: Runtime) -> APIRouter:
     erasure.add_route(api, runtime)
 
     async def act(id_: str, caller: kernel.Caller, command: Command) -> Response:
-        see = partial(queries.seen, id_)
+        see = partial(seen.for_statement, id_)
         return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
 
     @api.post("/statements", **documents.answers(Done, 201))
@@ -42,7 +42,7 @@ def router(runtime: Runtime) -> APIRouter:
         stream = RandomIds().new("statement")
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
-            incident = await queries.read_incident(session.connection, command.incident_id)
+            incident = await seen.read_incident(session.connection, command.incident_id)
             session.begin(stream).drill = incident is not None and incident.drill
             known = kernel.with_seen(ctx, {"stream": stream, "incident": incident})
             return kernel.answer(session, stream, session.decide(stream, command, known), 201)

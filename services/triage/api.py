@@ -20,13 +20,13 @@ from services.kernel.serving import commands, documents, erasure, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
-from services.triage import answers, linking, queries
+from services.triage import answers, linking, queries, seen
 from services.triage.commands import Accept, EstablishFact, Grade, Merge, RevokeToken, Split
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
 from services.triage.units import TOKENS
 
-_SEES = {Grade: queries.seen_for_grade, EstablishFact: queries.seen_for_fact}
+_SEES = {Grade: seen.for_grade, EstablishFact: seen.for_fact}
 """The facts that a decision needs besides its incident."""
 
 Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]

@@ -2,8 +2,8 @@
 
 from services.kernel.delivery.runtime import Service
 from services.triage import decider, packs, setup, units
-from services.triage.queries import know
 from services.triage.reactions import react
+from services.triage.seen import know
 from services.triage.views import METADATA, REVISIONS, VIEWS
 
 SERVICE = Service(

@@ -7,7 +7,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
-from services.triage import queries
+from services.triage import seen
 from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
 
 
@@ -22,13 +22,13 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         await session.load([stream, command.into])
         _must_exist(session, stream)
         leaving, into = session.streams[stream], session.streams[command.into]
-        before, seen = leaving.state, with_seen(ctx, {"into": into.state})
-        events = commands.decide(session, stream, command, seen, caller, staff=True)
-        reports = await queries.belonging(session.connection, stream)
-        known = await queries.known(session.connection, {stream, command.into})
+        before, knowing = leaving.state, with_seen(ctx, {"into": into.state})
+        events = commands.decide(session, stream, command, knowing, caller, staff=True)
+        reports = await seen.belonging(session.connection, stream)
+        known = await seen.known(session.connection, {stream, command.into})
         told = {"discovered": [of.discovered_at for of in known.values()], "late": known[stream].entered_late}
-        seen = with_seen(ctx, {"leaving": before, "reports": reports, **told})
-        events += session.decide(command.into, Absorb(incident=stream), seen)
+        knowing = with_seen(ctx, {"leaving": before, "reports": reports, **told})
+        events += session.decide(command.into, Absorb(incident=stream), knowing)
         return commands.answer(session, stream, events)
 
     return await commands.transact(runtime, caller, act)
@@ -42,12 +42,12 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         _must_exist(session, stream)
         parent, new = session.streams[stream], ctx.ids.new("incident")
         # The view has every attached report, since its row is written with the event.
-        belonging = await queries.belonging(session.connection, stream, command.reports)
-        known = await queries.received(session.connection, command.reports)
+        belonging = await seen.belonging(session.connection, stream, command.reports)
+        known = await seen.received(session.connection, command.reports)
         match_keys = tuple(sorted({row["match_key"] for row in known if row["match_key"]}))
         refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
-        seen = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
-        events = commands.decide(session, stream, command, seen, caller, staff=True)
+        knowing = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
+        events = commands.decide(session, stream, command, knowing, caller, staff=True)
         session.begin(new).drill = parent.drill
         reports = tuple(
             Received(

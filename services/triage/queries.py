@@ -1,38 +1,32 @@
-"""Queries of triage: lists of incidents, one incident with its words, and the facts for decisions."""
+"""What answers of triage read: lists of incidents, and one incident with its words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, TextClause, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, TextClause, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import WordsRef, parse_instant
-from schemas.ingest import ReportReceived, ReportRefused
-from schemas.triage import FactValue, IncidentAbsorbed, IncidentSplit
+from schemas.triage import IncidentAbsorbed, IncidentSplit
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Moment, Standing, reading_of
 from services.kernel.core.units import Offices
-from services.kernel.rules.conditions import Figures
 from services.kernel.serving import paging
-from services.kernel.store import sql, standings
+from services.kernel.store import standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage.grading import Reach, proposed
-from services.triage.matching import Lead, Matching, places
+from services.triage.grading import proposed
 from services.triage.rights import RIGHTS, TRACKS, Incident
-from services.triage.state import State
+from services.triage.seen import absorbed_by, measured, measurements, naming, rows_of, spread
 from services.triage.views import (
     INCIDENT_FACTS,
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENTS,
-    MATCH_KEYS,
     MEASUREMENTS,
     METADATA,
     OF_ONE,
@@ -215,35 +209,20 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
 
 
 async def _now(connection: AsyncConnection, id_: str) -> Record:
-    (row,) = await _rows(connection, INCIDENTS, INCIDENTS.c.id == id_)
+    (row,) = await rows_of(connection, INCIDENTS, INCIDENTS.c.id == id_)
     of_it = {"absorbed": "merged_into", "related": "relates_to", "split_off": "split_from"}
-    others = {name: await _naming(connection, column, [id_]) for name, column in of_it.items()}
-    before = await _before(connection, others["absorbed"])
+    others = {name: await naming(connection, column, [id_]) for name, column in of_it.items()}
+    before = await absorbed_by(connection, others["absorbed"])
     family = [id_, *(one["id"] for one in before)]
     return Record(
         row=row,
-        facts=await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(family)),
-        notes=await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
+        facts=await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(family)),
+        notes=await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
         reports=await _reports(connection, id_),
         measured=await measurements(connection, id_),
         before=before,
         **{name: [one["id"] for one in rows] for name, rows in others.items()},
     )
-
-
-async def _naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
-    """The incidents that name one of `ids` in this column, in order of their opening."""
-    return await _rows(connection, INCIDENTS, INCIDENTS.c[column].in_(ids), INCIDENTS.c.opened_at)
-
-
-async def _before(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[Row]:
-    """These incidents and all that were merged into them, also by way of others."""
-    found: dict[str, Row] = {}
-    further = list(absorbed)
-    while further := [one for one in further if one["id"] not in found]:
-        found |= {one["id"]: one for one in further}
-        further = await _naming(connection, "merged_into", [one["id"] for one in further])
-    return list(found.values())
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
@@ -271,18 +250,18 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         }
     absorbed = list(dict.fromkeys(event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)))
     # Merged incidents have not changed since.
-    before = await _before(connection, await _rows(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
+    before = await absorbed_by(connection, await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
     merged = [one["id"] for one in before]
     belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
     ids = [one["report_id"] for one in belonging][:SHOWN_REPORTS]
-    known = {one["report_id"]: one for one in await _rows(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
-    measured = await _measured(connection, and_(belonged, MEASUREMENTS.c.recorded_at <= until.at))
+    known = {one["report_id"]: one for one in await rows_of(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
+    figures = await measured(connection, and_(belonged, MEASUREMENTS.c.recorded_at <= until.at))
     return Record(
         row=row,
-        facts=[*facts, *await _rows(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
-        notes=[*notes, *await _rows(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
+        facts=[*facts, *await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
+        notes=[*notes, *await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
-        measured=measured,
+        measured=figures,
         absorbed=absorbed,
         before=before,
         related=[],
@@ -410,14 +389,6 @@ def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[st
     }
 
 
-async def _rows(
-    connection: AsyncConnection, table: Table, wanted: ColumnElement[bool], *first: ColumnElement[Any]
-) -> list[Row]:
-    """Rows in order of `first`, then of the primary key."""
-    found = await connection.execute(select(table).where(wanted).order_by(*first, *table.primary_key.columns))
-    return [dict(row) for row in found.mappings()]
-
-
 async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
     of = INCIDENT_REPORTS
     found = await connection.execute(
@@ -428,142 +399,3 @@ async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:
         .limit(SHOWN_REPORTS)
     )
     return [dict(row) for row in found.mappings()]
-
-
-async def measurements(connection: AsyncConnection, id_: str) -> list[Row]:
-    """The measurements of an incident's reports, oldest first."""
-    return await _measured(connection, and_(INCIDENT_REPORTS.c.incident_id == id_, INCIDENT_REPORTS.c.active))
-
-
-async def _measured(connection: AsyncConnection, wanted: ColumnElement[bool]) -> list[Row]:
-    of, table = INCIDENT_REPORTS, MEASUREMENTS
-    chosen = select(table).join(of, of.c.report_id == table.c.report_id).where(wanted)
-    ordered = chosen.order_by(table.c.at, table.c.report_id, table.c.version)
-    return [dict(row) for row in (await connection.execute(ordered)).mappings()]
-
-
-def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
-    """How far a matter had spread after each of its `measurements` that changed it.
-
-    For each figure it takes the largest of the reports' latest figures. All reports measure one matter, so nothing is
-    added up.
-    """
-    given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
-    largest: dict[str, tuple[int, str]] = {}
-    reaches = []
-    for row in measured:
-        before = dict(largest)
-        for name in REACH:
-            if row[name] is not None:
-                report, of = row["report_id"], given[name]
-                last, of[report] = of.get(report), (row[name], f"{report}@{row['version']}")
-                if name not in largest or of[report] > largest[name]:
-                    largest[name] = of[report]
-                elif last == largest[name]:
-                    largest[name] = max(of.values())
-        if largest != before:
-            figures = Figures(**{name: value for name, (value, _) in largest.items()})
-            basis = tuple(sorted({report for _, report in largest.values()}))
-            reaches.append(Reach(parse_instant(row["at"]), figures, basis))
-    return tuple(reaches)
-
-
-async def belonging(connection: AsyncConnection, incident: str, reports: Sequence[str] | None = None) -> list[str]:
-    """The reports of an incident, or those of `reports` that belong to it, in order of joining.
-
-    A command reads them after its incident. If they change in between, the command collides and begins anew.
-    """
-    of = INCIDENT_REPORTS
-    chosen = select(of.c.report_id).where(of.c.incident_id == incident, of.c.active)
-    if reports is not None:
-        chosen = chosen.where(of.c.report_id.in_(reports))
-    return list((await connection.execute(chosen.order_by(of.c.position, of.c.report_id))).scalars())
-
-
-class Known(NamedTuple):
-    """When an incident was first known, by any of its reports, and whether one of these was entered late."""
-
-    discovered_at: datetime
-    entered_late: bool
-
-
-async def known(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, Known]:
-    """What is known so of each of these incidents. See `belonging` for when it is read."""
-    columns = (INCIDENTS.c.id, INCIDENTS.c.discovered_at, INCIDENTS.c.entered_late)
-    rows = await connection.execute(select(*columns).where(INCIDENTS.c.id.in_(sorted(incidents))))
-    return {row.id: Known(parse_instant(row.discovered_at), row.entered_late) for row in rows}
-
-
-async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
-    """`report_id, unit, discovered_at, entered_late, match_key` of reports from ingest, in order of discovery."""
-    names = ("report_id", "unit", "discovered_at", "entered_late", "match_key")
-    chosen = select(*(REPORTS.c[name] for name in names))
-    ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
-    return [dict(row) for row in (await connection.execute(ordered)).mappings()]
-
-
-async def seen_for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """The facts for a grading: how the matter has spread."""
-    return {"reach": spread(await measurements(connection, state.id))}
-
-
-async def seen_for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """The facts for establishing a fact: facts of merged incidents, and the texts of the facts so far.
-
-    If several merged incidents have the same key, the fact that was established last counts.
-    """
-    before = await _before(connection, await _naming(connection, "merged_into", [state.id]))
-    merged = INCIDENT_FACTS.c.incident_id.in_([one["id"] for one in before])
-    rows = await _rows(connection, INCIDENT_FACTS, merged, INCIDENT_FACTS.c.established_at) if before else []
-    absorbed = {row["key"]: _fact_of(row) for row in rows}
-    refs = [fact.words.ref for fact in (*absorbed.values(), *state.facts.values()) if fact.words]
-    words = await resolve(connection, METADATA, refs)
-    return {"absorbed": absorbed, "words": {ref: words(ref) for ref in refs}}
-
-
-def _fact_of(row: Row) -> FactValue:
-    """A fact as in its event, without the digest of its words."""
-    plain = {name: row[name] for name in ("key", "kind", "number", "code", "yes")}
-    words = WordsRef(ref=row["words"], digest="0" * 64) if row["words"] else None
-    return FactValue(**plain, words=words, at=parse_instant(row["at"]) if row["at"] else None)
-
-
-def _leads() -> Select[Any]:
-    """The links from the `wanted` match keys to incidents, as `Lead`s."""
-    match_keys, incidents = MATCH_KEYS, INCIDENTS
-    start = select(match_keys.c.match_key, match_keys.c.since, match_keys.c.split, match_keys.c.incident_id)
-    goes_on = start.where(sql.is_one_of(match_keys.c.match_key, "wanted")).cte("goes_on", recursive=True)
-    merged = select(goes_on.c.match_key, goes_on.c.since, goes_on.c.split, incidents.c.merged_into).join(
-        incidents, incidents.c.id == goes_on.c.incident_id
-    )
-    goes_on = goes_on.union_all(merged.where(incidents.c.merged_into.is_not(None)))
-    there = (incidents.c.id, incidents.c.opened_at, incidents.c.state, incidents.c.drill)
-    return (
-        select(goes_on.c.match_key, goes_on.c.since, goes_on.c.split, *there)
-        .join(incidents, incidents.c.id == goes_on.c.incident_id)
-        .where(incidents.c.merged_into.is_(None))
-    )
-
-
-LEADS = _leads()
-BELONGS = (
-    select(INCIDENT_REPORTS.c.report_id, INCIDENT_REPORTS.c.incident_id)
-    .where(sql.is_one_of(INCIDENT_REPORTS.c.report_id, "reports"))
-    .order_by(INCIDENT_REPORTS.c.active)
-)
-
-
-async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matching:
-    """The incidents of the reports that came in or were refused, and of their match keys.
-
-    It locks those match keys until the transaction ends. Reports of one matter come in several partitions, and two
-    transactions at once would each open an incident.
-    """
-    asked = {event.stream: event.data for event in events if isinstance(event.data, ReportReceived | ReportRefused)}
-    if not asked:
-        return Matching()
-    wanted = {data.match_key for data in asked.values() if isinstance(data, ReportReceived) and data.match_key}
-    belongs = sql.Query(BELONGS, {"reports": sorted(asked)})
-    leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
-    belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("match_key", wanted))
-    return Matching(dict(belonging), places(Lead(*row) for row in found))

@@ -18,8 +18,8 @@ from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached
 from schemas.fields import Fact, instant
 from services.escalation.heirs import Heir, Heirs, Link, links_of
-from services.escalation.queries import LINKED_FROM, LINKED_TO, know, links_to
 from services.escalation.reactions import Batch, outdone, react
+from services.escalation.seen import LINKED_FROM, LINKED_TO, know, links_to
 from services.escalation.views import INCIDENTS, VIEWS
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import Partition

@@ -21,7 +21,7 @@ from schemas.triage import (
     IncidentTransferred,
 )
 from services.kernel.core.ids import derived
-from services.publish import queries, views
+from services.publish import seen, views
 from services.publish.rights import Incident
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
@@ -77,8 +77,8 @@ async def test_a_decision_sees_facts_and_level(office: Office) -> None:
     revised = {"key": "cause", "kind": "yes_no", "yes": False, "source": "复查"}
     await office.incident(a(IncidentFactRevised, **revised))
     async with office.runtime.database.read() as connection:
-        assert await queries.read_incident(connection, OTHER) is None
-        assert await queries.read_incident(connection, INCIDENT) == Incident(
+        assert await seen.read_incident(connection, OTHER) is None
+        assert await seen.read_incident(connection, INCIDENT) == Incident(
             INCIDENT,
             version=6,
             unit="town-east",

@@ -12,7 +12,7 @@ from schemas import catalogue
 from tests.schemas.kit import TYPES
 
 SERVICES = Path(importlib.import_module("services").__path__[0])
-READERS = {"views.py", "summaries.py", "queries.py", "reactions.py", "matching.py", "rights.py", "state.py"}
+READERS = {"views.py", "summaries.py", "queries.py", "seen.py", "reactions.py", "matching.py", "rights.py", "state.py"}
 """Files that only read events. A type that they name is not produced there."""
 
 

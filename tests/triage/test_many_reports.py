@@ -13,7 +13,7 @@ from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.kernel.rules.conditions import Figures
 from services.kernel.store.views import Row
-from services.triage import queries
+from services.triage import queries, seen
 from services.triage.views import REACH
 from tests.kit.plans import asked, plans
 from tests.kit.spec import NOW
@@ -139,7 +139,7 @@ async def test_who_had_a_part_reads_the_first_reports_and_how_many_there_were(
 
 
 def spread_one_by_one(measured: list[Row]) -> list[tuple[Any, ...]]:
-    """Figures, basis and time of each change in `queries.spread`, computed from all figures each time."""
+    """Figures, basis and time of each change in `seen.spread`, computed from all figures each time."""
     given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
     reaches: list[tuple[Any, ...]] = []
     for row in measured:
@@ -167,6 +167,6 @@ def test_the_spread_is_that_of_the_largest_figures_given_last(rows: list[tuple[A
         for number, (report, *figures) in enumerate(rows)
         if any(figure is not None for figure in figures)
     ]
-    spread = [(reach.figures, reach.basis, reach.at) for reach in queries.spread(measured)]
+    spread = [(reach.figures, reach.basis, reach.at) for reach in seen.spread(measured)]
     changes = [one for before, one in pairwise([None, *spread]) if before is None or one[:2] != before[:2]]
     assert changes == spread_one_by_one(measured)

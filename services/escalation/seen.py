@@ -1,0 +1,124 @@
+"""What decisions of escalation read besides their stream: rows of its own views."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.fields import instant, parse_instant
+from services.escalation.heirs import Heirs, Link, links_of
+from services.escalation.reactions import Batch, outdone
+from services.escalation.views import CLOCKS, INCIDENTS, MERGED, SPLIT, WITHOUT_PACK
+from services.kernel.core.ids import stream_of
+from services.kernel.store import sql
+
+# for commands
+
+
+async def for_clock(incident: str, connection: AsyncConnection, state: Any) -> Mapping[str, Any]:
+    """The content of `ctx.seen` for a decision on an incident's clocks."""
+    into = select(INCIDENTS.c.merged_into).where(INCIDENTS.c.incident_id == incident)
+    return {"stream": stream_of("clock", incident), "into": (await connection.execute(into)).scalar()}
+
+
+# for the timers
+
+
+class Wake(NamedTuple):
+    """A place in the order in which clocks wake."""
+
+    at: str
+    incident: str
+
+
+async def waking(connection: AsyncConnection, now: datetime, after: Wake, limit: int) -> list[Wake]:
+    """Incidents with a limit or rung that has passed by `now`, the earliest first, after a place."""
+    place = tuple_(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
+    chosen = (
+        select(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
+        .distinct()
+        .where(CLOCKS.c.wakes_at < instant(now), place > after)
+        .order_by(CLOCKS.c.wakes_at, CLOCKS.c.incident_id)
+        .limit(limit)
+    )
+    return [Wake(*row) for row in await connection.execute(chosen)]
+
+
+async def without_pack(connection: AsyncConnection, after: str, limit: int) -> list[str]:
+    """Incidents without clocks because their pack has not arrived, in order, after an incident."""
+    chosen = (
+        select(INCIDENTS.c.incident_id)
+        .where(WITHOUT_PACK, INCIDENTS.c.incident_id > after)
+        .order_by(INCIDENTS.c.incident_id)
+        .limit(limit)
+    )
+    return list((await connection.execute(chosen)).scalars())
+
+
+async def links_to(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, list[Link]]:
+    """Incident -> the links by which others count for it, the farthest first. Only incidents with links are there."""
+    links, further = dict[str, list[Link]](), set(incidents)
+    asked = sorted(further)
+    while further:
+        found = [link for link in await _linked(connection, LINKED_TO, further) if link.heir in further]
+        for link in found:
+            links.setdefault(link.heir, []).append(link)
+        further = {link.source for link in found} - links.keys()
+    return {incident: _farthest_first(incident, links) for incident in asked if incident in links}
+
+
+def _farthest_first(incident: str, links: Mapping[str, Sequence[Link]]) -> list[Link]:
+    nearest, known, further = list[Link](), {incident}, [incident]
+    while further:
+        for link in links.get(further.pop(0), ()):
+            nearest.append(link)
+            if link.source not in known:
+                known.add(link.source)
+                further.append(link.source)
+    return nearest[::-1]
+
+
+# for reactions
+
+
+_LINKING = select(INCIDENTS.c.incident_id, INCIDENTS.c.merged_into, INCIDENTS.c.split_from, INCIDENTS.c.split_at)
+_OF_ONE = sql.is_one_of(INCIDENTS.c.incident_id, "incidents")
+# Two queries each: a query with "or" would read the whole table.
+LINKED_FROM = (
+    _LINKING.where(_OF_ONE, MERGED),
+    _LINKING.where(SPLIT, sql.is_one_of(INCIDENTS.c.split_from, "incidents")),
+)
+LINKED_TO = (
+    _LINKING.where(_OF_ONE, SPLIT),
+    _LINKING.where(MERGED, sql.is_one_of(INCIDENTS.c.merged_into, "incidents")),
+)
+
+
+async def _linked(connection: AsyncConnection, asked: Sequence[Select[Any]], incidents: Iterable[str]) -> list[Link]:
+    named = {"incidents": sorted(incidents)}
+    found = await sql.fetch(connection, [sql.Query(one, named) for one in asked])
+    return [link for rows in found for row in rows for link in _links(*row)]
+
+
+def _links(incident: str, into: str | None, split_from: str | None, split_at: str | None) -> Iterable[Link]:
+    if into:
+        yield Link(incident, into)
+    if split_from and split_at:
+        yield Link(split_from, incident, parse_instant(split_at))
+
+
+async def know(connection: AsyncConnection, events: Sequence[Event]) -> Batch:
+    """The heirs of the events' incidents, also those that the events themselves tell of; and the superfluous events."""
+    links = [link for event in events for link in links_of(event)]
+    further = {event.correlation or event.stream for event in events if event.kind in ("incident", "statement")}
+    further |= {link.heir for link in links}
+    asked = set[str]()
+    while further := further - asked:
+        asked |= further
+        found = await _linked(connection, LINKED_FROM, further)
+        links += found
+        further = {link.heir for link in found}
+    return Batch(Heirs(links), outdone(events))

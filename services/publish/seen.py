@@ -1,0 +1,82 @@
+"""What decisions of publish read besides their stream: rows of its own views."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.kernel.store import standings
+from services.kernel.store.views import Row
+from services.kernel.store.words import texts
+from services.publish.decider import State
+from services.publish.rights import Incident
+from services.publish.views import METADATA, incident_facts, incidents
+
+
+async def read_incident(connection: AsyncConnection, incident: str) -> Incident | None:
+    """The incident as publish has seen it; None if it has not."""
+    return (await read_incidents(connection, [incident])).get(incident)
+
+
+async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> dict[str, Incident]:
+    """Incident -> the incident as publish has seen it; unknown ones are absent.
+
+    Merged incidents bring their facts along.
+    """
+    ids = sorted(set(wanted))
+    heirs = await _heirs(connection, ids)
+    facts: dict[str, set[str]] = {}
+    chosen = select(incident_facts.c.incident_id, incident_facts.c.key).where(
+        incident_facts.c.incident_id.in_(sorted(heirs))
+    )
+    for incident, key in await connection.execute(chosen):
+        for heir in heirs[incident]:
+            facts.setdefault(heir, set()).add(key)
+    known = await standings.read(connection, METADATA, ids)
+    wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
+    rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
+    names = ("id", "version", "unit", "assigned", "merged_into", "drill")
+    return {
+        row["id"]: Incident(
+            **{name: row[name] for name in names},
+            **_graded(row, rows),
+            facts=frozenset(facts.get(row["id"], ())),
+            helping=known[row["id"]].helping,
+        )
+        for row in (rows[id_] for id_ in ids if id_ in rows)
+    }
+
+
+def _graded(row: Row, rows: Mapping[str, Row]) -> Row:
+    """The highest level of an incident and of those where it goes on."""
+    highest, at, asked = row, row, set[str]()
+    while (further := rows.get(at["merged_into"] or "")) is not None and further["id"] not in asked:
+        asked.add(further["id"])
+        at = further
+        if (at["rank"] or 0) > (highest["rank"] or 0):
+            highest = at
+    return {name: highest[name] for name in ("level", "rank")}
+
+
+async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:
+    """These incidents, and all that were merged into them -> those of `ids` in which their facts count."""
+    heirs: dict[str, set[str]] = {id_: {id_} for id_ in ids}
+    further = set(heirs)
+    while further:
+        chosen = select(incidents.c.id, incidents.c.merged_into).where(incidents.c.merged_into.in_(sorted(further)))
+        further = set()
+        for id_, into in await connection.execute(chosen):
+            known = heirs.setdefault(id_, set())
+            if not heirs[into] <= known:
+                known |= heirs[into]
+                further.add(id_)
+    return heirs
+
+
+async def for_statement(stream: str, connection: AsyncConnection, state: State) -> Mapping[str, Any]:
+    """The content of `ctx.seen` for a decision on an existing statement."""
+    refs = {"title": state.title, "text": state.draft}
+    words = await texts(connection, METADATA, [words.ref for words in refs.values() if words])
+    written = {name: words.get(ref.ref) if ref else None for name, ref in refs.items()}
+    return {"stream": stream, "incident": await read_incident(connection, state.incident), **written}
