@@ -9,9 +9,9 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks import rig
 from benchmarks.measure import Figure, table
 from services.kernel.serving import process
-from tests.kit import substrate
 
 NAMES = (
     "intake",
@@ -45,7 +45,7 @@ def main() -> None:
             figures += uvloop.run(importlib.import_module(f"benchmarks.{name}").measure(chosen.runs))
             print(f"{name} done", file=sys.stderr)
     finally:
-        substrate.close()
+        rig.close()
     print(table(figures))
     if chosen.json:
         lines = [{**asdict(figure), "met": figure.is_met} for figure in figures]

@@ -54,7 +54,7 @@ CHIEF = Actor("chief@county", "county", frozenset({"chief", "duty_officer"}), "p
 @asynccontextmanager
 async def _database(kind: str, service: str) -> AsyncIterator[tuple[Database, Settings]]:
     """An empty database of a service."""
-    template = substrate.new_databases("attach", services=(service,)) if kind == "PostgreSQL" else ""
+    template = substrate.new_databases("attach", rig.postgres(), (service,)) if kind == "PostgreSQL" else ""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(template.format(service=service) if template else Path(folder) / f"{service}.sqlite")
         try:

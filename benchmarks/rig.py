@@ -1,10 +1,11 @@
 """Services on PostgreSQL and Kafka for measuring, and the bare COPY for comparison."""
 
+import functools
 import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,19 @@ KEPT = frozenset({"units", "posts", "packs_assigned", "api_keys", "lease"})
 """Tables with the rights of callers, and with who leads. They stay when the others are emptied."""
 Rows = Mapping[str, tuple[list[str], list[tuple[Any, ...]]]]
 """Table -> its columns and rows."""
+_running = ExitStack()
+
+
+@functools.cache
+def postgres() -> str:
+    """The URL of a server that waits for the disk, as a deployment's does. The shared server of tests does not."""
+    return os.environ.get("DATABASE_URL") or _running.enter_context(substrate.private_postgres()).url
+
+
+def close() -> None:
+    """Ends every server that the benchmarks share."""
+    _running.close()
+    substrate.close()
 
 
 @asynccontextmanager
@@ -35,7 +49,7 @@ async def runtime(service: Service, prefix: str = "", *, prepared: bool = False)
 
     `prepared` makes it ready as a process does, with packs and topics. Otherwise the caller makes the topics.
     """
-    template = substrate.new_databases("bench", services=(service.name,))
+    template = substrate.new_databases("bench", postgres(), (service.name,))
     os.environ.setdefault("HUIYING_LOG_LEVEL", "warning")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
