@@ -146,7 +146,7 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 
 VIEWS = (
     *offices.views(METADATA),
-    View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True),
+    View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True, by_command=True),
     View(SOURCES, _source_keys, _take_source, by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
