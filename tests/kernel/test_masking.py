@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from services.kernel import masking
@@ -361,6 +361,17 @@ def test_masking_twice_changes_nothing(text: str) -> None:
 def test_what_a_rule_needs_hides_nothing(text: str) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(masking, "FAMILIES", [replace(family, need=re.compile("")) for family in masking.FAMILIES])
+        everything = mask(text)
+    assert mask(text) == everything
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.from_regex(r"(?:0|00|86|1|852)?(?:[0-9]{1,3}[ ._/-]?){0,4}", fullmatch=True))
+@example("010 2345678")
+@example("0071234567")
+def test_no_rule_finds_a_short_number(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(masking, "_SHORT", re.compile("(?!)"))
         everything = mask(text)
     assert mask(text) == everything
 

@@ -82,6 +82,10 @@ Found = tuple[int, int, Kind]
 
 _MARKER = re.compile("|".join(re.escape(marker) for marker in MARKERS.values()))
 _NOTHING: Mapping[str, int] = MappingProxyType({})
+_SHORT = re.compile(r"(?:[0-9][ ._/-]?){0,9}")
+"""A number of at most nine digits and nothing else, such as the number of a message. No rule finds so short a number
+without a word or a letter beside it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ def find(text: str, listed: Listed = frozenset()) -> list[Found]:
 
     Telephones of offices that are `listed` stay.
     """
+    if _SHORT.fullmatch(text):
+        return []
     bare = plain(text)
     if "[" in bare:
         bare = _MARKER.sub(lambda marker: WALL * len(marker[0]), bare)
