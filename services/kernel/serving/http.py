@@ -87,6 +87,8 @@ class StrictRoute(DescribedRoute):
 
 def _check_parameters(request: Request, known: Sequence[str]) -> None:
     """Raises if a query parameter would be ignored: because it is unknown, or because it stands twice."""
+    if not request.scope["query_string"]:
+        return
     seen = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
