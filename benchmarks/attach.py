@@ -36,6 +36,7 @@ from services.kernel.store.database import Database
 from services.triage import linking, seen, setup
 from services.triage.app import SERVICE
 from services.triage.commands import Grade, Merge, Split
+from tests.escalation.conftest import Desk as Escalation
 from tests.escalation.conftest import Topics
 from tests.escalation.conftest import opened as escalation
 from tests.escalation.incident import at
@@ -43,6 +44,8 @@ from tests.escalation.test_service import opened
 from tests.kit import substrate
 
 FEW, MANY, ALL = 10, 10_000, 30_000
+MOVES = 400
+"""So many reports move the limits one by one."""
 TIMES = 40
 """Each thing is done this many times for a median."""
 BATCHES = 2_000
@@ -178,24 +181,38 @@ async def _timed(act: Callable[[], Awaitable[Any]]) -> float:
 async def measure(runs: int) -> list[Figure]:
     """Milliseconds, and reports a second. Each figure stands beside the one with few reports."""
     kinds = ("SQLite", "PostgreSQL")
-    return [figure for kind in kinds for figure in [*await _measure(kind), await _newest_first(kind)]]
+    return [figure for kind in kinds for figure in [*await _measure(kind), *await _newest_first(kind)]]
 
 
-async def _newest_first(kind: str) -> Figure:
-    """Reports a second that escalation takes in if each was discovered before all that came before it."""
-    rates = []
+async def _newest_first(kind: str) -> list[Figure]:
+    """The cost of reports that were each discovered before all earlier ones, by the batch and one by one."""
+    rates, took = [], []
     async with _database(kind, "escalation") as places, escalation(*places) as desk:
         incident = opened(desk)
         for number in range(1, MANY + 1):
-            before = at(0) - timedelta(seconds=number)
-            attached = IncidentReportAttached(report=_report(number), unit="town-east", discovered_at=before)
-            desk.tell(incident, attached, at(0) + timedelta(seconds=number))
+            _tell_earlier(desk, incident, number)
             if number % BATCHES == 0:
                 began = time.perf_counter()
                 await desk.consume()
                 rates.append(BATCHES / (time.perf_counter() - began))
-    name = f"{kind}: limits moved by the batch, newest first, {MANY:,} reports"
-    return Figure(name, "/s", rates[-1], TWICE, rates[0], rates[-1] / rates[0], f"the first {BATCHES:,}")
+    async with _database(kind, "escalation") as places, escalation(*places) as desk:
+        incident = opened(desk)
+        for number in range(1, MOVES + 1):
+            _tell_earlier(desk, incident, number)
+            took.append(await _timed(desk.consume))
+    few, many = statistics.median(took[:TIMES]), statistics.median(took[-TIMES:])
+    by_batch, alone = f"limits moved by the batch, newest first, {MANY:,} reports", f"limits moved {MOVES:,} times"
+    return [
+        Figure(f"{kind}: {by_batch}", "/s", rates[-1], TWICE, rates[0], rates[-1] / rates[0], f"the first {BATCHES:,}"),
+        Figure(f"{kind}: {alone}, one by one", "ms", many, TWICE, few, few / many, f"the first {TIMES}"),
+    ]
+
+
+def _tell_earlier(desk: Escalation, incident: str, number: int) -> None:
+    """A report that was discovered before all earlier ones."""
+    before = at(0) - timedelta(seconds=number)
+    attached = IncidentReportAttached(report=_report(number), unit="town-east", discovered_at=before)
+    desk.tell(incident, attached, at(0) + timedelta(seconds=number))
 
 
 async def _measure(kind: str) -> list[Figure]:

@@ -10,8 +10,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy import native
+from schemas.envelope import Event
 from tests.kit import substrate
 from tests.kit.answers import held_against_documents
+from tests.kit.parsed import Parsed
 from tests.kit.requirements_report import REQUIREMENTS
 
 # A property must not fail because the machine is busy.
@@ -121,3 +123,16 @@ def postgres_databases(request: pytest.FixtureRequest) -> Iterator[str]:
 def chromium() -> str:
     """The path of a Chromium, for Playwright's `executable_path`."""
     return str(native.chromium())
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
+    """Counts the reads."""
+    counted, parse = Parsed(), Event.parse
+
+    def counting(bytes_: bytes) -> Event:
+        counted.count += 1
+        return parse(bytes_)
+
+    monkeypatch.setattr(Event, "parse", counting)
+    return counted

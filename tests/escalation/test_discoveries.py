@@ -13,10 +13,12 @@ from services.escalation import clocks
 from services.escalation.reactions import outdone
 from services.kernel.core.ids import stream_of
 from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.store import streams
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import at
 from tests.escalation.test_heirs import attached
 from tests.escalation.test_service import REPORT, grade, incident, opened
+from tests.kit.parsed import Parsed
 
 MANY = 400
 
@@ -58,6 +60,19 @@ async def test_each_batch_costs_the_same(desk: Desk) -> None:
         await desk.consume()
         grown.append(len(await desk.events(stream_of("clock", id_))))
     assert [later - earlier for earlier, later in pairwise(grown)] == [3, 3, 3]
+
+
+async def test_each_by_itself_costs_the_same(desk: Desk, parsed: Parsed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream grows by each report. Only its end is read."""
+    monkeypatch.setattr(streams, "LONG", 0)
+    opened(desk)
+    costs = []
+    for minute in range(20):
+        attach(desk, minute)
+        parsed.since()
+        await desk.consume()
+        costs.append(parsed.since())
+    assert costs[4] == costs[-1], costs
 
 
 async def test_a_restored_consumer_that_meets_them_again_one_by_one_moves_no_limit(desk: Desk) -> None:

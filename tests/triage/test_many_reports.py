@@ -15,6 +15,7 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store.views import Row
 from services.triage import queries, seen
 from services.triage.views import REACH
+from tests.kit.parsed import Parsed
 from tests.kit.plans import asked, plans
 from tests.kit.spec import NOW
 from tests.triage.conftest import Triage
@@ -27,30 +28,6 @@ def desk(request: pytest.FixtureRequest) -> Triage:
     """Triage on both databases, one after the other."""
     made: Triage = request.getfixturevalue(request.param)
     return made
-
-
-class Parsed:
-    """Counts the events that are read from bytes."""
-
-    count = 0
-
-    def since(self) -> int:
-        """The number since the last call."""
-        self.count, count = 0, self.count
-        return count
-
-
-@pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> Parsed:
-    """Counts the reads."""
-    counted, parse = Parsed(), Event.parse
-
-    def counting(bytes_: bytes) -> Event:
-        counted.count += 1
-        return parse(bytes_)
-
-    monkeypatch.setattr(Event, "parse", counting)
-    return counted
 
 
 async def incident_with(triage: Triage, reports: int, **more: Any) -> tuple[str, list[Event]]:

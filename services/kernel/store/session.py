@@ -7,7 +7,7 @@ their words. `flush` writes events, words, outbox rows and views together, in or
 import hashlib
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -30,6 +30,7 @@ from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 from services.kernel.store import database, sql
 from services.kernel.store.sql import Hold, Write
+from services.kernel.store.streams import Memory, Stream
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Key, Row, View
 
@@ -54,6 +55,7 @@ class Owner:
     views: tuple[View, ...] = ()
     revisions: Path | None = None
     """The folder of the service's own migrations. Without it, the tables are made directly."""
+    memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
 
 
 class Held(Unavailable):
@@ -72,65 +74,6 @@ class Held(Unavailable):
 
 class Conflict(Exception):
     """Somebody else appended to one of the streams first. Decide again on a fresh state."""
-
-
-@dataclass(slots=True)
-class Stream:
-    """A stream as it was read, and as it grows within the session."""
-
-    id: str
-    decider: Decider | None
-    last: Event | None = None
-    correlation: str | None = None
-    drill: bool = False
-    held: bool = False
-    """Whether the stream waits for an operator, see `Held`."""
-    revision: int = 0
-    """How many of its events staff decided. Officers see this as the version."""
-    _state: Any = None
-    _unfolded: list[Event] = field(default_factory=list)
-    _counted: int = 0
-    """Events that exist and were not read."""
-
-    @property
-    def state(self) -> Any:
-        """The state is folded on demand. Most events are the last of their transaction, and nobody asks after them."""
-        if self.decider is not None:
-            if self._state is None:
-                self._state = self.decider.initial_state()
-            for event in self._unfolded:
-                self._state = self.decider.evolve(self._state, event)
-            self._unfolded.clear()
-            if self._counted:
-                self._state = self.decider.count(self._state, self._counted)
-                self._counted = 0
-        return self._state
-
-    @property
-    def version(self) -> int:
-        return self.last.version if self.last else 0
-
-    @property
-    def digest(self) -> str | None:
-        return self.last.digest if self.last else None
-
-    def take(self, event: Event) -> None:
-        """One more event."""
-        self._end(event)
-        self._unfolded.append(event)
-        if event.actor != "system":
-            self.revision += 1
-
-    def skip_to(self, newest: Event | None) -> None:
-        """Counts the unread events of a stream that ends with this event, or with one that was appended meanwhile."""
-        if newest and newest.version > self.version:
-            self._end(newest)
-        self._counted = self.version - len(self._unfolded)
-
-    def _end(self, event: Event) -> None:
-        self.last = event
-        self.correlation = event.correlation or self.correlation
-        self.drill = event.drill
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -157,31 +100,48 @@ class Session:
     async def load(self, ids: Iterable[str]) -> None:
         """Reads streams in one exchange with the database. A stream that does not exist has version 0.
 
-        Some rules count certain events without reading them. Their number follows from the newest version.
+        Some rules count certain events without reading them. Their number follows from the newest version. Of a
+        remembered stream, only later events are read.
         """
         wanted = sorted({id_ for id_ in ids if id_ not in self.streams})
-        counting = [id_ for id_ in wanted if (decider := self.begin(id_).decider) and decider.counted]
-        whole = sorted(set(wanted).difference(counting))
-        if not wanted:
-            return
-        events, none = self._tables["events"], list[tuple[Any, ...]]()
-        queries = [self._held(wanted)]
-        if whole:
-            queries.append(sql.Query(_of_streams(events), {"streams": whole}))
-        if counting:
-            # Read the ends first. An event that is appended in between is then read, or collides with an event of this
-            # session.
-            queries += [sql.Query(one(events), {"streams": counting}) for one in (_last_of_streams, _read_of_streams)]
-        held, *found = await sql.fetch(self.connection, queries)
-        last, read = found[-2:] if counting else (none, none)
-        for (bytes_,) in (*(found[0] if whole else none), *read):
-            event = Event.parse(bytes_)
-            self.streams[event.stream].take(event)
-        ends = {event.stream: event for event in (Event.parse(bytes_) for (bytes_,) in last if bytes_)}
-        for id_ in counting:
-            self.streams[id_].skip_to(ends.get(id_))
-        for (id_,) in held:
-            self.streams[id_].held = True
+        known = {id_: stream for id_ in wanted if (stream := self.service.memory.recall(id_))}
+        lost = await self._read({id_: known.get(id_) or self.begin(id_) for id_ in wanted})
+        for id_ in lost:
+            self.service.memory.forget(id_)
+        await self._read({id_: self.begin(id_) for id_ in lost})
+
+    async def _read(self, streams: Mapping[str, Stream]) -> list[str]:
+        """Reads these streams on from their last events; returns those whose last event is not in the store."""
+        if not streams:
+            return []
+        events, new = self._tables["events"], {id_ for id_, stream in streams.items() if stream.last is None}
+        counting = sorted(id_ for id_, stream in streams.items() if stream.decider and stream.decider.counted)
+        # Read the ends first. An event that is appended in between is then read, or collides with an event of this
+        # session.
+        lists = [
+            (_last_of_streams, counting),
+            (_of_streams, sorted(new.difference(counting))),
+            (_read_of_streams, sorted(new.intersection(counting))),
+        ]
+        queries = [sql.Query(of(events), {"streams": ids}) for of, ids in lists if ids]
+        for id_ in streams.keys() - new:
+            after, place = _read_after if id_ in counting else _after, {"stream": id_, "version": streams[id_].version}
+            queries += [sql.Query(of(events), place) for of in (_at, after)]
+        held, *found = await sql.fetch(self.connection, [self._held(list(streams)), *queries])
+        ends = {event.stream: event for event in _parsed(found.pop(0))} if counting else {}
+        read: dict[str, dict[int, Event]] = {id_: {} for id_ in streams}
+        for rows in found:
+            for event in _parsed(rows):
+                read[event.stream][event.version] = event
+        waiting, lost = {id_ for (id_,) in held}, []
+        for id_, stream in streams.items():
+            there = read[id_].pop(stream.version, None)
+            if stream.last is not None and (there is None or there.digest != stream.digest):
+                lost.append(id_)
+            stream.read([event for _, event in sorted(read[id_].items())], ends.get(id_))
+            stream.held = id_ in waiting
+            self.streams[id_] = stream
+        return lost
 
     def _held(self, ids: list[str]) -> sql.Query:
         return sql.Query(_of_held(self._tables["stream_cursor"]), {"streams": ids})
@@ -219,7 +179,9 @@ class Session:
         """Runs the stream's decider and appends its events. The stream must be loaded or begun before."""
         stream = self.streams[id_]
         assert stream.decider is not None, f"no decider for {id_}"
-        return self.append(id_, stream.decider.decide(stream.state, command, ctx), ctx)
+        decided = stream.decider.decide(stream.state, command, ctx)
+        self.service.memory.keep(stream)
+        return self.append(id_, decided, ctx)
 
     def append(
         self, id_: str, decided: Sequence[Fact | Occurred], ctx: Ctx, correlation: str | None = None
@@ -433,6 +395,32 @@ def _last_of_streams(events: Table) -> Select[Any]:
 
 
 @lru_cache(8)
+def _at(events: Table) -> Select[Any]:
+    """The event of `stream` with this `version`."""
+    return _of_stream(events).where(events.c.version == bindparam("version", None))
+
+
+@lru_cache(8)
+def _after(events: Table) -> Select[Any]:
+    """The events of `stream` after this `version`."""
+    return _of_stream(events).where(events.c.version > bindparam("version", None))
+
+
+@lru_cache(8)
+def _read_after(events: Table) -> Select[Any]:
+    """The same without the events that are counted."""
+    return _after(events).where(READ)
+
+
+def _of_stream(events: Table) -> Select[Any]:
+    return select(events.c.bytes).where(events.c.stream_id == bindparam("stream", None))
+
+
+def _parsed(rows: sql.Rows) -> Iterator[Event]:
+    return (Event.parse(bytes_) for (bytes_,) in rows if bytes_)
+
+
+@lru_cache(8)
 def _of_ids(events: Table) -> Select[Any]:
     """Those of `ids` that exist."""
     return select(events.c.event_id).where(sql.is_one_of(events.c.event_id, "ids"))
@@ -448,8 +436,7 @@ def _of_held(cursor: Table) -> Select[Any]:
 @lru_cache(8)
 def _last_of_stream(events: Table) -> Select[Any]:
     """The last event of `stream`."""
-    chosen = select(events.c.bytes).where(events.c.stream_id == bindparam("stream", None))
-    return chosen.order_by(events.c.version.desc()).limit(1)
+    return _of_stream(events).order_by(events.c.version.desc()).limit(1)
 
 
 def _order(event: Event) -> tuple[str, int]:
