@@ -122,7 +122,11 @@ class Relay:
             failpoint("relay.acked")
 
     async def _next(self, sent: "Batch", on_its_way: "Batch") -> "Batch":
-        """Removes acknowledged rows, and reads the lowest unsent rows that are not being sent."""
+        """Removes acknowledged rows, and reads the lowest unsent rows that are not being sent.
+
+        Rows that come back after a crash of the database are sent again. A tombstone that was sent stays the last: a
+        crash takes back the later commits first.
+        """
         database_ = self.runtime.database
         # First the writer, then the rows under its term: a later leader has a later writer.
         writer = await self.runtime.log.writer()

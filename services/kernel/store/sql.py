@@ -64,6 +64,7 @@ class Write(NamedTuple):
 
 
 _NOTIFY = "select pg_notify(%s, '')"
+_NOT_ON_DISK = ("set local synchronous_commit to off", None)
 
 
 async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
@@ -371,14 +372,16 @@ async def remove(connection: AsyncConnection, table: Table, keys: Keys) -> None:
 async def remove_and_fetch(connection: AsyncConnection, table: Table, keys: Keys, query: Query) -> Rows:
     """Deletes the rows with these primary keys, then reads.
 
-    On PostgreSQL both travel in one exchange with the server.
+    On PostgreSQL both travel in one exchange with the server, and the commit does not wait for the disk. So deleted
+    rows may be back after a crash of the server.
     """
     if not keys:
         return (await fetch(connection, [query]))[0]
     if is_sqlite(connection):
         await _remove(connection, table, keys)
         return await _select(connection, query)
-    _, found = await _execute(connection, [_removing(table, keys), _asked(query, connection.dialect)], binary=True)
+    asked = _asked(query, connection.dialect)
+    *_, found = await _execute(connection, [_NOT_ON_DISK, _removing(table, keys), asked], binary=True)
     return await found.fetchall()
 
 
