@@ -97,15 +97,15 @@ class Event:
     def type(self) -> str:
         return str(self.attributes["type"])
 
-    @property
+    @cached_property
     def stream(self) -> str:
         return str(self.attributes["subject"])
 
-    @property
+    @cached_property
     def kind(self) -> str:
         return catalogue.kind_of(self.stream)
 
-    @property
+    @cached_property
     def version(self) -> int:
         return int(self.attributes["streamversion"])
 

@@ -2,13 +2,18 @@
 
 import uuid
 from collections import defaultdict
+from functools import lru_cache
 from typing import Protocol
 
 NAMESPACE = uuid.UUID("6f2c1e0a-6d0b-5b1e-9a52-0e7d0f6a1c55")
 
 
+@lru_cache(8192)
 def derived(*parts: str) -> str:
-    """The same parts give the same UUIDv5, so a repeated reaction creates the same thing."""
+    """The same parts give the same UUIDv5, so a repeated reaction creates the same thing.
+
+    A transaction asks twice for each: what it will touch, then what it does.
+    """
     return str(uuid.uuid5(NAMESPACE, "|".join(parts)))
 
 
