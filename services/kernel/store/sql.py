@@ -68,10 +68,10 @@ _NOT_ON_DISK = ("set local synchronous_commit to off", None)
 
 
 async def write(connection: AsyncConnection, writes: Iterable[Write], notify: str | None = None) -> None:
-    """Adds, replaces or skips rows, in order. Raises `IntegrityError` if a key exists, see `database.violates`.
+    """Adds, replaces or skips rows, each table once. Raises `IntegrityError` if a key exists, see `database.violates`.
 
     `notify` is a channel of PostgreSQL; its listeners wake up after the commit. On PostgreSQL, few rows travel together
-    in one exchange with the server, and many by COPY.
+    in one statement, and many by COPY.
     """
     writes = [one for one in writes if one.rows]
     if not writes:
@@ -82,7 +82,7 @@ async def write(connection: AsyncConnection, writes: Iterable[Write], notify: st
         return
     telling: list[Statement] = [(_NOTIFY, [notify])] if notify else []
     if all(len(one.rows) < COPY_FROM for one in writes):
-        await _execute(connection, [*map(_few, writes), *telling])
+        await _execute(connection, [_together([_few(one) for one in writes]), *telling])
         return
     await _execute(connection, telling)
     for one in writes:
@@ -132,6 +132,15 @@ def _few(one: Write) -> Statement:
     """One statement for any number of rows."""
     statement = _insert(one.table, tuple(one.rows[0]), one.replaces)
     return f"{statement} on conflict do nothing" if one.skips else statement, [_json(one.rows)]
+
+
+def _together(statements: Sequence[Statement]) -> Statement:
+    """Statements as one, since each takes its own turn in the driver. None sees what another one writes."""
+    *others, (last, values) = statements
+    if not others:
+        return last, values
+    parts = ", ".join(f"w{at} as ({statement})" for at, (statement, _) in enumerate(others))
+    return f"with {parts} {last}", [*(value for _, own in others for value in own), *values]
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
