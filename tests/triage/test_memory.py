@@ -76,6 +76,18 @@ async def test_the_next_decision_reads_only_what_is_new(desk: Triage, parsed: Pa
     assert costs[4] == costs[-1], costs
 
 
+async def test_a_merger_makes_further_reports_no_dearer(desk: Triage, parsed: Parsed) -> None:
+    id_, costs = await desk.open("long", match_key="long"), []
+    for number in range(6):
+        if number == 3:
+            other, _ = await incident_with(desk, FEW)
+            assert (await desk.ask(other, "merge", {"into": id_}, role="chief")).status_code == 200
+        parsed.since()
+        await desk.take(desk.report(f"further {number}", match_key="long"))
+        costs.append(parsed.since())
+    assert costs[2] == costs[-1], costs
+
+
 async def test_what_was_rolled_back_is_forgotten(desk: Triage) -> None:
     id_, runtime = await desk.open(), desk.runtime
 

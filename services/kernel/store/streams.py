@@ -8,8 +8,8 @@ from services.kernel.core.decider import Decider
 
 LONG = 16_384
 """A stream is remembered if decisions must read so many bytes of events, about twenty events."""
-REMEMBERED = 64_000_000
-"""The remembered streams together have so many bytes of events. A state takes a few times the memory of its events."""
+REMEMBERED = 32_000_000
+"""The remembered streams of a service together have so many bytes of events, except for a single longer one."""
 
 
 @dataclass(slots=True)
