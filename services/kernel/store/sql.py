@@ -122,8 +122,9 @@ async def _execute(
 async def _copy(connection: AsyncConnection, one: Write) -> None:
     names = tuple(one.rows[0])
     of_row = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
-    statement = f'copy "{one.table.name}" ({_list(names)}) from stdin'
+    statement = f'copy "{one.table.name}" ({_list(names)}) from stdin (format binary)'
     async with driver(connection) as raw, raw.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types([_name(one.table.c[name].type) for name in names])
         for row in one.rows:
             await copy.write_row(of_row(row))
 
@@ -471,6 +472,11 @@ async def add_missing(
 
 
 def _array(type_: TypeEngine[Any]) -> str:
+    return f"{_name(type_)}[]"
+
+
+def _name(type_: TypeEngine[Any]) -> str:
+    """PostgreSQL's name of a column's type."""
     for sort, name in (
         (BigInteger, "bigint"),
         (Integer, "integer"),
@@ -479,8 +485,8 @@ def _array(type_: TypeEngine[Any]) -> str:
         (Float, "float8"),
     ):
         if isinstance(type_, sort):
-            return f"{name}[]"
-    return "text[]"
+            return name
+    return "text"
 
 
 async def stands(connection: AsyncConnection, lock: int, statement: str, values: Sequence[Any]) -> bool:
