@@ -29,6 +29,7 @@ from services.kernel.masking import Listed, is_post_number, mask
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store import sql
 from services.kernel.store.session import Session
+from services.kernel.store.sql import Write
 
 C = TypeVar("C", bound=Command)
 MAX_GROUP = 200
@@ -100,10 +101,11 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
 
 
 OWNERS = select(SOURCES.c.source, SOURCES.c.integration).where(sql.is_one_of(SOURCES.c.source, "sources"))
+HOLDERS = select(EXTERNAL_IDS).where(sql.is_one_of(EXTERNAL_IDS.c.duplicate, "duplicates"))
 
 
 class Taken(NamedTuple):
-    """The report that holds an external id."""
+    """The report that holds an external id. The fields are columns of `EXTERNAL_IDS`, after its key."""
 
     report_id: str
     sent: str
@@ -113,29 +115,50 @@ class Taken(NamedTuple):
 async def receive(session: Session, reports: Sequence[tuple[Prepared, Ctx]]) -> list[Answer | Problem]:
     """The result for each report, in order: 201, 200 for an exact repetition, or a problem.
 
-    Each report is judged first, then its external id is reserved, then it is appended. So a refused report reserves
-    nothing.
+    A new source goes to the integration that names it first, and an external id to the report. A refused report takes
+    neither. If another transaction takes one of them in between, the session raises a conflict when it writes.
     """
-    facts: list[Occurred | Problem] = [_judge(report.command, ctx) for report, ctx in reports]
-    owners = await _reserve_sources(session, reports, facts)
-    for at, (report, ctx) in enumerate(reports):
-        if isinstance(facts[at], Occurred) and (problem := _foreign(report.command.report.source, ctx.actor, owners)):
-            facts[at] = problem
-    judged = list(zip(reports, facts, strict=True))
-    taken = {report.id: _received(fact) for (report, _), fact in judged if isinstance(fact, Occurred)}
-    first = await _reserve(session, taken)
+    facts = [_judge(report.command, ctx) for report, ctx in reports]
+    owners, holders = await _taken(session, [_received(fact) for fact in facts if isinstance(fact, Occurred)])
+    sources, ids = dict[str, str](), dict[str, Taken]()
     outcomes: list[Answer | Problem] = []
-    for (report, ctx), fact in judged:
-        known = first.get(report.command.duplicate or "")
+    for (report, ctx), fact in zip(reports, facts, strict=True):
         if isinstance(fact, Problem):
             outcomes.append(fact)
-        elif known is not None and known.report_id != report.id:
-            outcomes.append(_again(report.command, taken[report.id], known, ctx))
+            continue
+        received = _received(fact)
+        source, duplicate = received.source, received.duplicate
+        if source is not None and source not in owners and not ctx.actor.is_staff:
+            owners[source] = sources[source] = ctx.actor.post
+        if problem := _foreign(source, ctx.actor, owners):
+            outcomes.append(problem)
+        elif duplicate in holders:
+            outcomes.append(_again(report.command, received, holders[duplicate], ctx))
         else:
+            if duplicate is not None:
+                taken = Taken(report.id, received.sent or "", instant(received.discovered_at))
+                holders[duplicate] = ids[duplicate] = taken
             session.begin(report.id)
             session.append(report.id, [fact], ctx)
             outcomes.append(Answer({"report_id": report.id, "receipt": report.receipt}, 201))
+    session.claimed += [
+        Write(SOURCES, [{"source": source, "integration": owner} for source, owner in sorted(sources.items())]),
+        Write(EXTERNAL_IDS, [{"duplicate": digest, **taken._asdict()} for digest, taken in sorted(ids.items())]),
+    ]
     return outcomes
+
+
+async def _taken(session: Session, reports: Sequence[ReportReceived]) -> tuple[dict[str, str], dict[str | None, Taken]]:
+    """Source -> the integration that owns its code, and duplicate digest -> the report that holds the external id."""
+    sources = {report.source for report in reports if report.source is not None}
+    if not sources:
+        return {}, {}
+    duplicates = {report.duplicate for report in reports if report.duplicate is not None}
+    owned, held = await sql.fetch(
+        session.connection,
+        [sql.Query(OWNERS, {"sources": sorted(sources)}), sql.Query(HOLDERS, {"duplicates": sorted(duplicates)})],
+    )
+    return dict(owned), {digest: Taken(*holder) for digest, *holder in held}
 
 
 def _again(command: ReceiveReport, received: ReportReceived, known: Taken, ctx: Ctx) -> Answer | Problem:
@@ -224,46 +247,3 @@ def _foreign(source: str | None, actor: Actor, owners: Mapping[str, str]) -> Pro
         field="source",
         source=source,
     )
-
-
-async def _reserve_sources(
-    session: Session, reports: Sequence[tuple[Prepared, Ctx]], facts: Sequence[Occurred | Problem]
-) -> dict[str, str]:
-    """Source -> the integration that owns its code. A new source goes to the sender."""
-    named: set[str] = set()
-    fresh: dict[str, str] = {}
-    for (report, ctx), fact in zip(reports, facts, strict=True):
-        source = report.command.report.source
-        if source is not None and isinstance(fact, Occurred):
-            named.add(source)
-            if not ctx.actor.is_staff:
-                fresh.setdefault(source, ctx.actor.post)
-    if not named:
-        return {}
-    asked = sql.Query(OWNERS, {"sources": sorted(named)})
-    (found,) = await sql.fetch(session.connection, [asked])
-    owners: dict[str, str] = dict(found)
-    if missing := sorted(fresh.keys() - owners.keys()):
-        rows = [{"source": source, "integration": fresh[source]} for source in missing]
-        await sql.add_missing(session.connection, SOURCES, rows)
-        (found,) = await sql.fetch(session.connection, [asked])
-        owners = dict(found)
-    return owners
-
-
-async def _reserve(session: Session, reports: Mapping[str, ReportReceived]) -> Mapping[str, Taken]:
-    """Duplicate digest -> the report that holds it, for reports with an external id."""
-    wanted: dict[str, Taken] = {}
-    for id_, received in reports.items():
-        if received.duplicate is not None:
-            taken = Taken(id_, received.sent or "", instant(received.discovered_at))
-            wanted.setdefault(received.duplicate, taken)
-    if not wanted:
-        return wanted
-    rows = [{"duplicate": digest, **wanted[digest]._asdict()} for digest in sorted(wanted)]
-    added = await sql.add_missing(session.connection, EXTERNAL_IDS, rows)
-    if before := [digest for digest in wanted if (digest,) not in added]:
-        chosen = select(EXTERNAL_IDS).where(EXTERNAL_IDS.c.duplicate.in_(before))
-        for row in await session.connection.execute(chosen):
-            wanted[row.duplicate] = Taken(row.report_id, row.sent, row.discovered_at)
-    return wanted

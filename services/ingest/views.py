@@ -26,7 +26,8 @@ EXTERNAL_IDS = Table(
     Column("sent", key(64), nullable=False),
     Column("discovered_at", key(27), nullable=False),
 )
-"""The command reserves the id before it appends, so of two at once, one waits for the other. A replay rebuilds the row.
+"""The command claims the id together with its event, so of two at once, one waits for the other and decides again. A
+replay rebuilds the row.
 """
 SOURCES = Table(
     "sources",
@@ -34,7 +35,7 @@ SOURCES = Table(
     Column("source", key(100), primary_key=True),
     Column("integration", key(), nullable=False),
 )
-"""The owner of a source's code: the integration that used it first. It is reserved as external ids are."""
+"""The owner of a source's code: the integration that used it first. It is claimed as external ids are."""
 API_KEYS = Table(
     "api_keys",
     METADATA,

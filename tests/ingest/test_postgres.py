@@ -32,6 +32,18 @@ async def test_batches_that_meet_wait_for_each_other(on_postgres: Ingest) -> Non
     assert len(await on_postgres.events("report.received")) == 900
 
 
+async def test_one_integration_of_many_gets_a_source(on_postgres: Ingest) -> None:
+    keys = await asyncio.gather(*(on_postgres.key() for _ in range(8)))
+    lines = [orjson.dumps(report(source="board", external_id=str(number))) for number in range(10)]
+    answers = await asyncio.gather(
+        *(on_postgres.client.post(f"{PATH}/batch", content=b"\n".join(lines), headers=key) for key in keys)
+    )
+    statuses = [orjson.loads(line)["status"] for answer in answers for line in answer.content.splitlines()]
+    assert sorted(statuses) == [201] * 10 + [422] * 70
+    assert len(await on_postgres.rows("sources")) == 1
+    assert len(await on_postgres.events("report.received")) == 10
+
+
 async def test_one_batch_under_one_key_at_once(on_postgres: Ingest) -> None:
     headers = {**await on_postgres.key(), "Idempotency-Key": "abc"}
     content = b"\n".join(orjson.dumps(report(subject=f"第{number}个")) for number in range(100))

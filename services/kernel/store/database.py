@@ -261,3 +261,9 @@ def violates(error: IntegrityError, table: str, *columns: str) -> bool:
     if diagnosis := getattr(error.orig, "diag", None):
         return bool(diagnosis.constraint_name == f"uq_{table}_{'_'.join(columns)}")
     return str(error.orig).rpartition(": ")[2] == ", ".join(f"{table}.{column}" for column in columns)
+
+
+def violates_key(error: IntegrityError, table: str) -> bool:
+    """Whether PostgreSQL refused a row because another row has its primary key. On SQLite nobody writes in between."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return diagnosis is not None and bool(diagnosis.constraint_name == f"pk_{table}")

@@ -73,7 +73,7 @@ class Held(Unavailable):
 
 
 class Conflict(Exception):
-    """Somebody else appended to one of the streams first. Decide again on a fresh state."""
+    """Somebody else appended to one of the streams, or took a claimed key, first. Decide again on a fresh state."""
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -92,6 +92,9 @@ class Session:
         self.observed: list[Event] = []
         """Events of other services that this transaction takes in, for the views."""
         self.restored: list[Event] = []
+        self.claimed: list[Write] = []
+        """Rows that this transaction found missing. If another one adds a row with the same key first, that is a
+        conflict."""
         self.also: list[Write] = []
         """Further rows, written after everything else."""
         self._words: list[dict[str, Any]] = []
@@ -265,7 +268,7 @@ class Session:
             await sql.insert(self.connection, self._tables["outbox"], [self._content_row(ref) for ref in refs])
 
     async def flush(self, tell: str | None = None) -> None:
-        """Writes all that was decided. Raises `Conflict` if a stream has grown in between.
+        """Writes all that was decided. Raises `Conflict` if a stream has grown in between, or a claimed row exists.
 
         An event id that exists already is no conflict, since it would exist at the next try, too. Then the database's
         error is raised.
@@ -283,6 +286,7 @@ class Session:
         outbox = [self._content_row(words["ref"]) for words in self._words]
         outbox += [self._event_outbox(event) for event in events]
         writes = [
+            *self.claimed,
             Write(tables["events"], [_event_row(event, self.service.deciders.get(event.kind)) for event in stored]),
             Write(tables["contents"], self._words),
             Write(tables["outbox"], outbox),
@@ -292,9 +296,10 @@ class Session:
         try:
             await sql.write(connection, writes, tell if self.appended else None)
         except IntegrityError as error:
-            if not database.violates(error, "events", "stream_id", "version"):
+            claimed = any(database.violates_key(error, one.table.name) for one in self.claimed)
+            if not claimed and not database.violates(error, "events", "stream_id", "version"):
                 raise
-            raise Conflict("a stream has grown in between") from error
+            raise Conflict("a stream has grown in between, or somebody else took what was free") from error
         for table, _, gone in folded:
             await sql.remove(connection, table, gone)
 
