@@ -1,5 +1,6 @@
 """Sign-in at the border to HTTP: before the body, counted, limited, and logged without the key."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.kernel import metrics
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Unauthenticated
 from services.kernel.serving import sign_in
 from tests.ingest.conftest import PATH, Ingest, post, refused, running
 from tests.kit import access, spec
@@ -118,3 +121,40 @@ async def test_answers_to_staff_and_integrations_are_kept_by_no_cache(ingest: In
     answers = [made, *[await ingest.client.get(url, headers=caller) for caller in callers]]
     assert [answer.status_code for answer in answers] == [201, 200, 200, 401, 403]
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+
+
+async def test_requests_at_once_share_a_look_up_until_it_is_forgotten() -> None:
+    asked: list[asyncio.Future[Actor]] = []
+
+    async def look_up(credential: str) -> Actor:
+        asked.append(asyncio.get_running_loop().create_future())
+        return await asked[-1]
+
+    async def ask() -> "asyncio.Task[Actor]":
+        task = asyncio.create_task(remembered.actor("hy_1"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+    remembered, before, after = sign_in.Remembered(look_up), Actor("before"), Actor("after")
+    gone, waiting = await ask(), await ask()
+    assert len(asked) == 1
+    gone.cancel()
+    remembered.forget()
+    later = await ask()
+    assert len(asked) == 2, "what was asked before is not for those who come later"
+    asked[1].set_result(after)
+    assert await later == after
+    asked[0].set_result(before)
+    assert await waiting == before
+    assert await remembered.actor("hy_1") == after
+
+
+async def test_a_failed_look_up_is_not_kept() -> None:
+    async def look_up(credential: str) -> Actor:
+        raise Unauthenticated("unknown")
+
+    remembered = sign_in.Remembered(look_up)
+    found = await asyncio.gather(*(remembered.actor("hy_1") for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in found] == [Unauthenticated] * 3
+    assert not remembered._asked

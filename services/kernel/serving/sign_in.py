@@ -4,6 +4,7 @@ Failures are counted, and logged without the key or token. An address that fails
 from the same address is never refused.
 """
 
+import asyncio
 import hashlib
 import ipaddress
 import time
@@ -38,21 +39,35 @@ class Remembered:
     def __init__(self, look_up: Callable[[str], Awaitable[Actor]]) -> None:
         self._look_up = look_up
         self._known: dict[bytes, tuple[Actor, float]] = {}
+        self._asked: dict[bytes, asyncio.Task[Actor]] = {}
+        """Look-ups under way. Requests that come at the same time share one."""
 
     async def actor(self, credential: str) -> Actor:
         """The owner. Raises the errors of the look-up."""
         digest, now = hashlib.sha256(credential.encode()).digest(), time.monotonic()
         if (known := self._known.get(digest)) and known[1] > now:
             return known[0]
-        actor = await self._look_up(credential)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[digest] = (actor, now + FRESH)
-        return actor
+        if digest not in self._asked:
+            self._asked[digest] = asyncio.create_task(self._ask(digest, credential))
+        return await asyncio.shield(self._asked[digest])
+
+    async def _ask(self, digest: bytes, credential: str) -> Actor:
+        mine, now = asyncio.current_task(), time.monotonic()
+        try:
+            actor = await self._look_up(credential)
+            if self._asked.get(digest) is mine:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[digest] = (actor, now + FRESH)
+            return actor
+        finally:
+            if self._asked.get(digest) is mine:
+                del self._asked[digest]
 
     def forget(self) -> None:
-        """Forgets everything, so that it is looked up again."""
+        """Forgets everything, also what is being looked up, so that it is looked up again."""
         self._known.clear()
+        self._asked.clear()
 
 
 class StaffTokens:
