@@ -210,7 +210,7 @@ def test_a_sentence_has_the_whole_path(
 
 def test_lists_are_told_as_json_too(capsys: pytest.CaptureFixture[str], world: EmbeddedWorld) -> None:
     (pack,) = json.loads(typed(capsys, "policy", "list", "--json")[1])
-    assert pack["policy"].startswith("county-default@1#")
+    assert pack["policy"].startswith("county-default@2#")
     keys = json.loads(world.run("keys", "list", "--json").stdout)
     assert {"id", "unit", "name", "made_at", "revoked_at"} <= keys[0].keys()
     assert json.loads(world.run("redrive", "--list", "--json").stdout) == []
@@ -229,7 +229,7 @@ def test_every_file_of_the_policy_folder_is_checked_as_what_it_is(
         ("channels.yaml", "the list of channels"),
         ("sites.yaml", "the list of sites"),
         ("telephones.yaml", "the list of telephones"),
-        ("county-default.yaml", "the policy pack county-default@1#"),
+        ("county-default.yaml", "the policy pack county-default@2#"),
     ):
         code, said, _ = typed(capsys, "policy", "check", str(ROOT / "policies" / name))
         assert (code, what in said) == (0, True), said
@@ -504,7 +504,7 @@ def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWor
 
 
 def test_policies_are_listed_shown_and_checked(idle: EmbeddedWorld, tmp_path: Path) -> None:
-    assert idle.run("policy", "list").stdout.startswith("county-default@1#")
+    assert idle.run("policy", "list").stdout.startswith("county-default@2#")
     shown = idle.run("policy", "show", "county-default").stdout
     assert re.search(r"public_statement .*\[reading\] 000 L18", shown)
     assert idle.run("policy", "check", str(ROOT / "policies" / "county-default.yaml")).returncode == 0

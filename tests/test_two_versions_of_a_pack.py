@@ -27,10 +27,10 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     policies = folder / "policies"
     shutil.copytree(ROOT / "policies", policies)
     text = (policies / "county-default.yaml").read_text("utf-8")
-    fresh = text.replace("\nversion: 1\n", "\nversion: 2\n", 1)
+    fresh = text.replace("\nversion: 2\n", "\nversion: 3\n", 1)
     first = next(line for line in text.splitlines() if line.startswith("effective_from:"))
     fresh = fresh.replace(first, f"effective_from: {TOMORROW.date()}", 1).replace("title_zh: 一般", "title_zh: 普通", 1)
-    (policies / "county-default-2.yaml").write_text(fresh, "utf-8")
+    (policies / "county-default-3.yaml").write_text(fresh, "utf-8")
     async with running(Settings(data=folder / "data", policies=policies), TimeSource()) as made:
         yield made
 
@@ -77,15 +77,15 @@ async def policies_of(system: Embedded, incident: str, type_: str) -> list[str]:
 async def test_each_version_decides_from_its_day_on(system: Embedded) -> None:
     before = await opened(system, "路灯不亮")
     await ask(system, "duty_officer", "POST", f"/triage/v1/incidents/{before}/grade", REASON, 0)
-    assert await policies_of(system, before, "incident.graded") == ["county-default@1"]
+    assert await policies_of(system, before, "incident.graded") == ["county-default@2"]
     owed = await ask(system, "duty_officer", "GET", f"/escalation/v1/clocks?incident={before}")
 
     system.time_source.move(timedelta(days=2))
-    await in_force(system, 2)
+    await in_force(system, 3)
     after = await opened(system, "井盖缺失")
     await ask(system, "duty_officer", "POST", f"/triage/v1/incidents/{after}/grade", REASON, 0)
-    assert await policies_of(system, after, "incident.graded") == ["county-default@2"]
-    assert await policies_of(system, before, "incident.graded") == ["county-default@1"], "what was decided stays"
+    assert await policies_of(system, after, "incident.graded") == ["county-default@3"]
+    assert await policies_of(system, before, "incident.graded") == ["county-default@2"], "what was decided stays"
     still = await ask(system, "duty_officer", "GET", f"/escalation/v1/clocks?incident={before}")
     assert {(clock["clock"], clock["due"]) for clock in owed["items"]} <= {
         (clock["clock"], clock["due"]) for clock in still["items"]
@@ -94,7 +94,7 @@ async def test_each_version_decides_from_its_day_on(system: Embedded) -> None:
 
 async def test_both_are_shown_and_one_is_in_force(system: Embedded) -> None:
     packs = (await ask(system, "duty_officer", "GET", "/triage/v1/packs"))["items"]
-    assert [(pack["version"], "city" in pack["units"]) for pack in packs] == [(1, False), (2, True)]
+    assert [(pack["version"], "city" in pack["units"]) for pack in packs] == [(2, False), (3, True)]
 
 
 async def test_the_record_is_sound(system: Embedded) -> None:

@@ -238,7 +238,7 @@ def policy_show(
 def _show(pack: Any) -> None:
     model = pack.model
     say(f"{pack.ref}\n{model.title}, from {model.effective_from}, {model.timezone}")
-    for title, rules in (("levels", model.levels), ("answers", model.categories), ("limits", model.clocks)):
+    for title, rules in (("levels", model.levels), ("answers", model.answers), ("limits", model.clocks)):
         say(f"\n{title}")
         for rule in rules:
             name = getattr(rule, "code", None) or getattr(rule, "kind", None) or rule.name

@@ -170,7 +170,11 @@ class Names:
         return self._in_packs(
             code,
             event,
-            lambda pack: {step.code: step.title_zh for chain in pack.approval.chains.values() for step in chain},
+            lambda pack: {
+                step.code: step.title_zh
+                for chain in (pack.approval.chains if pack.approval else ())
+                for step in chain.steps
+            },
         )
 
     def listed(self, code: str, event: Event) -> str | None:

@@ -16,9 +16,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Literal, NamedTuple, cast
 
-from schemas import pack as packs
 from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
+from schemas.pack import clocks as packs
+from schemas.triage import AnswerKind
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
@@ -87,8 +88,12 @@ def derive(
     announced.
     """
     stages = _stages(in_order(milestones), pack)
-    levels = {level or pack.levels[0].code for level in stages[-1].graded}
-    specs = [spec for spec in pack.clocks if levels.intersection(spec.levels)]
+    levels = {level or pack.lowest for level in stages[-1].graded}
+    specs = [
+        spec
+        for spec in pack.clocks
+        if not spec.limit.is_open and (spec.levels is None or levels.intersection(spec.levels))
+    ]
     return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, extended or {}))
 
 
@@ -163,7 +168,7 @@ class _Other(NamedTuple):
         """For each clock, when the owed act was recorded, in order."""
         return [reached.recorded_at for reached in self.done if _meets(spec, reached)]
 
-    def known(self, spec: packs.ClockRule, lowest: str) -> datetime | None:
+    def known(self, spec: packs.ClockRule, lowest: str | None) -> datetime | None:
         """For each clock that starts at the discovery, its start there, as known by the merger."""
         past = [reached for reached in self.done if reached.recorded_at <= self.absorbed_at]
         start = min((_began(reached) for reached in past if reached.milestone == "discovered"), default=None)
@@ -246,7 +251,7 @@ class _There(NamedTuple):
     met: list[datetime]
     since: list[datetime]
 
-    def take(self, other: _Other, spec: packs.ClockRule, lowest: str) -> None:
+    def take(self, other: _Other, spec: packs.ClockRule, lowest: str | None) -> None:
         """Adds a matter that was merged."""
         for at in other.met(spec):
             insort(self.met, at)
@@ -258,7 +263,7 @@ def _clocks_of(
     spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, extended: Mapping[str, datetime]
 ) -> Iterable[Clock]:
     """The clocks of the last stage. Each stage keeps the results of the stage before."""
-    lowest = pack.levels[0].code
+    lowest = pack.lowest
     there, taken, clocks = _There([], []), 0, dict[str, Clock]()
     for past in stages:
         for other in past.others[taken:]:
@@ -283,7 +288,7 @@ def _clock(
     extended: Mapping[str, datetime],
 ) -> Clock | None:
     """One run of a clock; None if it never applied."""
-    lowest, met_at = pack.levels[0].code, _met(spec, run.from_at, past, there)
+    lowest, met_at = pack.lowest, _met(spec, run.from_at, past, there)
     applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, lowest)
     if not applied:
         return None
@@ -364,11 +369,11 @@ def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str
 
 
 def _meets(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
-    return spec.is_met_by(cast("packs.Milestone", reached.milestone))
+    return spec.is_met_by(cast("packs.Act", reached.milestone))
 
 
 def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
-    return spec.starts_at(cast("packs.Milestone", reached.milestone))
+    return spec.starts_at(cast("packs.Act", reached.milestone))
 
 
 def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> list[_Run]:
@@ -385,7 +390,7 @@ def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> list[
     runs = [_Run(first, from_at, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
     for at in reopened:
-        if not spec.start_again_on_reopen and not _was_dismissed_unanswered(spec, past[runs[-1].began : at]):
+        if not spec.again and not _was_dismissed_unanswered(spec, past[runs[-1].began : at]):
             continue
         again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
         if again is not None and again != runs[-1].began:
@@ -405,7 +410,7 @@ def _in_force(
     past: Sequence[ClockMilestoneReached],
     graded: Sequence[str | None],
     met_at: datetime | None,
-    lowest: str,
+    lowest: str | None,
 ) -> tuple[bool, Cancelled | None]:
     """Whether the clock ever applied, and why it ended.
 
@@ -423,7 +428,7 @@ def _in_force(
             if reached.milestone == "merged":
                 return False, None
             continue
-        applies = (level or lowest) in spec.levels and (spec.answer_kinds is None or kind in spec.answer_kinds)
+        applies = spec.applies(level or lowest, cast("AnswerKind | None", kind))
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
         if applies:
             applied, cancelled = True, None
@@ -440,11 +445,11 @@ def _in_force(
     return applied, cancelled
 
 
-def _waits_for_level(spec: packs.ClockRule, lowest: str) -> bool:
-    return spec.anchor != "milestone" and lowest not in spec.levels
+def _waits_for_level(spec: packs.ClockRule, lowest: str | None) -> bool:
+    return spec.anchor == "level_known" and spec.levels is not None and lowest not in spec.levels
 
 
-def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest: str) -> datetime:
+def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest: str | None) -> datetime:
     """The time from which a clock counts, for its level.
 
     The lowest level is known from the start. For a higher level, the first figures count for which the pack proposes
@@ -462,7 +467,9 @@ def _known(
     spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], levels: Sequence[str | None], start: datetime | None
 ) -> datetime | None:
     gradings = [reached for reached, level in zip(past, levels, strict=True) if level and reached.level == level]
-    known = next((index for index, reached in enumerate(gradings) if reached.level in spec.levels), None)
+    known = next(
+        (index for index, reached in enumerate(gradings) if spec.levels and reached.level in spec.levels), None
+    )
     if known is None:
         return None
     return gradings[known].known_at or (_began(gradings[known]) if known else start)

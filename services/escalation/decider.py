@@ -6,12 +6,12 @@ from the milestones, and the differences from the record become events.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
-from schemas.pack import Rung
+from schemas.pack.clocks import Rung
 from services.escalation import clocks
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
@@ -311,7 +311,7 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     derived = _derived(state, pack)
     facts = _unsaid(state, derived)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
-    ladder = pack.model.escalation.ladder
+    ladder = [rung for rung in pack.model.ladder if not (rung.after and rung.after.is_open)]
     for clock in derived:
         known = state.clocks.get(clock.name)
         if known and known.excused:
@@ -351,7 +351,7 @@ def _climbed(
     if due is None or due >= until:
         return
     rung, *later = _waiting(ladder, sent)
-    next_at = ctx.now + (later[0].after - rung.after) if later else None
+    next_at = ctx.now + (_after(later[0]) - _after(rung)) if later else None
     if rung.spares_explained and explained(state, clock):
         yield e.ClockReminderSpared(clock=clock.name, rung=rung.rung, unit=clock.unit, due=due, next_at=next_at)
         return
@@ -367,9 +367,13 @@ def _waiting(ladder: Sequence[Rung], sent: Mapping[e.Rung, datetime]) -> list[Ru
 
 def _next_rung(ladder: Sequence[Rung], detected_at: datetime, sent: Mapping[e.Rung, datetime]) -> datetime | None:
     """When the next rung is due; None after the last one."""
-    start = max([detected_at, *(sent[rung.rung] - rung.after for rung in ladder if rung.rung in sent)])
+    start = max([detected_at, *(sent[rung.rung] - _after(rung) for rung in ladder if rung.rung in sent)])
     waiting = _waiting(ladder, sent)
-    return start + waiting[0].after if waiting else None
+    return start + _after(waiting[0]) if waiting else None
+
+
+def _after(rung: Rung) -> timedelta:
+    return (rung.after and rung.after.duration) or timedelta()
 
 
 def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:

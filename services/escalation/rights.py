@@ -82,7 +82,7 @@ def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | Non
 def extendable(pack: LoadedPack | None, clock: str) -> bool:
     """Whether the pack allows an extension of this clock, in any of its runs."""
     name = clock.partition("#")[0]
-    return pack is not None and any(spec.name == name and spec.extendable for spec in pack.model.clocks)
+    return pack is not None and any(spec.name == name and spec.extension is not None for spec in pack.model.clocks)
 
 
 def _reporting(incident: Reportable, ctx: Ctx) -> Sequence[str]:

@@ -26,7 +26,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.publish import wording
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
-from services.publish.rights import RIGHTS, Case, Incident, Statement
+from services.publish.rights import RIGHTS, Case, Incident, Statement, chain_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,9 @@ def _submit(state: State, case: Case) -> Fact:
         raise Rejected(
             "the matter is not graded yet, so nobody knows who must approve; grade it first", code="not-graded"
         )
-    level = case.incident.level or case.pack.model.levels[0].code
-    chain = case.pack.model.approval.chains.get(level)
-    if chain is None:
+    level = case.incident.level or case.pack.model.lowest
+    chain = chain_of(case.pack, level)
+    if not chain or level not in {of.code for of in case.pack.model.levels}:
         raise Rejected(
             f"the pack in force has no level {level}; grade the matter by it first",
             code="level-not-in-pack",
@@ -225,8 +225,8 @@ def _established(kind: StatementKind, facts: Iterable[str], case: Case) -> tuple
             missing=missing,
         )
     said = case.pack.model.publication
-    rule = said.facts if kind == "facts" else said.status
-    if rule.needs_established_facts and not named:
+    rule = said and (said.facts if kind == "facts" else said.status)
+    if rule and rule.needs_established_facts and not named:
         raise Rejected(
             "a statement of facts must name at least one established fact; without any, publish a statement of status",
             code="facts-needed",

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.pack import ApprovalStep
+from schemas.pack.approval import ApprovalStep
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Units
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules.conditions import Context, holds
 from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Refusal = Rejected | None
@@ -78,8 +79,7 @@ class Case(NamedTuple):
     def outgrown(self) -> bool:
         """Whether the matter now needs another chain than the one that was fixed at the submission."""
         said, incident = self.statement, self.incident
-        chain = self.pack.model.approval.chains.get(said.level or "", ())
-        if said.level is None or said.steps != tuple(step.code for step in chain):
+        if said.level is None or said.steps != tuple(step.code for step in chain_of(self.pack, said.level)):
             return True
         return incident.rank is not None and incident.rank > self.pack.model.level(said.level).rank
 
@@ -89,12 +89,20 @@ class Case(NamedTuple):
         said = self.statement
         if said.phase != "submitted" or self.outgrown:
             return None
-        return self.pack.model.approval.chains[said.level or ""][len(said.approvers)]
+        return chain_of(self.pack, said.level)[len(said.approvers)]
 
     @property
     def separates(self) -> bool:
         """Whether the pack requires different persons for different duties."""
-        return self.pack.model.approval.separation.value == "by_person"
+        approval = self.pack.model.approval
+        return approval is not None and approval.separation.value == "by_person"
+
+
+def chain_of(pack: LoadedPack, level: str | None) -> tuple[ApprovalStep, ...]:
+    """The steps that a statement needs at a level; none if the pack has no chain for it."""
+    chains = pack.model.approval.chains if pack.model.approval else ()
+    context = Context(level=level)
+    return next((one.steps for one in chains if one.of == "statement" and holds(one.when, context)), ())
 
 
 def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -115,7 +123,7 @@ def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
 
 
 def _agreeing(case: Case, ctx: Ctx) -> tuple[str, ...]:
-    return case.due.roles if case.due else ("approver", "chief")
+    return case.due.who if case.due else ("approver", "chief")
 
 
 def _is_new(case: Case, ctx: Ctx, verb: str) -> Refusal:

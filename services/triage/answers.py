@@ -38,7 +38,7 @@ _SHOWN: dict[str, Any] = {
     "lead": None,
     "level": "major",
     "rank": 2,
-    "policy": "county-default@1#" + "9f2c" * 16,
+    "policy": "county-default@2#" + "9f2c" * 16,
     "answer_kind": "answer",
     "category": "roads.lighting",
     "discovered_at": "2026-03-02T01:00:00.000000Z",
@@ -409,7 +409,7 @@ class Units(
                 "kind": "town",
                 "name": "东镇",
                 "parent": "county",
-                "policy": "county-default@1#" + "9f2c" * 16,
+                "policy": "county-default@2#" + "9f2c" * 16,
                 "posts": [
                     {
                         "post": "duty_officer@town-east",
@@ -480,7 +480,7 @@ class Packs(
     json_schema_extra=example(
         items=[
             {
-                "policy": "county-default@1#" + "9f2c" * 16,
+                "policy": "county-default@2#" + "9f2c" * 16,
                 "pack": "county-default",
                 "version": 1,
                 "title": "县级示例规则",

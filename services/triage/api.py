@@ -152,8 +152,8 @@ def router(runtime: Runtime) -> APIRouter:
                     {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
                 ],
                 "answer_kinds": [
-                    {"answer_kind": category.kind, "title": category.title_zh, "levels": category.levels}
-                    for category in pack.model.categories
+                    {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
+                    for answer in pack.model.answers
                 ],
                 "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
             }

@@ -258,15 +258,15 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
             answer_kind=command.answer_kind,
         )
     pack = ctx.offices.pack(state.unit)
-    category = next((category for category in pack.model.categories if category.kind == command.answer_kind), None)
-    if category is None:
+    rule = next((rule for rule in pack.model.answers if rule.kind == command.answer_kind), None)
+    if rule is None:
         raise Rejected(
             f"{_name(pack)} has no rule for the kind of answer {command.answer_kind}; choose another one",
             code="answer-kind-unknown",
             pack=_name(pack),
             answer_kind=command.answer_kind,
         )
-    if state.level is not None and state.level not in category.levels:
+    if state.level is not None and rule.levels is not None and state.level not in rule.levels:
         raise Rejected(
             f"{_name(pack)} does not allow {command.answer_kind} at the level {state.level}; choose another one",
             code="answer-kind-not-allowed",
@@ -411,7 +411,9 @@ def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> 
 
 
 def _may_answer(kind: AnswerKind, level: str | None, pack: LoadedPack) -> bool:
-    return any(of.kind == kind and (level is None or level in of.levels) for of in pack.model.categories)
+    return any(
+        of.kind == kind and (level is None or of.levels is None or level in of.levels) for of in pack.model.answers
+    )
 
 
 def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact]:

@@ -36,9 +36,10 @@ def proposed(pack: LoadedPack, reach: Sequence[Reach]) -> Proposal | None:
 def known_at(pack: LoadedPack, reach: Sequence[Reach], rank: int) -> datetime | None:
     """When figures first proposed the level of this rank or a higher one. The lowest level needs no figures."""
     known = ranks(pack)
-    if rank == min(known.values()):
+    if rank == min(known.values(), default=rank):
         return None
-    return next((one.at for one in reach if known[propose_level(pack, one.figures).level] >= rank), None)
+    proposals = ((one.at, propose_level(pack, one.figures)) for one in reach)
+    return next((at for at, proposal in proposals if proposal and known[proposal.level] >= rank), None)
 
 
 def brought(

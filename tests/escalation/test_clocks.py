@@ -206,8 +206,8 @@ def test_a_clock_from_a_hand_over_begins_anew_with_each() -> None:
 
 def test_a_limit_in_working_time_waits_for_its_year_to_be_announced() -> None:
     start = DAY.replace(year=2040)
-    limit = PACK.model.clocks[0].limit.model_copy(update={"mode": "working", "duration": timedelta(hours=2)})
-    workday = {"windows": [{"from": "08:00", "to": "18:00"}], "source": {"kind": "unset"}}
+    limit = PACK.model.clocks[0].limit.model_copy(update={"mode": "working_time", "duration": timedelta(hours=2)})
+    workday = {"windows": [{"from": "08:00", "to": "18:00"}], "source": {"kind": "derived", "reason": "of these tests"}}
     base = with_clocks(transfer={"limit": limit})
     pack = base.model_copy(update={"workday": type(base).model_fields["workday"].annotation.__args__[0](**workday)})
     found = clocks(opened(start), graded(start + timedelta(hours=1), "general"), pack=pack)

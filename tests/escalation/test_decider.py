@@ -7,6 +7,7 @@ import pytest
 
 from schemas import escalation as e
 from schemas.fields import Typed
+from schemas.pack.clocks import Extension
 from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpward
 from services.escalation.decider import DECIDER
 from services.kernel.core.ids import derived
@@ -321,8 +322,17 @@ def test_after_a_merger_the_answer_names_where_the_matter_goes_on() -> None:
         incident.do(ReportUpward(), at(1.2), OFFICER, seen={"into": "incident-b"})
 
 
+EXTENSION = Extension.model_validate(
+    {
+        "approved_by": "chief",
+        "at_most": {"mode": "elapsed", "duration": "P10D"},
+        "source": {"kind": "derived", "reason": "of these tests"},
+    }
+)
+
+
 def extendable() -> Offices:
-    clocks = tuple(clock.model_copy(update={"extendable": True}) for clock in PACK.model.clocks)
+    clocks = tuple(clock.model_copy(update={"extension": EXTENSION}) for clock in PACK.model.clocks)
     pack = dataclasses.replace(PACK, model=PACK.model.model_copy(update={"clocks": clocks}))
     return dataclasses.replace(OFFICES, packs={pack.ref: pack})
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.pack import ClockRule
+from schemas.pack.clocks import ClockRule
 from schemas.triage import AnswerKind
 from services.kernel.rules.calendars import due
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
 from services.kernel.rules.packs import load_pack
+from services.publish.rights import chain_of
 
 PACK = load_pack(Path(__file__).parents[2] / "policies" / "county-default.yaml")
 COUNTY = PACK.model
@@ -62,7 +63,7 @@ class TestLevels:
         proposal = propose_level(PACK, Figures.model_validate({figure: value}))
         assert proposal.level == level
         assert proposal.rule == f"{level}/{'otherwise' if level == 'general' else figure}"
-        assert proposal.inputs["reach"][figure] == value
+        assert proposal.inputs["figures"][figure] == value
 
     @pytest.mark.requirement("TRI-06")
     @pytest.mark.requirement("TRI-07")
@@ -75,7 +76,7 @@ class TestLevels:
         assert propose_level(PACK, Figures()) == Proposal(
             "general",
             "general/otherwise",
-            {"reach": {"clicks": 0, "comments": 0, "mainstream_sites": 0}, "flags": [], "harm": 0},
+            {"figures": {"clicks": 0, "comments": 0, "mainstream_sites": 0}, "flags": [], "harm": 0},
         )
 
     @pytest.mark.parametrize("flag", FLAGS)
@@ -150,9 +151,8 @@ class TestClocks:
     def test_what_major_owes_counts_from_when_it_could_be_known(self) -> None:
         assert {clock.anchor for clock in clocks("major").values()} == {"level_known"}
 
-    def test_the_office_sets_what_no_document_gives(self) -> None:
-        assert clocks("major")["report_upward"].source.kind == "unset"
-        assert {rung.source.kind for rung in COUNTY.escalation.ladder} == {"unset"}
+    def test_the_intervals_of_the_ladder_are_marked_as_ours(self) -> None:
+        assert {rung.after.source.kind for rung in COUNTY.ladder if rung.after and rung.after.source} == {"derived"}
 
     def test_that_an_ungraded_matter_owes_the_lowest_level_is_marked_as_our_reading(self) -> None:
         assert COUNTY.ungraded is not None
@@ -161,7 +161,7 @@ class TestClocks:
 
 class TestApproval:
     def test_the_chain_grows_with_the_level(self) -> None:
-        chains = {level: [step.roles for step in chain] for level, chain in COUNTY.approval.chains.items()}
+        chains = {level: [step.who for step in chain_of(PACK, level)] for level in LEVELS}
         assert chains == {
             "general": [("approver", "chief")],
             "major": [("approver",), ("chief",)],
@@ -174,7 +174,10 @@ class TestApproval:
 
 
 def test_the_ladder_ends_with_a_circular_that_spares_who_explained() -> None:
-    assert [(rung.rung, rung.after.days, rung.spares_explained) for rung in COUNTY.escalation.ladder] == [
+    assert [
+        (rung.rung, rung.after and rung.after.duration and rung.after.duration.days, rung.spares_explained)
+        for rung in COUNTY.ladder
+    ] == [
         ("reminder", 1, False),
         ("supervision", 2, False),
         ("circular", 3, True),

@@ -9,14 +9,14 @@ from chinese_calendar.constants import holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.pack import Limit, Workday
+from schemas.pack.clocks import Limit, Workday
 from services.kernel.rules.calendars import YearNotAnnounced, due
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WORKDAY = Workday.model_validate(
     {
         "windows": [{"from": "09:00", "to": "12:00"}, {"from": "13:30", "to": "17:30"}],
-        "source": {"kind": "unset"},
+        "source": {"kind": "derived", "reason": "of these tests"},
     }
 )
 STARTS = st.datetimes(datetime(2006, 1, 1), datetime(2024, 12, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -31,7 +31,7 @@ def elapsed(duration: timedelta) -> Limit:
 
 
 def working(duration: timedelta) -> Limit:
-    return Limit(mode="working", duration=duration)
+    return Limit(mode="working_time", duration=duration)
 
 
 LIMITS = st.one_of(
@@ -118,7 +118,7 @@ class TestWorkingTime:
         ],
     )
     def test_it_stands_still_outside_working_hours(self, start: str, duration: str, end: str) -> None:
-        limit = Limit.model_validate({"mode": "working", "duration": duration})
+        limit = Limit.model_validate({"mode": "working_time", "duration": duration})
         assert due(beijing(start), limit, SHANGHAI, WORKDAY) == beijing(end)
 
     def test_the_caller_is_told_which_year_is_not_announced(self) -> None:
@@ -155,4 +155,4 @@ def test_working_time_without_working_hours_is_refused() -> None:
 )
 def test_working_hours_that_do_not_follow_each_other_are_refused(windows: list[dict[str, str]]) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        Workday.model_validate({"windows": windows, "source": {"kind": "unset"}})
+        Workday.model_validate({"windows": windows, "source": {"kind": "derived", "reason": "of these tests"}})

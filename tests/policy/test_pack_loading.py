@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.pack import Limit, PolicyPack, Source, rules
+from schemas.pack import PolicyPack
+from schemas.pack.clocks import Limit
+from schemas.pack.source import Source, rules
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, parse_pack
@@ -99,7 +101,7 @@ class TestFaults:
         assert (fault.field, fault.message) == ("publication.single_text.source", "is missing; add it")
 
     def test_every_fault_is_told_at_once(self) -> None:
-        text = changed("version: 1", "version: one").replace("duration: PT3H", "duration: 3 hours")
+        text = changed("version: 2", "version: one").replace("duration: PT3H", "duration: 3 hours")
         faults = refusal(text).faults
         assert [(fault.line, fault.field) for fault in faults] == [
             (line_of(text, "version: one"), "version"),
@@ -109,17 +111,17 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("when", "place", "message"),
         [
-            ("reach.clicks >= ", "line 1, column 16", "mismatched input"),
-            ("reach.clicks >=\n          >= 3", "line 1, column 17", "extraneous input"),
+            ("figures.clicks >= ", "line 1, column 18", "mismatched input"),
+            ("figures.clicks >=\n          >= 3", "line 1, column 19", "extraneous input"),
             (
-                "reach.clicks > 5 || reach.likes > 3",
-                "line 1, column 21",
-                "reach has clicks, comments, mainstream_sites",
+                "figures.clicks > 5 || figures.likes > 3",
+                "line 1, column 23",
+                "figures has clicks, comments, mainstream_sites",
             ),
-            ("harm > 1 && about_leaders", "line 1, column 13", "conditions know flags, harm, reach"),
+            ("harm > 1 && about_leaders", "line 1, column 13", "conditions know figures, flags, harm"),
             ("harm > 1 && 'fod' in flags", "line 1, column 13", "'fod' is no flag of this pack"),
             ("harm", "", "true or false"),
-            ("reach.clicks > 5 && reach.clicks < 9 && harm in flags + harm", "", "No such overload"),
+            ("figures.clicks > 5 && figures.clicks < 9 && harm in flags + harm", "", "No such overload"),
         ],
     )
     def test_a_bad_condition_is_refused_when_the_pack_is_loaded(self, when: str, place: str, message: str) -> None:
@@ -137,14 +139,13 @@ class TestFaults:
                 "levels: [generl]\n    limit: {mode: end_of_day}",
                 "'generl' is no level",
             ),
-            ("    extraordinary: *major_chain\n", "", "one chain for each level"),
             (
                 "  - code: extraordinary\n    rank: 3",
                 "  - code: extraordinary\n    rank: 1",
                 "from the lowest to the highest",
             ),
-            ("mode: elapsed, duration: PT1H", "mode: working, duration: PT1H", "give the working hours"),
-            ("after: P3D", "after: P2D", "write the rungs in this order"),
+            ("mode: elapsed, duration: PT1H", "mode: working_time, duration: PT1H", "give the working hours"),
+            ("rung: circular", "rung: reminder", "write the rungs in this order"),
             ('  "002/15": 篇十五 學院網絡輿情管理制度\n', "", "the document '002/15' is missing"),
             ("name: explanation", "name: transfer", "each code may stand only once"),
             ("single_text:\n    value: true", "single_text:\n    value: false", "holds in every pack"),
@@ -155,10 +156,10 @@ class TestFaults:
         assert message in str(refusal(changed(old, new)))
 
     def test_a_key_that_stands_twice_is_refused(self) -> None:
-        text = changed("version: 1\n", "version: 1\nversion: 2\n")
+        text = changed("version: 2\n", "version: 2\nversion: 3\n")
         (fault,) = refusal(text).faults
         assert (fault.line, fault.message) == (
-            line_of(text, "version: 2"),
+            line_of(text, "version: 3"),
             "not readable as YAML: 'version' stands twice; keep one",
         )
 
@@ -199,9 +200,9 @@ class TestLimits:
         "limit",
         [
             {"mode": "elapsed"},
-            {"mode": "working"},
+            {"mode": "working_time"},
             {"mode": "end_of_day", "duration": "PT2H"},
-            {"mode": "working", "duration": "PT24H"},
+            {"mode": "working_time", "duration": "PT24H"},
         ],
     )
     def test_a_limit_that_its_mode_cannot_count_is_refused(self, limit: dict[str, str]) -> None:

@@ -231,7 +231,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
     assert found["version"] == 12
     graded = next(event for event in await triage.events(id_) if event.type == "huiying.incident.graded.v1")
     assert graded.policy is not None
-    assert graded.policy.startswith("county-default@1#")
+    assert graded.policy.startswith("county-default@2#")
     assert graded.actor == "duty_officer@county"
     assert {at.partition("@")[0] for at in graded.basis} == {TREE, POLICIES}
 

@@ -16,7 +16,8 @@ from schemas import catalogue, triage
 from schemas.envelope import MAX_BYTES, seal
 from schemas.fields import Fact, Typed
 from schemas.ingest import ReportReceived, ReportRefused
-from schemas.pack import PackFact, Source
+from schemas.pack import PackFact
+from schemas.pack.source import Source
 from schemas.titles import titled
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
@@ -224,7 +225,7 @@ class TestGrading:
         [decided] = case.decided()
         assert isinstance(decided, Occurred)
         assert decided.policy is not None
-        assert decided.policy.startswith("county-default@1#")
+        assert decided.policy.startswith("county-default@2#")
         assert decided.basis == case.given.context.offices.basis
 
     @pytest.mark.requirement("TRI-05")

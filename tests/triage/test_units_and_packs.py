@@ -163,12 +163,12 @@ def test_placing_again_changes_nothing(wanted: list[UnitPlaced]) -> None:
     place(decided, *wanted).then_nothing()
 
 
-def file(version: str = "1", digest: str = DIGEST) -> PackFile:
+def file(version: str = "2", digest: str = DIGEST) -> PackFile:
     """A pack of the policy folder."""
     return PackFile(pack="county-default", version=version, digest=digest, effective_from=SINCE)
 
 
-LOADED = PolicyPackLoaded(pack="county-default", version="1", digest=DIGEST, effective_from=SINCE)
+LOADED = PolicyPackLoaded(pack="county-default", version="2", digest=DIGEST, effective_from=SINCE)
 
 
 def test_packs_are_loaded_once_and_never_changed() -> None:
@@ -182,8 +182,8 @@ def test_only_the_first_pack_of_a_unit_reaches_back() -> None:
     first = PolicyPackAssigned(unit="city", policy=REF, since=SINCE)
     given(packs.DECIDER, LOADED).when(AssignPack(unit="city", policy=REF, since=SINCE)).then(first)
     given(packs.DECIDER, LOADED, first).when(AssignPack(unit="city", policy=REF, since=LATER)).then_nothing()
-    second = PolicyPackLoaded(pack="county-default", version="2", digest="2" * 64, effective_from=SINCE)
-    policy = "county-default@2#" + "2" * 64
+    second = PolicyPackLoaded(pack="county-default", version="3", digest="2" * 64, effective_from=SINCE)
+    policy = "county-default@3#" + "2" * 64
     for since, effective in ((SINCE, NOW), (NOW + timedelta(days=1), NOW + timedelta(days=1))):
         given(packs.DECIDER, LOADED, second, first).when(AssignPack(unit="city", policy=policy, since=since)).then(
             PolicyPackAssigned(unit="city", policy=policy, since=effective)

@@ -15,7 +15,7 @@ class LoadedPack:
     """A pack that passed all checks. Two packs are equal if their content is."""
 
     ref: str
-    """`county-default@1#<64 hex>`; events carry it as `policy`."""
+    """`county-default@2#<64 hex>`; events carry it as `policy`."""
     digest: str
     canonical: str
     """The content under the digest; `parse_pack` reads it again."""

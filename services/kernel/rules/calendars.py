@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import chinese_calendar
 
-from schemas.pack import Limit, Workday
+from schemas.pack.clocks import Limit, Workday
 
 
 class YearNotAnnounced(Exception):
@@ -27,7 +27,7 @@ def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) 
     time.
 
     `start` carries an offset; the result is in UTC. `zone` is the pack's time zone, for the ends of days and for
-    `workday`.
+    `workday`. The limit is not open.
 
     Working time counts only inside the windows of working days. A start outside them counts from the next window. A day
     of the duration is as much time as one workday has.
@@ -44,10 +44,26 @@ def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) 
             return start + duration
         case "end_of_day":
             return _instant(start.astimezone(zone).date() + timedelta(days=1) + duration, time.min, zone)
-        case "working":
+        case "working_time":
             if workday is None:
                 raise ValueError("a limit in working time needs the pack's workday")
             return _working(start, duration, zone, workday)
+        case "working_days":
+            return _working_days(start, limit, zone)
+    raise ValueError("an open limit has no due time")
+
+
+def _working_days(start: datetime, limit: Limit, zone: ZoneInfo) -> datetime:
+    local = start.astimezone(zone)
+    day, left = local.date(), limit.days or 0
+    if limit.first_day == "counted" and _is_workday(day):
+        left -= 1
+    while left:
+        day += timedelta(days=1)
+        left -= _is_workday(day)
+    if limit.until == "same_time":
+        return datetime.combine(day, local.time(), zone).astimezone(UTC)
+    return _instant(day + timedelta(days=1), time.min, zone)
 
 
 def _working(start: datetime, duration: timedelta, zone: ZoneInfo, workday: Workday) -> datetime:

@@ -28,6 +28,24 @@ class Figures(BaseModel):
     harm: int = Field(0, ge=0)
 
 
+class Context(BaseModel):
+    """What conditions may look at besides figures, flags and harm. None means unknown or none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: str | None = None
+    channel: str | None = None
+    unit: str | None = None
+    """The kind of the accountable unit; `unit.kind` in conditions."""
+    answer_kind: str | None = None
+    level: str | None = None
+    statement_kind: str | None = None
+    period: str | None = None
+    doubtful: bool = False
+    secret: bool = False
+    major_information: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """The level that the figures propose; a person decides. `inputs` is what the conditions saw, ready for JSON."""
@@ -38,11 +56,15 @@ class Proposal:
     inputs: Mapping[str, Any]
 
 
-def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = ()) -> Proposal:
+def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = ()) -> Proposal | None:
     """The highest level with a true condition; the lowest level if no condition is true. Pure.
+
+    None if the pack's levels have no conditions: then a person judges without a proposal.
 
     A flag that the pack does not declare counts for nothing and is not among the inputs.
     """
+    if not any(level.conditions for level in pack.model.levels):
+        return None
     declared = {flag.code for flag in pack.model.flags}
     inputs = _inputs(figures, sorted(declared.intersection(flags)))
     known = tuple(flag.code for flag in pack.model.flags)
@@ -54,14 +76,34 @@ def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = (
     return Proposal(lowest, f"{lowest}/otherwise", inputs)
 
 
+def holds(when: str | None, context: Context) -> bool:
+    """Whether a condition of a chain, a clock or a report holds. None always holds. Pure."""
+    if when is None:
+        return True
+    given = context.model_dump()
+    known = {**given, "unit": {"kind": given["unit"]}, **_inputs(Figures(), ())}
+    return checked(when).execute(known) is True
+
+
+@functools.lru_cache(maxsize=1024)
+def checked(when: str) -> cel.Program:
+    """The condition, if it uses known names only. Raises `ValueError`."""
+    program = _parsed(when)
+    known = _VARIABLES | set(Context.model_fields)
+    for name in program.variables():
+        if name not in known:
+            raise ValueError(f"{name!r} is unknown; conditions know {', '.join(sorted(known))}")
+    return program
+
+
 def _inputs(figures: Figures, flags: Sequence[str]) -> dict[str, Any]:
-    return {"reach": figures.model_dump(exclude={"harm"}), "flags": list(flags), "harm": figures.harm}
+    return {"figures": figures.model_dump(exclude={"harm"}), "flags": list(flags), "harm": figures.harm}
 
 
 _REACH = tuple(name for name in Figures.model_fields if name != "harm")
 _VARIABLES = frozenset(_inputs(Figures(), ()))
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_REACH_FIELD = re.compile(r"\breach\s*\.\s*(\w+)")
+_REACH_FIELD = re.compile(r"\bfigures\s*\.\s*(\w+)")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _MAX_TRIALS = 50_000
 
@@ -72,11 +114,7 @@ def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
 
     Raises `ValueError`, with line and column within the condition if the fault has a place.
     """
-    try:
-        program = cel.compile(when)
-    except ValueError as error:
-        found = _PLACE.search(str(error))
-        raise ValueError(f"line {found[1]}, column {found[2]}: {found[3]}" if found else str(error)) from None
+    program = _parsed(when)
     bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), when)
     for name in program.variables():
         if name not in _VARIABLES:
@@ -84,7 +122,7 @@ def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
             raise ValueError(f"{_at(when, at)}{name!r} is unknown; conditions know {', '.join(sorted(_VARIABLES))}")
     for used in _REACH_FIELD.finditer(bare):
         if used[1] not in _REACH:
-            raise ValueError(f"{_at(when, used)}'reach.{used[1]}' is unknown; reach has {', '.join(_REACH)}")
+            raise ValueError(f"{_at(when, used)}'figures.{used[1]}' is unknown; figures has {', '.join(_REACH)}")
     for quoted in _QUOTED.finditer(when):
         if quoted[0][1:-1] not in flags:
             raise ValueError(f"{_at(when, quoted)}{quoted[0]} is no flag of this pack; declare it under `flags`")
@@ -96,6 +134,14 @@ def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
         if result is not True and result is not False:
             raise ValueError(f"gives {result!r}; a condition is true or false")
     return program
+
+
+def _parsed(when: str) -> cel.Program:
+    try:
+        return cel.compile(when)
+    except ValueError as error:
+        found = _PLACE.search(str(error))
+        raise ValueError(f"line {found[1]}, column {found[2]}: {found[3]}" if found else str(error)) from None
 
 
 def _trials(bare: str, flags: Sequence[str]) -> Iterator[dict[str, Any]]:

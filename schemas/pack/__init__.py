@@ -1,0 +1,141 @@
+"""A policy pack: an office's rules for grading, time limits, reports, approval and answers, as data.
+
+A pack is a YAML file; `services.kernel.rules.packs` reads it. Every rule names its source, so that anyone can tell a
+document's rule from the office's choice. Every section is optional: what a pack does not declare, it does not ask for.
+Durations are ISO 8601 without years and months, which have no fixed length.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from itertools import pairwise
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.lists import FactKey
+from schemas.pack.approval import Approval
+from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
+from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
+from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
+from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
+from schemas.pack.source import Model, PackId, Rule, Text, once, rules
+from schemas.triage import AnswerKind
+
+
+class PackFact(Rule, FactKey):
+    """A fact that the pack's office establishes, besides the facts on the deployment's list."""
+
+
+class PolicyPack(Model):
+    """A whole pack. Levels rise from the first to the last."""
+
+    id: PackId
+    version: int = Field(ge=1)
+    title: Text
+    effective_from: date
+    timezone: ZoneInfo
+    documents: dict[Text, Text]
+    """Code of a source document -> its title."""
+    flags: tuple[Flag, ...] = ()
+    harm_scale: tuple[HarmStep, ...] = ()
+    periods: tuple[Period, ...] = ()
+    levels: tuple[Level, ...] = ()
+    ungraded: Ungraded | None = None
+    growth: Growth | None = None
+    level_maps: tuple[LevelMap, ...] = ()
+    facts: tuple[PackFact, ...] = ()
+    answers: tuple[AnswerRule, ...] = ()
+    clocks: tuple[ClockRule, ...] = ()
+    workday: Workday | None = None
+    """Needed if a limit counts working time."""
+    reports: tuple[ReportRule, ...] = ()
+    bulletin: Bulletin | None = None
+    decisions: tuple[DecisionRule, ...] = ()
+    notice: Notice | None = None
+    ladder: tuple[Rung, ...] = ()
+    approval: Approval | None = None
+    publication: Publication | None = None
+    follow_up: FollowUp | None = None
+    review: Review = Review()
+    archive: Archive | None = None
+    roster: Roster | None = None
+
+    @property
+    def effective_at(self) -> datetime:
+        """The first instant of `effective_from` in the pack's time zone, in UTC."""
+        return datetime.combine(self.effective_from, time.min, self.timezone).astimezone(UTC)
+
+    def level(self, code: str) -> Level:
+        """The level. Raises `KeyError` if the pack has no such code."""
+        for level in self.levels:
+            if level.code == code:
+                return level
+        raise KeyError(code)
+
+    @property
+    def lowest(self) -> str | None:
+        """The level whose clocks run until a person grades the matter; None if none run."""
+        return self.levels[0].code if self.levels and self.ungraded else None
+
+    def clocks_for(self, level: str | None, answer_kind: AnswerKind | None) -> tuple[ClockRule, ...]:
+        """The clocks of a matter of this level. `answer_kind` is None until it is chosen."""
+        return tuple(clock for clock in self.clocks if clock.applies(level, answer_kind))
+
+    @field_validator("ladder")
+    @classmethod
+    def _rises(cls, ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
+        return rises(ladder)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        levels = [level.code for level in self.levels]
+        once("levels", levels)
+        once("flags", [flag.code for flag in self.flags])
+        once("periods", [period.code for period in self.periods])
+        once("answers", [answer.kind for answer in self.answers])
+        hops = [hop.code for report in self.reports for hop in report.hops]
+        once("clocks, and hops of reports", [*(clock.name for clock in self.clocks), *hops])
+        once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])
+        for level in self.levels:
+            once(f"conditions of the level {level.code}", [condition.code for condition in level.conditions])
+        if any(lower.rank >= upper.rank for lower, upper in pairwise(self.levels)):
+            raise ValueError("levels: write them from the lowest to the highest, with rising rank")
+        if self.levels and self.levels[0].conditions:
+            raise ValueError(f"levels: {levels[0]} is the lowest level, and the lowest level has no conditions")
+        if self.ungraded and not levels:
+            raise ValueError("ungraded: this pack has no levels; remove it")
+        if self.growth and self.growth.follows not in levels:
+            raise ValueError(f"growth.follows: {self.growth.follows!r} is no level of this pack")
+        periods = [period.code for period in self.periods]
+        for coverage in self.roster.special if self.roster else ():
+            if coverage.period not in periods:
+                raise ValueError(f"roster.special: {coverage.period!r} is no period of this pack")
+        for place, rule in rules(self):
+            named = getattr(rule, "levels", None) or ()
+            for code in named.values() if isinstance(named, dict) else named:
+                if isinstance(code, str) and code not in levels:
+                    raise ValueError(f"{place}: {code!r} is no level of this pack; its levels are {', '.join(levels)}")
+            for document in rule.source.documents:
+                if document not in self.documents:
+                    raise ValueError(f"{place}.source: the document {document!r} is missing under `documents`")
+        limits = list(limits_of(self))
+        for place, limit in limits:
+            for document in limit.source.documents if limit.source else ():
+                if document not in self.documents:
+                    raise ValueError(f"{place}.source: the document {document!r} is missing under `documents`")
+        if self.workday is None and any(limit.mode == "working_time" for _, limit in limits):
+            raise ValueError("workday: a limit counts working time; give the working hours")
+        return self
+
+
+def limits_of(part: object, place: str = "") -> Iterator[tuple[str, Limit]]:
+    """Every limit in a pack, with its dotted place (`clocks.3.limit`)."""
+    if isinstance(part, Limit):
+        yield place, part
+    elif isinstance(part, Model):
+        for name, field in type(part).model_fields.items():
+            yield from limits_of(getattr(part, name), f"{place}.{field.alias or name}" if place else name)
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from limits_of(item, f"{place}.{index}")

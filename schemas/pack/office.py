@@ -1,0 +1,96 @@
+"""How the office speaks, watches a matter afterwards, reviews and keeps it, and when its desk is staffed."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from schemas.pack.clocks import Limit, Window, in_order
+from schemas.pack.source import Addressee, Duration, Model, Place, Rule, Setting, Slug, Text
+
+
+def _always(value: bool) -> bool:
+    if not value:
+        raise ValueError("this holds in every pack; write true")
+    return value
+
+
+class StatementRule(Rule):
+    """What a kind of statement rests on."""
+
+    needs_established_facts: bool
+
+
+class Publication(Model):
+    """How the office speaks. In every pack it speaks as itself, with one text for a matter."""
+
+    speaks_as: Setting[Literal["unit"]]
+    single_text: Setting[Annotated[bool, AfterValidator(_always)]]
+    status: StatementRule
+    facts: StatementRule
+    corrections: Setting[Literal["new_statement"]]
+
+
+class FollowUp(Model):
+    """How long the office watches a matter after the answer."""
+
+    dedicated_post: Setting[bool]
+    ends_with: Setting[Literal["decision"]]
+    recurrence: Setting[Literal["reopen"]]
+
+
+class WrittenReport(Rule):
+    """The closing report on origin, spread and handling."""
+
+    levels: tuple[Slug, ...] | None = None
+    to: Addressee
+    at: Place = "unit"
+    limit: Limit
+
+
+class Evaluation(Rule):
+    """Who evaluates the handling afterwards."""
+
+    levels: tuple[Slug, ...] | None = None
+    who: tuple[Addressee, ...] = Field(min_length=1)
+    title_zh: Text
+
+
+class Review(Model):
+    written_report: WrittenReport | None = None
+    evaluation: Evaluation | None = None
+
+
+class ArchivePart(Rule):
+    """The parts of a matter's file. A missing part needs a reason."""
+
+    code: Slug
+    title_zh: Text
+
+
+class Archive(Model):
+    parts: tuple[ArchivePart, ...]
+
+
+class Coverage(Rule):
+    """Hours of duty a day in a special period."""
+
+    period: Slug
+    hours: Duration
+
+
+class Roster(Model):
+    """Duty at the intake desk: hours a day, and more in a special period.
+
+    `outside_hours` says when the office knows of a report that arrives while nobody is on duty.
+    """
+
+    coverage: Setting[Duration]
+    windows: tuple[Window, ...] = ()
+    """The daily duty, in local time. Without windows, somebody is on duty round the clock."""
+    special: tuple[Coverage, ...] = ()
+    outside_hours: Setting[Literal["arrival", "window_start"]]
+
+    @field_validator("windows")
+    @classmethod
+    def _in_order(cls, windows: tuple[Window, ...]) -> tuple[Window, ...]:
+        return in_order(windows)

@@ -1,0 +1,130 @@
+"""What every rule of a pack has: its source, and the plain types of its fields."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Generic, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+PackId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+When = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True, max_length=500)]
+"""A condition in CEL. `services.kernel.rules.conditions` lists the names that it may use."""
+Addressee = Slug
+"""The code of a post or body in a unit's directory, such as `leader_in_charge` or `leading_group`."""
+Place = Literal["unit", "parent", "town", "county", "city"]
+"""A unit as seen from another one: itself, the one above, or the nearest of a kind, itself included."""
+
+_DURATION = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
+
+
+def _written_duration(value: object) -> object:
+    """Refuses the other forms that pydantic takes for a duration, such as a bare number of seconds."""
+    if isinstance(value, timedelta) or (isinstance(value, str) and _DURATION.fullmatch(value)):
+        return value
+    raise ValueError("write an ISO 8601 duration in weeks, days, hours, minutes or seconds, for example P1D or PT2H")
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("a duration must be longer than zero")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_written_duration), AfterValidator(_positive)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Model):
+    """The source of a rule, and how far the document supports it.
+
+    `stated`: the clause says so. `reading`: the clause is open, and this is our reading. `combined`: several documents
+    together say so. `derived`: our design, in no document. `lost`: the value was on a page that is lost. `unset`: the
+    document gives no value; document and clause then say what asks for it. Only a value that is left out is `lost` or
+    `unset`.
+    """
+
+    kind: Literal["stated", "reading", "unset", "lost", "derived", "combined"]
+    document: Text | None = None
+    """Code of a document of the pack. Several codes are separated by a comma."""
+    clause: Text | None = None
+    """Line and section, for example `L159 三(一)`."""
+    quote: Text | None = None
+    reason: Text | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an office must set the value by itself."""
+        return self.kind in ("lost", "unset")
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in (self.document or "").split(",") if part.strip())
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Self:
+        if self.kind == "stated" and not (self.document and self.clause):
+            raise ValueError("a stated rule names its document and clause")
+        if self.kind in ("reading", "derived") and not self.reason:
+            raise ValueError(f"a rule that is {self.kind} gives its reason")
+        if self.kind == "combined" and len(self.documents) < 2:
+            raise ValueError("a combined rule names its documents, separated by a comma")
+        if (self.clause or self.quote) and not self.document:
+            raise ValueError("a clause or a quotation names its document")
+        return self
+
+
+class Rule(Model):
+    """Any rule of a pack."""
+
+    source: Source
+
+    @model_validator(mode="after")
+    def _has_a_source_of_its_own(self) -> Self:
+        if self.source.is_open and not isinstance(self, Setting):
+            raise ValueError(
+                f"only a value that is left out is {self.source.kind}: write that source into the limit or setting"
+            )
+        return self
+
+
+T = TypeVar("T")
+
+
+class Setting(Rule, Generic[T]):
+    """A rule that is a single value. Without a value its source is `unset` or `lost`, and the office sets it."""
+
+    value: T | None = None
+
+    @model_validator(mode="after")
+    def _is_set_or_open(self) -> Self:
+        if (self.value is None) != self.source.is_open:
+            raise ValueError("a setting has a value, or a source that is unset or lost")
+        return self
+
+
+def once(what: str, codes: list[str]) -> None:
+    """Raises `ValueError` if a code stands twice."""
+    if twice := {code for code in codes if codes.count(code) > 1}:
+        raise ValueError(f"{what}: each code may stand only once; these stand twice: {', '.join(sorted(twice))}")
+
+
+def rules(part: object, place: str = "") -> Iterator[tuple[str, Rule]]:
+    """Every rule in a pack or in a part of one, each with its dotted place (`levels.1.conditions.0`)."""
+    if isinstance(part, Rule):
+        yield place, part
+    if isinstance(part, Model):
+        inner = [(field.alias or name, getattr(part, name)) for name, field in type(part).model_fields.items()]
+    elif isinstance(part, dict):
+        inner = list(part.items())
+    elif isinstance(part, tuple):
+        inner = [(str(index), item) for index, item in enumerate(part)]
+    else:
+        return
+    for name, value in inner:
+        yield from rules(value, f"{place}.{name}" if place else name)
