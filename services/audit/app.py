@@ -19,5 +19,5 @@ SERVICE = Service(
     on_start=start,
     work=AuditWork,
     timeline=Timeline(views.TIMELINE, LogSequenced),
-    rebuilt=(views.TIMELINE, views.LINKS),
+    rebuilt=(views.TIMELINE, views.LINKS, views.ENTRIES),
 )

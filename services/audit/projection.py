@@ -18,7 +18,7 @@ from schemas.audit import LogSequenced
 from schemas.envelope import Event, Undecodable, UnknownType
 from schemas.fields import Erasure, Fact, instant, parse_instant
 from schemas.triage import IncidentAbsorbed, IncidentOpened, IncidentReportAttached
-from services.audit.views import HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
+from services.audit.views import ENTRIES, HEAD, LINKED_TYPES, LINKS, LOG, METADATA, PLANNED, SIZES, TIMELINE
 from services.kernel.delivery.intake import Cursor, Intake
 from services.kernel.delivery.log import LogGone, Partition, Record
 from services.kernel.delivery.recovery import Diverged
@@ -36,6 +36,10 @@ LINKING = (IncidentOpened, IncidentReportAttached, IncidentAbsorbed)
 """Types of events that link another stream to an incident."""
 OFFICES = frozenset({"unit", "policy"})
 LOCKED = Query(select(HEAD.c.size, HEAD.c.next, HEAD.c.logged, HEAD.c.complete_until).with_for_update(), {})
+LINKED = select(LINKS.c.stream_id, LINKS.c.incident_id).where(sql.is_one_of(LINKS.c.stream_id, "streams"))
+KEPT = select(TIMELINE.c.stream_id, TIMELINE.c.recordedtime, TIMELINE.c.event_id, TIMELINE.c.position).where(
+    sql.is_one_of(TIMELINE.c.stream_id, "streams")
+)
 logger = structlog.get_logger()
 
 
@@ -100,6 +104,7 @@ class AuditWork(UnitOfWork):
         placed = [(known.get(event.digest, positions.get(event.digest, 0)), event) for event in events]
         session.also.append(Write(TIMELINE, [_row(position, event) for position, event in placed]))
         links = _links(placed, self._linking)
+        session.also.append(Write(ENTRIES, await _entries(connection, placed, links)))
         if regaining:
             await _link_anew(connection, links)
         else:
@@ -184,7 +189,9 @@ async def _learn(runtime: Runtime) -> None:
                 return
             position = rows[-1].position
             placed = [(row.position, Event.parse(row.bytes)) for row in rows]
-            await _link_anew(connection, _links(placed, fresh))
+            links = _links(placed, fresh)
+            await sql.insert(connection, ENTRIES, await _entries(connection, (), links))
+            await _link_anew(connection, links)
 
 
 async def _observe_again(runtime: Runtime) -> None:
@@ -336,6 +343,26 @@ def _links(placed: Sequence[tuple[int, Event]], linking: Collection[str]) -> lis
         for pair in linked(event, linking):
             first[pair] = min(position, first.get(pair, position))
     return [{"incident_id": i, "stream_id": s, "position": first[i, s]} for i, s in sorted(first)]
+
+
+async def _entries(
+    connection: AsyncConnection, placed: Sequence[tuple[int, Event]], links: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of `ENTRIES` that new events and links bring. These are not in the tables yet."""
+    pairs = {(link["stream_id"], link["incident_id"]) for link in links}
+    streams = {*(event.stream for _, event in placed), *(stream for stream, _ in pairs)}
+    (found,) = await sql.fetch(connection, [Query(LINKED, {"streams": sorted(streams)})])
+    known = {(stream, incident) for stream, incident in found}
+    fresh = pairs - known
+    (kept,) = await sql.fetch(connection, [Query(KEPT, {"streams": sorted({stream for stream, _ in fresh})})])
+    new = [(event.stream, event.recorded_text, event.id, position) for position, event in placed]
+    rows = []
+    for linked_, events in ((known | fresh, new), (fresh, kept)):
+        of: dict[str, list[str]] = {}
+        for stream, incident in linked_:
+            of.setdefault(stream, []).append(incident)
+        rows += [(incident, *place) for stream, *place in events for incident in of.get(stream, ())]
+    return [dict(zip(ENTRIES.columns.keys(), row, strict=True)) for row in sorted(rows)]
 
 
 async def _link_anew(connection: AsyncConnection, links: Sequence[Mapping[str, Any]]) -> None:

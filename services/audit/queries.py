@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
 from schemas.envelope import Event
 from schemas.triage import STANDING
 from services.audit.rights import LEAVING, reports_left, standing_after
-from services.audit.views import DECIDED, HEAD, LINKS, SIZES, TIMELINE
+from services.audit.views import DECIDED, ENTRIES, HEAD, LINKS, SIZES, TIMELINE
 from services.kernel.core.standings import Moment, Standing
 from services.kernel.store import sql
 
@@ -145,24 +145,26 @@ async def timeline(
     `until` is the last instant of recording that the reader's part covers. `axes` are further filters, see `happened`
     and `recorded`.
     """
-    t, incidents = TIMELINE.c, await family(connection, incident, size, until)
-    chosen = (
-        select(t.position, t.recordedtime, t.event_id)
-        .where(
-            t.stream_id.in_(members(incidents, size, until)),
-            t.position < size,
-            tuple_(t.recordedtime, t.event_id) > after,
-            *recorded(until),
-            *axes,
-            *_there(await left(connection, incidents, size)),
-        )
-        .order_by(t.recordedtime, t.event_id)
-        .limit(limit + 1)
-        .subquery()
-    )
+    t, e, incidents = TIMELINE.c, ENTRIES.c, await family(connection, incident, size, until)
+    order = (e.recordedtime, e.event_id)
+    wanted = [
+        tuple_(*order) > after,
+        t.position < size,
+        *recorded(until),
+        *axes,
+        *_there(await left(connection, incidents, size)),
+        *_linked(size, until),
+    ]
+    link = and_(LINKS.c.incident_id == e.incident_id, LINKS.c.stream_id == t.stream_id)
+    entries = select(e.position, *order).join(TIMELINE, t.position == e.position).join(LINKS, link)
+    ordered = entries.where(*wanted).order_by(*order).limit(limit + 1)
+    # The index has the order of one incident. Each incident brings its first entries, and the page takes the first of
+    # these.
+    parts = [ordered.where(e.incident_id == one).subquery() for one in incidents]
+    chosen = union(*map(select, parts)).subquery()
     # Only the bytes of the page are read, not of everything that is sorted.
     page = select(t.position, t.bytes, t.recordedtime, t.event_id).join(chosen, chosen.c.position == t.position)
-    found = (await connection.execute(page.order_by(t.recordedtime, t.event_id))).all()
+    found = (await connection.execute(page.order_by(t.recordedtime, t.event_id).limit(limit + 1))).all()
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], Place(last.recordedtime, last.event_id) if last else None
 

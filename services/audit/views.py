@@ -52,6 +52,15 @@ LINKS = Table(
     Index("ix_links_stream", "stream_id"),
 )
 """The streams that belong to an incident, its own included, and the position from which on that is known."""
+ENTRIES = Table(
+    "entries",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("recordedtime", key(27), primary_key=True),
+    Column("event_id", key(36), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+"""Every event of every stream of an incident, in the order of its timeline: `LINKS` with `TIMELINE`."""
 LINKED_TYPES = Table("linked_types", METADATA, Column("type", key(100), primary_key=True))
 """The types of events from which `LINKS` was drawn so far."""
 SIZES = Table(

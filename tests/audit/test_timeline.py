@@ -227,8 +227,11 @@ async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) 
         await world.get(f"incidents/{incident}/timeline", "county", limit=1)
     about = [one for one in questions if "timeline.stream_id " in one]
     assert len(about) == 3, "its standing, what left it, and the page"
-    for plan in await plans(world.runtime.database, about[:2]):
+    *rights, page = await plans(world.runtime.database, about)
+    for plan in rights:
         assert "ix_timeline_decided" in plan, plan
+    assert "autoindex_entries_1 (incident_id=? AND (recordedtime,event_id)>" in page, "the page is read in its order"
+    assert "ix_timeline_stream" not in page and "SCAN timeline" not in page, page
 
 
 async def test_reports_that_left_one_by_one_are_left_out(world: World) -> None:

@@ -11,6 +11,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "entries",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("recordedtime", key(27), nullable=False),
+        sa.Column("event_id", key(36), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "recordedtime", "event_id", name=op.f("pk_entries")),
+    )
+    op.create_table(
         "head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
