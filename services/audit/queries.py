@@ -129,6 +129,8 @@ class Place(NamedTuple):
 
 
 FIRST = Place("", "")
+PARTS = 100
+"""A query has at most so many parts. SQLite takes 500. The entries of more incidents are sorted."""
 
 
 async def timeline(
@@ -160,7 +162,10 @@ async def timeline(
     ordered = entries.where(*wanted).order_by(*order).limit(limit + 1)
     # The index has the order of one incident. Each incident brings its first entries, and the page takes the first of
     # these.
-    parts = [ordered.where(e.incident_id == one).subquery() for one in incidents]
+    if len(incidents) <= PARTS:
+        parts = [ordered.where(e.incident_id == one).subquery() for one in incidents]
+    else:
+        parts = [ordered.where(e.incident_id.in_(incidents)).distinct().subquery()]
     chosen = union(*map(select, parts)).subquery()
     # Only the bytes of the page are read, not of everything that is sorted.
     page = select(t.position, t.bytes, t.recordedtime, t.event_id).join(chosen, chosen.c.position == t.position)

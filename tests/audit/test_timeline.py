@@ -219,6 +219,22 @@ async def test_reports_that_left_by_the_thousand_are_left_out(world: World) -> N
 
 
 @pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+async def test_very_many_matters_that_were_merged_into_one_are_read(world: World) -> None:
+    incident, report = id_of("incident", "many"), id_of("report", "0")
+    about: dict[str, Any] = {"incident": incident, "unit": "town-east"}
+    events = [world.event("ingest", report, received(), unit="town-east")]
+    for number in range(600):
+        other = id_of("incident", f"merged {number}")
+        absorbed = IncidentAbsorbed(incident=other, reports=(report,), discovered_at=START)
+        opened = IncidentOpened(unit="town-east", report=report, discovered_at=START)
+        events.append(world.event("triage", incident, absorbed, **about))
+        events.append(world.event("triage", other, opened, incident=other, unit="town-east"))
+    await world.send(*events)
+    await world.take()
+    assert len(await whole(world, incident, limit=500)) == 1201
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
 async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) -> None:
     """Its cost is the same for any number of reports."""
     incident = await match_key(world)
