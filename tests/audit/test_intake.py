@@ -116,6 +116,9 @@ async def test_what_could_not_be_read_when_it_came_is_linked_when_it_can(
     await world.restart()
     links = await world.rows("links", "incident_id", "stream_id")
     assert set(opened.items()) <= set(links)
+    for incident, report in opened.items():
+        timeline = await world.get(f"incidents/{incident}/timeline", unit="county")
+        assert {item["event"]["subject"] for item in timeline["items"]} == {incident, report}
 
 
 @pytest.mark.parametrize(
