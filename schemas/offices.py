@@ -13,6 +13,8 @@ TOPICS = ("triage.unit", "triage.policy")
 Role = Literal["duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor", "admin"]
 """The roles of a post. A role covers the unit and all units below it."""
 
+UnitKind = Literal["city", "county", "town", "department"]
+
 
 @event("policy.pack_loaded")
 class PolicyPackLoaded(Fact):
@@ -54,7 +56,7 @@ class UnitPlaced(Fact):
     """A unit has this place in the tree from `since` on, until it is placed anew or `until`."""
 
     unit: UnitCode
-    kind: Literal["city", "county", "town", "department"]
+    kind: UnitKind
     name: Code
     parent: UnitCode | None = None
     since: Instant

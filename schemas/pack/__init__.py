@@ -8,18 +8,20 @@ Durations are ISO 8601 without years and months, which have no fixed length.
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
-from typing import Self
+from typing import Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.lists import FactKey
+from schemas.offices import UnitKind
 from schemas.pack.approval import Approval
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, once, rules
+from schemas.publish import StatementKind
 from schemas.triage import AnswerKind
 
 
@@ -77,6 +79,18 @@ class PolicyPack(Model):
     def lowest(self) -> str | None:
         """The level whose clocks run until a person grades the matter; None if none run."""
         return self.levels[0].code if self.levels and self.ungraded else None
+
+    @property
+    def codes(self) -> dict[str, tuple[str, ...]]:
+        """The texts that names in conditions can have."""
+        return {
+            "flags": tuple(flag.code for flag in self.flags),
+            "level": tuple(level.code for level in self.levels),
+            "period": tuple(period.code for period in self.periods),
+            "answer_kind": get_args(AnswerKind),
+            "statement_kind": get_args(StatementKind),
+            "unit.kind": get_args(UnitKind),
+        }
 
     def clocks_for(self, level: str | None, answer_kind: AnswerKind | None) -> tuple[ClockRule, ...]:
         """The clocks of a matter of this level. `answer_kind` is None until it is chosen."""

@@ -271,13 +271,16 @@ class Note(Answered):
 
 
 class Spread(Answered):
-    """How far the matter has spread: for each figure, the largest of the latest ones of its reports."""
+    """How far the matter has spread: for each figure, the largest of the latest ones of its reports.
 
-    clicks: Figure
+    Null is unknown.
+    """
+
+    clicks: Figure | None
     """How often it was opened."""
-    comments: Figure
+    comments: Figure | None
     """How many comments it has."""
-    mainstream_sites: Figure
+    mainstream_sites: Figure | None
     """The number of mainstream sites that carry it."""
     basis: tuple[str, ...]
     """The sources of the figures, as `report@version`."""

@@ -339,7 +339,7 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
         return {"reach": None, "proposed": None}
     newest, proposal = reach[-1], proposed(offices.pack(record.row["unit"]), reach)
     return {
-        "reach": {**newest.figures.model_dump(exclude={"harm"}), "basis": newest.basis},
+        "reach": {**newest.figures.model_dump(include=set(REACH)), "basis": newest.basis},
         "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
     }
 

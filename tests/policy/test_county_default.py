@@ -18,13 +18,14 @@ PACK = load_pack(Path(__file__).parents[2] / "policies" / "county-default.yaml")
 COUNTY = PACK.model
 LEVELS = ["general", "major", "extraordinary"]
 FLAGS = [flag.code for flag in COUNTY.flags]
+MEASURED = ["clicks", "comments", "mainstream_sites"]
 FIGURES = st.builds(
     Figures,
-    clicks=st.integers(0, 10**12),
-    comments=st.integers(0, 10**6),
-    mainstream_sites=st.integers(0, 100),
-    harm=st.integers(0, 3),
+    clicks=st.none() | st.integers(0, 10**11),
+    comments=st.none() | st.integers(0, 10**6),
+    mainstream_sites=st.none() | st.integers(0, 100),
 )
+HARM = st.none() | st.integers(0, 3)
 
 
 def rank(proposal: Proposal) -> int:
@@ -76,7 +77,7 @@ class TestLevels:
         assert propose_level(PACK, Figures()) == Proposal(
             "general",
             "general/otherwise",
-            {"figures": {"clicks": 0, "comments": 0, "mainstream_sites": 0}, "flags": [], "harm": 0},
+            {"figures": dict.fromkeys(Figures.model_fields), "flags": [], "harm": None},
         )
 
     @pytest.mark.parametrize("flag", FLAGS)
@@ -86,17 +87,21 @@ class TestLevels:
 
     @pytest.mark.parametrize(("harm", "level"), [(1, "general"), (2, "major"), (3, "extraordinary")])
     def test_harm_to_the_public_lifts_without_any_reach(self, harm: int, level: str) -> None:
-        assert propose_level(PACK, Figures(harm=harm)).level == level
+        assert propose_level(PACK, Figures(), harm=harm).level == level
 
     def test_a_flag_that_the_pack_does_not_have_weighs_nothing(self) -> None:
         proposal = propose_level(PACK, Figures(), ["criticism"])
         assert (proposal.level, proposal.inputs["flags"]) == ("general", [])
 
-    @given(FIGURES, st.sets(st.sampled_from(FLAGS)), st.sampled_from(list(Figures.model_fields)), st.integers(1, 5000))
-    def test_more_of_anything_never_lowers_the_level(self, low: Figures, flags: set[str], name: str, more: int) -> None:
-        high = low.model_copy(update={name: getattr(low, name) + more})
-        assert rank(propose_level(PACK, high, flags)) >= rank(propose_level(PACK, low, flags))
-        assert rank(propose_level(PACK, low, FLAGS)) >= rank(propose_level(PACK, low, flags))
+    @given(FIGURES, st.sets(st.sampled_from(FLAGS)), HARM, st.sampled_from(MEASURED), st.integers(1, 5000))
+    def test_more_of_anything_never_lowers_the_level(
+        self, low: Figures, flags: set[str], harm: int | None, name: str, more: int
+    ) -> None:
+        high = low.model_copy(update={name: (getattr(low, name) or 0) + more})
+        before = rank(propose_level(PACK, low, flags, harm))
+        assert rank(propose_level(PACK, high, flags, harm)) >= before
+        assert rank(propose_level(PACK, low, FLAGS, harm)) >= before
+        assert rank(propose_level(PACK, low, flags, (harm or 0) + 1)) >= before
 
     @given(FIGURES, st.lists(st.sampled_from(FLAGS)))
     def test_the_same_facts_give_the_same_proposal(self, figures: Figures, flags: list[str]) -> None:

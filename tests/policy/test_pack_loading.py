@@ -113,15 +113,12 @@ class TestFaults:
         [
             ("figures.clicks >= ", "line 1, column 18", "mismatched input"),
             ("figures.clicks >=\n          >= 3", "line 1, column 19", "extraneous input"),
-            (
-                "figures.clicks > 5 || figures.likes > 3",
-                "line 1, column 23",
-                "figures has clicks, comments, mainstream_sites",
-            ),
-            ("harm > 1 && about_leaders", "line 1, column 13", "conditions know figures, flags, harm"),
-            ("harm > 1 && 'fod' in flags", "line 1, column 13", "'fod' is no flag of this pack"),
-            ("harm", "", "true or false"),
-            ("figures.clicks > 5 && figures.clicks < 9 && harm in flags + harm", "", "No such overload"),
+            ("harm > 1 && about_leaders", "line 1, column 13", "known are figures.clicks, figures.comments"),
+            ("harm > 1 && 'fod' in flags", "line 1, column 13", "'fod' is no code of flags; known are sudden, "),
+            ("category == 'complaint'", "line 1, column 1", "'category' is unknown to levels"),
+            ("harm", "line 1, column 1", "true or false"),
+            ("(" * 100 + "harm > 1" + ")" * 100, "line 1, column 1", "too deep"),
+            ("harm > 1" + " && harm > 1" * 50, "", "should have at most 500 characters"),
         ],
     )
     def test_a_bad_condition_is_refused_when_the_pack_is_loaded(self, when: str, place: str, message: str) -> None:
@@ -130,6 +127,12 @@ class TestFaults:
         assert (fault.line, fault.field) == (line_of(text, f"when: {when}\n"), "levels.1.conditions.4.when")
         assert fault.message.startswith(place)
         assert message in fault.message
+
+    def test_the_condition_of_every_rule_is_checked(self) -> None:
+        text = changed('when: level in ["major", "extraordinary"]', "when: level == 'majr' && figures.clicks / 2 > 1")
+        (fault,) = refusal(text).faults
+        assert (fault.line, fault.field) == (line_of(text, "when: level == 'majr'"), "approval.chains.0.when")
+        assert fault.message.startswith("line 1, column 35: '/' is no part of conditions")
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),

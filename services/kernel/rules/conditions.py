@@ -1,38 +1,50 @@
-"""The conditions of a pack's levels, and the level that they propose for a matter."""
+"""Conditions of a pack, in CEL: what they may name, their check at loading, and the level that they propose. Pure.
+
+A condition compares names of the context with numbers and texts, and joins the comparisons by `&&`, `||` and `!`. It
+may add, subtract, and count flags with `size`. The language has nothing else here: no division, product, macro or
+function of texts. So the work for a condition grows with its length only.
+"""
 
 import functools
-import itertools
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cel
-from pydantic import BaseModel, ConfigDict, Field
+from cel_expr_python import cel
+from pydantic import BaseModel, ConfigDict
 
+from schemas.fields import Figure
+from schemas.pack import PolicyPack
+from schemas.pack.levels import Condition
+from schemas.pack.source import rules
 from services.kernel.core.units import LoadedPack
 
 
 class Figures(BaseModel):
-    """Totals of a matter.
+    """Totals of a matter. None is unknown: a comparison with it does not hold, nor does its negation."""
 
-    A figure that nobody measured is 0, so it raises no level. `harm` is a step of the pack's scale.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clicks: Figure | None = None
+    comments: Figure | None = None
+    mainstream_sites: Figure | None = None
+    shares: Figure | None = None
+    reports: Figure | None = None
+
+
+class Context(BaseModel):
+    """Everything that a condition may look at.
+
+    `figures` and `harm` are unknown if they are None. A text that is None is empty in conditions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clicks: int = Field(0, ge=0)
-    comments: int = Field(0, ge=0)
-    mainstream_sites: int = Field(0, ge=0)
-    harm: int = Field(0, ge=0)
-
-
-class Context(BaseModel):
-    """What conditions may look at besides figures, flags and harm. None means unknown or none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    figures: Figures = Figures()
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
+    """The step of the pack's scale that was judged."""
     category: str | None = None
     channel: str | None = None
     unit: str | None = None
@@ -45,10 +57,20 @@ class Context(BaseModel):
     secret: bool = False
     major_information: bool = False
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of each name that is known, as conditions see it."""
+        plain = {name: getattr(self, name) for name in ("harm", "doubtful", "secret", "major_information")}
+        texts = {name: getattr(self, _FIELDS.get(name, name)) or "" for name in _TEXTS}
+        known = {**{f"figures.{name}": value for name, value in self.figures}, **plain}
+        return (
+            {name: value for name, value in known.items() if value is not None} | texts | {"flags": sorted(self.flags)}
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The level that the figures propose; a person decides. `inputs` is what the conditions saw, ready for JSON."""
+    """The level that the facts propose; a person decides. `inputs` is what the conditions saw, ready for JSON."""
 
     level: str
     rule: str
@@ -56,107 +78,167 @@ class Proposal:
     inputs: Mapping[str, Any]
 
 
-def propose_level(pack: LoadedPack, figures: Figures, flags: Collection[str] = ()) -> Proposal | None:
-    """The highest level with a true condition; the lowest level if no condition is true. Pure.
+def propose_level(
+    pack: LoadedPack, figures: Figures, flags: Collection[str] = (), harm: int | None = None
+) -> Proposal | None:
+    """The highest level with a condition that holds; the lowest level if none does. Pure.
 
-    None if the pack's levels have no conditions: then a person judges without a proposal.
-
-    A flag that the pack does not declare counts for nothing and is not among the inputs.
+    None if the pack's levels have no conditions: then a person judges without a proposal. A flag that the pack does not
+    declare counts for nothing and is not among the inputs.
     """
-    if not any(level.conditions for level in pack.model.levels):
+    levels = pack.model.levels
+    if not any(level.conditions for level in levels):
         return None
     declared = {flag.code for flag in pack.model.flags}
-    inputs = _inputs(figures, sorted(declared.intersection(flags)))
-    known = tuple(flag.code for flag in pack.model.flags)
-    for level in reversed(pack.model.levels):
+    context = Context(figures=figures, flags=frozenset(declared.intersection(flags)), harm=harm)
+    inputs, values = {"figures": figures.model_dump(), "flags": sorted(context.flags), "harm": harm}, context.values
+    for level in reversed(levels):
         for condition in level.conditions:
-            if compiled(condition.when, known).execute(inputs) is True:
+            if _holds(condition.when, values):
                 return Proposal(level.code, f"{level.code}/{condition.code}", inputs)
-    lowest = pack.model.levels[0].code
-    return Proposal(lowest, f"{lowest}/otherwise", inputs)
+    return Proposal(levels[0].code, f"{levels[0].code}/otherwise", inputs)
 
 
 def holds(when: str | None, context: Context) -> bool:
     """Whether a condition of a chain, a clock or a report holds. None always holds. Pure."""
-    if when is None:
-        return True
-    given = context.model_dump()
-    known = {**given, "unit": {"kind": given["unit"]}, **_inputs(Figures(), ())}
-    return checked(when).execute(known) is True
+    return when is None or _holds(when, context.values)
 
 
-@functools.lru_cache(maxsize=1024)
-def checked(when: str) -> cel.Program:
-    """The condition, if it uses known names only. Raises `ValueError`."""
-    program = _parsed(when)
-    known = _VARIABLES | set(Context.model_fields)
-    for name in program.variables():
-        if name not in known:
-            raise ValueError(f"{name!r} is unknown; conditions know {', '.join(sorted(known))}")
-    return program
+def faults(pack: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with the pack's conditions: the place of each, and a sentence with line and column within it."""
+    codes = pack.codes
+    for place, rule in rules(pack):
+        if when := getattr(rule, "when", None):
+            try:
+                check(when, codes, _GRADING if isinstance(rule, Condition) else _CHOOSING)
+            except ValueError as error:
+                where = (int(part) if part.isdigit() else part for part in place.split("."))
+                yield (*where, "when"), str(error)
 
 
-def _inputs(figures: Figures, flags: Sequence[str]) -> dict[str, Any]:
-    return {"figures": figures.model_dump(exclude={"harm"}), "flags": list(flags), "harm": figures.harm}
+def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language | None" = None) -> None:
+    """Raises `ValueError` with line and column unless the condition is well formed, well typed and decides something.
 
-
-_REACH = tuple(name for name in Figures.model_fields if name != "harm")
-_VARIABLES = frozenset(_inputs(Figures(), ()))
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_REACH_FIELD = re.compile(r"\bfigures\s*\.\s*(\w+)")
-_PLACE = re.compile(r"<input>:(\d+):(\d+): (.*)")
-_MAX_TRIALS = 50_000
-
-
-@functools.lru_cache(maxsize=1024)
-def compiled(when: str, flags: tuple[str, ...]) -> cel.Program:
-    """The condition, checked. The language has no types, so the check evaluates it and sees whether it fails.
-
-    Raises `ValueError`, with line and column within the condition if the fault has a place.
+    `codes` are the texts that a name can have. A name that is not there can have any.
     """
-    program = _parsed(when)
-    bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), when)
-    for name in program.variables():
-        if name not in _VARIABLES:
-            at = re.search(rf"\b{name}\b", bare)
-            raise ValueError(f"{_at(when, at)}{name!r} is unknown; conditions know {', '.join(sorted(_VARIABLES))}")
-    for used in _REACH_FIELD.finditer(bare):
-        if used[1] not in _REACH:
-            raise ValueError(f"{_at(when, used)}'figures.{used[1]}' is unknown; figures has {', '.join(_REACH)}")
-    for quoted in _QUOTED.finditer(when):
-        if quoted[0][1:-1] not in flags:
-            raise ValueError(f"{_at(when, quoted)}{quoted[0]} is no flag of this pack; declare it under `flags`")
-    for inputs in _trials(bare, flags):
+    (language or _CHOOSING).compile(when)
+    compared = [found for form in _COMPARED for found in form.finditer(when)]
+    for text in _QUOTED.finditer(when):
+        found = next((one for one in compared if one.start() <= text.start() < one.end()), None)
+        if found is None:
+            raise ValueError(f"{_at(when, text.start())}compare {text[0]} with a name, such as level == 'major'")
+        known = codes.get(found["name"].replace(" ", ""))
+        if known is not None and text[0][1:-1] not in ("", *known):
+            told = f"known are {', '.join(known)}" if known else "this pack declares none"
+            raise ValueError(f"{_at(when, text.start())}{text[0]} is no code of {found['name']}; {told}")
+
+
+_FIELDS = {"unit.kind": "unit"}
+_TEXTS = ("category", "channel", "unit.kind", "answer_kind", "level", "statement_kind", "period")
+_FACTS = {
+    **{f"figures.{name}": cel.Type.INT for name in Figures.model_fields},
+    "flags": cel.Type.List(cel.Type.STRING),
+    "harm": cel.Type.INT,
+}
+_NAMES = {
+    **_FACTS,
+    **dict.fromkeys(_TEXTS, cel.Type.STRING),
+    **dict.fromkeys(("doubtful", "secret", "major_information"), cel.Type.BOOL),
+}
+"""The names that conditions may use, with their types."""
+
+_LANGUAGE = """
+name: conditions
+stdlib:
+  exclude_macros: [has, all, exists, exists_one, map, filter]
+  include_functions:
+    - {name: "_&&_"}
+    - {name: "_||_"}
+    - {name: "!_"}
+    - {name: "_==_"}
+    - {name: "_!=_"}
+    - {name: "_<_", overloads: [{id: less_int64}]}
+    - {name: "_<=_", overloads: [{id: less_equals_int64}]}
+    - {name: "_>_", overloads: [{id: greater_int64}]}
+    - {name: "_>=_", overloads: [{id: greater_equals_int64}]}
+    - {name: "_+_", overloads: [{id: add_int64}]}
+    - {name: "_-_", overloads: [{id: subtract_int64}]}
+    - {name: "@in", overloads: [{id: in_list}]}
+    - {name: size, overloads: [{id: size_list}]}
+"""
+
+_TEXT = r"(?:'[^'\\\n]*'|\"[^\"\\\n]*\")"
+_NAME = r"(?P<name>[a-z_]+(?:\s*\.\s*[a-z_]+)?)"
+_QUOTED = re.compile(_TEXT)
+_COMPARED = tuple(
+    re.compile(form)
+    for form in (
+        rf"{_NAME}\s*[!=]=\s*{_TEXT}",
+        rf"{_TEXT}\s*[!=]=\s*{_NAME}",
+        rf"{_TEXT}\s+in\s+{_NAME}",
+        rf"{_NAME}\s+in\s*\[\s*{_TEXT}(?:\s*,\s*{_TEXT})*\s*\]",
+    )
+)
+_FAULT = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '(.+)' \(in container ''\)")
+
+
+@dataclass(frozen=True)
+class _Language:
+    """CEL with some of the names."""
+
+    names: Mapping[str, cel.Type]
+    others: str
+    """Why a further name of the context is missing."""
+
+    @functools.cached_property
+    def environment(self) -> cel.Env:
+        return cel.NewEnv(config=cel.NewEnvConfigFromYaml(_LANGUAGE), variables=dict(self.names))
+
+    def compile(self, when: str) -> cel.Expression:
+        """The condition, checked by its types. Raises `ValueError`."""
         try:
-            result = program.execute(inputs)
-        except (TypeError, KeyError, RuntimeError, ValueError) as error:
-            raise ValueError(f"fails for {json.dumps(inputs)}: {error}") from None
-        if result is not True and result is not False:
-            raise ValueError(f"gives {result!r}; a condition is true or false")
-    return program
+            expression = self.environment.compile(when)
+        except RuntimeError as error:
+            raise ValueError(self._told(when, str(error))) from None
+        if expression.return_type() != cel.Type.BOOL:
+            raise ValueError(
+                f"{_at(when, 0)}this gives {expression.return_type().name()}; a condition is true or false"
+            )
+        return expression
+
+    def _told(self, when: str, message: str) -> str:
+        """The first fault in words, with its place."""
+        found = sorted((int(line), int(column), told) for line, column, told in _FAULT.findall(message))
+        if not found:
+            return f"{_at(when, 0)}this is too deep or too long; write several conditions ({message.splitlines()[0]})"
+        line, column, told = found[0]
+        if unknown := _UNDECLARED.fullmatch(told):
+            name = unknown[1]
+            if operator := re.fullmatch(r"[_\W]+", name):
+                told = f"{operator[0].replace('_', '')!r} is no part of conditions; compare figures with numbers"
+            else:
+                # CEL points at the last dot.
+                column -= len(name.rpartition(".")[0])
+                told = f"{name!r} is unknown{self.others if name in _NAMES else ''}; known are {', '.join(self.names)}"
+        return f"line {line}, column {column}: {told}"
 
 
-def _parsed(when: str) -> cel.Program:
-    try:
-        return cel.compile(when)
-    except ValueError as error:
-        found = _PLACE.search(str(error))
-        raise ValueError(f"line {found[1]}, column {found[2]}: {found[3]}" if found else str(error)) from None
+_CHOOSING = _Language(_NAMES, "")
+"""For conditions that choose a chain, a clock or a report."""
+_GRADING = _Language(_FACTS, " to levels")
+"""For conditions of levels. Neither the category nor whom a matter concerns makes it graver."""
 
 
-def _trials(bare: str, flags: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Inputs on, just below and just above every number in the condition. They reach each of its parts."""
-    figures = [name for name in Figures.model_fields if re.search(rf"\b{name}\b", bare)]
-    numbers = {int(number) for number in re.findall(r"\b\d+\b", bare)}
-    values = sorted({0} | {max(0, number + step) for number in numbers for step in (-1, 0, 1)})
-    sets_of_flags = [(), tuple(flags), *((flag,) for flag in flags)]
-    if len(values) ** len(figures) * len(sets_of_flags) > _MAX_TRIALS:
-        raise ValueError("too many numbers in one condition; write several, any of which may hold")
-    for chosen in itertools.product(values, repeat=len(figures)):
-        for flagged in sets_of_flags:
-            yield _inputs(Figures(**dict(zip(figures, chosen, strict=True))), flagged)
+@functools.lru_cache(maxsize=4096)
+def _compiled(when: str) -> cel.Expression:
+    return _CHOOSING.compile(when)
 
 
-def _at(when: str, found: re.Match[str] | None) -> str:
-    start = found.start() if found else 0
+def _holds(when: str, values: Mapping[str, Any]) -> bool:
+    """What is unknown, or too large to add, makes no condition hold and raises nothing."""
+    return _compiled(when).eval(data=values).value() is True
+
+
+def _at(when: str, start: int) -> str:
     return f"line {when.count(chr(10), 0, start) + 1}, column {start - when.rfind(chr(10), 0, start)}: "

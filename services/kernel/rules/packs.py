@@ -7,15 +7,11 @@ each scalar as the text in the file. So comments and layout do not change the di
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schemas.pack import PolicyPack
-from schemas.pack.approval import Chain
-from schemas.pack.clocks import ClockRule
-from schemas.pack.reports import ReportRule
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.conditions import checked, compiled
+from services.kernel.rules import conditions
 from services.kernel.rules.documents import Document, DocumentError, Fault, read, read_file
 
 NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"})
@@ -52,34 +48,10 @@ def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
 
 
 def _pack(document: Document) -> LoadedPack:
-    model, faults = document.model(PolicyPack), []
-    flags = tuple(flag.code for flag in model.flags)
-    for index, level in enumerate(model.levels):
-        for number, condition in enumerate(level.conditions):
-            try:
-                compiled(condition.when, flags)
-            except ValueError as error:
-                faults.append(document.fault(("levels", index, "conditions", number, "when"), str(error)))
-    for place, when in _conditions(model):
-        try:
-            checked(when)
-        except ValueError as error:
-            faults.append(document.fault((*place, "when"), str(error)))
+    model = document.model(PolicyPack)
+    faults = [document.fault(place, told) for place, told in conditions.faults(model)]
     if faults:
         raise DocumentError(document.origin, *sorted(faults))
     canonical = json.dumps(document.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return LoadedPack(f"{model.id}@{model.version}#{digest}", digest, canonical, model)
-
-
-def _conditions(model: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The conditions outside the levels, each with its place."""
-    parts: dict[tuple[str, ...], Sequence[ClockRule | ReportRule | Chain]] = {
-        ("clocks",): model.clocks,
-        ("reports",): model.reports,
-        ("approval", "chains"): model.approval.chains if model.approval else (),
-    }
-    for place, rules in parts.items():
-        for index, rule in enumerate(rules):
-            if rule.when is not None:
-                yield (*place, index), rule.when
