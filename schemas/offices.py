@@ -68,7 +68,8 @@ class UnitPostPlaced(Fact):
     """A unit's directory has this post from `since` on, until it is placed anew or `until`.
 
     `head` marks the unit's head and first person responsible. An entry with `members` is a body, such as a leading
-    group, which decides together; it has no role of its own.
+    group, which decides together; it has no role of its own. Its `duty_post` receives for it, and decides nothing.
+    `serves` names further addressees of rules for which the entry answers, such as `leader_in_charge`.
     """
 
     unit: UnitCode
@@ -77,6 +78,8 @@ class UnitPostPlaced(Fact):
     roles: tuple[Role, ...] = ()
     head: bool = False
     members: tuple[Post, ...] = ()
+    duty_post: Post | None = None
+    serves: tuple[PostCode, ...] = ()
     since: Instant
     until: Instant | None = None
 

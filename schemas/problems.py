@@ -153,6 +153,7 @@ TYPES: Mapping[str, ProblemType] = {
             "still-open": ("尚未办结", "{incident} 还在办理；办结之后才能{act}。"),
             "take-another-person": ("须由他人操作", "您参与过这份稿件的起草、审核或更正，须由他人{act}。"),
             "body-with-roles": ("集体不单设身份", "{post} 是集体；身份和负责人属于其成员，集体本身没有。"),
+            "duty-post-without-body": ("值班岗位只属于集体", "{post} 有值班岗位而没有成员；只有集体才有值班岗位。"),
             "member-unknown": ("没有此成员岗位", "{post} 的成员 {member} 在 {at} 不是岗位。"),
             "not-one-head": ("负责人须为一人", "{unit}在 {at} 有 {heads} 个负责岗位，须恰好一个。"),
             "post-without-unit": ("岗位没有单位", "{post} 属于{unit}，而它在 {at} 不是单位。"),

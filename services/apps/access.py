@@ -84,6 +84,8 @@ async def directory(settings: Settings) -> Offices:
                     frozenset(post["roles"]),
                     post["head"],
                     tuple(post["members"]),
+                    post["duty_post"],
+                    tuple(post["serves"]),
                 )
                 for post in item["posts"]
             }

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from schemas.fields import Code, Figure, IncidentId, Instant, PolicyRef, Post, ReportId, StatementId, UnitCode
+from schemas.fields import Code, Figure, IncidentId, Instant, PolicyRef, Post, PostCode, ReportId, StatementId, UnitCode
 from schemas.offices import Role
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import example
@@ -384,6 +384,10 @@ class PostOf(Answered):
     """Whether it is the unit's head and first person responsible."""
     members: tuple[Post, ...]
     """The posts of a body that decides together."""
+    duty_post: Post | None
+    """The post that receives for a body, besides the members."""
+    serves: tuple[PostCode, ...]
+    """Further addressees of rules for which it answers, such as `leader_in_charge`."""
 
 
 class Unit(Answered):
@@ -420,6 +424,8 @@ class Units(
                         "roles": ["duty_officer"],
                         "head": False,
                         "members": [],
+                        "duty_post": None,
+                        "serves": ["office"],
                     }
                 ],
             }

@@ -114,6 +114,8 @@ def router(runtime: Runtime) -> APIRouter:
                         "roles": sorted(post.roles),
                         "head": post.head,
                         "members": post.members,
+                        "duty_post": post.duty_post,
+                        "serves": post.serves,
                     }
                     for code, post in sorted(offices.posts.get(unit.code, {}).items())
                 ],

@@ -39,7 +39,7 @@ class Place(_Model):
 class PostEntry(_Model):
     """A post of one unit, or of every unit without its own post of this code. With `members`, it is a body.
 
-    By default it begins with its unit.
+    By default it begins with its unit. A member without a unit is a post of the same unit.
     """
 
     post: PostCode
@@ -47,7 +47,9 @@ class PostEntry(_Model):
     unit: UnitCode | None = None
     roles: tuple[Role, ...] = ()
     head: bool = False
-    members: tuple[Post, ...] = ()
+    members: tuple[Post | PostCode, ...] = ()
+    duty_post: Post | PostCode | None = None
+    serves: tuple[PostCode, ...] = ()
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
 
@@ -98,7 +100,9 @@ class UnitsFile(_Model):
                 title=entry.title,
                 roles=entry.roles,
                 head=entry.head,
-                members=entry.members,
+                members=tuple(_of(unit, member) for member in entry.members),
+                duty_post=_of(unit, entry.duty_post) if entry.duty_post else None,
+                serves=entry.serves,
                 since=entry.since or begins.get(unit, self.since),
                 until=entry.until,
             )
@@ -106,6 +110,10 @@ class UnitsFile(_Model):
             for entry in self.posts
             if entry.unit == unit or (entry.unit is None and (unit, entry.post) not in own)
         )
+
+
+def _of(unit: str, post: str) -> str:
+    return post if "@" in post else f"{post}@{unit}"
 
 
 def read(path: Path) -> UnitsFile:

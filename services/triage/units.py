@@ -204,21 +204,27 @@ def check_posts(posts: Posts, places: Places) -> None:
                     at=at,
                 )
         for name, post in standing.items():
-            if post.members:
+            if post.members or post.duty_post:
                 _check_body(name, post, standing, at)
 
 
 def _check_body(name: str, body: UnitPostPlaced, posts: Mapping[str, UnitPostPlaced], at: datetime) -> None:
+    if not body.members:
+        raise Rejected(
+            f"{name} has a duty post and no members; only a body has a duty post",
+            code="duty-post-without-body",
+            post=name,
+        )
     if body.roles or body.head:
         raise Rejected(
             f"{name} is a body; only its members have roles and a head",
             code="body-with-roles",
             post=name,
         )
-    for member in body.members:
+    for member in (*body.members, *([body.duty_post] if body.duty_post else ())):
         if member not in posts or posts[member].members:
             raise Rejected(
-                f"{name} names the member {member}, which is no post at {at.isoformat()}",
+                f"{name} names {member}, which is no post at {at.isoformat()}",
                 code="member-unknown",
                 post=name,
                 member=member,

@@ -13,12 +13,13 @@ from schemas import catalogue
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from schemas.offices import UnitPostPlaced
-from services.kernel.core.decider import STAFF_ROLES, SYSTEM, Actor, Ctx, Decider, Occurred
+from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import Offices, Post, Unit
 from services.kernel.rules import packs as policy
 from services.kernel.rules.lists import load_lists
+from services.triage import setup
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -42,16 +43,24 @@ def offices() -> Offices:
     packs = policy.load_packs(POLICIES)
     ref = next(ref for ref in packs if ref.startswith("county-default@"))
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
-    posts = {
-        code: {role: Post(role, role, frozenset({role}), role == "chief") for role in STAFF_ROLES} for code in units
-    }
+    posts = {code: {entry.code: _post(entry) for entry in posts_of(code, NOW)} for code in units}
     return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts, load_lists(POLICIES))
 
 
 def posts_of(unit: str, since: datetime) -> list[UnitPostPlaced]:
-    """The directory of every shipped unit: a post for each role, with the role's name."""
-    entries = ({"code": role, "title": role, "roles": (role,), "head": role == "chief"} for role in STAFF_ROLES)
-    return [UnitPostPlaced.model_validate({"unit": unit, "since": since, **entry}) for entry in entries]
+    """The directory of every shipped unit, as `units.yaml` has it."""
+    return [post for post in _directory(since) if post.unit == unit]
+
+
+@functools.cache
+def _directory(since: datetime) -> tuple[UnitPostPlaced, ...]:
+    shipped = setup.read(POLICIES / setup.FILE).model_copy(update={"since": since})
+    return shipped.directory()
+
+
+def _post(entry: UnitPostPlaced) -> Post:
+    roles = frozenset[str](entry.roles)
+    return Post(entry.code, entry.title, roles, entry.head, entry.members, entry.duty_post, entry.serves)
 
 
 def staff(*roles: str, unit: str = "county", person: str = "anyone") -> Actor:

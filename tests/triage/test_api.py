@@ -621,12 +621,16 @@ async def test_the_shipped_units_are_a_tree_of_events_and_stay_as_they_are(triag
     assert {items[unit]["parent"] for unit in ("town-east", "town-west", "county-roads")} == {"county"}
     before = len(await triage.events(TREE)), len(await triage.events(POLICIES))
     await setup.place(triage.runtime)
-    assert (len(await triage.events(TREE)), len(await triage.events(POLICIES))) == before == (9 + 9 * 8 + 1, 2)
+    assert (len(await triage.events(TREE)), len(await triage.events(POLICIES))) == before == (9 + 9 * 13 + 2, 2)
     county = {post["post"]: post for post in items["county"]["posts"]}
     assert [name for name, post in county.items() if post["head"]] == ["chief@county"]
     assert county["verifier@county"]["roles"] == ["verifier"]
     assert "chief@county-water" in county["leading_group@county"]["members"]
-    assert "leading_group@town-east" not in {post["post"] for post in items["town-east"]["posts"]}
+    assert county["leading_group@county"]["duty_post"] == "duty_officer@county"
+    town = {post["post"]: post for post in items["town-east"]["posts"]}
+    assert town["leading_group@town-east"]["members"][0] == "chief@town-east"
+    assert town["approver@town-east"]["serves"] == ["leader_in_charge"]
+    assert "news_centre@town-east" not in town
     [pack] = (await triage.get("packs")).json()["items"]
     assert [level["level"] for level in pack["levels"]] == ["general", "major", "extraordinary"]
     assert pack["units"] == ["city"]

@@ -42,6 +42,10 @@ class Post:
     head: bool = False
     """Whether it is the unit's head and first person responsible."""
     members: tuple[str, ...] = ()
+    duty_post: str | None = None
+    """The post that receives for a body, besides the members."""
+    serves: tuple[str, ...] = ()
+    """Further addressees for which it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,25 @@ class Offices:
         """The code of the unit's post for a role: the post named like the role, or else the first that has it."""
         having = [code for code, post in self.posts.get(unit, {}).items() if role in post.roles]
         return role if role in having else min(having, default=None)
+
+    def addressee(self, unit: str, code: str) -> tuple[Post, ...]:
+        """The posts and bodies of the unit that answer for an addressee: the entry of this code, those that serve it.
+
+        Empty if the directory names none.
+        """
+        entries = self.posts.get(unit, {}).values()
+        return tuple(entry for entry in entries if entry.code == code or code in entry.serves)
+
+    def receivers(self, unit: str, code: str) -> frozenset[str]:
+        """The posts whose receipt is the addressee's own, such as `chief@county`.
+
+        For a body these are its members and its duty post.
+        """
+        found: set[str] = set()
+        for entry in self.addressee(unit, code):
+            body = (*entry.members, entry.duty_post) if entry.members else (f"{entry.code}@{unit}",)
+            found.update(post for post in body if post)
+        return frozenset(found)
 
     @property
     def root(self) -> str:

@@ -44,6 +44,8 @@ def tables(metadata: MetaData) -> None:
         Column("roles", Text, nullable=False),
         Column("head", Boolean, nullable=False),
         Column("members", Text, nullable=False),
+        Column("duty_post", key(130)),
+        Column("serves", Text, nullable=False),
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
@@ -111,6 +113,8 @@ def _place_post(key: Key, row: Row | None, event: Event) -> Row | None:
         "roles": ",".join(data.roles),
         "head": data.head,
         "members": ",".join(data.members),
+        "duty_post": data.duty_post,
+        "serves": ",".join(data.serves),
         "stream_id": event.stream,
         "version": event.version,
     }
@@ -179,5 +183,5 @@ def _unit(row: Any) -> Unit:
 
 
 def _post(row: Any) -> Post:
-    roles, members = (tuple(filter(None, row[name].split(","))) for name in ("roles", "members"))
-    return Post(row["code"], row["title"], frozenset(roles), row["head"], members)
+    roles, members, serves = (tuple(filter(None, row[name].split(","))) for name in ("roles", "members", "serves"))
+    return Post(row["code"], row["title"], frozenset(roles), row["head"], members, row["duty_post"], serves)

@@ -27,6 +27,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ref", name=op.f("pk_contents")),
     )
     op.create_table(
+        "dead_letters",
+        sa.Column("id", key(36), nullable=False),
+        sa.Column("consumer", key(32), nullable=False),
+        sa.Column("topic", key(100), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("correlation", key(64), nullable=True),
+        sa.Column("reason", key(32), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("state", key(16), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=True),
+        sa.Column("bytes", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
+    )
+    op.create_index(op.f("ix_dead_letters_state"), "dead_letters", ["state"], unique=False)
+    op.create_index(op.f("ix_dead_letters_stream_id"), "dead_letters", ["stream_id"], unique=False)
+    op.create_table(
         "deployment",
         sa.Column("name", key(32), nullable=False),
         sa.Column("value", key(200), nullable=False),
@@ -117,30 +137,12 @@ def upgrade() -> None:
         sa.Column("roles", sa.Text(), nullable=False),
         sa.Column("head", sa.Boolean(), nullable=False),
         sa.Column("members", sa.Text(), nullable=False),
+        sa.Column("duty_post", key(130), nullable=True),
+        sa.Column("serves", sa.Text(), nullable=False),
         sa.Column("stream_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("unit", "code", "since", name=op.f("pk_posts")),
     )
-    op.create_table(
-        "dead_letters",
-        sa.Column("id", key(36), nullable=False),
-        sa.Column("consumer", key(32), nullable=False),
-        sa.Column("topic", key(100), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("stream_id", key(64), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
-        sa.Column("correlation", key(64), nullable=True),
-        sa.Column("reason", key(32), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("since", key(27), nullable=False),
-        sa.Column("state", key(16), nullable=False),
-        sa.Column("key", sa.LargeBinary(), nullable=True),
-        sa.Column("bytes", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
-    )
-    op.create_index(op.f("ix_dead_letters_state"), "dead_letters", ["state"], unique=False)
-    op.create_index(op.f("ix_dead_letters_stream_id"), "dead_letters", ["stream_id"], unique=False)
     op.create_table(
         "refusals",
         sa.Column("key", key(64), nullable=False),
