@@ -23,6 +23,7 @@ from services.escalation.views import CLOCKS
 from services.kernel.core.ids import derived
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.rules.packs import load_pack
 from tests.escalation.conftest import Topics
 
 OPEN = 100_000
@@ -54,11 +55,16 @@ async def measure(runs: int) -> list[Figure]:
 
 
 def _assign_pack(made: Runtime) -> None:
-    ref = next(ref for ref in made.packs if ref.startswith("county-default@"))
+    pack = load_pack(made.settings.policies / "county-default.yaml")
+    stream = "policy-00000000-0000-7000-8000-000000000000"
     with psycopg.connect(rig.plain(made), autocommit=True) as connection:
         connection.execute(
             "insert into packs_assigned (unit, since, policy, stream_id, version) values (%s, %s, %s, %s, 1)",
-            ("city", "2000-01-01T00:00:00.000000Z", ref, "policy-00000000-0000-7000-8000-000000000000"),
+            ("city", "2000-01-01T00:00:00.000000Z", pack.ref, stream),
+        )
+        connection.execute(
+            "insert into packs (policy, canonical, stream_id, version) values (%s, %s, %s, 1)",
+            (pack.ref, pack.canonical, stream),
         )
 
 

@@ -110,6 +110,10 @@ PublishedTitle = Annotated[
     str, StringConstraints(min_length=3, max_length=120), Field(json_schema_extra={"x-published": True})
 ]
 """The title of such a text, one line."""
+PublishedRules = Annotated[
+    str, StringConstraints(min_length=2, max_length=262_144), Field(json_schema_extra={"x-published": True})
+]
+"""The rules of an office, as JSON. They stay in the event and stay readable."""
 
 
 FORMS = {

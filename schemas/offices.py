@@ -6,7 +6,7 @@ Triage writes them, and all services read them.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, UnitCode, Uuid
+from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, PublishedRules, UnitCode, Uuid
 
 TOPICS = ("triage.unit", "triage.policy")
 """Their topic, without the prefix."""
@@ -18,11 +18,15 @@ UnitKind = Literal["city", "county", "town", "department"]
 
 @event("policy.pack_loaded")
 class PolicyPackLoaded(Fact):
-    """A policy pack is known. `digest` is the digest of its content, so that the same name cannot mean other rules."""
+    """A policy pack is known. Its rules are `canonical`, and no file is read for them again.
+
+    `digest` is SHA-256 over `canonical` in UTF-8, so that the same name cannot mean other rules.
+    """
 
     pack: Code
     version: Code
     digest: Digest
+    canonical: PublishedRules
     effective_from: Instant
 
 

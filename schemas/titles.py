@@ -59,6 +59,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "list-keys": ("查看密钥", "list keys"),
     "revoke-key": ("注销密钥", "revoke a key"),
     "revoke-token": ("注销令牌", "revoke a token"),
+    "load-pack": ("载入制度", "load a pack"),
+    "assign-pack": ("指定适用的制度", "assign a pack"),
     "read-incident": ("查阅事项", "read a matter"),
     "read-report": ("查阅反映", "read a report"),
     "read-event": ("查阅记录", "read an event"),

@@ -236,7 +236,7 @@ def test_every_file_of_the_policy_folder_is_checked_as_what_it_is(
         broken = tmp_path / name
         broken.write_text("nothing: here\n")
         code, _, said = typed(capsys, "policy", "check", str(broken))
-        assert (code, f"{broken}:1: nothing: is unknown" in said) == (1, True), said
+        assert (code, f"{broken}:1:1: nothing: is unknown" in said) == (1, True), said
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from schemas.generate.shapes import name_of, of_event
 AT = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
 HOURS_LATER = {"due": 24, "until": 24, "detected_at": 25}
 PUBLISHED = "供水已于3月2日18时恢复。"
+RULES = '{"documents":{},"effective_from":"2026-01-01","id":"county-default","timezone":"Asia/Shanghai","title":"示例"}'
 
 
 def _uuid(*parts: str) -> str:
@@ -126,7 +127,7 @@ def _value(part: Mapping[str, Any], defs: Mapping[str, Any], name: str, complete
         case {"pattern": pattern}:
             return BY_PATTERN[pattern](name)
         case {"x-published": True}:
-            return PUBLISHED
+            return RULES if name == "canonical" else PUBLISHED
         case {"type": "boolean"}:
             return True
         case {"type": "integer"}:

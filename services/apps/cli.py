@@ -19,6 +19,7 @@ from services.apps.terminal import (
     CannotDo,
     Data,
     Json,
+    Unit,
     group,
     listed,
     must_be_a_service,
@@ -262,6 +263,47 @@ def policy_check(
         note(str(error))
         raise typer.Exit(1) from None
     say(f"{file}: {what} can be used")
+
+
+@policies.command("load")
+def policy_load(
+    file: Annotated[Path, typer.Argument(resolve_path=True, help="A pack.")],
+    data: Data = None,
+) -> None:
+    """Bring a pack into the record. No unit works by it before `assign`.
+
+    A changed pack needs a new version. A file with a fault loads nothing: each fault is printed with its line and
+    column. Exit 0 or 1.
+    """
+    from services.apps import packs
+    from services.kernel.rules.documents import DocumentError
+    from services.kernel.rules.packs import load_pack
+
+    try:
+        pack = load_pack(file)
+    except DocumentError as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+    is_new = run(packs.load(quiet(settings_of(data)), pack))
+    say(f"{pack.ref} {'is loaded' if is_new else 'was loaded before'}")
+    note(f"to put it in force: huiying policy assign {pack.name} --unit <unit>")
+
+
+@policies.command("assign")
+def policy_assign(
+    pack: Annotated[str, typer.Argument(help="A loaded pack as id@version.")],
+    unit: Unit,
+    since: Annotated[str | None, typer.Option(help="When it begins, with its offset.", show_default="now")] = None,
+    data: Data = None,
+) -> None:
+    """Let a unit, and the units below it without a pack of their own, work by a pack.
+
+    Matters that were opened before keep theirs.
+    """
+    from services.apps import packs
+
+    run(packs.assign(quiet(settings_of(data)), unit=unit, pack=pack, since=since))
+    say(f"{unit} works by {pack} from {since or 'now'} on")
 
 
 @app.command()

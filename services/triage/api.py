@@ -139,30 +139,6 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @routes.get("/packs", **documents.answers(answers.Packs))
-    async def list_packs(staff: http.Staff) -> Response:
-        """The packs of this service: their levels and kinds of answer, and the units that work by them now."""
-        async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-        items = [
-            {
-                "policy": ref,
-                "pack": pack.model.id,
-                "version": pack.model.version,
-                "title": pack.model.title,
-                "levels": [
-                    {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
-                ],
-                "answer_kinds": [
-                    {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
-                    for answer in pack.model.answers
-                ],
-                "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
-            }
-            for ref, pack in sorted(offices.packs.items())
-        ]
-        return http.json_response({"items": items, "next": None})
-
     return routes
 
 

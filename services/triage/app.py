@@ -16,7 +16,7 @@ SERVICE = Service(
     contents=("ingest",),
     react=react,
     know=know,
-    apis=("services.triage.api",),
+    apis=("services.triage.api", "services.triage.policies"),
     on_start=setup.place,
     stream="services.triage.stream",
 )

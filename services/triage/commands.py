@@ -18,7 +18,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import UUID, Code, Digest, IncidentId, Instant, PolicyRef, ReportId, StatementId, UnitCode, Uuid
+from schemas.fields import (
+    UUID,
+    Code,
+    Digest,
+    IncidentId,
+    Instant,
+    PublishedRules,
+    ReportId,
+    StatementId,
+    UnitCode,
+    Uuid,
+    WrittenInstant,
+)
 from schemas.offices import UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import Command, example
@@ -27,6 +39,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Basis = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}@[0-9]+$")]
 
 MAX_NUMBER = 1e15
+MAX_SIZE = 262_144
+"""Characters of a pack's file."""
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
 
@@ -305,24 +319,42 @@ class RevokeToken(Command):
     token: Uuid
 
 
-class PackFile(Command):
-    """A pack among this service's policies."""
+class Pack(Command):
+    """A pack that passed all checks."""
 
     pack: Code
     version: Code
     digest: Digest
+    canonical: PublishedRules
     effective_from: Instant
 
 
 class LoadPacks(Command):
-    """The packs among this service's policies."""
+    """Bring packs into the record."""
 
-    packs: tuple[PackFile, ...]
+    packs: tuple[Pack, ...]
 
 
-class AssignPack(Command):
-    """A unit and the units below it work by this pack from `since` on."""
+class LoadPack(Command, json_schema_extra=example(text="id: county-default\nversion: 3\n…")):
+    """Bring a policy pack into the record. A changed pack needs a new version. No unit works by it before it is
+    assigned.
+    """
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIZE)]
+    """The pack's file, YAML."""
+
+
+class AssignPack(
+    Command, json_schema_extra=example(unit="county", pack="county-default@3", since="2026-04-01T00:00:00+08:00")
+):
+    """Let a unit, and the units below it without a pack of their own, work by a pack.
+
+    Matters that were opened before keep theirs.
+    """
 
     unit: UnitCode
-    policy: PolicyRef
-    since: Instant
+    """The unit."""
+    pack: Code
+    """The pack as `id@version`."""
+    since: WrittenInstant | None = None
+    """When it begins; by default, and at the earliest, now."""

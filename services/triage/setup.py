@@ -1,5 +1,6 @@
-"""At the start, `units.yaml` and the policy folder become events. Only new content makes events."""
+"""At the start, `units.yaml` becomes events, as far as it is new. At the very first start, the packs do, too."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +11,13 @@ from schemas.fields import Code, Post, PostCode, UnitCode
 from schemas.offices import Role, UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
+from services.kernel.core.units import LoadedPack
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules.documents import DocumentError, Fault, read_file
+from services.kernel.rules.packs import load_packs
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store.session import Session
-from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
+from services.triage.commands import AssignPack, LoadPacks, Pack, PlaceUnits
 from services.triage.packs import POLICIES
 from services.triage.units import TREE
 
@@ -55,7 +58,7 @@ class PostEntry(_Model):
 
 
 class PackOf(_Model):
-    """The pack of a unit, and of the units below it that have no pack of their own."""
+    """The pack of a unit at the very first start, and of the units below it that have no pack of their own."""
 
     unit: UnitCode
     pack: Code
@@ -124,7 +127,10 @@ def read(path: Path) -> UnitsFile:
 
 
 async def place(runtime: Runtime) -> None:
-    """Places the units and their posts, loads the packs and assigns them. Changes nothing that is known already."""
+    """Places the units and their posts, and at the very first start loads and assigns the packs of the policy folder.
+
+    Later the record alone says which packs there are and who works by them, and the folder's packs are not read.
+    """
     path = runtime.settings.policies / FILE
     file = read(path)
 
@@ -134,8 +140,11 @@ async def place(runtime: Runtime) -> None:
 
     async def packs(session: Session, ctx: Ctx) -> Answer:
         await session.load([POLICIES])
-        events = session.decide(POLICIES, _loaded(runtime), ctx)
-        for command in _assigned(runtime, file, path):
+        if session.streams[POLICIES].version:
+            return _done([])
+        found = list(load_packs(runtime.settings.policies).values())
+        events = session.decide(POLICIES, LoadPacks(packs=tuple(map(in_record, found))), ctx)
+        for command in _assigned(found, file, path):
             events += session.decide(POLICIES, command, ctx)
         return _done(events)
 
@@ -143,29 +152,26 @@ async def place(runtime: Runtime) -> None:
     await transact(runtime, Caller(), packs)
 
 
+def in_record(pack: LoadedPack) -> Pack:
+    """The pack as the command needs it."""
+    return Pack(
+        pack=pack.model.id,
+        version=str(pack.model.version),
+        digest=pack.digest,
+        canonical=pack.canonical,
+        effective_from=pack.model.effective_at,
+    )
+
+
 def _done(events: list[Any]) -> Answer:
     return Answer({"events": [event.id for event in events]}, events=tuple(events))
 
 
-def _loaded(runtime: Runtime) -> LoadPacks:
-    return LoadPacks(
-        packs=tuple(
-            PackFile(
-                pack=pack.model.id,
-                version=str(pack.model.version),
-                digest=pack.digest,
-                effective_from=pack.model.effective_at,
-            )
-            for pack in runtime.packs.values()
-        )
-    )
-
-
-def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]:
+def _assigned(found: Sequence[LoadedPack], file: UnitsFile, path: Path) -> list[AssignPack]:
     """Every version of each unit's pack, the first one to come into effect first."""
     wanted: list[tuple[datetime, AssignPack]] = []
     for of in file.packs:
-        versions = [pack for pack in runtime.packs.values() if pack.model.id == of.pack]
+        versions = [pack for pack in found if pack.model.id == of.pack]
         if not versions:
             raise Rejected(
                 f"{path}: {of.unit} works by the pack {of.pack!r}, which is not in the policy folder",
@@ -176,5 +182,5 @@ def _assigned(runtime: Runtime, file: UnitsFile, path: Path) -> list[AssignPack]
             )
         for pack in versions:
             since = pack.model.effective_at
-            wanted.append((since, AssignPack(unit=of.unit, policy=pack.ref, since=since)))
-    return [command for _, command in sorted(wanted, key=lambda item: (item[0], item[1].unit, item[1].policy))]
+            wanted.append((since, AssignPack(unit=of.unit, pack=pack.name, since=since)))
+    return [command for _, command in sorted(wanted, key=lambda item: (item[0], item[1].unit, item[1].pack))]

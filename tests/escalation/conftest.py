@@ -111,6 +111,13 @@ class Desk:
                 await self.work.handle(records[self.taken.get(part, 0) :])
                 self.taken[part] = len(records)
 
+    def restart(self, policies: Path) -> None:
+        """The service starts again, with this policy folder."""
+        old = self.runtime
+        settings = old.settings.model_copy(update={"policies": policies})
+        self.runtime = Runtime(SERVICE, settings, old.database, self.clock, old.log, SECRET)
+        self.work = UnitOfWork(self.runtime)
+
     async def turn(self, now: datetime) -> None:
         """One round of the timer loop at this time."""
         self.clock.at = now
@@ -153,6 +160,7 @@ async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
             made.tell(f"unit-{spec.UUID}", placed, LONG_AGO)
             for post in spec.posts_of(unit.code, LONG_AGO):
                 made.tell(f"unit-{spec.UUID}", post, LONG_AGO)
+        made.tell(f"policy-{spec.UUID}", spec.loaded(PACK), LONG_AGO)
         assigned = PolicyPackAssigned(unit="city", policy=PACK.ref, since=LONG_AGO)
         made.tell(f"policy-{spec.UUID}", assigned, LONG_AGO)
         await made.consume()

@@ -1,6 +1,7 @@
 """PostgreSQL holds the same rows as a SQLite file."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,8 @@ from tests.escalation.conftest import Desk
 )
 async def test_escalation_answers_alike(desk_on_postgres: Desk, flow: Callable[[Desk], Awaitable[None]]) -> None:
     await flow(desk_on_postgres)
+
+
+@pytest.mark.postgres
+async def test_packs_are_kept_alike(desk_on_postgres: Desk, tmp_path: Path) -> None:
+    await on.test_a_newer_pack_and_an_edited_file_change_nothing_of_an_earlier_matter(desk_on_postgres, tmp_path)

@@ -1,6 +1,9 @@
 """The service on a real SQLite file: intake, the judgements and waits of the timers, and the API."""
 
+import re
+import shutil
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +13,17 @@ from schemas import publish, triage
 from schemas.envelope import Event
 from schemas.escalation import ClockBreached
 from schemas.fields import instant
+from schemas.offices import PolicyPackAssigned
 from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.offsets import Progress
 from services.kernel.delivery.unit_of_work import UnitOfWork
+from services.kernel.rules.packs import parse_pack
 from services.kernel.store.session import Conflict, Session
-from tests.escalation.conftest import Desk
-from tests.escalation.incident import at
+from tests.escalation.conftest import LONG_AGO, Desk
+from tests.escalation.incident import PACK, at
+from tests.kit import spec
 from tests.kit.plans import asked, plans
 from tests.kit.spec import UUID
 
@@ -210,15 +216,44 @@ async def test_a_matter_that_nobody_grades_is_breached_all_the_same(desk: Desk) 
 
 
 async def test_an_ungraded_matter_whose_pack_comes_late_is_judged_when_it_has_come(desk: Desk) -> None:
-    packs, desk.runtime.packs = desk.runtime.packs, {}
-    desk.runtime.offices_changed()
+    later = parse_pack(PACK.canonical.replace('"version":"2"', '"version":"3"'))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=later.ref, since=LONG_AGO), at(0))
     id_ = opened(desk)
     await desk.consume()
     assert await desk.clocks(id_) == {}
-    desk.runtime.packs = packs
-    desk.runtime.offices_changed()
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(later), at(0))
+    await desk.consume()
     await desk.turn(at(3))
     assert (await desk.clocks(id_))["transfer"]["state"] == "breached"
+
+
+async def test_a_newer_pack_and_an_edited_file_change_nothing_of_an_earlier_matter(desk: Desk, tmp_path: Path) -> None:
+    """The version and every limit in the file are raised, the services start again, and the new version is assigned."""
+    id_ = opened(desk)
+    await desk.consume()
+    await desk.turn(at(25))
+    before = await desk.clocks(id_)
+    assert before["explanation"]["state"] == "breached"
+
+    text = (spec.POLICIES / "county-default.yaml").read_text("utf-8").replace("\nversion: 2\n", "\nversion: 3\n")
+    edited = parse_pack(re.sub(r"mode: elapsed, duration: P\w+", "mode: elapsed, duration: P7D", text))
+    shutil.copytree(spec.POLICIES, folder := tmp_path / "policies")
+    (folder / "county-default.yaml").write_text(edited.canonical, "utf-8")
+    desk.restart(folder)
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(edited), at(26))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=edited.ref, since=at(26)), at(26))
+    desk.tell(id_, triage.IncidentAssigned(unit="county-roads"), at(27))
+    desk.clock.at = at(28)
+    await desk.consume("triage.policy")
+    opened(desk, "b", 28)
+    await desk.consume()
+    await desk.turn(at(50))
+    after = await desk.clocks(id_)
+    assert {name: row["due"] for name, row in after.items()} == {name: row["due"] for name, row in before.items()}
+    assert {name: row["state"] for name, row in after.items()} == {"transfer": "met", "explanation": "breached"}
+    assert after["explanation"]["rung"] == "reminder", "the ladder goes on by its own version"
+    assert not [e for e in await desk.events(stream_of("clock", id_)) if "annulled" in e.type]
+    assert (await desk.clocks(incident("b")))["transfer"]["due"] == instant(at(28 + 7 * 24))
 
 
 async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk) -> None:

@@ -12,11 +12,11 @@ import pytest
 from schemas import catalogue
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
-from schemas.offices import UnitPostPlaced
+from schemas.offices import PolicyPackLoaded, UnitPostPlaced
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
-from services.kernel.core.units import Offices, Post, Unit
+from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.rules import packs as policy
 from services.kernel.rules.lists import load_lists
 from services.triage import setup
@@ -45,6 +45,17 @@ def offices() -> Offices:
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
     posts = {code: {entry.code: _post(entry) for entry in posts_of(code, NOW)} for code in units}
     return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts, load_lists(POLICIES))
+
+
+def loaded(pack: LoadedPack) -> PolicyPackLoaded:
+    """The pack in the record."""
+    return PolicyPackLoaded(
+        pack=pack.model.id,
+        version=str(pack.model.version),
+        digest=pack.digest,
+        canonical=pack.canonical,
+        effective_from=pack.model.effective_at,
+    )
 
 
 def posts_of(unit: str, since: datetime) -> list[UnitPostPlaced]:

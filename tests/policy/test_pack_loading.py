@@ -12,6 +12,7 @@ from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, parse_pack
 
 POLICIES = Path(__file__).parents[2] / "policies"
+BOMB = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 COUNTY = (POLICIES / "county-default.yaml").read_text("utf-8")
 DECLINED = ("監控", "监控", "引導", "引导", "疏導", "疏导", "刪", "删", "網評", "网评", "黑名單", "黑名单", "形象")
 
@@ -91,7 +92,7 @@ class TestFaults:
         error = refusal(text)
         (fault,) = error.faults
         assert (fault.line, fault.field) == (line_of(text, "author: somebody"), "clocks.1.author")
-        assert str(error) == f"county.yaml:{fault.line}: clocks.1.author: is unknown; correct its name or remove it"
+        assert str(error) == f"county.yaml:{fault.line}:5: clocks.1.author: is unknown; correct its name or remove it"
 
     def test_a_rule_without_source_is_refused(self) -> None:
         text = changed(
@@ -169,6 +170,44 @@ class TestFaults:
     @pytest.mark.parametrize("text", ["", "- a list", "id: [", "? [a]\n: b", "\x00"])
     def test_what_is_no_pack_is_refused(self, text: str) -> None:
         assert str(refusal(text)).startswith("county.yaml:")
+
+
+class TestWhatIsNoDocument:
+    """Nothing of these is read further, however little of it a reader would need to run out of memory or stack."""
+
+    @pytest.mark.parametrize(
+        ("text", "place", "message"),
+        [
+            ("a: [1\nb: 2", (2, 2), "not readable as YAML: did not find expected ',' or ']'"),
+            ("id: x\nparts: " + "[" * 200_000, (2, 37), "parts stand in each other more than 30 deep"),
+            ("- " * 100_000, (1, 61), "parts stand in each other more than 30 deep"),
+            ("a: &a [*a]", (1, 4), "an alias stands for a part around it"),
+            (BOMB, (11, 6), "has more than 262,144 characters, with each alias as what it stands for"),
+            ("a: &a " + "x" * 9_000 + "\nb: [" + "*a," * 30 + "]", (2, 4), "has more than 262,144 characters"),
+            ("id: x\n---\nid: y", (2, 1), "another document"),
+        ],
+        ids=["broken", "deep", "deep-lists", "endless", "bomb", "long", "two"],
+    )
+    def test_it_is_refused_with_its_place(self, text: str, place: tuple[int, int], message: str) -> None:
+        (fault,) = refusal(text).faults
+        assert ((fault.line, fault.column), message in fault.message) == (place, True), fault
+
+    def test_a_file_of_five_megabytes_is_refused_unread(self, tmp_path: Path) -> None:
+        path = tmp_path / "large.yaml"
+        path.write_bytes(b"# \n" * 1_700_000)
+        with pytest.raises(DocumentError, match=r"large\.yaml:1:1: is larger than 262,144 bytes"):
+            load_pack(path)
+
+    def test_an_alias_stays_allowed(self) -> None:
+        text = changed("duration: PT2H}", "duration: PT2H, source: &same {kind: derived, reason: a}}")
+        assert (
+            parse_pack(text.replace("duration: PT1H}", "duration: PT1H, source: *same}")).model.id == "county-default"
+        )
+
+    def test_a_check_of_the_whole_pack_names_the_place_too(self) -> None:
+        text = changed("rank: 3", "rank: 1")
+        (fault,) = refusal(text).faults
+        assert (fault.field, fault.line, fault.column) == ("levels", line_of(text, "\nlevels:") + 1, 1)
 
 
 class TestSources:

@@ -128,7 +128,7 @@ async def staffed(database: Database, settings: Settings) -> AsyncIterator[Offic
             placing = [UnitPlaced.model_validate(placed), *spec.posts_of(code, SINCE)]
             await made.hear(spec.events("unit", placing, uuid=derived(code)))
         assigned = PolicyPackAssigned(unit="city", policy=_pack(), since=SINCE)
-        await made.hear(spec.events("policy", [assigned]))
+        await made.hear(spec.events("policy", [spec.loaded(spec.offices().packs[_pack()]), assigned]))
         await made.incident(opened(), graded())
         yield made
     await database.close()

@@ -20,7 +20,7 @@ from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EventLog, Record
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork
-from services.kernel.rules import packs as policy
+from services.kernel.rules.packs import load_packs
 from services.kernel.serving import http
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
@@ -168,14 +168,14 @@ class Triage:
         return [event.type.split(".")[2] for event in await self.events(stream)]
 
 
-_load_once = functools.cache(policy.load_packs)
+_load_once = functools.cache(load_packs)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _packs_are_read_once() -> Iterator[None]:
     """Trying a pack's conditions takes longer than most of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(policy, "load_packs", _load_once)
+        patch.setattr(setup, "load_packs", _load_once)
         yield
 
 

@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced
 from services.kernel.core.decider import STAFF_ROLES
-from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import ROOT
 from services.triage import packs, setup, units
-from services.triage.commands import AssignPack, LoadPacks, PackFile, PlaceUnits
+from services.triage.commands import AssignPack, LoadPacks, Pack, PlaceUnits
+from tests.kit import spec
 from tests.kit.spec import NOW, given, offices
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 LATER = SINCE + timedelta(days=100)
 REF = offices().assigned["city"]
+NAME = REF.partition("#")[0]
 DIGEST = REF.partition("#")[2]
 
 
@@ -165,12 +167,12 @@ def test_placing_again_changes_nothing(wanted: list[UnitPlaced]) -> None:
     place(decided, *wanted).then_nothing()
 
 
-def file(version: str = "2", digest: str = DIGEST) -> PackFile:
-    """A pack of the policy folder."""
-    return PackFile(pack="county-default", version=version, digest=digest, effective_from=SINCE)
+def file(version: str = "2", digest: str = DIGEST) -> Pack:
+    """A pack that passed all checks."""
+    return Pack(pack="county-default", version=version, digest=digest, canonical="{}", effective_from=SINCE)
 
 
-LOADED = PolicyPackLoaded(pack="county-default", version="2", digest=DIGEST, effective_from=SINCE)
+LOADED = PolicyPackLoaded(pack="county-default", version="2", digest=DIGEST, canonical="{}", effective_from=SINCE)
 
 
 def test_packs_are_loaded_once_and_never_changed() -> None:
@@ -182,20 +184,40 @@ def test_packs_are_loaded_once_and_never_changed() -> None:
 
 def test_only_the_first_pack_of_a_unit_reaches_back() -> None:
     first = PolicyPackAssigned(unit="city", policy=REF, since=SINCE)
-    given(packs.DECIDER, LOADED).when(AssignPack(unit="city", policy=REF, since=SINCE)).then(first)
-    given(packs.DECIDER, LOADED, first).when(AssignPack(unit="city", policy=REF, since=LATER)).then_nothing()
-    second = PolicyPackLoaded(pack="county-default", version="3", digest="2" * 64, effective_from=SINCE)
-    policy = "county-default@3#" + "2" * 64
+    given(packs.DECIDER, LOADED).when(AssignPack(unit="city", pack=NAME, since=SINCE)).then(first)
+    again = AssignPack(unit="city", pack=NAME, since=LATER)
+    given(packs.DECIDER, LOADED, first).when(again).then_raises(Rejected, "works by county-default@2 already")
+    second = PolicyPackLoaded(pack="county-default", version="3", digest="2" * 64, canonical="{}", effective_from=SINCE)
+    policy, name = "county-default@3#" + "2" * 64, "county-default@3"
     for since, effective in ((SINCE, NOW), (NOW + timedelta(days=1), NOW + timedelta(days=1))):
-        given(packs.DECIDER, LOADED, second, first).when(AssignPack(unit="city", policy=policy, since=since)).then(
+        given(packs.DECIDER, LOADED, second, first).when(AssignPack(unit="city", pack=name, since=since)).then(
             PolicyPackAssigned(unit="city", policy=policy, since=effective)
         )
 
 
 def test_a_pack_that_is_not_loaded_and_a_unit_that_is_not_there() -> None:
-    given(packs.DECIDER).when(AssignPack(unit="city", policy=REF, since=SINCE)).then_raises(Rejected, "not loaded")
-    nowhere = AssignPack(unit="nowhere", policy=REF, since=SINCE)
+    given(packs.DECIDER).when(AssignPack(unit="city", pack=NAME, since=SINCE)).then_raises(Rejected, "not loaded")
+    nowhere = AssignPack(unit="nowhere", pack=NAME, since=SINCE)
     given(packs.DECIDER, LOADED).when(nowhere).then_raises(Malformed, "nowhere")
+
+
+def test_a_unit_goes_back_to_an_earlier_pack() -> None:
+    second = PolicyPackLoaded(pack="county-default", version="3", digest="2" * 64, canonical="{}", effective_from=SINCE)
+    past = [
+        PolicyPackAssigned(unit="city", policy=REF, since=SINCE),
+        PolicyPackAssigned(unit="city", policy="county-default@3#" + "2" * 64, since=LATER),
+    ]
+    back = PolicyPackAssigned(unit="city", policy=REF, since=NOW)
+    given(packs.DECIDER, LOADED, second, *past).when(AssignPack(unit="city", pack=NAME)).then(back)
+
+
+def test_the_unit_above_assigns_and_the_root_loads() -> None:
+    known = given(packs.DECIDER, LOADED)
+    assign, load = AssignPack(unit="town-east", pack=NAME), LoadPacks(packs=(file("3"),))
+    known.by(spec.staff("chief", unit="town-east")).when(assign).then_raises(Forbidden, "assign a pack")
+    assert len(known.by(spec.staff("chief", unit="county")).when(assign).decided()) == 1
+    known.by(spec.staff("chief", unit="county")).when(load).then_raises(Forbidden, "load a pack")
+    assert len(known.by(spec.staff("admin", unit="city")).when(load).decided()) == 1
 
 
 def test_the_shipped_file_is_a_tree_with_a_pack_on_top() -> None:

@@ -21,6 +21,11 @@ class LoadedPack:
     """The content under the digest; `parse_pack` reads it again."""
     model: PolicyPack = field(compare=False, repr=False)
 
+    @property
+    def name(self) -> str:
+        """`id@version`."""
+        return self.ref.partition("#")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -177,15 +182,15 @@ class Offices:
     def pack(self, code: str) -> LoadedPack:
         """The pack in force for the unit: its own, or the pack of the nearest unit above.
 
-        Raises `Unavailable` if no pack is assigned, or if this service has no file with that digest.
+        Raises `Unavailable` if no pack is assigned, or if the pack has not come from triage yet.
         """
         for unit in self.above(code):
             if ref := self.assigned.get(unit):
                 if pack := self.packs.get(ref):
                     return pack
                 raise Unavailable(
-                    f"the pack {ref} in force for {unit} is not among this service's policies; "
-                    "give it the same policy folder as triage",
+                    f"the pack {ref} of {unit} has not come from triage yet, or this version cannot read it; "
+                    "try again in a moment, and then look into the log",
                     code="pack-not-here",
                     unit=unit,
                     pack=ref,

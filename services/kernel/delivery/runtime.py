@@ -22,11 +22,10 @@ from services.kernel.core.ids import Ids
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.reactions import Known, Reaction, no_reaction
 from services.kernel.core.time_source import TimeSource
-from services.kernel.core.units import Offices
+from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.log import EventLog, Partition
 from services.kernel.logging import Lasting
-from services.kernel.rules import packs
 from services.kernel.rules.lists import load_lists
 from services.kernel.settings import Settings
 from services.kernel.store import offices
@@ -101,7 +100,8 @@ class Runtime:
         self.service, self.settings, self.database, self.time_source = service, settings, database, time_source
         self.log, self.secret, self.keys = event_log, secret, Keys(secret)
         self.tables: Mapping[str, Table] = service.metadata.tables
-        self.packs = packs.load_packs(settings.policies)
+        self.packs: dict[str, LoadedPack] = {}
+        """The packs of the record that were read so far."""
         self.lists = load_lists(settings.policies)
         self.wake = asyncio.Event()
         """Set when the outbox may have rows for the relay."""

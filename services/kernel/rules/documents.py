@@ -1,5 +1,6 @@
-"""YAML files of the policy folder. Each fault is reported with its line."""
+"""YAML files of the policy folder, and packs from requests. Each fault is reported with its line and column."""
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -8,6 +9,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
+
+MAX_BYTES = 262_144
+MAX_DEPTH = 30
+MAX_SIZE = 262_144
+"""The most characters of the keys and values of a document, with one more for each. An alias counts as what it stands
+for."""
 
 
 class Fault(NamedTuple):
@@ -18,15 +25,18 @@ class Fault(NamedTuple):
     field: str
     """Dotted: `levels.1.conditions.0.when`."""
     message: str
+    column: int = 1
+    """The column in that line, from 1."""
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.line or ""), self.field, self.message) if part)
+        place = f"{self.line}:{self.column}" if self.line else ""
+        return ": ".join(part for part in (place, self.field, self.message) if part)
 
 
 class DocumentError(ValueError):
     """A file that cannot be used.
 
-    The text is for the file's author: one line a fault, `file:line: field: what to do`.
+    The text is for the file's author: one line a fault, `file:line:column: field: what to do`.
     """
 
     def __init__(self, origin: str, *faults: Fault) -> None:
@@ -51,19 +61,27 @@ class Document(NamedTuple):
     def fault(self, place: Iterable[int | str], message: str) -> Fault:
         """A fault at a place of the content."""
         place = tuple(place)
-        return Fault(_line(self.root, place), ".".join(str(part) for part in place), message)
+        mark = _mark(self.root, place)
+        return Fault(mark.line + 1, ".".join(str(part) for part in place), message, mark.column + 1)
 
     def _fault(self, detail: Mapping[str, Any]) -> Fault:
-        return self.fault(detail["loc"], _WHAT_TO_DO.get(detail["type"]) or detail["msg"].removeprefix("Value error, "))
+        told, place = _WHAT_TO_DO.get(detail["type"]) or detail["msg"].removeprefix("Value error, "), detail["loc"]
+        if not place and (named := _PLACED.fullmatch(told)):
+            # A check of the whole document names the place in its sentence.
+            place, told = [int(part) if part.isdigit() else part for part in named[1].split(".")], named[2]
+        return self.fault(place, told)
 
 
 def read_file(path: Path) -> Document:
     """The document of a file. Raises `DocumentError`, or `OSError`."""
-    return read_bytes(path.read_bytes(), str(path))
+    with path.open("rb") as file:
+        return read_bytes(file.read(MAX_BYTES + 1), str(path))
 
 
 def read_bytes(content: bytes, origin: str) -> Document:
     """The document of a file's content in UTF-8."""
+    if len(content) > MAX_BYTES:
+        raise DocumentError(origin, Fault(1, "", f"is larger than {MAX_BYTES:,} bytes; split it, or remove a part"))
     try:
         return read(content.decode(), origin)
     except UnicodeDecodeError as error:
@@ -73,16 +91,54 @@ def read_bytes(content: bytes, origin: str) -> Document:
 def read(text: str, origin: str) -> Document:
     """The document of a text; `origin` is the file's name in a `DocumentError`."""
     try:
+        _check_depth(text)
         reader = _Reader(text)
         root = reader.get_single_node()
         if root is None:
             raise DocumentError(origin, Fault(1, "", "the file is empty"))
+        _measure(root, {})
         return Document(origin, reader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise DocumentError(origin, Fault(line, "", f"not readable as YAML: {error.problem}")) from None
+        line, column = (error.problem_mark.line, error.problem_mark.column) if error.problem_mark else (0, 0)
+        told = f"not readable as YAML: {error.problem}"
+        raise DocumentError(origin, Fault(line + 1, "", told, column + 1)) from None
     except yaml.YAMLError as error:
-        raise DocumentError(origin, Fault(0, "", f"not readable as YAML: {error}")) from None
+        raise DocumentError(origin, Fault(1, "", f"not readable as YAML: {error}")) from None
+
+
+def _check_depth(text: str) -> None:
+    """The parser builds nested parts by recursion in C, which a deep text would end with the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Reader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _at(event, f"parts stand in each other more than {MAX_DEPTH} deep; write it flatter")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _measure(node: yaml.Node, known: dict[int, int]) -> int:
+    """The size of a node. An alias is the very node that it stands for, so each node is measured once."""
+    if id(node) in known:
+        if not known[id(node)]:
+            raise _at(node, "an alias stands for a part around it")
+        return known[id(node)]
+    known[id(node)] = 0
+    if isinstance(node, yaml.SequenceNode):
+        size = sum(_measure(one, known) for one in node.value)
+    elif isinstance(node, yaml.MappingNode):
+        size = sum(_measure(one, known) for pair in node.value for one in pair)
+    else:
+        size = len(node.value)
+    if size > MAX_SIZE:
+        raise _at(node, f"has more than {MAX_SIZE:,} characters, with each alias as what it stands for; write less")
+    known[id(node)] = size + 1
+    return size + 1
+
+
+def _at(part: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=part.start_mark)
 
 
 class _Reader(yaml.CBaseLoader):
@@ -92,13 +148,14 @@ class _Reader(yaml.CBaseLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key is a single word", problem_mark=key.start_mark)
+                raise _at(key, "a key is a single word")
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice; keep one", problem_mark=key.start_mark)
+                raise _at(key, f"{key.value!r} stands twice; keep one")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
+_PLACED = re.compile(r"([a-z_]+(?:\.\w+)*): (.+)", re.DOTALL)
 _WHAT_TO_DO = {
     "missing": "is missing; add it",
     "extra_forbidden": "is unknown; correct its name or remove it",
@@ -106,23 +163,22 @@ _WHAT_TO_DO = {
 }
 
 
-def _line(root: yaml.Node, place: Iterable[int | str]) -> int:
-    """The line of a place, or of its innermost part that the file has."""
-    node, line = root, root.start_mark.line
+def _mark(root: yaml.Node, place: Iterable[int | str]) -> yaml.Mark:
+    """Where a place is, or its innermost part that the file has."""
+    node, mark = root, root.start_mark
     for part in place:
         step = _step(node, part)
         if step is None:
             break
-        line, node = step
-    return line + 1
+        mark, node = step
+    return mark
 
 
-def _step(node: yaml.Node, part: int | str) -> tuple[int, yaml.Node] | None:
+def _step(node: yaml.Node, part: int | str) -> tuple[yaml.Mark, yaml.Node] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-        item = node.value[part]
-        return item.start_mark.line, item
+        return (node.value[part].start_mark, node.value[part]) if part < len(node.value) else None
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(part):
-                return key.start_mark.line, value
+                return key.start_mark, value
     return None

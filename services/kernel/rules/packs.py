@@ -1,4 +1,4 @@
-"""Policy packs from files, checked at loading.
+"""Policy packs from files, checked before they come into the record, and from the record.
 
 The name of a pack is `id@version#digest`. The digest is SHA-256 over the canonical content: JSON with sorted keys, and
 each scalar as the text in the file. So comments and layout do not change the digest, and any value does.
@@ -12,7 +12,7 @@ from pathlib import Path
 from schemas.pack import PolicyPack
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import conditions
-from services.kernel.rules.documents import Document, DocumentError, Fault, read, read_file
+from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
 
 NO_PACKS = frozenset({"units.yaml", "categories.yaml", "facts.yaml", "channels.yaml", "sites.yaml", "telephones.yaml"})
 
@@ -47,11 +47,22 @@ def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
     return _pack(read(text, origin))
 
 
+@functools.lru_cache(maxsize=64)
+def recorded(ref: str, canonical: str) -> LoadedPack:
+    """The pack of the record, where it came after all checks. Read once for a process: its services have the same."""
+    model = PolicyPack.model_validate(json.loads(canonical))
+    return LoadedPack(ref, ref.partition("#")[2], canonical, model)
+
+
 def _pack(document: Document) -> LoadedPack:
     model = document.model(PolicyPack)
     faults = [document.fault(place, told) for place, told in conditions.faults(model)]
     if faults:
         raise DocumentError(document.origin, *sorted(faults))
     canonical = json.dumps(document.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    if len(content := canonical.encode()) > MAX_BYTES:
+        raise DocumentError(
+            document.origin, Fault(1, "", f"its content is larger than {MAX_BYTES:,} bytes; shorten it")
+        )
+    digest = hashlib.sha256(content).hexdigest()
     return LoadedPack(f"{model.id}@{model.version}#{digest}", digest, canonical, model)

@@ -1,26 +1,29 @@
-"""What every service knows of the offices: the tree of units, their posts, each unit's policy pack, and revoked tokens.
+"""What every service knows of the offices: the tree of units, their posts, the policy packs, and revoked tokens.
 
 Triage's events bring all of it. Each service keeps it in its own views and reads it as one snapshot.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from schemas.offices import PolicyPackAssigned, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
+from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
 from services.kernel.core.lists import Lists
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit
+from services.kernel.rules.packs import recorded
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
+logger = structlog.get_logger()
+
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables `units`, `posts`, `packs_assigned` and `revoked_tokens` to a service's metadata."""
+    """Adds the tables `units`, `posts`, `packs`, `packs_assigned` and `revoked_tokens` to a service's metadata."""
     Table(
         "units",
         metadata,
@@ -50,6 +53,14 @@ def tables(metadata: MetaData) -> None:
         Column("version", Integer, nullable=False),
     )
     Table(
+        "packs",
+        metadata,
+        Column("policy", key(200), primary_key=True),
+        Column("canonical", Text, nullable=False),
+        Column("stream_id", key(64), nullable=False),
+        Column("version", Integer, nullable=False),
+    )
+    Table(
         "packs_assigned",
         metadata,
         Column("unit", key(64), primary_key=True),
@@ -67,7 +78,8 @@ def views(metadata: MetaData) -> tuple[View, ...]:
     return (
         View(tables["units"], _unit_keys, _place),
         View(tables["posts"], _post_keys, _place_post),
-        View(tables["packs_assigned"], _pack_keys, _assign),
+        View(tables["packs"], _loaded_keys, _load),
+        View(tables["packs_assigned"], _assigned_keys, _assign),
         View(tables["revoked_tokens"], _token_keys, _revoke),
     )
 
@@ -120,7 +132,18 @@ def _place_post(key: Key, row: Row | None, event: Event) -> Row | None:
     }
 
 
-def _pack_keys(event: Event) -> list[Key]:
+def _loaded_keys(event: Event) -> list[Key]:
+    if event.kind != "policy" or not isinstance(event.data, PolicyPackLoaded):
+        return []
+    return [(f"{event.data.pack}@{event.data.version}#{event.data.digest}",)]
+
+
+def _load(key: Key, row: Row | None, event: Event) -> Row | None:
+    data: PolicyPackLoaded = event.data
+    return {"policy": key[0], "canonical": data.canonical, "stream_id": event.stream, "version": event.version}
+
+
+def _assigned_keys(event: Event) -> list[Key]:
     if event.kind != "policy" or not isinstance(event.data, PolicyPackAssigned):
         return []
     return [(event.data.unit, instant(event.data.since))]
@@ -146,9 +169,12 @@ def _revoke(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 async def snapshot(
-    connection: AsyncConnection, metadata: MetaData, packs: Mapping[str, LoadedPack], now: datetime, lists: Lists
+    connection: AsyncConnection, metadata: MetaData, packs: dict[str, LoadedPack], now: datetime, lists: Lists
 ) -> Offices:
-    """The offices at the time `now`, from the service's own views."""
+    """The offices at the time `now`, from the service's own views.
+
+    `packs` are those that the process has read before. Further ones are read and added: a pack never changes.
+    """
     at = instant(now)
     basis: dict[str, int] = {}
 
@@ -171,11 +197,24 @@ async def snapshot(
     return Offices(
         units={unit: _unit(row) for (unit,), row in units.items()},
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
-        packs=packs,
+        packs=await _packs(connection, metadata.tables["packs"], packs),
         lists=lists,
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
         posts=posts,
     )
+
+
+async def _packs(connection: AsyncConnection, table: Table, known: dict[str, LoadedPack]) -> dict[str, LoadedPack]:
+    refs = (await connection.execute(select(table.c.policy).order_by(table.c.policy))).scalars().all()
+    if further := [ref for ref in refs if ref not in known]:
+        chosen = select(table.c.policy, table.c.canonical).where(table.c.policy.in_(further))
+        for ref, text in await connection.execute(chosen):
+            try:
+                known[ref] = recorded(ref, text)
+            except ValueError:
+                # Only the matters of this pack wait.
+                logger.exception("pack.unreadable", pack=ref)
+    return {ref: known[ref] for ref in refs if ref in known}
 
 
 def _unit(row: Any) -> Unit:

@@ -108,6 +108,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_outbox")),
     )
     op.create_table(
+        "packs",
+        sa.Column("policy", key(200), nullable=False),
+        sa.Column("canonical", sa.Text(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("policy", name=op.f("pk_packs")),
+    )
+    op.create_table(
         "packs_assigned",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("since", key(27), nullable=False),

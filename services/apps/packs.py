@@ -1,0 +1,22 @@
+"""How the command line brings packs into the record and puts them in force."""
+
+from typing import Any
+
+from services.apps.access import operator
+from services.apps.client import api, ask
+from services.kernel.core.units import LoadedPack
+from services.kernel.settings import Settings
+
+
+async def load(settings: Settings, pack: LoadedPack) -> bool:
+    """Brings a pack into the record. Returns whether it is new there. Raises `Refused`."""
+    async with api(settings, "triage") as triage:
+        body = {"text": pack.canonical}
+        done = await ask(triage, "POST", "/triage/v1/packs", operator(settings), json=body)
+        return bool(done["events"])
+
+
+async def assign(settings: Settings, **command: Any) -> None:
+    """Lets a unit work by a pack: `unit`, `pack` as `id@version`, `since`. Raises `Refused`."""
+    async with api(settings, "triage") as triage:
+        await ask(triage, "POST", "/triage/v1/packs/assign", operator(settings), json=command)

@@ -1,0 +1,79 @@
+"""The policy packs over HTTP: what is loaded, and who works by what."""
+
+from fastapi import APIRouter, Response
+
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Malformed
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.rules.documents import DocumentError
+from services.kernel.rules.packs import parse_pack
+from services.kernel.serving import commands, documents, http
+from services.kernel.serving.answers import Done
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store.session import Session
+from services.triage import answers, setup
+from services.triage.commands import AssignPack, LoadPack, LoadPacks
+from services.triage.packs import POLICIES
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of packs."""
+    routes = http.router("/triage/v1", "triage")
+
+    @routes.get("/packs", **documents.answers(answers.Packs))
+    async def list_packs(staff: http.Staff) -> Response:
+        """The packs of this service: their levels and kinds of answer, and the units that work by them now."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        items = [
+            {
+                "policy": ref,
+                "pack": pack.model.id,
+                "version": pack.model.version,
+                "title": pack.model.title,
+                "levels": [
+                    {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
+                ],
+                "answer_kinds": [
+                    {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
+                    for answer in pack.model.answers
+                ],
+                "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
+            }
+            for ref, pack in sorted(offices.packs.items())
+        ]
+        return http.json_response({"items": items, "next": None})
+
+    @routes.post("/packs", **documents.answers(Done))
+    async def load_pack(caller: http.Command, command: LoadPack) -> Response:
+        """Brings a policy pack into the record. A changed pack needs a new version.
+
+        Nothing is loaded if the text has a fault; `faults` names each with its line and column. No unit works by the
+        pack before it is assigned. A pack that is loaded already changes nothing.
+        """
+        try:
+            pack = parse_pack(command.text)
+        except DocumentError as error:
+            faults = [fault._asdict() for fault in error.faults]
+            raise Malformed(str(error), code="pack-unusable", field="text", faults=faults) from None
+        return await _decided(runtime, caller, LoadPacks(packs=(setup.in_record(pack),)))
+
+    @routes.post("/packs/assign", **documents.answers(Done))
+    async def assign_pack(caller: http.Command, command: AssignPack) -> Response:
+        """Lets a unit, and the units below it without a pack of their own, work by a pack.
+
+        The unit above decides so; at the root, the root itself. Matters that were opened before keep their pack.
+        """
+        return await _decided(runtime, caller, command)
+
+    return routes
+
+
+async def _decided(runtime: Runtime, caller: Caller, command: Command) -> Response:
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await session.load([POLICIES])
+        events = commands.decide(session, POLICIES, command, ctx, caller)
+        return commands.answer(session, POLICIES, events)
+
+    return http.reply(await commands.transact(runtime, caller, act))

@@ -1,0 +1,80 @@
+"""Packs through HTTP, and the policy folder at a start: the record alone says which packs there are."""
+
+import shutil
+from typing import Any
+
+import httpx
+import pytest
+
+from services.kernel.rules.packs import parse_pack
+from services.kernel.settings import ROOT
+from services.triage import setup
+from services.triage.packs import POLICIES
+from tests.triage.conftest import Triage
+from tests.triage.test_api import problem
+
+COUNTY = (ROOT / "policies" / "county-default.yaml").read_text("utf-8")
+NEXT = COUNTY.replace("\nversion: 2\n", "\nversion: 3\n")
+
+
+async def send(triage: Triage, path: str, body: Any, role: str = "admin", unit: str = "city") -> httpx.Response:
+    return await triage.client.post(f"/triage/v1/{path}", json=body, headers=triage.token(role, unit))
+
+
+async def test_a_pack_is_loaded_and_then_assigned(triage: Triage) -> None:
+    await triage.open("a")
+    loaded = await send(triage, "packs", {"text": NEXT})
+    assert loaded.status_code == 200, loaded.text
+    (event,) = [event for event in await triage.events(POLICIES) if event.id == loaded.json()["events"][0]["id"]]
+    assert parse_pack(event.data.canonical).digest == event.data.digest
+    items = (await triage.get("packs")).json()["items"]
+    assert {item["version"]: item["units"] for item in items if item["pack"] == "county-default"}[3] == []
+    assert (await send(triage, "packs", {"text": NEXT})).json()["events"] == [], "nothing new"
+    problem(await send(triage, "packs/assign", {"unit": "city", "pack": "county-default@4"}), 409, "not loaded")
+    body = {"unit": "county", "pack": "county-default@3"}
+    problem(await send(triage, "packs/assign", body, "chief", "county"), 403, "role chief or admin over city")
+    assert (await send(triage, "packs/assign", body, "chief")).status_code == 200
+    after = await triage.open("b")
+    answer = await triage.ask(after, "grade", {"level": "general", "reason": "r"}, role="duty_officer")
+    assert answer.status_code == 200, answer.text
+    assert str((await triage.events(after))[-1].policy).startswith("county-default@3#")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "sentence"),
+    [
+        (NEXT.replace("rank: 3", "rank: three"), NEXT[: NEXT.index("rank: 3")].count("\n") + 1, 5, "valid integer"),
+        ("[" * 200_000, 1, 31, "30 deep"),
+        ("id: a\nid: b", 2, 1, "stands twice"),
+    ],
+)
+async def test_a_pack_with_a_fault_is_not_loaded(
+    triage: Triage, text: str, line: int, column: int, sentence: str
+) -> None:
+    before = await triage.kinds(POLICIES)
+    told = problem(await send(triage, "packs", {"text": text}), 422, sentence)
+    assert told["type"] == "urn:huiying:problem:pack-unusable"
+    assert [(fault["line"], fault["column"]) for fault in told["faults"]] == [(line, column)]  # type: ignore[attr-defined]
+    assert await triage.kinds(POLICIES) == before
+
+
+async def test_a_changed_pack_needs_a_new_version(triage: Triage) -> None:
+    changed = COUNTY.replace("duration: PT3H", "duration: PT4H")
+    problem(await send(triage, "packs", {"text": changed}), 409, "county-default@2 was loaded with other content")
+
+
+@pytest.mark.parametrize("made", ["broken", "missing", "changed"])
+async def test_after_the_first_start_the_folder_has_no_say(triage: Triage, made: str, tmp_path: Any) -> None:
+    before, folder = await triage.events(POLICIES), tmp_path / "policies"
+    shutil.copytree(ROOT / "policies", folder)
+    file = folder / "county-default.yaml"
+    if made == "missing":
+        file.unlink()
+    else:
+        file.write_text(COUNTY.replace("duration: PT3H", "duration: P7D") if made == "changed" else "id: [", "utf-8")
+    triage.runtime.settings = triage.runtime.settings.model_copy(update={"policies": folder})
+    await setup.place(triage.runtime)
+    assert await triage.events(POLICIES) == before
+    id_ = await triage.open("a")
+    answer = await triage.ask(id_, "grade", {"level": "general", "reason": "r"}, role="duty_officer")
+    assert answer.status_code == 200, answer.text
