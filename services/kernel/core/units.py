@@ -1,5 +1,7 @@
 """The tree of units, each unit's directory of posts and its policy pack in force, at one moment."""
 
+import functools
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +27,15 @@ class LoadedPack:
     def name(self) -> str:
         """`id@version`."""
         return self.ref.partition("#")[0]
+
+
+@functools.lru_cache(maxsize=64)
+def recorded(ref: str, canonical: str) -> LoadedPack:
+    """The pack of the record, where it came after all checks. Read once for a process: its services have the same.
+
+    Raises `ValueError` if this version cannot read it.
+    """
+    return LoadedPack(ref, ref.partition("#")[2], canonical, PolicyPack.model_validate(json.loads(canonical)))
 
 
 @dataclass(frozen=True, slots=True)

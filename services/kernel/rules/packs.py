@@ -1,4 +1,4 @@
-"""Policy packs from files, checked before they come into the record, and from the record.
+"""Policy packs from files, checked before they come into the record.
 
 The name of a pack is `id@version#digest`. The digest is SHA-256 over the canonical content: JSON with sorted keys, and
 each scalar as the text in the file. So comments and layout do not change the digest, and any value does.
@@ -45,13 +45,6 @@ def load_pack(path: Path) -> LoadedPack:
 def parse_pack(text: str, origin: str = "<text>") -> LoadedPack:
     """The pack of a text: YAML, or a pack's `canonical`. `origin` is the file's name in a `DocumentError`."""
     return _pack(read(text, origin))
-
-
-@functools.lru_cache(maxsize=64)
-def recorded(ref: str, canonical: str) -> LoadedPack:
-    """The pack of the record, where it came after all checks. Read once for a process: its services have the same."""
-    model = PolicyPack.model_validate(json.loads(canonical))
-    return LoadedPack(ref, ref.partition("#")[2], canonical, model)
 
 
 def _pack(document: Document) -> LoadedPack:

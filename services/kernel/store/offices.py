@@ -14,8 +14,7 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
 from services.kernel.core.lists import Lists
-from services.kernel.core.units import LoadedPack, Offices, Post, Unit
-from services.kernel.rules.packs import recorded
+from services.kernel.core.units import LoadedPack, Offices, Post, Unit, recorded
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
