@@ -36,13 +36,21 @@ class ClockMilestoneReached(Fact):
 
 @event("clock.started")
 class ClockStarted(Fact):
-    """A time limit runs: who owes what by when. `clock` is the pack's name, with a round if it runs again."""
+    """A time limit runs: who owes what by when. `clock` is the pack's name, with a round if it runs again.
+
+    `provisional` means that `due` rests on days of a year that nobody has announced. Once they are announced, a further
+    event of this type gives the final one. `counts_work` means that `due` depends on which days are working days, and
+    `due_is_late` that what is done at that very instant is late, since the day is over.
+    """
 
     clock: Code
     unit: UnitCode
     since: Instant
     due: Instant
     first_answer: bool = False
+    provisional: bool = False
+    counts_work: bool = False
+    due_is_late: bool = False
 
 
 @event("clock.met")

@@ -88,6 +88,11 @@ PostCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$", m
 Post = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}@[a-z0-9][a-z0-9-]{0,63}$", max_length=130)]
 """A post of a unit's directory, `duty_officer@town-east`. It is never a person's name."""
 
+Day = Annotated[str, StringConstraints(pattern=r"^[12]\d{3}-\d{2}-\d{2}$")]
+"""A day of the calendar in the office's own time zone: `2026-05-04`."""
+TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""A time of the office's day, to the minute: `08:30`."""
+
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 """The pattern of a UUID as text. The id of a stream is `<kind>-<uuid>`."""
 Uuid = Annotated[str, StringConstraints(pattern=f"^{UUID}$")]
@@ -128,6 +133,8 @@ FORMS = {
         (PolicyRef, "policy-ref"),
         (Token, "token"),
         (MediaType, "media-type"),
+        (Day, "date"),
+        (TimeOfDay, "time-of-day"),
     )
 }
 """Pattern -> its name in `titles`. People never see a pattern."""

@@ -6,7 +6,21 @@ Triage writes them, and all services read them.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Instant, PolicyRef, Post, PostCode, PublishedRules, UnitCode, Uuid
+from schemas.fields import (
+    Code,
+    Day,
+    Digest,
+    Fact,
+    Instant,
+    PolicyRef,
+    Post,
+    PostCode,
+    PublishedRules,
+    TimeOfDay,
+    UnitCode,
+    Uuid,
+    Words,
+)
 
 TOPICS = ("triage.unit", "triage.policy")
 """Their topic, without the prefix."""
@@ -86,6 +100,29 @@ class UnitPostPlaced(Fact):
     serves: tuple[PostCode, ...] = ()
     since: Instant
     until: Instant | None = None
+
+
+class DayWindow(Fact):
+    """A part of a working day. `to` is the first moment after it."""
+
+    since: TimeOfDay
+    to: TimeOfDay
+
+
+@event("unit.days_set")
+class UnitDaysSet(Fact):
+    """A unit and the units below it work otherwise than the country from the day `since` to the day `until`.
+
+    `days` says whether people work on them, `windows` within which hours. None leaves what held before, `as_usual` and
+    no window go back to the usual. Of several words on a day, the newest of the nearest unit counts.
+    """
+
+    unit: UnitCode
+    since: Day
+    until: Day
+    days: Literal["working", "free", "as_usual"] | None = None
+    windows: tuple[DayWindow, ...] | None = None
+    reason: Words
 
 
 @event("unit.token_revoked")

@@ -58,6 +58,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "make-key": ("发放密钥", "make a key"),
     "list-keys": ("查看密钥", "list keys"),
     "revoke-key": ("注销密钥", "revoke a key"),
+    "set-days": ("设定工作日", "set working days"),
     "revoke-token": ("注销令牌", "revoke a token"),
     "load-pack": ("载入制度", "load a pack"),
     "assign-pack": ("指定适用的制度", "assign a pack"),
@@ -96,6 +97,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
         "带时区的时间，1970 年以后，如 2026-03-02T09:00:00+08:00（在网址中 + 写作 %2B）",
         "a time with its offset and a year from 1970 on, such as 2026-03-02T09:00:00+08:00 (in a URL, %2B for +)",
     ),
+    "time-of-day": ("时刻，如 08:30", "a time of the day, such as 08:30"),
     "code": (
         "代码：最多 100 个字母、数字或汉字，不含空格",
         "a code of at most 100 letters and digits, without spaces",

@@ -79,6 +79,8 @@ KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.PolicyRef, lambda name: POLICY),
     (fields.Token, lambda name: "q7Jm2xVt0aYkRzB4"),
     (fields.MediaType, lambda name: "image/jpeg"),
+    (fields.Day, lambda name: "2026-07-31" if name == "until" else "2026-07-01"),
+    (fields.TimeOfDay, lambda name: "17:30" if name == "to" else "08:30"),
 )
 BY_PATTERN = {TypeAdapter(kind).json_schema()["pattern"]: text for kind, text in KINDS}
 

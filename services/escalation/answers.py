@@ -14,6 +14,9 @@ _CLOCK: dict[str, Any] = {
     "since": "2026-03-02T01:00:00.000000Z",
     "due": "2026-03-02T05:00:00.000000Z",
     "first_answer": False,
+    "provisional": False,
+    "counts_work": False,
+    "due_is_late": False,
     "state": "breached",
     "met_at": None,
     "late": False,
@@ -45,6 +48,12 @@ class Clock(Answered):
     """When it ends."""
     first_answer: bool
     """Whether it is the limit of the first answer."""
+    provisional: bool
+    """Whether `due` rests on days of a year that is not announced yet. It may still change."""
+    counts_work: bool
+    """Whether `due` depends on which days are working days."""
+    due_is_late: bool
+    """Whether the instant `due` itself is too late, since the day is over then."""
     state: Literal["running", "met", "breached", "annulled", "cancelled"]
     """Its state."""
     met_at: Instant | None

@@ -8,10 +8,9 @@ from the merger on, with the time of their recording. If this matter was split o
 here; they excuse the time until the split.
 """
 
-import contextlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Literal, NamedTuple, cast
@@ -20,6 +19,7 @@ from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
 from schemas.pack import clocks as packs
 from schemas.triage import AnswerKind
+from services.kernel.core.days import NONE, OwnDays
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
@@ -58,10 +58,19 @@ class Clock:
     met_at: datetime | None = None
     """When the owed act was recorded, even if it was late."""
     cancelled: Cancelled | None = None
+    provisional: bool = False
+    """Whether the due instant rests on a year whose days are not announced."""
+    counts_work: bool = False
+    """Whether it depends on which days are working days."""
+    due_is_late: bool = False
+    """Whether the due instant itself is too late, since the day is over then."""
 
     @property
     def late(self) -> bool:
-        return self.met_at is not None and self.met_at > self.due
+        return self.met_at is not None and self._too_late(self.met_at)
+
+    def _too_late(self, at: datetime) -> bool:
+        return at > self.due or (self.due_is_late and at == self.due)
 
     @property
     def runs(self) -> bool:
@@ -71,7 +80,19 @@ class Clock:
     def overdue(self, at: datetime) -> bool:
         """Whether the limit had passed by `at` without the owed act, while the clock was in force."""
         ended = self.met_at or (self.cancelled.at if self.cancelled else None)
-        return self.due < at and (ended is None or ended > self.due)
+        return self.due < at and (ended is None or self._too_late(ended))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What people decided on a matter's limits, and the days of the accountable unit."""
+
+    due: Mapping[str, datetime] = field(default_factory=dict)
+    """Moved limits: clock -> new due instant."""
+    own: OwnDays = NONE
+
+
+USUAL = Terms()
 
 
 def in_order(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneReached]:
@@ -79,13 +100,10 @@ def in_order(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestone
     return sorted(milestones, key=lambda reached: (reached.recorded_at, reached.event, reached.milestone))
 
 
-def derive(
-    milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, extended: Mapping[str, datetime] | None = None
-) -> tuple[Clock, ...]:
-    """All clocks of the matter, past and present, in the pack's order. `extended` holds moved limits by name.
+def derive(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, terms: Terms = USUAL) -> tuple[Clock, ...]:
+    """All clocks of the matter, past and present, in the pack's order.
 
-    While no level is known, the clocks of the lowest level run. A limit is left out until its working days are
-    announced.
+    While no level is known, the clocks of the lowest level run.
     """
     stages = _stages(in_order(milestones), pack)
     levels = {level or pack.lowest for level in stages[-1].graded}
@@ -94,7 +112,7 @@ def derive(
         for spec in pack.clocks
         if not spec.limit.is_open and (spec.levels is None or levels.intersection(spec.levels))
     ]
-    return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, extended or {}))
+    return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, terms))
 
 
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
@@ -259,9 +277,7 @@ class _There(NamedTuple):
             insort(self.since, since)
 
 
-def _clocks_of(
-    spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, extended: Mapping[str, datetime]
-) -> Iterable[Clock]:
+def _clocks_of(spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, terms: Terms) -> Iterable[Clock]:
     """The clocks of the last stage. Each stage keeps the results of the stage before."""
     lowest = pack.lowest
     there, taken, clocks = _There([], []), 0, dict[str, Clock]()
@@ -271,9 +287,8 @@ def _clocks_of(
         taken, found = len(past.others), dict[str, Clock]()
         for number, run in enumerate(_runs(spec, past.own), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
-            with contextlib.suppress(calendars.YearNotAnnounced):
-                if clock := _clock(name, spec, run, past, there, pack, extended):
-                    found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, extended)
+            if clock := _clock(name, spec, run, past, there, pack, terms):
+                found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, terms)
         clocks = found
     return clocks.values()
 
@@ -285,7 +300,7 @@ def _clock(
     past: _Past,
     there: _There,
     pack: PolicyPack,
-    extended: Mapping[str, datetime],
+    terms: Terms,
 ) -> Clock | None:
     """One run of a clock; None if it never applied."""
     lowest, met_at = pack.lowest, _met(spec, run.from_at, past, there)
@@ -293,14 +308,27 @@ def _clock(
     if not applied:
         return None
     since = _since(spec, run, past, there, lowest)
-    due = extended.get(name) or _due(since, spec, pack)
-    if past.born and run.from_at < past.born and name not in extended:
+    due = _due(since, spec, pack, terms, name)
+    if past.born and run.from_at < past.born and name not in terms.due:
         met_there = any(_meets(spec, one) and one.recorded_at >= run.from_at for one in past.excuses)
-        if met_there or due <= past.born:
-            since, due = past.born, _due(past.born, spec, pack)
+        if met_there or due.at <= past.born:
+            since, due = past.born, _due(past.born, spec, pack, terms)
     met_at = None if cancelled else met_at
-    unit = _charged(past, due, met_at)
-    return Clock(name, unit, since, due, spec.first_answer, met_at, cancelled) if unit else None
+    unit = _charged(past, due.at, met_at)
+    if unit is None:
+        return None
+    return Clock(
+        name,
+        unit,
+        since,
+        due.at,
+        spec.first_answer,
+        met_at,
+        cancelled,
+        provisional=due.provisional,
+        counts_work=calendars.counts_work(spec.limit),
+        due_is_late=calendars.ends_with_a_day(spec.limit) and name not in terms.due,
+    )
 
 
 def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> datetime | None:
@@ -323,7 +351,7 @@ def _merged(
     past: _Past,
     there: _There,
     pack: PolicyPack,
-    extended: Collection[str],
+    terms: Terms,
 ) -> Clock:
     """The clock after the last merger. `before` is the matter's clock before it.
 
@@ -337,26 +365,36 @@ def _merged(
         return clock
     if before and before.overdue(merger):
         met_at = clock.met_at and (before.met_at or max(clock.met_at, merger))
-        return replace(clock, unit=before.unit, since=before.since, due=before.due, met_at=met_at)
-    if clock.name in extended:
+        return replace(_as(before, clock), unit=before.unit, met_at=met_at)
+    if clock.name in terms.due:
         return clock
-    limits = [clock, *([replace(clock, since=before.since, due=before.due)] if before else [])]
+    limits = [clock, *([_as(before, clock)] if before else [])]
     # The common limit is as early as the earlier one, unless the matter was split off and begins later.
     starts = there.since if past.born or clock.overdue(merger) else []
-    at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack).overdue(merger))
-    limits += (_from(since, clock, spec, pack) for since in starts[at : at + 1])
-    kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack)]
+    at = bisect_left(starts, True, key=lambda since: not _from(since, clock, spec, pack, terms).overdue(merger))
+    limits += (_from(since, clock, spec, pack, terms) for since in starts[at : at + 1])
+    kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack, terms)]
     first = min(kept, key=lambda limit: limit.due)
     unit = _charged(past, first.due, first.met_at)
     return replace(first, unit=unit) if unit else clock
 
 
-def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack) -> Clock:
-    return replace(clock, since=since, due=_due(since, spec, pack))
+def _as(before: Clock, clock: Clock) -> Clock:
+    """The clock with the limit of another one."""
+    return replace(clock, since=before.since, due=before.due, provisional=before.provisional)
 
 
-def _due(since: datetime, spec: packs.ClockRule, pack: PolicyPack) -> datetime:
-    return calendars.due(since, spec.limit, pack.timezone, pack.workday)
+def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack, terms: Terms) -> Clock:
+    due = _due(since, spec, pack, terms)
+    return replace(clock, since=since, due=due.at, provisional=due.provisional)
+
+
+def _due(
+    since: datetime, spec: packs.ClockRule, pack: PolicyPack, terms: Terms, name: str | None = None
+) -> calendars.Due:
+    if moved := terms.due.get(name or ""):
+        return calendars.Due(moved)
+    return calendars.due(since, spec.limit, pack.timezone, pack.workday, terms.own)
 
 
 def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str | None]:

@@ -239,7 +239,7 @@ def _reached(
     pack = _pack(after, ctx, anew=any(reached.milestone == "transferred" for reached in new))
     ref = pack.ref if pack else None
     recorded = [Occurred(reached, time=reached.happened_at, policy=ref, basis=basis) for reached in new]
-    return [*recorded, *_by_pack(_difference(after, pack), pack, ctx)]
+    return [*recorded, *_by_pack(_difference(after, pack, ctx), pack, ctx)]
 
 
 def _pack(state: State, ctx: Ctx, *, anew: bool = False) -> LoadedPack | None:
@@ -258,13 +258,29 @@ def _by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx
     return [replace(item, policy=ref, basis=ctx.offices.basis) for item in items]
 
 
-def _derived(state: State, pack: LoadedPack | None) -> tuple[Clock, ...]:
-    return clocks.derive(state.milestones, pack.model, state.extended) if pack else ()
+def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]:
+    if pack is None:
+        return ()
+    terms = clocks.Terms(state.extended, ctx.offices.own_days(state.unit or ""))
+    return tuple(_kept(clock, state, ctx) for clock in clocks.derive(state.milestones, pack.model, terms))
 
 
-def _difference(state: State, pack: LoadedPack | None) -> list[Fact | Occurred]:
+def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
+    """The clock, with the due instant on record if the derived one became earlier and has passed already.
+
+    So what changes the calendar or the rules moves no limit into the past.
+    """
+    known = state.clocks.get(clock.name)
+    if known is None or known.cancelled or known.started.since != clock.since:
+        return clock
+    if not clock.due < min(known.started.due, ctx.now):
+        return clock
+    return replace(clock, due=known.started.due, due_is_late=known.started.due_is_late, provisional=False)
+
+
+def _difference(state: State, pack: LoadedPack | None, ctx: Ctx) -> list[Fact | Occurred]:
     """The events that make the record agree with the milestones. Each event's time is when its change happened."""
-    return _unsaid(state, _derived(state, pack)) if pack else []
+    return _unsaid(state, _derived(state, pack, ctx)) if pack else []
 
 
 def _unsaid(state: State, derived: Sequence[Clock]) -> list[Fact | Occurred]:
@@ -287,7 +303,14 @@ def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
     """The difference of one clock. A repeated `clock.started` replaces the earlier one."""
     name = clock.name
     started = e.ClockStarted(
-        clock=name, unit=clock.unit, since=clock.since, due=clock.due, first_answer=clock.first_answer
+        clock=name,
+        unit=clock.unit,
+        since=clock.since,
+        due=clock.due,
+        first_answer=clock.first_answer,
+        provisional=clock.provisional,
+        counts_work=clock.counts_work,
+        due_is_late=clock.due_is_late,
     )
     if known and known.breach:
         if (known.breach.due, known.breach.unit) != (clock.due, clock.unit):
@@ -308,7 +331,7 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     pack = _pack(state, ctx)
     if pack is None:
         return []
-    derived = _derived(state, pack)
+    derived = _derived(state, pack, ctx)
     facts = _unsaid(state, derived)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
     ladder = [rung for rung in pack.model.ladder if not (rung.after and rung.after.is_open)]
@@ -457,7 +480,7 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
         clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
     )
     after = replace(state, extended={**state.extended, command.clock: command.due})
-    return _by_pack([extended, *_difference(after, pack)], pack, ctx)
+    return _by_pack([extended, *_difference(after, pack, ctx)], pack, ctx)
 
 
 def _annul(state: State, command: AnnulBreach, ctx: Ctx) -> Decided:

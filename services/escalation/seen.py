@@ -11,7 +11,7 @@ from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation.heirs import Heirs, Link, links_of
 from services.escalation.reactions import Batch, outdone
-from services.escalation.views import CLOCKS, INCIDENTS, MERGED, SPLIT, WITHOUT_PACK
+from services.escalation.views import CLOCKS, COUNTING, INCIDENTS, MERGED, SPLIT, WITHOUT_PACK
 from services.kernel.core.ids import stream_of
 from services.kernel.store import sql
 
@@ -56,6 +56,12 @@ async def without_pack(connection: AsyncConnection, after: str, limit: int) -> l
         .limit(limit)
     )
     return list((await connection.execute(chosen)).scalars())
+
+
+async def counting_work(connection: AsyncConnection, after: str, limit: int) -> list[str]:
+    """Incidents with a clock that another calendar may move, in order, after an incident."""
+    chosen = select(CLOCKS.c.incident_id).distinct().where(COUNTING, CLOCKS.c.incident_id > after)
+    return list((await connection.execute(chosen.order_by(CLOCKS.c.incident_id).limit(limit))).scalars())
 
 
 async def links_to(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, list[Link]]:

@@ -81,9 +81,9 @@ class Horizons:
 
 @dataclass(slots=True)
 class Pace:
-    """Incidents that rest for a while, and the last look at matters without a pack.
+    """Incidents that rest for a while, and the last look at matters whose clocks may have become other ones.
 
-    The process forgets both at its end.
+    The process forgets both at its end. So a new version of the calendar is applied to all clocks at the start.
 
     So an incident that cannot be judged keeps neither the loop busy nor others from being judged.
     """
@@ -91,7 +91,7 @@ class Pace:
     resting: dict[str, float] = field(default_factory=dict)
     """Incident -> the loop's time until which it rests."""
     basis: tuple[str, ...] | None = None
-    """The offices with which matters without a pack were tried."""
+    """The offices with which matters without a pack, and clocks that count working days, were tried."""
     tried: float = 0.0
 
     def rest(self, incident: str) -> None:
@@ -143,7 +143,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
         while len(horizons.reached) < runtime.settings.partitions or min(horizons.reached.values()) < now:
             await asyncio.sleep(0.02)
             await horizons.advance(runtime)
-    await _judge_all(runtime, horizons, Pace(), now, with_packless=True)
+    await _judge_all(runtime, horizons, Pace(), now, with_packless=True, with_counting=True)
 
 
 async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
@@ -151,25 +151,30 @@ async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
     now = runtime.time_source.now()
     async with runtime.database.read() as connection:
         basis = (await runtime.offices(connection)).basis
-        packless = pace.is_time(basis)
+        packless, anew = pace.is_time(basis), basis != pace.basis
         waiting = packless and await seen.without_pack(connection, "", 1)
+        counting = anew and await seen.counting_work(connection, "", 1)
         due = await seen.waking(connection, now, FIRST, 1)
+    waiting = waiting or counting
     if waiting or due:
         await horizons.advance(runtime)
-        await _judge_all(runtime, horizons, pace, now, with_packless=packless)
+        await _judge_all(runtime, horizons, pace, now, with_packless=packless, with_counting=anew)
     if packless and (not waiting or len(horizons.reached) == runtime.settings.partitions):
         pace.looked(basis)
 
 
-async def _judge_all(runtime: Runtime, horizons: Horizons, pace: Pace, now: datetime, *, with_packless: bool) -> None:
-    last = ""
-    while with_packless:
-        async with runtime.database.read() as connection:
-            waiting = await seen.without_pack(connection, last, PAGE)
-        if not waiting:
-            break
-        await _judge(runtime, horizons, pace, dict.fromkeys(waiting, ""), now)
-        last = waiting[-1]
+async def _judge_all(
+    runtime: Runtime, horizons: Horizons, pace: Pace, now: datetime, *, with_packless: bool, with_counting: bool
+) -> None:
+    for listed in (seen.without_pack,) * with_packless + (seen.counting_work,) * with_counting:
+        last = ""
+        while True:
+            async with runtime.database.read() as connection:
+                waiting = await listed(connection, last, PAGE)
+            if not waiting:
+                break
+            await _judge(runtime, horizons, pace, dict.fromkeys(waiting, ""), now)
+            last = waiting[-1]
     after = FIRST
     while True:
         async with runtime.database.read() as connection:

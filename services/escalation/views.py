@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, and_
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, and_, text
 
 from schemas import escalation as e
 from schemas import triage
@@ -27,6 +27,9 @@ CLOCKS = Table(
     Column("since", key(27), nullable=False),
     Column("due", key(27), nullable=False),
     Column("first_answer", Boolean, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    Column("counts_work", Boolean, nullable=False),
+    Column("due_is_late", Boolean, nullable=False),
     Column("state", key(16), nullable=False),
     Column("met_at", key(27)),
     Column("late", Boolean, nullable=False),
@@ -50,6 +53,10 @@ CLOCKS = Table(
 a breach that stands, also if it was met late; `detected_at` is when it was seen. `rung` is the last rung of the ladder,
 sent at `rung_at`. `asked_by` is the digest of the person who asked to annul it. `next_at` is when the next rung is due,
 `wakes_at` when time alone changes something; null if it never does."""
+COUNTING = text("counts_work AND met_at IS NULL AND cancelled_at IS NULL")
+"""Clocks that another calendar may move, also after their breach. SQLite and PostgreSQL write truth values otherwise,
+so this is text."""
+Index("ix_clocks_counting_work", CLOCKS.c.incident_id, postgresql_where=COUNTING, sqlite_where=COUNTING)
 
 INCIDENTS = Table(
     "incidents",
@@ -143,6 +150,9 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "since": instant(data.since),
                 "due": instant(data.due),
                 "first_answer": data.first_answer,
+                "provisional": data.provisional,
+                "counts_work": data.counts_work,
+                "due_is_late": data.due_is_late,
                 "met_at": None,
                 "late": False,
                 "cancelled": None,
@@ -193,7 +203,8 @@ def _wakes_at(row: Row) -> str | None:
     if row["breached_at"]:
         wakes_at: str | None = row["next_at"] if ended is None else None
         return wakes_at
-    return str(row["due"]) if ended is None or ended > row["due"] else None
+    late = ended is not None and (ended > row["due"] or (row["due_is_late"] and ended == row["due"]))
+    return str(row["due"]) if ended is None or late else None
 
 
 def _matter_keys(event: Event) -> list[Key]:

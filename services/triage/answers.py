@@ -2,7 +2,20 @@
 
 from typing import Any, Literal
 
-from schemas.fields import Code, Figure, IncidentId, Instant, PolicyRef, Post, PostCode, ReportId, StatementId, UnitCode
+from schemas.fields import (
+    Code,
+    Day,
+    Figure,
+    IncidentId,
+    Instant,
+    PolicyRef,
+    Post,
+    PostCode,
+    ReportId,
+    StatementId,
+    TimeOfDay,
+    UnitCode,
+)
 from schemas.offices import Role
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import example
@@ -437,6 +450,55 @@ class Units(
     """The tree of units, the root first."""
 
     items: tuple[Unit, ...]
+    """The entries of this page."""
+
+    basis: tuple[str, ...]
+    """The versions of the streams behind the answer."""
+
+
+class Window(Answered):
+    """A part of a working day."""
+
+    since: TimeOfDay
+    """Its first moment."""
+    to: TimeOfDay
+    """The first moment after it."""
+
+
+class OwnDays(Answered):
+    """Days on which a unit works otherwise than the country."""
+
+    unit: UnitCode
+    """The unit that said so."""
+    since: Day
+    """The first day."""
+    until: Day
+    """The last day."""
+    days: Literal["working", "free", "as_usual"] | None
+    """Whether people work; null if this entry says nothing of it."""
+    windows: tuple[Window, ...] | None
+    """The working hours; null if this entry says nothing of them."""
+
+
+class Days(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "county",
+                "since": "2026-07-01",
+                "until": "2026-08-31",
+                "days": None,
+                "windows": [{"since": "08:30", "to": "12:00"}, {"since": "14:30", "to": "18:00"}],
+            }
+        ],
+        next=None,
+        basis=["unit-01890a5d-f607-5182-8d9e-0f1a2b3c4d5e@12"],
+    ),
+):
+    """A unit's own days, the nearest and newest entry first."""
+
+    items: tuple[OwnDays, ...]
     """The entries of this page."""
 
     basis: tuple[str, ...]

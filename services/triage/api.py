@@ -21,10 +21,10 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, queries, seen
-from services.triage.commands import Accept, EstablishFact, Grade, Merge, RevokeToken, Split
+from services.triage.commands import Accept, EstablishFact, Grade, Merge, RevokeToken, SetDays, Split
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
-from services.triage.units import TOKENS
+from services.triage.units import DAYS, TOKENS
 
 _SEES = {Grade: seen.for_grade, EstablishFact: seen.for_fact}
 """The facts that a decision needs besides its incident."""
@@ -136,6 +136,41 @@ def router(runtime: Runtime) -> APIRouter:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([TOKENS])
             return commands.answer(session, TOKENS, session.decide(TOKENS, RevokeToken(token=token), ctx))
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    @routes.get("/days", **documents.answers(answers.Days))
+    async def list_days(staff: http.Staff, unit: Annotated[UnitCode, Query(description="Whose days.")]) -> Response:
+        """The days on which a unit works otherwise than the country, its own and those of units above.
+
+        Of several entries for a day, the first one counts.
+        """
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        offices.unit(unit)
+        items = [
+            {
+                "unit": of,
+                "since": span.since.isoformat(),
+                "until": span.until.isoformat(),
+                "days": span.days,
+                "windows": None
+                if span.windows is None
+                else [{"since": f"{one.from_:%H:%M}", "to": f"{one.to:%H:%M}"} for one in span.windows],
+            }
+            for of in offices.above(unit)
+            if of in offices.days
+            for span in offices.days[of].spans
+        ]
+        return http.json_response({"items": items, "next": None, "basis": offices.basis})
+
+    @routes.post("/days", **documents.answers(Done))
+    async def set_days(body: SetDays, caller: http.Command) -> Response:
+        """Sets local holidays, make-up days or other working hours of a unit. All limits in working time follow."""
+
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            await session.load([DAYS])
+            return commands.answer(session, DAYS, session.decide(DAYS, body, ctx))
 
         return http.reply(await commands.transact(runtime, caller, act))
 

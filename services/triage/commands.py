@@ -1,8 +1,9 @@
 """The commands of triage. Commands in the table of rights are bodies of HTTP requests; the others are internal."""
 
 import math
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -15,12 +16,14 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import (
     UUID,
     Code,
+    Day,
     Digest,
     IncidentId,
     Instant,
@@ -31,7 +34,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.offices import UnitPlaced, UnitPostPlaced
+from schemas.offices import DayWindow, UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import Command, example
 
@@ -311,6 +314,52 @@ class PlaceUnits(Command):
 
     units: tuple[UnitPlaced, ...]
     posts: tuple[UnitPostPlaced, ...] = ()
+
+
+class SetDays(
+    Command,
+    json_schema_extra=example(
+        unit="county",
+        since="2026-07-01",
+        until="2026-08-31",
+        windows=[{"since": "08:30", "to": "12:00"}],
+        reason="夏季作息",
+    ),
+):
+    """Say on which days, or within which hours, a unit and the units below it work otherwise than the country."""
+
+    unit: UnitCode
+    """The unit whose days they are."""
+    since: Day
+    """The first day, today or later."""
+    until: Day
+    """The last day."""
+    days: Literal["working", "free", "as_usual"] | None = None
+    """Whether people work on these days; null leaves what held before."""
+    windows: tuple[DayWindow, ...] | None = Field(None, max_length=10)
+    """The working hours of these days; null leaves what held before, and an empty list means the usual hours."""
+    reason: Text
+    """Why, with the document that says so."""
+
+    @field_validator("since", "until")
+    @classmethod
+    def _is_a_day(cls, value: str) -> str:
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError("wrong-form", "write a day of the calendar", {"wanted": "date"}) from None
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.until < self.since:
+            raise PydanticCustomError("days-end-early", "`until` is before `since`; name the last day")
+        if self.days is None and self.windows is None:
+            raise PydanticCustomError("days-say-nothing", "say `days` or `windows`")
+        times = [at for window in self.windows or () for at in (window.since, window.to)]
+        if any(earlier >= later for earlier, later in pairwise(times)):
+            raise PydanticCustomError("windows-out-of-order", "write windows in order and without overlaps")
+        return self
 
 
 class RevokeToken(Command):

@@ -10,18 +10,23 @@ from datetime import datetime
 from typing import TypeVar
 
 from schemas.envelope import Event
-from schemas.offices import UnitPlaced, UnitPostPlaced, UnitTokenRevoked
+from schemas.fields import Typed
+from schemas.offices import UnitDaysSet, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Ctx, Decided, Decider
+from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Rejected
-from services.triage.commands import PlaceUnits, RevokeToken
+from services.kernel.core.problems import Malformed, Rejected
+from services.triage.commands import PlaceUnits, RevokeToken, SetDays
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
 TOKENS = f"unit-{derived('revoked-tokens')}"
 """The stream of revoked staff tokens. It is separate, since tokens change no decision's `basis`."""
+DAYS = f"unit-{derived('own-days')}"
+"""The stream of the days on which units work otherwise than the country."""
+SETTING_DAYS: Right[str] = Right("set-days", ("chief", "admin"), lambda unit, ctx: (ctx.offices.parent(unit) or unit,))
+"""A unit above decides, since days move limits. The root decides for itself."""
 REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
@@ -68,9 +73,34 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if isinstance(command, RevokeToken):
         REVOKING.require(None, ctx)
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
+    if isinstance(command, SetDays):
+        return _set_days(command, ctx)
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
     return placed(state, command.units, command.posts)
+
+
+def _set_days(command: SetDays, ctx: Ctx) -> Decided:
+    """Days that have passed stay as they were, so that no limit that was missed is met afterwards."""
+    ctx.offices.unit(command.unit)
+    SETTING_DAYS.require(command.unit, ctx)
+    today = ctx.now.astimezone(ctx.offices.zone).date().isoformat()
+    if command.since < today:
+        raise Malformed(
+            f"since: {command.since} has passed; set days from {today} on",
+            code="day-passed",
+            field="since",
+            today=today,
+        )
+    said = UnitDaysSet(
+        unit=command.unit,
+        since=command.since,
+        until=command.until,
+        days=command.days,
+        windows=command.windows,
+        reason=Typed(text=command.reason),
+    )
+    return [Occurred(said, basis=ctx.offices.basis)]
 
 
 def placed(state: State, units: Iterable[UnitPlaced], posts: Iterable[UnitPostPlaced]) -> Decided:

@@ -129,7 +129,7 @@ class TestClocks:
         clock = clocks(level)[name]
         spring_festival = datetime(2026, 2, 17, 15, 30, tzinfo=UTC)
         assert clock.from_ == start
-        assert due(spring_festival, clock.limit, COUNTY.timezone, COUNTY.workday) == spring_festival + timedelta(
+        assert due(spring_festival, clock.limit, COUNTY.timezone, COUNTY.workday).at == spring_festival + timedelta(
             hours=hours
         )
 
@@ -148,8 +148,8 @@ class TestClocks:
     def test_the_interim_reply_is_due_when_the_day_ends_in_the_county(self) -> None:
         limit = clocks("major", "answer")["interim_reply"].limit
         evening = datetime(2026, 3, 2, 15, 59, tzinfo=UTC)
-        assert due(evening, limit, COUNTY.timezone, None) == datetime(2026, 3, 2, 16, 0, tzinfo=UTC)
-        assert due(evening + timedelta(minutes=1), limit, COUNTY.timezone, None) == datetime(
+        assert due(evening, limit, COUNTY.timezone, None).at == datetime(2026, 3, 2, 16, 0, tzinfo=UTC)
+        assert due(evening + timedelta(minutes=1), limit, COUNTY.timezone, None).at == datetime(
             2026, 3, 3, 16, 0, tzinfo=UTC
         )
 

@@ -1,6 +1,6 @@
 """When limits end: by the clock, at the end of a day, and in working time with Chinese holidays."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack.clocks import Limit, Workday
-from services.kernel.rules.calendars import YearNotAnnounced, due
+from services.kernel.core.days import OwnDays, Span
+from services.kernel.rules import calendars
+from services.kernel.rules.calendars import Due
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WORKDAY = Workday.model_validate(
@@ -39,7 +41,17 @@ LIMITS = st.one_of(
     DAYS.map(lambda days: Limit(mode="end_of_day", duration=days)),
     st.one_of(MINUTES, DAYS).map(elapsed),
     st.one_of(MINUTES, DAYS).map(working),
+    st.builds(
+        lambda days, until, first: Limit(mode="working_days", days=days, until=until, first_day=first),
+        st.integers(2, 30),
+        st.sampled_from(["end_of_day", "same_time"]),
+        st.sampled_from(["counted", "not_counted"]),
+    ),
 )
+
+
+def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) -> datetime:
+    return calendars.due(start, limit, zone, workday).at
 
 
 def beijing(text: str) -> datetime:
@@ -121,17 +133,109 @@ class TestWorkingTime:
         limit = Limit.model_validate({"mode": "working_time", "duration": duration})
         assert due(beijing(start), limit, SHANGHAI, WORKDAY) == beijing(end)
 
-    def test_the_caller_is_told_which_year_is_not_announced(self) -> None:
-        last = max(holidays).year
-        new_years_eve = datetime.combine(date(last, 12, 31), time(23), SHANGHAI)
-        with pytest.raises(YearNotAnnounced, match=str(last + 1)) as unknown:
-            due(new_years_eve, working(timedelta(hours=1)), SHANGHAI, WORKDAY)
-        assert unknown.value.year == last + 1
-
     def test_elapsed_time_needs_no_calendar(self) -> None:
         assert due(beijing("2090-01-01T00:00"), elapsed(timedelta(hours=1)), SHANGHAI, None) == beijing(
             "2090-01-01T01:00"
         )
+
+
+def working_days(days: int, **more: str) -> Limit:
+    return Limit.model_validate({"mode": "working_days", "days": days, **more})
+
+
+class TestWorkingDays:
+    @pytest.mark.parametrize(
+        ("start", "limit", "end"),
+        [
+            pytest.param("2026-03-02T10:00", working_days(1), "2026-03-04T00:00", id="the end of the next working day"),
+            pytest.param(
+                "2026-03-02T10:00", working_days(1, first_day="counted"), "2026-03-03T00:00", id="of this one"
+            ),
+            pytest.param("2026-03-02T10:00", working_days(1, until="same_time"), "2026-03-03T10:00", id="to the hour"),
+            pytest.param("2026-03-06T10:00", working_days(2), "2026-03-11T00:00", id="over a weekend"),
+            pytest.param("2026-03-07T10:00", working_days(1, first_day="counted"), "2026-03-10T00:00", id="no workday"),
+            pytest.param("2026-09-30T17:00", working_days(1), "2026-10-09T00:00", id="over the October holiday"),
+            pytest.param("2026-10-09T17:00", working_days(1), "2026-10-11T00:00", id="a make-up Saturday"),
+        ],
+    )
+    def test_only_working_days_count(self, start: str, limit: Limit, end: str) -> None:
+        assert due(beijing(start), limit, SHANGHAI, None) == beijing(end)
+
+
+class TestAYearThatNobodyAnnounced:
+    def test_twenty_working_days_over_the_turn_of_the_year_end_at_a_provisional_time(self) -> None:
+        # 2027 is announced late in 2026. Then its days are in the calendar, and the year after takes its place here.
+        year = max(holidays).year
+        start = datetime(year, 12, 10, 10, tzinfo=SHANGHAI)
+        found = calendars.due(start, working_days(20), SHANGHAI, None)
+        assert found.provisional
+        assert found.at > datetime(year + 1, 1, 1, tzinfo=SHANGHAI)
+        assert not calendars.due(start, working_days(5), SHANGHAI, None).provisional
+        if year == 2026:
+            assert found == Due(beijing("2027-01-09T00:00").astimezone(UTC), provisional=True)
+
+    def test_the_holidays_by_law_are_free_in_it(self) -> None:
+        year = max(holidays).year + 1
+        for month, day in ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)):
+            eve = datetime(year, month, day, tzinfo=SHANGHAI) - timedelta(hours=1)
+            end = due(eve, working_days(1), SHANGHAI, None).astimezone(SHANGHAI)
+            assert end.date() > date(year, month, day) + timedelta(days=1), "it is no working day"
+
+    def test_working_time_goes_on_in_it_too(self) -> None:
+        eve = datetime(max(holidays).year, 12, 31, 23, tzinfo=SHANGHAI)
+        found = calendars.due(eve, working(timedelta(hours=1)), SHANGHAI, WORKDAY)
+        assert found.provisional
+        assert found.at > eve + timedelta(hours=11)
+
+
+class TestAUnitsOwnDays:
+    OWN = OwnDays(
+        (
+            Span(date(2026, 3, 3), date(2026, 3, 3), "free"),
+            Span(date(2026, 3, 7), date(2026, 3, 7), "working"),
+            Span(date(2026, 7, 1), date(2026, 7, 31), windows=WORKDAY.windows[:1]),
+        )
+    )
+
+    def end(self, start: str, limit: Limit) -> Due:
+        return calendars.due(beijing(start), limit, SHANGHAI, WORKDAY, self.OWN)
+
+    def test_a_local_holiday_is_free_and_a_make_up_day_counts(self) -> None:
+        assert self.end("2026-03-02T10:00", working_days(1)).at == beijing("2026-03-05T00:00")
+        assert self.end("2026-03-06T10:00", working_days(1)).at == beijing("2026-03-08T00:00")
+        assert self.end("2026-03-02T17:00", working(timedelta(hours=1))).at == beijing("2026-03-04T09:30")
+
+    def test_other_hours_hold_on_their_days_only(self) -> None:
+        assert self.end("2026-07-31T11:00", working(timedelta(hours=2))).at == beijing("2026-08-03T10:00")
+
+    def test_the_first_word_on_a_day_counts_and_may_be_that_all_is_as_usual(self) -> None:
+        free = Span(date(2026, 3, 3), date(2026, 3, 4), "free")
+        usual = Span(date(2026, 3, 3), date(2026, 3, 3), "as_usual", ())
+        assert (OwnDays((usual, free)).works(date(2026, 3, 3)), OwnDays((usual, free)).works(date(2026, 3, 4))) == (
+            None,
+            False,
+        )
+        assert OwnDays((usual, *self.OWN.spans)).windows(date(2026, 3, 3)) == ()
+
+    def test_a_units_own_word_is_final_in_a_year_that_nobody_announced(self) -> None:
+        year = max(holidays).year + 1
+        own = OwnDays((Span(date(year, 1, 1), date(year, 1, 3), "working"),))
+        start = datetime(year, 1, 1, 10, tzinfo=SHANGHAI)
+        assert not calendars.due(start, working_days(2), SHANGHAI, None, own).provisional
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends_with_a_day"),
+    [
+        (END_OF_DAY, True),
+        (working_days(1), True),
+        (working_days(1, until="same_time"), False),
+        (elapsed(timedelta(days=1)), False),
+        (working(timedelta(days=1)), False),
+    ],
+)
+def test_a_day_is_over_at_its_due_instant_and_an_hour_is_not(limit: Limit, ends_with_a_day: bool) -> None:
+    assert calendars.ends_with_a_day(limit) is ends_with_a_day
 
 
 def test_a_start_without_offset_is_refused() -> None:

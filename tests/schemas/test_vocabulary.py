@@ -24,6 +24,8 @@ KINDS: tuple[Any, ...] = (
     fields.PolicyRef,
     fields.Token,
     fields.MediaType,
+    fields.Day,
+    fields.TimeOfDay,
 )
 CODED = {TypeAdapter(kind).json_schema()["pattern"] for kind in KINDS}
 

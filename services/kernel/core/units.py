@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
 from schemas.pack import PolicyPack
+from services.kernel.core.days import NONE, OwnDays
 from services.kernel.core.lists import Lists
 from services.kernel.core.problems import Malformed, Unavailable
 
@@ -76,6 +77,8 @@ class Offices:
     posts: Mapping[str, Mapping[str, Post]] = field(default_factory=dict)
     """Unit -> code -> post."""
     lists: Lists = field(default_factory=Lists)
+    days: Mapping[str, OwnDays] = field(default_factory=dict)
+    """Unit -> its own days and working hours."""
 
     def known(self) -> None:
         """Raises `Unavailable` until the units have come from triage."""
@@ -189,6 +192,11 @@ class Offices:
         """
         at = self.units.get(unit or "")
         return None if at is not None and at.parent is None else self.below(unit or "")
+
+    def own_days(self, code: str) -> OwnDays:
+        """The days of the unit that differ from the country's: its own, and those of the units above it."""
+        found = [self.days[unit] for unit in self.above(code) if unit in self.days]
+        return OwnDays(tuple(span for own in found for span in own.spans)) if found else NONE
 
     def pack(self, code: str) -> LoadedPack:
         """The pack in force for the unit: its own, or the pack of the nearest unit above.

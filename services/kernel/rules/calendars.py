@@ -1,39 +1,39 @@
 """Due times: pure arithmetic over a pack's limits. Times in and out are UTC."""
 
+import functools
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
+import holidays
 
 from schemas.pack.clocks import Limit, Workday
+from services.kernel.core.days import NONE, OwnDays
 
 
-class YearNotAnnounced(Exception):
-    """The holidays and make-up workdays of `year` are unknown, so working time cannot be counted in it.
+class Due(NamedTuple):
+    """When a limit has passed."""
 
-    The State Council announces a year's days late in the year before. A newer `chinesecalendar` then has them.
+    at: datetime
+    provisional: bool = False
+    """Whether it rests on days of a year that the State Council has not announced.
+
+    The law's holidays are known for such a year, the days off around them and the make-up days are not. A newer
+    `chinesecalendar` has them once they are announced.
     """
 
-    def __init__(self, year: int) -> None:
-        super().__init__(
-            f"the working days of {year} are not in the installed calendar; "
-            "update the package chinesecalendar once they are announced, or use elapsed time in the pack"
-        )
-        self.year = year
 
-
-def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) -> datetime:
-    """The first instant at which `limit`, counted from `start`, has passed. A duty that is done before it is done in
-    time.
+def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None, own: OwnDays = NONE) -> Due:
+    """The instant at which `limit`, counted from `start`, has passed. See `ends_with_a_day` for what is done at it.
 
     `start` carries an offset; the result is in UTC. `zone` is the pack's time zone, for the ends of days and for
-    `workday`. The limit is not open.
+    `workday`. `own` are the days of the unit. The limit is not open.
 
     Working time counts only inside the windows of working days. A start outside them counts from the next window. A day
-    of the duration is as much time as one workday has.
+    of the duration is as much time as one usual workday has.
 
-    Raises `YearNotAnnounced` if working time reaches a year whose days are unknown, and `ValueError` for a start
-    without offset or a missing workday.
+    Raises `ValueError` for a start without offset or a missing workday.
     """
     if start.tzinfo is None:
         raise ValueError("the start of a limit carries an offset")
@@ -41,49 +41,85 @@ def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None) 
     duration = limit.duration or timedelta()
     match limit.mode:
         case "elapsed":
-            return start + duration
+            return Due(start + duration)
         case "end_of_day":
-            return _instant(start.astimezone(zone).date() + timedelta(days=1) + duration, time.min, zone)
+            return Due(_instant(start.astimezone(zone).date() + timedelta(days=1) + duration, time.min, zone))
         case "working_time":
             if workday is None:
                 raise ValueError("a limit in working time needs the pack's workday")
-            return _working(start, duration, zone, workday)
+            return _working(start, duration, zone, workday, own)
         case "working_days":
-            return _working_days(start, limit, zone)
+            return _working_days(start, limit, zone, own)
     raise ValueError("an open limit has no due time")
 
 
-def _working_days(start: datetime, limit: Limit, zone: ZoneInfo) -> datetime:
+def ends_with_a_day(limit: Limit) -> bool:
+    """Whether the limit's due instant is the first one that is too late. The day is over then.
+
+    A limit in hours is still met at its due instant.
+    """
+    return limit.mode == "end_of_day" or (limit.mode == "working_days" and limit.until == "end_of_day")
+
+
+def counts_work(limit: Limit) -> bool:
+    """Whether the limit depends on which days are working days."""
+    return limit.mode in ("working_time", "working_days")
+
+
+def _working_days(start: datetime, limit: Limit, zone: ZoneInfo, own: OwnDays) -> Due:
     local = start.astimezone(zone)
-    day, left = local.date(), limit.days or 0
-    if limit.first_day == "counted" and _is_workday(day):
-        left -= 1
+    day, left, provisional = local.date(), limit.days or 0, False
+    if limit.first_day == "counted":
+        works, provisional = _day(day, own)
+        left -= works
     while left:
         day += timedelta(days=1)
-        left -= _is_workday(day)
+        works, unknown = _day(day, own)
+        left, provisional = left - works, provisional or unknown
     if limit.until == "same_time":
-        return datetime.combine(day, local.time(), zone).astimezone(UTC)
-    return _instant(day + timedelta(days=1), time.min, zone)
+        return Due(max(start, datetime.combine(day, local.time(), zone).astimezone(UTC)), provisional)
+    return Due(_instant(day + timedelta(days=1), time.min, zone), provisional)
 
 
-def _working(start: datetime, duration: timedelta, zone: ZoneInfo, workday: Workday) -> datetime:
+def _working(start: datetime, duration: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays) -> Due:
     left = duration.days * workday.length + timedelta(seconds=duration.seconds)
-    day = start.astimezone(zone).date()
+    day, provisional = start.astimezone(zone).date(), False
     while True:
-        for window in workday.windows if _is_workday(day) else ():
+        works, unknown = _day(day, own)
+        provisional = provisional or unknown
+        for window in (own.windows(day) or workday.windows) if works else ():
             begins = max(start, _instant(day, window.from_, zone))
             time_here = _instant(day, window.to, zone) - begins
             if left <= time_here:
-                return begins + left
+                return Due(begins + left, provisional)
             left -= max(time_here, timedelta())
         day += timedelta(days=1)
 
 
-def _is_workday(day: date) -> bool:
+class _Day(NamedTuple):
+    works: bool
+    provisional: bool = False
+
+
+def _day(day: date, own: OwnDays) -> _Day:
+    """Whether people work on a day, and whether that is provisional. The unit's own word is final."""
+    if (works := own.works(day)) is not None:
+        return _Day(works)
+    return _national(day)
+
+
+@functools.lru_cache(maxsize=4096)
+def _national(day: date) -> _Day:
     try:
-        return bool(chinese_calendar.is_workday(day))
+        return _Day(chinese_calendar.is_workday(day))
     except NotImplementedError:
-        raise YearNotAnnounced(day.year) from None
+        return _Day(day.weekday() < 5 and day not in _by_law(day.year), provisional=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _by_law(year: int) -> frozenset[date]:
+    """The holidays that the law names for a year, at the dates of the lunar calendar."""
+    return frozenset(holidays.country_holidays("CN", years=year))
 
 
 def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:

@@ -3,7 +3,7 @@
 Triage's events bring all of it. Each service keeps it in its own views and reads it as one snapshot.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import structlog
@@ -12,7 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant
-from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
+from schemas.offices import (
+    PolicyPackAssigned,
+    PolicyPackLoaded,
+    UnitDaysSet,
+    UnitPlaced,
+    UnitPostPlaced,
+    UnitTokenRevoked,
+)
+from schemas.pack.clocks import Window
+from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.lists import Lists
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit, recorded
 from services.kernel.store.columns import key
@@ -22,7 +31,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables `units`, `posts`, `packs`, `packs_assigned` and `revoked_tokens` to a service's metadata."""
+    """Adds the tables `units`, `posts`, `packs`, `packs_assigned`, `own_days` and `revoked_tokens` to the metadata."""
     Table(
         "units",
         metadata,
@@ -68,6 +77,17 @@ def tables(metadata: MetaData) -> None:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
+    Table(
+        "own_days",
+        metadata,
+        Column("unit", key(64), primary_key=True),
+        Column("version", Integer, primary_key=True),
+        Column("since", key(10), nullable=False),
+        Column("until", key(10), nullable=False),
+        Column("days", key(16)),
+        Column("windows", Text),
+        Column("stream_id", key(64), nullable=False),
+    )
     Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
 
 
@@ -79,6 +99,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["posts"], _post_keys, _place_post),
         View(tables["packs"], _loaded_keys, _load),
         View(tables["packs_assigned"], _assigned_keys, _assign),
+        View(tables["own_days"], _days_keys, _days),
         View(tables["revoked_tokens"], _token_keys, _revoke),
     )
 
@@ -159,6 +180,26 @@ def _assign(key: Key, row: Row | None, event: Event) -> Row | None:
     }
 
 
+def _days_keys(event: Event) -> list[Key]:
+    if event.kind != "unit" or not isinstance(event.data, UnitDaysSet):
+        return []
+    return [(event.data.unit, event.version)]
+
+
+def _days(key: Key, row: Row | None, event: Event) -> Row | None:
+    data: UnitDaysSet = event.data
+    windows = None if data.windows is None else ",".join(f"{window.since}-{window.to}" for window in data.windows)
+    return {
+        "unit": data.unit,
+        "version": event.version,
+        "since": data.since,
+        "until": data.until,
+        "days": data.days,
+        "windows": windows,
+        "stream_id": event.stream,
+    }
+
+
 def _token_keys(event: Event) -> list[Key]:
     return [(event.data.token,)] if event.kind == "unit" and isinstance(event.data, UnitTokenRevoked) else []
 
@@ -193,6 +234,11 @@ async def snapshot(
     for (unit, code), row in (await standing("posts")).items():
         if unit in posts:
             posts[unit][code] = _post(row)
+    days: dict[str, tuple[Span, ...]] = {}
+    own = metadata.tables["own_days"]
+    for row in (await connection.execute(select(own).order_by(own.c.version))).mappings():
+        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+        days[row["unit"]] = (_span(row), *days.get(row["unit"], ()))
     return Offices(
         units={unit: _unit(row) for (unit,), row in units.items()},
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
@@ -200,6 +246,18 @@ async def snapshot(
         lists=lists,
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
         posts=posts,
+        days={unit: OwnDays(spans) for unit, spans in days.items()},
+    )
+
+
+def _span(row: Any) -> Span:
+    windows = row["windows"]
+    parts = None if windows is None else [part.split("-") for part in windows.split(",") if part]
+    return Span(
+        date.fromisoformat(row["since"]),
+        date.fromisoformat(row["until"]),
+        row["days"],
+        None if parts is None else tuple(Window.model_validate({"from": begin, "to": end}) for begin, end in parts),
     )
 
 

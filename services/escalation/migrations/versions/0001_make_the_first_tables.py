@@ -18,6 +18,9 @@ def upgrade() -> None:
         sa.Column("since", key(27), nullable=False),
         sa.Column("due", key(27), nullable=False),
         sa.Column("first_answer", sa.Boolean(), nullable=False),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("counts_work", sa.Boolean(), nullable=False),
+        sa.Column("due_is_late", sa.Boolean(), nullable=False),
         sa.Column("state", key(16), nullable=False),
         sa.Column("met_at", key(27), nullable=True),
         sa.Column("late", sa.Boolean(), nullable=False),
@@ -33,6 +36,14 @@ def upgrade() -> None:
         sa.Column("next_at", key(27), nullable=True),
         sa.Column("wakes_at", key(27), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "clock", name=op.f("pk_clocks")),
+    )
+    op.create_index(
+        "ix_clocks_counting_work",
+        "clocks",
+        ["incident_id"],
+        unique=False,
+        postgresql_where=sa.text("counts_work AND met_at IS NULL AND cancelled_at IS NULL"),
+        sqlite_where=sa.text("counts_work AND met_at IS NULL AND cancelled_at IS NULL"),
     )
     op.create_index(op.f("ix_clocks_due"), "clocks", ["due"], unique=False)
     op.create_index(op.f("ix_clocks_state_due"), "clocks", ["state", "due"], unique=False)

@@ -108,6 +108,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_outbox")),
     )
     op.create_table(
+        "own_days",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("since", key(10), nullable=False),
+        sa.Column("until", key(10), nullable=False),
+        sa.Column("days", key(16), nullable=True),
+        sa.Column("windows", sa.Text(), nullable=True),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "version", name=op.f("pk_own_days")),
+    )
+    op.create_table(
         "packs",
         sa.Column("policy", key(200), nullable=False),
         sa.Column("canonical", sa.Text(), nullable=False),
