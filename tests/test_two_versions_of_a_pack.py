@@ -94,7 +94,9 @@ async def test_each_version_decides_from_its_day_on(system: Embedded) -> None:
 
 async def test_both_are_shown_and_one_is_in_force(system: Embedded) -> None:
     packs = (await ask(system, "duty_officer", "GET", "/triage/v1/packs"))["items"]
-    assert [(pack["version"], "city" in pack["units"]) for pack in packs] == [(2, False), (3, True)]
+    county = [pack for pack in packs if pack["pack"] == "county-default"]
+    assert [(pack["version"], "city" in pack["units"]) for pack in county] == [(2, False), (3, True)]
+    assert not any(pack["units"] for pack in packs if pack not in county), "a pack decides for nobody until assigned"
 
 
 async def test_the_record_is_sound(system: Embedded) -> None:

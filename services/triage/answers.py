@@ -523,8 +523,8 @@ class KindOfAnswer(Answered):
     """Its code."""
     title: str
     """Its title."""
-    levels: tuple[Code, ...]
-    """The levels at which it may be chosen."""
+    levels: tuple[Code, ...] | None
+    """The levels at which it may be chosen; null means always."""
 
 
 class Pack(Answered):
