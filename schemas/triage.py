@@ -8,6 +8,8 @@ from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
+Asked = Literal["asker", "public"]
+"""Whom an explanation is given."""
 
 
 @event("incident.opened")
@@ -216,8 +218,43 @@ class IncidentMeasureApproved(Fact):
     measure: Words
 
 
-@event("incident.material_received", planned=True)
-class IncidentMaterialReceived(Fact):
+class Act(Fact):
+    """An act of work. `late_reason` says why it was entered later than it happened, which is the event's time."""
+
+    late_reason: Words | None = None
+
+
+@event("incident.explained")
+class IncidentExplained(Act):
+    """The office gave the explanation that it owed, to the asker or in public."""
+
+    text: Words
+    to: Asked
+
+
+@event("incident.replied")
+class IncidentReplied(Act):
+    """The office replied at the place where the question was asked."""
+
+    text: Words
+
+
+@event("incident.solved")
+class IncidentSolved(Act):
+    """The real problem is solved. The answer is another track."""
+
+    text: Words
+
+
+@event("incident.delay_explained")
+class IncidentDelayExplained(Act):
+    """A unit explained to the office why it is late. This meets no limit, and no circular names the matter."""
+
+    text: Words
+
+
+@event("incident.material_received")
+class IncidentMaterialReceived(Act):
     """The responsible department sent material for the answer, signed and sealed or not."""
 
     unit: UnitCode
@@ -228,9 +265,9 @@ class IncidentMaterialReceived(Fact):
 
 @event("incident.handling_recorded")
 class IncidentHandlingRecorded(Fact):
-    """Work on one of the two tracks: the real problem, or the answer.
+    """A note of work on one of the two tracks: the real problem, or the answer.
 
-    `statement` is named if the answer is a published statement.
+    With `statement`, the published statement of facts is the answer.
     """
 
     track: Track
@@ -240,7 +277,7 @@ class IncidentHandlingRecorded(Fact):
 
 @event("incident.resolved")
 class IncidentResolved(Fact):
-    """The handling is completed on both tracks."""
+    """The handling is completed: the problem is solved, and the answer was given."""
 
     reason: Words
 

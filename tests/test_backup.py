@@ -253,8 +253,8 @@ async def close(system: Embedded, report_id: str) -> None:
         found = await client.get("/triage/v1/incidents", params={"report_id": report_id})
         incident = found.json()["items"][0]["id"]
         steps = (
-            ("record-handling", {"track": "problem", "text": "换了灯泡"}),
-            ("record-handling", {"track": "answer", "text": "已答复"}),
+            ("solve", {"text": "换了灯泡"}),
+            ("reply", {"text": "已答复"}),
             ("resolve", {"reason": "办结"}),
             ("close", {"reason": "结案"}),
         )

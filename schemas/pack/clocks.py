@@ -31,8 +31,6 @@ Act = Literal[
     "lead_accepted",
     "reported_upward",
     "receipt_given",
-    "handled_problem",
-    "handled_answer",
     "explained",
     "replied",
     "status_published",

@@ -50,6 +50,10 @@ TEMPLATES: dict[str, str] = {
     "incident.measure_approved": "批准措施|a measure was approved",
     "incident.material_received": "收到{unit}材料（签字 {signed}，盖章 {sealed}）"
     "|material of {unit} received (signed {signed}, sealed {sealed})",
+    "incident.explained": "已解释（{to}）|explained ({to})",
+    "incident.replied": "已回复|replied",
+    "incident.solved": "问题已解决|the problem is solved",
+    "incident.delay_explained": "说明延误|delay explained",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
     "incident.resolved": "办结|resolved",
     "incident.followed_up": "回访|followed up",

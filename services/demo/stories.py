@@ -238,8 +238,9 @@ class Desk:
         fact = {"key": "finding", "kind": "text", "value": "现场情况与反映基本一致", "source": source}
         await self.decide("verifier", "establish-fact", fact)
 
-    async def record(self, track: str, text: str) -> None:
-        await self.decide("handler", "record-handling", {"track": track, "text": text}, by=self.incident.assigned)
+    async def act(self, verb: str, text: str) -> None:
+        """The assigned unit explains, replies or solves."""
+        await self.decide("handler", verb, {"text": text}, by=self.incident.assigned)
 
     async def draft(self, kind: str) -> Statement:
         """A statement of status tells what is being done, a statement of facts what was found."""
@@ -265,7 +266,7 @@ class Desk:
     async def finish(self, after: timedelta) -> None:
         """Handled on both tracks, resolved."""
         await self.at(after)
-        await self.record("problem", "已到现场处理，问题解决")
+        await self.act("solve", "已到现场处理，问题解决")
         await self.decide("handler", "resolve", {"reason": "问题已解决，答复已公开"}, by=self.incident.assigned)
 
     async def look_back(self, after: timedelta) -> None:
@@ -291,7 +292,7 @@ async def told(desk: Desk) -> None:
     """Answered directly, without a public statement."""
     await desk.sort(kind="adoption" if "建议" in desk.incident.subject else "answer")
     await desk.at(3 * HOUR)
-    await desk.record("answer", "已电话答复处理意见")
+    await desk.act("reply", "已电话答复处理意见")
     await desk.finish(3 * HOUR)
     await desk.look_back(DAY + 2 * HOUR)
 
@@ -302,14 +303,14 @@ async def brief(desk: Desk) -> None:
     await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
     await desk.assign(desk.incident.unit)
     await desk.at(4 * HOUR)
-    await desk.record("answer", "已答复办理计划")
+    await desk.act("reply", "已答复办理计划")
 
 
 async def late(desk: Desk) -> None:
     """Left until the second day: two limits pass, then it is answered."""
     await desk.sort(after=DAY + HOUR)
     await desk.at(DAY + 3 * HOUR)
-    await desk.record("answer", "已说明延误原因并答复")
+    await desk.act("reply", "已说明延误原因并答复")
     await desk.finish(DAY + 3 * HOUR)
 
 
@@ -326,7 +327,7 @@ async def answered_after_reminder(desk: Desk) -> None:
     """Nothing is said until the reminder comes."""
     await desk.sort()
     await desk.at(2 * DAY + HOUR)
-    await desk.record("answer", "收到催办后已答复")
+    await desk.act("reply", "收到催办后已答复")
     await desk.finish(2 * DAY + HOUR)
 
 
@@ -340,7 +341,7 @@ async def returned(desk: Desk) -> None:
     await desk.at(3 * HOUR + STEP)
     await desk.decide("handler", "accept")
     await desk.at(4 * HOUR)
-    await desk.record("answer", "已说明管养责任并答复")
+    await desk.act("reply", "已说明管养责任并答复")
     await desk.finish(5 * HOUR)
 
 
@@ -351,7 +352,7 @@ async def transferred(desk: Desk) -> None:
     desk.incident.unit = "county-roads"
     await desk.sort(after=HOUR + STEP)
     await desk.at(4 * HOUR)
-    await desk.record("answer", "已答复处理计划")
+    await desk.act("reply", "已答复处理计划")
     await desk.finish(5 * HOUR)
 
 
@@ -406,12 +407,12 @@ async def reopened(desk: Desk) -> None:
     """It comes back on the second day, and is handled again."""
     await desk.sort()
     await desk.at(2 * HOUR)
-    await desk.record("answer", "已答复")
+    await desk.act("reply", "已答复")
     await desk.finish(3 * HOUR)
     await desk.at(DAY + 2 * HOUR)
     await desk.decide("chief", "reopen", {"reason": "同一问题再次出现"})
     await desk.at(DAY + 4 * HOUR)
-    await desk.record("answer", "已再次到场并答复")
+    await desk.act("reply", "已再次到场并答复")
     await desk.finish(DAY + 5 * HOUR)
 
 
@@ -444,7 +445,7 @@ async def major(desk: Desk, level: str = "major") -> None:
     said = await desk.approve(await desk.draft("facts"), said + HOUR + STEP, chief=True)
     await desk.finish(said + STEP)
     await desk.at(said + 2 * STEP)
-    await desk.record("answer", "已回复办理结果")
+    await desk.act("reply", "已回复办理结果")
     await desk.look_back(2 * DAY)
 
 

@@ -31,7 +31,7 @@ from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 
 EXPLAINS = frozenset(
-    {"handled_problem", "handled_answer", "returned", "resolved", "status_published", "facts_published"}
+    {"explained", "replied", "delay_explained", "returned", "resolved", "status_published", "facts_published"}
 )
 """A reply or an explanation. After one of these, no circular names anybody."""
 

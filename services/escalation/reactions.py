@@ -99,7 +99,25 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
         case triage.IncidentFactEstablished():
             yield _reached(event, "fact_established", unit=event.unit)
         case triage.IncidentHandlingRecorded() as data:
-            yield _reached(event, f"handled_{data.track}", unit=event.unit)
+            yield _reached(event, f"note_{data.track}", unit=event.unit)
+        case triage.IncidentExplained():
+            yield _reached(event, "explained", unit=event.unit)
+        case triage.IncidentReplied():
+            yield _reached(event, "replied", unit=event.unit)
+        case triage.IncidentSolved():
+            yield _reached(event, "solved", unit=event.unit)
+        case triage.IncidentDelayExplained():
+            yield _reached(event, "delay_explained", unit=event.unit)
+        case triage.IncidentMaterialReceived() as data:
+            yield _reached(event, "material_received", unit=data.unit)
+        case triage.IncidentMeasureApproved():
+            yield _reached(event, "measure_approved", unit=event.unit)
+        case triage.IncidentPlanStarted():
+            yield _reached(event, "plan_started", unit=event.unit)
+        case triage.IncidentTeamNamed():
+            yield _reached(event, "team_named", unit=event.unit)
+        case triage.IncidentMeetingHeld():
+            yield _reached(event, "meeting_held", unit=event.unit)
         case triage.IncidentResolved():
             yield _reached(event, "resolved", unit=event.unit)
         case triage.IncidentFollowedUp():

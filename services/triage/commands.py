@@ -35,7 +35,7 @@ from schemas.fields import (
     WrittenInstant,
 )
 from schemas.offices import DayWindow, UnitPlaced, UnitPostPlaced
-from schemas.triage import AnswerKind, Track
+from schemas.triage import AnswerKind, Asked, Track
 from services.kernel.core.commands import Command, example
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
@@ -196,7 +196,7 @@ class Transfer(Command, json_schema_extra=example(unit="county", reason="涉及�
 
 
 class RecordHandling(Command, json_schema_extra=example(track="problem", text="已更换破损水管，恢复供水")):
-    """Record work on the real problem, or on the answer."""
+    """Note work on the real problem, or on the answer. A note is no act and meets no limit."""
 
     track: Track
     """`problem` or `answer`."""
@@ -204,8 +204,66 @@ class RecordHandling(Command, json_schema_extra=example(track="problem", text="�
     """The work."""
 
 
+class Act(Command):
+    """An act of work on the matter. One that is entered later says when it happened, and why it comes late."""
+
+    happened_at: WrittenInstant | None = None
+    """When it was done, if it is entered later."""
+    late_reason: Text | None = None
+    """Why it is entered later."""
+
+    @model_validator(mode="after")
+    def _says_why_it_is_late(self) -> Self:
+        if (self.happened_at is None) != (self.late_reason is None):
+            raise PydanticCustomError(
+                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
+            )
+        return self
+
+
+class Explain(Act, json_schema_extra=example(text="线路故障，正在更换，预计今晚恢复", to="asker")):
+    """Give the explanation that is owed, to the asker or in public."""
+
+    text: Text
+    """The explanation."""
+    to: Asked = "asker"
+    """Whom it was given."""
+
+
+class Reply(Act, json_schema_extra=example(text="您反映的问题已安排处理")):
+    """Reply at the place where the question was asked."""
+
+    text: Text
+    """The reply."""
+
+
+class Solve(Act, json_schema_extra=example(text="已更换破损水管，恢复供水")):
+    """The real problem is solved. What is still owed to the asker is another track."""
+
+    text: Text
+    """How it was solved."""
+
+
+class ExplainDelay(Act, json_schema_extra=example(text="配件未到，预计周五完成")):
+    """The unit explains to the office why it is late. It meets no limit, but stops the circular."""
+
+    text: Text
+    """Why it takes longer."""
+
+
+class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed=True, sealed=True)):
+    """Enter that the responsible department sent its material for the answer."""
+
+    unit: UnitCode
+    """The department."""
+    signed: StrictBool
+    """Whether its head signed it."""
+    sealed: StrictBool
+    """Whether it carries the department's seal."""
+
+
 class Resolve(Command, json_schema_extra=example(reason="已恢复供水并答复")):
-    """The handling is complete on both tracks."""
+    """The handling is complete: the real problem is solved, and the asker or the public has the answer."""
 
     reason: Text
     """The reason why the matter counts as handled."""

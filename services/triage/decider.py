@@ -13,8 +13,8 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
+from services.triage import acts, grading
 from services.triage import commands as c
-from services.triage import grading
 from services.triage.grading import Reach
 from services.triage.rights import RIGHTS, last_report
 from services.triage.state import State, counted, evolve, initial_state
@@ -168,6 +168,10 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return [Occurred(transferred, basis=tree)]
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
+        case c.Act():
+            if isinstance(command, c.ReceiveMaterial):
+                ctx.offices.unit(command.unit)
+            return acts.decided(state, command, ctx)
         case c.Resolve():
             return [triage.IncidentResolved(reason=Typed(text=command.reason))]
         case c.FollowUp():

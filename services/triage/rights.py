@@ -17,7 +17,7 @@ from services.kernel.core.problems import Rejected
 from services.triage import commands as c
 
 Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
-TRACKS: Mapping[Track, str] = {"problem": "the real problem", "answer": "the answer"}
+TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Incident:
     helping: frozenset[str] = frozenset()
     """Units that were asked to help in the present handling."""
     handled: frozenset[Track] = frozenset()
-    """Tracks with recorded handling since the matter was opened, or opened again."""
+    """Tracks that are completed since the matter was opened, or opened again: it was solved, it was answered."""
     merged_into: str | None = None
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""
@@ -137,13 +137,24 @@ def _not_accepted(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _unsolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _open(incident, ctx, verb):
+        return refusal
+    if "problem" in incident.handled:
+        return Rejected(
+            f"the real problem of {incident.id} is solved already; resolve the matter, then reopen it if it came back",
+            code="already-solved",
+            incident=incident.id,
+        )
+    return None
+
+
 def _handled(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _open(incident, ctx, verb):
         return refusal
     if missing := [track for track in TRACKS if track not in incident.handled]:
         return Rejected(
-            f"{incident.id} cannot be resolved: nothing is recorded for "
-            f"{' and '.join(TRACKS[track] for track in missing)}; record the handling on both tracks first",
+            f"{incident.id} cannot be resolved yet; first {', and '.join(TRACKS[track] for track in missing)}",
             code="not-handled",
             incident=incident.id,
             missing=missing,
@@ -181,6 +192,11 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Return: Right("return", ("handler",), _assigned, _once_assigned),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _unless_closed),
+    c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _unless_closed),
+    c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _unless_closed),
+    c.Solve: Right("solve", ("handler",), _working, _unsolved),
+    c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
+    c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _working, _unless_closed),
     c.Resolve: Right("resolve", ("handler",), _working, _handled),
     c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _no_longer_open),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),

@@ -94,8 +94,13 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentTransferred() as data:
             return replace(state, unit=data.unit)
         case triage.IncidentHandlingRecorded() as data:
-            said = {data.statement} if data.statement else set()
-            return replace(state, handled=state.handled | {data.track}, statements=state.statements | said)
+            if data.statement is None:
+                return state
+            return replace(state, handled=state.handled | {data.track}, statements=state.statements | {data.statement})
+        case triage.IncidentSolved():
+            return replace(state, handled=state.handled | {"problem"})
+        case triage.IncidentExplained() | triage.IncidentReplied():
+            return replace(state, handled=state.handled | {"answer"})
         case triage.IncidentResolved():
             return replace(state, phase="resolved", helping=frozenset())
         case triage.IncidentClosed():

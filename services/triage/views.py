@@ -4,13 +4,14 @@ The incident's own events and ingest's events of a report have separate rows, so
 first. Instants are texts in UTC that sort like times. Words are kept as references.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 
 from schemas import ingest, triage
 from schemas.envelope import Event
-from schemas.fields import WordsRef, instant
+from schemas.fields import Fact, WordsRef, instant
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
@@ -236,8 +237,12 @@ def _changes(row: Row, event: Event) -> Row:
             return {"unit": data.unit}
         case triage.IncidentLeadTaken() as data:
             return {"lead": data.unit}
-        case triage.IncidentHandlingRecorded() as data:
+        case triage.IncidentHandlingRecorded(statement=str()) as data:
             return {f"handled_{data.track}": at}
+        case triage.IncidentSolved():
+            return {"handled_problem": at}
+        case triage.IncidentExplained() | triage.IncidentReplied():
+            return {"handled_answer": at}
         case triage.IncidentResolved():
             return {"resolved_at": at}
         case triage.IncidentClosed():
@@ -291,6 +296,14 @@ def _fact(key: Key, row: Row | None, event: Event) -> Row:
     }
 
 
+TRACK_OF: Mapping[type[Fact], triage.Track] = {
+    triage.IncidentSolved: "problem",
+    triage.IncidentExplained: "answer",
+    triage.IncidentReplied: "answer",
+}
+"""The acts that complete a track."""
+
+
 def _note_keys(event: Event) -> list[Key]:
     if event.kind != "incident":
         return []
@@ -299,7 +312,8 @@ def _note_keys(event: Event) -> list[Key]:
 
 
 def _note(key: Key, row: Row | None, event: Event) -> Row:
-    track, statement = getattr(event.data, "track", None), getattr(event.data, "statement", None)
+    track = getattr(event.data, "track", None) or TRACK_OF.get(type(event.data))
+    statement = getattr(event.data, "statement", None)
     return {
         "incident_id": key[0],
         "version": key[1],

@@ -77,7 +77,7 @@ def test_a_general_matter_is_passed_on_within_two_hours_of_discovery() -> None:
 def test_a_general_matter_is_explained_within_a_day_of_discovery() -> None:
     clock = clocks(opened(at(0.5), discovered=at(0)), GENERAL)["explanation"]
     assert (clock.due, clock.first_answer) == (at(0, day=1), True)
-    assert clocks(opened(at(0)), GENERAL, reached("handled_problem", at(20)))["explanation"].met_at == at(20)
+    assert clocks(opened(at(0)), GENERAL, reached("solved", at(20)))["explanation"].met_at == at(20)
 
 
 @pytest.mark.requirement("PUB-01")
@@ -116,14 +116,14 @@ def test_class_one_gets_an_interim_reply_by_the_end_of_the_day_of_discovery() ->
 
 @pytest.mark.requirement("PUB-04")
 def test_class_one_gets_the_result_on_the_day_of_completion() -> None:
-    kind, interim = reached("classified", at(1.5), answer_kind="answer"), reached("handled_answer", at(3))
-    done = reached("resolved", at(5, day=3))
+    kind, interim = reached("classified", at(1.5), answer_kind="answer"), reached("replied", at(3))
+    done = reached("solved", at(5, day=3))
     clock = clocks(opened(at(0)), MAJOR, kind, interim, done)["result_reply"]
     assert (clock.since, clock.due, clock.met_at) == (at(5, day=3), at(16, day=3), None)
 
 
 def test_back_dating_does_not_meet_a_clock() -> None:
-    paper = reached("handled_problem", at(30), happened=at(5))
+    paper = reached("solved", at(30), happened=at(5))
     clock = clocks(opened(at(0)), GENERAL, paper)["explanation"]
     assert (clock.met_at, clock.late) == (at(30), True)
 
@@ -143,7 +143,7 @@ def test_regrading_cancels_what_no_longer_applies_but_no_first_answer() -> None:
 
 
 def test_reopening_gives_a_round_of_its_own() -> None:
-    first = (opened(at(0)), GENERAL, reached("handled_problem", at(5)), reached("closed", at(6)))
+    first = (opened(at(0)), GENERAL, reached("solved", at(5)), reached("closed", at(6)))
     found = clocks(*first, reached("reopened", at(0, day=3)))
     assert found["explanation"].met_at == at(5)
     assert (found["explanation#2"].since, found["explanation#2"].due) == (at(0, day=3), at(0, day=4))
@@ -152,8 +152,8 @@ def test_reopening_gives_a_round_of_its_own() -> None:
 
 
 def test_a_round_is_met_by_what_was_recorded_in_it_whenever_it_happened() -> None:
-    again = (opened(at(0)), GENERAL, reached("handled_problem", at(5)), reached("reopened", at(0, day=3)))
-    paper = reached("handled_answer", at(1, day=3), happened=at(20, day=2))
+    again = (opened(at(0)), GENERAL, reached("solved", at(5)), reached("reopened", at(0, day=3)))
+    paper = reached("replied", at(1, day=3), happened=at(20, day=2))
     assert clocks(*again, paper)["explanation#2"].met_at == at(1, day=3)
 
 
@@ -165,7 +165,7 @@ def test_closing_ends_what_runs_but_not_an_answer_that_is_owed() -> None:
 
 def test_merging_ends_every_clock_that_runs() -> None:
     merged = reached("merged", at(1.5))
-    found = clocks(opened(at(0)), GENERAL, merged, reached("handled_problem", at(2)))
+    found = clocks(opened(at(0)), GENERAL, merged, reached("solved", at(2)))
     assert {clock.cancelled for clock in found.values()} == {("merged", at(1.5))}
 
 
@@ -183,7 +183,7 @@ def test_a_first_answer_that_a_dismissal_ended_is_owed_anew_after_a_reopening() 
     again = (ended, reached("reopened", at(9, day=1)))
     found = clocks(opened(at(0)), MAJOR, kind, *again)
     assert (found["interim_reply"].cancelled, found["interim_reply#2"].due) == (("dismissed", at(3)), at(16, day=1))
-    answered = clocks(opened(at(0)), MAJOR, kind, reached("handled_answer", at(2)), *again)
+    answered = clocks(opened(at(0)), MAJOR, kind, reached("replied", at(2)), *again)
     assert "interim_reply#2" not in answered
     closed = clocks(opened(at(0)), MAJOR, kind, reached("closed", at(3)), reached("reopened", at(9, day=1)))
     assert ("interim_reply#2" in closed, closed["interim_reply"].runs) == (False, True)
@@ -215,7 +215,7 @@ def test_a_limit_in_working_time_does_not_wait_for_its_year_to_be_announced() ->
     assert "explanation" in found
 
 
-NAMES = ("assigned", "returned", "handled_problem", "handled_answer", "resolved", "closed", "reopened",
+NAMES = ("assigned", "returned", "solved", "replied", "resolved", "closed", "reopened",
          "reported_upward", "status_published", "facts_published", "fact_established")  # fmt: skip
 
 
@@ -412,3 +412,26 @@ def test_a_breach_stands_exactly_where_the_limit_passed_unmet(history: list[Reco
     assert set(incident.breaches()) == {clock.name for clock in found if clock.overdue(END)}
     for clock in found:
         assert replace(clock, met_at=None).due == incident.state.clocks[clock.name].started.due
+
+
+@pytest.mark.parametrize("note", ["note_problem", "note_answer", "delay_explained"])
+def test_a_note_and_an_explained_delay_meet_nothing(note: str) -> None:
+    kind = reached("classified", at(1.5), answer_kind="answer")
+    for level in (GENERAL, MAJOR):
+        found = clocks(opened(at(0)), level, kind, reached("solved", at(2)), reached(note, at(3)))
+        unmet = [clock.name for clock in found.values() if clock.met_at is None]
+        assert set(unmet) >= {"transfer"} | ({"interim_reply", "result_reply"} if level is MAJOR else set())
+
+
+def test_one_published_status_is_the_interim_reply_and_the_public_statement_at_once() -> None:
+    kind = reached("classified", at(1.5), answer_kind="answer")
+    found = clocks(opened(at(0)), MAJOR, kind, reached("status_published", at(2)))
+    assert {found[name].met_at for name in ("interim_reply", "public_statement")} == {at(2)}
+
+
+def test_the_result_is_owed_from_the_day_on_which_the_problem_was_solved() -> None:
+    kind = reached("classified", at(1.5), answer_kind="answer")
+    solved = reached("solved", at(5, day=3), happened=at(2, day=3))
+    clock = clocks(opened(at(0)), MAJOR, kind, solved)["result_reply"]
+    assert (clock.since, clock.due) == (at(2, day=3), at(16, day=3))
+    assert "result_reply" not in clocks(opened(at(0)), MAJOR, kind, reached("resolved", at(5, day=3)))

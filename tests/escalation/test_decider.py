@@ -179,7 +179,7 @@ def test_a_breached_first_answer_survives_regrading() -> None:
 
 
 def test_reopening_starts_a_round_of_its_own() -> None:
-    incident = general().hear(reached("handled_problem", at(5)), reached("reopened", at(9, day=1)))
+    incident = general().hear(reached("solved", at(5)), reached("reopened", at(9, day=1)))
     assert kinds(incident) == ["ClockMilestoneReached:reopened", "ClockStarted:explanation#2"]
     assert incident.detect(at(10, day=2)).breach("explanation#2").due == at(9, day=2)
 
@@ -226,7 +226,7 @@ def test_a_breach_that_is_found_anew_waits_for_the_rungs_that_were_not_sent() ->
 
 
 @pytest.mark.requirement("ESC-10")
-@pytest.mark.parametrize("explanation", ["returned", "handled_problem", "handled_answer"])
+@pytest.mark.parametrize("explanation", ["returned", "explained", "replied", "delay_explained"])
 def test_a_circular_names_no_unit_that_explained_itself(explanation: str) -> None:
     incident = general().detect(at(3)).do(reached(explanation, at(40), unit="town-east"), at(40))
     for day in range(2, 30):

@@ -74,7 +74,7 @@ def split(desk: Desk, name: str, new: str, hour: float) -> None:
 
 
 def explain(desk: Desk, name: str, hour: float) -> None:
-    tell(desk, name, hour, triage.IncidentHandlingRecorded(track="answer"))
+    tell(desk, name, hour, triage.IncidentReplied(text="t"))
 
 
 async def standing(desk: Desk, name: str) -> dict[str, tuple[Any, ...]]:
@@ -379,7 +379,7 @@ class Office:
 
 DONE: tuple[Fact, ...] = (
     triage.IncidentAssigned(unit="county-roads"),
-    triage.IncidentHandlingRecorded(track="answer"),
+    triage.IncidentReplied(text="t"),
     triage.IncidentGraded(level="major", rank=2),
     triage.IncidentFactEstablished(key="k", kind="yes_no", yes=True, source="s"),  # type: ignore[arg-type]
 )

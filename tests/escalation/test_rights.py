@@ -34,7 +34,7 @@ actors = st.builds(
     st.sets(st.sampled_from(ROLES), min_size=1),
     st.sampled_from(PERSONS),
 )
-steps = st.sampled_from(["graded", "handled_answer", "transferred", "merged", "detect", "report", "receipt", "annul"])
+steps = st.sampled_from(["graded", "replied", "transferred", "merged", "detect", "report", "receipt", "annul"])
 
 
 def history(unit: str, names: list[str], persons: list[str]) -> tuple[Incident, Any]:

@@ -26,7 +26,7 @@ from huiying_client.api.triage import (
     grade_incident,
     list_incidents,
     read_incident,
-    record_handling,
+    solve_incident,
 )
 from huiying_client.models import (
     Assign,
@@ -35,8 +35,8 @@ from huiying_client.models import (
     Grade,
     KeyRequest,
     Problem,
-    RecordHandling,
     Report,
+    Solve,
 )
 from huiying_client.models.problem_type import PROBLEM_TYPE_VALUES
 
@@ -101,8 +101,8 @@ async def drive(client: Client, tokens: Tokens) -> list[str]:
     done = right(await accept_incident.asyncio(incident.id, client=officer, if_match=str(done.revision)))
     fact = EstablishFact(key="lamps", kind="number", value=12, source="现场查看")
     done = right(await establish_fact.asyncio(incident.id, client=officer, body=fact, if_match=str(done.revision)))
-    handling = RecordHandling(track="problem", text="已更换线路")
-    done = right(await record_handling.asyncio(incident.id, client=officer, body=handling, if_match=str(done.revision)))
+    solution = Solve(text="已更换线路")
+    done = right(await solve_incident.asyncio(incident.id, client=officer, body=solution, if_match=str(done.revision)))
     whole = right(await read_incident.asyncio(incident.id, client=officer))
     assert (whole.level, whole.facts[0].value, whole.revision) == ("general", 12, done.revision)
 

@@ -138,11 +138,11 @@ class TestClocks:
         assert statement.first_answer
         assert statement.is_met_by("status_published")
         assert statement.is_met_by("facts_published")
-        assert not statement.is_met_by("handled_answer")
+        assert not statement.is_met_by("replied")
 
     def test_a_status_is_no_result(self) -> None:
         result = clocks("major", "answer")["result_reply"]
-        assert result.starts_at("resolved")
+        assert result.starts_at("solved")
         assert not result.is_met_by("status_published")
 
     def test_the_interim_reply_is_due_when_the_day_ends_in_the_county(self) -> None:

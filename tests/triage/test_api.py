@@ -38,11 +38,12 @@ async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -
         assert answer.status_code == 200, (verb, answer.text)
 
 
+ACTS = ("explain", "reply", "solve", "explain-delay", "receive-material")
 HANDLED = (
     ("assign", "duty_officer", "town-east", {"unit": "county-roads", "reason": "in charge of roads"}),
     ("accept", "handler", "county-roads", None),
-    ("record-handling", "handler", "county-roads", {"track": "problem", "text": "filled"}),
-    ("record-handling", "handler", "county-roads", {"track": "answer", "text": "answered by letter"}),
+    ("solve", "handler", "county-roads", {"text": "filled"}),
+    ("reply", "handler", "county-roads", {"text": "answered by letter"}),
     ("resolve", "handler", "county-roads", {"reason": "both done"}),
 )
 
@@ -276,9 +277,9 @@ async def test_a_grading_says_since_when_figures_made_the_matter_so(triage: Tria
 @pytest.mark.requirement("TRI-17")
 async def test_resolving_with_one_track_names_the_other(triage: Triage) -> None:
     id_ = await triage.open()
-    await done(triage, id_, ("record-handling", "handler", "town-east", {"track": "problem", "text": "filled"}))
+    await done(triage, id_, ("solve", "handler", "town-east", {"text": "filled"}))
     answer = await triage.ask(id_, "resolve", {"reason": "done"}, role="handler", unit="town-east")
-    assert problem(answer, 409, "the answer")["missing"] == ["answer"]
+    assert problem(answer, 409, "explain, reply or publish the facts")["missing"] == ["answer"]
 
 
 async def test_a_published_statement_of_facts_is_the_answer_once(triage: Triage) -> None:
@@ -383,6 +384,11 @@ BODIES: dict[str, object] = {
     "return": {"reason": "r"},
     "transfer": {"unit": "town-west", "reason": "r"},
     "record-handling": {"track": "problem", "text": "t"},
+    "explain": {"text": "t"},
+    "reply": {"text": "t"},
+    "solve": {"text": "t"},
+    "explain-delay": {"text": "t"},
+    "receive-material": {"unit": "county-water", "signed": True, "sealed": True},
     "resolve": {"reason": "r"},
     "follow-up": {"text": "t"},
     "reopen": {"reason": "r"},
@@ -459,10 +465,14 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
     id_ = await triage.open()
     await done(triage, id_, HANDLED[0])
     for role, unit, verbs in (
-        ("duty_officer", "town-east", ["request-verification", "request-help", "classify", "grade", "assign"]),
-        ("handler", "county-roads", ["accept", "return", "record-handling"]),
-        ("handler", "town-east", ["record-handling"]),
-        ("chief", "county-roads", []),
+        (
+            "duty_officer",
+            "town-east",
+            ["request-verification", "request-help", "classify", "grade", "assign", "receive-material"],
+        ),
+        ("handler", "county-roads", ["accept", "return", "record-handling", *ACTS]),
+        ("handler", "town-east", ["record-handling", *ACTS]),
+        ("chief", "county-roads", ["explain", "reply", "explain-delay"]),
     ):
         one = (await triage.get(f"incidents/{id_}", unit, role)).json()
         (listed,) = (await triage.get("incidents", unit, role)).json()["items"]

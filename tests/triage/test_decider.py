@@ -47,8 +47,8 @@ ATTACHED = triage.IncidentReportAttached(report=REPORTS[1], unit="town-east", di
 GRADED = triage.IncidentGraded(level="general", rank=1, reason="r")
 ASSIGNED = triage.IncidentAssigned(unit="county-roads")
 ACCEPTED = triage.IncidentAccepted(unit="county-roads")
-PROBLEM = triage.IncidentHandlingRecorded(track="problem", text="t")
-ANSWER = triage.IncidentHandlingRecorded(track="answer", text="t")
+PROBLEM = triage.IncidentSolved(text="t")
+ANSWER = triage.IncidentReplied(text="t")
 RESOLVED = triage.IncidentResolved(reason="r")
 CLOSED = triage.IncidentClosed(reason="r")
 REFUSED = tuple(triage.IncidentReportRefused(report=report) for report in REPORTS)
@@ -78,6 +78,11 @@ COMMANDS: dict[str, Command] = {
     "return": c.Return(reason="r"),
     "transfer": c.Transfer(unit="town-west", reason="r"),
     "record-handling": c.RecordHandling(track="answer", text="t"),
+    "explain": c.Explain(text="t"),
+    "reply": c.Reply(text="t"),
+    "solve": c.Solve(text="t"),
+    "explain-delay": c.ExplainDelay(text="t"),
+    "receive-material": c.ReceiveMaterial(unit="county-water", signed=True, sealed=False),
     "resolve": c.Resolve(reason="r"),
     "follow-up": c.FollowUp(text="t"),
     "reopen": c.Reopen(reason="r"),
@@ -97,6 +102,11 @@ ALLOWED: dict[str, str] = {
     "return": "assigned accepted reopened",
     "transfer": "open assigned accepted reopened",
     "record-handling": "open assigned accepted resolved reopened",
+    "explain": "open assigned accepted resolved reopened",
+    "reply": "open assigned accepted resolved reopened",
+    "solve": "open assigned reopened",
+    "explain-delay": "open assigned accepted resolved closed reopened dismissed",
+    "receive-material": "open assigned accepted resolved reopened",
     "resolve": "accepted",
     "follow-up": "resolved closed dismissed",
     "reopen": "resolved closed dismissed",
@@ -142,7 +152,7 @@ def test_a_merged_incident_names_where_it_goes_on(verb: str) -> None:
     past(*STATES["merged"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(Rejected, OTHER)
 
 
-@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up"}))
+@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay"}))
 def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
     right = RIGHTS[type(COMMANDS[verb])]
     past(*STATES["closed"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(
@@ -151,10 +161,12 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "classify grade assign request-verification request-help",
+    "duty_officer": "classify grade assign request-verification request-help receive-material",
     "verifier": "establish-fact",
-    "handler": "accept return record-handling resolve follow-up",
-    "chief": "instruct transfer merge split reopen close follow-up request-verification request-help",
+    "handler": "accept return record-handling explain reply solve explain-delay receive-material resolve follow-up",
+    "approver": "explain reply",
+    "chief": "instruct transfer merge split reopen close follow-up request-verification request-help "
+    "explain reply explain-delay",
 }
 
 
@@ -442,7 +454,12 @@ class TestAssigning:
 @pytest.mark.requirement("TRI-17")
 @pytest.mark.parametrize(
     ("recorded", "missing"),
-    [((), "the real problem and the answer"), ((PROBLEM,), "for the answer"), ((ANSWER,), "for the real problem")],
+    [
+        ((), "first solve the real problem, and explain, reply or publish the facts"),
+        ((PROBLEM,), "first explain, reply or publish the facts"),
+        ((ANSWER,), "first solve the real problem$"),
+        ((triage.IncidentHandlingRecorded(track="problem", text="t"),), "first solve the real problem, and"),
+    ],
 )
 def test_resolving_needs_both_tracks(recorded: tuple[Fact, ...], missing: str) -> None:
     case = past(OPENED, *recorded, roles=("handler",)).when(c.Resolve(reason="r"))
@@ -452,7 +469,7 @@ def test_resolving_needs_both_tracks(recorded: tuple[Fact, ...], missing: str) -
 @pytest.mark.requirement("TRI-17")
 def test_reopening_asks_for_both_tracks_anew() -> None:
     case = past(*STATES["reopened"], roles=("handler",)).when(c.Resolve(reason="r"))
-    case.then_raises(Rejected, "the real problem and the answer")
+    case.then_raises(Rejected, "first solve the real problem, and explain, reply or publish the facts")
 
 
 class TestMergingAndSplitting:
@@ -797,4 +814,6 @@ class TestAnySequence:
             data = {field: filled[field] for field in model.model_fields if field in filled}
             if name == "huiying.incident.transferred.v1":
                 data["previous"] = "county"
+            if name == "huiying.incident.explained.v1":
+                data["to"] = "asker"
             past(OPENED, model.model_validate(data)).state  # noqa: B018

@@ -35,6 +35,7 @@ STEPS = (
     c.RequestHelp(unit="county-roads"),
     c.Assign(unit="county-roads"),
     c.RecordHandling(track="problem", text="t"),
+    c.Solve(text="t"),
 )
 
 
@@ -128,7 +129,7 @@ def test_a_unit_that_was_asked_to_verify_is_asked_anew_after_a_close() -> None:
     asked = triage.IncidentVerificationRequested(unit="county-water")
     state, _ = came_to([c.RequestVerification(unit="county-water")])
     assert asked.unit in state.verifying
-    steps = ("record-handling", "resolve", "close", "reopen")
-    problem = c.RecordHandling(track="problem", text="t")
+    steps = ("reply", "resolve", "close", "reopen")
+    problem = c.Solve(text="t")
     state, _ = came_to([c.RequestVerification(unit="county-water"), problem, *(COMMANDS[step] for step in steps)])
     assert (state.phase, state.verifying) == ("open", frozenset())
