@@ -16,7 +16,7 @@ from tests.kit import spec
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 OFFICES = spec.offices()
-PACK = next(iter(OFFICES.packs.values()))
+PACK = OFFICES.pack("city")
 
 
 def at(hour: float, day: int = 0) -> datetime:

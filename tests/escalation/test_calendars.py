@@ -104,7 +104,7 @@ def test_a_due_that_becomes_earlier_breaches_nothing_in_the_past(announced: pyte
     incident.detect(january(8, 12).astimezone(UTC))
     assert (due(incident).due, due(incident).provisional) == (january(9), False)
     assert "explanation" not in incident.breaches()
-    incident.hear(reached("resolved", january(8, 13).astimezone(UTC)))
+    incident.hear(reached("solved", january(8, 13).astimezone(UTC)))
     assert incident.state.clocks["explanation"].met_at == january(8, 13)
     assert [met.late for met in incident.of(e.ClockMet) if met.clock == "explanation"] == [False]
     assert "explanation" not in incident.detect(january(9, 12).astimezone(UTC)).breaches()
@@ -134,7 +134,7 @@ def test_a_units_own_days_move_its_limits() -> None:
     ("limit", "late"), [(Limit(mode="end_of_day"), True), (Limit(mode="elapsed", duration=timedelta(hours=16)), False)]
 )
 def test_at_midnight_the_day_is_over_and_sixteen_hours_are_not(limit: Limit, late: bool) -> None:
-    incident = Incident(offices=counting(limit)).hear(opened(at(0)), reached("resolved", at(16)))
+    incident = Incident(offices=counting(limit)).hear(opened(at(0)), reached("solved", at(16)))
     assert due(incident).due == at(16)
     (met,) = incident.of(e.ClockMet)
     assert met.late is late
