@@ -5,15 +5,31 @@
 
 from typing import Literal
 
+from schemas.approval import Step
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, PublishedText, PublishedTitle, StreamId, UnitCode, Words
+from schemas.fields import (
+    Code,
+    Digest,
+    Fact,
+    Figure,
+    Instant,
+    Post,
+    PublishedText,
+    PublishedTitle,
+    StreamId,
+    UnitCode,
+    Words,
+)
 
 StatementKind = Literal["status", "facts"]
 
 
 @event("statement.drafted")
 class StatementDrafted(Fact):
-    """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`."""
+    """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`.
+
+    `secret` and `major_information` are what the drafter says of it: it touches a secret, or is major information.
+    """
 
     incident: StreamId
     unit: UnitCode
@@ -21,6 +37,8 @@ class StatementDrafted(Fact):
     title: Words
     draft: Words
     facts: tuple[Code, ...] = ()
+    secret: bool = False
+    major_information: bool = False
     by: Digest
 
 
@@ -31,33 +49,66 @@ class StatementRevised(Fact):
     title: Words | None = None
     draft: Words
     facts: tuple[Code, ...] | None = None
+    secret: bool | None = None
+    major_information: bool | None = None
     by: Digest
 
 
 @event("statement.submitted")
 class StatementSubmitted(Fact):
-    """The text went to the approval chain of the pack for this level."""
+    """The text went to the approval chain that the pack chooses for it. Without steps, the pack asks for no approval.
+
+    The steps stay fixed until the text is submitted again.
+    """
 
     level: Code | None = None
-    steps: tuple[Code, ...]
+    chain: Code | None = None
+    steps: tuple[Step, ...]
     by: Digest
 
 
 @event("statement.approved")
 class StatementApproved(Fact):
-    """One step of the chain agreed; `last` means that it was the last step."""
+    """A post or body of a step agreed; `last` means that the chain is complete.
+
+    `who` is the addressee of the pack, `post` the post that decided. If another post acted for it, that was by a
+    delegation. `took_part` names the members of a body who decided. An approver may mark the text as `secret` or as
+    `major_information`.
+    """
 
     step: Code
+    who: Code
+    post: Post
+    took_part: tuple[Post, ...] = ()
     last: bool
+    secret: bool = False
+    major_information: bool = False
     reason: Words | None = None
+    by: Digest
+
+
+@event("statement.referred")
+class StatementReferred(Fact):
+    """An approver could not judge the text at a step, with a reason. `to` decides in place of `who`.
+
+    `post` is as in `statement.approved`.
+    """
+
+    step: Code
+    who: Code
+    post: Post
+    to: Code
+    reason: Words
     by: Digest
 
 
 @event("statement.rejected")
 class StatementRejected(Fact):
-    """One step of the chain sent the text back, with a reason."""
+    """One step of the chain sent the text back, with a reason. Its marks are as in `statement.approved`."""
 
     step: Code
+    secret: bool = False
+    major_information: bool = False
     reason: Words
     by: Digest
 

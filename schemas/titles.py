@@ -47,6 +47,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "submit": ("送审", "submit"),
     "approve": ("审核", "approve"),
     "reject": ("驳回", "reject"),
+    "cannot-judge": ("把握不准，转请审定", "pass on what you cannot judge"),
+    "delegate": ("委托审核", "delegate"),
     "publish": ("发布", "publish"),
     "correct": ("更正", "correct"),
     "withdraw": ("撤回", "withdraw"),

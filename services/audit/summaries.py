@@ -98,8 +98,9 @@ TEMPLATES: dict[str, str] = {
     "surge.noticed": "{unit}反映激增：{reports}，平时 {usual}|surge at {unit}: {reports} reports, usually {usual}",
     "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
     "statement.revised": "修改稿件|the draft was revised",
-    "statement.submitted": "送审：{steps}|submitted for approval: {steps}",
-    "statement.approved": "审批通过（{step}）|approved ({step})",
+    "statement.submitted": "送审：{chain}|submitted for approval: {chain}",
+    "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
+    "statement.referred": "把握不准，转请{to}审定（{step}）|referred to {to} ({step})",
     "statement.rejected": "审批退回（{step}）|rejected ({step})",
     "statement.published": "{unit}发布说明（{kind}）|{unit} published a statement ({kind})",
     "statement.delivered": "已送达渠道 {channel}|delivered to {channel}",
@@ -171,6 +172,14 @@ class Names:
         title = self._in_packs(name, event, lambda pack: {one.name: one.title_zh for one in pack.clocks})
         return title and title + sign + number
 
+    def chain(self, code: str, event: Event) -> str | None:
+        """The title of a chain of approvals."""
+        return self._in_packs(
+            code,
+            event,
+            lambda pack: {chain.code: chain.title_zh for chain in (pack.approval.chains if pack.approval else ())},
+        )
+
     def step(self, code: str, event: Event) -> str | None:
         """The title of a step of approval."""
         return self._in_packs(
@@ -212,7 +221,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "level": (Names.level,),
     "clock": (Names.clock,),
     "step": (Names.step,),
-    "steps": (Names.step,),
+    "chain": (Names.chain,),
     "channel": (Names.listed,),
     "category": (Names.listed,),
     "key": (Names.listed,),

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.fields import Code, IncidentId, Instant, StatementId, UnitCode
+from schemas.fields import Code, IncidentId, Instant, Post, StatementId, UnitCode
 from schemas.publish import StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -24,9 +24,32 @@ _SHOWN: dict[str, Any] = {
     "title": "卫生院门前路灯已修复",
     "draft": TEXT,
     "facts": ["inspected"],
-    "level": "major",
-    "steps": ["leader"],
+    "secret": False,
+    "major_information": False,
+    "level": "general",
+    "chain": "usual",
+    "steps": ["leader_in_charge"],
     "steps_done": 1,
+    "approval": [
+        {
+            "step": "leader_in_charge",
+            "title": "分管领导审核",
+            "who": ["leader_in_charge"],
+            "needs": 1,
+            "quorum": None,
+            "referred_to": None,
+            "agreed": [
+                {
+                    "who": "leader_in_charge",
+                    "post": "approver@town-east",
+                    "took_part": [],
+                    "at": "2026-03-02T09:40:00.000000Z",
+                }
+            ],
+            "done": True,
+        }
+    ],
+    "due": [],
     "rejection": None,
     "drafted_at": "2026-03-02T09:00:00.000000Z",
     "text": TEXT,
@@ -37,6 +60,40 @@ _SHOWN: dict[str, Any] = {
     "drill": False,
     "may": ["correct", "withdraw"],
 }
+
+
+class Agreed(Answered):
+    """A post or body agreed at a step."""
+
+    who: Code
+    """The addressee of the pack."""
+    post: Post
+    """The post that decided; if somebody acted for it by a delegation, the post that delegated."""
+    took_part: tuple[Post, ...]
+    """The members of a body who decided."""
+    at: Instant
+    """When."""
+
+
+class Step(Answered):
+    """A step of the approvals."""
+
+    step: Code
+    """Its code."""
+    title: str | None
+    """Its title; null if the matter's pack has the chain no longer."""
+    who: tuple[Code, ...]
+    """The posts and bodies that decide it."""
+    needs: int
+    """How many of them must agree."""
+    quorum: int | None
+    """How many members of a body must take part."""
+    referred_to: Code | None
+    """Who decides it because an approver could not judge."""
+    agreed: tuple[Agreed, ...]
+    """Who agreed."""
+    done: bool
+    """Whether enough of them agreed."""
 
 
 class Statement(Answered):
@@ -62,12 +119,22 @@ class Statement(Answered):
     """The latest text."""
     facts: tuple[Code, ...]
     """Keys of the facts on which it rests."""
+    secret: bool
+    """Whether its drafter or an approver said that it touches a secret."""
+    major_information: bool
+    """Whether its drafter or an approver said that it is major information."""
     level: Code | None
-    """The incident's level at the submission. It decides who approves."""
+    """The incident's level at the submission."""
+    chain: Code | None
+    """The chain of approvals that the pack chose for it at the submission."""
     steps: tuple[Code, ...]
     """The approvals that it needs, in order."""
     steps_done: int
     """How many of them it has."""
+    approval: tuple[Step, ...]
+    """The same steps, with who decides and who agreed."""
+    due: tuple[Post, ...]
+    """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
     rejection: str | None
     """Why it was sent back, until it is submitted again."""
     drafted_at: Instant
@@ -84,7 +151,7 @@ class Statement(Answered):
     """When it was withdrawn."""
     drill: bool
     """Whether it is an exercise."""
-    may: tuple[Literal["revise", "submit", "approve", "reject", "publish", "correct", "withdraw"], ...]
+    may: tuple[Literal["revise", "submit", "approve", "reject", "cannot-judge", "publish", "correct", "withdraw"], ...]
     """The commands that the caller may send now."""
 
 

@@ -17,7 +17,7 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
 from services.publish import answers, queries, seen
-from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
 """The command of a request without a body."""
@@ -56,17 +56,22 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/statements/{id}/submit", **documents.answers(Done))
     async def submit_statement(id: Id, caller: http.Command, command: Submit = SUBMIT) -> Response:
-        """Asks for the approvals of the pack in force for the incident's level."""
+        """Asks for the approvals that the matter's pack chooses for this text."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/approve", **documents.answers(Done))
     async def approve_statement(id: Id, caller: http.Command, command: Approve = APPROVE) -> Response:
-        """Agrees at the present step."""
+        """Agrees at the present step, as one of its posts, as a body, or for a post that delegated."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/reject", **documents.answers(Done))
     async def reject_statement(id: Id, command: Reject, caller: http.Command) -> Response:
         """Sends the text back."""
+        return await act(id, caller, command)
+
+    @api.post("/statements/{id}/cannot-judge", **documents.answers(Done))
+    async def pass_statement_on(id: Id, command: CannotJudge, caller: http.Command) -> Response:
+        """Sends the text to the post that decides what an approver cannot judge."""
         return await act(id, caller, command)
 
     @api.post("/statements/{id}/publish", **documents.answers(Done))

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, IncidentId, UnitCode
+from schemas.fields import Code, IncidentId, Post, UnitCode
 from schemas.publish import StatementKind
 from services.kernel.core.commands import Command, example
 
@@ -69,10 +69,17 @@ class Draft(
     """The text."""
     facts: Facts = ()
     """Keys of the established facts on which it rests; `facts` needs at least one."""
+    secret: bool = False
+    """Whether it touches a secret. A pack may ask for further approvals then."""
+    major_information: bool = False
+    """Whether it is major information. A pack may ask for further approvals then."""
 
 
 class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯因线路故障熄灭，3月2日18时已修复。")):
-    """Change the text before it is published. Without `title` or `facts`, these stay as they are."""
+    """Change the text before it is published. What the command does not name stays as it is.
+
+    A mark that an approver set stays.
+    """
 
     title: Title | None = None
     """The title; without it, the title stays."""
@@ -80,10 +87,17 @@ class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯
     """The whole new text."""
     facts: Facts | None = None
     """The keys of facts; without it, they stay."""
+    secret: bool | None = None
+    """Whether it touches a secret."""
+    major_information: bool | None = None
+    """Whether it is major information."""
 
 
 class Submit(Command, json_schema_extra=example()):
-    """Ask for the approvals of the incident's level."""
+    """Ask for the approvals that the matter's pack asks for this text."""
+
+
+TookPart = Annotated[tuple[Post, ...], Field(max_length=100)]
 
 
 class Approve(Command, json_schema_extra=example(reason="属实")):
@@ -91,6 +105,12 @@ class Approve(Command, json_schema_extra=example(reason="属实")):
 
     reason: Reason | None = None
     """A remark of the approver."""
+    took_part: TookPart = ()
+    """If a body decides: the posts of the other members who took part, such as `chief@county`."""
+    secret: bool = False
+    """Marks the text as one that touches a secret. If it then needs another chain, it is submitted again."""
+    major_information: bool = False
+    """Marks the text as major information. If it then needs another chain, it is submitted again."""
 
 
 class Reject(Command, json_schema_extra=example(reason="请写明修复时间")):
@@ -98,6 +118,17 @@ class Reject(Command, json_schema_extra=example(reason="请写明修复时间"))
 
     reason: Reason
     """What must be changed."""
+    secret: bool = False
+    """Marks the text as one that touches a secret."""
+    major_information: bool = False
+    """Marks the text as major information."""
+
+
+class CannotJudge(Command, json_schema_extra=example(reason="涉及其他部门，把握不准")):
+    """Say that the present step cannot be judged here. The text goes to the post that the pack names for this."""
+
+    reason: Reason
+    """Why it cannot be judged."""
 
 
 class Publish(Command, json_schema_extra=example()):

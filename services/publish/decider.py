@@ -16,17 +16,23 @@ from schemas.publish import (
     StatementDrafted,
     StatementKind,
     StatementPublished,
+    StatementReferred,
     StatementRejected,
     StatementRevised,
     StatementSubmitted,
     StatementWithdrawn,
 )
+from services.kernel.access.approving import taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.rules.approval import Agreement, Course, Referral, chain_of, chains, fixed
 from services.publish import wording
-from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
-from services.publish.rights import RIGHTS, Case, Incident, Statement, chain_of
+from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.rights import RIGHTS, UNSUBMITTED, Case, Incident, Statement
+
+MARKS = ("secret", "major_information")
+"""What a drafter or an approver may say of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,6 @@ class State(Statement):
     """A statement as its rules need it."""
 
     incident: str = ""
-    kind: StatementKind = "status"
     title: WordsRef | None = None
     draft: WordsRef | None = None
     facts: tuple[str, ...] = ()
@@ -52,33 +57,71 @@ def evolve(state: State, event: Event) -> State:
             return State(
                 "drafted",
                 data.unit,
+                data.kind,
                 frozenset({data.by}),
+                frozenset({event.actor}),
+                marks=_marked(frozenset(), data, frozenset()),
                 incident=data.incident,
-                kind=data.kind,
                 title=data.title,
                 draft=data.draft,
                 facts=data.facts,
             )
         case StatementRevised() as data:
             facts = state.facts if data.facts is None else data.facts
-            back = replace(state, phase="drafted", level=None, steps=(), approvers=())
-            writers, title = state.writers | {data.by}, data.title or state.title
-            return replace(back, title=title, draft=data.draft, facts=facts, writers=writers)
+            written = replace(
+                _back(state),
+                writers=state.writers | {data.by},
+                desks=state.desks | {event.actor},
+                marks=_marked(state.marks, data, state.raised),
+            )
+            return replace(written, title=data.title or state.title, draft=data.draft, facts=facts)
         case StatementSubmitted() as data:
-            return replace(state, phase="submitted", level=data.level, steps=data.steps, approvers=())
+            course = Course(chain=data.chain, steps=data.steps)
+            phase = "submitted" if data.steps else "approved"
+            return replace(_back(state), phase=phase, level=data.level, course=course)
         case StatementApproved() as data:
             phase = "approved" if data.last else state.phase
-            return replace(state, phase=phase, approvers=(*state.approvers, data.by))
-        case StatementRejected():
-            return replace(state, phase="drafted", level=None, steps=(), approvers=())
+            given = Agreement(
+                step=data.step, who=data.who, by=data.by, post=data.post, took_part=data.took_part, at=event.time_text
+            )
+            return _raised(
+                replace(
+                    state, phase=phase, course=state.course.with_agreement(given), approvers=state.approvers | {data.by}
+                ),
+                data,
+            )
+        case StatementReferred() as data:
+            course = state.course.with_referral(
+                Referral(step=data.step, who=data.who, to=data.to, by=data.by, at=event.time_text)
+            )
+            return replace(state, course=course, approvers=state.approvers | {data.by})
+        case StatementRejected() as data:
+            return _raised(_back(state), data)
         case StatementPublished():
             return replace(state, phase="published")
         case StatementCorrected() as data:
-            return replace(state, approvers=(*state.approvers, data.by))
+            return replace(state, approvers=state.approvers | {data.by})
         case StatementWithdrawn():
             return replace(state, phase="withdrawn")
         case _:
             return state
+
+
+def _back(state: State) -> State:
+    """The statement as a draft. Its approvals are void."""
+    return replace(state, phase="drafted", level=None, course=UNSUBMITTED, approvers=frozenset())
+
+
+def _marked(marks: frozenset[str], said: StatementDrafted | StatementRevised, raised: frozenset[str]) -> frozenset[str]:
+    """The marks after their drafter said something of them. Those that an approver set stay."""
+    told = {mark: getattr(said, mark) for mark in MARKS}
+    return raised | {mark for mark, value in told.items() if value or (value is None and mark in marks)}
+
+
+def _raised(state: State, said: StatementApproved | StatementRejected) -> State:
+    """The statement with the marks that an approver set."""
+    set_ = frozenset(mark for mark in MARKS if getattr(said, mark))
+    return replace(state, marks=state.marks | set_, raised=state.raised | set_)
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
@@ -94,7 +137,7 @@ def _case(state: State, ctx: Ctx) -> Case:
             code="incident-not-seen",
             field="incident_id",
         )
-    return Case(state, incident, ctx.offices.pack(incident.unit), ctx.by(ctx.seen["stream"]))
+    return Case.of(state, incident, ctx.seen["stream"], ctx)
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -119,15 +162,36 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
         case Revise():
             facts = None if command.facts is None else _established(state.kind, command.facts, case)
             title = None if command.title is None else Typed(text=command.title)
-            return StatementRevised(title=title, draft=Typed(text=command.text), facts=facts, by=by)
+            return StatementRevised(
+                title=title,
+                draft=Typed(text=command.text),
+                facts=facts,
+                secret=command.secret,
+                major_information=command.major_information,
+                by=by,
+            )
         case Submit():
             _check_wording(ctx, title=ctx.seen.get("title"), text=ctx.seen.get("text"))
             return _submit(state, case)
         case Approve():
-            return _approve(state, command, case)
+            return _approve(state, command, case, ctx)
+        case CannotJudge():
+            assert case.due is not None and case.judge is not None, "the table of rights asks for both"
+            one = next(one for one in case.answers(ctx) if one.who != case.judge)
+            reason = Typed(text=command.reason)
+            return StatementReferred(
+                step=case.due.step, who=one.who, post=one.post, to=case.judge, reason=reason, by=by
+            )
         case Reject():
-            step = state.steps[len(state.approvers)]
-            return StatementRejected(step=step, reason=Typed(text=command.reason), by=by)
+            due = state.course.due
+            assert due is not None, "a submitted statement has a step that is due"
+            return StatementRejected(
+                step=due.step,
+                secret=command.secret,
+                major_information=command.major_information,
+                reason=Typed(text=command.reason),
+                by=by,
+            )
         case Publish():
             return _publish(state, case, ctx.seen.get("title"), ctx.seen.get("text"))
         case Correct():
@@ -166,38 +230,58 @@ def _draft(command: Draft, case: Case) -> Fact:
         title=Typed(text=command.title),
         draft=Typed(text=command.text),
         facts=_established(command.kind, command.facts, case),
+        secret=command.secret,
+        major_information=command.major_information,
         by=case.by,
     )
 
 
 def _submit(state: State, case: Case) -> Fact:
-    """Fixes the chain of approvals. If the level rises or the pack changes later, another submission is needed.
+    """Fixes the chain of approvals. If another chain counts later, another submission is needed.
 
     A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
     grading must not hold it up. It takes the chain of the lowest level. If the matter is then graded higher, the
     statement needs the higher level's chain before it is published.
     """
     _established(state.kind, state.facts, case)
-    if case.incident.level is None and state.kind == "facts":
+    levels, asked = {level.code for level in case.pack.model.levels}, chains(case.pack, "statement")
+    if levels and asked and case.incident.level is None and state.kind == "facts":
         raise Rejected(
             "the matter is not graded yet, so nobody knows who must approve; grade it first", code="not-graded"
         )
-    level = case.incident.level or case.pack.model.lowest
-    chain = chain_of(case.pack, level)
-    if not chain or level not in {of.code for of in case.pack.model.levels}:
+    level = case.level
+    if level is not None and level not in levels:
         raise Rejected(
             f"the pack in force has no level {level}; grade the matter by it first",
             code="level-not-in-pack",
             level=level,
         )
-    return StatementSubmitted(level=level, steps=tuple(step.code for step in chain), by=case.by)
+    chain = chain_of(case.pack, case.context(level))
+    if asked and chain is None:
+        raise Rejected(
+            "no chain of approvals of the matter's pack holds for this text; ask for a pack that says who approves it",
+            code="no-chain",
+        )
+    return StatementSubmitted(level=level, chain=chain.code if chain else None, steps=fixed(chain), by=case.by)
 
 
-def _approve(state: State, command: Approve, case: Case) -> Fact:
-    assert case.due is not None, "the table of rights allows an approval only when a step is due"
-    last = len(state.approvers) + 1 == len(state.steps)
-    reason = None if command.reason is None else Typed(text=command.reason)
-    return StatementApproved(step=case.due.code, last=last, reason=reason, by=case.by)
+def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
+    due, chosen = case.due, next(case.answers(ctx))
+    assert due is not None, "the table of rights allows an approval only when a step is due"
+    barred = state.desks | state.course.posts if case.separates else ()
+    took_part = taking_part(due, chosen, command.took_part, barred, ctx)
+    given = Agreement(step=due.step, who=chosen.who, by=case.by)
+    return StatementApproved(
+        step=due.step,
+        who=chosen.who,
+        post=chosen.post,
+        took_part=took_part,
+        last=state.course.with_agreement(given).due is None,
+        secret=command.secret,
+        major_information=command.major_information,
+        reason=None if command.reason is None else Typed(text=command.reason),
+        by=case.by,
+    )
 
 
 def _publish(state: State, case: Case, title: str | None, text: str | None) -> Fact:

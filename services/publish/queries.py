@@ -4,23 +4,27 @@ The bulletin shows only published statements, and never a drill.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
+from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.standings import Moment, reading_of
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.approval import Course, chains
 from services.kernel.serving import paging
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.rights import RIGHTS, Case, Statement, reading
+from services.publish.rights import RIGHTS, Case, reading
 from services.publish.seen import read_incidents
-from services.publish.views import METADATA, OF_ONE, releases, statements
+from services.publish.views import METADATA, OF_ONE, releases, state_of, statements
 
 
 class Page(NamedTuple):
@@ -55,7 +59,7 @@ async def list_statements(
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
     shown = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
     for row in rows:
-        reads = reading(_asked_of(row), reading_of(known, row["incident_id"], overseen), overseen)
+        reads = reading(state_of(row), reading_of(known, row["incident_id"], overseen), overseen)
         if reads is None or reads.until is None:
             continue
         del shown[row["id"]]
@@ -87,7 +91,7 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
         return None
     overseen = ctx.offices.overseen(ctx.actor.unit)
     known = await standings.read(connection, METADATA, [row["incident_id"]])
-    reads = reading(_asked_of(dict(row)), reading_of(known, row["incident_id"], overseen), overseen)
+    reads = reading(state_of(dict(row)), reading_of(known, row["incident_id"], overseen), overseen)
     if reads is None:
         return None
     if reads.until is None:
@@ -106,7 +110,7 @@ async def one_statement(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row 
 async def _as_it_stood(connection: AsyncConnection, rows: Sequence[Row]) -> Row:
     """A statement from its row of `_then`, for a reader who can send no commands on it any more."""
     (item,) = await _shown(connection, rows)
-    return item | {"may": []}
+    return item
 
 
 async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[list[Row], list[Row]]:
@@ -119,30 +123,17 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[l
     return rows, said
 
 
-def _asked_of(row: Row) -> Statement:
-    """The facts that the rights over a statement look at, from its row."""
-    return Statement(
-        phase=row["state"],
-        unit=row["unit"],
-        writers=frozenset(row["writers"].split()),
-        level=row["level"],
-        steps=tuple(row["steps"].split()),
-        approvers=tuple(row["approvers"].split()),
-    )
-
-
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
-    """Statements as the API shows them, each with the actor's `may`. It is empty if no pack is at hand."""
+    """Statements as the API shows them, each with who is due and the actor's `may`; nobody if no pack is at hand."""
     known = await read_incidents(connection, [row["incident_id"] for row in rows])
     shown = await _shown(connection, rows)
     for row, item in zip(rows, shown, strict=True):
         incident = known[row["incident_id"]]
-        try:
-            case = Case(_asked_of(row), incident, ctx.offices.pack(incident.unit), ctx.by(row["id"]))
-        except Unavailable:
-            item["may"] = []
-        else:
+        with suppress(Unavailable):
+            case = Case.of(state_of(row), incident, row["id"], ctx)
             item["may"] = may(RIGHTS.values(), case, ctx)
+            _entitle(item, case.pack)
+            item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
     return shown
 
 
@@ -164,9 +155,12 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "title": row["title"] or words(row["title_ref"]),
             "draft": words(row["draft_ref"]),
             "facts": row["facts"].split(),
+            "secret": "secret" in row["marks"],
+            "major_information": "major_information" in row["marks"],
             "level": row["level"],
-            "steps": row["steps"].split(),
-            "steps_done": row["steps_done"],
+            **_course(Course.model_validate_json(row["course"])),
+            "due": [],
+            "may": [],
             "rejection": words(row["rejection_ref"]),
             "drafted_at": row["drafted_at"],
             "text": row["text"],
@@ -178,6 +172,40 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def _entitle(item: Row, pack: LoadedPack) -> None:
+    """Gives the steps their titles, as far as the pack still has the chain."""
+    chain = next((one for one in chains(pack, "statement") if one.code == item["chain"]), None)
+    titles = {step.code: step.title_zh for step in chain.steps} if chain else {}
+    for step in item["approval"]:
+        step["title"] = titles.get(step["step"])
+
+
+def _course(course: Course) -> Row:
+    done = [course.is_done(step) for step in course.steps]
+    return {
+        "chain": course.chain,
+        "steps": [step.code for step in course.steps],
+        "steps_done": sum(done),
+        "approval": [
+            {
+                "step": step.code,
+                "title": None,
+                "who": course.deciding(step),
+                "needs": step.needs,
+                "quorum": step.quorum,
+                "referred_to": course.referred_to(step.code),
+                "agreed": [
+                    {"who": one.who, "post": one.post, "took_part": one.took_part, "at": one.at}
+                    for one in course.agreed
+                    if one.step == step.code
+                ],
+                "done": is_done,
+            }
+            for step, is_done in zip(course.steps, done, strict=True)
+        ],
+    }
 
 
 async def public_page(

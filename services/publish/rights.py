@@ -5,21 +5,24 @@ from its draft on. Only an officer of this unit submits, approves, publishes, co
 for somebody else's office.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.pack.approval import ApprovalStep
+from schemas.publish import StatementKind
+from services.kernel.access.approving import Answering, answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Units
 from services.kernel.core.units import LoadedPack
-from services.kernel.rules.conditions import Context, holds
-from services.publish.commands import Approve, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed
+from services.kernel.rules.conditions import Context
+from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Refusal = Rejected | None
+UNSUBMITTED = Course()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Incident:
     level: str | None = None
     rank: int | None = None
     """For a merged incident: level and rank of the incident where it goes on, if these are higher."""
+    category: str | None = None
+    answer_kind: str | None = None
+    doubtful: bool = False
+    """Whether somebody judged that the matter is doubtful, here or where a merged incident goes on."""
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -57,39 +64,81 @@ class Statement:
     phase: str = "new"
     unit: str = ""
     """The unit that speaks."""
+    kind: StatementKind = "status"
     writers: frozenset[str] = frozenset()
     """Digests of all persons who wrote on the text."""
+    desks: frozenset[str] = frozenset()
+    """The posts at which they wrote."""
     level: str | None = None
-    steps: tuple[str, ...] = ()
-    approvers: tuple[str, ...] = ()
-    """Digests of the persons who agreed to the submitted text, one for each finished step, then of those who corrected
-    the published text.
+    """The level at the submission."""
+    course: Course = UNSUBMITTED
+    """The chain of the submission; empty before it."""
+    approvers: frozenset[str] = frozenset()
+    """Digests of the persons who agreed to the submitted text or could not judge it, and of those who corrected the
+    published text.
     """
+    marks: frozenset[str] = frozenset()
+    """`secret`, `major_information`, or both."""
+    raised: frozenset[str] = frozenset()
+    """Those of the marks that an approver set."""
 
 
 class Case(NamedTuple):
-    """A statement, its matter, the matter's pack in force, and the digest of the person who acts."""
+    """A statement, its matter, the matter's pack, the kind of the accountable unit, and the digest of who acts."""
 
     statement: Statement
     incident: Incident
     pack: LoadedPack
+    unit_kind: str | None
     by: str
+
+    @classmethod
+    def of(cls, statement: Statement, incident: Incident, stream: str, ctx: Ctx) -> "Case":
+        """The case for the actor. Raises `Unavailable` if no pack is at hand."""
+        unit = ctx.offices.units.get(incident.unit)
+        return cls(statement, incident, ctx.offices.pack(incident.unit), unit.kind if unit else None, ctx.by(stream))
+
+    @property
+    def level(self) -> str | None:
+        """The level of the matter; before its grading, the lowest one, if the pack says that its duties run until then.
+
+        None in a pack without levels.
+        """
+        return (self.incident.level or self.pack.model.lowest) if self.pack.model.levels else None
+
+    def context(self, level: str | None) -> Context:
+        """What conditions of chains may look at, at a level."""
+        incident, marks = self.incident, self.statement.marks
+        return Context(
+            category=incident.category,
+            unit=self.unit_kind,
+            answer_kind=incident.answer_kind,
+            level=level,
+            statement_kind=self.statement.kind,
+            doubtful=incident.doubtful,
+            secret="secret" in marks,
+            major_information="major_information" in marks,
+        )
 
     @property
     def outgrown(self) -> bool:
-        """Whether the matter now needs another chain than the one that was fixed at the submission."""
+        """Whether the matter now needs another chain than the one that was fixed at the submission.
+
+        A level that sank since then changes nothing.
+        """
         said, incident = self.statement, self.incident
-        if said.level is None or said.steps != tuple(step.code for step in chain_of(self.pack, said.level)):
-            return True
-        return incident.rank is not None and incident.rank > self.pack.model.level(said.level).rank
+        ranks = {level.code: level.rank for level in self.pack.model.levels}
+        level = said.level
+        if said.level not in ranks or (incident.rank is not None and incident.rank > ranks[said.level]):
+            level = self.level
+        return fixed(chain_of(self.pack, self.context(level))) != said.course.steps
 
     @property
-    def due(self) -> ApprovalStep | None:
-        """The step of the chain that must agree next."""
-        said = self.statement
-        if said.phase != "submitted" or self.outgrown:
+    def due(self) -> Due | None:
+        """The step of the chain that must be agreed next."""
+        if self.statement.phase != "submitted" or self.outgrown:
             return None
-        return chain_of(self.pack, said.level)[len(said.approvers)]
+        return self.statement.course.due
 
     @property
     def separates(self) -> bool:
@@ -97,12 +146,21 @@ class Case(NamedTuple):
         approval = self.pack.model.approval
         return approval is not None and approval.separation.value == "by_person"
 
+    @property
+    def judge(self) -> str | None:
+        """The post or body that decides what an approver cannot judge."""
+        approval = self.pack.model.approval
+        return approval.cannot_judge.to if approval and approval.cannot_judge else None
 
-def chain_of(pack: LoadedPack, level: str | None) -> tuple[ApprovalStep, ...]:
-    """The steps that a statement needs at a level; none if the pack has no chain for it."""
-    chains = pack.model.approval.chains if pack.model.approval else ()
-    context = Context(level=level)
-    return next((one.steps for one in chains if one.of == "statement" and holds(one.when, context)), ())
+    @property
+    def approving(self) -> tuple[str, ...]:
+        """The posts and bodies of the submitted chain; before a submission, those of every chain."""
+        return self.statement.course.everybody or everybody(chains(self.pack, "statement"))
+
+    def answers(self, ctx: Ctx) -> Iterator[Answering]:
+        """The ways in which the actor may answer at the step that is due."""
+        due = self.due
+        return answering(due.who, self.statement.unit, ctx, due.quorum) if due else iter(())
 
 
 def _drafting(case: Case, ctx: Ctx) -> Sequence[str]:
@@ -123,7 +181,19 @@ def _speaking(case: Case, ctx: Ctx) -> Sequence[str]:
 
 
 def _agreeing(case: Case, ctx: Ctx) -> tuple[str, ...]:
-    return case.due.who if case.due else ("approver", "chief")
+    return case.due.who if case.due else case.approving
+
+
+def _answers(case: Case, ctx: Ctx) -> bool:
+    return _approves(case, ctx) if case.due is None else any(case.answers(ctx))
+
+
+def _of_chain(case: Case, ctx: Ctx) -> tuple[str, ...]:
+    return case.approving
+
+
+def _approves(case: Case, ctx: Ctx) -> bool:
+    return any(answering(case.approving, case.statement.unit, ctx, quorum=1))
 
 
 def _is_new(case: Case, ctx: Ctx, verb: str) -> Refusal:
@@ -187,8 +257,8 @@ def _not_outgrown(case: Case) -> Refusal:
         return None
     level = case.incident.level or "not graded"
     return Rejected(
-        f"this was submitted for the level {case.statement.level}; the matter is {level} now or the pack has changed. "
-        "Submit it again for the approvals that it needs now",
+        f"this was submitted for the level {case.statement.level}; the matter is {level} now, or something else on "
+        "which the pack chooses the approvals has changed. Submit it again for the approvals that it needs now",
         code="chain-outdated",
         submitted=case.statement.level,
         level=level,
@@ -202,7 +272,24 @@ def _can_be_approved(case: Case, ctx: Ctx, verb: str) -> Refusal:
         return Rejected("you wrote on this text; somebody else must approve it", code="drafted-by-you")
     if case.separates and case.by in case.statement.approvers:
         return Rejected(
-            "you approved this text at an earlier step; somebody else must take the next step", code="already-approved"
+            "you approved this text or could not judge it; somebody else must agree now", code="already-approved"
+        )
+    return None
+
+
+def _can_be_referred(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _can_be_approved(case, ctx, verb):
+        return refusal
+    if case.judge is None:
+        return Rejected(
+            "the matter's pack names nobody for what an approver cannot judge; approve it or reject it",
+            code="nobody-judges",
+        )
+    if all(one.who == case.judge for one in case.answers(ctx)):
+        return Rejected(
+            f"what cannot be judged goes to {case.judge}, as whom you decide here; approve it or reject it",
+            code="judged-here",
+            to=case.judge,
         )
     return None
 
@@ -239,7 +326,7 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
             phase=said.phase,
             act=verb,
         )
-    concerned = said.writers.union(said.approvers) if verb == "correct" else said.writers
+    concerned = said.writers | said.approvers if verb == "correct" else said.writers
     if case.separates and case.by in concerned:
         return Rejected(
             f"you wrote on this statement, approved or corrected it; somebody else must {verb} it",
@@ -253,8 +340,9 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
     Submit: Right("submit", ("handler",), _speaking, _can_be_submitted),
-    Approve: Right("approve", _agreeing, _speaking, _can_be_approved),
-    Reject: Right("reject", ("approver", "chief"), _speaking, _is_submitted),
+    Approve: Right("approve", _agreeing, _speaking, _can_be_approved, _answers),
+    Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
+    CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),
     Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),
     Correct: Right("correct", ("spokesperson",), _speaking, _is_public),
     Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),

@@ -36,11 +36,11 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     known = await standings.read(connection, METADATA, ids)
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
-    names = ("id", "version", "unit", "assigned", "merged_into", "drill")
+    names = ("id", "version", "unit", "assigned", "category", "answer_kind", "merged_into", "drill")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},
-            **_graded(row, rows),
+            **_judged(row, rows),
             facts=frozenset(facts.get(row["id"], ())),
             helping=known[row["id"]].helping,
         )
@@ -48,15 +48,17 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     }
 
 
-def _graded(row: Row, rows: Mapping[str, Row]) -> Row:
-    """The highest level of an incident and of those where it goes on."""
-    highest, at, asked = row, row, set[str]()
-    while (further := rows.get(at["merged_into"] or "")) is not None and further["id"] not in asked:
-        asked.add(further["id"])
-        at = further
-        if (at["rank"] or 0) > (highest["rank"] or 0):
-            highest = at
-    return {name: highest[name] for name in ("level", "rank")}
+def _judged(row: Row, rows: Mapping[str, Row]) -> Row:
+    """The highest level of an incident and of those where it goes on, and whether one of these is doubtful."""
+    line = {row["id"]: row}
+    while (further := rows.get(row["merged_into"] or "")) is not None and further["id"] not in line:
+        line[further["id"]] = row = further
+    highest = max(line.values(), key=lambda one: one["rank"] or 0)
+    return {
+        "doubtful": any(one["doubtful"] for one in line.values()),
+        "level": highest["level"],
+        "rank": highest["rank"],
+    }
 
 
 async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:

@@ -6,13 +6,12 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text
 
 from schemas.envelope import Event
+from schemas.fields import WordsRef
 from schemas.publish import (
-    StatementApproved,
     StatementCorrected,
     StatementDrafted,
     StatementPublished,
     StatementRejected,
-    StatementRevised,
     StatementSubmitted,
     StatementWithdrawn,
 )
@@ -33,9 +32,11 @@ from schemas.triage import (
     IncidentTransferred,
     standing_of,
 )
+from services.kernel.rules.approval import Course
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
+from services.publish.decider import State, evolve, initial_state
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
@@ -51,6 +52,8 @@ incidents = Table(
     Column("level", key(100)),
     Column("rank", Integer),
     Column("answer_kind", key(16)),
+    Column("category", key(100)),
+    Column("doubtful", Boolean, nullable=False),
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
     Column("drill", Boolean, nullable=False),
@@ -80,9 +83,11 @@ statements = Table(
     Column("draft_ref", key(36), nullable=False),
     Column("facts", Text, nullable=False),
     Column("level", key(100)),
-    Column("steps", Text, nullable=False),
-    Column("steps_done", Integer, nullable=False),
+    Column("marks", Text, nullable=False),
+    Column("raised", Text, nullable=False),
+    Column("course", Text, nullable=False),
     Column("writers", Text, nullable=False),
+    Column("desks", Text, nullable=False),
     Column("approvers", Text, nullable=False),
     Column("rejection_ref", key(36)),
     Column("drafted_at", key(27), nullable=False),
@@ -97,8 +102,9 @@ statements = Table(
     Index(None, "updated_at", "id"),
     Index(None, "unit", "updated_at", "id"),
 )
-"""`facts` and `steps` are codes, `writers` and `approvers` digests of persons, each with a space between them. `title`
-and `text` are the published ones that hold now.
+"""`facts`, `marks`, `raised` and `desks` are codes, `writers` and `approvers` digests of persons, with spaces between.
+`course` is the chain of approvals as JSON (`rules.approval.Course`). `title` and `text` are the published ones that
+hold now.
 """
 
 releases = Table(
@@ -131,6 +137,8 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "level": None,
             "rank": None,
             "answer_kind": None,
+            "category": data.category,
+            "doubtful": False,
             "state": "open",
             "merged_into": None,
             "drill": event.drill,
@@ -181,69 +189,85 @@ def _statement_keys(event: Event) -> list[Key]:
 def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
     data = event.data
     if isinstance(data, StatementDrafted):
-        return {
-            "id": event.stream,
-            "version": event.version,
-            "revision": _staff(event),
-            "incident_id": data.incident,
-            "unit": data.unit,
-            "kind": data.kind,
-            "state": "drafted",
-            "title_ref": data.title.ref,
-            "draft_ref": data.draft.ref,
-            "facts": " ".join(data.facts),
-            "level": None,
-            "steps": "",
-            "steps_done": 0,
-            "writers": data.by,
-            "approvers": "",
-            "rejection_ref": None,
-            "drafted_at": event.time_text,
-            "title": None,
-            "text": None,
-            "published_at": None,
-            "updated_at": None,
-            "corrections": 0,
-            "withdrawn_at": None,
-            "drill": event.drill,
-        }
-    if row is None:
+        before, row = (
+            initial_state(),
+            {
+                "id": event.stream,
+                "revision": 0,
+                "incident_id": data.incident,
+                "unit": data.unit,
+                "kind": data.kind,
+                "rejection_ref": None,
+                "drafted_at": event.time_text,
+                "title": None,
+                "text": None,
+                "published_at": None,
+                "updated_at": None,
+                "corrections": 0,
+                "withdrawn_at": None,
+                "drill": event.drill,
+            },
+        )
+    elif row is None:
         return None
-    counted = {"version": event.version, "revision": row["revision"] + _staff(event)}
-    return row | counted | _progress(row, event)
+    else:
+        before = state_of(row)
+    state = evolve(before, event)
+    counted = {"version": event.version, "revision": row["revision"] + int(event.actor != "system")}
+    return row | counted | _columns(state) | _said(row, event)
 
 
-def _staff(event: Event) -> int:
-    return int(event.actor != "system")
+def state_of(row: Row) -> State:
+    """The statement for decisions and rights, from its row. It lacks the digests of words."""
+    title, draft = (WordsRef(ref=row[name], digest="0" * 64) for name in ("title_ref", "draft_ref"))
+    return State(
+        phase=row["state"],
+        unit=row["unit"],
+        kind=row["kind"],
+        writers=frozenset(row["writers"].split()),
+        desks=frozenset(row["desks"].split()),
+        level=row["level"],
+        course=Course.model_validate_json(row["course"]),
+        approvers=frozenset(row["approvers"].split()),
+        marks=frozenset(row["marks"].split()),
+        raised=frozenset(row["raised"].split()),
+        incident=row["incident_id"],
+        title=title,
+        draft=draft,
+        facts=tuple(row["facts"].split()),
+    )
 
 
-def _progress(row: Row, event: Event) -> Row:
-    unapproved = {"steps_done": 0, "approvers": ""}
-    back = {"state": "drafted", "level": None, "steps": "", **unapproved}
+def _columns(state: State) -> Row:
+    """The columns that hold what decisions rest on."""
+    assert state.title is not None and state.draft is not None, "a drafted statement has words"
+    sets = {name: getattr(state, name) for name in ("writers", "desks", "approvers", "marks", "raised")}
+    return {
+        "state": state.phase,
+        "level": state.level,
+        "title_ref": state.title.ref,
+        "draft_ref": state.draft.ref,
+        "facts": " ".join(state.facts),
+        "course": state.course.model_dump_json(),
+        **{name: " ".join(sorted(values)) for name, values in sets.items()},
+    }
+
+
+def _said(row: Row, event: Event) -> Row:
+    """The columns for readers."""
     match event.data:
-        case StatementRevised() as data:
-            facts = row["facts"] if data.facts is None else " ".join(data.facts)
-            title = data.title.ref if data.title else row["title_ref"]
-            writers = " ".join(sorted({*row["writers"].split(), data.by}))
-            return back | {"title_ref": title, "draft_ref": data.draft.ref, "facts": facts, "writers": writers}
-        case StatementSubmitted() as data:
-            steps = " ".join(data.steps)
-            return {"state": "submitted", "level": data.level, "steps": steps, "rejection_ref": None, **unapproved}
-        case StatementApproved() as data:
-            state = "approved" if data.last else row["state"]
-            approvers = f"{row['approvers']} {data.by}".strip()
-            return {"state": state, "steps_done": row["steps_done"] + 1, "approvers": approvers}
+        case StatementSubmitted():
+            return {"rejection_ref": None}
         case StatementRejected() as data:
-            return back | {"rejection_ref": data.reason.ref}
+            return {"rejection_ref": data.reason.ref}
         case StatementPublished() as data:
             at, said = event.time_text, {"title": data.title, "text": data.text}
-            return {"state": "published", "unit": data.unit, **said, "published_at": at, "updated_at": at}
+            return {**said, "published_at": at, "updated_at": at}
         case StatementCorrected() as data:
             said = {"title": data.title or row["title"], "text": data.text}
-            said |= {"approvers": f"{row['approvers']} {data.by}".strip()}
             return said | {"updated_at": event.time_text, "corrections": row["corrections"] + 1}
         case StatementWithdrawn():
-            return {"state": "withdrawn", "updated_at": event.time_text, "withdrawn_at": event.time_text}
+            return {"updated_at": event.time_text, "withdrawn_at": event.time_text}
         case _:
             return {}
 

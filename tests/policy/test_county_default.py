@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from schemas.pack.clocks import ClockRule
 from schemas.triage import AnswerKind
+from services.kernel.rules.approval import chain_of, fixed
 from services.kernel.rules.calendars import due
-from services.kernel.rules.conditions import Figures, Proposal, propose_level
+from services.kernel.rules.conditions import Context, Figures, Proposal, propose_level
 from services.kernel.rules.packs import load_pack
-from services.publish.rights import chain_of
 
 PACK = load_pack(Path(__file__).parents[2] / "policies" / "county-default.yaml")
 COUNTY = PACK.model
@@ -166,12 +166,38 @@ class TestClocks:
 
 class TestApproval:
     def test_the_chain_grows_with_the_level(self) -> None:
-        chains = {level: [step.who for step in chain_of(PACK, level)] for level in LEVELS}
+        chains = {level: [step.who for step in fixed(chain_of(PACK, Context(level=level)))] for level in LEVELS}
+        upper = [("leader_in_charge",), ("principal_leader", "leading_group")]
         assert chains == {
-            "general": [("approver", "chief")],
-            "major": [("approver",), ("chief",)],
-            "extraordinary": [("approver",), ("chief",)],
+            "general": [("leader_in_charge", "principal_leader")],
+            "major": upper,
+            "extraordinary": upper,
         }
+
+    @pytest.mark.parametrize(
+        ("context", "code"),
+        [
+            (Context(level="general", doubtful=True), "doubtful"),
+            (Context(level="major", doubtful=True, answer_kind="answer"), "doubtful"),
+            (Context(level="major", answer_kind="answer"), "class_1"),
+            (Context(level="general", answer_kind="answer"), "usual"),
+            (Context(level="major", answer_kind="status"), "upper"),
+            (Context(level="extraordinary"), "upper"),
+            (Context(level="general"), "usual"),
+            (Context(), "usual"),
+        ],
+    )
+    def test_doubt_and_the_first_class_have_chains_of_their_own(self, context: Context, code: str) -> None:
+        chain = chain_of(PACK, context)
+        assert chain is not None
+        assert chain.code == code
+        clauses = {"doubtful": "L32", "class_1": "L21", "upper": "L36", "usual": "L33"}
+        assert clauses[code] in (chain.source.clause or "")
+
+    def test_what_an_approver_cannot_judge_goes_to_the_principal_leader(self) -> None:
+        assert COUNTY.approval is not None
+        assert COUNTY.approval.cannot_judge is not None
+        assert COUNTY.approval.cannot_judge.to == "principal_leader"
 
     def test_separation_by_person_is_marked_as_ours(self) -> None:
         assert COUNTY.approval.separation.value == "by_person"

@@ -132,7 +132,7 @@ class TestFaults:
     def test_the_condition_of_every_rule_is_checked(self) -> None:
         text = changed('when: level in ["major", "extraordinary"]', "when: level == 'majr' && figures.clicks / 2 > 1")
         (fault,) = refusal(text).faults
-        assert (fault.line, fault.field) == (line_of(text, "when: level == 'majr'"), "approval.chains.0.when")
+        assert (fault.line, fault.field) == (line_of(text, "when: level == 'majr'"), "approval.chains.2.when")
         assert fault.message.startswith("line 1, column 35: '/' is no part of conditions")
 
     @pytest.mark.parametrize(

@@ -57,8 +57,9 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
 def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, Any]) -> None:
     (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
     events = spec.events("incident", [opened(), *facts])
-    start = {"id": INCIDENT, "unit": "town-east", "state": "open", "drill": False, "version": len(events)}
-    nothing = dict.fromkeys(("assigned", "level", "rank", "answer_kind", "merged_into"))
+    start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
+    start |= dict.fromkeys(("drill", "doubtful"), False)
+    nothing = dict.fromkeys(("assigned", "level", "rank", "answer_kind", "category", "merged_into"))
     row = None
     for event in events:
         row = view.apply((INCIDENT,), row, event)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from schemas.publish import StatementCorrected, StatementSubmitted
+from schemas.publish import StatementCorrected
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Rejected
 from services.publish import wording
 from services.publish.commands import Correct, Submit, Withdraw
 from services.publish.decider import DECIDER
 from tests.kit import spec
-from tests.publish.test_decider import GENERAL, HANDLER, MATTER, SPOKESPERSON, STREAM, by, drafted, published
+from tests.publish.test_decider import HANDLER, MATTER, SPOKESPERSON, STREAM, drafted, published, submitted
 
 PLAIN = "路面塌陷处已围挡，预计10月8日恢复；电话0731-88888888不在名录。"
 BAD = [
@@ -56,7 +56,7 @@ def test_a_draft_that_holds_it_is_not_submitted(field: str, text: str, at: int, 
 def test_a_draft_without_it_is_submitted() -> None:
     past = spec.given(DECIDER, drafted(), actor=HANDLER)
     seen = past.seeing(incident=MATTER, stream=STREAM, title="标题", text="已修复。")
-    seen.when(Submit()).then(StatementSubmitted(level="general", steps=GENERAL, by=by("wang")))
+    seen.when(Submit()).then(submitted())
 
 
 @pytest.mark.parametrize("field", ["title", "text", "reason"])

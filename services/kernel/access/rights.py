@@ -16,6 +16,10 @@ S = TypeVar("S")
 Units = Iterable[str | None]
 
 
+def _nobody(subject: object, ctx: Ctx) -> bool:
+    return False
+
+
 def _never(subject: object, ctx: Ctx, verb: str) -> Rejected | None:
     return None
 
@@ -32,15 +36,17 @@ class Right(Generic[S]):
     """The actor needs the role over one of these units, or over a unit above one of them."""
     refusal: Callable[[S, Ctx, str], Rejected | None] = _never
     """Why the state allows the verb to nobody; None if it allows it."""
+    also: Callable[[S, Ctx], bool] = _nobody
+    """Whether the actor has the right without the role: as a post or body that an approval names."""
 
     def holds(self, subject: S, ctx: Ctx) -> bool:
         """Whether the actor has the right."""
-        return ctx.may(*self.of(subject, ctx), units=self.over(subject, ctx))
+        return ctx.may(*self.of(subject, ctx), units=self.over(subject, ctx)) or self.also(subject, ctx)
 
     def require(self, subject: S, ctx: Ctx) -> None:
         """Raises `Forbidden`, naming the roles and units that have the right, unless the actor `holds` it."""
         roles, units = self.of(subject, ctx), tuple(self.over(subject, ctx))
-        if not ctx.may(*roles, units=units):
+        if not self.holds(subject, ctx):
             where = sorted({unit for unit in units if unit})
             raise Forbidden(
                 f"to {titled(self.verb, 'en')} takes the role {' or '.join(roles)} over {' or '.join(where)}; "

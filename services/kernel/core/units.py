@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from schemas.pack import PolicyPack
 from services.kernel.core.days import NONE, OwnDays
@@ -66,6 +66,16 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """The post `to` may approve for `post` from `since` until `until`."""
+
+    post: str
+    to: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Offices:
     """Units, posts and packs at one moment. `basis` names the versions of triage's streams on which it rests."""
 
@@ -79,6 +89,8 @@ class Offices:
     lists: Lists = field(default_factory=Lists)
     days: Mapping[str, OwnDays] = field(default_factory=dict)
     """Unit -> its own days and working hours."""
+    delegations: tuple[Delegation, ...] = ()
+    """All that have not ended. Some of them begin later."""
 
     def known(self) -> None:
         """Raises `Unavailable` until the units have come from triage."""

@@ -1,0 +1,110 @@
+"""For which posts and bodies an actor may approve: at the own post, as a member of a body, or by a delegation. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.units import Offices, Post
+from services.kernel.rules.approval import Due
+
+
+class Answering(NamedTuple):
+    """The actor may answer for the addressee `who` as `post`. `body` is the entry if it is a body."""
+
+    who: str
+    post: str
+    body: Post | None = None
+
+
+def answering(codes: Iterable[str], unit: str, ctx: Ctx, quorum: int | None = None) -> Iterator[Answering]:
+    """Every way in which the actor may answer for one of these addressees of the unit or of a unit above.
+
+    For a body answers its head; with a quorum, any member.
+    """
+    posts = acting_posts(ctx)
+    for code in codes:
+        if ctx.may(code, units=(unit,)):
+            yield Answering(code, ctx.actor.post)
+        for at in ctx.offices.above(unit):
+            for entry in entries(ctx.offices, at, code):
+                answers = _answers(ctx.offices, at, entry, quorum)
+                for post in posts:
+                    if post in answers:
+                        yield Answering(code, post, entry if entry.members else None)
+
+
+def _answers(offices: Offices, unit: str, entry: Post, quorum: int | None) -> tuple[str, ...]:
+    if not entry.members:
+        return (f"{entry.code}@{unit}",)
+    return entry.members if quorum else (head_of(offices, unit, entry),)
+
+
+def acting_posts(ctx: Ctx) -> tuple[str, ...]:
+    """The posts as which the actor may approve.
+
+    These are the actor's own post, the unit's posts for further roles of the actor, and the posts that delegated to the
+    own one and whose delegation has begun and not ended.
+    """
+    actor, offices, now = ctx.actor, ctx.offices, ctx.now
+    code, _, unit = actor.post.partition("@")
+    own = offices.posts.get(unit, {}).get(code)
+    further = sorted(actor.roles - own.roles) if own else sorted(actor.roles)
+    held = (offices.with_role(actor.unit or "", role) for role in further)
+    given = (one.post for one in offices.delegations if one.to == actor.post and one.since <= now < one.until)
+    return tuple(dict.fromkeys((actor.post, *(f"{post}@{actor.unit}" for post in held if post), *given)))
+
+
+def entries(offices: Offices, unit: str, code: str) -> tuple[Post, ...]:
+    """The posts and bodies of a unit that answer for an addressee, which may also be a role."""
+    having = (post for post in offices.posts.get(unit, {}).values() if code in post.roles)
+    return tuple(dict.fromkeys((*offices.addressee(unit, code), *having)))
+
+
+def head_of(offices: Offices, unit: str, body: Post) -> str:
+    """The member who decides for a body: the head of its unit, or else its first member."""
+    heads = {f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head}
+    return next((member for member in body.members if member in heads), body.members[0])
+
+
+def nearest(codes: Iterable[str], unit: str, offices: Offices) -> list[str]:
+    """The posts and bodies that answer for these addressees, each in the nearest unit upward that has any."""
+    found: list[str] = []
+    for code in codes:
+        for at in offices.above(unit):
+            if names := [f"{entry.code}@{at}" for entry in entries(offices, at, code)]:
+                found += [name for name in names if name not in found]
+                break
+    return found
+
+
+def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Iterable[str], ctx: Ctx) -> tuple[str, ...]:
+    """The posts that decided for a body: the actor's, and those that are named; none for a post.
+
+    Raises `Malformed` for unknown posts, and `Rejected` if one is no member of the body or too few took part. Posts in
+    `barred` do not count toward the quorum.
+    """
+    posts = tuple(dict.fromkeys((chosen.post, *named)))
+    for post in named:
+        ctx.offices.post(post, "took_part")
+    members = chosen.body.members if chosen.body else (chosen.post,)
+    if strangers := [post for post in posts if post not in members]:
+        raise Rejected(
+            f"{', '.join(strangers)} did not decide for {due.step}: its members are {', '.join(members)}",
+            code="not-a-member",
+            posts=strangers,
+            step=due.step,
+            known=list(members),
+        )
+    if chosen.body and due.quorum:
+        counted = [post for post in posts if post not in barred]
+        if len(counted) < due.quorum:
+            raise Rejected(
+                f"{chosen.body.title} decides with {due.quorum} members who wrote nothing on this and did not approve "
+                f"it before; you name {len(counted)}. Name all who took part",
+                code="quorum-missing",
+                body=chosen.body.title,
+                quorum=due.quorum,
+                counted=len(counted),
+            )
+    return posts if chosen.body else ()
