@@ -7,9 +7,11 @@ clocks, so the order of their arrival changes nothing.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, StreamId, UnitCode, Uuid, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, PostCode, StreamId, UnitCode, Uuid, Words
 
 Rung = Literal["reminder", "supervision", "circular"]
+ReportForm = Literal["call", "written", "written_with_plan"]
+"""How a report is made. `written_with_plan` is a written report with a response plan."""
 
 
 @event("clock.milestone_reached")
@@ -19,7 +21,8 @@ class ClockMilestoneReached(Fact):
     `happened_at` is when it happened, `recorded_at` when somebody recorded it; `event` is the event that says so. For a
     grading, `known_at` is the first recorded fact that showed the level, if there is one. `incident` is another
     incident. It is the one under which this was done, the one that was merged into this one or split off from it, or
-    the one from which this one was split off.
+    the one from which this one was split off. For reports and receipts, `to` is the addressee's code and `form` the
+    report's form; `unit` is who reported, or where the addressee confirmed.
     """
 
     milestone: Code
@@ -32,6 +35,8 @@ class ClockMilestoneReached(Fact):
     answer_kind: Code | None = None
     known_at: Instant | None = None
     incident: StreamId | None = None
+    to: PostCode | None = None
+    form: ReportForm | None = None
 
 
 @event("clock.started")
@@ -155,19 +160,27 @@ class ClockReminderSpared(Fact):
 
 @event("clock.reported_upward")
 class ClockReportedUpward(Fact):
-    """A unit reported the matter to the unit above. `unverified` means that the facts were not established yet."""
+    """A unit reported the matter to a post or body, `addressee`, of the unit `to`.
+
+    `hop` is the hop of the pack for which it is meant. `unverified` means that the facts were not established yet.
+    `proposal` is the handling that the reporting unit proposes.
+    """
 
     report: Uuid
     unit: UnitCode
     to: UnitCode
+    addressee: PostCode
+    form: ReportForm
+    hop: Code | None = None
     level: Code | None = None
     unverified: bool
     text: Words | None = None
+    proposal: Words | None = None
 
 
 @event("clock.receipt_given")
 class ClockReceiptGiven(Fact):
-    """The unit above confirmed the arrival of a report."""
+    """The addressee confirmed the arrival of a report: the post itself, a member of the body, or its duty post."""
 
     report: Uuid
     unit: UnitCode
@@ -175,7 +188,7 @@ class ClockReceiptGiven(Fact):
 
 @event("clock.receipt_refused")
 class ClockReceiptRefused(Fact):
-    """The unit above sent a report back, with a reason."""
+    """The addressee sent a report back, with a reason."""
 
     report: Uuid
     unit: UnitCode

@@ -155,8 +155,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "reopened": ("重启", "reopened"),
     "status_published": ("发布处置情况", "status published"),
     "facts_published": ("发布事实说明", "facts published"),
-    "reported_upward": ("上报", "reported upward"),
-    "receipt_given": ("回执", "receipt given"),
+    "reported": ("上报", "reported"),
+    "received": ("回执", "received"),
     "absorbed": ("并入", "absorbed"),
     "split_off": ("拆出", "split off"),
     # causes

@@ -29,8 +29,6 @@ Act = Literal[
     "measure_approved",
     "lead_asked",
     "lead_accepted",
-    "reported_upward",
-    "receipt_given",
     "explained",
     "replied",
     "status_published",

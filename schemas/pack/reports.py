@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.pack.clocks import Limit
+from schemas.escalation import ReportForm
+from schemas.pack.clocks import Again, Limit
 from schemas.pack.source import Addressee, Place, Rule, Slug, Text, When
 
 
@@ -12,13 +13,14 @@ class Hop(Rule):
     """One hop of a report. It is fulfilled by the receipt of this very addressee, and by nobody else's.
 
     The first hop is owed by the accountable unit, each further one by the unit that holds the report, from its receipt
-    on. A hop to a kind of unit that is not above the holder is left out. `code` names the hop's clock.
+    on. A hop to a kind of unit that is not above the holder is left out, so a town does not report to itself. `code`
+    names the hop's clock. A report fulfils the hop in its form or in a form that says more; a call says least.
     """
 
     code: Slug
     to: Addressee
     at: Place = "unit"
-    form: Literal["call", "written", "written_with_plan"]
+    form: ReportForm
     with_proposal: bool = False
     """Whether the report carries a proposed handling."""
     limit: Limit
@@ -32,6 +34,8 @@ class ReportRule(Rule):
     levels: tuple[Slug, ...] | None = None
     when: When | None = None
     from_: Literal["discovered", "level_known"] = Field("discovered", alias="from")
+    again: Again | None = None
+    """Whether a matter that was reopened is reported anew."""
     hops: tuple[Hop, ...] = Field(min_length=1)
 
 

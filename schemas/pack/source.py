@@ -15,7 +15,7 @@ When = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True, max
 Addressee = Slug
 """The code of a post or body in a unit's directory, such as `leader_in_charge` or `leading_group`."""
 Place = Literal["unit", "parent", "town", "county", "city"]
-"""A unit as seen from another one: itself, the one above, or the nearest of a kind, itself included."""
+"""A unit as seen from another one: itself, the one above, or the nearest of a kind above it."""
 
 _DURATION = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
 

@@ -86,7 +86,8 @@ TEMPLATES: dict[str, str] = {
     "clock.cancelled": "时限 {clock} 取消（{cause}）|clock {clock} cancelled ({cause})",
     "clock.reminder_sent": "就时限 {clock} 向{told}发出{rung}|{rung} about {clock} sent to {told}",
     "clock.reminder_spared": "就时限 {clock} 免于{rung}（{unit}已答复）|no {rung} about {clock}: {unit} had answered",
-    "clock.reported_upward": "{unit}上报{to}，未核实：{unverified}|{unit} reported to {to}, unverified: {unverified}",
+    "clock.reported_upward": "{unit}上报{to}的 {addressee}，未核实：{unverified}"
+    "|{unit} reported to {addressee} of {to}, unverified: {unverified}",
     "clock.receipt_given": "{unit}确认收到上报|{unit} confirmed the report",
     "clock.receipt_refused": "{unit}退回上报|{unit} refused the report",
     "clock.notice_delivered": "通知经{way}送达{unit}|notice delivered to {unit} by {way}",

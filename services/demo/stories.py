@@ -431,12 +431,24 @@ async def merged(desk: Desk) -> None:
     )
 
 
+async def report(desk: Desk, text: str = "情况正在核实") -> None:
+    """The reports of a major matter: to the county's leading group, the leader in charge, the principal leader."""
+    for _ in range(3):
+        await desk.officers.upward(desk.incident, "duty_officer", "report-upward", {"text": text})
+
+
+async def confirm(desk: Desk) -> None:
+    """Each addressee confirms: sending is not arriving."""
+    for role, by in (("duty_officer", "county"), ("approver", ""), ("chief", "")):
+        await desk.officers.upward(desk.incident, role, "receipt", by=by)
+
+
 async def major(desk: Desk, level: str = "major") -> None:
     """Grave: reported upward and confirmed within the hour, a first word in public within three, facts the same day."""
     await desk.sort(level)
-    await desk.officers.upward(desk.incident, "duty_officer", "report-upward", {"text": "情况正在核实"})
+    await report(desk)
     await desk.at(3 * STEP)
-    await desk.officers.upward(desk.incident, "duty_officer", "receipt", by="county")
+    await confirm(desk)
     await desk.decide("chief", "instruct", {"text": "请立即到现场，先公布处置情况"})
     said = await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
     await desk.at(said + HOUR)
@@ -457,7 +469,8 @@ async def extraordinary(desk: Desk) -> None:
 async def major_late(desk: Desk) -> None:
     """The first word comes after the limit; the report upward was in time."""
     await desk.sort("major", "status")
-    await desk.officers.upward(desk.incident, "duty_officer", "report-upward")
+    await report(desk)
+    await confirm(desk)
     await desk.at(5 * HOUR)
     await desk.approve(await desk.draft("status"), 5 * HOUR, chief=True)
 
@@ -468,9 +481,10 @@ async def major_annulled(desk: Desk) -> None:
     await desk.at(3 * STEP)
     await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
     await desk.at(4 * HOUR)
-    await desk.officers.upward(desk.incident, "duty_officer", "report-upward", {"text": "九时已书面上报，现补录"})
+    await report(desk, "九时已书面上报，现补录")
+    await confirm(desk)
     await desk.at(DAY + HOUR)
-    annulment = {"clock": "report_upward", "reason": "已查书面报告原件，时间在时限内"}
+    annulment = {"clock": "report_to_county", "reason": "已查书面报告原件，时间在时限内"}
     await desk.officers.upward(desk.incident, "auditor", "annul", annulment, by="county")
 
 

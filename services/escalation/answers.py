@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from schemas.fields import Code, IncidentId, Instant, Post, UnitCode, Uuid
+from schemas.escalation import ReportForm
+from schemas.fields import Code, IncidentId, Instant, Post, PostCode, UnitCode, Uuid
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 
@@ -90,7 +91,7 @@ class Clocks(Page, json_schema_extra=example(items=[_CLOCK], next=None)):
 
 
 class UpwardReport(Answered):
-    """A report of a matter to a unit above, with its receipt."""
+    """A report of a matter to a post or body, with its receipt."""
 
     report: Uuid
     """The report's id. A receipt names it."""
@@ -99,7 +100,13 @@ class UpwardReport(Answered):
     unit: UnitCode
     """The unit that reported."""
     to: UnitCode
-    """The unit that got the report."""
+    """The unit of the addressee."""
+    addressee: PostCode
+    """The post or body of that unit that got the report."""
+    form: ReportForm
+    """How it was reported. A call fulfils no written report."""
+    hop: Code | None
+    """The rule's hop for which it was meant; it is the name of a limit."""
     level: Code | None
     """The matter's level then."""
     unverified: bool
@@ -107,13 +114,15 @@ class UpwardReport(Answered):
     at: Instant
     """When it was reported."""
     state: Literal["sent", "received", "refused"]
-    """The latest answer of the unit above."""
+    """The latest answer of the addressee."""
     answered_at: Instant | None
     """The time of this answer."""
     receipts: int
     """How often it was confirmed."""
     text: str | None
     """The text; null if there is none, or it has not arrived yet."""
+    proposal: str | None
+    """The proposed handling; null if there is none, or it has not arrived yet."""
     may: tuple[Literal["receipt"], ...]
     """The commands that the caller may send now."""
 
@@ -136,6 +145,9 @@ class Limits(
                 "incident_id": INCIDENT,
                 "unit": "town-east",
                 "to": "county",
+                "addressee": "leading_group",
+                "form": "written",
+                "hop": "report_to_county",
                 "level": "major",
                 "unverified": True,
                 "at": "2026-03-02T01:10:00.000000Z",
@@ -143,6 +155,7 @@ class Limits(
                 "answered_at": None,
                 "receipts": 0,
                 "text": "已到现场，停水影响三个小区",
+                "proposal": None,
                 "may": [],
             }
         ],

@@ -78,12 +78,15 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
     async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
-        """Report the matter to a unit above (002/7, 000 三(三)). It is marked unverified if no fact is established."""
+        """Report the matter to a post or body, step by step and to several (002/2, 002/7, 000 三(三)).
+
+        It is marked unverified if no fact is established. Only the receipt of the addressee fulfils the duty.
+        """
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
     async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
-        """Confirm a report from below, or send it back with a reason."""
+        """Confirm a report, or send it back with a reason. Only its addressee can."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/extend", **documents.answers(Done))

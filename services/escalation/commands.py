@@ -6,27 +6,39 @@ from typing import Annotated, Self
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.escalation import ClockMilestoneReached
+from schemas.escalation import ClockMilestoneReached, ReportForm
 from schemas.fields import Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
 from services.kernel.core.commands import Command, example
 
+ADDRESSEE = r"^[a-z0-9][a-z0-9_-]{0,63}(@[a-z0-9][a-z0-9-]{0,63})?$"
+Report = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
 
-class ReportUpward(Command, json_schema_extra=example(to="county", text="已到现场，停水影响三个小区")):
-    """Report the matter to a unit above. Without `to`, it goes to the parent."""
+class ReportUpward(
+    Command, json_schema_extra=example(to="leading_group", form="written", text="已到现场，停水影响三个小区")
+):
+    """Report the matter to a post or body. Without `to`, it goes where the rules ask this unit to report next."""
 
-    to: UnitCode | None = None
-    """The unit above that gets the report; by default the parent."""
-    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
-    """The text of the report."""
+    to: Annotated[str, StringConstraints(pattern=ADDRESSEE, max_length=130)] | None = None
+    """The addressee: a post or body, such as `leading_group` or `leading_group@county`, or only its unit, such as
+    `county`. By default it is the next one to which the rules ask this unit to report, or else the office of the unit
+    above."""
+    form: ReportForm | None = None
+    """How it is reported; by default as the rules ask, or else written. A call fulfils no written report."""
+    text: Report | None = None
+    """The text of the report. A report with a response plan holds the plan here."""
+    proposal: Report | None = None
+    """The handling that the unit proposes."""
 
 
 class Receipt(Command, json_schema_extra=example(accepted=True)):
-    """Confirm a report from below, or send it back with a reason. By default this is the latest open report."""
+    """Confirm a report, or send it back with a reason. Only its addressee can: the post, or the body's members and duty
+    post. By default this is the latest open report to the post that acts.
+    """
 
     report: Uuid | None = None
-    """The report's id; by default the latest open report."""
+    """The report's id; by default the latest open report to you."""
     accepted: StrictBool = True
     """True confirms it, false sends it back."""
     reason: Reason | None = None

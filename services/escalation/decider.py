@@ -12,7 +12,7 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks
+from services.escalation import clocks, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
@@ -55,10 +55,14 @@ class OnRecord:
 
 @dataclass(frozen=True, slots=True)
 class UpwardReport:
-    """A report upward, with the posts that confirmed it or sent it back."""
+    """A report, with the posts that confirmed it or sent it back."""
 
     id: str
     to: str
+    """The unit of the addressee."""
+    addressee: str = ""
+    form: e.ReportForm = "written"
+    hop: str | None = None
     answered: frozenset[str] = frozenset()
 
 
@@ -115,7 +119,8 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockExtended() as data:
             return replace(state, extended={**state.extended, data.clock: data.due})
         case e.ClockReportedUpward() as data:
-            return replace(state, reports=(*state.reports, UpwardReport(data.report, data.to)))
+            report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
+            return replace(state, reports=(*state.reports, report))
         case e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
             reports = (
                 replace(report, answered=report.answered | {event.actor}) if report.id == data.report else report
@@ -144,9 +149,8 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
     incident = Reportable(unit, frozenset(report.to for report in state.reports), merged, ctx.seen.get("into"))
     match command:
         case Receipt():
-            report = _report_meant(state, command.report)
-            could = ctx.offices.above(unit)[1:] or (unit,)
-            return Reported((report.to,), report.answered) if report else Reported(could)
+            report = _report_meant(state, command.report, ctx)
+            return reported(report) if report else Reported(ctx.offices.above(unit))
         case Extend() | AnnulBreach():
             return _owed(state, command.clock, incident, ctx)
     return incident
@@ -262,7 +266,8 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
     if pack is None:
         return ()
     terms = clocks.Terms(state.extended, ctx.offices.own_days(state.unit or ""))
-    return tuple(_kept(clock, state, ctx) for clock in clocks.derive(state.milestones, pack.model, terms))
+    derived = obligations.derive(state.milestones, pack.model, ctx.offices, terms)
+    return tuple(_kept(clock, state, ctx) for clock in derived)
 
 
 def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
@@ -414,41 +419,45 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     incident = _subject(state, command, ctx)
     assert isinstance(incident, Reportable)
-    unit = incident.reporting(ctx)
-    above = ctx.offices.above(unit)[1:]
-    if command.to is not None:
-        ctx.offices.unit(command.to, "to")
-    to = command.to or above[0]
-    if to not in above:
-        raise Rejected(
-            f"{to} is not above {unit}; report to one of {', '.join(above)}",
-            code="not-above",
-            to=to,
-            unit=unit,
-            known=list(above),
-        )
-    past, pack = state.past, _pack(state, ctx)
+    unit, past, pack = incident.reporting(ctx), state.past, _pack(state, ctx)
+    owed = obligations.owed(past, pack.model, ctx.offices) if pack else ()
+    sent = {report.hop for report in state.reports if report.hop and not report.answered}
+    concerned = {incident.unit, clocks.assigned(past) or incident.unit}
+    to, at, meant = reporting.target(
+        command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices
+    )
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=unit,
-        to=to,
+        to=at,
+        addressee=meant.hop.to if meant else to,
+        form=reporting.form(command, meant),
+        hop=meant.hop.code if meant else None,
         level=clocks.level_of(past),
         unverified=all(reached.milestone != "fact_established" for reached in clocks.counted(past)),
         text=None if command.text is None else Typed(text=command.text),
+        proposal=None if command.proposal is None else Typed(text=command.proposal),
     )
-    return [*_by_pack([report], pack, ctx), *_own(state, "reported_upward", report.report, unit, ctx)]
+    sent_ = UpwardReport(report.report, at, report.addressee, report.form)
+    return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, ctx)]
 
 
-def _own(state: State, milestone: str, report: str, unit: str, ctx: Ctx) -> list[Occurred]:
+def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx) -> list[Occurred]:
     """A milestone of this stream itself. `event` is the id of the report."""
     reached = e.ClockMilestoneReached(
-        milestone=milestone, happened_at=ctx.now, recorded_at=ctx.now, event=report, unit=unit
+        milestone=milestone,
+        happened_at=ctx.now,
+        recorded_at=ctx.now,
+        event=report.id,
+        unit=unit,
+        to=report.addressee,
+        form=report.form,
     )
     return _reached(state, (reached,), (), ctx)
 
 
 def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
-    report = _report_meant(state, command.report)
+    report = _report_meant(state, command.report, ctx)
     if report is None and command.report is not None:
         raise Malformed(
             f"this matter has no report {command.report}", code="report-unknown", field="report", report=command.report
@@ -459,15 +468,22 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
         refused = e.ClockReceiptRefused(report=report.id, unit=report.to, reason=Typed(text=command.reason or ""))
         return [refused]
     given = e.ClockReceiptGiven(report=report.id, unit=report.to)
-    first = all(reached.milestone != "receipt_given" or reached.event != report.id for reached in state.milestones)
-    return [given, *(_own(state, "receipt_given", report.id, report.to, ctx) if first else ())]
+    first = all(reached.milestone != "received" or reached.event != report.id for reached in state.milestones)
+    return [given, *(_own(state, "received", report, report.to, ctx) if first else ())]
 
 
-def _report_meant(state: State, named: str | None) -> UpwardReport | None:
-    """The named report, or the latest one without an answer."""
-    if named is None:
-        return next((report for report in reversed(state.reports) if not report.answered), None)
-    return next((report for report in state.reports if report.id == named), None)
+def reported(report: UpwardReport) -> Reported:
+    """The facts for the right to confirm the report."""
+    return Reported((report.to,), report.answered, report.addressee)
+
+
+def _report_meant(state: State, named: str | None, ctx: Ctx) -> UpwardReport | None:
+    """The named report, or the latest one without an answer: the latest to the actor, if there is one."""
+    if named is not None:
+        return next((report for report in state.reports if report.id == named), None)
+    waiting = [report for report in reversed(state.reports) if not report.answered]
+    mine = (report for report in waiting if RIGHTS[Receipt].holds(reported(report), ctx))
+    return next(mine, next(iter(waiting), None))
 
 
 def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:

@@ -183,15 +183,20 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
 
 async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -> list[Row]:
     """Reports upward as the API shows them, with their words, or null until these arrive."""
-    words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
+    words = await resolve(connection, METADATA, [row[ref] for row in rows for ref in ("text_ref", "proposal_ref")])
     return [
         {
-            **{name: value for name, value in row.items() if name not in ("text_ref", "answered_by")},
+            **{name: value for name, value in row.items() if name not in ("text_ref", "proposal_ref", "answered_by")},
             "text": words(row["text_ref"]),
-            "may": may([RIGHTS[Receipt]], Reported((row["to"],), frozenset(row["answered_by"].split())), ctx),
+            "proposal": words(row["proposal_ref"]),
+            "may": may([RIGHTS[Receipt]], _reported(row), ctx),
         }
         for row in rows
     ]
+
+
+def _reported(row: Row) -> Reported:
+    return Reported((row["to"],), frozenset(row["answered_by"].split()), row["addressee"])
 
 
 async def roster(connection: AsyncConnection, unit: str) -> tuple[list[Row], int]:

@@ -14,7 +14,7 @@ from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receip
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Rejected, Unavailable
+from services.kernel.core.problems import Forbidden, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack, Offices
 
 Refusal = Rejected | None
@@ -45,6 +45,8 @@ class Reported:
     to: tuple[str, ...]
     answered: frozenset[str] | None = None
     """Posts that confirmed it or sent it back; None if there is no report."""
+    addressee: str = ""
+    """The code of its addressee in that unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,40 @@ def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
     )
 
 
-def _goes_upward(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
-    unit = incident.reporting(ctx)
-    if refusal := _merged(incident, verb):
-        return refusal
-    if ctx.offices.parent(unit) is None:
-        return Rejected(f"no unit is above {unit}; there is nobody to report to", code="nobody-above", unit=unit)
-    return None
+def _goes_on(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
+    return _merged(incident, verb)
+
+
+class OfAddressee(Right[Reported]):
+    """The right of a report's addressee alone: no role replaces it, not even one of the unit above."""
+
+    def holds(self, subject: Reported, ctx: Ctx) -> bool:
+        """Whether the actor is the addressee: the post itself, a member of the body, or its duty post."""
+        if subject.answered is None:
+            return super().holds(subject, ctx)
+        return ctx.actor.post in _receivers(subject, ctx)
+
+    def require(self, subject: Reported, ctx: Ctx) -> None:
+        """Raises `Forbidden`, naming the posts that have the right."""
+        if subject.answered is None:
+            return super().require(subject, ctx)
+        if not self.holds(subject, ctx):
+            posts, where = sorted(_receivers(subject, ctx)), subject.to[0]
+            raise Forbidden(
+                f"the report went to {subject.addressee} of {where}; only {' or '.join(posts) or 'nobody now'} can "
+                f"confirm it, and you act as {ctx.actor.post}",
+                code="other-addressee",
+                act=self.verb,
+                addressee=subject.addressee,
+                unit=where,
+                posts=posts,
+                post=ctx.actor.post,
+            )
+        return None
+
+
+def _receivers(report: Reported, ctx: Ctx) -> frozenset[str]:
+    return frozenset(post for unit in report.to for post in ctx.offices.receivers(unit, report.addressee))
 
 
 def _waits(report: Reported, ctx: Ctx, verb: str) -> Refusal:
@@ -176,8 +205,8 @@ def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 
 
 RIGHTS: Mapping[type[Command], Right[Any]] = {
-    ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_upward),
-    Receipt: Right("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
+    ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_on),
+    Receipt: OfAddressee("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
     Extend: Right("extend", ("chief",), _charged, _can_be_extended),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),

@@ -17,6 +17,8 @@ from tests.kit import spec
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 OFFICES = spec.offices()
 PACK = OFFICES.pack("city")
+REPORTS = ("report_to_county", "report_to_leader_in_charge", "report_to_principal_leader")
+"""The hops that a town owes for a major matter under county-default, each within an hour."""
 
 
 def at(hour: float, day: int = 0) -> datetime:

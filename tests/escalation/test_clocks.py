@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from schemas.pack import PolicyPack
 from services.escalation import clocks as clocks_module
+from services.escalation import obligations
 from services.escalation.clocks import Clock, derive, is_carried
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.kernel.core.ids import derived
-from tests.escalation.incident import DAY, PACK, Incident, at, brings, graded, milestone, opened, reached
+from tests.escalation.incident import DAY, OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
 
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 
@@ -139,7 +140,7 @@ def test_regrading_cancels_what_no_longer_applies_but_no_first_answer() -> None:
     assert found["explanation"].cancelled is None
     back = clocks(opened(at(0)), GENERAL, graded(at(1.5), "major", "regraded"), graded(at(1.7), "general", "regraded"))
     assert back["transfer"].cancelled is None
-    assert back["report_upward"].cancelled == ("regraded", at(1.7))
+    assert back["public_statement"].cancelled is None
 
 
 def test_reopening_gives_a_round_of_its_own() -> None:
@@ -216,7 +217,7 @@ def test_a_limit_in_working_time_does_not_wait_for_its_year_to_be_announced() ->
 
 
 NAMES = ("assigned", "returned", "solved", "replied", "resolved", "closed", "reopened",
-         "reported_upward", "status_published", "facts_published", "fact_established")  # fmt: skip
+         "reported", "status_published", "facts_published", "fact_established")  # fmt: skip
 
 
 @st.composite
@@ -408,7 +409,7 @@ def test_leaving_a_matter_ungraded_owes_the_same_as_grading_it_lowest_at_once(hi
 @settings(max_examples=100, deadline=None)
 def test_a_breach_stands_exactly_where_the_limit_passed_unmet(history: list[RecordMilestones]) -> None:
     incident = Incident().hear(*history).detect(END)
-    found = derive(incident.state.milestones, PACK.model)
+    found = obligations.derive(incident.state.milestones, PACK.model, OFFICES)
     assert set(incident.breaches()) == {clock.name for clock in found if clock.overdue(END)}
     for clock in found:
         assert replace(clock, met_at=None).due == incident.state.clocks[clock.name].started.due

@@ -13,7 +13,7 @@ from services.escalation.decider import DECIDER
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import Offices
-from tests.escalation.incident import OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
+from tests.escalation.incident import OFFICES, PACK, REPORTS, Incident, at, brings, graded, milestone, opened, reached
 from tests.kit.spec import UUID, staff
 
 OTHERS = tuple(f"incident-{derived(name)}" for name in "xy")
@@ -46,7 +46,7 @@ def test_the_answer_that_reaches_escalation_before_the_grade_starts_and_meets_th
 def test_the_same_answer_before_the_incident_is_known_is_kept_for_it() -> None:
     incident = Incident().do(reached("status_published", at(2)), at(2))
     assert kinds(incident) == ["ClockMilestoneReached:status_published"]
-    assert incident.hear(opened(at(0)), MAJOR).detect(at(9)).breaches() == ["report_upward"]
+    assert incident.hear(opened(at(0)), MAJOR).detect(at(9)).breaches() == list(REPORTS)
 
 
 @pytest.mark.requirement("ESC-13")
@@ -165,7 +165,7 @@ def test_regrading_records_the_difference() -> None:
         "ClockMilestoneReached:regraded",
         "ClockCancelled:transfer",
         "ClockStarted:public_statement",
-        "ClockStarted:report_upward",
+        *(f"ClockStarted:{hop}" for hop in REPORTS),
     ]
     assert not incident.state.clocks["explanation"].cancelled
 
@@ -175,7 +175,7 @@ def test_a_breached_first_answer_survives_regrading() -> None:
     incident.do(graded(at(5), "general", "regraded"), at(5))
     assert "public_statement" in incident.breaches()
     assert not incident.state.clocks["public_statement"].cancelled
-    assert incident.state.clocks["report_upward"].cancelled
+    assert all(incident.state.clocks[hop].cancelled for hop in REPORTS)
 
 
 def test_reopening_starts_a_round_of_its_own() -> None:
@@ -264,9 +264,11 @@ def test_a_report_goes_up_step_by_step_and_each_step_has_its_receipt() -> None:
     incident.do(ReportUpward(text="塌方，正在核实"), at(1.2), OFFICER)
     report = incident.of(e.ClockReportedUpward)[0]
     assert (report.unit, report.to, report.level, report.unverified) == ("town-east", "county", "major", True)
-    assert e.ClockMet(clock="report_upward", met_at=at(1.2), late=True) in incident.did
+    assert (report.addressee, report.form, report.hop) == ("leading_group", "written", "report_to_county")
+    assert not incident.of(e.ClockMet), "sending is not arriving"
     approver, chief = staff("approver", unit="county", person="a"), staff("chief", unit="county", person="b")
     incident.do(Receipt(), at(1.3), approver)
+    assert e.ClockMet(clock="report_to_county", met_at=at(1.3), late=True) in incident.did
     incident.do(Receipt(report=report.report), at(1.4), chief)
     assert incident.of(e.ClockReceiptGiven) == [e.ClockReceiptGiven(report=report.report, unit="county")] * 2
     with pytest.raises(Rejected, match="already"):

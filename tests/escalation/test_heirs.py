@@ -25,7 +25,7 @@ from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import Partition
 from services.kernel.store.session import partition_of
 from tests.escalation.conftest import Desk
-from tests.escalation.incident import Incident, at
+from tests.escalation.incident import REPORTS, Incident, at
 from tests.escalation.test_service import REPORT, grade, incident, opened, publish_status, statement
 from tests.kit import spec
 
@@ -109,15 +109,15 @@ async def test_what_was_done_before_a_merger_meets_limits_at_once(desk: Desk, or
     merge(desk, A, b, 2.5)
     tell(desk, b, 2.5, triage.IncidentGraded(level="major", rank=2, known_at=at(0), taken_from=incident(A)))
     await consume(desk, A, b, order)
-    owed = {"public_statement": ("met", *hours(3, 2)), "report_upward": ("running", *hours(3.5, None))}
+    owed = {"public_statement": ("met", *hours(3, 2)), **dict.fromkeys(REPORTS, ("running", *hours(3.5, None)))}
     assert await standing(desk, b) == owed, "what was missed there is owed anew here"
     await desk.turn(at(3.4))
     assert await standing(desk, b) == owed
-    assert await breaches(desk, A) == [("report_upward", at(1))]
+    assert await breaches(desk, A) == [(hop, at(1)) for hop in REPORTS]
     await desk.turn(at(40))
     assert (await breaches(desk, A), await breaches(desk, b)) == (
-        [("report_upward", at(1))],
-        [("report_upward", at(3.5))],
+        [(hop, at(1)) for hop in REPORTS],
+        [(hop, at(3.5)) for hop in REPORTS],
     )
 
 
@@ -272,8 +272,8 @@ async def test_what_reached_the_other_matter_unseen_counts_when_it_is_judged(des
     assert {one.milestone for one in held if getattr(one, "incident", None) == incident(A)} == {
         "absorbed",
         "discovered",
-        "reported_upward",
-        "receipt_given",
+        "reported",
+        "received",
     }
 
 

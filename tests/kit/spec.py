@@ -13,6 +13,7 @@ from schemas import catalogue
 from schemas.envelope import Event, seal
 from schemas.fields import Fact, Typed, WordsRef
 from schemas.offices import PolicyPackLoaded, UnitPostPlaced
+from schemas.pack import PolicyPack
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Decider, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.problems import Problem
@@ -45,6 +46,13 @@ def offices() -> Offices:
     units = {code: Unit(code, KINDS.get(code, "department"), code, parent) for code, parent in UNITS.items()}
     posts = {code: {entry.code: _post(entry) for entry in posts_of(code, NOW)} for code in units}
     return Offices(units, {"city": ref}, packs, (f"unit-{UUID}@6",), posts, load_lists(POLICIES))
+
+
+def under(model: PolicyPack, at: Offices | None = None) -> Offices:
+    """These offices, by default the shipped ones, all under another pack."""
+    digest = derived(model.model_dump_json()).replace("-", "") * 2
+    pack = LoadedPack(f"{model.id}@{model.version}#{digest}", digest, "", model)
+    return replace(at or offices(), assigned={"city": pack.ref}, packs={pack.ref: pack})
 
 
 def loaded(pack: LoadedPack) -> PolicyPackLoaded:

@@ -111,7 +111,7 @@ class TestLevels:
 class TestClocks:
     def test_each_level_owes_its_own(self) -> None:
         assert set(clocks("general")) == {"transfer", "explanation"}
-        assert set(clocks("major")) == set(clocks("extraordinary")) == {"public_statement", "report_upward"}
+        assert set(clocks("major")) == set(clocks("extraordinary")) == {"public_statement"}
         assert set(clocks("major", "answer")) - set(clocks("major")) == {"interim_reply", "result_reply"}
         assert set(clocks("general", "answer")) == set(clocks("general"))
 
@@ -122,7 +122,6 @@ class TestClocks:
             ("general", "explanation", "discovered", 24),
             ("major", "public_statement", "discovered", 3),
             ("extraordinary", "public_statement", "discovered", 3),
-            ("major", "report_upward", "discovered", 1),
         ],
     )
     def test_hours_run_by_the_clock_through_a_holiday(self, level: str, name: str, start: str, hours: int) -> None:

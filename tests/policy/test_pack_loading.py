@@ -148,7 +148,7 @@ class TestFaults:
                 "  - code: extraordinary\n    rank: 1",
                 "from the lowest to the highest",
             ),
-            ("mode: elapsed, duration: PT1H", "mode: working_time, duration: PT1H", "give the working hours"),
+            ("mode: elapsed, duration: PT2H", "mode: working_time, duration: PT2H", "give the working hours"),
             ("rung: circular", "rung: reminder", "write the rungs in this order"),
             ('  "002/15": 篇十五 學院網絡輿情管理制度\n', "", "the document '002/15' is missing"),
             ("name: explanation", "name: transfer", "each code may stand only once"),

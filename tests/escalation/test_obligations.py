@@ -1,0 +1,312 @@
+"""Reports as obligations: each hop is owed by who holds the report, and met by its very addressee alone."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from schemas.pack import PolicyPack
+from services.escalation import obligations
+from services.escalation.clocks import Clock
+from services.escalation.commands import Receipt, RecordMilestones, ReportUpward
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.units import Offices
+from tests.escalation.incident import OFFICES, PACK, REPORTS, Incident, at, graded, opened, reached
+from tests.kit import spec
+
+MAJOR = graded(at(0.5), "major")
+SOURCE = {"kind": "derived", "reason": "of these tests"}
+HOUR = {"mode": "elapsed", "duration": "PT1H"}
+UNSET = {"source": {"kind": "unset", "document": "000", "clause": "L18"}}
+
+
+def hop(code: str, to: str, place: str = "unit", form: str = "written", **more: Any) -> dict[str, Any]:
+    return {"code": code, "to": to, "at": place, "form": form, "limit": HOUR, "source": SOURCE, **more}
+
+
+def rule(code: str, *hops: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"code": code, "title_zh": "报告", "hops": hops, "source": SOURCE, **more}
+
+
+def pack(*reports: dict[str, Any], **more: Any) -> PolicyPack:
+    """county-default with these reports and nothing else to do."""
+    whole = {**PACK.model.model_dump(by_alias=True, mode="json"), "clocks": [], "ladder": [], "reports": reports}
+    return PolicyPack.model_validate({**whole, **more})
+
+
+def office_with(*reports: dict[str, Any], **more: Any) -> Offices:
+    return spec.under(pack(*reports, **more))
+
+
+def clocks(rules: PolicyPack, *history: RecordMilestones) -> dict[str, Clock]:
+    milestones = [one for command in history for one in command.milestones]
+    return {clock.name: clock for clock in obligations.derive(milestones, rules, OFFICES)}
+
+
+def received(hour: float, to: str, unit: str, form: str = "written") -> RecordMilestones:
+    return reached("received", at(hour), to=to, unit=unit, form=form)
+
+
+CHAIN = rule("up", hop("to_town", "party_office", "town"), hop("to_county", "leading_group", "county"))
+SCHOOL = "county-roads"
+
+
+@pytest.fixture
+def school() -> Offices:
+    """A department below a town."""
+    units = {**OFFICES.units, SCHOOL: replace(OFFICES.units[SCHOOL], parent="town-east")}
+    return replace(OFFICES, units=units)
+
+
+@pytest.mark.requirement("ESC-02")
+def test_each_hop_is_owed_by_who_holds_the_report_from_its_receipt_on(school: Offices) -> None:
+    rules = pack(CHAIN)
+    owner = [(one.hop.code, one.owed_by, one.unit) for one in obligations.resolved(rules, SCHOOL, school)]
+    assert owner == [("to_town", SCHOOL, "town-east"), ("to_county", "town-east", "county")]
+    history = [opened(at(0), unit=SCHOOL), received(0.5, "party_office", "town-east")]
+    milestones = [one for command in history for one in command.milestones]
+    found = {clock.name: clock for clock in obligations.derive(milestones, rules, school)}
+    assert (found["to_town"].unit, found["to_town"].met_at) == (SCHOOL, at(0.5))
+    assert (found["to_county"].unit, found["to_county"].since, found["to_county"].due) == (
+        "town-east",
+        at(0.5),
+        at(1.5),
+    )
+
+
+def test_a_hop_that_was_never_passed_on_is_missed_by_the_unit_that_held_it(school: Offices) -> None:
+    incident = Incident(offices=spec.under(pack(CHAIN), school))
+    incident.hear(opened(at(0), unit=SCHOOL), received(0.5, "party_office", "town-east")).detect(at(9))
+    assert incident.breaches() == ["to_county"]
+    assert incident.breach("to_county").unit == "town-east"
+
+
+def test_a_hop_that_nobody_sent_starts_no_further_hop(school: Offices) -> None:
+    incident = Incident(offices=spec.under(pack(CHAIN), school)).hear(opened(at(0), unit=SCHOOL)).detect(at(9))
+    assert set(incident.state.clocks) == {"to_town"}
+
+
+def test_a_hop_to_a_kind_of_unit_that_is_not_above_is_left_out() -> None:
+    for unit in ("town-east", SCHOOL):
+        found = clocks(pack(CHAIN), opened(at(0), unit=unit))
+        assert {name: (clock.unit, clock.due) for name, clock in found.items()} == {"to_county": (unit, at(1))}
+    assert clocks(pack(CHAIN), opened(at(0), unit="city")) == {}
+    assert clocks(pack(rule("up", hop("to_parent", "office", "parent"))), opened(at(0), unit="city")) == {}
+
+
+@pytest.mark.parametrize(
+    ("to", "unit", "form", "met"),
+    [
+        ("leading_group", "county", "written", True),
+        ("leading_group", "county", "written_with_plan", True),
+        ("leading_group", "county", "call", False),
+        ("office", "county", "written", False),
+        ("leading_group", "town-east", "written", False),
+    ],
+)
+def test_only_the_receipt_of_the_very_addressee_in_the_form_counts(to: str, unit: str, form: str, met: bool) -> None:
+    found = clocks(pack(CHAIN), opened(at(0), unit="town-east"), received(0.5, to, unit, form))
+    assert (found["to_county"].met_at is not None) is met
+
+
+def test_a_call_is_enough_where_a_call_is_asked_for_and_a_plan_where_a_plan_is() -> None:
+    rules = pack(
+        rule("a", hop("call", "chief", form="call")), rule("b", hop("plan", "office", form="written_with_plan"))
+    )
+    history = [opened(at(0)), received(0.1, "chief", "town-east", "call"), received(0.2, "office", "town-east")]
+    found = clocks(rules, *history)
+    assert (found["call"].met_at, found["plan"].met_at) == (at(0.1), None)
+
+
+@pytest.mark.requirement("ESC-03")
+def test_two_addressees_are_two_obligations() -> None:
+    found = clocks(PACK.model, opened(at(0)), MAJOR, received(0.7, "leader_in_charge", "town-east", "call"))
+    assert found["report_to_leader_in_charge"].met_at == at(0.7)
+    assert found["report_to_principal_leader"].met_at is None
+    assert {found[name].due for name in REPORTS} == {at(1)}
+
+
+@pytest.mark.requirement("ESC-01")
+def test_the_leading_group_has_it_exactly_at_the_due_instant_or_late() -> None:
+    for hour, late in ((1, False), (1.01, True)):
+        found = clocks(PACK.model, opened(at(0)), MAJOR, received(hour, "leading_group", "county"))
+        assert found["report_to_county"].late is late
+
+
+def test_a_report_is_owed_by_level_and_by_condition() -> None:
+    assert "report_to_county" not in clocks(PACK.model, opened(at(0)), graded(at(0.5), "general"))
+    county = clocks(PACK.model, opened(at(0), unit="county"), MAJOR)
+    assert {"report_to_own_leading_group", *REPORTS} - {"report_to_county"} <= set(county)
+    assert "report_to_county" not in county
+
+
+def test_what_was_confirmed_by_the_former_unit_stays_confirmed_after_a_hand_over() -> None:
+    history = [opened(at(0)), MAJOR, received(0.7, "leader_in_charge", "town-east", "call")]
+    found = clocks(PACK.model, *history, reached("transferred", at(5), unit="county-water"))
+    assert found["report_to_leader_in_charge"].met_at == at(0.7)
+    assert (found["report_to_principal_leader"].met_at, found["report_to_principal_leader"].unit) == (None, "town-east")
+
+
+def test_a_hop_with_an_open_limit_is_owed_and_has_no_clock() -> None:
+    rules = pack(rule("up", {**hop("to_county", "leading_group", "county"), "limit": UNSET}))
+    history = opened(at(0)).milestones
+    assert obligations.derive(history, rules, OFFICES) == ()
+    [owed] = obligations.owed(history, rules, OFFICES)
+    assert (owed.hop.code, owed.owed_by, owed.unit) == ("to_county", "town-east", "county")
+    given = received(0.5, "leading_group", "county").milestones
+    assert obligations.owed((*history, *given), rules, OFFICES) == ()
+    assert [one.hop.code for one in obligations.report_to((*history, *given), rules, OFFICES)] == ["to_county"]
+
+
+def test_a_reopened_matter_is_reported_anew_where_the_rule_says_so() -> None:
+    history = [opened(at(0)), MAJOR, received(0.7, "leading_group", "county"), reached("closed", at(9))]
+    found = clocks(PACK.model, *history, reached("reopened", at(0, day=2)))
+    assert found["report_to_county"].met_at == at(0.7)
+    assert found["report_to_county#2"].due == at(1, day=2)
+
+
+# the commands
+
+
+def officer(unit: str = "town-east", post: str = "duty_officer") -> Actor:
+    return Actor(f"{post}@{unit}", unit, frozenset({"duty_officer"}), f"{post}@{unit}")
+
+
+def someone(post: str, unit: str = "town-east") -> Actor:
+    return Actor(f"{post}@{unit}", unit, OFFICES.posts[unit][post].roles, f"{post}@{unit}")
+
+
+def sent(incident: Incident) -> list[tuple[str, str, str | None, str]]:
+    return [(one.addressee, one.to, one.hop, one.form) for one in incident.of(e.ClockReportedUpward)]
+
+
+def major() -> Incident:
+    return Incident().hear(opened(at(0)), MAJOR)
+
+
+def test_without_an_addressee_the_report_goes_where_it_is_owed_next() -> None:
+    incident = major()
+    for _ in range(3):
+        incident.do(ReportUpward(), at(0.6), officer())
+    assert sent(incident) == [
+        ("leading_group", "county", "report_to_county", "written"),
+        ("leader_in_charge", "town-east", "report_to_leader_in_charge", "call"),
+        ("principal_leader", "town-east", "report_to_principal_leader", "call"),
+    ]
+
+
+def test_what_no_rule_asks_for_goes_to_the_office_above_and_at_the_top_to_the_principal_leader() -> None:
+    incident = Incident().hear(opened(at(0))).do(ReportUpward(text="苗头"), at(0.6), officer())
+    assert sent(incident) == [("office", "county", None, "written")]
+    city = Incident().hear(opened(at(0), unit="city")).do(ReportUpward(), at(0.6), officer("city"))
+    assert sent(city) == [("principal_leader", "city", None, "written")]
+
+
+@pytest.mark.parametrize(
+    ("to", "found"),
+    [
+        ("leading_group", ("leading_group", "county", "report_to_county", "written")),
+        ("leading_group@town-east", ("leading_group", "town-east", None, "written")),
+        ("county", ("leading_group", "county", "report_to_county", "written")),
+        ("city", ("office", "city", None, "written")),
+        ("chief", ("principal_leader", "town-east", "report_to_principal_leader", "call")),
+        ("news_centre", ("news_centre", "county", None, "written")),
+        ("section@county-roads", ("section", "county-roads", None, "written")),
+    ],
+)
+def test_an_addressee_is_named_by_its_code_with_its_unit_or_by_the_unit_alone(to: str, found: Any) -> None:
+    incident = major().hear(reached("assigned", at(0.6), unit="county-roads"))
+    assert sent(incident.do(ReportUpward(to=to), at(0.7), officer())) == [found]
+
+
+@pytest.mark.parametrize(
+    ("to", "kind", "sentence"),
+    [
+        ("nobody", Malformed, "'nobody' is no addressee in town-east or county or city; known are admin, approver"),
+        ("office@nowhere", Malformed, "no unit has the code 'nowhere'"),
+        ("office@town-west", Rejected, "town-west is not above town-east and takes no part"),
+        ("news_centre@town-east", Rejected, "the directory of town-east has no news_centre"),
+    ],
+)
+def test_an_addressee_that_cannot_get_it(to: str, kind: type[Exception], sentence: str) -> None:
+    with pytest.raises(kind, match=sentence):
+        major().do(ReportUpward(to=to), at(0.7), officer())
+
+
+@pytest.mark.requirement("ING-08")
+def test_a_report_with_a_proposed_handling_is_refused_without_one() -> None:
+    rules = office_with(rule("officer", hop("to_leader", "leader_in_charge", with_proposal=True)))
+    incident = Incident(offices=rules).hear(opened(at(0)))
+    by = officer(post="information_officer")
+    with pytest.raises(Rejected, match="carries a proposed handling; write it in `proposal`"):
+        incident.do(ReportUpward(text="有人反映停水"), at(0.2), by)
+    incident.do(ReportUpward(text="有人反映停水", proposal="派人到现场，先公布处置情况"), at(0.2), by)
+    [report] = incident.of(e.ClockReportedUpward)
+    assert report.proposal is not None
+    incident.do(Receipt(), at(0.5), someone("approver"))
+    assert incident.state.clocks["to_leader"].met_at == at(0.5)
+
+
+def test_a_report_with_a_plan_holds_the_plan() -> None:
+    incident = Incident(offices=office_with(rule("p", hop("plan", "office", "parent", form="written_with_plan"))))
+    incident.hear(opened(at(0)))
+    with pytest.raises(Rejected, match="write it in `text`"):
+        incident.do(ReportUpward(), at(0.2), officer())
+    incident.do(ReportUpward(text="方案：…"), at(0.2), officer()).do(Receipt(), at(0.3), officer("county"))
+    assert incident.state.clocks["plan"].met_at == at(0.3)
+
+
+def test_a_call_is_a_first_contact_and_leaves_the_written_report_owed() -> None:
+    incident = major().do(ReportUpward(to="leading_group", form="call"), at(0.6), officer())
+    incident.do(Receipt(), at(0.7), officer("county"))
+    assert incident.state.clocks["report_to_county"].met_at is None
+    incident.do(ReportUpward(to="leading_group", text="书面报告"), at(0.8), officer())
+    incident.do(Receipt(), at(0.9), officer("county"))
+    assert incident.state.clocks["report_to_county"].met_at == at(0.9)
+
+
+@pytest.mark.parametrize("post", ["duty_officer@county", "chief@county", "chief@county-roads"])
+def test_for_a_body_counts_the_receipt_of_its_duty_post_or_of_any_member(post: str) -> None:
+    incident = major().do(ReportUpward(to="leading_group"), at(0.6), officer())
+    name, unit = post.split("@")
+    incident.do(Receipt(), at(0.7), someone(name, unit))
+    assert incident.state.clocks["report_to_county"].met_at == at(0.7)
+
+
+@pytest.mark.parametrize("post", ["handler@county", "auditor@county", "duty_officer@city", "chief@town-east"])
+def test_nobody_else_confirms_a_report(post: str) -> None:
+    incident = major().do(ReportUpward(to="leading_group"), at(0.6), officer())
+    name, unit = post.split("@")
+    with pytest.raises(Forbidden, match=r"the report went to leading_group of county; only .*duty_officer@county"):
+        incident.do(Receipt(), at(0.7), someone(name, unit))
+
+
+def test_the_latest_report_to_oneself_is_confirmed_if_none_is_named() -> None:
+    incident = major()
+    for _ in range(3):
+        incident.do(ReportUpward(), at(0.6), officer())
+    incident.do(Receipt(), at(0.7), officer("county"))
+    incident.do(Receipt(), at(0.8), someone("approver"))
+    incident.do(Receipt(), at(0.9), someone("chief"))
+    assert [incident.state.clocks[name].met_at for name in REPORTS] == [at(0.7), at(0.8), at(0.9)]
+    assert not incident.detect(at(0.95) + timedelta(hours=1)).breaches()
+
+
+def test_a_report_that_was_sent_back_is_owed_again() -> None:
+    incident = major().do(ReportUpward(), at(0.6), officer())
+    incident.do(Receipt(accepted=False, reason="缺事发时间"), at(0.7), officer("county"))
+    incident.do(ReportUpward(), at(0.8), officer())
+    assert [hop for _, _, hop, _ in sent(incident)] == ["report_to_county"] * 2
+
+
+def test_the_unit_that_holds_the_report_reports_on(school: Offices) -> None:
+    incident = Incident(offices=spec.under(pack(CHAIN), school)).hear(opened(at(0), unit=SCHOOL))
+    incident.do(ReportUpward(), at(0.1), officer(SCHOOL))
+    incident.do(Receipt(), at(0.2), someone("party_office"))
+    incident.do(ReportUpward(), at(0.3), someone("party_office"))
+    [first, further] = incident.of(e.ClockReportedUpward)
+    assert (first.unit, first.to, first.addressee) == (SCHOOL, "town-east", "party_office")
+    assert (further.unit, further.to, further.hop) == ("town-east", "county", "to_county")
