@@ -7,7 +7,20 @@ clocks, so the order of their arrival changes nothing.
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, Post, PostCode, StreamId, UnitCode, Uuid, Words
+from schemas.fields import (
+    Code,
+    Digest,
+    Fact,
+    Figure,
+    Instant,
+    PolicyRef,
+    Post,
+    PostCode,
+    StreamId,
+    UnitCode,
+    Uuid,
+    Words,
+)
 
 Rung = Literal["reminder", "supervision", "circular"]
 ReportForm = Literal["call", "written", "written_with_plan"]
@@ -16,7 +29,7 @@ ReportForm = Literal["call", "written", "written_with_plan"]
 
 @event("clock.milestone_reached")
 class ClockMilestoneReached(Fact):
-    """An event that starts or meets clocks.
+    """An event that starts or meets clocks, or says by which pack they run.
 
     `happened_at` is when it happened, `recorded_at` when somebody recorded it; `event` is the event that says so. For a
     grading, `known_at` is the first recorded fact that showed the level, if there is one. `incident` is another
@@ -34,6 +47,7 @@ class ClockMilestoneReached(Fact):
     rank: Figure | None = None
     answer_kind: Code | None = None
     known_at: Instant | None = None
+    policy: PolicyRef | None = None
     incident: StreamId | None = None
     to: PostCode | None = None
     form: ReportForm | None = None
@@ -126,7 +140,7 @@ class ClockCancelled(Fact):
     """A clock no longer applies, for example after a regrading."""
 
     clock: Code
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "start_changed"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "start_changed"]
 
 
 @event("clock.reminder_sent")

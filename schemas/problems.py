@@ -114,6 +114,11 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "merged": ("事项已并入", "这一事项已并入 {into}，请到那里{act}。"),
             "merged-target": ("目标事项已并入", "{incident} 本身已并入 {into}，请并入该事项。"),
+            "already-under-pack": ("已经适用", "{incident} 已经适用制度 {pack}，请指定其他制度。"),
+            "level-not-mapped": (
+                "级别没有对应",
+                "{pack} 没有说明 {previous} 的{level}相当于哪一级；请在 level 中按新制度写明级别。",
+            ),
             "merge-level-unknown": (
                 "目标事项未定级",
                 "本事项定级为{level}，{pack} 没有此级别；请先给 {incident} 定级，再合并。",
@@ -255,6 +260,8 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "in-the-future": ("时间在将来", "{field} 在将来：{at} 晚于 {now}。"),
             "incident-unknown": ("没有此事项", "没有事项 {into}。"),
+            "level-not-needed": ("不必写级别", "{incident} 不改用制度，级别不变；请去掉 {field}。"),
+            "pack-not-known": ("没有此制度", "没有载入 {pack}；已载入：{known}。"),
             "level-unknown": ("没有此级别", "{pack} 没有级别 {level}；现有：{known}。"),
             "log-size-unknown": ("没有这么多记录", "记录总数是 {given}，不是 {asked}。"),
             "list-too-long": ("条目过多", "{field} 最多 {maximum} 条。"),

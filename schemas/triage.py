@@ -3,7 +3,7 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, StreamId, Token, UnitCode, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, PolicyRef, StreamId, Token, UnitCode, Words
 from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
@@ -17,7 +17,8 @@ class IncidentOpened(Fact):
     """A matter became the business of an office. `unit` is accountable for it from `discovered_at` on.
 
     `relates_to` names the incident of the same matter that was resolved or closed before this report came in.
-    `entered_late` is taken from the report. `split_from` names the incident that its reports left.
+    `entered_late` is taken from the report. `split_from` names the incident that its reports left. `policy` is the pack
+    of the matter from now on; without it, none was in force.
     """
 
     unit: UnitCode
@@ -28,6 +29,7 @@ class IncidentOpened(Fact):
     relates_to: StreamId | None = None
     entered_late: bool = False
     split_from: StreamId | None = None
+    policy: PolicyRef | None = None
 
 
 @event("incident.report_attached")
@@ -179,6 +181,22 @@ class IncidentTransferred(Fact):
     unit: UnitCode
     previous: UnitCode
     reason: Words
+
+
+@event("incident.policy_moved")
+class IncidentPolicyMoved(Fact):
+    """The matter goes on under another pack: a unit above decided so, or a unit with another pack took it over.
+
+    `level` is its level by the new pack from now on; without it, the matter has none. `known_at` is as in
+    `incident.graded`. A hand-over has its own reason.
+    """
+
+    policy: PolicyRef
+    previous: PolicyRef
+    level: Code | None = None
+    rank: Figure | None = None
+    known_at: Instant | None = None
+    reason: Words | None = None
 
 
 @event("incident.lead_taken", planned=True)

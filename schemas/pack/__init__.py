@@ -75,6 +75,16 @@ class PolicyPack(Model):
                 return level
         raise KeyError(code)
 
+    def level_from(self, pack: str, level: str | None) -> str | None:
+        """This pack's level for a level of the pack `pack`; None if it has none.
+
+        Versions of one pack share their levels, unless the pack maps its own id.
+        """
+        mapped = next((one.levels for one in self.level_maps if one.pack == pack), None)
+        if mapped is not None:
+            return mapped.get(level or "")
+        return level if pack == self.id and level in {one.code for one in self.levels} else None
+
     @property
     def lowest(self) -> str | None:
         """The level whose clocks run until a person grades the matter; None if none run."""

@@ -54,6 +54,7 @@ TEMPLATES: dict[str, str] = {
     "incident.replied": "已回复|replied",
     "incident.solved": "问题已解决|the problem is solved",
     "incident.delay_explained": "说明延误|delay explained",
+    "incident.policy_moved": "改用制度 {policy}（原为 {previous}）|moved to the pack {policy} from {previous}",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
     "incident.resolved": "办结|resolved",
     "incident.followed_up": "回访|followed up",

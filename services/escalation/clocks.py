@@ -33,7 +33,7 @@ KNOWLEDGE = ("discovered", *GRADINGS)
 LINKS = ("absorbed", "split", "split_off")
 """Here `incident` is the other matter, and the milestone belongs to this one."""
 OF_ONE_MATTER = frozenset(
-    {*LINKS, "opened", "classified", "transferred", "closed", "dismissed", "reopened", "merged"},
+    {*LINKS, "opened", "policy_moved", "classified", "transferred", "closed", "dismissed", "reopened", "merged"},
 )
 """Another matter does not take these over: they tell the matter's own nature and course."""
 
@@ -41,7 +41,7 @@ OF_ONE_MATTER = frozenset(
 class Cancelled(NamedTuple):
     """Why a clock ended without being met, and when that was recorded."""
 
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved"]
     at: datetime
 
 
@@ -64,6 +64,8 @@ class Clock:
     """Whether it depends on which days are working days."""
     due_is_late: bool = False
     """Whether the due instant itself is too late, since the day is over then."""
+    policy: str | None = None
+    """The earlier pack by which it goes on; None for the matter's present pack."""
 
     @property
     def late(self) -> bool:
@@ -115,6 +117,12 @@ def derive(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, terms:
     return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, terms))
 
 
+def anew(clock: Clock, at: datetime, pack: PolicyPack, terms: Terms) -> Clock:
+    """The clock with its limit from an instant on."""
+    spec = next((spec for spec in pack.clocks if spec.name == clock.name.partition("#")[0]), None)
+    return _from(at, clock, spec, pack, terms) if spec else replace(clock, since=at, due=at + (clock.due - clock.since))
+
+
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
     """Whether a milestone passes to another matter, into which this was merged or which was split off at an instant."""
     if reached.milestone in OF_ONE_MATTER:
@@ -156,7 +164,8 @@ def assigned(past: Sequence[ClockMilestoneReached]) -> str | None:
 
 def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
     """The level in force; None before the first grading. `past` is in order."""
-    return next((reached.level for reached in reversed(past) if reached.level is not None and is_own(reached)), None)
+    judged = (one for one in reversed(past) if one.milestone in (*GRADINGS, "policy_moved") and is_own(one))
+    return next((one.level for one in judged), None)
 
 
 def _began(reached: ClockMilestoneReached) -> datetime:
@@ -402,7 +411,8 @@ def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str
     known = {level.code for level in pack.levels}
     graded: list[str | None] = []
     for reached in past:
-        graded.append(reached.level if reached.level in known else graded[-1] if graded else None)
+        before = graded[-1] if graded and reached.milestone != "policy_moved" else None
+        graded.append(reached.level if reached.level in known else before)
     return graded
 
 

@@ -12,7 +12,7 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks, obligations, reporting
+from services.escalation import clocks, eras, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
@@ -23,6 +23,7 @@ from services.escalation.commands import (
     ReportUpward,
     TakeOver,
 )
+from services.escalation.eras import Era, Move
 from services.escalation.heirs import Heir, carried
 from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.kernel.core.commands import Command
@@ -74,13 +75,27 @@ class State:
     clocks: Mapping[str, OnRecord] = field(default_factory=dict)
     extended: Mapping[str, datetime] = field(default_factory=dict)
     reports: tuple[UpwardReport, ...] = ()
-    policy: str | None = None
-    """The pack of the matter's clocks: the pack in force when the matter was opened or handed over."""
+    first_policy: str | None = None
+    """The pack by which clocks were derived first. It counts where the matter was opened without a pack."""
 
     @property
     def unit(self) -> str | None:
         """The unit that is accountable for the matter. It answers for the words of the stream, too."""
         return clocks.accountable(self.past)
+
+    @property
+    def moves(self) -> list[Move]:
+        """The packs of the matter, one after the other."""
+        told = eras.moves(self.milestones)
+        if self.first_policy is None or (told and told[0].at is None):
+            return told
+        return [Move(None, self.first_policy), *told]
+
+    @property
+    def policy(self) -> str | None:
+        """The pack of the matter now."""
+        moves = self.moves
+        return moves[-1].policy if moves else None
 
     @property
     def past(self) -> list[e.ClockMilestoneReached]:
@@ -95,8 +110,8 @@ def initial_state() -> State:
 
 def evolve(state: State, event: Event) -> State:
     """The state after the event."""
-    if event.policy and event.policy != state.policy:
-        state = replace(state, policy=event.policy)
+    if event.policy and state.first_policy is None:
+        state = replace(state, first_policy=event.policy)
     match event.data:
         case e.ClockMilestoneReached() as data:
             return replace(state, milestones=(*state.milestones, data))
@@ -240,20 +255,15 @@ def _reached(
 ) -> list[Occurred]:
     """The milestones, and the changes that they make to the clocks."""
     after = replace(state, milestones=(*state.milestones, *new))
-    pack = _pack(after, ctx, anew=any(reached.milestone == "transferred" for reached in new))
+    pack = _pack(after, ctx)
     ref = pack.ref if pack else None
     recorded = [Occurred(reached, time=reached.happened_at, policy=ref, basis=basis) for reached in new]
     return [*recorded, *_by_pack(_difference(after, pack, ctx), pack, ctx)]
 
 
-def _pack(state: State, ctx: Ctx, *, anew: bool = False) -> LoadedPack | None:
-    """The matter's pack: at first, and after a hand-over, the pack in force for the accountable unit.
-
-    None while the unit or its pack has not arrived yet. The duties are derived later.
-    """
-    unit = clocks.accountable(state.past) or ""
-    fresh = pack_of(None, unit, ctx.offices) if anew else None
-    return fresh or pack_of(state.policy, unit, ctx.offices)
+def _pack(state: State, ctx: Ctx) -> LoadedPack | None:
+    """The matter's pack. None while the unit or the pack has not arrived yet: the duties are derived later."""
+    return pack_of(state.policy, state.unit or "", ctx.offices)
 
 
 def _by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx) -> list[Occurred]:
@@ -266,8 +276,21 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
     if pack is None:
         return ()
     terms = clocks.Terms(state.extended, ctx.offices.own_days(state.unit or ""))
-    derived = obligations.derive(state.milestones, pack.model, ctx.offices, terms)
-    return tuple(_kept(clock, state, ctx) for clock in derived)
+
+    def under(past: Sequence[e.ClockMilestoneReached], pack: LoadedPack) -> tuple[Clock, ...]:
+        return obligations.derive(past, pack.model, ctx.offices, terms)
+
+    def anew(clock: Clock, at: datetime, pack: LoadedPack) -> Clock:
+        return clocks.anew(clock, at, pack.model, terms)
+
+    found = eras.derive(state.past, _eras(state, pack, ctx), under, anew)
+    return tuple(_kept(clock, state, ctx) for clock in found)
+
+
+def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
+    """The packs of the matter, one after the other; `pack` is the present one."""
+    told = [Era(move.at, pack_of(move.policy, state.unit or "", ctx.offices) or pack) for move in state.moves]
+    return told or [Era(None, pack)]
 
 
 def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
@@ -339,9 +362,10 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     derived = _derived(state, pack, ctx)
     facts = _unsaid(state, derived)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
-    ladder = [rung for rung in pack.model.ladder if not (rung.after and rung.after.is_open)]
     for clock in derived:
         known = state.clocks.get(clock.name)
+        by = ctx.offices.packs.get(clock.policy or "", pack)
+        ladder = [rung for rung in by.model.ladder if not (rung.after and rung.after.is_open)]
         if known and known.excused:
             continue
         stands = known is not None and known.breach is not None and clock.name not in annulled

@@ -72,7 +72,7 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
     match event.data:
         case triage.IncidentOpened() as data:
             yield _reached(event, "discovered", data.discovered_at, unit=data.unit)
-            yield _reached(event, "opened", unit=data.unit)
+            yield _reached(event, "opened", unit=data.unit, policy=data.policy)
             if data.split_from:
                 yield _reached(event, "split_off", incident=data.split_from)
         case triage.IncidentReportAttached() as data:
@@ -96,6 +96,10 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "returned", unit=data.unit)
         case triage.IncidentTransferred() as data:
             yield _reached(event, "transferred", unit=data.unit)
+        case triage.IncidentPolicyMoved() as data:
+            yield _reached(
+                event, "policy_moved", policy=data.policy, level=data.level, rank=data.rank, known_at=data.known_at
+            )
         case triage.IncidentFactEstablished():
             yield _reached(event, "fact_established", unit=event.unit)
         case triage.IncidentHandlingRecorded() as data:

@@ -72,11 +72,12 @@ class Owed:
 
 
 def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | None:
-    """The pack of a matter's clocks: the recorded one, or the pack of the accountable unit; None if there is none."""
-    if policy and (pack := offices.packs.get(policy)):
-        return pack
+    """The pack of a matter's clocks: the recorded one, or else the pack of the accountable unit.
+
+    None while it has not come.
+    """
     try:
-        return offices.pack(unit)
+        return offices.pack_of(policy, unit)
     except Unavailable:
         return None
 

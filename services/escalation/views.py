@@ -223,6 +223,9 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
         row = {**row, "revision": row["revision"] + 1}
     if event.kind == "clock" and event.policy:
         row = {**row, "policy": event.policy}
+    elif isinstance(event.data, e.ClockMilestoneReached) and event.data.milestone == "policy_moved":
+        # The new pack has not come yet.
+        row = {**row, "policy": None}
     for link in links_of(event):
         if told(link) != key[0]:
             continue

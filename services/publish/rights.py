@@ -33,6 +33,8 @@ class Incident:
     version: int
     unit: str
     """The accountable unit."""
+    policy: str | None = None
+    """Its pack."""
     assigned: str | None = None
     level: str | None = None
     rank: int | None = None
@@ -96,7 +98,8 @@ class Case(NamedTuple):
     def of(cls, statement: Statement, incident: Incident, stream: str, ctx: Ctx) -> "Case":
         """The case for the actor. Raises `Unavailable` if no pack is at hand."""
         unit = ctx.offices.units.get(incident.unit)
-        return cls(statement, incident, ctx.offices.pack(incident.unit), unit.kind if unit else None, ctx.by(stream))
+        pack = ctx.offices.pack_of(incident.policy, incident.unit)
+        return cls(statement, incident, pack, unit.kind if unit else None, ctx.by(stream))
 
     @property
     def level(self) -> str | None:

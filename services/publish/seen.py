@@ -36,7 +36,7 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     known = await standings.read(connection, METADATA, ids)
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
-    names = ("id", "version", "unit", "assigned", "category", "answer_kind", "merged_into", "drill")
+    names = ("id", "version", "unit", "policy", "assigned", "category", "answer_kind", "merged_into", "drill")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},

@@ -25,6 +25,7 @@ from schemas.triage import (
     IncidentGraded,
     IncidentMerged,
     IncidentOpened,
+    IncidentPolicyMoved,
     IncidentRegraded,
     IncidentReopened,
     IncidentResolved,
@@ -48,6 +49,7 @@ incidents = Table(
     Column("id", key(), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("unit", key(), nullable=False),
+    Column("policy", key(200)),
     Column("assigned", key()),
     Column("level", key(100)),
     Column("rank", Integer),
@@ -133,6 +135,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "id": event.stream,
             "version": event.version,
             "unit": data.unit,
+            "policy": data.policy,
             "assigned": None,
             "level": None,
             "rank": None,
@@ -143,7 +146,9 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "merged_into": None,
             "drill": event.drill,
         }
-    return None if row is None else row | {"version": event.version} | _change(data)
+    if row is None:
+        return None
+    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(data)
 
 
 def _change(data: Any) -> Row:
@@ -158,6 +163,8 @@ def _change(data: Any) -> Row:
             return {"assigned": None}
         case IncidentTransferred():
             return {"unit": data.unit}
+        case IncidentPolicyMoved():
+            return {"policy": data.policy, "level": data.level, "rank": data.rank}
         case IncidentResolved():
             return {"state": "resolved"}
         case IncidentReopened():

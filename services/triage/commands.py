@@ -27,6 +27,7 @@ from schemas.fields import (
     Digest,
     IncidentId,
     Instant,
+    PolicyRef,
     PublishedRules,
     ReportId,
     StatementId,
@@ -193,6 +194,22 @@ class Transfer(Command, json_schema_extra=example(unit="county", reason="涉及�
     """The new accountable unit."""
     reason: Text
     """The reason for this unit."""
+    level: Code | None = None
+    """The level by the new unit's pack, if that is another pack and does not map the level."""
+
+
+class MovePolicy(Command, json_schema_extra=example(pack="county-default@3", reason="新制度对本事项更适合")):
+    """Let the matter go on under another pack, or another version of its pack.
+
+    Its time limits are derived anew. First answers that are owed already stay owed.
+    """
+
+    pack: Code
+    """The pack as `id@version`."""
+    level: Code | None = None
+    """The level by the new pack, if that does not map the level."""
+    reason: Text
+    """The reason for this pack."""
 
 
 class RecordHandling(Command, json_schema_extra=example(track="problem", text="已更换破损水管，恢复供水")):
@@ -360,6 +377,7 @@ class OpenSplit(Command):
 
     split_from: IncidentId
     unit: UnitCode
+    policy: PolicyRef | None = None
     assigned: UnitCode | None = None
     accepted: bool = False
     reports: tuple[Received, ...] = Field(min_length=1)

@@ -13,7 +13,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, grading
+from services.triage import acts, grading, moves
 from services.triage import commands as c
 from services.triage.grading import Reach
 from services.triage.rights import RIGHTS, last_report
@@ -55,7 +55,7 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     """The events of commands that other events cause. No rule refuses them."""
     match command:
         case c.TakeReport():
-            return _take(state, command)
+            return _take(state, command, ctx)
         case c.RecordRefusal():
             return [Occurred(fact, basis=(command.basis,)) for fact in _refuse(state, command)]
         case c.RecordAnswerPublished():
@@ -72,7 +72,7 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
-def _take(state: State, command: c.TakeReport) -> Decided:
+def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
     """The report opens the incident or joins it.
 
     An ended incident takes no report in. A new report gets its own answer, within its own limits.
@@ -88,6 +88,7 @@ def _take(state: State, command: c.TakeReport) -> Decided:
             match_key=command.match_key,
             relates_to=command.relates_to,
             entered_late=command.entered_late,
+            policy=moves.in_force(command.unit, ctx),
         )
         return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
     if state.phase != "open":
@@ -154,18 +155,9 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Return():
             return [triage.IncidentReturned(unit=_assigned(state), reason=Typed(text=command.reason))]
         case c.Transfer():
-            ctx.offices.unit(command.unit)
-            if command.unit == state.unit:
-                raise Rejected(
-                    f"{command.unit} is accountable for {state.id} already; name another unit",
-                    code="already-accountable",
-                    incident=state.id,
-                    unit=command.unit,
-                )
-            transferred = triage.IncidentTransferred(
-                unit=command.unit, previous=state.unit, reason=Typed(text=command.reason)
-            )
-            return [Occurred(transferred, basis=tree)]
+            return moves.transfer(state, command, ctx)
+        case c.MovePolicy():
+            return moves.move(state, command, ctx)
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
         case c.Act():
@@ -197,7 +189,7 @@ def _assigned(state: State) -> str:
 
 
 def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
-    _must_be_listed(command, ctx.offices.lists.fact(command.key, ctx.offices.pack(state.unit).model.facts))
+    _must_be_listed(command, ctx.offices.lists.fact(command.key, moves.of_matter(state, ctx).model.facts))
     model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
     if known := state.facts.get(command.key) or ctx.seen.get("absorbed", {}).get(command.key):
         if _same(known, command, ctx.seen.get("words", {}), ctx.offices.lists.telephones):
@@ -261,7 +253,7 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
             incident=state.id,
             answer_kind=command.answer_kind,
         )
-    pack = ctx.offices.pack(state.unit)
+    pack = moves.of_matter(state, ctx)
     rule = next((rule for rule in pack.model.answers if rule.kind == command.answer_kind), None)
     if rule is None:
         raise Rejected(
@@ -282,7 +274,7 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
 
 
 def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
-    pack = ctx.offices.pack(state.unit)
+    pack = moves.of_matter(state, ctx)
     levels = grading.ranks(pack)
     rank = levels.get(command.level)
     if rank is None:
@@ -355,8 +347,8 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
         )
     if into.drill != state.drill:
         raise Rejected("an exercise and a real matter cannot be merged", code="drill-and-real")
-    pack = ctx.offices.pack(into.unit)
-    if state.level is not None and into.level is None and state.level not in grading.ranks(pack):
+    pack = moves.of_matter(into, ctx)
+    if state.level is not None and into.level is None and moves.in_terms_of(pack, state, ctx).level is None:
         raise Rejected(
             f"{state.id} is graded {state.level}, which {_name(pack)} does not know; grade {into.id} first, then merge",
             code="merge-level-unknown",
@@ -384,8 +376,8 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
         )
         for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
     ]
-    pack = ctx.offices.pack(state.unit)
-    judged = _raised(state, leaving, pack, earlier)
+    pack = moves.of_matter(state, ctx)
+    judged = _raised(state, moves.in_terms_of(pack, leaving, ctx), pack, earlier)
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
@@ -441,6 +433,7 @@ def _open_split(command: c.OpenSplit) -> Decided:
             discovered_at=first.discovered_at,
             entered_late=first.entered_late,
             split_from=command.split_from,
+            policy=command.policy,
         ),
         *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
         *_assigned_as(command.assigned, command.accepted, command.split_from),

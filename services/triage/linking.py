@@ -61,6 +61,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         opening = OpenSplit(
             split_from=stream,
             unit=parent.state.unit,
+            policy=parent.state.policy,
             assigned=parent.state.assigned,
             accepted=parent.state.accepted,
             reports=reports,

@@ -104,6 +104,7 @@ def asked_of(row: Row, standing: Standing) -> Incident:
         helping=standing.helping,
         handled=frozenset(track for track in TRACKS if row[f"handled_{track}"]),
         merged_into=row["merged_into"],
+        policy=row["policy"],
         report_count=row["reports"],
     )
 
@@ -337,7 +338,7 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
     reach = spread(record.measured)
     if not reach:
         return {"reach": None, "proposed": None}
-    newest, proposal = reach[-1], proposed(offices.pack(record.row["unit"]), reach)
+    newest, proposal = reach[-1], proposed(offices.pack_of(record.row["policy"], record.row["unit"]), reach)
     return {
         "reach": {**newest.figures.model_dump(include=set(REACH)), "basis": newest.basis},
         "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,

@@ -37,6 +37,8 @@ class Incident:
     handled: frozenset[Track] = frozenset()
     """Tracks that are completed since the matter was opened, or opened again: it was solved, it was answered."""
     merged_into: str | None = None
+    policy: str | None = None
+    """The matter's pack; None if none was in force when it was opened."""
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""
 
@@ -46,6 +48,10 @@ Refusal = Rejected | None
 
 def _accountable(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
     return (incident.unit,)
+
+
+def _above(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (ctx.offices.parent(incident.unit) or incident.unit,)
 
 
 def _working(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
@@ -191,6 +197,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
     c.Return: Right("return", ("handler",), _assigned, _once_assigned),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
+    c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _unless_closed),
     c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _unless_closed),
     c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _unless_closed),

@@ -37,7 +37,9 @@ def initial_state() -> State:
 
 
 def evolve(state: State, event: Event) -> State:
-    """The state after the event."""
+    """The state after the event. A matter that was opened without a pack keeps the first by which it was judged."""
+    if state.policy is None and event.policy:
+        state = replace(state, policy=event.policy)
     match event.data:
         case triage.IncidentOpened() as data:
             return replace(
@@ -45,6 +47,7 @@ def evolve(state: State, event: Event) -> State:
                 id=event.stream,
                 phase="open",
                 unit=data.unit,
+                policy=data.policy,
                 discovered_at=data.discovered_at,
                 report_count=1,
                 drill=event.drill,
@@ -93,6 +96,9 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, assigned=None, accepted=False)
         case triage.IncidentTransferred() as data:
             return replace(state, unit=data.unit)
+        case triage.IncidentPolicyMoved() as data:
+            grades = (Grade(data.level, data.known_at),) if data.level else ()
+            return replace(state, policy=data.policy, level=data.level, rank=data.rank or 0, grades=grades)
         case triage.IncidentHandlingRecorded() as data:
             if data.statement is None:
                 return state

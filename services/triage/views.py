@@ -164,6 +164,7 @@ def _incident(key: Key, row: Row | None, event: Event) -> Row | None:
         return None
     row = {
         **row,
+        "policy": row["policy"] or event.policy,
         **_changes(row, event),
         "version": event.version,
         "revision": row["revision"] + (event.actor != "system"),
@@ -179,6 +180,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "revision": 0,
         "unit": data.unit,
         "accepted": False,
+        "policy": data.policy,
         "category": data.category,
         "discovered_at": instant(data.discovered_at),
         "opened_at": event.recorded_text,
@@ -226,7 +228,7 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentClassified() as data:
             return {"answer_kind": data.answer_kind}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:
-            return {"level": data.level, "rank": data.rank, "policy": event.policy, "graded_at": at}
+            return {"level": data.level, "rank": data.rank, "graded_at": at}
         case triage.IncidentAssigned() as data:
             return {"assigned": data.unit, "accepted": False, "assigned_at": at, "accepted_at": None}
         case triage.IncidentAccepted():
@@ -235,6 +237,9 @@ def _changes(row: Row, event: Event) -> Row:
             return {"assigned": None, "accepted": False, "assigned_at": None, "accepted_at": None}
         case triage.IncidentTransferred() as data:
             return {"unit": data.unit}
+        case triage.IncidentPolicyMoved() as data:
+            graded = row["graded_at"] if data.level == row["level"] else at if data.level else None
+            return {"policy": data.policy, "level": data.level, "rank": data.rank, "graded_at": graded}
         case triage.IncidentLeadTaken() as data:
             return {"lead": data.unit}
         case triage.IncidentHandlingRecorded(statement=str()) as data:

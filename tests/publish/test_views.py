@@ -14,6 +14,7 @@ from schemas.triage import (
     IncidentClosed,
     IncidentFactRevised,
     IncidentMerged,
+    IncidentPolicyMoved,
     IncidentRegraded,
     IncidentReopened,
     IncidentResolved,
@@ -33,6 +34,7 @@ def a(model: type[Fact], **data: Any) -> Fact:
     return model.model_validate(data)
 
 
+POLICY = spec.offices().assigned["city"]
 ASSIGNED = a(IncidentAssigned, unit="county-roads", reason="属道路")
 RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous_rank=1, reason="点击过千")
 
@@ -47,6 +49,7 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
         ([ASSIGNED, a(IncidentAccepted, unit="county-roads")], {"assigned": "county-roads"}),
         ([ASSIGNED, a(IncidentReturned, unit="county-roads", reason="不属本局")], {"assigned": None}),
         ([a(IncidentTransferred, unit="town-west", previous="town-east", reason="属西镇")], {"unit": "town-west"}),
+        ([graded(), a(IncidentPolicyMoved, policy=POLICY, previous=POLICY)], {"policy": POLICY}),
         ([a(IncidentResolved, reason="已修好")], {"state": "resolved"}),
         ([a(IncidentResolved, reason="已修好"), a(IncidentClosed, reason="完成")], {"state": "closed"}),
         ([a(IncidentResolved, reason="已修好"), a(IncidentReopened, reason="又塌")], {"state": "open"}),
@@ -59,7 +62,7 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
     start |= dict.fromkeys(("drill", "doubtful"), False)
-    nothing = dict.fromkeys(("assigned", "level", "rank", "answer_kind", "category", "merged_into"))
+    nothing = dict.fromkeys(("policy", "assigned", "level", "rank", "answer_kind", "category", "merged_into"))
     row = None
     for event in events:
         row = view.apply((INCIDENT,), row, event)

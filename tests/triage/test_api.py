@@ -383,6 +383,7 @@ BODIES: dict[str, object] = {
     "accept": None,
     "return": {"reason": "r"},
     "transfer": {"unit": "town-west", "reason": "r"},
+    "move-policy": {"pack": "county-default@99", "reason": "r"},
     "record-handling": {"track": "problem", "text": "t"},
     "explain": {"text": "t"},
     "reply": {"text": "t"},

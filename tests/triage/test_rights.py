@@ -87,6 +87,8 @@ def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
             return c.Assign(unit="county-roads" if state.assigned == "county-water" else "county-water")
         case "transfer":
             return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
+        case "move-policy" if "@99" in (state.policy or ""):
+            return c.MovePolicy(pack="county-default@2", reason="r")
         case "split":
             return c.Split(reports=tuple(reports[-1:] or [OTHER.replace("incident", "report")]))
     return COMMANDS[verb]

@@ -210,6 +210,27 @@ class Offices:
         found = [self.days[unit] for unit in self.above(code) if unit in self.days]
         return OwnDays(tuple(span for own in found for span in own.spans)) if found else NONE
 
+    def pack_of(self, ref: str | None, unit: str) -> LoadedPack:
+        """The pack of a matter: the version under which it goes on, or without `ref` the unit's pack in force.
+
+        Raises `Unavailable` as `pack` does.
+        """
+        if ref is None:
+            return self.pack(unit)
+        if found := self.packs.get(ref):
+            return found
+        raise self._missing(ref, unit)
+
+    @staticmethod
+    def _missing(ref: str, unit: str) -> Unavailable:
+        return Unavailable(
+            f"the pack {ref} of {unit} has not come from triage yet, or this version cannot read it; "
+            "try again in a moment, and then look into the log",
+            code="pack-not-here",
+            unit=unit,
+            pack=ref,
+        )
+
     def pack(self, code: str) -> LoadedPack:
         """The pack in force for the unit: its own, or the pack of the nearest unit above.
 
@@ -219,11 +240,5 @@ class Offices:
             if ref := self.assigned.get(unit):
                 if pack := self.packs.get(ref):
                     return pack
-                raise Unavailable(
-                    f"the pack {ref} of {unit} has not come from triage yet, or this version cannot read it; "
-                    "try again in a moment, and then look into the log",
-                    code="pack-not-here",
-                    unit=unit,
-                    pack=ref,
-                )
+                raise self._missing(ref, unit)
         raise Unavailable(f"no policy pack is in force for {code} yet", code="no-pack", unit=code)

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("unit", key(64), nullable=False),
+        sa.Column("policy", key(200), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("rank", sa.Integer(), nullable=True),

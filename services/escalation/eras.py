@@ -1,0 +1,104 @@
+"""The packs of a matter, one after the other, and its clocks across them. Pure.
+
+A move ends no duty that is owed already. What had ended or was overdue by then stays as it was, and a first answer
+stays owed with its limit. The other clocks run by the new pack, from where they started; a limit that would have passed
+before the move runs from the move on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.escalation import ClockMilestoneReached
+from services.escalation.clocks import GRADINGS, Cancelled, Clock, in_order, is_own
+from services.kernel.core.units import LoadedPack
+
+JUDGED = (*GRADINGS, "levels_known")
+"""Milestones that name levels, which mean something only in their own pack."""
+
+
+class Move(NamedTuple):
+    """The matter goes on under a pack; `at` is None for its first one."""
+
+    at: datetime | None
+    policy: str
+
+
+class Era(NamedTuple):
+    """From `since` on, the matter is under this pack."""
+
+    since: datetime | None
+    pack: LoadedPack
+
+
+Under = Callable[[Sequence[ClockMilestoneReached], LoadedPack], Sequence[Clock]]
+Anew = Callable[[Clock, datetime, LoadedPack], Clock]
+
+
+def moves(milestones: Sequence[ClockMilestoneReached]) -> list[Move]:
+    """The packs that the matter's milestones name, one after the other."""
+    named = in_order(one for one in milestones if one.policy and is_own(one))
+    return [Move(one.recorded_at if one.milestone == "policy_moved" else None, str(one.policy)) for one in named]
+
+
+def derive(past: Sequence[ClockMilestoneReached], eras: Sequence[Era], under: Under, anew: Anew) -> tuple[Clock, ...]:
+    """The clocks of the matter. `past` is in order.
+
+    `under` derives the clocks by one pack, and `anew` lets a clock start at an instant.
+    """
+    if len(eras) == 1:
+        return tuple(under(past, eras[0].pack))
+    found = {clock.name: clock for clock in under(_told(past, eras, 0), eras[0].pack)}
+    for number, era in enumerate(eras[1:], start=1):
+        assert era.since is not None, "only the first pack has no begin"
+        by_new = under(_told(past, eras, number), era.pack)
+        found = _moved(found, by_new, era.since, eras[number - 1].pack, era.pack, anew)
+    return tuple(found.values())
+
+
+def _told(past: Sequence[ClockMilestoneReached], eras: Sequence[Era], number: int) -> list[ClockMilestoneReached]:
+    """The milestones, without those that name levels of another pack."""
+    since, pack = eras[number]
+    until = eras[number + 1].since if number + 1 < len(eras) else None
+    before = eras[number - 1].pack if number else pack
+    earlier = since if before.model.id != pack.model.id else None
+    return [
+        one
+        for one in past
+        if one.milestone not in (*JUDGED, "policy_moved")
+        or not ((until and one.recorded_at >= until) or (earlier and one.recorded_at < earlier))
+    ]
+
+
+def _moved(
+    found: dict[str, Clock], by_new: Sequence[Clock], at: datetime, old: LoadedPack, new: LoadedPack, anew: Anew
+) -> dict[str, Clock]:
+    kept = {name: _of(clock, old) for name, clock in found.items() if clock.since < at and _stays(clock, at)}
+    running = {name: clock for name, clock in found.items() if clock.since < at and name not in kept}
+    goes_on: dict[str, Clock] = {}
+    for clock in by_new:
+        if clock.name in kept or _ended_by(clock, at):
+            continue
+        passed = clock.since < at and clock.due <= at
+        goes_on[clock.name] = anew(clock, at, new) if passed else clock
+    ended = {
+        name: _of(replace(clock, met_at=None, cancelled=Cancelled("policy_moved", at)), old)
+        for name, clock in running.items()
+        if name not in goes_on
+    }
+    return {**kept, **ended, **goes_on}
+
+
+def _of(clock: Clock, pack: LoadedPack) -> Clock:
+    return clock if clock.policy else replace(clock, policy=pack.ref)
+
+
+def _stays(clock: Clock, at: datetime) -> bool:
+    """Whether the move changes nothing of the clock."""
+    return clock.first_answer or clock.overdue(at) or _ended_by(clock, at)
+
+
+def _ended_by(clock: Clock, at: datetime) -> bool:
+    ended = clock.met_at or (clock.cancelled.at if clock.cancelled else None)
+    return ended is not None and ended <= at

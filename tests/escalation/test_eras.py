@@ -1,0 +1,151 @@
+"""A matter under one pack after the other: what was owed stays owed, what runs goes on by the new pack."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from services.escalation.commands import RecordMilestones
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.packs import parse_pack
+from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
+
+HEAD = """
+version: 1
+title: a pack
+effective_from: 2020-01-01
+timezone: Asia/Shanghai
+documents: {}
+levels:
+  - {code: usual, rank: 1, title_zh: 一般, source: &ours {kind: derived, reason: a test}}
+  - {code: grave, rank: 2, title_zh: 重大, source: *ours}
+ladder:
+"""
+RUNG = "  - {{rung: reminder, after: {{mode: elapsed, duration: {}}}, tells: [unit], source: *ours}}\nclocks:\n"
+CLOCK = (
+    "  - {{name: {}, title_zh: 时限, from: {}, to: [{}], limit: {{mode: elapsed, duration: {}}}, "
+    "first_answer: {}, source: *ours}}\n"
+)
+
+
+def pack(name: str, rung: str, *clocks: tuple[str, str, str, str, str]) -> LoadedPack:
+    return parse_pack(f"id: {name}{HEAD}{RUNG.format(rung)}{''.join(CLOCK.format(*one) for one in clocks)}")
+
+
+OLD = pack(
+    "old",
+    "PT1H",
+    ("answer", "discovered", "facts_published", "PT4H", "true"),
+    ("hand_out", "discovered", "assigned", "PT6H", "false"),
+    ("brief", "discovered", "fact_established", "PT1H", "false"),
+    ("only_old", "discovered", "accepted", "PT9H", "false"),
+)
+NEW = pack(
+    "new",
+    "PT5H",
+    ("answer", "discovered", "facts_published", "P3D", "true"),
+    ("hand_out", "discovered", "assigned", "PT8H", "false"),
+    ("brief", "discovered", "fact_established", "P3D", "false"),
+    ("short", "discovered", "plan_started", "PT30M", "false"),
+)
+
+
+def matter(*further: RecordMilestones) -> Incident:
+    """A matter that was opened at 0:00 under the old pack."""
+    offices = replace(OFFICES, packs={**OFFICES.packs, OLD.ref: OLD, NEW.ref: NEW})
+    return Incident(offices=offices).hear(under(OLD), *further)
+
+
+def under(first: LoadedPack) -> RecordMilestones:
+    (discovered, begun) = opened(at(0)).milestones
+    return brings(discovered, begun.model_copy(update={"policy": first.ref}))
+
+
+def moves(hour: float, to: LoadedPack = NEW, **more: Any) -> RecordMilestones:
+    return reached("policy_moved", at(hour), policy=to.ref, **more)
+
+
+def clock(made: Incident, name: str) -> tuple[datetime, str]:
+    known = made.state.clocks[name]
+    state = "cancelled" if known.cancelled else "met" if known.met_at else "breached" if known.breach else "running"
+    return known.started.due, state
+
+
+def test_what_runs_goes_on_by_the_new_pack_and_the_difference_is_recorded() -> None:
+    made = matter(moves(3))
+    assert clock(made, "hand_out") == (at(8), "running")
+    assert clock(made, "only_old") == (at(9), "cancelled")
+    assert [fact.cause for fact in made.did if isinstance(fact, e.ClockCancelled)] == ["policy_moved"]
+    assert clock(made, "short") == (at(3.5), "running"), "no limit passes before it is in force"
+
+
+def test_a_first_answer_stays_owed_with_its_limit() -> None:
+    made = matter(moves(3)).detect(at(3.9))
+    assert clock(made, "answer") == (at(4), "running")
+    made.detect(at(4.1))
+    assert clock(made, "answer") == (at(4), "breached")
+    made.hear(reached("facts_published", at(6)))
+    assert clock(made, "answer") == (at(4), "met")
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_limit_that_was_missed_before_stays_missed(judged: bool) -> None:
+    made = matter()
+    if judged:
+        made.detect(at(2))
+    made.hear(moves(3)).detect(at(3))
+    assert clock(made, "brief") == (at(1), "breached")
+    assert made.of(e.ClockBreachAnnulled) == []
+    made.hear(reached("fact_established", at(5)))
+    assert clock(made, "brief") == (at(1), "met")
+
+
+def test_what_was_done_before_is_not_owed_again() -> None:
+    made = matter(reached("plan_started", at(1)), moves(3))
+    assert "short" not in made.state.clocks
+    made = matter(reached("assigned", at(1), unit="county-roads"), moves(3))
+    assert clock(made, "hand_out") == (at(6), "met")
+
+
+def test_each_clock_climbs_the_ladder_of_its_own_pack() -> None:
+    made = matter().detect(at(2)).hear(moves(2.5)).detect(at(3.1))
+    assert [fact.clock for fact in made.of(e.ClockReminderSent)] == ["brief"], "an hour after its detection"
+    made.detect(at(5)).detect(at(8))
+    assert [fact.clock for fact in made.of(e.ClockReminderSent)] == ["brief", "answer"]
+    made.detect(at(11))
+    assert [fact.clock for fact in made.of(e.ClockReminderSent)] == ["brief", "answer", "short"], "after five hours"
+
+
+def test_the_level_by_the_old_pack_is_none_by_the_new_one() -> None:
+    made = matter(graded(at(1), "general"), moves(3))
+    made.hear(moves(4, OLD, level="grave", rank=2))
+    assert [clock(made, name)[1] for name in ("answer", "hand_out")] == ["running", "running"]
+
+
+def test_a_move_back_and_forth_loses_nothing() -> None:
+    made = matter(moves(3), moves(3.2, OLD), moves(3.4)).detect(at(5))
+    assert clock(made, "answer") == (at(4), "breached")
+    assert clock(made, "brief") == (at(1), "breached")
+    assert clock(made, "hand_out") == (at(8), "running")
+
+
+def test_a_hand_over_alone_moves_nothing() -> None:
+    offices = replace(
+        OFFICES,
+        packs={**OFFICES.packs, OLD.ref: OLD, NEW.ref: NEW},
+        assigned={**OFFICES.assigned, "town-west": NEW.ref},
+    )
+    made = Incident(offices=offices).hear(under(OLD), reached("transferred", at(2), unit="town-west"))
+    assert clock(made, "answer") == (at(4), "running")
+    assert made.state.policy == OLD.ref
+
+
+def test_a_pack_that_has_not_come_is_waited_for() -> None:
+    offices = replace(OFFICES, packs={OLD.ref: OLD})
+    made = Incident(offices=offices).hear(under(OLD), moves(3))
+    assert clock(made, "hand_out") == (at(6), "running")
+    made.offices = replace(offices, packs={OLD.ref: OLD, NEW.ref: NEW})
+    made.detect(at(3) + timedelta(minutes=1))
+    assert clock(made, "hand_out") == (at(8), "running")
