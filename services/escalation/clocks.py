@@ -119,8 +119,10 @@ def derive(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, terms:
 
 def anew(clock: Clock, at: datetime, pack: PolicyPack, terms: Terms) -> Clock:
     """The clock with its limit from an instant on."""
-    spec = next((spec for spec in pack.clocks if spec.name == clock.name.partition("#")[0]), None)
-    return _from(at, clock, spec, pack, terms) if spec else replace(clock, since=at, due=at + (clock.due - clock.since))
+    limits = {spec.name: spec.limit for spec in pack.clocks}
+    limits |= {hop.code: hop.limit for rule in pack.reports for hop in rule.hops}
+    due = calendars.due(at, limits[clock.name.partition("#")[0]], pack.timezone, pack.workday, terms.own)
+    return replace(clock, since=at, due=due.at, provisional=due.provisional)
 
 
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
