@@ -140,20 +140,27 @@ class UnitOfficerNamed(Fact):
     post: Code
 
 
-@event("unit.delegation_given", planned=True)
+@event("unit.delegation_given")
 class UnitDelegationGiven(Fact):
-    """A post may act for another one for a time."""
+    """The post `to` may approve for `post` from `since` until `until`.
 
+    Whoever wrote a text still does not approve it.
+    """
+
+    delegation: Uuid
     unit: UnitCode
-    post: Code
-    to: Code
+    post: Post
+    to: Post
+    since: Instant
     until: Instant
+    reason: Words | None = None
 
 
-@event("unit.delegation_ended", planned=True)
+@event("unit.delegation_ended")
 class UnitDelegationEnded(Fact):
-    """A delegation ended, early or in time."""
+    """A delegation was ended before its time."""
 
+    delegation: Uuid
     unit: UnitCode
-    post: Code
-    to: Code
+    post: Post
+    to: Post

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from schemas.fields import (
     Code,
     Day,
@@ -15,6 +17,7 @@ from schemas.fields import (
     StatementId,
     TimeOfDay,
     UnitCode,
+    Uuid,
 )
 from schemas.offices import Role
 from schemas.triage import AnswerKind, Track
@@ -504,6 +507,46 @@ class Days(
     """A unit's own days, the nearest and newest entry first."""
 
     items: tuple[OwnDays, ...]
+    """The entries of this page."""
+
+    basis: tuple[str, ...]
+    """The versions of the streams behind the answer."""
+
+
+class Delegation(Answered):
+    """A post that may approve for another one for a time."""
+
+    delegation: Uuid
+    """Its id; its end is asked for with it."""
+    from_: Post = Field(alias="from")
+    """The post that delegated."""
+    to: Post
+    """The post that approves for it."""
+    since: Instant
+    """Its beginning."""
+    until: Instant
+    """Its end. From this instant on, it approves nothing."""
+
+
+class Delegations(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "delegation": "01890a5d-ac96-774b-bcce-b302099a8057",
+                "from": "approver@town-east",
+                "to": "chief@town-east",
+                "since": "2026-03-02T01:00:00.000000Z",
+                "until": "2026-03-06T10:00:00.000000Z",
+            }
+        ],
+        next=None,
+        basis=["unit-01890a5d-f607-5182-8d9e-0f1a2b3c4d5e@12"],
+    ),
+):
+    """The delegations that have not ended, the earliest beginning first."""
+
+    items: tuple[Delegation, ...]
     """The entries of this page."""
 
     basis: tuple[str, ...]

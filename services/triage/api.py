@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
-from schemas.fields import IncidentId, ReportId, UnitCode, Uuid
+from schemas.fields import IncidentId, ReportId, UnitCode, Uuid, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -21,7 +21,18 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, queries, seen
-from services.triage.commands import Accept, EstablishFact, Grade, Merge, RevokeToken, SetDays, Split
+from services.triage.commands import (
+    Accept,
+    Delegate,
+    EndDelegation,
+    EstablishFact,
+    Grade,
+    Merge,
+    RevokeToken,
+    SetDays,
+    Split,
+)
+from services.triage.delegations import DELEGATIONS
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
 from services.triage.units import DAYS, TOKENS
@@ -173,6 +184,46 @@ def router(runtime: Runtime) -> APIRouter:
             return commands.answer(session, DAYS, session.decide(DAYS, body, ctx))
 
         return http.reply(await commands.transact(runtime, caller, act))
+
+    @routes.get("/delegations", **documents.answers(answers.Delegations))
+    async def list_delegations(staff: http.Staff) -> Response:
+        """The delegations that hold now or begin later, of posts of the caller's unit, units above it and below it."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+        offices, own = ctx.offices, staff.unit or ""
+        near = offices.below(own).union(offices.above(own))
+        items = [
+            {
+                "delegation": one.id,
+                "from": one.post,
+                "to": one.to,
+                "since": instant(one.since),
+                "until": instant(one.until),
+            }
+            for one in offices.delegations
+            if one.post.partition("@")[2] in near and one.until > ctx.now
+        ]
+        return http.json_response({"items": items, "next": None, "basis": offices.basis})
+
+    async def delegate(caller: commands.Caller, command: Command, status: int = 200) -> Response:
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            await session.load([DELEGATIONS])
+            events = session.decide(DELEGATIONS, command, ctx)
+            return commands.answer(session, DELEGATIONS, events, status)
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    @routes.post("/delegations", **documents.answers(Done, 201))
+    async def give_delegation(body: Delegate, caller: http.Command) -> Response:
+        """Lets another post approve for a post until a time. Its holder or a chief over its unit may do so."""
+        return await delegate(caller, body, 201)
+
+    @routes.post("/delegations/{delegation}/end", **documents.answers(Done))
+    async def end_delegation(
+        delegation: Annotated[Uuid, Path(description="The delegation's id.")], caller: http.Command
+    ) -> Response:
+        """Ends a delegation before its time. If it has ended, nothing changes."""
+        return await delegate(caller, EndDelegation(delegation=delegation))
 
     return routes
 

@@ -28,6 +28,7 @@ from schemas.fields import (
     IncidentId,
     Instant,
     PolicyRef,
+    Post,
     PublishedRules,
     ReportId,
     StatementId,
@@ -436,6 +437,38 @@ class SetDays(
         if any(earlier >= later for earlier, later in pairwise(times)):
             raise PydanticCustomError("windows-out-of-order", "write windows in order and without overlaps")
         return self
+
+
+class Delegate(
+    Command,
+    json_schema_extra=example(
+        **{
+            "from": "approver@town-east",
+            "to": "chief@town-east",
+            "since": "2026-03-02T09:00:00+08:00",
+            "until": "2026-03-06T18:00:00+08:00",
+            "reason": "外出培训",
+        }
+    ),
+):
+    """Let another post approve for a post for a time. It gives no other right, and is not passed on."""
+
+    from_: Post = Field(alias="from")
+    """The post that delegates."""
+    to: Post
+    """The post that may approve for it: of the same unit, or of one above it."""
+    since: WrittenInstant | None = None
+    """Its beginning, now at the earliest; without it, now."""
+    until: WrittenInstant
+    """Its end. From this instant on, it approves nothing."""
+    reason: Text | None = None
+    """The reason."""
+
+
+class EndDelegation(Command):
+    """End a delegation before its time."""
+
+    delegation: Uuid
 
 
 class RevokeToken(Command):

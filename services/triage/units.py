@@ -11,13 +11,21 @@ from typing import TypeVar
 
 from schemas.envelope import Event
 from schemas.fields import Typed
-from schemas.offices import UnitDaysSet, UnitPlaced, UnitPostPlaced, UnitTokenRevoked
+from schemas.offices import (
+    UnitDaysSet,
+    UnitDelegationEnded,
+    UnitDelegationGiven,
+    UnitPlaced,
+    UnitPostPlaced,
+    UnitTokenRevoked,
+)
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Malformed, Rejected
-from services.triage.commands import PlaceUnits, RevokeToken, SetDays
+from services.kernel.core.problems import Malformed, NotFound, Rejected
+from services.triage import delegations
+from services.triage.commands import Delegate, EndDelegation, PlaceUnits, RevokeToken, SetDays
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
@@ -49,6 +57,10 @@ class State:
     posts: Posts = field(default_factory=dict)
     revoked: frozenset[str] = frozenset()
     """For the stream of tokens: the revoked ones."""
+    delegations: Mapping[str, UnitDelegationGiven] = field(default_factory=dict)
+    """For the stream of delegations: each by its id."""
+    ended: frozenset[str] = frozenset()
+    """Those of them that were ended before their time."""
 
 
 def initial_state() -> State:
@@ -65,6 +77,10 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, posts={**state.posts, (_name(post), post.since): post})
         case UnitTokenRevoked(token=token):
             return replace(state, revoked=state.revoked | {token})
+        case UnitDelegationGiven() as given:
+            return replace(state, delegations={**state.delegations, given.delegation: given})
+        case UnitDelegationEnded(delegation=id_):
+            return replace(state, ended=state.ended | {id_})
     return state
 
 
@@ -75,6 +91,13 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
     if isinstance(command, SetDays):
         return _set_days(command, ctx)
+    if isinstance(command, Delegate):
+        return delegations.given(command, ctx)
+    if isinstance(command, EndDelegation):
+        known = state.delegations.get(command.delegation)
+        if known is None:
+            raise NotFound(f"there is no delegation {command.delegation}", what=command.delegation)
+        return delegations.ended(known, command.delegation in state.ended, ctx)
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
     return placed(state, command.units, command.posts)

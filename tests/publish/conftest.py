@@ -83,6 +83,12 @@ class Office:
         assert answer.status_code in (200, 403, 409, 422), answer.text
         return answer
 
+    async def read(self, id_: str, role: str = "handler") -> Any:
+        """A statement as somebody of the county reads it."""
+        answer = await self.client.get(f"/publish/v1/statements/{id_}", headers=self.as_(role))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     async def published(self, text: str = TEXT, **more: Any) -> str:
         """A statement on the bulletin."""
         id_ = await self.draft(text, **more)

@@ -1,5 +1,6 @@
 """Chains by conditions, posts and bodies, side by side and in order, what cannot be judged, and delegations."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -10,8 +11,12 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from schemas.fields import Fact
+from schemas.offices import UnitDelegationEnded, UnitDelegationGiven
 from schemas.publish import StatementApproved, StatementPublished, StatementReferred, StatementRejected
+from schemas.triage import IncidentRegraded
 from services.kernel.core.decider import Actor, Occurred
+from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Delegation, LoadedPack, Offices
 from services.kernel.rules.approval import Course, chain_of
@@ -21,6 +26,7 @@ from services.publish.commands import Approve, CannotJudge, Publish, Reject, Rev
 from services.publish.decider import DECIDER, State
 from services.publish.rights import Incident
 from tests.kit import spec
+from tests.publish.conftest import SINCE, Office
 from tests.publish.test_decider import MATTER, STREAM, TEXT, TITLE, by, draft
 
 PACK = """
@@ -120,6 +126,7 @@ class Text:
 AGREE = Approve()
 DOUBTFUL = replace(MATTER, doubtful=True)
 UNSURE = CannotJudge(reason="把握不准")
+RAISING = {"level": "major", "rank": 2, "previous": "general", "previous_rank": 1, "reason": "点击过千"}
 
 
 def test_a_pack_chooses_the_chain_by_what_is_known_of_the_matter_and_the_text() -> None:
@@ -433,3 +440,85 @@ def test_nothing_is_published_with_fewer_persons_than_its_chain_asks(
                     [decided] = [one for one in course.agreed if one.step == step.code]
                     others = {one.post for one in course.agreed if one.step != step.code}
                     assert len(set(decided.took_part) - others - before.desks) >= step.quorum
+
+
+# over HTTP
+
+
+async def delegation(office: Office, *facts: Fact) -> None:
+    """Triage's events of delegations."""
+    await office.hear(spec.events("unit", facts, uuid=derived("delegations"), start=office.runtime.time_source.now()))
+
+
+async def test_the_api_shows_the_steps_who_is_due_and_what_was_agreed(office: Office) -> None:
+    await office.incident(IncidentRegraded.model_validate(RAISING))
+    id_ = await office.draft()
+    assert (await office.act(id_, "submit", "handler")).status_code == 200
+    shown = await office.read(id_)
+    assert (shown["chain"], shown["steps"], shown["steps_done"]) == (
+        "upper",
+        ["leader_in_charge", "principal_leader"],
+        0,
+    )
+    assert shown["due"] == ["approver@town-east"]
+    assert (await office.act(id_, "approve", "handler")).status_code == 403
+    assert (await office.act(id_, "cannot-judge", "approver", UNSURE.model_dump())).status_code == 200
+    shown = await office.read(id_)
+    assert (shown["due"], shown["approval"][0]["referred_to"]) == (["chief@town-east"], "principal_leader")
+    until = office.runtime.time_source.now() + HOUR
+    loan = {"unit": "county", "post": "chief@county", "to": "verifier@county", "until": until}
+    given_ = UnitDelegationGiven.model_validate({"delegation": derived("loan"), "since": SINCE, **loan})
+    await delegation(office, given_)
+    assert "approve" in (await office.read(id_, "verifier"))["may"]
+    assert (await office.act(id_, "approve", "verifier", {"reason": "代主要领导"})).status_code == 200
+    shown = await office.read(id_)
+    assert (shown["state"], shown["steps_done"], shown["due"]) == ("approved", 2, [])
+    [agreed] = shown["approval"][0]["agreed"]
+    assert (agreed["who"], agreed["post"], agreed["took_part"]) == ("principal_leader", "chief@county", [])
+    assert [(step["title"], step["done"]) for step in shown["approval"]] == [
+        ("分管领导审核", True),
+        ("主要领导或领导小组审定", True),
+    ]
+
+
+async def test_a_delegation_that_ended_a_minute_ago_approves_nothing(office: Office) -> None:
+    id_ = await office.draft()
+    assert (await office.act(id_, "submit", "handler")).status_code == 200
+    now = office.runtime.time_source.now()
+    loan = {"unit": "county", "post": "approver@county", "to": "verifier@county"}
+    over = {"delegation": derived("over"), "since": SINCE, "until": now - timedelta(minutes=1), **loan}
+    early = {"delegation": derived("early"), "since": SINCE, "until": now + HOUR, **loan}
+    await delegation(
+        office,
+        UnitDelegationGiven.model_validate(over),
+        UnitDelegationGiven.model_validate(early),
+        UnitDelegationEnded.model_validate({"delegation": derived("early"), **loan}),
+    )
+    assert (await office.act(id_, "approve", "verifier")).status_code == 403
+
+
+async def test_a_mark_of_an_approver_is_shown_and_stays(office: Office) -> None:
+    id_ = await office.draft(major_information=True)
+    await office.act(id_, "submit", "handler")
+    assert (await office.act(id_, "reject", "approver", {"reason": "涉密", "secret": True})).status_code == 200
+    shown = await office.read(id_)
+    assert (shown["secret"], shown["major_information"], shown["chain"]) == (True, True, None)
+    await office.act(id_, "revise", "handler", {"text": "另一份。", "secret": False, "major_information": False})
+    shown = await office.read(id_)
+    assert (shown["secret"], shown["major_information"]) == (True, False)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "flow",
+    [
+        test_the_api_shows_the_steps_who_is_due_and_what_was_agreed,
+        test_a_delegation_that_ended_a_minute_ago_approves_nothing,
+        test_a_mark_of_an_approver_is_shown_and_stays,
+    ],
+    ids=lambda flow: flow.__name__,
+)
+async def test_publish_approves_alike_on_postgres(
+    office_on_postgres: Office, flow: Callable[[Office], Awaitable[None]]
+) -> None:
+    await flow(office_on_postgres)

@@ -73,6 +73,7 @@ class Delegation:
     to: str
     since: datetime
     until: datetime
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import instant
+from schemas.fields import instant, parse_instant
 from schemas.offices import (
     PolicyPackAssigned,
     PolicyPackLoaded,
     UnitDaysSet,
+    UnitDelegationEnded,
+    UnitDelegationGiven,
     UnitPlaced,
     UnitPostPlaced,
     UnitTokenRevoked,
@@ -23,7 +25,7 @@ from schemas.offices import (
 from schemas.pack.clocks import Window
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.lists import Lists
-from services.kernel.core.units import LoadedPack, Offices, Post, Unit, recorded
+from services.kernel.core.units import Delegation, LoadedPack, Offices, Post, Unit, recorded
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -31,7 +33,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables `units`, `posts`, `packs`, `packs_assigned`, `own_days` and `revoked_tokens` to the metadata."""
+    """Adds the tables `units`, `posts`, `packs`, `packs_assigned`, `own_days`, `delegations` and `revoked_tokens`."""
     Table(
         "units",
         metadata,
@@ -88,6 +90,17 @@ def tables(metadata: MetaData) -> None:
         Column("windows", Text),
         Column("stream_id", key(64), nullable=False),
     )
+    Table(
+        "delegations",
+        metadata,
+        Column("delegation", key(36), primary_key=True),
+        Column("post", key(130), nullable=False),
+        Column("to", key(130), nullable=False),
+        Column("since", key(27), nullable=False),
+        Column("until", key(27), nullable=False),
+        Column("stream_id", key(64), nullable=False),
+        Column("version", Integer, nullable=False),
+    )
     Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
 
 
@@ -100,6 +113,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["packs"], _loaded_keys, _load),
         View(tables["packs_assigned"], _assigned_keys, _assign),
         View(tables["own_days"], _days_keys, _days),
+        View(tables["delegations"], _delegation_keys, _delegation),
         View(tables["revoked_tokens"], _token_keys, _revoke),
     )
 
@@ -200,6 +214,22 @@ def _days(key: Key, row: Row | None, event: Event) -> Row | None:
     }
 
 
+def _delegation_keys(event: Event) -> list[Key]:
+    if event.kind == "unit" and isinstance(event.data, UnitDelegationGiven | UnitDelegationEnded):
+        return [(event.data.delegation,)]
+    return []
+
+
+def _delegation(key: Key, row: Row | None, event: Event) -> Row | None:
+    known = {"stream_id": event.stream, "version": event.version}
+    match event.data:
+        case UnitDelegationGiven() as data:
+            since, until = instant(data.since), instant(data.until)
+            return {"delegation": key[0], "post": data.post, "to": data.to, "since": since, "until": until, **known}
+        case _:
+            return None if row is None else row | known | {"until": min(row["until"], event.time_text)}
+
+
 def _token_keys(event: Event) -> list[Key]:
     return [(event.data.token,)] if event.kind == "unit" and isinstance(event.data, UnitTokenRevoked) else []
 
@@ -239,6 +269,13 @@ async def snapshot(
     for row in (await connection.execute(select(own).order_by(own.c.version))).mappings():
         basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
         days[row["unit"]] = (_span(row), *days.get(row["unit"], ()))
+    delegations = []
+    of = metadata.tables["delegations"]
+    for row in (await connection.execute(select(of).order_by(of.c.since, of.c.delegation))).mappings():
+        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+        if row["until"] > at:
+            since, until = parse_instant(row["since"]), parse_instant(row["until"])
+            delegations.append(Delegation(row["post"], row["to"], since, until, row["delegation"]))
     return Offices(
         units={unit: _unit(row) for (unit,), row in units.items()},
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
@@ -247,6 +284,7 @@ async def snapshot(
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
         posts=posts,
         days={unit: OwnDays(spans) for unit, spans in days.items()},
+        delegations=tuple(delegations),
     )
 
 

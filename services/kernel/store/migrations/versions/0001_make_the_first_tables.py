@@ -47,6 +47,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_dead_letters_state"), "dead_letters", ["state"], unique=False)
     op.create_index(op.f("ix_dead_letters_stream_id"), "dead_letters", ["stream_id"], unique=False)
     op.create_table(
+        "delegations",
+        sa.Column("delegation", key(36), nullable=False),
+        sa.Column("post", key(130), nullable=False),
+        sa.Column("to", key(130), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("delegation", name=op.f("pk_delegations")),
+    )
+    op.create_table(
         "deployment",
         sa.Column("name", key(32), nullable=False),
         sa.Column("value", key(200), nullable=False),
