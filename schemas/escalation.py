@@ -13,6 +13,7 @@ from schemas.fields import (
     Fact,
     Figure,
     Instant,
+    LevelKnown,
     PolicyRef,
     Post,
     PostCode,
@@ -32,10 +33,11 @@ class ClockMilestoneReached(Fact):
     """An event that starts or meets clocks, or says by which pack they run.
 
     `happened_at` is when it happened, `recorded_at` when somebody recorded it; `event` is the event that says so. For a
-    grading, `known_at` is the first recorded fact that showed the level, if there is one. `incident` is another
-    incident. It is the one under which this was done, the one that was merged into this one or split off from it, or
-    the one from which this one was split off. For reports and receipts, `to` is the addressee's code and `form` the
-    report's form; `unit` is who reported, or where the addressee confirmed.
+    grading, `known_at` is since when the level was known, if anything but the grading says so. `levels` are all levels
+    that facts had proposed by then, and since when. `incident` is another incident. It is the one under which this was
+    done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
+    reports and receipts, `to` is the addressee's code and `form` the report's form; `unit` is who reported, or where
+    the addressee confirmed.
     """
 
     milestone: Code
@@ -48,6 +50,7 @@ class ClockMilestoneReached(Fact):
     answer_kind: Code | None = None
     known_at: Instant | None = None
     policy: PolicyRef | None = None
+    levels: tuple[LevelKnown, ...] = ()
     incident: StreamId | None = None
     to: PostCode | None = None
     form: ReportForm | None = None

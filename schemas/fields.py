@@ -140,6 +140,13 @@ FORMS = {
 """Pattern -> its name in `titles`. People never see a pattern."""
 
 
+class LevelKnown(Fact):
+    """A level of the pack, and the time of the first fact that proposed it or a higher one."""
+
+    level: Code
+    known_at: Instant
+
+
 class WordsRef(Fact):
     """A reference to words and their digest: SHA-256 over the content record's salt and the words."""
 

@@ -56,6 +56,7 @@ class ReportReachMeasured(Fact):
     clicks: Figure | None = None
     comments: Figure | None = None
     mainstream_sites: Figure | None = None
+    shares: Figure | None = None
     measured_at: Instant
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, PolicyRef, StreamId, Token, UnitCode, Words
+from schemas.fields import Code, Digest, Fact, Figure, Instant, LevelKnown, PolicyRef, StreamId, Token, UnitCode, Words
 from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
@@ -114,7 +114,7 @@ class IncidentClassified(Fact):
 class IncidentGraded(Fact):
     """A person judged how grave the matter is for the public, by the pack in force.
 
-    `known_at` is the time of the first figures for which the pack proposes this level or a higher one. `taken_from`
+    `known_at` is the time of the first facts for which the pack proposes this level or a higher one. `taken_from`
     names the incident that brought the level along by a merger. Then `known_at` is when the level could be known there.
     """
 
@@ -131,7 +131,7 @@ class IncidentGraded(Fact):
 class IncidentRegraded(Fact):
     """The level was changed. `previous` was in force until now, and its duties stay on record.
 
-    `known_at` is the time of the first figures for which the pack proposes this level or a higher one. `taken_from`
+    `known_at` is since when this level or a higher one was known, by facts or an earlier grading. `taken_from`
     names the incident that brought the level along by a merger. Then `known_at` is when the level could be known there.
     """
 
@@ -143,6 +143,67 @@ class IncidentRegraded(Fact):
     proposed: Code | None = None
     rule: Code | None = None
     known_at: Instant | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.levels_known")
+class IncidentLevelsKnown(Fact):
+    """Facts changed since when levels above the lowest are known. `levels` are all that are known now.
+
+    Facts are counts, flags and harm. A person still decides about the level.
+    """
+
+    levels: tuple[LevelKnown, ...]
+
+
+@event("incident.reach_counted")
+class IncidentReachCounted(Fact):
+    """A report counted more of the matter's reach than it had before. Counts of several reports stand side by side.
+
+    `taken_from` names the incident that brought the count along, by a merger or a split.
+    """
+
+    report: StreamId
+    counted_at: Instant
+    clicks: Figure | None = None
+    comments: Figure | None = None
+    mainstream_sites: Figure | None = None
+    shares: Figure | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.flag_set")
+class IncidentFlagSet(Fact):
+    """A person set a flag of the pack on the matter. `taken_from` names the incident that brought it by a merger."""
+
+    flag: Code
+    reason: Words | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.flag_cleared")
+class IncidentFlagCleared(Fact):
+    """A person took a flag off the matter. What was known by it stays known."""
+
+    flag: Code
+    reason: Words
+
+
+@event("incident.harm_judged")
+class IncidentHarmJudged(Fact):
+    """A person judged the harm to the public, as a step of the pack's scale. `taken_from` is as in a flag."""
+
+    harm: Figure
+    reason: Words | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.doubt_judged")
+class IncidentDoubtJudged(Fact):
+    """A person judged whether the matter is in doubt. `taken_from` is as in a flag."""
+
+    doubtful: bool
+    reason: Words | None = None
     taken_from: StreamId | None = None
 
 

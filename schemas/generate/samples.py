@@ -50,6 +50,7 @@ CODES = {
     "channel": "board",
     "clock": "first_answer",
     "error": "no-connection",
+    "flag": "public",
     "level": "major",
     "milestone": "graded",
     "name": "东镇",

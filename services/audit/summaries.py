@@ -19,8 +19,8 @@ NOTHING = "—"
 YES_NO = {True: ("是", "yes"), False: ("否", "no")}
 TEMPLATES: dict[str, str] = {
     "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
-    "report.reach_measured": "传播量：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}"
-    "|reach: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites",
+    "report.reach_measured": "传播量：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}，转发 {shares}"
+    "|reach: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites, {shares} shares",
     "report.evidence_attached": "附上证据（{media_type}，{size} 字节）|evidence attached ({media_type}, {size} bytes)",
     "report.refused": "决定不予答复|it was decided not to answer",
     "report.helpfulness_given": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
@@ -39,6 +39,13 @@ TEMPLATES: dict[str, str] = {
     "incident.classified": "答复类型：{answer_kind}|classified: {answer_kind}",
     "incident.graded": "定级：{level}|graded {level}",
     "incident.regraded": "改级：{previous} 改为 {level}|regraded from {previous} to {level}",
+    "incident.levels_known": "可知等级：{levels}|levels known: {levels}",
+    "incident.reach_counted": "传播量增至：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}，转发 {shares}"
+    "|reach grew: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites, {shares} shares",
+    "incident.flag_set": "设置标识 {flag}|flag {flag} set",
+    "incident.flag_cleared": "取消标识 {flag}|flag {flag} cleared",
+    "incident.harm_judged": "判定危害：{harm}|harm judged: {harm}",
+    "incident.doubt_judged": "判定存疑：{doubtful}|doubt judged: {doubtful}",
     "incident.assigned": "交{unit}办理|assigned to {unit}",
     "incident.accepted": "{unit}接办|{unit} accepted",
     "incident.returned": "{unit}退回|{unit} gave it back",
@@ -257,6 +264,8 @@ def _text(value: Any, field: str, event: Event, names: Names) -> str:
             return parse_instant(value).astimezone(names.offices.zone).isoformat(" ", "minutes")
         case str():
             return names.of(field, value[:100], event) or NOTHING
+        case {"level": level, "known_at": at}:
+            return f"{_text(level, 'level', event, names)} {_text(at, 'known_at', event, names)}"
         case [*items] if items:
             return ("、" if names.language == "zh" else ", ").join(_text(item, field, event, names) for item in items)
         case _:

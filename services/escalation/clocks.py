@@ -29,7 +29,7 @@ HANDED_OVER = ("assigned", "transferred")
 _RECORDED = attrgetter("recorded_at")
 _ABSORBED = attrgetter("absorbed_at")
 GRADINGS = ("graded", "regraded")
-KNOWLEDGE = ("discovered", *GRADINGS)
+KNOWLEDGE = ("discovered", *GRADINGS, "levels_known")
 LINKS = ("absorbed", "split", "split_off")
 """Here `incident` is the other matter, and the milestone belongs to this one."""
 OF_ONE_MATTER = frozenset(
@@ -502,10 +502,7 @@ def _waits_for_level(spec: packs.ClockRule, lowest: str | None) -> bool:
 def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest: str | None) -> datetime:
     """The time from which a clock counts, for its level.
 
-    The lowest level is known from the start. For a higher level, the first figures count for which the pack proposes
-    it. Without such figures, the grading decides: if the first grading gave the level, it counts as known from the
-    start; if a later grading gave it, it is known from that grading. After a merger, the earliest knowledge of the
-    matters counts.
+    The lowest level is known from the start. After a merger, the earliest knowledge of the matters counts.
     """
     if not _waits_for_level(spec, lowest):
         return run.from_at
@@ -516,10 +513,21 @@ def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest:
 def _known(
     spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], levels: Sequence[str | None], start: datetime | None
 ) -> datetime | None:
-    gradings = [reached for reached, level in zip(past, levels, strict=True) if level and reached.level == level]
-    known = next(
-        (index for index, reached in enumerate(gradings) if spec.levels and reached.level in spec.levels), None
-    )
-    if known is None:
-        return None
-    return gradings[known].known_at or (_began(gradings[known]) if known else start)
+    """The first recorded fact by which any of the clock's levels was known; None if no grading gave one of them.
+
+    The newest list of known levels holds all facts. A grading tells by itself only what no fact had told before it: the
+    first one that the level was known from the `start`, a later one that it is known now. So no grading, upward,
+    downward or late, moves the time later.
+    """
+    facts: datetime | None = None
+    judged: list[datetime | None] = []
+    graded = False
+    for reached, level in zip(past, levels, strict=True):
+        if reached.milestone == "levels_known":
+            facts = min((one.known_at for one in reached.levels if one.level in (spec.levels or ())), default=None)
+        elif level and reached.level == level:
+            if level in (spec.levels or ()):
+                told = [at for at in (reached.known_at, facts) if at]
+                judged.append(min(told, default=_began(reached) if graded else start))
+            graded = True
+    return min((at for at in (facts, *judged) if at), default=None) if judged else None

@@ -86,6 +86,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "graded", level=data.level, rank=data.rank, known_at=data.known_at)
         case triage.IncidentRegraded() as data:
             yield _reached(event, "regraded", level=data.level, rank=data.rank, known_at=data.known_at)
+        case triage.IncidentLevelsKnown() as data:
+            yield _reached(event, "levels_known", levels=data.levels)
         case triage.IncidentClassified() as data:
             yield _reached(event, "classified", answer_kind=data.answer_kind)
         case triage.IncidentAssigned() as data:

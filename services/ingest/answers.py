@@ -45,6 +45,8 @@ class MeasuredReach(Answered):
     """How many comments it had."""
     mainstream_sites: Figure | None = None
     """The number of mainstream sites that carried it."""
+    shares: Figure | None = None
+    """How often it was passed on."""
     measured_at: Instant
     """When it was counted."""
 

@@ -121,6 +121,8 @@ class Reach(
     """How many comments it has."""
     mainstream_sites: Figure | None = None
     """The number of mainstream sites that carry it."""
+    shares: Figure | None = None
+    """How often it was passed on."""
     measured_at: WrittenInstant
     """When it was counted."""
 

@@ -24,7 +24,7 @@ from services.kernel.core.problems import Malformed, Rejected
 
 FUTURE = timedelta(seconds=60)
 """How far the sender's clock may be ahead."""
-FIGURES = ("clicks", "comments", "mainstream_sites")
+FIGURES = ("clicks", "comments", "mainstream_sites", "shares")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ Verb = Literal[
     "establish-fact",
     "classify",
     "grade",
+    "set-flag",
+    "clear-flag",
+    "judge-harm",
+    "judge-doubt",
     "assign",
     "accept",
     "return",
@@ -231,8 +235,27 @@ class NewestReach(Answered):
     """How many comments it had."""
     mainstream_sites: Figure | None
     """The number of mainstream sites that carried it."""
+    shares: Figure | None
+    """How often it was passed on."""
     measured_at: Instant | None
     """When it was counted."""
+
+
+class CountOf(Answered):
+    """A count of a report. Figures that nobody counted are null."""
+
+    clicks: Figure | None
+    """How often it was opened."""
+    comments: Figure | None
+    """How many comments it had."""
+    mainstream_sites: Figure | None
+    """The number of mainstream sites that carried it."""
+    shares: Figure | None
+    """How often it was passed on."""
+    measured_at: Instant
+    """When it was counted."""
+    recorded_at: Instant
+    """When it was recorded."""
 
 
 class ReportOf(Answered):
@@ -266,6 +289,8 @@ class ReportOf(Answered):
     """The decision that it gets no answer, if there is one."""
     reach: NewestReach
     """How far it had spread."""
+    counts: tuple[CountOf, ...]
+    """All its counts, oldest first."""
 
 
 class Note(Answered):
@@ -292,10 +317,7 @@ class Note(Answered):
 
 
 class Spread(Answered):
-    """How far the matter has spread: for each figure, the largest of the latest ones of its reports.
-
-    Null is unknown.
-    """
+    """How far the matter has spread: for each figure, the highest count of its reports so far. Null is unknown."""
 
     clicks: Figure | None
     """How often it was opened."""
@@ -303,17 +325,62 @@ class Spread(Answered):
     """How many comments it has."""
     mainstream_sites: Figure | None
     """The number of mainstream sites that carry it."""
+    shares: Figure | None
+    """How often it was passed on."""
     basis: tuple[str, ...]
     """The sources of the figures, as `report@version`."""
 
 
+class Judged(Answered):
+    """A judgement of a person."""
+
+    at: Instant
+    """When it was given."""
+    by: Post | Literal["system"]
+    """The post that gave it; `system` after a merger."""
+    reason: str | None
+    """The reason."""
+    taken_from: IncidentId | None
+    """The merged incident that brought it."""
+
+
+class FlagOf(Judged):
+    """A flag that is set on the matter."""
+
+    flag: Code
+    """The flag, from the pack."""
+
+
+class HarmOf(Judged):
+    """The harm to the public."""
+
+    harm: Figure
+    """The step of the pack's scale."""
+
+
+class DoubtOf(Judged):
+    """Whether the matter is in doubt."""
+
+    doubtful: bool
+    """Whether it is."""
+
+
 class Proposed(Answered):
-    """The pack's proposal for the figures. A person decides."""
+    """The pack's proposal for the counts, flags and harm. A person decides."""
 
     level: Code
     """The level."""
     rule: Code
     """The pack's rule."""
+
+
+_COUNTED = {
+    "clicks": 1200,
+    "comments": 86,
+    "mainstream_sites": None,
+    "shares": None,
+    "measured_at": "2026-03-02T04:00:00.000000Z",
+}
 
 
 class WholeIncident(
@@ -357,13 +424,24 @@ class WholeIncident(
                 "place": None,
                 "request": "请尽快修复",
                 "refused": None,
-                "reach": {"clicks": 1200, "comments": 86, "mainstream_sites": None}
-                | {"measured_at": "2026-03-02T04:00:00.000000Z"},
+                "reach": _COUNTED,
+                "counts": [_COUNTED | {"recorded_at": "2026-03-02T04:01:00.000000Z"}],
             }
         ],
+        flags=[
+            {
+                "flag": "public",
+                "at": "2026-03-02T02:00:00.000000Z",
+                "by": "duty_officer@town-east",
+                "reason": "涉及公共照明",
+                "taken_from": None,
+            }
+        ],
+        harm=None,
+        doubt=None,
         handling=[],
         notes=[],
-        reach={"clicks": 1200, "comments": 86, "mainstream_sites": 0, "basis": [f"{REPORT}@2"]},
+        reach={"clicks": 1200, "comments": 86, "mainstream_sites": None, "shares": None, "basis": [f"{REPORT}@2"]},
         proposed={"level": "major", "rule": "major/clicks"},
         may=["grade", "assign"],
     ),
@@ -382,6 +460,12 @@ class WholeIncident(
     """The established facts."""
     reports: tuple[ReportOf, ...]
     """Its reports in the order in which they came, at most 500."""
+    flags: tuple[FlagOf, ...]
+    """The flags that are set on it."""
+    harm: HarmOf | None
+    """The last judgement of the harm to the public; null if nobody judged it."""
+    doubt: DoubtOf | None
+    """The last judgement whether it is in doubt; null if nobody judged it."""
     handling: tuple[Note, ...]
     """What was done, in order."""
     notes: tuple[Note, ...]
@@ -575,6 +659,24 @@ class KindOfAnswer(Answered):
     """The levels at which it may be chosen; null means always."""
 
 
+class FlagOfPack(Answered):
+    """A flag of a pack."""
+
+    flag: Code
+    """The flag's code."""
+    title: str
+    """Its title."""
+
+
+class HarmStepOfPack(Answered):
+    """A step of a pack's scale of harm."""
+
+    harm: int
+    """The step."""
+    title: str
+    """Its title."""
+
+
 class Pack(Answered):
     """A pack of rules."""
 
@@ -587,7 +689,13 @@ class Pack(Answered):
     title: str
     """Its title."""
     levels: tuple[Level, ...]
-    """Its levels."""
+    """Its levels; none if it grades nothing."""
+    proposes: bool
+    """Whether it proposes levels. If not, a person judges without a proposal."""
+    flags: tuple[FlagOfPack, ...]
+    """Its flags."""
+    harm_scale: tuple[HarmStepOfPack, ...]
+    """The steps of its scale of harm."""
     answer_kinds: tuple[KindOfAnswer, ...]
     """Its kinds of answer."""
     units: tuple[UnitCode, ...]
@@ -604,6 +712,9 @@ class Packs(
                 "version": 1,
                 "title": "县级示例规则",
                 "levels": [{"level": "major", "rank": 2, "title": "重大"}],
+                "proposes": True,
+                "flags": [{"flag": "public", "title": "公共"}],
+                "harm_scale": [{"harm": 0, "title": "未见危害"}],
                 "answer_kinds": [{"answer_kind": "answer", "title": "答复", "levels": ["general", "major"]}],
                 "units": ["town-east"],
             }

@@ -6,7 +6,7 @@ part. `may` holds the commands that the caller may send now.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
@@ -26,7 +26,6 @@ from services.triage.commands import (
     Delegate,
     EndDelegation,
     EstablishFact,
-    Grade,
     Merge,
     RevokeToken,
     SetDays,
@@ -37,7 +36,7 @@ from services.triage.queries import Filters
 from services.triage.rights import VERBS
 from services.triage.units import DAYS, TOKENS
 
-_SEES = {Grade: seen.for_grade, EstablishFact: seen.for_fact}
+_SEES: Mapping[type[Command], commands.See] = {EstablishFact: seen.for_fact}
 """The facts that a decision needs besides its incident."""
 
 Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]

@@ -25,6 +25,7 @@ from schemas.fields import (
     Code,
     Day,
     Digest,
+    Figure,
     IncidentId,
     Instant,
     PolicyRef,
@@ -166,6 +167,42 @@ class Grade(Command, json_schema_extra=example(level="major", reason="现场核�
     """The level, from the pack in force."""
     reason: Text
     """The reason for the level."""
+
+
+class SetFlag(Command, json_schema_extra=example(flag="food", reason="涉及学校食堂")):
+    """Set a flag of the pack in force on the matter. Flags may propose a level."""
+
+    flag: Code
+    """The flag, from the pack in force."""
+    reason: Text
+    """The reason for the flag."""
+
+
+class ClearFlag(Command, json_schema_extra=example(flag="food", reason="经查与食堂无关")):
+    """Take a flag off the matter. What was known by it stays known."""
+
+    flag: Code
+    """The flag."""
+    reason: Text
+    """The reason why it does not belong there."""
+
+
+class JudgeHarm(Command, json_schema_extra=example(harm=2, reason="两人受伤送医")):
+    """Judge the harm to the public, by the scale of the pack in force. A second judgement changes it."""
+
+    harm: Figure
+    """The step of the scale."""
+    reason: Text
+    """The reason for this step."""
+
+
+class JudgeDoubt(Command, json_schema_extra=example(doubtful=True, reason="情况不清，把握不准")):
+    """Judge whether the matter is in doubt. The pack may choose other approvers for it."""
+
+    doubtful: bool
+    """Whether it is in doubt."""
+    reason: Text
+    """The reason."""
 
 
 class Assign(Command, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
@@ -343,6 +380,18 @@ class TakeReport(Command):
     basis: Basis
 
 
+class CountReach(Command):
+    """A report of the matter counted its reach. `basis` is the report as `stream@version`."""
+
+    report: ReportId
+    counted_at: Instant
+    clicks: Figure | None = None
+    comments: Figure | None = None
+    mainstream_sites: Figure | None = None
+    shares: Figure | None = None
+    basis: Basis
+
+
 class RecordRefusal(Command):
     """The office refused a report an answer. `basis` is the report as `stream@version`."""
 
@@ -384,6 +433,8 @@ class OpenSplit(Command):
     reports: tuple[Received, ...] = Field(min_length=1)
     refused: tuple[ReportId, ...] = ()
     """The reports that were refused an answer before they left."""
+    counts: tuple[CountReach, ...] = ()
+    """What these reports had counted."""
 
 
 class PlaceUnits(Command):

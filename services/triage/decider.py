@@ -13,9 +13,8 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, grading, moves
+from services.triage import acts, grading, judgement, moves
 from services.triage import commands as c
-from services.triage.grading import Reach
 from services.triage.rights import RIGHTS, last_report
 from services.triage.state import State, counted, evolve, initial_state
 
@@ -36,7 +35,7 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """The events that the command causes.
 
-    `ctx.seen` holds, for Grade: `reach` (each `Reach`, oldest first). For EstablishFact: `absorbed` (key -> fact, of
+    `ctx.seen` holds, for EstablishFact: `absorbed` (key -> fact, of
     the incidents that were merged into this one) and `words` (reference -> text of the facts' texts). For Merge: `into`
     (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
     reports), `late` (whether one of them was entered late) and `discovered` (when each of both was first known by any
@@ -56,6 +55,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     match command:
         case c.TakeReport():
             return _take(state, command, ctx)
+        case c.CountReach():
+            return judgement.take_count(state, command, ctx)
         case c.RecordRefusal():
             return [Occurred(fact, basis=(command.basis,)) for fact in _refuse(state, command)]
         case c.RecordAnswerPublished():
@@ -68,7 +69,7 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Absorb():
             return _absorb(state, ctx)
         case c.OpenSplit():
-            return _open_split(command)
+            return _open_split(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
@@ -99,7 +100,8 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
         discovered_at=command.discovered_at,
         entered_late=command.entered_late,
     )
-    return [Occurred(attached, basis=(command.basis,), unit=command.unit)]
+    known = judgement.levels(state, (), ctx, reports=state.report_count + 1)
+    return [Occurred(attached, basis=(command.basis,), unit=command.unit), *known]
 
 
 def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
@@ -139,6 +141,14 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _classify(state, command, ctx)
         case c.Grade():
             return _grade(state, command, ctx)
+        case c.SetFlag():
+            return judgement.set_flag(state, command, ctx)
+        case c.ClearFlag():
+            return judgement.clear_flag(state, command, ctx)
+        case c.JudgeHarm():
+            return judgement.judge_harm(state, command, ctx)
+        case c.JudgeDoubt():
+            return judgement.judge_doubt(state, command)
         case c.Assign():
             ctx.offices.unit(command.unit)
             if command.unit == state.assigned:
@@ -254,6 +264,12 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
             answer_kind=command.answer_kind,
         )
     pack = moves.of_matter(state, ctx)
+    if not pack.model.answers:
+        raise Rejected(
+            f"{_name(pack)} has no kinds of answer, so none is chosen by it",
+            code="no-answer-kinds",
+            pack=_name(pack),
+        )
     rule = next((rule for rule in pack.model.answers if rule.kind == command.answer_kind), None)
     if rule is None:
         raise Rejected(
@@ -276,6 +292,8 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
 def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
     pack = moves.of_matter(state, ctx)
     levels = grading.ranks(pack)
+    if not levels:
+        raise Rejected(f"{_name(pack)} has no levels, so nothing is graded by it", code="no-levels", pack=_name(pack))
     rank = levels.get(command.level)
     if rank is None:
         raise Malformed(
@@ -293,22 +311,22 @@ def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
             incident=state.id,
             level=command.level,
         )
-    reach: Sequence[Reach] = ctx.seen.get("reach", ())
-    proposal = grading.proposed(pack, reach)
+    gravity = grading.gravity(state.gravity)
+    proposal = grading.proposed(pack, state.gravity, state.report_count)
     judged: dict[str, Any] = {
         "level": command.level,
         "rank": rank,
         "reason": Typed(text=command.reason),
         "proposed": proposal.level if proposal else None,
         "rule": proposal.rule if proposal else None,
-        "known_at": grading.known_at(pack, reach, rank),
+        "known_at": grading.known_at(pack, state.known, state.grades, rank, state.discovered_at),
     }
     fact: Fact
     if state.level is None:
         fact = triage.IncidentGraded(**judged)
     else:
         fact = triage.IncidentRegraded(previous=state.level, previous_rank=state.rank, **judged)
-    return [_by_pack(fact, pack, ctx, *(reach[-1].basis if reach else ()))]
+    return [_by_pack(fact, pack, ctx, *(gravity.basis if gravity else ()))]
 
 
 def _by_pack(fact: Fact, pack: LoadedPack, ctx: Ctx, *basis: str) -> Occurred:
@@ -377,7 +395,8 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
         for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
     ]
     pack = moves.of_matter(state, ctx)
-    judged = _raised(state, moves.in_terms_of(pack, leaving, ctx), pack, earlier)
+    told = moves.in_terms_of(pack, leaving, ctx)
+    judged = _raised(state, told, pack, earlier)
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
@@ -385,7 +404,8 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     further = sorted(leaving.verifying - state.verifying)
     verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
     helping = [triage.IncidentHelpRequested(unit=unit) for unit in sorted(leaving.helping - state.helping)]
-    return [*absorbed, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]
+    grave = judgement.brought(state, told, ctx)
+    return [*absorbed, *grave, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]
 
 
 def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:
@@ -420,12 +440,14 @@ def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact
     return [triage.IncidentAssigned(unit=unit, taken_from=taken_from), *taken]
 
 
-def _open_split(command: c.OpenSplit) -> Decided:
+def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
     """The split-off matter goes on with the assigned unit.
 
-    It has no level and no kind of answer, which were another matter's.
+    It has no level and no kind of answer, which were another matter's. What its reports counted goes with them.
     """
     first, *others = command.reports
+    counts = [judgement.counted_by(count) for count in command.counts]
+    opening = State(unit=command.unit, policy=command.policy, phase="open", report_count=len(command.reports))
     return [
         triage.IncidentOpened(
             unit=command.unit,
@@ -436,6 +458,8 @@ def _open_split(command: c.OpenSplit) -> Decided:
             policy=command.policy,
         ),
         *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
+        *(judgement.reached(counted, command.split_from) for counted in counts),
+        *judgement.levels(opening, counts, ctx),
         *_assigned_as(command.assigned, command.accepted, command.split_from),
         *(triage.IncidentReportRefused(report=report) for report in command.refused),
         *_dismissed(len(command.reports), command.refused),
@@ -458,7 +482,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)
     ended = _dismissed(staying, state.refused.difference(leaving)) if state.phase == "open" else []
-    return [split, *ended]
+    return [split, *judgement.levels_without(state, leaving, ctx), *ended]
 
 
 DECIDER = Decider(

@@ -1,19 +1,65 @@
-"""How grave a matter is: the proposal for its figures, and since when a level could be known. Pure."""
+"""How grave a matter is: the proposal for its facts, and since when each level was known. Pure.
 
-from collections.abc import Sequence
+The facts are counts of the reach, flags and the harm, each with its time. Counts of several reports stand side by side:
+all of them measure one matter, so nothing is added up, and the highest count so far counts.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
 
+REACH = ("clicks", "comments", "mainstream_sites", "shares")
+"""The figures that a report counts."""
 
-class Reach(NamedTuple):
-    """How far the matter had spread at a time, and the reports with these figures, as `stream@version`."""
+
+class Counted(NamedTuple):
+    """A count of the matter's reach by one of its reports. `basis` is the report as `stream@version`."""
+
+    at: datetime
+    report: str
+    figures: Figures
+    basis: str = ""
+
+    def adds_to(self, facts: Iterable["Fact"]) -> bool:
+        """Whether a figure is higher than all that the same report had counted by then."""
+        before = [fact for fact in facts if isinstance(fact, Counted) and fact.report == self.report]
+        return any(
+            value is not None
+            and all(fact.at > self.at or (getattr(fact.figures, name) or -1) < value for fact in before)
+            for name, value in self.figures
+        )
+
+
+class Flagged(NamedTuple):
+    """A flag was set, or cleared."""
+
+    at: datetime
+    flag: str
+    present: bool = True
+
+
+class Harmed(NamedTuple):
+    """The harm to the public was judged, as a step of the pack's scale."""
+
+    at: datetime
+    harm: int
+
+
+Fact = Counted | Flagged | Harmed
+
+
+class Gravity(NamedTuple):
+    """All facts together at a time. `basis` names the reports with these figures, as `stream@version`."""
 
     at: datetime
     figures: Figures
-    basis: tuple[str, ...]
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
+    basis: tuple[str, ...] = ()
 
 
 class Grade(NamedTuple):
@@ -28,18 +74,102 @@ def ranks(pack: LoadedPack) -> dict[str, int]:
     return {level.code: level.rank for level in pack.model.levels}
 
 
-def proposed(pack: LoadedPack, reach: Sequence[Reach]) -> Proposal | None:
-    """The pack's proposal for the newest figures; None if nothing was measured."""
-    return propose_level(pack, reach[-1].figures) if reach else None
+def gravities(facts: Iterable[Fact]) -> Iterator[Gravity]:
+    """How grave the matter was after each fact that changed it, in order of the facts' times."""
+    largest: dict[str, tuple[int, str]] = {}
+    flags, harm, last = set[str](), None, None
+    for fact in sorted(facts, key=attrgetter("at")):
+        match fact:
+            case Counted():
+                for name in REACH:
+                    value = getattr(fact.figures, name)
+                    if value is not None and (name not in largest or value > largest[name][0]):
+                        largest[name] = (value, fact.basis)
+            case Flagged():
+                (flags.add if fact.present else flags.discard)(fact.flag)
+            case Harmed():
+                harm = fact.harm
+        figures = Figures(**{name: value for name, (value, _) in largest.items()})
+        basis = tuple(sorted({basis for _, basis in largest.values() if basis}))
+        now = Gravity(fact.at, figures, frozenset(flags), harm, basis)
+        if now[1:] != last:
+            last = now[1:]
+            yield now
 
 
-def known_at(pack: LoadedPack, reach: Sequence[Reach], rank: int) -> datetime | None:
-    """When figures first proposed the level of this rank or a higher one. The lowest level needs no figures."""
+def without(facts: Iterable[Fact], reports: Collection[str]) -> tuple[Fact, ...]:
+    """The facts without the counts of these reports."""
+    return tuple(fact for fact in facts if not isinstance(fact, Counted) or fact.report not in reports)
+
+
+def gravity(facts: Iterable[Fact], reports: int | None = None) -> Gravity | None:
+    """How grave the matter is with all its facts; None if nothing is known. `reports` is how many it has."""
+    if not (grave := list(gravities(facts))):
+        return None
+    return grave[-1]._replace(figures=grave[-1].figures.model_copy(update={"reports": reports}))
+
+
+def proposed(pack: LoadedPack, facts: Iterable[Fact], reports: int | None = None) -> Proposal | None:
+    """The pack's proposal for all facts; None if nothing is known, or if the pack proposes nothing."""
+    if now := gravity(facts, reports):
+        return propose_level(pack, now.figures, now.flags, now.harm)
+    return propose_level(pack, Figures(reports=reports)) if counts_reports(pack) else None
+
+
+def known(
+    pack: LoadedPack,
+    facts: Sequence[Fact],
+    reports: int | None = None,
+    now: datetime | None = None,
+    before: Mapping[str, datetime] | None = None,
+    since: datetime | None = None,
+) -> dict[str, datetime]:
+    """When each level above the lowest was known first: when facts proposed it, or a higher one. In order of rank.
+
+    `before` is what was known already, from all facts before `since`. What was known stays known, also if a flag is
+    cleared later. The number of reports is known `now`.
+    """
+    levels = ranks(pack)
+    lowest = min(levels.values(), default=0)
+    found = {level: at for level, at in (before or {}).items() if level in levels}
+    proposals = [
+        (one.at, propose_level(pack, one.figures, one.flags, one.harm))
+        for one in gravities(facts)
+        if since is None or one.at >= since
+    ]
+    if now is not None and counts_reports(pack):
+        proposals.append((now, proposed(pack, facts, reports)))
+    for at, proposal in proposals:
+        for level, rank in levels.items():
+            if proposal and lowest < rank <= levels[proposal.level]:
+                found[level] = min(found.get(level, at), at)
+    return {level: found[level] for level in levels if level in found}
+
+
+def proposes(pack: LoadedPack) -> bool:
+    """Whether the pack proposes levels. If not, a person judges."""
+    return any(level.conditions for level in pack.model.levels)
+
+
+def counts_reports(pack: LoadedPack) -> bool:
+    """Whether a condition of a level names the number of reports."""
+    return any("reports" in condition.when for level in pack.model.levels for condition in level.conditions)
+
+
+def known_at(
+    pack: LoadedPack, levels: Mapping[str, datetime], grades: Sequence[Grade], rank: int, start: datetime | None
+) -> datetime | None:
+    """Since when the level of this rank could be known; None if only the person says so.
+
+    Facts say so, or an earlier grading in this level or a higher one. `levels` is what facts say, `start` the discovery
+    of the matter.
+    """
     known = ranks(pack)
     if rank == min(known.values(), default=rank):
         return None
-    proposals = ((one.at, propose_level(pack, one.figures)) for one in reach)
-    return next((at for at, proposal in proposals if proposal and known[proposal.level] >= rank), None)
+    facts = [at for level, at in levels.items() if known.get(level, 0) >= rank]
+    judged = [grade.known_at or start for grade in grades if known.get(grade.level, 0) >= rank]
+    return min((at for at in (*facts, *judged) if at), default=None)
 
 
 def brought(

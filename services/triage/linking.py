@@ -7,7 +7,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
-from services.triage import seen
+from services.triage import judgement, seen
 from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
 
 
@@ -45,6 +45,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         belonging = await seen.belonging(session.connection, stream, command.reports)
         known = await seen.received(session.connection, command.reports)
         match_keys = tuple(sorted({row["match_key"] for row in known if row["match_key"]}))
+        before = parent.state
         refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
         knowing = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
         events = commands.decide(session, stream, command, knowing, caller, staff=True)
@@ -66,6 +67,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
             accepted=parent.state.accepted,
             reports=reports,
             refused=refused,
+            counts=tuple(judgement.counts_of(before, command.reports)),
         )
         events += session.decide(new, opening, ctx)
         answer = commands.answer(session, stream, events)

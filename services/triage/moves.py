@@ -5,13 +5,14 @@ new grading that the command names.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from schemas import triage
 from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
-from services.triage import grading
+from services.triage import grading, judgement
 from services.triage.commands import MovePolicy, Transfer
 from services.triage.grading import Grade
 from services.triage.state import State
@@ -110,7 +111,7 @@ def _moved(state: State, new: LoadedPack, level: str | None, reason: str | None,
         known_at=state.grades[-1].known_at if wanted and state.grades else None,
         reason=None if reason is None else Typed(text=reason),
     )
-    return [Occurred(moved, policy=new.ref, basis=ctx.offices.basis)]
+    return [Occurred(moved, policy=new.ref, basis=ctx.offices.basis), *judgement.levels_by(state, new, ctx)]
 
 
 def in_terms_of(pack: LoadedPack, leaving: State, ctx: Ctx) -> State:
@@ -121,4 +122,9 @@ def in_terms_of(pack: LoadedPack, leaving: State, ctx: Ctx) -> State:
     grades = [(pack.model.level_from(old.model.id, grade.level), grade.known_at) for grade in leaving.grades]
     level = pack.model.level_from(old.model.id, leaving.level)
     told = tuple(Grade(code, known_at) for code, known_at in grades if code)
-    return replace(leaving, level=level, rank=grading.ranks(pack).get(level or "", 0), grades=told)
+    known: dict[str, datetime] = {}
+    for one, at in leaving.known.items():
+        if code := pack.model.level_from(old.model.id, one):
+            known[code] = min(known.get(code, at), at)
+    rank = grading.ranks(pack).get(level or "", 0)
+    return replace(leaving, level=level, rank=rank, grades=told, known=known)

@@ -14,6 +14,7 @@ from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
 from services.triage import answers, setup
 from services.triage.commands import AssignPack, LoadPack, LoadPacks
+from services.triage.grading import proposes
 from services.triage.packs import POLICIES
 
 
@@ -23,7 +24,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/packs", **documents.answers(answers.Packs))
     async def list_packs(staff: http.Staff) -> Response:
-        """The packs of this service: their levels and kinds of answer, and the units that work by them now."""
+        """The packs of this service: their levels, flags and kinds of answer, and the units that work by them now."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
         items = [
@@ -35,6 +36,9 @@ def router(runtime: Runtime) -> APIRouter:
                 "levels": [
                     {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
                 ],
+                "proposes": proposes(pack),
+                "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in pack.model.flags],
+                "harm_scale": [{"harm": step.value, "title": step.title_zh} for step in pack.model.harm_scale],
                 "answer_kinds": [
                     {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
                     for answer in pack.model.answers

@@ -19,18 +19,18 @@ from services.kernel.store import standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage.grading import proposed
+from services.triage.grading import REACH, gravity, proposed
 from services.triage.rights import RIGHTS, TRACKS, Incident
-from services.triage.seen import absorbed_by, measured, measurements, naming, rows_of, spread
+from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (
     INCIDENT_FACTS,
+    INCIDENT_JUDGEMENTS,
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENTS,
     MEASUREMENTS,
     METADATA,
     OF_ONE,
-    REACH,
     REPORTS,
 )
 
@@ -182,6 +182,7 @@ class Record(NamedTuple):
     notes: list[Row]
     reports: list[Row]
     """At most `SHOWN_REPORTS`."""
+    judgements: list[Row]
     measured: list[Row]
     absorbed: list[str]
     """The incidents that were merged into it."""
@@ -219,6 +220,7 @@ async def _now(connection: AsyncConnection, id_: str) -> Record:
         row=row,
         facts=await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(family)),
         notes=await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
+        judgements=await rows_of(connection, INCIDENT_JUDGEMENTS, INCIDENT_JUDGEMENTS.c.incident_id == id_),
         reports=await _reports(connection, id_),
         measured=await measurements(connection, id_),
         before=before,
@@ -236,7 +238,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     counted = METADATA.tables["events"].c.counted
     attached = await _until(connection, id_, until, counted, SHOWN_REPORTS + leaving)
     unread = until.version - len(events) - len(attached)
-    (row,), belonging, facts, notes = (
+    (row,), belonging, facts, notes, judgements = (
         folded(view, sorted([*events, *attached], key=attrgetter("version"))) for view in OF_ONE
     )
     of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
@@ -261,6 +263,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         row=row,
         facts=[*facts, *await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
         notes=[*notes, *await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
+        judgements=judgements,
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
         measured=figures,
         absorbed=absorbed,
@@ -306,10 +309,14 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(report[name] for report in reports for name in (*named, "refusal")),
             *(fact[name] for fact in facts for name in ("words", "source")),
             *(note["words"] for note in notes),
+            *(one["words"] for one in record.judgements),
         ],
     )
     written = [_shown_note(note, words) for note in notes]
-    reach = _newest(record.measured)
+    reach, counts = _newest(record.measured), _counts(record.measured)
+    judgements = sorted(record.judgements, key=itemgetter("version"))
+    harm = [one for one in judgements if one["kind"] == "harm"]
+    doubt = [one for one in judgements if one["kind"] == "doubt"]
     when = ("discovered_at", "received_at", "entered_late")
     return {
         **_shown(record.row, words(reports[0]["subject"]) if reports else None),
@@ -325,24 +332,47 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
                 **{name: words(report[name]) for name in named},
                 "refused": _shown_refusal(report, words) if report["refused_at"] else None,
                 "reach": reach.get(report["report_id"], dict.fromkeys((*REACH, "measured_at"))),
+                "counts": counts.get(report["report_id"], []),
             }
             for report in reports
         ],
+        "flags": [{"flag": one["code"], **_shown_judgement(one, words)} for one in _present(judgements)],
+        "harm": {"harm": harm[-1]["value"], **_shown_judgement(harm[-1], words)} if harm else None,
+        "doubt": {"doubtful": bool(doubt[-1]["value"]), **_shown_judgement(doubt[-1], words)} if doubt else None,
         "handling": [note for note in written if note["track"]],
         "notes": [note for note in written if not note["track"]],
     }
 
 
 def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
-    """How far the matter has spread, and its pack's proposal; nulls if nothing was measured."""
-    reach = spread(record.measured)
-    if not reach:
-        return {"reach": None, "proposed": None}
-    newest, proposal = reach[-1], proposed(offices.pack_of(record.row["policy"], record.row["unit"]), reach)
+    """How far the matter has spread, and its pack's proposal; nulls if nothing is known."""
+    facts, reports = [*counts_in(record.measured), *judged_in(record.judgements)], record.row["reports"]
+    now, proposal = gravity(facts), proposed(offices.pack_of(record.row["policy"], record.row["unit"]), facts, reports)
     return {
-        "reach": {**newest.figures.model_dump(include=set(REACH)), "basis": newest.basis},
+        "reach": {**now.figures.model_dump(include=set(REACH)), "basis": now.basis} if now and now.basis else None,
         "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
     }
+
+
+def _present(judgements: Iterable[Row]) -> list[Row]:
+    """The flags that are set now, each with its last setting."""
+    flags: dict[str, Row] = {one["code"]: one for one in judgements if one["kind"] == "flag"}
+    return [flags[code] for code in sorted(flags) if flags[code]["value"]]
+
+
+def _shown_judgement(one: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    return {"at": one["at"], "by": one["actor"], "reason": words(one["words"]), "taken_from": one["taken_from"]}
+
+
+def _counts(measured: Iterable[Row]) -> dict[str, list[dict[str, Any]]]:
+    """Report -> all its counts, oldest first."""
+    counts: dict[str, list[dict[str, Any]]] = {}
+    for row in measured:
+        figures = {name: row[name] for name in REACH}
+        counts.setdefault(row["report_id"], []).append(
+            {**figures, "measured_at": row["at"], "recorded_at": row["recorded_at"]}
+        )
+    return counts
 
 
 def _newest(measured: Iterable[Row]) -> dict[str, dict[str, Any]]:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from schemas.envelope import Event
-from schemas.ingest import ReportReceived, ReportRefused
+from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
-from services.triage.commands import RecordAnswerPublished, RecordRefusal, TakeReport
+from services.triage.commands import CountReach, RecordAnswerPublished, RecordRefusal, TakeReport
+from services.triage.grading import REACH
 from services.triage.matching import Matching
 
 
@@ -34,6 +35,11 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             return [Reaction(found.incident if found and not found.over else own, command)]
         case ReportRefused() if incident := match_keys.incident_of(event.stream):
             return [Reaction(incident, RecordRefusal(report=event.stream, basis=basis))]
+        case ReportReachMeasured() as measured if incident := match_keys.incident_of(event.stream):
+            figures = {name: getattr(measured, name) for name in REACH}
+            # The sender's clock may be ahead.
+            at = min(measured.measured_at, event.recorded)
+            return [Reaction(incident, CountReach(report=event.stream, counted_at=at, basis=basis, **figures))]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
             return [Reaction(statement.incident, answered)]

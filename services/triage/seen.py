@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Table, and_, select
@@ -9,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import WordsRef, parse_instant
-from schemas.ingest import ReportReceived, ReportRefused
+from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
 from services.kernel.store import sql
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
-from services.triage.grading import Reach
+from services.triage.grading import REACH, Counted, Fact, Flagged, Harmed
 from services.triage.matching import Lead, Matching, places
 from services.triage.state import State
 from services.triage.views import (
@@ -25,7 +26,6 @@ from services.triage.views import (
     MATCH_KEYS,
     MEASUREMENTS,
     METADATA,
-    REACH,
     REPORTS,
 )
 
@@ -66,30 +66,29 @@ async def measured(connection: AsyncConnection, wanted: ColumnElement[bool]) -> 
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
 
 
-def spread(measured: Iterable[Row]) -> tuple[Reach, ...]:
-    """How far a matter had spread after each of its `measurements` that changed it.
+def counts_in(measured: Iterable[Row]) -> list[Counted]:
+    """The counts of `measurements`."""
+    return [
+        Counted(
+            min(parse_instant(row["at"]), parse_instant(row["recorded_at"])),
+            row["report_id"],
+            Figures(**{name: row[name] for name in REACH}),
+            f"{row['report_id']}@{row['version']}",
+        )
+        for row in measured
+    ]
 
-    For each figure it takes the largest of the reports' latest figures. All reports measure one matter, so nothing is
-    added up.
-    """
-    given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
-    largest: dict[str, tuple[int, str]] = {}
-    reaches = []
-    for row in measured:
-        before = dict(largest)
-        for name in REACH:
-            if row[name] is not None:
-                report, of = row["report_id"], given[name]
-                last, of[report] = of.get(report), (row[name], f"{report}@{row['version']}")
-                if name not in largest or of[report] > largest[name]:
-                    largest[name] = of[report]
-                elif last == largest[name]:
-                    largest[name] = max(of.values())
-        if largest != before:
-            figures = Figures(**{name: value for name, (value, _) in largest.items()})
-            basis = tuple(sorted({report for _, report in largest.values()}))
-            reaches.append(Reach(parse_instant(row["at"]), figures, basis))
-    return tuple(reaches)
+
+def judged_in(rows: Iterable[Row]) -> list[Fact]:
+    """The flags and the harm of `INCIDENT_JUDGEMENTS`, in order."""
+    facts: list[Fact] = []
+    for row in sorted(rows, key=itemgetter("version")):
+        at = parse_instant(row["at"])
+        if row["kind"] == "flag":
+            facts.append(Flagged(at, row["code"], bool(row["value"])))
+        elif row["kind"] == "harm":
+            facts.append(Harmed(at, row["value"]))
+    return facts
 
 
 async def belonging(connection: AsyncConnection, incident: str, reports: Sequence[str] | None = None) -> list[str]:
@@ -124,11 +123,6 @@ async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]
     chosen = select(*(REPORTS.c[name] for name in names))
     ordered = chosen.where(REPORTS.c.report_id.in_(ids)).order_by(REPORTS.c.discovered_at, REPORTS.c.report_id)
     return [dict(row) for row in (await connection.execute(ordered)).mappings()]
-
-
-async def for_grade(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """The facts for a grading: how the matter has spread."""
-    return {"reach": spread(await measurements(connection, state.id))}
 
 
 async def for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
@@ -178,15 +172,17 @@ BELONGS = (
 
 
 async def know(connection: AsyncConnection, events: Sequence[Event]) -> Matching:
-    """The incidents of the reports that came in or were refused, and of their match keys.
+    """The incidents of the reports that came in, were refused or counted something, and of their match keys.
 
     It locks those match keys until the transaction ends. Reports of one matter come in several partitions, and two
     transactions at once would each open an incident.
     """
-    asked = {event.stream: event.data for event in events if isinstance(event.data, ReportReceived | ReportRefused)}
+    told = (ReportReceived, ReportRefused, ReportReachMeasured)
+    asked = {event.stream for event in events if isinstance(event.data, told)}
     if not asked:
         return Matching()
-    wanted = {data.match_key for data in asked.values() if isinstance(data, ReportReceived) and data.match_key}
+    received = [event.data for event in events if isinstance(event.data, ReportReceived)]
+    wanted = {data.match_key for data in received if data.match_key}
     belongs = sql.Query(BELONGS, {"reports": sorted(asked)})
     leads = sql.Query(LEADS, {"wanted": sorted(wanted)})
     belonging, found = await sql.fetch(connection, [belongs, leads], sql.Hold("match_key", wanted))

@@ -7,7 +7,8 @@ from datetime import datetime
 from schemas import triage
 from schemas.envelope import Event
 from schemas.triage import AnswerKind, FactValue
-from services.triage.grading import Grade
+from services.kernel.rules.conditions import Figures
+from services.triage.grading import REACH, Counted, Fact, Flagged, Grade, Harmed, without
 from services.triage.rights import Incident
 
 
@@ -19,6 +20,13 @@ class State(Incident):
     rank: int = 0
     grades: tuple[Grade, ...] = ()
     """Each level of the incident, in order."""
+    gravity: tuple[Fact, ...] = ()
+    """Counts, flags and harm, each with its time. Of the counts, those that added something."""
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
+    doubtful: bool = False
+    known: Mapping[str, datetime] = field(default_factory=dict)
+    """The levels above the lowest that facts proposed, and since when."""
     answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
     refused: frozenset[str] = frozenset()
@@ -64,6 +72,7 @@ def evolve(state: State, event: Event) -> State:
                 report_count=state.report_count - len(data.reports),
                 refused=state.refused.difference(data.reports),
                 left={**state.left, **dict.fromkeys(data.reports, data.into)},
+                gravity=without(state.gravity, data.reports),
             )
         case triage.IncidentAbsorbed() as data:
             return replace(
@@ -88,6 +97,22 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentRegraded() as data:
             grade = Grade(data.level, data.known_at or event.time)
             return replace(state, level=data.level, rank=data.rank, grades=(*state.grades, grade))
+        case triage.IncidentLevelsKnown() as data:
+            return replace(state, known={one.level: one.known_at for one in data.levels})
+        case triage.IncidentReachCounted() as data:
+            figures = Figures(**{name: getattr(data, name) for name in REACH})
+            counted_ = Counted(data.counted_at, data.report, figures, next(iter(event.basis), ""))
+            return replace(state, gravity=(*state.gravity, counted_))
+        case triage.IncidentFlagSet() as data:
+            gravity = (*state.gravity, Flagged(event.time, data.flag))
+            return replace(state, flags=state.flags | {data.flag}, gravity=gravity)
+        case triage.IncidentFlagCleared() as data:
+            gravity = (*state.gravity, Flagged(event.time, data.flag, present=False))
+            return replace(state, flags=state.flags - {data.flag}, gravity=gravity)
+        case triage.IncidentHarmJudged() as data:
+            return replace(state, harm=data.harm, gravity=(*state.gravity, Harmed(event.time, data.harm)))
+        case triage.IncidentDoubtJudged() as data:
+            return replace(state, doubtful=data.doubtful)
         case triage.IncidentAssigned() as data:
             return replace(state, assigned=data.unit, accepted=False)
         case triage.IncidentAccepted():

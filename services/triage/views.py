@@ -15,6 +15,7 @@ from schemas.fields import Fact, WordsRef, instant
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
+from services.triage.grading import REACH
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
@@ -102,6 +103,21 @@ INCIDENT_NOTES = Table(
 )
 """Texts of staff on an incident (instructions, reasons, handling, follow-ups), and published answers."""
 
+INCIDENT_JUDGEMENTS = Table(
+    "incident_judgements",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("kind", key(16), nullable=False),
+    Column("code", key(100)),
+    Column("value", Integer, nullable=False),
+    Column("at", key(27), nullable=False),
+    Column("actor", key(130), nullable=False),
+    Column("words", key(36)),
+    Column("taken_from", key()),
+)
+"""Flags, harm and doubt. `kind` is flag, harm or doubt; `value` is 1 or 0 for a flag and doubt, the step for harm."""
+
 MATCH_KEYS = Table(
     "match_keys",
     METADATA,
@@ -141,13 +157,9 @@ MEASUREMENTS = Table(
     Column("version", Integer, primary_key=True),
     Column("at", key(27), nullable=False),
     Column("recorded_at", key(27), nullable=False),
-    Column("clicks", BigInteger),
-    Column("comments", BigInteger),
-    Column("mainstream_sites", BigInteger),
+    *(Column(name, BigInteger) for name in REACH),
 )
 """How far the matter of a report had spread at a time; one row for each measurement."""
-
-REACH = ("clicks", "comments", "mainstream_sites")
 
 
 # folds
@@ -309,6 +321,38 @@ TRACK_OF: Mapping[type[Fact], triage.Track] = {
 """The acts that complete a track."""
 
 
+def _judgement_keys(event: Event) -> list[Key]:
+    return [(event.stream, event.version)] if event.kind == "incident" and _judged(event) else []
+
+
+def _judgement(key: Key, row: Row | None, event: Event) -> Row:
+    kind, code, value = _judged(event) or ("", None, 0)
+    return {
+        "incident_id": key[0],
+        "version": key[1],
+        "kind": kind,
+        "code": code,
+        "value": value,
+        "at": instant(event.time),
+        "actor": event.actor,
+        "words": _noted(event),
+        "taken_from": getattr(event.data, "taken_from", None),
+    }
+
+
+def _judged(event: Event) -> tuple[str, str | None, int] | None:
+    match event.data:
+        case triage.IncidentFlagSet() as data:
+            return "flag", data.flag, 1
+        case triage.IncidentFlagCleared() as data:
+            return "flag", data.flag, 0
+        case triage.IncidentHarmJudged() as data:
+            return "harm", None, data.harm
+        case triage.IncidentDoubtJudged() as data:
+            return "doubt", None, int(data.doubtful)
+    return None
+
+
 def _note_keys(event: Event) -> list[Key]:
     if event.kind != "incident":
         return []
@@ -409,6 +453,7 @@ OF_ONE = (
     View(INCIDENT_REPORTS, _report_keys, _belongs, one_stream=True),
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
+    View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, one_stream=True),
 )
 """Views that fold only an incident's own events."""
 

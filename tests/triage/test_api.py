@@ -11,6 +11,7 @@ from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportReachMeasured
 from schemas.offices import UnitPlaced
 from schemas.publish import StatementPublished
+from schemas.triage import IncidentLevelsKnown
 from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.triage import setup
@@ -242,21 +243,53 @@ async def test_figures_propose_and_a_person_judges(triage: Triage) -> None:
     a, b = triage.report("a", match_key="pothole"), triage.report("b", match_key="pothole")
     await triage.take(a, b)
     at = datetime(2026, 3, 2, tzinfo=UTC)
-    old = ReportReachMeasured(clicks=9000, comments=7, measured_at=at - timedelta(days=1))
+    old = ReportReachMeasured(clicks=2000, comments=7, measured_at=at - timedelta(days=1))
     await triage.take(triage.event(a.stream, ReportReachMeasured(clicks=1500, measured_at=at), service="ingest"))
     await triage.take(triage.event(a.stream, old, service="ingest"))
-    await triage.take(triage.event(b.stream, ReportReachMeasured(clicks=20, measured_at=at), service="ingest"))
+    await triage.take(triage.event(b.stream, ReportReachMeasured(shares=20, measured_at=at), service="ingest"))
     [item] = (await triage.get("incidents")).json()["items"]
     found = (await triage.get(f"incidents/{item['id']}")).json()
-    basis = [f"{a.stream}@2", f"{a.stream}@3"]
-    assert found["reach"] == {"clicks": 1500, "comments": 7, "mainstream_sites": 0, "basis": basis}
-    shown = {"clicks": 1500, "comments": 7, "mainstream_sites": None, "measured_at": instant(at)}
-    assert [report["reach"] for report in found["reports"] if report["id"] == a.stream] == [shown]
+    basis = [f"{a.stream}@3", f"{b.stream}@2"]
+    assert found["reach"] == {
+        "clicks": 2000, "comments": 7, "mainstream_sites": None, "shares": 20, "basis": sorted(basis)
+    }  # fmt: skip
+    [counts] = [report["counts"] for report in found["reports"] if report["id"] == a.stream]
+    assert [(one["clicks"], one["comments"], one["measured_at"]) for one in counts] == [
+        (2000, 7, instant(at - timedelta(days=1))),
+        (1500, None, instant(at)),
+    ]
+    [newest] = [report["reach"] for report in found["reports"] if report["id"] == a.stream]
+    assert (newest["clicks"], newest["comments"], newest["measured_at"]) == (1500, 7, instant(at))
     assert found["proposed"] == {"level": "major", "rule": "major/clicks"}
     await done(triage, item["id"], ("grade", "duty_officer", "county", {"level": "general", "reason": "old news"}))
     graded = (await triage.events(item["id"]))[-1]
     assert (graded.data.level, graded.data.proposed, graded.data.rule) == ("general", "major", "major/clicks")
     assert set(basis) <= set(graded.basis)
+
+
+async def test_flags_harm_and_doubt_are_shown_with_who_judged_and_why(triage: Triage) -> None:
+    id_ = await triage.open()
+    await done(
+        triage,
+        id_,
+        ("set-flag", "duty_officer", "county", {"flag": "food", "reason": "a canteen"}),
+        ("set-flag", "duty_officer", "county", {"flag": "public", "reason": "many ask"}),
+        ("clear-flag", "duty_officer", "county", {"flag": "public", "reason": "few ask"}),
+        ("judge-harm", "duty_officer", "county", {"harm": 1, "reason": "a queue"}),
+        ("judge-harm", "duty_officer", "county", {"harm": 2, "reason": "two were hurt"}),
+        ("judge-doubt", "duty_officer", "county", {"doubtful": True, "reason": "unclear"}),
+    )
+    found = (await triage.get(f"incidents/{id_}")).json()
+    [flag] = found["flags"]
+    assert (flag["flag"], flag["by"], flag["reason"]) == ("food", "duty_officer@county", "a canteen")
+    assert (found["harm"]["harm"], found["harm"]["reason"]) == (2, "two were hurt")
+    assert (found["doubt"]["doubtful"], found["doubt"]["reason"]) == (True, "unclear")
+    assert found["proposed"] == {"level": "major", "rule": "major/subject"}
+    known = [event.data for event in await triage.events(id_) if isinstance(event.data, IncidentLevelsKnown)]
+    set_at = (await triage.events(id_))[1].time
+    assert [[(one.level, one.known_at) for one in data.levels] for data in known] == [[("major", set_at)]]
+    refused = await triage.ask(id_, "judge-harm", {"harm": 7, "reason": "r"}, role="duty_officer")
+    assert problem(refused, 422, "its steps are 0, 1, 2, 3")["known"] == [0, 1, 2, 3]
 
 
 @pytest.mark.requirement("PUB-01")
@@ -372,12 +405,17 @@ async def test_a_right_that_is_missing_is_403_and_an_event(triage: Triage) -> No
     assert refused == ["huiying.operation.access_refused.v1"] * 2
 
 
+JUDGING = ("set-flag", "clear-flag", "judge-harm", "judge-doubt")
 BODIES: dict[str, object] = {
     "instruct": {"text": "t"},
     "request-verification": {"unit": "county-water"},
     "request-help": {"unit": "county-water", "text": "pumps"},
     "establish-fact": {"key": "burst", "kind": "yes_no", "value": True, "source": "s"},
     "classify": {"answer_kind": "status"},
+    "set-flag": {"flag": "food", "reason": "r"},
+    "clear-flag": {"flag": "food", "reason": "r"},
+    "judge-harm": {"harm": 1, "reason": "r"},
+    "judge-doubt": {"doubtful": True, "reason": "r"},
     "grade": {"level": "major", "reason": "r"},
     "assign": {"unit": "county-roads"},
     "accept": None,
@@ -469,7 +507,7 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
         (
             "duty_officer",
             "town-east",
-            ["request-verification", "request-help", "classify", "grade", "assign", "receive-material"],
+            ["request-verification", "request-help", "classify", "grade", *JUDGING, "assign", "receive-material"],
         ),
         ("handler", "county-roads", ["accept", "return", "record-handling", *ACTS]),
         ("handler", "town-east", ["record-handling", *ACTS]),

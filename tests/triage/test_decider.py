@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas import catalogue, triage
 from schemas.envelope import MAX_BYTES, seal
-from schemas.fields import Fact, Typed
+from schemas.fields import Fact, LevelKnown, Typed
 from schemas.ingest import ReportReceived, ReportRefused
 from schemas.pack import PackFact
 from schemas.pack.source import Source
@@ -23,10 +23,9 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
 from services.triage.decider import DECIDER
-from services.triage.grading import Grade, Reach
+from services.triage.grading import Grade
 from services.triage.matching import Matching
 from services.triage.reactions import react
 from services.triage.rights import RIGHTS, VERBS
@@ -46,6 +45,10 @@ REF = spec.offices().assigned["city"]
 OPENED = triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED)
 SPLIT_OFF = OPENED.model_copy(update={"split_from": OTHER})
 ATTACHED = triage.IncidentReportAttached(report=REPORTS[1], unit="town-east", discovered_at=DISCOVERED)
+FLAGGED = (
+    At(triage.IncidentFlagSet(flag="food", reason="r"), DISCOVERED),
+    triage.IncidentLevelsKnown(levels=(LevelKnown(level="major", known_at=DISCOVERED),)),
+)
 GRADED = triage.IncidentGraded(level="general", rank=1, reason="r")
 ASSIGNED = triage.IncidentAssigned(unit="county-roads")
 ACCEPTED = triage.IncidentAccepted(unit="county-roads")
@@ -58,15 +61,15 @@ DISMISSED = triage.IncidentDismissed(report_count=2)
 REOPENED = triage.IncidentReopened(reason="r")
 MERGED = triage.IncidentMerged(into=OTHER)
 
-STATES: dict[str, tuple[Fact, ...]] = {
-    "open": (OPENED, ATTACHED),
-    "assigned": (OPENED, ATTACHED, ASSIGNED),
-    "accepted": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER),
-    "resolved": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
-    "closed": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
-    "reopened": (OPENED, ATTACHED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
-    "dismissed": (OPENED, ATTACHED, *REFUSED[:2], DISMISSED),
-    "merged": (OPENED, ATTACHED, MERGED),
+STATES: dict[str, tuple[Fact | At, ...]] = {
+    "open": (OPENED, ATTACHED, *FLAGGED),
+    "assigned": (OPENED, ATTACHED, *FLAGGED, ASSIGNED),
+    "accepted": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER),
+    "resolved": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
+    "closed": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
+    "reopened": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
+    "dismissed": (OPENED, ATTACHED, *FLAGGED, *REFUSED[:2], DISMISSED),
+    "merged": (OPENED, ATTACHED, *FLAGGED, MERGED),
 }
 COMMANDS: dict[str, Command] = {
     "instruct": c.Instruct(text="t"),
@@ -75,6 +78,10 @@ COMMANDS: dict[str, Command] = {
     "establish-fact": c.EstablishFact(key="confirmed", kind="yes_no", value=True, source="s"),
     "classify": c.Classify(answer_kind="status"),
     "grade": c.Grade(level="major", reason="r"),
+    "set-flag": c.SetFlag(flag="health", reason="r"),
+    "clear-flag": c.ClearFlag(flag="food", reason="r"),
+    "judge-harm": c.JudgeHarm(harm=1, reason="r"),
+    "judge-doubt": c.JudgeDoubt(doubtful=True, reason="r"),
     "assign": c.Assign(unit="county-water"),
     "accept": c.Accept(),
     "return": c.Return(reason="r"),
@@ -100,6 +107,10 @@ ALLOWED: dict[str, str] = {
     "establish-fact": "open assigned accepted resolved reopened",
     "classify": "open assigned accepted resolved reopened",
     "grade": "open assigned accepted resolved reopened",
+    "set-flag": "open assigned accepted resolved reopened",
+    "clear-flag": "open assigned accepted resolved reopened",
+    "judge-harm": "open assigned accepted resolved reopened",
+    "judge-doubt": "open assigned accepted resolved reopened",
     "assign": "open assigned accepted reopened",
     "accept": "assigned",
     "return": "assigned accepted reopened",
@@ -127,6 +138,11 @@ def past(*facts: Fact | At, roles: Iterable[str] = ("duty_officer",), unit: str 
     named = triage.IncidentOpened | triage.IncidentReportAttached
     belonging = [fact.report for fact in plain if isinstance(fact, named)]
     return given(DECIDER, *facts, actor=staff(*roles, unit=unit)).seeing(**{"belonging": belonging, **seen})
+
+
+def counted(**figures: int) -> triage.IncidentReachCounted:
+    """What the first report counted."""
+    return triage.IncidentReachCounted(report=REPORTS[0], counted_at=NOW, **figures)
 
 
 def other(**changes: Any) -> State:
@@ -165,7 +181,8 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "classify grade assign request-verification request-help receive-material",
+    "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification "
+    "request-help receive-material",
     "verifier": "establish-fact",
     "handler": "accept return record-handling explain reply solve explain-delay receive-material resolve follow-up",
     "approver": "explain reply",
@@ -253,8 +270,7 @@ class TestGrading:
 
     @pytest.mark.requirement("TRI-05")
     def test_figures_propose_and_stand_in_the_basis(self) -> None:
-        reach = Reach(NOW, Figures(comments=600), (BASIS,))
-        case = past(OPENED, reach=[reach]).when(c.Grade(level="general", reason="one thread, answered"))
+        case = past(OPENED, counted(comments=600)).when(c.Grade(level="general", reason="one thread, answered"))
         case.then(
             triage.IncidentGraded(
                 level="general",
@@ -264,37 +280,20 @@ class TestGrading:
                 rule="extraordinary/comments",
             )
         )
-        [decided] = case.decided()
-        assert isinstance(decided, Occurred)
-        assert BASIS in decided.basis
 
     def test_nothing_measured_proposes_nothing(self) -> None:
-        case = past(OPENED, reach=()).when(c.Grade(level="general", reason="r"))
+        case = past(OPENED).when(c.Grade(level="general", reason="r"))
         case.then(triage.IncidentGraded(level="general", rank=1, reason="r"))
 
-    @pytest.mark.requirement("PUB-01")
-    @pytest.mark.parametrize(("level", "hour"), [("general", None), ("major", 1), ("extraordinary", 2)], ids=str)
-    def test_a_level_is_known_from_the_first_figures_that_propose_it_or_a_higher_one(
-        self, level: str, hour: int | None
-    ) -> None:
-        clicks = (20, 1500, 9000, 9500)
-        reach = [Reach(NOW + timedelta(hours=at), Figures(clicks=n), (BASIS,)) for at, n in enumerate(clicks)]
-        [decided] = past(OPENED, reach=reach).when(c.Grade(level=level, reason="r")).decided()
-        assert isinstance(decided, Occurred)
-        assert isinstance(decided.data, triage.IncidentGraded)
-        assert decided.data.known_at == (None if hour is None else NOW + timedelta(hours=hour))
-
     def test_a_level_above_what_the_figures_say_is_the_persons_own(self) -> None:
-        reach = [Reach(NOW, Figures(clicks=20), (BASIS,))]
-        [decided] = past(OPENED, reach=reach).when(c.Grade(level="major", reason="harm")).decided()
+        [decided] = past(OPENED, counted(clicks=20)).when(c.Grade(level="major", reason="harm")).decided()
         assert isinstance(decided, Occurred)
         assert isinstance(decided.data, triage.IncidentGraded)
         assert (decided.data.proposed, decided.data.known_at) == ("general", None)
 
     @pytest.mark.requirement("TRI-08")
     def test_general_is_chosen_by_content_without_any_figure(self) -> None:
-        reach = Reach(NOW, Figures(), (BASIS,))
-        past(OPENED, reach=[reach]).when(c.Grade(level="general", reason="a personal request")).then(
+        past(OPENED, counted(clicks=0)).when(c.Grade(level="general", reason="a personal request")).then(
             triage.IncidentGraded(
                 level="general", rank=1, reason="a personal request", proposed="general", rule="general/otherwise"
             )
@@ -805,7 +804,8 @@ class TestAnySequence:
             "incident": OTHER, "text": words, "reason": words, "source": words, "minutes": words, "measure": words,
             "key": "k", "kind": "number", "number": 1, "answer_kind": "status", "level": "major", "rank": 2,
             "previous": "general", "previous_rank": 1, "posts": ["chief"], "plan": "p", "units": ["county"],
-            "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1,
+            "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
+            "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):

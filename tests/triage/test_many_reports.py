@@ -1,23 +1,13 @@
 """The number of events that are read of an incident does not grow with its reports."""
 
-from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given as examples
-from hypothesis import settings
-from hypothesis import strategies as st
 
 from schemas.envelope import Event
-from schemas.fields import instant, parse_instant
-from services.kernel.rules.conditions import Figures
-from services.kernel.store.views import Row
-from services.triage import queries, seen
-from services.triage.views import REACH
+from services.triage import queries
 from tests.kit.parsed import Parsed
 from tests.kit.plans import asked, plans
-from tests.kit.spec import NOW
 from tests.triage.conftest import Triage
 
 FEW, MANY = 5, 30
@@ -113,37 +103,3 @@ async def test_who_had_a_part_reads_the_first_reports_and_how_many_there_were(
         assert (then["report_count"], then["entered_late"]) == (reports - 2, entered_late)
         assert [one["id"] for one in then["reports"]][1:] == [report.stream for report in told[3:5]]
     assert costs[0] == costs[1]
-
-
-def spread_one_by_one(measured: list[Row]) -> list[tuple[Any, ...]]:
-    """Figures, basis and time of each change in `seen.spread`, computed from all figures each time."""
-    given: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in REACH}
-    reaches: list[tuple[Any, ...]] = []
-    for row in measured:
-        for name in REACH:
-            if row[name] is not None:
-                given[name][row["report_id"]] = row[name], f"{row['report_id']}@{row['version']}"
-        largest = {name: max(of.values()) for name, of in given.items() if of}
-        figures = Figures(**{name: value for name, (value, _) in largest.items()})
-        basis = tuple(sorted({report for _, report in largest.values()}))
-        if not reaches or (figures, basis) != reaches[-1][:2]:
-            reaches.append((figures, basis, parse_instant(row["at"])))
-    return reaches
-
-
-@settings(deadline=None)
-@examples(st.lists(st.tuples(st.integers(0, 3), *[st.none() | st.integers(0, 3)] * len(REACH)), max_size=12))
-def test_the_spread_is_that_of_the_largest_figures_given_last(rows: list[tuple[Any, ...]]) -> None:
-    measured = [
-        {
-            "report_id": f"r{report}",
-            "version": number,
-            "at": instant(NOW + timedelta(minutes=number)),
-            **dict(zip(REACH, figures, strict=True)),
-        }
-        for number, (report, *figures) in enumerate(rows)
-        if any(figure is not None for figure in figures)
-    ]
-    spread = [(reach.figures, reach.basis, reach.at) for reach in seen.spread(measured)]
-    changes = [one for before, one in pairwise([None, *spread]) if before is None or one[:2] != before[:2]]
-    assert changes == spread_one_by_one(measured)

@@ -83,6 +83,14 @@ def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
         case "grade" if state.level == "major":
             return c.Grade(level="extraordinary", reason="r")
+        case "set-flag":
+            return c.SetFlag(flag=min({"food", "health", "public"} - state.flags), reason="r")
+        case "clear-flag":
+            return c.ClearFlag(flag=min(state.flags), reason="r") if state.flags else None
+        case "judge-harm":
+            return c.JudgeHarm(harm=2 if state.harm == 1 else 1, reason="r")
+        case "judge-doubt":
+            return c.JudgeDoubt(doubtful=not state.doubtful, reason="r")
         case "assign":
             return c.Assign(unit="county-roads" if state.assigned == "county-water" else "county-water")
         case "transfer":

@@ -26,6 +26,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "key", name=op.f("pk_incident_facts")),
     )
     op.create_table(
+        "incident_judgements",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", key(16), nullable=False),
+        sa.Column("code", key(100), nullable=True),
+        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("actor", key(130), nullable=False),
+        sa.Column("words", key(36), nullable=True),
+        sa.Column("taken_from", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_incident_judgements")),
+    )
+    op.create_table(
         "incident_notes",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -104,6 +117,7 @@ def upgrade() -> None:
         sa.Column("clicks", sa.BigInteger(), nullable=True),
         sa.Column("comments", sa.BigInteger(), nullable=True),
         sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
+        sa.Column("shares", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("report_id", "version", name=op.f("pk_measurements")),
     )
     op.create_table(
