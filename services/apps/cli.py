@@ -222,30 +222,24 @@ def policy_list(as_json: Json = False, data: Data = None) -> None:
 
 @policies.command("show")
 def policy_show(
-    name: Annotated[str, typer.Argument(help="A pack: id or id@version.")],
+    name: Annotated[str, typer.Argument(metavar="PACK", help="A pack: id, id@version, or a file.")],
     data: Data = None,
 ) -> None:
-    """Show a pack's levels, kinds of answer and limits, each with its clause."""
-    from services.kernel.rules import packs as policy
+    """Show a pack's levels, kinds of answer, limits, reports and approvals, each with its clause."""
+    from services.apps import policy
 
-    packs = policy.load_packs(settings_of(data).policies)
-    chosen = [pack for ref, pack in packs.items() if name in (ref, ref.partition("#")[0], ref.partition("@")[0])]
-    if not chosen:
-        raise CannotDo(f"no pack {name!r}; there are {', '.join(ref.partition('#')[0] for ref in packs)}")
-    for pack in chosen:
-        _show(pack)
+    _show(policy.chosen(name, settings_of(data).policies))
 
 
 def _show(pack: Any) -> None:
+    from services.apps import policy
+
     model = pack.model
     say(f"{pack.ref}\n{model.title}, from {model.effective_from}, {model.timezone}")
-    for title, rules in (("levels", model.levels), ("answers", model.answers), ("limits", model.clocks)):
+    for title, rows in policy.rows(model).items():
         say(f"\n{title}")
-        for rule in rules:
-            name = getattr(rule, "code", None) or getattr(rule, "kind", None) or rule.name
-            source = rule.source
-            clause = " ".join(str(part) for part in (source.document, source.clause) if part) or source.reason
-            say(f"  {name:<18} {rule.title_zh:<12} [{source.kind}] {clause}")
+        for row in rows:
+            say(f"  {row.name:<26} {row.title:<12} {row.value:<18} [{row.source.kind}] {row.clause}")
 
 
 @policies.command("check")
@@ -263,6 +257,55 @@ def policy_check(
         note(str(error))
         raise typer.Exit(1) from None
     say(f"{file}: {what} can be used")
+
+
+@policies.command("evaluate")
+def policy_evaluate(
+    name: Annotated[str, typer.Argument(metavar="PACK", help="A pack: id, id@version, or a file.")],
+    facts: Annotated[Path, typer.Argument(metavar="FACTS.json", help="The facts of a matter; - reads standard input.")],
+    data: Data = None,
+) -> None:
+    """What a pack's rules say of a matter: level, approval, reports, limits and ladder, as JSON.
+
+    The same facts give the same bytes. Facts that cannot be used are told one by one. Exit 0 or 1.
+    """
+    from services.apps import facts as of_a_matter
+    from services.apps import policy
+    from services.apps.evaluate import evaluate
+    from services.kernel.rules.documents import DocumentError
+
+    try:
+        answer = evaluate(policy.chosen(name, settings_of(data).policies), of_a_matter.read(facts))
+    except (DocumentError, of_a_matter.Unfit) as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+    say(json.dumps(answer, ensure_ascii=False, indent=2))
+
+
+@policies.command("test")
+def policy_test(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[PACK]...", help="Packs; by default all.")] = None,
+    data: Data = None,
+) -> None:
+    """Run the cases that packs carry. Prints what the rules say otherwise. Exit 0 or 1."""
+    from services.apps import cases, policy
+    from services.apps.facts import Unfit
+    from services.kernel.rules.documents import DocumentError
+    from services.kernel.rules.packs import load_packs
+
+    folder, faulty = settings_of(data).policies, False
+    try:
+        packs = [(pack, folder) for pack in load_packs(folder).values()] if not names else []
+        packs += [(policy.chosen(name, folder), policy.beside(name, folder)) for name in names or ()]
+        for pack, where in packs:
+            found = cases.read(pack, where)
+            faults = [f"{case.title}: {fault}" for case in found for fault in cases.faults(pack, case)]
+            faulty = faulty or bool(faults)
+            say("\n".join(f"{pack.name}: {told}" for told in faults or [f"{len(found)} cases hold"]))
+    except (DocumentError, Unfit) as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+    raise typer.Exit(faulty)
 
 
 @policies.command("load")

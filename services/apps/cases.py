@@ -1,0 +1,72 @@
+"""The cases of a pack: facts of matters, and what the pack's rules must say of them.
+
+They stand beside the pack, in `cases/<id>.json`: a list of `{"title", "facts", "expect"}`. `expect` names only what the
+case is about. Its parts are those of the answer of `evaluate`, with `clocks` by name, `approval` as a list of steps,
+`report_to` as a list of addressees, and `ladder` as a list of rungs.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from schemas.pack.source import Text
+from services.apps.evaluate import evaluate
+from services.apps.facts import Facts, Unfit
+from services.kernel.core.units import LoadedPack
+
+
+class Case(BaseModel):
+    """One case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Text
+    facts: Facts
+    expect: dict[str, Any]
+
+
+_CASES = TypeAdapter(tuple[Case, ...])
+
+
+def read(pack: LoadedPack, folder: Path) -> tuple[Case, ...]:
+    """The pack's cases; none if it has no file. `folder` holds the pack's file. Raises `Unfit`, or `OSError`."""
+    path = folder / "cases" / f"{pack.model.id}.json"
+    if not path.exists():
+        return ()
+    try:
+        return _CASES.validate_python(json.loads(path.read_bytes()))
+    except ValidationError as error:
+        told = (f"{path}: {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+        raise Unfit("\n".join(told)) from None
+    except ValueError as error:
+        raise Unfit(f"{path}: is not JSON: {error}") from None
+
+
+def faults(pack: LoadedPack, case: Case) -> list[str]:
+    """What the rules say otherwise than the case expects: a sentence for each difference."""
+    try:
+        answer = evaluate(pack, case.facts)
+    except Unfit as error:
+        return [str(error)]
+    return list(_differences(case.expect, _by_name(answer), ""))
+
+
+def _by_name(answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **answer,
+        "clocks": {clock["name"]: clock for clock in answer["clocks"]},
+        "approval": [step["step"] for step in answer["approval"]],
+        "report_to": [owed["who"] for owed in answer["report_to"]],
+        "ladder": [sent["rung"] for sent in answer["ladder"]],
+    }
+
+
+def _differences(expected: Any, found: Any, place: str) -> Iterator[str]:
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for name, value in expected.items():
+            yield from _differences(value, found.get(name), f"{place}.{name}" if place else name)
+    elif expected != found:
+        yield f"{place} is {json.dumps(found, ensure_ascii=False)}, not {json.dumps(expected, ensure_ascii=False)}"

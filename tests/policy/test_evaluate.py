@@ -1,0 +1,198 @@
+"""`huiying policy evaluate` and the cases that packs carry: what the rules say of a matter, from its facts alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.apps import cases
+from services.apps.cli import execute
+from services.apps.evaluate import evaluate
+from services.apps.facts import Facts, Unfit, parse
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.packs import load_packs
+
+POLICIES = Path(__file__).parents[2] / "policies"
+PACKS = {pack.model.id: pack for pack in load_packs(POLICIES).values()}
+DISCOVERED = "2026-03-02T09:00:00+08:00"
+UNIT = {
+    "code": "town-east",
+    "kind": "town",
+    "above": [{"code": "county", "kind": "county"}, {"code": "city", "kind": "city"}],
+}
+
+
+def facts(**more: Any) -> Facts:
+    return parse({"discovered_at": DISCOVERED, "unit": UNIT, **more}, "facts.json")
+
+
+def said(pack: str, **more: Any) -> dict[str, Any]:
+    return evaluate(PACKS[pack], facts(**more))
+
+
+def clocks(answer: dict[str, Any]) -> dict[str, Any]:
+    return {clock["name"]: clock for clock in answer["clocks"]}
+
+
+@pytest.fixture(params=sorted(PACKS))
+def pack(request: pytest.FixtureRequest) -> LoadedPack:
+    return PACKS[request.param]
+
+
+class TestCases:
+    @pytest.mark.requirement("MUL-03", "TRI-05", "TRI-06", "TRI-07", "TRI-08")
+    def test_a_pack_carries_cases_and_they_hold(self, pack: LoadedPack) -> None:
+        found = cases.read(pack, POLICIES)
+        assert found
+        assert [(case.title, fault) for case in found for fault in cases.faults(pack, case)] == []
+
+    def test_a_case_that_does_not_hold_is_told_with_its_place(self) -> None:
+        case = cases.Case(title="x", facts=facts(graded={"level": "major", "at": DISCOVERED}), expect={"level": "iv"})
+        assert cases.faults(PACKS["county-default"], case) == ['level is "major", not "iv"']
+        assert "no level of bureau-004@1; its levels are iv, iii, ii, i" in cases.faults(PACKS["bureau-004"], case)[0]
+
+    def test_the_commands_answer_for_all_and_for_a_file(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        assert _typed(capsys, "policy", "test", "company-000")[:2] == (0, "company-000@1: 4 cases hold\n")
+        file = tmp_path / "mine.yaml"
+        file.write_bytes((POLICIES / "bureau-004.yaml").read_bytes())
+        (tmp_path / "cases").mkdir()
+        wrong = [{"title": "三级", "facts": {"discovered_at": DISCOVERED}, "expect": {"clocks": {"answer": {}}}}]
+        (tmp_path / "cases" / "bureau-004.json").write_text(json.dumps(wrong))
+        code, out, _ = _typed(capsys, "policy", "test", str(file))
+        assert (code, out) == (1, "bureau-004@1: 三级: clocks.answer is null, not {}\n")
+
+
+class TestAnswer:
+    def test_it_has_one_shape(self, pack: LoadedPack) -> None:
+        answer = evaluate(pack, facts(figures={"clicks": 5000}, as_of="2026-03-20T09:00:00+08:00"))
+        assert list(answer) == [
+            "pack",
+            "proposed",
+            "level",
+            "lead",
+            "approval",
+            "report_to",
+            "clocks",
+            "ladder",
+            "rules",
+        ]
+        shapes = {
+            "approval": ["step", "who", "quorum"],
+            "report_to": ["who", "owed_by", "form", "clock"],
+            "clocks": [
+                "name",
+                "unit",
+                "from",
+                "due",
+                "provisional",
+                "state",
+                "met_at",
+                "late_by",
+                "late_by_happened",
+                "clause",
+            ],
+            "ladder": ["rung", "at", "told", "names"],
+            "rules": ["rule", "clause", "basis"],
+        }
+        for name, keys in shapes.items():
+            assert all(list(item) == keys for item in answer[name]), name
+
+    def test_the_same_facts_give_the_same_bytes(self, pack: LoadedPack) -> None:
+        given = {"figures": {"clicks": 5000}, "events": [{"at": DISCOVERED, "act": "accepted"}]}
+        later = {**given, "as_of": "2026-03-20T09:00:00+08:00"}
+        assert json.dumps(evaluate(pack, facts(**later))) == json.dumps(evaluate(pack, facts(**later)))
+
+    def test_without_a_time_the_last_one_that_the_facts_name_counts(self) -> None:
+        late = {"events": [{"at": "2026-03-03T09:00:01+08:00", "act": "note_problem"}]}
+        assert clocks(said("county-default"))["explanation"]["state"] == "running"
+        assert clocks(said("county-default", **late))["explanation"]["state"] == "breached"
+
+    def test_a_later_fact_changes_nothing_as_of_an_earlier_time(self) -> None:
+        noon = {"as_of": "2026-03-02T12:00:00+08:00"}
+        later = {"figures_over_time": [{"at": "2026-03-02T12:00:01+08:00", "clicks": 3000}]}
+        assert said("county-default", **noon, **later) == said("county-default", **noon)
+
+    def test_every_clock_and_report_names_its_clause(self, pack: LoadedPack) -> None:
+        answer = evaluate(pack, facts(as_of="2026-03-20T09:00:00+08:00"))
+        assert all(clock["clause"] for clock in answer["clocks"])
+        assert all(rule["clause"] for rule in answer["rules"] if rule["basis"] != "derived")
+
+    def test_a_note_meets_nothing(self) -> None:
+        noted = {"events": [{"at": "2026-03-02T10:00:00+08:00", "act": act} for act in ("note_problem", "note_answer")]}
+        end = {"as_of": "2026-03-04T09:00:00+08:00"}
+        assert said("county-default", **noted, **end) == said("county-default", **end)
+
+    def test_a_hop_waits_for_the_receipt_of_the_one_before(self) -> None:
+        unit = {"code": "school", "kind": "unit", "above": [{"code": "town", "kind": "town"}, *UNIT["above"]]}  # type: ignore[misc]
+        graded = {"unit": unit, "graded": {"level": "major", "at": DISCOVERED}}
+        first = {"at": "2026-03-02T09:30:00+08:00", "act": "received", "to": "party_committee"}
+        end = {"as_of": "2026-03-02T11:00:00+08:00"}
+        never = clocks(said("county-default", **graded, **end))
+        assert "report_to_county" not in never
+        passed = clocks(said("county-default", **graded, **end, events=[first]))
+        assert passed["report_to_town"]["state"] == "met"
+        assert (passed["report_to_county"]["unit"], passed["report_to_county"]["state"]) == ("town", "breached")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            ({"author": "x"}, "author: is unknown; correct its name or remove it"),
+            ({"as_of": "2026-03-02T09:00:00"}, "as_of: write the time with its offset"),
+            ({"figures": {"clicks": "many"}}, "figures.clicks: write a whole number, or null if nobody knows it"),
+            ({"figures": {"likes": 3}}, "figures.likes: is unknown"),
+            ({"events": [{"at": DISCOVERED, "act": "deleted"}]}, "events.0.act: Input should be 'assigned'"),
+            ({"events": {}}, "events: write a list, such as []"),
+            (
+                {"figures": {}, "figures_over_time": [{"at": DISCOVERED}]},
+                "write figures or figures_over_time, not both",
+            ),
+            ({"classified_at": DISCOVERED}, "classified_at needs answer_kind"),
+            ({"recorded_at": "2026-03-01T09:00:00Z"}, "recorded_at is before discovered_at"),
+            ({"unit": {**UNIT, "code": "city"}}, "each unit stands once"),
+        ],
+    )
+    def test_facts_that_cannot_be_used_are_told_by_their_place(self, more: dict[str, Any], told: str) -> None:
+        with pytest.raises(Unfit, match=r"facts\.json: ") as refused:
+            facts(**more)
+        assert told in str(refused.value)
+
+    def test_a_level_and_a_clock_that_the_pack_does_not_have_are_refused(self) -> None:
+        with pytest.raises(Unfit, match="it has no levels; leave `graded` out"):
+            said("group-002-2", graded={"level": "major", "at": DISCOVERED})
+        with pytest.raises(Unfit, match="'answer' is no clock of county-default@2; it has transfer"):
+            said("county-default", limits=[{"clock": "answer", "due": DISCOVERED, "set_at": DISCOVERED}])
+
+
+class TestCommand:
+    @pytest.mark.parametrize("name", ["county-default", "county-default@2", str(POLICIES / "county-default.yaml")])
+    def test_a_pack_is_named_by_id_version_or_file(
+        self, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        file = tmp_path / "facts.json"
+        file.write_text(json.dumps({"discovered_at": DISCOVERED, "figures": {"clicks": 3000}}))
+        code, out, _ = _typed(capsys, "policy", "evaluate", name, str(file))
+        assert code == 0
+        assert json.loads(out)["proposed"] == {"level": "extraordinary", "rule": "extraordinary/clicks"}
+
+    def test_facts_and_packs_that_do_not_exist_are_told(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        file = tmp_path / "facts.json"
+        file.write_text("{")
+        assert "is not JSON" in _typed(capsys, "policy", "evaluate", "county-default", str(file))[2]
+        file.write_text("{}")
+        code, _, told = _typed(capsys, "policy", "evaluate", "county-default", str(file))
+        assert (code, told) == (1, f"{file}: discovered_at: is missing; add it\n")
+        assert "no pack 'nothing'" in _typed(capsys, "policy", "evaluate", "nothing", str(file))[2]
+
+
+def _typed(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """The exit code and the output of a command."""
+    code = execute(words)
+    told = capsys.readouterr()
+    return code, told.out, told.err
