@@ -92,3 +92,8 @@ def test_the_compose_file_passes_on_the_public_address_and_the_proxies() -> None
         environment = services[name]["environment"]
         assert environment["HUIYING_PUBLIC_URL"].startswith("${HUIYING_PUBLIC_URL:-http://127.0.0.1:")
         assert environment["HUIYING_PROXIES"] == "${HUIYING_PROXIES:-}"
+
+
+def test_a_proxy_closes_its_idle_connections_before_the_server_does() -> None:
+    found = web.config(FastAPI(), Settings(data=Path("unused")))
+    assert found.timeout_keep_alive > 60, "nginx keeps a connection to a server for 60 s"

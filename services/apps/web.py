@@ -12,6 +12,9 @@ from services.kernel.settings import Settings
 
 GRACE = 5
 """Seconds for unfinished requests when the server ends."""
+KEEP_ALIVE = 75
+"""Seconds for which an idle connection stays open. Clients and proxies close theirs sooner (httpx after 5, nginx after
+60). A server that closes first cuts off requests that are just sent."""
 
 
 class PortTaken(Exception):
@@ -51,6 +54,7 @@ def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         lifespan="off",
         timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=settings.proxies,
         server_header=False,
