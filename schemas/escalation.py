@@ -36,8 +36,8 @@ class ClockMilestoneReached(Fact):
     grading, `known_at` is since when the level was known, if anything but the grading says so. `levels` are all levels
     that facts had proposed by then, and since when. `incident` is another incident. It is the one under which this was
     done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
-    reports and receipts, `to` is the addressee's code and `form` the report's form; `unit` is who reported, or where
-    the addressee confirmed.
+    reports and receipts, `to` is the addressee's code, `form` the report's form and `hop` the hop for which it was
+    meant; `unit` is who reported, or where the addressee confirmed.
     """
 
     milestone: Code
@@ -54,6 +54,7 @@ class ClockMilestoneReached(Fact):
     incident: StreamId | None = None
     to: PostCode | None = None
     form: ReportForm | None = None
+    hop: Code | None = None
 
 
 @event("clock.started")
@@ -143,7 +144,7 @@ class ClockCancelled(Fact):
     """A clock no longer applies, for example after a regrading."""
 
     clock: Code
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "start_changed"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown", "start_changed"]
 
 
 @event("clock.reminder_sent")

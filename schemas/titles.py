@@ -169,6 +169,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "recorded_in_time": ("已按时记录", "recorded in time"),
     "start_changed": ("起算变更", "the start changed"),
     "reviewed": ("复核", "reviewed"),
+    "grown": ("升级", "grown"),
     "reassigned": ("改交其他单位", "reassigned"),
     "asked": ("应要求", "asked for"),
     "law": ("依法", "by law"),

@@ -8,7 +8,7 @@ Durations are ISO 8601 without years and months, which have no fixed length.
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
-from typing import Self, get_args
+from typing import NamedTuple, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -27,6 +27,17 @@ from schemas.triage import AnswerKind
 
 class PackFact(Rule, FactKey):
     """A fact that the pack's office establishes, besides the facts on the deployment's list."""
+
+
+OWN_CLOCKS = ("bulletin", "written_report", "growth", "notice")
+"""Sections of a pack that are clocks under their own name."""
+
+
+class Timed(NamedTuple):
+    """What becomes a clock: its Chinese title and its limit."""
+
+    title_zh: str
+    limit: Limit
 
 
 class PolicyPack(Model):
@@ -102,6 +113,19 @@ class PolicyPack(Model):
             "unit.kind": get_args(UnitKind),
         }
 
+    @property
+    def timed(self) -> dict[str, Timed]:
+        """Everything that becomes a clock, by the clock's name."""
+        found = {clock.name: Timed(clock.title_zh, clock.limit) for clock in self.clocks}
+        found |= {hop.code: Timed(rule.title_zh, hop.limit) for rule in self.reports for hop in rule.hops}
+        if self.bulletin:
+            found["bulletin"] = Timed("报送舆情通报", self.bulletin.every)
+        if written := self.review.written_report:
+            found["written_report"] = Timed("书面总结报告", written.limit)
+        if self.growth:
+            found["growth"] = Timed("未平息即升级", self.growth.unless_ended)
+        return found
+
     def clocks_for(self, level: str | None, answer_kind: AnswerKind | None) -> tuple[ClockRule, ...]:
         """The clocks of a matter of this level. `answer_kind` is None until it is chosen."""
         return tuple(clock for clock in self.clocks if clock.applies(level, answer_kind))
@@ -120,6 +144,10 @@ class PolicyPack(Model):
         once("answers", [answer.kind for answer in self.answers])
         hops = [hop.code for report in self.reports for hop in report.hops]
         once("clocks, and hops of reports", [*(clock.name for clock in self.clocks), *hops])
+        if taken := {*(clock.name for clock in self.clocks), *hops}.intersection(OWN_CLOCKS):
+            raise ValueError(
+                f"clocks, and hops of reports: {', '.join(sorted(taken))} names another section; rename it"
+            )
         once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])
         for level in self.levels:
             once(f"conditions of the level {level.code}", [condition.code for condition in level.conditions])

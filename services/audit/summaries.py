@@ -178,7 +178,7 @@ class Names:
     def clock(self, code: str, event: Event) -> str | None:
         """The title of a limit. A second run of the same limit keeps its number."""
         name, sign, number = code.partition("#")
-        title = self._in_packs(name, event, lambda pack: {one.name: one.title_zh for one in pack.clocks})
+        title = self._in_packs(name, event, lambda pack: {name: timed.title_zh for name, timed in pack.timed.items()})
         return title and title + sign + number
 
     def chain(self, code: str, event: Event) -> str | None:

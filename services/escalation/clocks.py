@@ -33,7 +33,18 @@ KNOWLEDGE = ("discovered", *GRADINGS, "levels_known")
 LINKS = ("absorbed", "split", "split_off")
 """Here `incident` is the other matter, and the milestone belongs to this one."""
 OF_ONE_MATTER = frozenset(
-    {*LINKS, "opened", "policy_moved", "classified", "transferred", "closed", "dismissed", "reopened", "merged"},
+    {
+        *LINKS,
+        "opened",
+        "policy_moved",
+        "grown",
+        "classified",
+        "transferred",
+        "closed",
+        "dismissed",
+        "reopened",
+        "merged",
+    },
 )
 """Another matter does not take these over: they tell the matter's own nature and course."""
 
@@ -41,7 +52,7 @@ OF_ONE_MATTER = frozenset(
 class Cancelled(NamedTuple):
     """Why a clock ended without being met, and when that was recorded."""
 
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved"]
+    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"]
     at: datetime
 
 
@@ -119,9 +130,8 @@ def derive(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, terms:
 
 def anew(clock: Clock, at: datetime, pack: PolicyPack, terms: Terms) -> Clock:
     """The clock with its limit from an instant on."""
-    limits = {spec.name: spec.limit for spec in pack.clocks}
-    limits |= {hop.code: hop.limit for rule in pack.reports for hop in rule.hops}
-    due = calendars.due(at, limits[clock.name.partition("#")[0]], pack.timezone, pack.workday, terms.own)
+    limit = pack.timed[clock.name.partition("#")[0]].limit
+    due = calendars.due(at, limit, pack.timezone, pack.workday, terms.own)
     return replace(clock, since=at, due=due.at, provisional=due.provisional)
 
 

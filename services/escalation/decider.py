@@ -24,6 +24,7 @@ from services.escalation.commands import (
     TakeOver,
 )
 from services.escalation.eras import Era, Move
+from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
 from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
 from services.kernel.core.commands import Command
@@ -360,6 +361,8 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     if pack is None:
         return []
     derived = _derived(state, pack, ctx)
+    if grew := next((clock for clock in derived if clock.name == GROWTH and clock.overdue(command.until)), None):
+        return _grown(state, grew, command, ctx)
     facts = _unsaid(state, derived)
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
     for clock in derived:
@@ -382,6 +385,20 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
         elif known and known.breach and stands and clock.runs:
             facts += _climbed(state, clock, known.breach, known.rungs, ladder, command.until, ctx)
     return _by_pack(facts, pack, ctx)
+
+
+def _grown(state: State, limit: Clock, command: DetectBreaches, ctx: Ctx) -> Decided:
+    """A matter that did not end within the limit follows another level. That is no breach. The rest is judged then."""
+    reached = e.ClockMilestoneReached(
+        milestone="grown",
+        happened_at=limit.due,
+        recorded_at=command.until,
+        event=ctx.ids.new(""),
+        unit=state.unit,
+    )
+    after = replace(state, milestones=(*state.milestones, reached))
+    recorded = Occurred(reached, time=reached.happened_at)
+    return [*_by_pack([recorded], _pack(after, ctx), ctx), *_detect(after, command, ctx)]
 
 
 def _climbed(
@@ -462,7 +479,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
         text=None if command.text is None else Typed(text=command.text),
         proposal=None if command.proposal is None else Typed(text=command.proposal),
     )
-    sent_ = UpwardReport(report.report, at, report.addressee, report.form)
+    sent_ = UpwardReport(report.report, at, report.addressee, report.form, report.hop)
     return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, ctx)]
 
 
@@ -476,6 +493,7 @@ def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx
         unit=unit,
         to=report.addressee,
         form=report.form,
+        hop=report.hop,
     )
     return _reached(state, (reached,), (), ctx)
 

@@ -2,21 +2,22 @@
 
 Every hop is a clock with the hop's code. It runs from the discovery, from when its level was known, or from the receipt
 of the hop before it. Receipts that fulfil a hop are added to the milestones as acts of their own. So hops keep time,
-levels, mergers and splits in the same way as the pack's other clocks.
+levels, mergers and splits in the same way as the pack's other clocks. The same holds for the bulletin, which is owed
+again and again until the matter is resolved, and for the written report at its end.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import cast
+from typing import Any, Literal, cast
 
 from schemas.escalation import ClockMilestoneReached, ReportForm
 from schemas.pack import PolicyPack
-from schemas.pack.clocks import Act, ClockRule
-from schemas.pack.reports import Hop, ReportRule
+from schemas.pack.clocks import Act, ClockRule, Limit
+from schemas.pack.office import WrittenReport
+from schemas.pack.reports import Bulletin, Hop, ReportRule
 from schemas.pack.source import Place
-from services.escalation import clocks
-from services.escalation.clocks import USUAL, Clock, Terms
+from services.escalation import clocks, growth
+from services.escalation.clocks import USUAL, Cancelled, Clock, Terms
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Context, holds
 
@@ -26,6 +27,8 @@ FULFILS: Mapping[str, frozenset[ReportForm]] = {
     "written_with_plan": frozenset({"written_with_plan"}),
 }
 """Form of a hop -> the forms of reports that fulfil it. A call is a first contact and fulfils no written report."""
+BULLETIN, WRITTEN_REPORT = "bulletin", "written_report"
+"""The names of these clocks. Only a report that is meant as a bulletin, or as the written report, fulfils that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +41,62 @@ class Obligation:
     unit: str
     after: str | None = None
     """The hop whose receipt starts it; None for the first one."""
+    starts: str = "discovered"
+    """The act that starts it."""
 
     def is_met_by(self, reached: ClockMilestoneReached) -> bool:
         """Whether this is the receipt of the very addressee, in a form that fulfils the hop."""
+        meant = {self.rule.code, None} if self.rule.code in (BULLETIN, WRITTEN_REPORT) else None
         return (
             reached.milestone == "received"
             and (reached.to, reached.unit) == (self.hop.to, self.unit)
             and (reached.form is None or reached.form in FULFILS[self.hop.form])
+            and (reached.hop not in (BULLETIN, WRITTEN_REPORT) if meant is None else reached.hop in meant)
         )
 
 
 def resolved(pack: PolicyPack, unit: str, offices: Offices) -> tuple[Obligation, ...]:
-    """All hops of the pack's reports, as an accountable unit owes them.
+    """All hops of the pack's reports, as an accountable unit owes them, then its bulletin and its written report.
 
     A hop to a kind of unit that is not above the holder is left out, and so is a hop to the unit above the root. The
     holder then owes the next one.
     """
     found: list[Obligation] = []
-    for rule in pack.reports:
+    for rule in (*pack.reports, *_further(pack)):
         holder, after = unit, None
         for hop in rule.hops:
             at = placed(hop.at, holder, offices)
             if at is not None:
-                found.append(Obligation(rule, hop, holder, at, after))
+                starts = "resolved" if rule.code == WRITTEN_REPORT else "discovered"
+                found.append(Obligation(rule, hop, holder, at, after, _received(after) if after else starts))
                 holder, after = at, hop.code
     return tuple(found)
+
+
+def _further(pack: PolicyPack) -> Iterator[ReportRule]:
+    """The bulletin and the written report, as rules of one hop."""
+    if bulletin := pack.bulletin:
+        yield _of_one_hop(BULLETIN, bulletin, bulletin.every, "level_known" if bulletin.levels else "discovered")
+    if written := pack.review.written_report:
+        yield _of_one_hop(WRITTEN_REPORT, written, written.limit, "discovered")
+
+
+def _of_one_hop(
+    code: str, part: Bulletin | WrittenReport, limit: Limit, start: Literal["discovered", "level_known"]
+) -> ReportRule:
+    hop = Hop.model_construct(
+        code=code, to=part.to, at=part.at, form="written", with_proposal=False, limit=limit, source=part.source
+    )
+    return ReportRule.model_construct(
+        code=code,
+        title_zh=code,
+        levels=part.levels,
+        when=None,
+        from_=start,
+        again=None,
+        hops=(hop,),
+        source=part.source,
+    )
 
 
 def placed(place: Place, holder: str, offices: Offices) -> str | None:
@@ -76,19 +110,14 @@ def placed(place: Place, holder: str, offices: Offices) -> str | None:
 
 
 def derive(
-    milestones: Iterable[ClockMilestoneReached],
-    pack: PolicyPack,
-    offices: Offices,
-    terms: Terms = USUAL,
+    milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices: Offices, terms: Terms = USUAL
 ) -> tuple[Clock, ...]:
     """All clocks of the matter: the pack's own, then those of its reports."""
-    if not pack.reports:
-        return clocks.derive(milestones, pack, terms)
-    past = clocks.in_order(milestones)
+    past = growth.followed(clocks.in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
     hops = tuple(_rule(owed) for owed in reports.now)
-    whole = pack.model_copy(update={"clocks": (*pack.clocks, *hops)})
-    found = clocks.derive([*past, *reports.fulfilled()], whole, terms)
+    whole = pack.model_copy(update={"clocks": (*pack.clocks, *hops, *growth.limit_of(pack))})
+    found = clocks.derive([*past, *reports.acts], whole, terms)
     return tuple(reports.charged(clock) for clock in found)
 
 
@@ -97,13 +126,13 @@ def owed(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices:
 
     A hop whose limit is open has no clock and is owed nevertheless.
     """
-    past = clocks.in_order(milestones)
+    past = growth.followed(clocks.in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
-    met = {reached.milestone for reached in reports.fulfilled()}
+    reached = {one.milestone for one in (*past, *reports.acts)}
     return tuple(
         owed
-        for owed in report_to(past, pack, offices)
-        if _received(owed.hop.code) not in met and (owed.after is None or _received(owed.after) in met)
+        for owed in reports.asked
+        if owed.starts in reached and reached.isdisjoint((_received(owed.hop.code), _ended(owed.hop.code)))
     )
 
 
@@ -111,26 +140,19 @@ def report_to(
     milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices: Offices
 ) -> tuple[Obligation, ...]:
     """The hops that the matter's level and nature ask for now, done or not, in the pack's order."""
-    past = clocks.in_order(milestones)
-    unit = clocks.accountable(past)
-    if unit is None:
-        return ()
-    context = _contexts(past, pack, offices)[-1]
-    return tuple(
-        owed
-        for owed in resolved(pack, unit, offices)
-        if (owed.rule.levels is None or context.level in owed.rule.levels) and holds(owed.rule.when, context)
-    )
+    return _Reports(pack, offices, growth.followed(clocks.in_order(milestones), pack)).asked
 
 
 def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: Offices) -> list[Context]:
     """What conditions of reports look at, each time that it changed, up to now."""
-    found = [Context(level=pack.lowest)]
+    found: list[Context] = [Context(level=pack.lowest)]
     for reached in past:
         if not clocks.is_own(reached):
             continue
-        told = {"level": reached.level, "answer_kind": reached.answer_kind}
+        told: dict[str, Any] = {"level": reached.level, "answer_kind": reached.answer_kind}
         changed = {name: value for name, value in told.items() if value is not None}
+        if reached.milestone == "policy_moved":
+            changed["level"] = reached.level or pack.lowest
         if reached.milestone in ("opened", "transferred") and (unit := offices.units.get(reached.unit or "")):
             changed["unit"] = unit.kind
         if changed:
@@ -143,17 +165,24 @@ def _received(hop: str) -> str:
     return f"received:{hop}"
 
 
+def _ended(hop: str) -> str:
+    """The act by which a bulletin is owed no more."""
+    return f"ended:{hop}"
+
+
 def _rule(owed: Obligation) -> ClockRule:
     """The hop as a time limit."""
     rule, hop = owed.rule, owed.hop
     return ClockRule.model_construct(
         name=hop.code,
         title_zh=rule.title_zh,
-        from_=cast("Act", _received(owed.after) if owed.after else "discovered"),
-        to=(cast("Act", _received(hop.code)),),
+        from_=cast("Act", owed.starts),
+        to=cast("tuple[Act, ...]", (_received(hop.code), _ended(hop.code))),
         levels=rule.levels,
         limit=hop.limit,
         anchor="level_known" if rule.from_ == "level_known" else "act",
+        # Like a first answer, the written report stays owed after the closing.
+        first_answer=rule.code == WRITTEN_REPORT,
         again=rule.again,
         source=hop.source,
     )
@@ -166,15 +195,26 @@ class _Reports:
         self._pack, self._offices, self._past = pack, offices, past
         self._known: dict[str, tuple[Obligation, ...]] = {}
         self._accountable = clocks.accountable(past)
-
-    @cached_property
-    def now(self) -> tuple[Obligation, ...]:
+        self._contexts = _contexts(past, pack, offices)
+        self.now: list[Obligation] = []
         """The hops for the unit that is accountable now. What was owed once is not lost if its condition ends."""
-        contexts = _contexts(self._past, self._pack, self._offices)
+        self.acts: list[ClockMilestoneReached] = []
+        """A further milestone for each hop that a receipt fulfils, and for the end of the bulletins."""
+        for owed in self._of(self._accountable):
+            if owed.rule.when is None or any(holds(owed.rule.when, context) for context in self._contexts):
+                if owed.rule.code == BULLETIN:
+                    self._bulletins(owed)
+                else:
+                    self._once(owed)
+
+    @property
+    def asked(self) -> tuple[Obligation, ...]:
+        """The hops that the present level and nature of the matter ask for."""
+        context = self._contexts[-1]
         return tuple(
             owed
-            for owed in self._of(self._accountable)
-            if owed.rule.when is None or any(holds(owed.rule.when, context) for context in contexts)
+            for owed in self.now
+            if (owed.rule.levels is None or context.level in owed.rule.levels) and holds(owed.rule.when, context)
         )
 
     def _of(self, unit: str | None) -> tuple[Obligation, ...]:
@@ -184,21 +224,54 @@ class _Reports:
             self._known[unit] = resolved(self._pack, unit, self._offices)
         return self._known[unit]
 
-    def fulfilled(self) -> Iterator[ClockMilestoneReached]:
-        """For each receipt, a further milestone for each hop that it fulfils.
+    def _once(self, owed: Obligation) -> None:
+        """What the addressee of a formerly accountable unit confirmed then stays confirmed after a hand-over."""
+        self.now.append(owed)
+        self.acts += (_as(reached, _received(owed.hop.code)) for reached in self._past if self._meets(reached, owed))
 
-        What the addressee of a formerly accountable unit confirmed then stays confirmed after a hand-over.
-        """
+    def _meets(self, reached: ClockMilestoneReached, owed: Obligation) -> bool:
+        if reached.milestone != "received":
+            return False
+        then = self._of(clocks.accountable(self._past, reached.recorded_at))
+        return owed.is_met_by(reached) or any(one.hop == owed.hop and one.is_met_by(reached) for one in then)
+
+    def _bulletins(self, first: Obligation) -> None:
+        """Each receipt starts the next bulletin, until the matter is resolved. A reopening starts one, too."""
+        owed, goes_on = first, True
+        self.now.append(first)
         for reached in self._past:
-            if reached.milestone != "received":
-                continue
-            then = clocks.accountable(self._past, reached.recorded_at)
-            hops = {owed.hop.code: owed for owed in (*self.now, *self._of(then)) if owed.is_met_by(reached)}
-            for code in hops:
-                yield reached.model_copy(update={"milestone": _received(code)})
+            act = ""
+            if goes_on and self._meets(reached, first):
+                act = _received(owed.hop.code)
+            elif reached.milestone in ("resolved", "closed") and goes_on and clocks.is_own(reached):
+                goes_on = False
+                self.acts.append(_as(reached, _ended(owed.hop.code)))
+            elif reached.milestone == "reopened" and not goes_on:
+                act, goes_on = f"again:{owed.hop.code}", True
+            if act:
+                self.acts.append(_as(reached, act))
+                code = f"{BULLETIN}#{len(self._bulletins_so_far) + 1}"
+                owed = replace(first, hop=first.hop.model_copy(update={"code": code}), starts=act)
+                self.now.append(owed)
+
+    @property
+    def _bulletins_so_far(self) -> list[Obligation]:
+        return [owed for owed in self.now if owed.rule.code == BULLETIN]
 
     def charged(self, clock: Clock) -> Clock:
-        """The clock, with the unit that holds the report if it is a further hop."""
+        """The clock as it is shown: with the unit that holds the report, and ended where the act was an end."""
         code = clock.name.partition("#")[0]
+        if code == growth.GROWTH:
+            return growth.shown(clock, self._past)
+        if code == WRITTEN_REPORT:
+            return replace(clock, first_answer=False)
+        if code == BULLETIN:
+            ends = [one.recorded_at for one in self.acts if one.milestone == _ended(clock.name)]
+            over = clock.met_at in ends
+            return replace(clock, met_at=None, cancelled=Cancelled("closed", ends[0])) if over else clock
         owed = next((owed for owed in self.now if owed.hop.code == code and owed.after), None)
         return replace(clock, unit=owed.owed_by) if owed else clock
+
+
+def _as(reached: ClockMilestoneReached, act: str) -> ClockMilestoneReached:
+    return reached.model_copy(update={"milestone": act, "level": None})

@@ -33,7 +33,13 @@ def rule(code: str, *hops: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def pack(*reports: dict[str, Any], **more: Any) -> PolicyPack:
     """county-default with these reports and nothing else to do."""
-    whole = {**PACK.model.model_dump(by_alias=True, mode="json"), "clocks": [], "ladder": [], "reports": reports}
+    whole = {
+        **PACK.model.model_dump(by_alias=True, mode="json"),
+        "clocks": [],
+        "ladder": [],
+        "reports": reports,
+        "review": {},
+    }
     return PolicyPack.model_validate({**whole, **more})
 
 
