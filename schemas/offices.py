@@ -11,6 +11,7 @@ from schemas.fields import (
     Day,
     Digest,
     Fact,
+    Figure,
     Instant,
     PolicyRef,
     Post,
@@ -51,6 +52,33 @@ class PolicyPackAssigned(Fact):
     unit: UnitCode
     policy: PolicyRef
     since: Instant
+
+
+class LimitSet(Fact):
+    """A limit as a pack writes it, see `schemas.pack.clocks.Limit`. `duration` is ISO 8601, such as PT2H."""
+
+    mode: Literal["elapsed", "end_of_day", "working_time", "working_days"]
+    duration: Code | None = None
+    days: Figure | None = None
+    until: Literal["end_of_day", "same_time"] | None = None
+    first_day: Literal["counted", "not_counted"] | None = None
+
+
+@event("policy.value_set")
+class PolicyValueSet(Fact):
+    """From `since` on, a unit and the units below it work by this value, which the pack's document leaves open.
+
+    `pack` is the pack's id and `place` the dotted place in it, such as `clocks.explanation.limit`. A limit is given as
+    `limit`, any other value as `value`.
+    """
+
+    unit: UnitCode
+    pack: Code
+    place: Code
+    limit: LimitSet | None = None
+    value: Code | None = None
+    since: Instant
+    reason: Words
 
 
 @event("policy.period_opened", planned=True)

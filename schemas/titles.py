@@ -73,6 +73,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "set-days": ("设定工作日", "set working days"),
     "revoke-token": ("注销令牌", "revoke a token"),
     "load-pack": ("载入制度", "load a pack"),
+    "set-value": ("填写未定的数值", "set a value"),
     "assign-pack": ("指定适用的制度", "assign a pack"),
     "read-incident": ("查阅事项", "read a matter"),
     "read-report": ("查阅反映", "read a report"),

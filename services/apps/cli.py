@@ -349,6 +349,28 @@ def policy_assign(
     say(f"{unit} works by {pack} from {since or 'now'} on")
 
 
+@policies.command("set-value")
+def policy_set_value(
+    pack: Annotated[str, typer.Argument(help="A loaded pack as id@version.")],
+    place: Annotated[str, typer.Argument(help="The open place, such as clocks.explanation.limit.")],
+    value: Annotated[str, typer.Argument(help="The value as a pack writes it; a limit as JSON.")],
+    unit: Unit,
+    reason: Annotated[str, typer.Option(help="Who decided so, and why.")],
+    since: Annotated[str | None, typer.Option(help="When it begins, with its offset.", show_default="now")] = None,
+    data: Data = None,
+) -> None:
+    """Set a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
+    from services.apps import packs
+
+    try:
+        said = {"limit": json.loads(value)} if value.startswith("{") else {"value": value}
+    except ValueError as error:
+        raise CannotDo(f"the limit is no JSON: {error}") from None
+    named = {"unit": unit, "pack": pack, "place": place, "since": since, "reason": reason}
+    run(packs.set_value(quiet(settings_of(data)), **named, **said))
+    say(f"{unit} works by {place} = {value} of {pack} from {since or 'now'} on")
+
+
 @app.command()
 def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An export.")], data: Data = None) -> None:
     """Check an exported file by itself.

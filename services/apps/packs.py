@@ -16,6 +16,12 @@ async def load(settings: Settings, pack: LoadedPack) -> bool:
         return bool(done["events"])
 
 
+async def set_value(settings: Settings, **command: Any) -> None:
+    """Sets a value that a pack leaves open. Raises `Refused`."""
+    async with api(settings, "triage") as triage:
+        await ask(triage, "POST", "/triage/v1/packs/set-value", operator(settings), json=command)
+
+
 async def assign(settings: Settings, **command: Any) -> None:
     """Lets a unit work by a pack: `unit`, `pack` as `id@version`, `since`. Raises `Refused`."""
     async with api(settings, "triage") as triage:

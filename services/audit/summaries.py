@@ -74,6 +74,7 @@ TEMPLATES: dict[str, str] = {
     "incident.split": "拆分至 {into}|split into {into}",
     "policy.pack_loaded": "载入规则 {pack}@{version}|pack {pack}@{version} loaded",
     "policy.pack_assigned": "{unit}自 {since} 适用 {policy}|{unit} works by {policy} from {since}",
+    "policy.value_set": "{unit}填写 {pack} 的 {place}，自 {since}|{unit} set {place} of {pack} from {since}",
     "policy.period_opened": "{unit}进入特殊时期 {period}|period {period} opened for {unit}",
     "policy.period_closed": "{unit}结束特殊时期 {period}|period {period} closed for {unit}",
     "unit.placed": "{unit}隶属{parent}，自 {since}|{unit} stands under {parent} from {since}",

@@ -7,6 +7,7 @@ from the milestones, and the differences from the record become events.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from schemas import escalation as e
 from schemas.envelope import Event
@@ -290,8 +291,14 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
 
 def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
     """The packs of the matter, one after the other; `pack` is the present one."""
-    told = [Era(move.at, pack_of(move.policy, state.unit or "", ctx.offices) or pack) for move in state.moves]
-    return told or [Era(None, pack)]
+    past, told = state.past, state.moves or [Move(None, pack.ref)]
+    found: list[Era] = []
+    for move, following in zip_longest(told, told[1:]):
+        since = move.at or past[0].recorded_at
+        unit = clocks.accountable(past, since) or state.unit or ""
+        whole = ctx.offices.packs.get(move.policy, pack)
+        found += eras.with_values(whole, move.at, since, following and following.at, unit, ctx.offices)
+    return found
 
 
 def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
@@ -367,7 +374,7 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
     annulled = {fact.clock for fact in facts if isinstance(fact, e.ClockBreachAnnulled)}
     for clock in derived:
         known = state.clocks.get(clock.name)
-        by = ctx.offices.packs.get(clock.policy or "", pack)
+        by = (clock.policy and pack_of(clock.policy, state.unit or "", ctx.offices)) or pack
         ladder = [rung for rung in by.model.ladder if not (rung.after and rung.after.is_open)]
         if known and known.excused:
             continue

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from schemas.escalation import ClockMilestoneReached
 from services.escalation.clocks import GRADINGS, Cancelled, Clock, in_order, is_own
-from services.kernel.core.units import LoadedPack
+from services.kernel.core import units
+from services.kernel.core.units import LoadedPack, Offices
 
 JUDGED = (*GRADINGS, "levels_known")
 """Milestones that name levels, which mean something only in their own pack."""
@@ -40,6 +41,25 @@ def moves(milestones: Sequence[ClockMilestoneReached]) -> list[Move]:
     """The packs that the matter's milestones name, one after the other."""
     named = in_order(one for one in milestones if one.policy and is_own(one))
     return [Move(one.recorded_at if one.milestone == "policy_moved" else None, str(one.policy)) for one in named]
+
+
+def with_values(
+    pack: LoadedPack, begun: datetime | None, since: datetime, until: datetime | None, unit: str, offices: Offices
+) -> list[Era]:
+    """The eras of a pack from `since` to `until`, with the values that it leaves open and the unit set.
+
+    What was in force at the begin stays in force for the matter. A value that was set later, where there was none,
+    counts from then on.
+    """
+    values = offices.values_of(unit, pack.model.id, since)
+    found = [Era(begun, units.with_values(pack, values))]
+    above = offices.above(unit)
+    for one in offices.values:
+        is_its = one.pack == pack.model.id and one.unit in above and one.place not in values
+        if is_its and one.since > since and (until is None or one.since < until):
+            values = {**values, one.place: one}
+            found.append(Era(one.since, units.with_values(pack, values)))
+    return found
 
 
 def derive(past: Sequence[ClockMilestoneReached], eras: Sequence[Era], under: Under, anew: Anew) -> tuple[Clock, ...]:

@@ -1,10 +1,10 @@
 """What decisions of escalation read besides their stream: rows of its own views."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -56,6 +56,13 @@ async def without_pack(connection: AsyncConnection, after: str, limit: int) -> l
         .limit(limit)
     )
     return list((await connection.execute(chosen)).scalars())
+
+
+async def under_packs(connection: AsyncConnection, after: str, limit: int, packs: Collection[str]) -> list[str]:
+    """Incidents under any version of these packs, in order, after an incident."""
+    under = or_(*(INCIDENTS.c.policy.startswith(f"{pack}@", autoescape=True) for pack in sorted(packs)))
+    chosen = select(INCIDENTS.c.incident_id).where(under, INCIDENTS.c.incident_id > after)
+    return list((await connection.execute(chosen.order_by(INCIDENTS.c.incident_id).limit(limit))).scalars())
 
 
 async def counting_work(connection: AsyncConnection, after: str, limit: int) -> list[str]:

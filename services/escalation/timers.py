@@ -8,9 +8,10 @@ limits.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import or_, select
@@ -25,6 +26,7 @@ from services.escalation.seen import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem, Unavailable
+from services.kernel.core.units import Offices, SetValue
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
 from services.kernel.delivery.offsets import Offset, look
 from services.kernel.delivery.runtime import Runtime
@@ -44,6 +46,7 @@ PATIENCE = timedelta(hours=1)
 LEFT_ALONE = 30.0
 """Seconds before an incident is judged again, if nothing could be decided or the judgement failed."""
 FIRST = Wake("", "")
+Look = Callable[[AsyncConnection, str, int], Awaitable[list[str]]]
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Pace:
     """Incident -> the loop's time until which it rests."""
     basis: tuple[str, ...] | None = None
     """The offices with which matters without a pack, and clocks that count working days, were tried."""
+    values: tuple[SetValue, ...] = ()
+    """The values of packs with which matters were tried."""
     tried: float = 0.0
 
     def rest(self, incident: str) -> None:
@@ -111,9 +116,10 @@ class Pace:
         """Whether to look at matters without a pack: when the offices have changed, and now and then."""
         return basis != self.basis or asyncio.get_running_loop().time() - self.tried > LEFT_ALONE
 
-    def looked(self, basis: tuple[str, ...]) -> None:
+    def looked(self, offices: Offices) -> None:
         """Notes that all of them were tried with these offices."""
-        self.basis, self.tried = basis, asyncio.get_running_loop().time()
+        self.basis, self.values = offices.basis, offices.values
+        self.tried = asyncio.get_running_loop().time()
 
 
 async def run(runtime: Runtime) -> None:
@@ -143,30 +149,39 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
         while len(horizons.reached) < runtime.settings.partitions or min(horizons.reached.values()) < now:
             await asyncio.sleep(0.02)
             await horizons.advance(runtime)
-    await _judge_all(runtime, horizons, Pace(), now, with_packless=True, with_counting=True)
+    async with runtime.database.read() as connection:
+        offices = await runtime.offices(connection)
+    looks = [seen.without_pack, seen.counting_work, *([_under(offices)] if offices.values else [])]
+    await _judge_all(runtime, horizons, Pace(), now, looks)
 
 
 async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
     """One round. If nothing is due, it only looks at the first clock."""
     now = runtime.time_source.now()
     async with runtime.database.read() as connection:
-        basis = (await runtime.offices(connection)).basis
-        packless, anew = pace.is_time(basis), basis != pace.basis
-        waiting = packless and await seen.without_pack(connection, "", 1)
-        counting = anew and await seen.counting_work(connection, "", 1)
+        offices = await runtime.offices(connection)
+        packless, anew = pace.is_time(offices.basis), offices.basis != pace.basis
+        looks: list[Look] = [*([seen.without_pack] * packless), *([seen.counting_work] * anew)]
+        if offices.values != pace.values:
+            looks.append(_under(offices))
+        waiting = [listed for listed in looks if await listed(connection, "", 1)]
         due = await seen.waking(connection, now, FIRST, 1)
-    waiting = waiting or counting
     if waiting or due:
         await horizons.advance(runtime)
-        await _judge_all(runtime, horizons, pace, now, with_packless=packless, with_counting=anew)
-    if packless and (not waiting or len(horizons.reached) == runtime.settings.partitions):
-        pace.looked(basis)
+        await _judge_all(runtime, horizons, pace, now, waiting)
+    if looks and (not waiting or len(horizons.reached) == runtime.settings.partitions):
+        pace.looked(offices)
+
+
+def _under(offices: Offices) -> Look:
+    """The matters whose packs have values that a unit set."""
+    return partial(seen.under_packs, packs={one.pack for one in offices.values})
 
 
 async def _judge_all(
-    runtime: Runtime, horizons: Horizons, pace: Pace, now: datetime, *, with_packless: bool, with_counting: bool
+    runtime: Runtime, horizons: Horizons, pace: Pace, now: datetime, looks: Sequence[Look] = ()
 ) -> None:
-    for listed in (seen.without_pack,) * with_packless + (seen.counting_work,) * with_counting:
+    for listed in looks:
         last = ""
         while True:
             async with runtime.database.read() as connection:

@@ -19,7 +19,7 @@ from schemas.fields import (
     UnitCode,
     Uuid,
 )
-from schemas.offices import Role
+from schemas.offices import LimitSet, Role
 from schemas.triage import AnswerKind, Track
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
@@ -698,8 +698,46 @@ class Pack(Answered):
     """The steps of its scale of harm."""
     answer_kinds: tuple[KindOfAnswer, ...]
     """Its kinds of answer."""
+    open: tuple[Code, ...]
+    """The places whose values it leaves open."""
     units: tuple[UnitCode, ...]
     """The units that work by it now."""
+
+
+class ValueOfUnit(Answered):
+    """A value that a unit set where a pack leaves it open."""
+
+    unit: UnitCode
+    """The unit; the units below it without a value of their own follow."""
+    pack: Code
+    """The pack's id."""
+    place: Code
+    """The place in the pack."""
+    value: Code | LimitSet
+    """The value: a limit by its fields, or a plain value as a pack writes it."""
+    since: Instant
+    """Since when it holds."""
+
+
+class SetValues(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "county",
+                "pack": "school-003",
+                "place": "clocks.first_reply.limit",
+                "value": {"mode": "elapsed", "duration": "PT24H"},
+                "since": "2026-03-02T00:30:00.000000Z",
+            }
+        ],
+        next=None,
+    ),
+):
+    """The values that units set."""
+
+    items: tuple[ValueOfUnit, ...]
+    """The entries of this page."""
 
 
 class Packs(
@@ -716,6 +754,7 @@ class Packs(
                 "flags": [{"flag": "public", "title": "公共"}],
                 "harm_scale": [{"harm": 0, "title": "未见危害"}],
                 "answer_kinds": [{"answer_kind": "answer", "title": "答复", "levels": ["general", "major"]}],
+                "open": [],
                 "units": ["town-east"],
             }
         ],

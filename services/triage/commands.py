@@ -37,7 +37,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.offices import DayWindow, UnitPlaced, UnitPostPlaced
+from schemas.offices import DayWindow, LimitSet, UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Asked, Track
 from services.kernel.core.commands import Command, example
 
@@ -551,6 +551,40 @@ class LoadPack(Command, json_schema_extra=example(text="id: county-default\nvers
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIZE)]
     """The pack's file, YAML."""
+
+
+class SetValue(
+    Command,
+    json_schema_extra=example(
+        unit="county",
+        pack="school-003@1",
+        place="clocks.first_reply.limit",
+        limit={"mode": "elapsed", "duration": "PT24H"},
+        reason="校长办公会决定",
+    ),
+):
+    """Set a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
+
+    unit: UnitCode
+    """The unit."""
+    pack: Code
+    """The pack as `id@version`. The value holds for every version that leaves this place open."""
+    place: Code
+    """The place in the pack, such as `clocks.explanation.limit`. `GET /packs` lists the open ones."""
+    limit: LimitSet | None = None
+    """The limit, if the place takes one."""
+    value: Code | StrictBool | None = None
+    """Any other value, as a pack writes it: `PT12H`, `true`, `window_start`."""
+    since: WrittenInstant | None = None
+    """When it begins; by default, and at the earliest, now."""
+    reason: Text
+    """Who decided so, and why."""
+
+    @model_validator(mode="after")
+    def _says_one(self) -> Self:
+        if (self.limit is None) == (self.value is None):
+            raise PydanticCustomError("one-value", "write either `limit` or `value`")
+        return self
 
 
 class AssignPack(

@@ -1,17 +1,22 @@
 """The known policy packs, and since when each unit works by which: one stream."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from schemas.envelope import Event
-from schemas.offices import PolicyPackAssigned, PolicyPackLoaded
+from schemas.fields import Typed
+from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, PolicyValueSet
+from schemas.pack.values import open_places, with_values
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Ctx, Decided, Decider
+from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Rejected
-from services.triage.commands import AssignPack, LoadPacks
+from services.kernel.core.problems import Malformed, Rejected
+from services.triage.commands import AssignPack, LoadPacks, SetValue
 
 POLICIES = f"policy-{derived('policy-packs')}"
 """The stream that holds the packs of the deployment."""
@@ -69,6 +74,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             ]
         case AssignPack():
             return _assign(state, command, ctx)
+        case SetValue():
+            return _set(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
@@ -109,13 +116,63 @@ def _assign(state: State, command: AssignPack, ctx: Ctx) -> Decided:
     return [PolicyPackAssigned(unit=command.unit, policy=ref, since=since)]
 
 
+def _set(command: SetValue, ctx: Ctx) -> Decided:
+    """The value begins now at the earliest, so that it judges nothing that was done before."""
+    ctx.offices.unit(command.unit)
+    pack = next((pack for pack in ctx.offices.packs.values() if pack.name == command.pack), None)
+    if pack is None:
+        known = sorted(pack.name for pack in ctx.offices.packs.values())
+        raise Malformed(
+            f"pack: {command.pack} is not loaded; loaded are {', '.join(known)}",
+            code="pack-not-known",
+            field="pack",
+            pack=command.pack,
+            known=known,
+        )
+    places = open_places(pack.model)
+    if command.place not in places:
+        raise Malformed(
+            f"place: {command.pack} leaves no {command.place} open; open are {', '.join(places) or 'none'}",
+            code="place-not-open",
+            field="place",
+            pack=command.pack,
+            place=command.place,
+            known=list(places),
+        )
+    value = command.value if isinstance(command.value, str) else str(bool(command.value)).lower()
+    fact = PolicyValueSet(
+        unit=command.unit,
+        pack=pack.model.id,
+        place=command.place,
+        limit=command.limit,
+        value=value if command.limit is None else None,
+        since=max(command.since or ctx.now, ctx.now),
+        reason=Typed(text=command.reason),
+    )
+    written = value if command.limit is None else command.limit.model_dump(exclude_none=True)
+    try:
+        with_values(pack.model, json.loads(pack.canonical), {command.place: written})
+    except ValidationError as error:
+        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise Malformed(
+            f"{command.place} does not take this: {told}", code="value-unfit", field="value", place=command.place
+        ) from None
+    return [Occurred(fact, policy=pack.ref)]
+
+
+def _own(command: SetValue, ctx: Ctx) -> tuple[str, ...]:
+    return (ctx.offices.unit(command.unit).code,)
+
+
 def _above(command: AssignPack, ctx: Ctx) -> tuple[str, ...]:
-    return (ctx.offices.parent(command.unit) or command.unit,)
+    unit = ctx.offices.unit(command.unit)
+    return (unit.parent or unit.code,)
 
 
 RIGHTS: Mapping[type[Command], Right[Command]] = {
     LoadPacks: Right("load-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
     AssignPack: Right("assign-pack", ("chief", "admin"), _above),  # type: ignore[arg-type]
+    SetValue: Right("set-value", ("chief", "admin"), _own),  # type: ignore[arg-type]
 }
 """A unit does not choose its own rules: the unit above assigns them. The root has nobody above it."""
 

@@ -1,7 +1,11 @@
 """The policy packs over HTTP: what is loaded, and who works by what."""
 
+import json
+
 from fastapi import APIRouter, Response
 
+from schemas.fields import instant
+from schemas.pack.values import open_places
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
@@ -13,7 +17,7 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
 from services.triage import answers, setup
-from services.triage.commands import AssignPack, LoadPack, LoadPacks
+from services.triage.commands import AssignPack, LoadPack, LoadPacks, SetValue
 from services.triage.grading import proposes
 from services.triage.packs import POLICIES
 
@@ -43,6 +47,7 @@ def router(runtime: Runtime) -> APIRouter:
                     {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
                     for answer in pack.model.answers
                 ],
+                "open": list(open_places(pack.model)),
                 "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
             }
             for ref, pack in sorted(offices.packs.items())
@@ -69,6 +74,28 @@ def router(runtime: Runtime) -> APIRouter:
 
         The unit above decides so; at the root, the root itself. Matters that were opened before keep their pack.
         """
+        return await _decided(runtime, caller, command)
+
+    @routes.get("/packs/values", **documents.answers(answers.SetValues))
+    async def list_values(staff: http.Staff) -> Response:
+        """The values that units set where a pack leaves them open, and that have begun."""
+        async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+        items = [
+            {
+                "unit": one.unit,
+                "pack": one.pack,
+                "place": one.place,
+                "value": json.loads(one.value),
+                "since": instant(one.since),
+            }
+            for one in offices.values
+        ]
+        return http.json_response({"items": items, "next": None})
+
+    @routes.post("/packs/set-value", **documents.answers(Done))
+    async def set_value(caller: http.Command, command: SetValue) -> Response:
+        """Sets a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
         return await _decided(runtime, caller, command)
 
     return routes

@@ -118,10 +118,10 @@ class Desk:
         self.runtime = Runtime(SERVICE, settings, old.database, self.clock, old.log, SECRET)
         self.work = UnitOfWork(self.runtime)
 
-    async def turn(self, now: datetime) -> None:
+    async def turn(self, now: datetime, pace: timers.Pace | None = None) -> None:
         """One round of the timer loop at this time."""
         self.clock.at = now
-        await timers.turn(self.runtime, timers.Horizons(), timers.Pace())
+        await timers.turn(self.runtime, timers.Horizons(), pace or timers.Pace())
 
     async def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
         found = self.runtime.tables[table]

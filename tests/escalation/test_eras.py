@@ -1,5 +1,6 @@
 """A matter under one pack after the other: what was owed stays owed, what runs goes on by the new pack."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from schemas import escalation as e
 from services.escalation.commands import RecordMilestones
-from services.kernel.core.units import LoadedPack
+from services.kernel.core.units import LoadedPack, SetValue
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
 
@@ -140,6 +141,51 @@ def test_a_hand_over_alone_moves_nothing() -> None:
     made = Incident(offices=offices).hear(under(OLD), reached("transferred", at(2), unit="town-west"))
     assert clock(made, "answer") == (at(4), "running")
     assert made.state.policy == OLD.ref
+
+
+OPEN = parse_pack(
+    NEW.canonical.replace('"id":"new"', '"id":"open"').replace(
+        '{"duration":"PT8H","mode":"elapsed"}', '{"source":{"kind":"unset"}}'
+    )
+)
+
+
+def set_value(hour: float, duration: str, unit: str = "county") -> SetValue:
+    value = json.dumps({"mode": "elapsed", "duration": duration})
+    return SetValue(unit, "open", "clocks.hand_out.limit", value, at(hour))
+
+
+def under_open(*values: SetValue) -> Incident:
+    return Incident(offices=replace(OFFICES, packs={**OFFICES.packs, OPEN.ref: OPEN}, values=values))
+
+
+class TestValuesThatAnOfficeSets:
+    def test_nothing_runs_by_an_open_limit(self) -> None:
+        made = under_open().hear(under(OPEN)).detect(at(90))
+        assert "hand_out" not in made.state.clocks
+
+    def test_a_value_counts_for_the_unit_and_those_below_it(self) -> None:
+        assert clock(under_open(set_value(-1, "PT2H")).hear(under(OPEN)), "hand_out") == (at(2), "running")
+        assert clock(under_open(set_value(-1, "PT2H", "town-east")).hear(under(OPEN)), "hand_out") == (at(2), "running")
+        elsewhere = under_open(set_value(-1, "PT2H", "town-west")).hear(under(OPEN))
+        assert "hand_out" not in elsewhere.state.clocks
+        nearer = under_open(set_value(-1, "PT2H", "town-east"), set_value(-1, "PT3H")).hear(under(OPEN))
+        assert clock(nearer, "hand_out") == (at(2), "running")
+
+    def test_a_value_that_comes_later_lets_the_clock_run_and_breaches_nothing_in_the_past(self) -> None:
+        made = under_open().hear(under(OPEN)).detect(at(5))
+        made.offices = replace(made.offices, values=(set_value(6, "PT2H"),))
+        made.detect(at(6) + timedelta(minutes=1))
+        assert clock(made, "hand_out") == (at(8), "running"), "from when it was set on"
+        made.detect(at(8) + timedelta(minutes=1))
+        assert clock(made, "hand_out") == (at(8), "breached")
+
+    def test_another_value_changes_nothing_of_a_matter_that_has_one(self) -> None:
+        made = under_open(set_value(-1, "PT2H")).hear(under(OPEN)).detect(at(3))
+        made.offices = replace(made.offices, values=(*made.offices.values, set_value(4, "P7D")))
+        made.detect(at(5)).hear(reached("accepted", at(6), unit="town-east"))
+        assert clock(made, "hand_out") == (at(2), "breached")
+        assert made.of(e.ClockBreachAnnulled) == []
 
 
 def test_a_pack_that_has_not_come_is_waited_for() -> None:

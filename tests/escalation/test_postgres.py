@@ -15,6 +15,7 @@ from tests.escalation.conftest import Desk
     [
         on.test_events_become_clocks_with_pack_and_basis,
         on.test_a_matter_that_nobody_grades_is_breached_all_the_same,
+        on.test_a_value_that_is_set_wakes_the_matters_of_its_pack,
         on.test_an_explained_breach_is_not_looked_at_again_for_its_circular,
         on.test_an_open_dead_letter_is_waited_for_too,
         on.test_a_merged_matter_keeps_its_breaches_and_what_was_done_counts_where_it_goes_on,

@@ -13,7 +13,7 @@ from schemas import publish, triage
 from schemas.envelope import Event
 from schemas.escalation import ClockBreached
 from schemas.fields import instant
-from schemas.offices import PolicyPackAssigned
+from schemas.offices import LimitSet, PolicyPackAssigned, PolicyValueSet
 from services.escalation import timers, views
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
@@ -254,6 +254,38 @@ async def test_a_newer_pack_and_an_edited_file_change_nothing_of_an_earlier_matt
     assert after["explanation"]["rung"] == "reminder", "the ladder goes on by its own version"
     assert not [e for e in await desk.events(stream_of("clock", id_)) if "annulled" in e.type]
     assert (await desk.clocks(incident("b")))["transfer"]["due"] == instant(at(28 + 7 * 24))
+
+
+async def test_a_value_that_is_set_wakes_the_matters_of_its_pack(desk: Desk) -> None:
+    text = PACK.canonical.replace('"id":"county-default"', '"id":"open"')
+    limit = '"limit":{"duration":"PT2H","mode":"elapsed"},"name":"transfer"'
+    assert limit in text
+    pack = parse_pack(text.replace(limit, '"limit":{"source":{"kind":"unset"}},"name":"transfer"'))
+    policies = f"policy-{spec.UUID}"
+    desk.tell(policies, spec.loaded(pack), at(0))
+    desk.tell(policies, PolicyPackAssigned(unit="city", policy=pack.ref, since=LONG_AGO), at(0))
+    await desk.consume()
+    fact = triage.IncidentOpened(unit="town-east", report=REPORT, discovered_at=at(1), policy=pack.ref)
+    desk.tell(incident(), fact, at(1))
+    await desk.consume()
+    pace = timers.Pace()
+    await desk.turn(at(4), pace)
+    assert "transfer" not in await desk.clocks(incident())
+    value = PolicyValueSet(
+        unit="county",
+        pack="open",
+        place="clocks.transfer.limit",
+        limit=LimitSet(mode="elapsed", duration="PT2H"),
+        since=at(6),
+        reason="r",  # type: ignore[arg-type]
+    )
+    desk.tell(policies, value, at(5))
+    await desk.consume()
+    await desk.turn(at(5.5), pace)
+    assert "transfer" not in await desk.clocks(incident()), "it has not begun"
+    desk.runtime.offices_changed()
+    await desk.turn(at(7), pace)
+    assert (await desk.clocks(incident()))["transfer"]["due"] == instant(at(8))
 
 
 async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Packs through HTTP, and the policy folder at a start: the record alone says which packs there are."""
 
 import shutil
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -56,6 +57,55 @@ async def test_a_pack_with_a_fault_is_not_loaded(
     assert told["type"] == "urn:huiying:problem:pack-unusable"
     assert [(fault["line"], fault["column"]) for fault in told["faults"]] == [(line, column)]  # type: ignore[attr-defined]
     assert await triage.kinds(POLICIES) == before
+
+
+OPEN = COUNTY.replace("id: county-default\n", "id: open\n").replace(
+    "    limit: {mode: elapsed, duration: P1D}\n", "    limit: {source: {kind: unset}}\n", 1
+)
+PLACE, LIMIT = "clocks.explanation.limit", {"mode": "elapsed", "duration": "PT5H"}
+
+
+async def test_an_office_sets_what_a_pack_leaves_open(triage: Triage) -> None:
+    await send(triage, "packs", {"text": OPEN})
+    items = (await triage.get("packs")).json()["items"]
+    assert PLACE in next(item["open"] for item in items if item["pack"] == "open")
+    body = {"unit": "county", "pack": "open@2", "place": PLACE, "limit": LIMIT, "reason": "r"}
+    problem(await send(triage, "packs/set-value", body, "chief", "town-east"), 403, "role chief or admin over county")
+    set_ = await send(triage, "packs/set-value", body, "chief", "county")
+    assert set_.status_code == 200, set_.text
+    event = (await triage.events(POLICIES))[-1]
+    assert (event.data.unit, event.data.pack, event.data.place) == ("county", "open", PLACE)
+    values = (await triage.get("packs/values")).json()["items"]
+    assert [(value["unit"], value["place"], value["value"]) for value in values] == [("county", PLACE, LIMIT)]
+    async with triage.runtime.database.read() as connection:
+        offices = await triage.runtime.offices(connection)
+    ref = str(event.policy)
+    limits = [
+        next(clock.limit for clock in offices.pack_of(ref, unit).model.clocks if clock.name == "explanation")
+        for unit in ("town-east", "city")
+    ]
+    assert [limit.duration for limit in limits] == [timedelta(hours=5), None], "for the unit and those below it"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "sentence"),
+    [
+        ({"place": "clocks.transfer.limit"}, 422, "leaves no clocks.transfer.limit open; open are clocks."),
+        ({"pack": "open@9"}, 422, "open@9 is not loaded"),
+        ({"unit": "nowhere"}, 422, "nowhere"),
+        ({"limit": {"mode": "elapsed"}}, 422, "a limit with mode elapsed needs a duration"),
+        ({"limit": {"mode": "working_days", "days": 0}}, 422, "greater than or equal to 1"),
+        ({"limit": None, "value": "PT5H"}, 422, "does not take this"),
+        ({"value": "PT5H"}, 422, "either"),
+        ({"limit": None}, 422, "either"),
+    ],
+)
+async def test_a_value_that_does_not_fit_is_refused(
+    triage: Triage, change: dict[str, Any], status: int, sentence: str
+) -> None:
+    await send(triage, "packs", {"text": OPEN})
+    body = {"unit": "county", "pack": "open@2", "place": PLACE, "limit": LIMIT, "reason": "r", **change}
+    problem(await send(triage, "packs/set-value", body), status, sentence)
 
 
 async def test_a_changed_pack_needs_a_new_version(triage: Triage) -> None:

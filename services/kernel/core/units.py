@@ -4,10 +4,12 @@ import functools
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 from schemas.pack import PolicyPack
+from schemas.pack.values import open_places
+from schemas.pack.values import with_values as written
 from services.kernel.core.days import NONE, OwnDays
 from services.kernel.core.lists import Lists
 from services.kernel.core.problems import Malformed, Unavailable
@@ -37,6 +39,40 @@ def recorded(ref: str, canonical: str) -> LoadedPack:
     Raises `ValueError` if this version cannot read it.
     """
     return LoadedPack(ref, ref.partition("#")[2], canonical, PolicyPack.model_validate(json.loads(canonical)))
+
+
+@dataclass(frozen=True, slots=True)
+class SetValue:
+    """A value that an office set where its pack leaves it open."""
+
+    unit: str
+    pack: str
+    """The pack's id."""
+    place: str
+    value: str
+    """As JSON: the fields of a limit, or a plain value."""
+    since: datetime
+
+
+def with_values(pack: LoadedPack, values: Mapping[str, SetValue]) -> LoadedPack:
+    """The pack with these values, by their places.
+
+    They were checked with another version, perhaps. What this version does not leave open, or does not take, is left
+    out.
+    """
+    known = open_places(pack.model)
+    chosen = tuple(sorted((place, one.value) for place, one in values.items() if place in known))
+    return _with_values(pack.ref, pack.canonical, chosen) if chosen else pack
+
+
+@functools.lru_cache(maxsize=256)
+def _with_values(ref: str, canonical: str, chosen: tuple[tuple[str, str], ...]) -> LoadedPack:
+    pack, content, values = recorded(ref, canonical), json.loads(canonical), dict[str, object]()
+    model = pack.model
+    for place, value in chosen:
+        with suppress(ValueError):
+            model = written(pack.model, content, values := {**values, place: json.loads(value)})
+    return replace(pack, model=model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +124,8 @@ class Offices:
     posts: Mapping[str, Mapping[str, Post]] = field(default_factory=dict)
     """Unit -> code -> post."""
     lists: Lists = field(default_factory=Lists)
+    values: tuple[SetValue, ...] = ()
+    """The values that offices set and that have begun, in the order in which they began."""
     days: Mapping[str, OwnDays] = field(default_factory=dict)
     """Unit -> its own days and working hours."""
     delegations: tuple[Delegation, ...] = ()
@@ -219,8 +257,20 @@ class Offices:
         if ref is None:
             return self.pack(unit)
         if found := self.packs.get(ref):
-            return found
+            return self._effective(found, unit)
         raise self._missing(ref, unit)
+
+    def values_of(self, unit: str, pack: str, at: datetime | None = None) -> dict[str, SetValue]:
+        """Place -> the value for a unit, now or at a time: its own, or that of the nearest unit above."""
+        found: dict[str, SetValue] = {}
+        for of in reversed(self.above(unit)):
+            for one in self.values:
+                if (one.unit, one.pack) == (of, pack) and (at is None or one.since <= at):
+                    found[one.place] = one
+        return found
+
+    def _effective(self, pack: LoadedPack, unit: str) -> LoadedPack:
+        return with_values(pack, self.values_of(unit, pack.model.id)) if self.values else pack
 
     @staticmethod
     def _missing(ref: str, unit: str) -> Unavailable:
@@ -240,6 +290,6 @@ class Offices:
         for unit in self.above(code):
             if ref := self.assigned.get(unit):
                 if pack := self.packs.get(ref):
-                    return pack
+                    return self._effective(pack, code)
                 raise self._missing(ref, unit)
         raise Unavailable(f"no policy pack is in force for {code} yet", code="no-pack", unit=code)

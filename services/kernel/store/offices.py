@@ -3,6 +3,7 @@
 Triage's events bring all of it. Each service keeps it in its own views and reads it as one snapshot.
 """
 
+import json
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from schemas.fields import instant, parse_instant
 from schemas.offices import (
     PolicyPackAssigned,
     PolicyPackLoaded,
+    PolicyValueSet,
     UnitDaysSet,
     UnitDelegationEnded,
     UnitDelegationGiven,
@@ -25,7 +27,7 @@ from schemas.offices import (
 from schemas.pack.clocks import Window
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.lists import Lists
-from services.kernel.core.units import Delegation, LoadedPack, Offices, Post, Unit, recorded
+from services.kernel.core.units import Delegation, LoadedPack, Offices, Post, SetValue, Unit, recorded
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -33,7 +35,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables `units`, `posts`, `packs`, `packs_assigned`, `own_days`, `delegations` and `revoked_tokens`."""
+    """Adds the tables of units, posts, packs and their values, own days, delegations, and revoked tokens."""
     Table(
         "units",
         metadata,
@@ -80,6 +82,17 @@ def tables(metadata: MetaData) -> None:
         Column("version", Integer, nullable=False),
     )
     Table(
+        "values_set",
+        metadata,
+        Column("stream_id", key(64), primary_key=True),
+        Column("version", Integer, primary_key=True),
+        Column("unit", key(64), nullable=False),
+        Column("pack", key(30), nullable=False),
+        Column("place", key(100), nullable=False),
+        Column("value", Text, nullable=False),
+        Column("since", key(27), nullable=False),
+    )
+    Table(
         "own_days",
         metadata,
         Column("unit", key(64), primary_key=True),
@@ -112,6 +125,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["posts"], _post_keys, _place_post),
         View(tables["packs"], _loaded_keys, _load),
         View(tables["packs_assigned"], _assigned_keys, _assign),
+        View(tables["values_set"], _value_keys, _value),
         View(tables["own_days"], _days_keys, _days),
         View(tables["delegations"], _delegation_keys, _delegation),
         View(tables["revoked_tokens"], _token_keys, _revoke),
@@ -194,6 +208,24 @@ def _assign(key: Key, row: Row | None, event: Event) -> Row | None:
     }
 
 
+def _value_keys(event: Event) -> list[Key]:
+    return [(event.stream, event.version)] if event.kind == "policy" and isinstance(event.data, PolicyValueSet) else []
+
+
+def _value(key: Key, row: Row | None, event: Event) -> Row | None:
+    data: PolicyValueSet = event.data
+    value = data.value if data.limit is None else data.limit.model_dump(exclude_none=True)
+    return {
+        "version": event.version,
+        "unit": data.unit,
+        "pack": data.pack,
+        "place": data.place,
+        "value": json.dumps(value, sort_keys=True),
+        "since": instant(data.since),
+        "stream_id": event.stream,
+    }
+
+
 def _days_keys(event: Event) -> list[Key]:
     if event.kind != "unit" or not isinstance(event.data, UnitDaysSet):
         return []
@@ -264,6 +296,12 @@ async def snapshot(
     for (unit, code), row in (await standing("posts")).items():
         if unit in posts:
             posts[unit][code] = _post(row)
+    values, table = [], metadata.tables["values_set"]
+    for row in (await connection.execute(select(table).order_by(table.c.since, table.c.version))).mappings():
+        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+        if row["since"] <= at:
+            since = parse_instant(row["since"])
+            values.append(SetValue(row["unit"], row["pack"], row["place"], row["value"], since))
     days: dict[str, tuple[Span, ...]] = {}
     own = metadata.tables["own_days"]
     for row in (await connection.execute(select(own).order_by(own.c.version))).mappings():
@@ -283,6 +321,7 @@ async def snapshot(
         lists=lists,
         basis=tuple(f"{stream}@{version}" for stream, version in sorted(basis.items())),
         posts=posts,
+        values=tuple(values),
         days={unit: OwnDays(spans) for unit, spans in days.items()},
         delegations=tuple(delegations),
     )

@@ -210,3 +210,14 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("unit", "since", name=op.f("pk_units")),
     )
+    op.create_table(
+        "values_set",
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("pack", key(30), nullable=False),
+        sa.Column("place", key(100), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("stream_id", "version", name=op.f("pk_values_set")),
+    )
