@@ -92,6 +92,10 @@ Day = Annotated[str, StringConstraints(pattern=r"^[12]\d{3}-\d{2}-\d{2}$")]
 """A day of the calendar in the office's own time zone: `2026-05-04`."""
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """A time of the office's day, to the minute: `08:30`."""
+Addressee = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}(@[a-z0-9][a-z0-9-]{0,63})?$", max_length=130)
+]
+"""A post or body to which something goes, `leading_group` or `leading_group@county`, or only its unit."""
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 """The pattern of a UUID as text. The id of a stream is `<kind>-<uuid>`."""
@@ -127,6 +131,7 @@ FORMS = {
         (Code, "code"),
         (UnitCode, "unit-code"),
         (Post, "post"),
+        (Addressee, "addressee"),
         (StreamId, "stream-id"),
         (Uuid, "uuid"),
         (Digest, "digest"),

@@ -116,6 +116,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
         "a code of at most 100 letters and digits, without spaces",
     ),
     "unit-code": ("单位代码，如 town-east", "the code of a unit, such as town-east"),
+    "addressee": (
+        "岗位、集体或单位，如 leading_group@county",
+        "a post, body or unit, such as leading_group@county",
+    ),
     "post": ("岗位，如 duty_officer@town-east", "a post, such as duty_officer@town-east"),
     "uuid": ("UUID 编号", "a UUID"),
     "digest": ("64 位十六进制摘要", "a digest of 64 hexadecimal digits"),

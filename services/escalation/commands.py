@@ -7,10 +7,9 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached, ReportForm
-from schemas.fields import Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
+from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
 from services.kernel.core.commands import Command, example
 
-ADDRESSEE = r"^[a-z0-9][a-z0-9_-]{0,63}(@[a-z0-9][a-z0-9-]{0,63})?$"
 Report = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True)]
 
@@ -20,7 +19,7 @@ class ReportUpward(
 ):
     """Report the matter to a post or body. Without `to`, it goes where the rules ask this unit to report next."""
 
-    to: Annotated[str, StringConstraints(pattern=ADDRESSEE, max_length=130)] | None = None
+    to: Addressee | None = None
     """The addressee: a post or body, such as `leading_group` or `leading_group@county`, or only its unit, such as
     `county`. By default it is the next one to which the rules ask this unit to report, or else the office of the unit
     above."""

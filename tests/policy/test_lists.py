@@ -67,7 +67,7 @@ def test_a_listed_telephone_is_known_with_and_without_its_area_code(folder: Path
 @pytest.mark.parametrize(
     ("name", "old", "new", "says"),
     [
-        ("categories.yaml", "code: roads,", "code: Roads,", "should match pattern"),
+        ("categories.yaml", "code: roads,", "code: Roads,", "has not the form"),
         ("categories.yaml", "code: roads.damage", "code: streets.damage", "is below streets"),
         ("categories.yaml", "code: roads.damage", "code: roads.lighting", "roads.lighting stands twice"),
         ("categories.yaml", "title: 路面破损, ", "", "title: is missing; add it"),
@@ -75,10 +75,15 @@ def test_a_listed_telephone_is_known_with_and_without_its_area_code(folder: Path
         ("channels.yaml", "code: letter", "person: letter", "person: is unknown"),
         ("telephones.yaml", "telephones: []", "telephones: [88880000]", "write it with its area code"),
         ("facts.yaml", ", measure: 盏", "", "lamps: a number needs a measure"),
-        ("facts.yaml", "kind: yes_no}", "kind: maybe}", "kind: Input should be"),
+        ("facts.yaml", "kind: yes_no}", "kind: maybe}", "kind: should be"),
         ("facts.yaml", "key: confirmed", "key: inspected", "inspected stands twice"),
-        ("sites.yaml", "sites: []", "sites: [{host: 'https://x.cn', units: [county]}]", "sites.0.host: String should"),
-        ("sites.yaml", "sites: []", "sites: [{host: x.cn, units: []}]", "sites.0.units: Tuple should have at least 1"),
+        (
+            "sites.yaml",
+            "sites: []",
+            "sites: [{host: 'https://x.cn', units: [county]}]",
+            "sites.0.host: has not the form",
+        ),
+        ("sites.yaml", "sites: []", "sites: [{host: x.cn, units: []}]", "sites.0.units: should have at least 1"),
         ("sites.yaml", "sites: []", "pages: []", "sites: is missing; add it"),
     ],
 )

@@ -65,7 +65,9 @@ class Document(NamedTuple):
         return Fault(mark.line + 1, ".".join(str(part) for part in place), message, mark.column + 1)
 
     def _fault(self, detail: Mapping[str, Any]) -> Fault:
-        told, place = _WHAT_TO_DO.get(detail["type"]) or detail["msg"].removeprefix("Value error, "), detail["loc"]
+        told, place = detail["msg"].removeprefix("Value error, "), detail["loc"]
+        if detail["type"] in _WHAT_TO_DO:
+            told = _WHAT_TO_DO[detail["type"]].format_map(detail.get("ctx") or {})
         if not place and (named := _PLACED.fullmatch(told)):
             # A check of the whole document names the place in its sentence.
             place, told = [int(part) if part.isdigit() else part for part in named[1].split(".")], named[2]
@@ -160,6 +162,25 @@ _WHAT_TO_DO = {
     "missing": "is missing; add it",
     "extra_forbidden": "is unknown; correct its name or remove it",
     "tuple_type": "write a list, for example [a, b]",
+    "model_type": "write fields under it, for example `code: major`",
+    "dict_type": "write fields under it, for example `code: major`",
+    "string_type": "write a text",
+    "string_pattern_mismatch": "has not the form that is asked for here; the files of this project show it",
+    "string_too_short": "write a text; this is empty",
+    "string_too_long": "is too long; it should have at most {max_length} characters",
+    "too_short": "should have at least {min_length} of them",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "greater_than_equal": "should be at least {ge}",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "literal_error": "should be {expected}",
+    "date_from_datetime_parsing": "write a date, for example 2026-01-01",
+    "date_parsing": "write a date, for example 2026-01-01",
+    "date_type": "write a date, for example 2026-01-01",
+    "time_parsing": "write a time of day, for example 08:30",
+    "time_type": "write a time of day, for example 08:30",
+    "zoneinfo_str": "write a time zone, for example Asia/Shanghai",
 }
 
 
