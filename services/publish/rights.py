@@ -42,7 +42,11 @@ class Incident:
     category: str | None = None
     answer_kind: str | None = None
     doubtful: bool = False
-    """Whether somebody judged that the matter is doubtful, here or where a merged incident goes on."""
+    """Whether somebody judged that the matter is doubtful. This, flags and harm include those of the incident where a
+    merged one goes on.
+    """
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -110,7 +114,7 @@ class Case(NamedTuple):
         return (self.incident.level or self.pack.model.lowest) if self.pack.model.levels else None
 
     def context(self, level: str | None) -> Context:
-        """What conditions of chains may look at, at a level."""
+        """What conditions of chains may look at, at a level. Figures are not known here."""
         incident, marks = self.incident, self.statement.marks
         return Context(
             category=incident.category,
@@ -119,6 +123,8 @@ class Case(NamedTuple):
             level=level,
             statement_kind=self.statement.kind,
             doubtful=incident.doubtful,
+            flags=incident.flags,
+            harm=incident.harm,
             secret="secret" in marks,
             major_information="major_information" in marks,
         )

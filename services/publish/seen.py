@@ -49,15 +49,17 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
 
 
 def _judged(row: Row, rows: Mapping[str, Row]) -> Row:
-    """The highest level of an incident and of those where it goes on, and whether one of these is doubtful."""
+    """The highest level, the flags, the harm and the doubt of an incident and of those where it goes on."""
     line = {row["id"]: row}
     while (further := rows.get(row["merged_into"] or "")) is not None and further["id"] not in line:
         line[further["id"]] = row = further
     highest = max(line.values(), key=lambda one: one["rank"] or 0)
     return {
-        "doubtful": any(one["doubtful"] for one in line.values()),
         "level": highest["level"],
         "rank": highest["rank"],
+        "doubtful": any(one["doubtful"] for one in line.values()),
+        "flags": frozenset(flag for one in line.values() for flag in one["flags"].split()),
+        "harm": max((one["harm"] for one in line.values() if one["harm"] is not None), default=None),
     }
 
 

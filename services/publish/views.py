@@ -20,9 +20,13 @@ from schemas.triage import (
     IncidentClassified,
     IncidentClosed,
     IncidentDismissed,
+    IncidentDoubtJudged,
     IncidentFactEstablished,
     IncidentFactRevised,
+    IncidentFlagCleared,
+    IncidentFlagSet,
     IncidentGraded,
+    IncidentHarmJudged,
     IncidentMerged,
     IncidentOpened,
     IncidentPolicyMoved,
@@ -56,6 +60,8 @@ incidents = Table(
     Column("answer_kind", key(16)),
     Column("category", key(100)),
     Column("doubtful", Boolean, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("harm", Integer),
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
     Column("drill", Boolean, nullable=False),
@@ -142,16 +148,18 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "answer_kind": None,
             "category": data.category,
             "doubtful": False,
+            "flags": "",
+            "harm": None,
             "state": "open",
             "merged_into": None,
             "drill": event.drill,
         }
     if row is None:
         return None
-    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(data)
+    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(row, data)
 
 
-def _change(data: Any) -> Row:
+def _change(row: Row, data: Any) -> Row:
     match data:
         case IncidentGraded() | IncidentRegraded():
             return {"level": data.level, "rank": data.rank}
@@ -165,6 +173,14 @@ def _change(data: Any) -> Row:
             return {"unit": data.unit}
         case IncidentPolicyMoved():
             return {"policy": data.policy, "level": data.level, "rank": data.rank}
+        case IncidentDoubtJudged():
+            return {"doubtful": data.doubtful}
+        case IncidentFlagSet():
+            return {"flags": " ".join(sorted({*row["flags"].split(), data.flag}))}
+        case IncidentFlagCleared():
+            return {"flags": " ".join(sorted({*row["flags"].split()} - {data.flag}))}
+        case IncidentHarmJudged():
+            return {"harm": data.harm}
         case IncidentResolved():
             return {"state": "resolved"}
         case IncidentReopened():

@@ -36,6 +36,7 @@ title: 试用规则
 effective_from: 2026-01-01
 timezone: Asia/Shanghai
 documents: {d: 文件}
+flags: [{code: sudden, title_zh: 突发, source: {kind: stated, document: d, clause: L1}}]
 approval:
   source: &s {kind: stated, document: d, clause: L1}
   chains:
@@ -53,7 +54,7 @@ approval:
       source: *s
     - code: facts
       title_zh: 事实
-      when: statement_kind == 'facts' && category != 'x' && unit.kind == 'town'
+      when: statement_kind == 'facts' && category != 'x' && unit.kind == 'town' && !('sudden' in flags)
       steps:
         - {code: reviewed, title_zh: 审核, who: [leader_in_charge], source: *s}
         - {code: judged, title_zh: 审定, who: [leading_group], source: *s}
@@ -135,6 +136,8 @@ def test_a_pack_chooses_the_chain_by_what_is_known_of_the_matter_and_the_text() 
     assert Text().submitted(secret=True).state.course.chain == "secret"
     assert Text().submitted(major_information=True).state.course.chain == "secret"
     assert Text().submitted("facts", ("cause",)).state.course.chain == "facts"
+    sudden = replace(MATTER, flags=frozenset({"sudden"}))
+    assert Text(sudden).submitted("facts", ("cause",)).state.course.chain == "plain"
     other = replace(MATTER, unit="county-roads", assigned="town-east", category="x")
     said = Text(other)
     said.does(at("handler@county"), draft("facts", "cause", unit="town-east"))

@@ -12,7 +12,11 @@ from schemas.triage import (
     IncidentAssigned,
     IncidentClassified,
     IncidentClosed,
+    IncidentDoubtJudged,
     IncidentFactRevised,
+    IncidentFlagCleared,
+    IncidentFlagSet,
+    IncidentHarmJudged,
     IncidentMerged,
     IncidentPolicyMoved,
     IncidentRegraded,
@@ -53,6 +57,10 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
         ([a(IncidentResolved, reason="已修好")], {"state": "resolved"}),
         ([a(IncidentResolved, reason="已修好"), a(IncidentClosed, reason="完成")], {"state": "closed"}),
         ([a(IncidentResolved, reason="已修好"), a(IncidentReopened, reason="又塌")], {"state": "open"}),
+        ([a(IncidentDoubtJudged, doubtful=True, reason="数字不一")], {"doubtful": True}),
+        ([a(IncidentHarmJudged, harm=2, reason="有人受伤")], {"harm": 2}),
+        ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagSet, flag="food")], {"flags": "food sudden"}),
+        ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagCleared, flag="sudden", reason="不属")], {"flags": ""}),
         ([a(IncidentMerged, into=OTHER)], {"state": "merged", "merged_into": OTHER}),
         ([a(IncidentAbsorbed, incident=OTHER, reports=(), discovered_at=spec.NOW)], {}),
     ],
@@ -61,8 +69,8 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
-    start |= dict.fromkeys(("drill", "doubtful"), False)
-    nothing = dict.fromkeys(("policy", "assigned", "level", "rank", "answer_kind", "category", "merged_into"))
+    start |= {"drill": False, "doubtful": False, "flags": ""}
+    nothing = dict.fromkeys(("policy", "assigned", "level", "rank", "answer_kind", "category", "harm", "merged_into"))
     row = None
     for event in events:
         row = view.apply((INCIDENT,), row, event)

@@ -29,6 +29,8 @@ def upgrade() -> None:
         sa.Column("answer_kind", key(16), nullable=True),
         sa.Column("category", key(100), nullable=True),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
+        sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("harm", sa.Integer(), nullable=True),
         sa.Column("state", key(16), nullable=False),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("drill", sa.Boolean(), nullable=False),
