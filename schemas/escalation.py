@@ -37,7 +37,8 @@ class ClockMilestoneReached(Fact):
     that facts had proposed by then, and since when. `incident` is another incident. It is the one under which this was
     done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
     reports and receipts, `to` is the addressee's code, `form` the report's form and `hop` the hop for which it was
-    meant; `unit` is who reported, or where the addressee confirmed.
+    meant; `unit` is who reported, or where the addressee confirmed. `category` and `channel` are those of the report that opened the
+    matter.
     """
 
     milestone: Code
@@ -55,6 +56,8 @@ class ClockMilestoneReached(Fact):
     to: PostCode | None = None
     form: ReportForm | None = None
     hop: Code | None = None
+    category: Code | None = None
+    channel: Code | None = None
 
 
 @event("clock.started")
@@ -63,7 +66,8 @@ class ClockStarted(Fact):
 
     `provisional` means that `due` rests on days of a year that nobody has announced. Once they are announced, a further
     event of this type gives the final one. `counts_work` means that `due` depends on which days are working days, and
-    `due_is_late` that what is done at that very instant is late, since the day is over.
+    `due_is_late` that what is done at that very instant is late, since the day is over. `warns` is when the unit is
+    warned. With `paused_at`, the clock stands still since then, and `due` moves by as long as that lasts.
     """
 
     clock: Code
@@ -74,15 +78,30 @@ class ClockStarted(Fact):
     provisional: bool = False
     counts_work: bool = False
     due_is_late: bool = False
+    warns: tuple[Instant, ...] = ()
+    paused_at: Instant | None = None
+
+
+@event("clock.warned")
+class ClockWarned(Fact):
+    """The charged unit was warned that a limit is near."""
+
+    clock: Code
+    unit: UnitCode
+    due: Instant
 
 
 @event("clock.met")
 class ClockMet(Fact):
-    """The owed act was recorded. `late` means after the limit; then the breach stays."""
+    """The owed act was recorded. `late` means after the limit; then the breach stays.
+
+    `happened_at` is when it was done, if it was entered later. The recording counts, unless a reviewer finds otherwise.
+    """
 
     clock: Code
     met_at: Instant
     late: bool
+    happened_at: Instant | None = None
 
 
 @event("clock.breached")
@@ -144,7 +163,18 @@ class ClockCancelled(Fact):
     """A clock no longer applies, for example after a regrading."""
 
     clock: Code
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown", "start_changed"]
+    cause: Literal[
+        "regraded",
+        "classified",
+        "deferred",
+        "merged",
+        "closed",
+        "dismissed",
+        "reassigned",
+        "policy_moved",
+        "grown",
+        "start_changed",
+    ]
 
 
 @event("clock.reminder_sent")

@@ -149,6 +149,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "opened": ("立案", "opened"),
     "graded": ("定级", "graded"),
     "regraded": ("改级", "regraded"),
+    "classified": ("定类", "classified"),
+    "deferred": ("挂账", "deferred"),
     "assigned": ("交办", "assigned"),
     "accepted": ("接办", "accepted"),
     "returned": ("退回", "returned"),

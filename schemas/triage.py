@@ -25,6 +25,7 @@ class IncidentOpened(Fact):
     report: StreamId
     discovered_at: Instant
     category: Code | None = None
+    channel: Code | None = None
     match_key: Digest | None = None
     relates_to: StreamId | None = None
     entered_late: bool = False

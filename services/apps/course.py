@@ -15,6 +15,7 @@ from services.apps.facts import Done, Facts
 from services.escalation import obligations
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import State, decide, evolve
+from services.escalation.terms import Moved
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
@@ -65,7 +66,8 @@ def _steps(pack: LoadedPack, facts: Facts) -> list[_Step]:
 
 
 def _opening(facts: Facts) -> Iterator[_Step]:
-    opened = _step("opened", facts.opened_at, facts.opened_at, unit=facts.unit.code).milestones
+    told = {"unit": facts.unit.code, "category": facts.category}
+    opened = _step("opened", facts.opened_at, facts.opened_at, **told).milestones
     discovered = _step("discovered", facts.discovered_at, facts.opened_at, unit=facts.unit.code).milestones
     yield _Step(facts.opened_at, (*discovered, *opened))
 
@@ -132,7 +134,9 @@ class Course:
         """Records a step, after everything that fell due before it."""
         self._wait(step.at)
         if step.limit:
-            self.state = replace(self.state, extended={**self.state.extended, step.limit[0]: step.limit[1]})
+            clock, due = step.limit
+            terms = self.state.terms
+            self.state = replace(self.state, terms=replace(terms, due={**terms.due, clock: Moved(due, step.at)}))
             self._do(DetectBreaches(until=step.at), step.at)
             return
         milestones = step.milestones

@@ -19,7 +19,7 @@ from services.apps.course import Course, gravity
 from services.apps.facts import Facts, Unfit
 from services.escalation import clocks, obligations
 from services.escalation.clocks import Clock
-from services.escalation.decider import OnRecord, State
+from services.escalation.decider import OnRecord, State, terms_of
 from services.escalation.obligations import Obligation
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
@@ -90,8 +90,7 @@ def answer(matter: Matter) -> dict[str, Any]:
     leads = next((one.leads for one in model.levels if one.code == matter.level), None)
     chain = approval.chain_of(matter.pack, matter.context)
     reports = obligations.report_to(past, model, offices)
-    terms = clocks.Terms(matter.state.extended, offices.own_days(matter.state.unit or ""))
-    found = obligations.derive(past, model, offices, terms)
+    found = obligations.derive(past, model, offices, terms_of(matter.state, offices))
     running = [(clock, matter.state.clocks[clock.name]) for clock in found if clock.name in matter.state.clocks]
     return {
         "pack": matter.pack.name,

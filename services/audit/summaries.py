@@ -87,6 +87,7 @@ TEMPLATES: dict[str, str] = {
     "clock.milestone_reached": "节点 {milestone}（{happened_at}）|milestone {milestone} at {happened_at}",
     "clock.started": "{unit}时限 {clock} 起算，{due} 到期（暂定：{provisional}）|"
     "clock {clock} of {unit} started, due {due} (provisional: {provisional})",
+    "clock.warned": "提醒{unit}：时限 {clock} 将于 {due} 到期|{unit} was warned: clock {clock} is due {due}",
     "clock.met": "时限 {clock} 完成（逾期：{late}）|clock {clock} met (late: {late})",
     "clock.breached": "{unit}时限 {clock} 逾期，应于 {due}|clock {clock} of {unit} breached, was due {due}",
     "clock.annulment_asked": "申请撤销时限 {clock} 的逾期|it was asked to annul the breach of {clock}",

@@ -20,7 +20,12 @@ _CLOCK: dict[str, Any] = {
     "due_is_late": False,
     "state": "breached",
     "met_at": None,
+    "happened_at": None,
+    "paused_at": None,
+    "warned_at": None,
     "late": False,
+    "late_by": None,
+    "late_by_happened": None,
     "cancelled": None,
     "cancelled_at": None,
     "breached_at": "2026-03-02T05:00:00.000000Z",
@@ -58,9 +63,19 @@ class Clock(Answered):
     state: Literal["running", "met", "breached", "annulled", "cancelled"]
     """Its state."""
     met_at: Instant | None
-    """When the duty was done."""
+    """When the duty was recorded as done."""
+    happened_at: Instant | None
+    """When it was done, if it was entered later."""
+    paused_at: Instant | None
+    """Since when the limit stands still. `due` then moves by as long as that lasts."""
+    warned_at: Instant | None
+    """When the unit was last warned that the end is near."""
     late: bool
-    """Whether the duty was done after the end."""
+    """Whether the duty was done after the end, by its recording."""
+    late_by: float | None
+    """By how many seconds it was recorded late; null if it was in time or is missing."""
+    late_by_happened: float | None
+    """By how many seconds it was done late. A reviewer decides which of the two counts."""
     cancelled: str | None
     """Why the duty ended without being done."""
     cancelled_at: Instant | None

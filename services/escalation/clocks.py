@@ -9,17 +9,17 @@ here; they excuse the time until the split.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
 from schemas.pack import clocks as packs
 from schemas.triage import AnswerKind
-from services.kernel.core.days import NONE, OwnDays
+from services.escalation.terms import USUAL, Terms, after_pauses, applies, known_from
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
@@ -30,6 +30,7 @@ _RECORDED = attrgetter("recorded_at")
 _ABSORBED = attrgetter("absorbed_at")
 GRADINGS = ("graded", "regraded")
 KNOWLEDGE = ("discovered", *GRADINGS, "levels_known")
+ENDINGS = ("closed", "dismissed", "merged")
 LINKS = ("absorbed", "split", "split_off")
 """Here `incident` is the other matter, and the milestone belongs to this one."""
 OF_ONE_MATTER = frozenset(
@@ -52,7 +53,9 @@ OF_ONE_MATTER = frozenset(
 class Cancelled(NamedTuple):
     """Why a clock ended without being met, and when that was recorded."""
 
-    cause: Literal["regraded", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"]
+    cause: Literal[
+        "regraded", "classified", "deferred", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"
+    ]
     at: datetime
 
 
@@ -68,6 +71,8 @@ class Clock:
     first_answer: bool
     met_at: datetime | None = None
     """When the owed act was recorded, even if it was late."""
+    happened_at: datetime | None = None
+    """When it was done, if it was entered later. A reviewer's finding decides which of the two counts."""
     cancelled: Cancelled | None = None
     provisional: bool = False
     """Whether the due instant rests on a year whose days are not announced."""
@@ -75,12 +80,27 @@ class Clock:
     """Whether it depends on which days are working days."""
     due_is_late: bool = False
     """Whether the due instant itself is too late, since the day is over then."""
+    warns: tuple[datetime, ...] = ()
+    """When the charged unit is warned, in order."""
+    paused_at: datetime | None = None
+    """Since when it stands still."""
     policy: str | None = None
     """The earlier pack by which it goes on; None for the matter's present pack."""
 
     @property
     def late(self) -> bool:
         return self.met_at is not None and self._too_late(self.met_at)
+
+    @property
+    def late_by(self) -> timedelta | None:
+        """How late the owed act was recorded; None if it was in time, or is missing."""
+        return self.met_at - self.due if self.met_at and self._too_late(self.met_at) else None
+
+    @property
+    def late_by_happened(self) -> timedelta | None:
+        """How late the owed act was done."""
+        done = self.happened_at or self.met_at
+        return done - self.due if done and self._too_late(done) else None
 
     def _too_late(self, at: datetime) -> bool:
         return at > self.due or (self.due_is_late and at == self.due)
@@ -92,20 +112,10 @@ class Clock:
 
     def overdue(self, at: datetime) -> bool:
         """Whether the limit had passed by `at` without the owed act, while the clock was in force."""
+        if self.paused_at and not self._too_late(self.paused_at):
+            return False
         ended = self.met_at or (self.cancelled.at if self.cancelled else None)
         return self.due < at and (ended is None or self._too_late(ended))
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What people decided on a matter's limits, and the days of the accountable unit."""
-
-    due: Mapping[str, datetime] = field(default_factory=dict)
-    """Moved limits: clock -> new due instant."""
-    own: OwnDays = NONE
-
-
-USUAL = Terms()
 
 
 def in_order(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneReached]:
@@ -118,21 +128,33 @@ def derive(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, terms:
 
     While no level is known, the clocks of the lowest level run.
     """
-    stages = _stages(in_order(milestones), pack)
+    past = in_order(milestones)
+    stages, terms = _stages(past, pack), _told(past, terms)
     levels = {level or pack.lowest for level in stages[-1].graded}
     specs = [
         spec
         for spec in pack.clocks
-        if not spec.limit.is_open and (spec.levels is None or levels.intersection(spec.levels))
+        if (not spec.limit.is_open or spec.per_case) and (spec.levels is None or levels.intersection(spec.levels))
     ]
     return tuple(clock for spec in specs for clock in _clocks_of(spec, stages, pack, terms))
 
 
+def _told(past: Sequence[ClockMilestoneReached], terms: Terms) -> Terms:
+    """The terms, with what the opening of the matter tells for conditions."""
+    opened = next((one for one in past if one.milestone == "opened" and is_own(one)), None)
+    told = {"category": opened.category, "channel": opened.channel} if opened else {}
+    told = {name: value for name, value in told.items() if value is not None}
+    return replace(terms, context=terms.context.model_copy(update=told)) if told else terms
+
+
 def anew(clock: Clock, at: datetime, pack: PolicyPack, terms: Terms) -> Clock:
     """The clock with its limit from an instant on."""
-    limit = pack.timed[clock.name.partition("#")[0]].limit
-    due = calendars.due(at, limit, pack.timezone, pack.workday, terms.own)
-    return replace(clock, since=at, due=due.at, provisional=due.provisional)
+    rule = pack.timed.get(clock.name.partition("#")[0])
+    if rule is None or rule.limit.is_open or clock.name in terms.due:
+        return clock
+    due = terms.ends(at, rule.limit, pack)
+    warns = tuple(warning + (due.at - clock.due) for warning in clock.warns)
+    return replace(clock, since=at, due=due.at, provisional=due.provisional, warns=warns)
 
 
 def is_carried(reached: ClockMilestoneReached, split_at: datetime | None) -> bool:
@@ -165,10 +187,12 @@ def accountable(past: Sequence[ClockMilestoneReached], at: datetime | None = Non
     return unit
 
 
-def assigned(past: Sequence[ClockMilestoneReached]) -> str | None:
-    """The unit that handles the matter. `past` is in order."""
+def assigned(past: Sequence[ClockMilestoneReached], at: datetime | None = None) -> str | None:
+    """The unit that handled the matter by the records until `at`, or handles it now. `past` is in order."""
     unit = None
     for reached in past:
+        if at is not None and reached.recorded_at > at:
+            break
         if reached.milestone in ("assigned", "returned") and is_own(reached):
             unit = reached.unit if reached.milestone == "assigned" else None
     return unit
@@ -192,6 +216,8 @@ class _Run(NamedTuple):
     """Index of the milestone that started it."""
     from_at: datetime
     """When that happened. Only milestones that were recorded later can meet the clock."""
+    counts_from: datetime
+    """From when the time counts. The office may know only when its duty window opens."""
     until: int | None
     """Index of the hand-over that ended it."""
 
@@ -290,28 +316,57 @@ class _There(NamedTuple):
     met: list[datetime]
     since: list[datetime]
 
-    def take(self, other: _Other, spec: packs.ClockRule, lowest: str | None) -> None:
+    def take(self, other: _Other, spec: packs.ClockRule, pack: PolicyPack) -> None:
         """Adds a matter that was merged."""
         for at in other.met(spec):
             insort(self.met, at)
-        if since := other.known(spec, lowest):
-            insort(self.since, since)
+        if since := other.known(spec, pack.lowest):
+            insort(self.since, known_from(since, pack))
 
 
 def _clocks_of(spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, terms: Terms) -> Iterable[Clock]:
     """The clocks of the last stage. Each stage keeps the results of the stage before."""
-    lowest = pack.lowest
     there, taken, clocks = _There([], []), 0, dict[str, Clock]()
     for past in stages:
         for other in past.others[taken:]:
-            there.take(other, spec, lowest)
+            there.take(other, spec, pack)
         taken, found = len(past.others), dict[str, Clock]()
-        for number, run in enumerate(_runs(spec, past.own), start=1):
+        for number, run in enumerate(_runs(spec, past.own, pack), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
             if clock := _clock(name, spec, run, past, there, pack, terms):
                 found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, terms)
         clocks = found
-    return clocks.values()
+    reviews = (_reviews(clock, spec, stages[-1].own, terms) for clock in clocks.values())
+    return [clock for name, more in zip(clocks, reviews, strict=True) for clock in (clocks[name], *more)]
+
+
+def _reviews(
+    clock: Clock, spec: packs.ClockRule, own: Sequence[ClockMilestoneReached], terms: Terms
+) -> Iterable[Clock]:
+    """For each deferral, a clock until its date of review. The owed act meets it, or the next deferral."""
+    deferrals = terms.deferred.get(clock.name, ())
+    for number, deferral in enumerate(deferrals, start=1):
+        done = [one.recorded_at for one in own if _meets(spec, one) and one.recorded_at >= deferral.at]
+        done += [later.at for later in deferrals[number : number + 1]]
+        name = f"{clock.name}.review" if number == 1 else f"{clock.name}.review#{number}"
+        ended = next((one for one in own if one.milestone in ENDINGS and one.recorded_at >= deferral.at), None)
+        met_at = min(done, default=None)
+        over = ended is not None and (met_at is None or met_at > ended.recorded_at)
+        yield replace(
+            clock,
+            name=name,
+            since=deferral.at,
+            due=deferral.review,
+            first_answer=False,
+            met_at=None if over else met_at,
+            happened_at=None,
+            cancelled=Cancelled(cast("Any", ended.milestone), ended.recorded_at) if ended and over else None,
+            provisional=False,
+            counts_work=False,
+            due_is_late=False,
+            warns=(),
+            paused_at=None,
+        )
 
 
 def _clock(
@@ -324,18 +379,26 @@ def _clock(
     terms: Terms,
 ) -> Clock | None:
     """One run of a clock; None if it never applied."""
-    lowest, met_at = pack.lowest, _met(spec, run.from_at, past, there)
-    applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, lowest)
+    met_at = _met(spec, run.from_at, past, there)
+    applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, pack, terms)
     if not applied:
         return None
-    since = _since(spec, run, past, there, lowest)
+    since = _since(spec, run, past, there, pack)
+    if spec.limit.is_open and name not in terms.due:
+        return None
     due = _due(since, spec, pack, terms, name)
     if past.born and run.from_at < past.born and name not in terms.due:
         met_there = any(_meets(spec, one) and one.recorded_at >= run.from_at for one in past.excuses)
         if met_there or due.at <= past.born:
             since, due = past.born, _due(past.born, spec, pack, terms)
+    moved, pauses = terms.due.get(name), terms.pauses.get(name, ())
+    counted = [pause for pause in pauses if moved is None or pause.since >= moved.at]
+    due = due._replace(at=after_pauses(due.at, counted, spec.limit, pack))
+    deferral = next(iter(terms.deferred.get(name, ())), None)
+    if deferral and not cancelled and (met_at is None or met_at > deferral.at):
+        cancelled = Cancelled("deferred", deferral.at)
     met_at = None if cancelled else met_at
-    unit = _charged(past, due.at, met_at)
+    unit = _charged(spec, past, due.at, met_at)
     if unit is None:
         return None
     return Clock(
@@ -345,10 +408,13 @@ def _clock(
         due.at,
         spec.first_answer,
         met_at,
+        _happened(spec, run, past, met_at),
         cancelled,
         provisional=due.provisional,
         counts_work=calendars.counts_work(spec.limit),
-        due_is_late=calendars.ends_with_a_day(spec.limit) and name not in terms.due,
+        due_is_late=calendars.ends_with_a_day(spec.limit) and moved is None,
+        warns=tuple(sorted(due.at - before for before in spec.warn)),
+        paused_at=next((pause.since for pause in pauses if pause.until is None), None),
     )
 
 
@@ -360,9 +426,19 @@ def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> 
     return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
 
 
-def _charged(past: _Past, due: datetime, met_at: datetime | None) -> str | None:
-    """Who was accountable when the limit fell due, or when it was met before."""
-    return accountable(past.own, due if met_at is None else min(due, met_at))
+def _happened(spec: packs.ClockRule, run: _Run, past: _Past, met_at: datetime | None) -> datetime | None:
+    """When the owed act was done, if that was before its recording."""
+    if met_at is None:
+        return None
+    done = [_began(one) for one in past.own if _meets(spec, one) and _began(one) >= run.from_at]
+    return min((at for at in done if at < met_at), default=None)
+
+
+def _charged(spec: packs.ClockRule, past: _Past, due: datetime, met_at: datetime | None) -> str | None:
+    """Who is charged: the unit that handled it, or was accountable, when it fell due, or when it was met before."""
+    at = due if met_at is None else min(due, met_at)
+    handling = assigned(past.own, at) if spec.charged == "assigned" else None
+    return handling or accountable(past.own, at)
 
 
 def _merged(
@@ -396,7 +472,7 @@ def _merged(
     limits += (_from(since, clock, spec, pack, terms) for since in starts[at : at + 1])
     kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack, terms)]
     first = min(kept, key=lambda limit: limit.due)
-    unit = _charged(past, first.due, first.met_at)
+    unit = _charged(spec, past, first.due, first.met_at)
     return replace(first, unit=unit) if unit else clock
 
 
@@ -414,8 +490,8 @@ def _due(
     since: datetime, spec: packs.ClockRule, pack: PolicyPack, terms: Terms, name: str | None = None
 ) -> calendars.Due:
     if moved := terms.due.get(name or ""):
-        return calendars.Due(moved)
-    return calendars.due(since, spec.limit, pack.timezone, pack.workday, terms.own)
+        return calendars.Due(moved.due)
+    return terms.ends(since, spec.limit, pack)
 
 
 def _levels(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[str | None]:
@@ -436,26 +512,31 @@ def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
     return spec.starts_at(cast("packs.Act", reached.milestone))
 
 
-def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> list[_Run]:
+def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Run]:
     starts = [index for index, reached in enumerate(past) if _starts(spec, reached)]
     if not starts:
         return []
     if spec.from_ in HANDED_OVER:
         ends: list[int | None] = [*starts[1:], None]
-        return [_Run(start, _began(past[start]), end) for start, end in zip(starts, ends, strict=True)]
+        return [_run(past, start, end) for start, end in zip(starts, ends, strict=True)]
     first = starts[0]
     from_at = _began(past[first])
     if spec.from_ == "discovered":
         from_at = min(_began(past[index]) for index in starts)
-    runs = [_Run(first, from_at, None)]
+    counts_from = known_from(from_at, pack) if spec.from_ == "discovered" else from_at
+    runs = [_Run(first, from_at, counts_from, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
     for at in reopened:
         if not spec.again and not _was_dismissed_unanswered(spec, past[runs[-1].began : at]):
             continue
         again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
         if again is not None and again != runs[-1].began:
-            runs.append(_Run(again, _began(past[again]), None))
+            runs.append(_run(past, again))
     return runs
+
+
+def _run(past: Sequence[ClockMilestoneReached], began: int, until: int | None = None) -> _Run:
+    return _Run(began, _began(past[began]), _began(past[began]), until)
 
 
 def _was_dismissed_unanswered(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> bool:
@@ -470,12 +551,14 @@ def _in_force(
     past: Sequence[ClockMilestoneReached],
     graded: Sequence[str | None],
     met_at: datetime | None,
-    lowest: str | None,
+    pack: PolicyPack,
+    terms: Terms,
 ) -> tuple[bool, Cancelled | None]:
     """Whether the clock ever applied, and why it ended.
 
-    Until somebody grades it, a matter owes what the lowest level owes, so that nobody stops a clock by not grading. The
-    first grading cancels clocks of the lowest level that do not go on. From then on a first answer stays due after
+    Until somebody grades it, a matter owes what the lowest level owes, and until a kind of answer is chosen, the
+    strictest of the level. So nobody stops a clock by not deciding. The first grading and the first choice cancel what
+    they do not keep. From then on a first answer stays due after
     regrading, hand-over and closing. A merger ends it, since it goes on elsewhere. A refusal of all reports ends it,
     too.
     """
@@ -483,17 +566,17 @@ def _in_force(
     applied, cancelled = False, None
     for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
         first_grading, before = before is None and level is not None, level
-        kind = reached.answer_kind or kind
+        first_kind, kind = kind is None and reached.answer_kind is not None, reached.answer_kind or kind
         if index < run.began:
             if reached.milestone == "merged":
                 return False, None
             continue
-        applies = spec.applies(level or lowest, cast("AnswerKind | None", kind))
+        owed = applies(spec, level or pack.lowest, cast("AnswerKind | None", kind), run.from_at, pack, terms)
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
-        if applies:
+        if owed:
             applied, cancelled = True, None
-        elif applied and cancelled is None and unmet and (first_grading or not spec.first_answer):
-            cancelled = Cancelled("regraded", at)
+        elif applied and cancelled is None and unmet and (first_grading or first_kind or not spec.first_answer):
+            cancelled = Cancelled("classified" if reached.milestone == "classified" else "regraded", at)
         if reached.milestone == "merged":
             return applied, cancelled or (Cancelled("merged", at) if unmet else None)
         if reached.milestone == "dismissed":
@@ -509,15 +592,15 @@ def _waits_for_level(spec: packs.ClockRule, lowest: str | None) -> bool:
     return spec.anchor == "level_known" and spec.levels is not None and lowest not in spec.levels
 
 
-def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, lowest: str | None) -> datetime:
+def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: PolicyPack) -> datetime:
     """The time from which a clock counts, for its level.
 
     The lowest level is known from the start. After a merger, the earliest knowledge of the matters counts.
     """
-    if not _waits_for_level(spec, lowest):
-        return run.from_at
+    if not _waits_for_level(spec, pack.lowest):
+        return run.counts_from
     known = [_known(spec, past.own, past.graded, run.from_at), *there.since[:1]]
-    return max(run.from_at, min((at for at in known if at), default=run.from_at))
+    return max(run.counts_from, min((known_from(at, pack) for at in known if at), default=run.counts_from))
 
 
 def _known(

@@ -6,7 +6,7 @@ from the milestones, and the differences from the record become events.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import zip_longest
 
 from schemas import escalation as e
@@ -28,10 +28,11 @@ from services.escalation.eras import Era, Move
 from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
 from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
+from services.escalation.terms import USUAL, Moved, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.kernel.core.units import LoadedPack
+from services.kernel.core.units import LoadedPack, Offices
 
 EXPLAINS = frozenset(
     {"explained", "replied", "delay_explained", "returned", "resolved", "status_published", "facts_published"}
@@ -45,7 +46,10 @@ class OnRecord:
 
     started: e.ClockStarted
     met_at: datetime | None = None
+    happened_at: datetime | None = None
     cancelled: bool = False
+    warned: datetime | None = None
+    """When the unit was last warned."""
     breach: e.ClockBreached | None = None
     """The breach that stands."""
     asked: str | None = None
@@ -75,7 +79,8 @@ class State:
 
     milestones: tuple[e.ClockMilestoneReached, ...] = ()
     clocks: Mapping[str, OnRecord] = field(default_factory=dict)
-    extended: Mapping[str, datetime] = field(default_factory=dict)
+    terms: Terms = USUAL
+    """What people decided on the limits."""
     reports: tuple[UpwardReport, ...] = ()
     first_policy: str | None = None
     """The pack by which clocks were derived first. It counts where the matter was opened without a pack."""
@@ -119,9 +124,11 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, milestones=(*state.milestones, data))
         case e.ClockStarted() as data:
             before = state.clocks.get(data.clock) or OnRecord(data)
-            return _with(state, replace(before, started=data, met_at=None, cancelled=False))
+            return _with(state, replace(before, started=data, met_at=None, happened_at=None, cancelled=False))
         case e.ClockMet() as data if known := state.clocks.get(data.clock):
-            return _with(state, replace(known, met_at=data.met_at))
+            return _with(state, replace(known, met_at=data.met_at, happened_at=data.happened_at))
+        case e.ClockWarned() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, warned=event.recorded))
         case e.ClockCancelled() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, cancelled=True))
         case e.ClockBreached() as data if known := state.clocks.get(data.clock):
@@ -134,7 +141,7 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockReminderSent() | e.ClockReminderSpared() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, rungs={**known.rungs, data.rung: event.recorded}))
         case e.ClockExtended() as data:
-            return replace(state, extended={**state.extended, data.clock: data.due})
+            return _moved(state, data.clock, data.due, event.recorded)
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report))
@@ -145,6 +152,10 @@ def evolve(state: State, event: Event) -> State:
             )
             return replace(state, reports=tuple(reports))
     return state
+
+
+def _moved(state: State, clock: str, due: datetime, at: datetime) -> State:
+    return replace(state, terms=replace(state.terms, due={**state.terms.due, clock: Moved(due, at)}))
 
 
 def _with(state: State, clock: OnRecord) -> State:
@@ -277,7 +288,7 @@ def _by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx
 def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]:
     if pack is None:
         return ()
-    terms = clocks.Terms(state.extended, ctx.offices.own_days(state.unit or ""))
+    terms = terms_of(state, ctx.offices)
 
     def under(past: Sequence[e.ClockMilestoneReached], pack: LoadedPack) -> tuple[Clock, ...]:
         return obligations.derive(past, pack.model, ctx.offices, terms)
@@ -287,6 +298,13 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
 
     found = eras.derive(state.past, _eras(state, pack, ctx), under, anew)
     return tuple(_kept(clock, state, ctx) for clock in found)
+
+
+def terms_of(state: State, offices: Offices) -> Terms:
+    """What the matter's limits depend on besides its milestones."""
+    unit = offices.units.get(state.unit or "")
+    seen = state.terms.context.model_copy(update={"unit": unit.kind if unit else None})
+    return replace(state.terms, own=offices.own_days(state.unit or ""), context=seen)
 
 
 def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
@@ -347,6 +365,8 @@ def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
         provisional=clock.provisional,
         counts_work=clock.counts_work,
         due_is_late=clock.due_is_late,
+        warns=clock.warns,
+        paused_at=clock.paused_at,
     )
     if known and known.breach:
         if (known.breach.due, known.breach.unit) != (clock.due, clock.unit):
@@ -357,8 +377,9 @@ def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
     if known is None or known.started != started or revived:
         yield Occurred(started, time=clock.since)
         known = OnRecord(started)
-    if clock.met_at and known.met_at != clock.met_at:
-        yield Occurred(e.ClockMet(clock=name, met_at=clock.met_at, late=clock.late), time=clock.met_at)
+    if clock.met_at and (known.met_at, known.happened_at) != (clock.met_at, clock.happened_at):
+        met = e.ClockMet(clock=name, met_at=clock.met_at, late=clock.late, happened_at=clock.happened_at)
+        yield Occurred(met, time=clock.met_at)
     if clock.cancelled and not known.cancelled:
         yield Occurred(e.ClockCancelled(clock=name, cause=clock.cancelled.cause), time=clock.cancelled.at)
 
@@ -386,11 +407,14 @@ def _detect(state: State, command: DetectBreaches, ctx: Ctx) -> Decided:
                 due=clock.due,
                 detected_at=ctx.now,
                 incomplete=command.incomplete,
-                next_at=_next_rung(ladder, ctx.now, known.rungs if known else {}),
+                next_at=_next_rung(_times(ladder, ctx.now, by, ctx, clock.unit), known.rungs if known else {}),
             )
             facts.append(Occurred(breached, time=clock.due))
         elif known and known.breach and stands and clock.runs:
-            facts += _climbed(state, clock, known.breach, known.rungs, ladder, command.until, ctx)
+            times = _times(ladder, known.breach.detected_at, by, ctx, clock.unit)
+            facts += _climbed(state, clock, known.rungs, times, command.until, ctx)
+        elif known and _warns(clock, known.warned, command.until):
+            facts.append(e.ClockWarned(clock=clock.name, unit=clock.unit, due=clock.due))
     return _by_pack(facts, pack, ctx)
 
 
@@ -408,26 +432,32 @@ def _grown(state: State, limit: Clock, command: DetectBreaches, ctx: Ctx) -> Dec
     return [*_by_pack([recorded], _pack(after, ctx), ctx), *_detect(after, command, ctx)]
 
 
+Times = Sequence[tuple[Rung, datetime]]
+"""The rungs, each with its time if none of them is late."""
+
+
+def _times(ladder: Sequence[Rung], detected_at: datetime, pack: LoadedPack, ctx: Ctx, unit: str) -> Times:
+    """The first rung follows the detection, and each further one follows the due instant by the pack's limits."""
+    terms = Terms(own=ctx.offices.own_days(unit))
+    return [
+        (rung, terms.ends(detected_at, rung.after, pack.model).at if rung.after else detected_at) for rung in ladder
+    ]
+
+
 def _climbed(
-    state: State,
-    clock: Clock,
-    breach: e.ClockBreached,
-    sent: Mapping[e.Rung, datetime],
-    ladder: Sequence[Rung],
-    until: datetime,
-    ctx: Ctx,
+    state: State, clock: Clock, sent: Mapping[e.Rung, datetime], times: Times, until: datetime, ctx: Ctx
 ) -> Iterator[Fact]:
     """The rung that is due, if any.
 
-    Each follows the one before it by its interval, and the first follows the detection.
+    Each follows the one before it by the difference of their times, and the first follows the detection.
 
     So nobody gets all rungs at once, neither for a matter that was entered late nor after a time without judging.
     """
-    due = _next_rung(ladder, breach.detected_at, sent)
+    due = _next_rung(times, sent)
     if due is None or due >= until:
         return
-    rung, *later = _waiting(ladder, sent)
-    next_at = ctx.now + (_after(later[0]) - _after(rung)) if later else None
+    (rung, at), *later = [(rung, at) for rung, at in times if rung.rung not in sent]
+    next_at = ctx.now + (later[0][1] - at) if later else None
     if rung.spares_explained and explained(state, clock):
         yield e.ClockReminderSpared(clock=clock.name, rung=rung.rung, unit=clock.unit, due=due, next_at=next_at)
         return
@@ -437,19 +467,18 @@ def _climbed(
         )
 
 
-def _waiting(ladder: Sequence[Rung], sent: Mapping[e.Rung, datetime]) -> list[Rung]:
-    return [rung for rung in ladder if rung.rung not in sent]
-
-
-def _next_rung(ladder: Sequence[Rung], detected_at: datetime, sent: Mapping[e.Rung, datetime]) -> datetime | None:
+def _next_rung(times: Times, sent: Mapping[e.Rung, datetime]) -> datetime | None:
     """When the next rung is due; None after the last one."""
-    start = max([detected_at, *(sent[rung.rung] - _after(rung) for rung in ladder if rung.rung in sent)])
-    waiting = _waiting(ladder, sent)
-    return start + _after(waiting[0]) if waiting else None
+    waiting = [at for rung, at in times if rung.rung not in sent]
+    if not waiting:
+        return None
+    return max([waiting[0], *(sent[rung.rung] + (waiting[0] - at) for rung, at in times if rung.rung in sent)])
 
 
-def _after(rung: Rung) -> timedelta:
-    return (rung.after and rung.after.duration) or timedelta()
+def _warns(clock: Clock, warned: datetime | None, until: datetime) -> bool:
+    """Whether the unit is to be warned now. Of several times that have passed, one warning is enough."""
+    passed = [at for at in clock.warns if clock.since <= at < until]
+    return clock.runs and bool(passed) and clock.paused_at is None and (warned is None or warned < passed[-1])
 
 
 def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:
@@ -544,7 +573,7 @@ def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
     extended = e.ClockExtended(
         clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
     )
-    after = replace(state, extended={**state.extended, command.clock: command.due})
+    after = _moved(state, command.clock, command.due, ctx.now)
     return _by_pack([extended, *_difference(after, pack, ctx)], pack, ctx)
 
 

@@ -17,7 +17,8 @@ from schemas.pack.office import WrittenReport
 from schemas.pack.reports import Bulletin, Hop, ReportRule
 from schemas.pack.source import Place
 from services.escalation import clocks, growth
-from services.escalation.clocks import USUAL, Cancelled, Clock, Terms
+from services.escalation.clocks import Cancelled, Clock
+from services.escalation.terms import USUAL, Terms
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Context, holds
 

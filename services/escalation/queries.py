@@ -34,7 +34,7 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
-HIDDEN = ("policy", "next_at", "wakes_at", "asked_by")
+HIDDEN = ("policy", "next_at", "wakes_at", "asked_by", "warns")
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
 
@@ -99,10 +99,19 @@ def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
     whole = reading is not None and reading.until is None
     return {
         **{name: row[name] for name in SHOWN},
+        "late_by": _late_by(row, row["met_at"]),
+        "late_by_happened": _late_by(row, row["happened_at"] or row["met_at"]),
         "level": row["of_level"] if whole else None,
         "assigned": row["of_assigned"] if whole else None,
         "may": may(OF_A_CLOCK, _owed(row, ctx), ctx),
     }
+
+
+def _late_by(row: Row, done: str | None) -> float | None:
+    """Seconds from the due instant to the act, if it was late."""
+    if done is None or done < row["due"] or (done == row["due"] and not row["due_is_late"]):
+        return None
+    return (parse_instant(done) - parse_instant(row["due"])).total_seconds()
 
 
 def _owed(row: Row, ctx: Ctx) -> Owed:

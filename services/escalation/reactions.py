@@ -72,7 +72,9 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
     match event.data:
         case triage.IncidentOpened() as data:
             yield _reached(event, "discovered", data.discovered_at, unit=data.unit)
-            yield _reached(event, "opened", unit=data.unit, policy=data.policy)
+            yield _reached(
+                event, "opened", unit=data.unit, policy=data.policy, category=data.category, channel=data.channel
+            )
             if data.split_from:
                 yield _reached(event, "split_off", incident=data.split_from)
         case triage.IncidentReportAttached() as data:

@@ -32,6 +32,10 @@ CLOCKS = Table(
     Column("due_is_late", Boolean, nullable=False),
     Column("state", key(16), nullable=False),
     Column("met_at", key(27)),
+    Column("happened_at", key(27)),
+    Column("paused_at", key(27)),
+    Column("warns", Text, nullable=False),
+    Column("warned_at", key(27)),
     Column("late", Boolean, nullable=False),
     Column("cancelled", key(32)),
     Column("cancelled_at", key(27)),
@@ -157,7 +161,10 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "provisional": data.provisional,
                 "counts_work": data.counts_work,
                 "due_is_late": data.due_is_late,
+                "paused_at": instant(data.paused_at) if data.paused_at else None,
+                "warns": " ".join(map(instant, data.warns)),
                 "met_at": None,
+                "happened_at": None,
                 "late": False,
                 "cancelled": None,
                 "cancelled_at": None,
@@ -166,7 +173,10 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case _ if row is None:
             return None
         case e.ClockMet() as data:
-            row = {**row, "met_at": instant(data.met_at), "late": data.late}
+            happened = instant(data.happened_at) if data.happened_at else None
+            row = {**row, "met_at": instant(data.met_at), "late": data.late, "happened_at": happened}
+        case e.ClockWarned():
+            row = {**row, "warned_at": event.recorded_text}
         case e.ClockCancelled() as data:
             row = {**row, "cancelled": data.cause, "cancelled_at": event.time_text}
         case e.ClockBreached() as data:
@@ -207,8 +217,13 @@ def _wakes_at(row: Row) -> str | None:
     if row["breached_at"]:
         wakes_at: str | None = row["next_at"] if ended is None else None
         return wakes_at
-    late = ended is not None and (ended > row["due"] or (row["due_is_late"] and ended == row["due"]))
-    return str(row["due"]) if ended is None or late else None
+    if ended is None and row["paused_at"] and row["paused_at"] <= row["due"]:
+        return None
+    if ended is None:
+        coming = [at for at in row["warns"].split() if at >= row["since"] and at > (row["warned_at"] or "")]
+        return min(str(at) for at in (*coming, row["due"]))
+    late = ended > row["due"] or (row["due_is_late"] and ended == row["due"])
+    return str(row["due"]) if late else None
 
 
 def _matter_keys(event: Event) -> list[Key]:

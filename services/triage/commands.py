@@ -374,6 +374,7 @@ class TakeReport(Command):
     discovered_at: Instant
     entered_late: bool = False
     category: Code | None = None
+    channel: Code | None = None
     match_key: Digest | None = None
     opens: IncidentId
     relates_to: IncidentId | None = None

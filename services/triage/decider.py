@@ -86,6 +86,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
             report=command.report,
             discovered_at=command.discovered_at,
             category=command.category,
+            channel=command.channel,
             match_key=command.match_key,
             relates_to=command.relates_to,
             entered_late=command.entered_late,

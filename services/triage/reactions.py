@@ -27,6 +27,7 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
                 discovered_at=report.discovered_at,
                 entered_late=report.entered_late,
                 category=report.category,
+                channel=report.channel,
                 match_key=report.match_key,
                 opens=own,
                 relates_to=found.incident if found and found.over else None,

@@ -165,6 +165,7 @@ def test_regrading_records_the_difference() -> None:
         "ClockMilestoneReached:regraded",
         "ClockCancelled:transfer",
         "ClockStarted:public_statement",
+        "ClockStarted:interim_reply",
         *(f"ClockStarted:{hop}" for hop in REPORTS),
     ]
     assert not incident.state.clocks["explanation"].cancelled

@@ -164,7 +164,8 @@ async def test_who_had_a_part_reads_what_was_recorded_until_then_and_the_own_clo
     assert (now["unit"], now["level"], now["assigned"]) == ("town-west", "major", "county-roads")
     assert (then["unit"], then["level"], then["assigned"], then["may"]) == ("town-east", None, None, [])
     assert {clock["clock"] for clock in now["clocks"]} - {clock["clock"] for clock in then["clocks"]} == {
-        "public_statement"
+        "public_statement",
+        "interim_reply",
     }
     (own,) = [clock for clock in then["clocks"] if clock["clock"] == "transfer"]
     assert (own["state"], own["late"], own["unit"], own["level"]) == ("met", True, "town-east", None)

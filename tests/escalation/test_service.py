@@ -67,6 +67,7 @@ async def test_events_become_clocks_with_pack_and_basis(desk: Desk) -> None:
         "transfer": ("cancelled", "regraded"),
         "explanation": ("cancelled", "regraded"),
         "public_statement": ("running", None),
+        "interim_reply": ("running", None),
         **dict.fromkeys(REPORTS, ("running", None)),
     }
     assert clocks["public_statement"]["due"] == instant(at(3))
@@ -186,6 +187,7 @@ async def test_a_limit_that_passed_in_downtime_fires_once(desk: Desk) -> None:
         await desk.turn(at(hour))
     fired = [e for e in await desk.events(stream_of("clock", id_)) if isinstance(e.data, ClockBreached)]
     assert sorted((e.data.clock, e.time, e.data.detected_at) for e in fired) == [
+        ("interim_reply", at(16), at(100)),
         ("public_statement", at(3), at(100)),
         *((hop, at(1), at(100)) for hop in REPORTS),
     ]
@@ -195,7 +197,7 @@ async def test_a_limit_that_passed_in_downtime_fires_once(desk: Desk) -> None:
         told.append({row["clock"]: row["rung"] for row in await desk.rows("clocks", state="breached")})
     rungs = [rung for before, rung in pairwise(one["public_statement"] for one in told) if rung != before]
     assert rungs == ["reminder", "supervision", "circular"], "one after the other, never at once"
-    assert told[9] == dict.fromkeys(("public_statement", *REPORTS), "reminder")
+    assert told[9] == dict.fromkeys(("public_statement", "interim_reply", *REPORTS), "reminder")
 
 
 async def test_a_matter_that_nobody_grades_is_breached_all_the_same(desk: Desk) -> None:
@@ -534,7 +536,7 @@ async def test_the_list_of_clocks_shows_the_own_units_and_pages(desk: Desk) -> N
         page = (await desk.ask("GET", f"/clocks?limit=5{cursor}", "handler", "county")).json()
         items += page["items"]
         cursor = page["next"] and f"&cursor={page['next']}"
-    assert len({(item["incident_id"], item["clock"]) for item in items}) == len(items) == 18
+    assert len({(item["incident_id"], item["clock"]) for item in items}) == len(items) == 21
     assert [item["due"] for item in items] == sorted(item["due"] for item in items)
     narrow = f"/clocks?state=breached&incident={incident('b')}&unit=town-west&due_before=2026-03-03T00:00:00Z"
     assert [i["clock"] for i in (await desk.ask("GET", narrow, "handler")).json()["items"]] == list(REPORTS)

@@ -1,0 +1,110 @@
+"""What a matter's limits depend on besides its milestones: people's decisions, the unit's days, conditions. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+from schemas.pack import PolicyPack
+from schemas.pack.clocks import ClockRule, Limit
+from schemas.triage import AnswerKind
+from services.kernel.core.days import NONE, OwnDays
+from services.kernel.rules import calendars
+from services.kernel.rules.calendars import Due
+from services.kernel.rules.conditions import Context, holds
+
+
+class Moved(NamedTuple):
+    """A due instant that a person set or moved, and when."""
+
+    due: datetime
+    at: datetime
+
+
+class Pause(NamedTuple):
+    """A time in which a clock stands still; `until` is None while it does."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+class Deferral(NamedTuple):
+    """The owed act was deferred at an instant. By `review`, somebody looks at it again."""
+
+    at: datetime
+    review: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What people decided on a matter's limits, and what the matter's office is."""
+
+    due: Mapping[str, Moved] = field(default_factory=dict)
+    """Limits that a person set or moved, by clock."""
+    own: OwnDays = NONE
+    pauses: Mapping[str, tuple[Pause, ...]] = field(default_factory=dict)
+    """Clock -> its pauses, in order."""
+    deferred: Mapping[str, tuple[Deferral, ...]] = field(default_factory=dict)
+    """Clock -> its deferrals, in order."""
+    context: Context = field(default_factory=Context)
+    """What conditions see, besides level and kind of answer."""
+
+    def ends(self, since: datetime, limit: Limit, pack: PolicyPack) -> Due:
+        """When a limit of the pack has passed."""
+        return calendars.due(since, limit, pack.timezone, pack.workday, self.own)
+
+
+USUAL = Terms()
+
+
+def applies(
+    spec: ClockRule, level: str | None, kind: AnswerKind | None, since: datetime, pack: PolicyPack, terms: Terms
+) -> bool:
+    """Whether a matter of this level and kind of answer owes the clock.
+
+    Until a kind of answer is chosen, the strictest of the level is owed: of the clocks with the same start that only
+    some kinds of answer owe, the one that is due first.
+    """
+    if not spec.applies(level, kind) and not (kind is None and _is_strictest(spec, level, since, pack, terms)):
+        return False
+    if spec.when is None:
+        return True
+    return holds(spec.when, terms.context.model_copy(update={"level": level, "answer_kind": kind}))
+
+
+def _is_strictest(spec: ClockRule, level: str | None, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
+    if spec.answer_kinds is None:
+        return False
+    rivals = [
+        other
+        for other in pack.clocks
+        if other.answer_kinds and other.from_ == spec.from_ and (other.levels is None or level in other.levels)
+    ]
+    owed = [other for other in rivals if not other.limit.is_open]
+    return bool(owed) and min(owed, key=lambda other: terms.ends(since, other.limit, pack).at) is spec
+
+
+def known_from(at: datetime, pack: PolicyPack) -> datetime:
+    """When the office knows of what came in: at its arrival, or when the duty window opens, as the pack says."""
+    roster = pack.roster
+    if roster is None or not roster.windows or roster.outside_hours.value != "window_start":
+        return at
+    today = at.astimezone(pack.timezone).date()
+    for day in (today, today + timedelta(days=1)):
+        for window in roster.windows:
+            begins, ends = (datetime.combine(day, of, pack.timezone) for of in (window.from_, window.to))
+            if at < ends:
+                return max(at, begins.astimezone(at.tzinfo))
+    raise AssertionError("a roster with windows has one tomorrow")
+
+
+def after_pauses(due: datetime, pauses: Iterable[Pause], limit: Limit, pack: PolicyPack) -> datetime:
+    """The due instant, moved by the pauses that have ended. One that ends with a day still ends with a day."""
+    moved = due + sum((pause.until - pause.since for pause in pauses if pause.until), timedelta())
+    if moved == due or not calendars.ends_with_a_day(limit):
+        return moved
+    local = moved.astimezone(pack.timezone)
+    if local.time() == time.min:
+        return moved
+    midnight = datetime.combine(local.date() + timedelta(days=1), time.min, pack.timezone)
+    return midnight.astimezone(due.tzinfo)

@@ -1,0 +1,234 @@
+"""What moves, starts and charges a clock besides its milestones."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from schemas.pack import PolicyPack
+from schemas.pack.clocks import Limit, Rung
+from schemas.pack.office import Roster
+from services.escalation.clocks import Clock, derive
+from services.escalation.commands import RecordMilestones
+from services.escalation.terms import Deferral, Moved, Pause, Terms
+from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
+from tests.escalation.test_calendars import counting, working_days
+from tests.escalation.test_clocks import GENERAL, MAJOR, with_clocks
+
+SOURCE = {"kind": "derived", "reason": "of these tests"}
+OPEN = Limit.model_validate({"source": {"kind": "unset", "document": "000", "clause": "L1"}})
+ROADS = reached("assigned", at(1), unit="county-roads")
+
+
+def clocks(*commands: RecordMilestones, pack: PolicyPack = PACK.model, **terms: Any) -> dict[str, Clock]:
+    return {one.name: one for one in derive([m for c in commands for m in c.milestones], pack, Terms(**terms))}
+
+
+def elapsed(hours: float) -> Limit:
+    return Limit(mode="elapsed", duration=timedelta(hours=hours))
+
+
+def with_ladder(*rungs: Any) -> Incident:
+    incident = Incident(offices=counting(elapsed(24)))
+    pack = next(iter(incident.offices.packs.values()))
+    ladder = tuple(
+        Rung.model_validate({"rung": name, "after": after, "tells": ["unit"], "source": SOURCE})
+        for name, after in rungs
+    )
+    object.__setattr__(pack, "model", pack.model.model_copy(update={"ladder": ladder}))
+    return incident
+
+
+class TestWhoIsCharged:
+    PACK_ = with_clocks(explanation={"charged": "assigned"})
+
+    def charged(self, *commands: RecordMilestones) -> str:
+        return clocks(opened(at(0)), GENERAL, *commands, pack=self.PACK_)["explanation"].unit
+
+    def test_the_unit_that_handled_it_when_it_fell_due(self) -> None:
+        assert self.charged(ROADS) == "county-roads"
+        assert self.charged(ROADS, reached("assigned", at(30), unit="county-water")) == "county-roads"
+        assert self.charged(ROADS, reached("assigned", at(20), unit="county-water")) == "county-water"
+
+    def test_the_accountable_unit_where_nobody_handled_it(self) -> None:
+        assert self.charged() == "town-east"
+        assert self.charged(reached("assigned", at(30), unit="county-roads")) == "town-east"
+        assert self.charged(ROADS, reached("returned", at(3), unit="county-roads")) == "town-east"
+
+
+class TestAnAnswerKindThatNobodyChose:
+    PACK_ = with_clocks(
+        interim_reply={"answer_kinds": ("answer",), "limit": elapsed(9)},
+        public_statement={"answer_kinds": ("status",), "limit": elapsed(5)},
+    )
+
+    def test_the_strictest_of_the_level_is_owed(self) -> None:
+        found = clocks(opened(at(0)), MAJOR, pack=self.PACK_)
+        assert "interim_reply" not in found
+        assert found["public_statement"].due == at(5)
+
+    def test_a_choice_that_comes_late_takes_no_breach_back(self) -> None:
+        late = reached("classified", at(9.5), answer_kind="answer")
+        found = clocks(opened(at(0)), MAJOR, late, pack=self.PACK_)
+        assert found["public_statement"].cancelled == ("classified", at(9.5))
+        assert found["public_statement"].overdue(at(10))
+        assert (found["interim_reply"].due, found["interim_reply"].overdue(at(10))) == (at(9), True)
+
+    def test_a_choice_in_time_ends_what_it_does_not_owe(self) -> None:
+        found = clocks(opened(at(0)), MAJOR, reached("classified", at(2), answer_kind="answer"), pack=self.PACK_)
+        assert not found["public_statement"].overdue(at(10))
+
+
+class TestDutyWindows:
+    def pack(self, outside: str) -> PolicyPack:
+        roster = {
+            "coverage": {"value": "PT9H", "source": SOURCE},
+            "windows": [{"from": "08:00", "to": "17:00"}],
+            "outside_hours": {"value": outside, "source": SOURCE},
+        }
+        return PACK.model.model_copy(update={"roster": Roster.model_validate(roster)})
+
+    @pytest.mark.parametrize(
+        ("outside", "hour", "since"),
+        [("window_start", 10, 24), ("window_start", 8.5, 8.5), ("window_start", 9, 24), ("arrival", 10, 10)],
+    )
+    def test_it_is_known_at_arrival_or_when_the_window_opens(self, outside: str, hour: float, since: float) -> None:
+        assert clocks(opened(at(hour)), pack=self.pack(outside))["transfer"].since == at(since)
+
+    def test_what_is_done_before_the_window_opens_is_done(self) -> None:
+        night = (opened(at(10)), reached("assigned", at(12), unit="county-roads"))
+        assert clocks(*night, pack=self.pack("window_start"))["transfer"].met_at == at(12)
+
+
+class TestDecisionsOfPeople:
+    def test_an_open_limit_runs_once_a_person_sets_it(self) -> None:
+        pack = with_clocks(explanation={"limit": OPEN, "per_case": True})
+        assert "explanation" not in clocks(opened(at(0)), GENERAL, pack=pack)
+        found = clocks(opened(at(0)), GENERAL, pack=pack, due={"explanation": Moved(at(0, day=5), at(2))})
+        assert (found["explanation"].due, found["explanation"].due_is_late) == (at(0, day=5), False)
+        assert not clocks(opened(at(0)), pack=with_clocks(explanation={"limit": OPEN}), due={}).keys() & {"explanation"}
+
+    def test_a_pause_moves_the_end_by_as_long_as_it_lasted(self) -> None:
+        known = (opened(at(0)), GENERAL)
+        standing = clocks(*known, pauses={"explanation": (Pause(at(20)),)})["explanation"]
+        assert (standing.due, standing.paused_at, standing.overdue(at(0, day=9))) == (at(24), at(20), False)
+        over = clocks(*known, pauses={"explanation": (Pause(at(20), at(30)),)})["explanation"]
+        assert (over.due, over.overdue(at(33)), over.overdue(at(35))) == (at(34), False, True)
+
+    def test_a_pause_after_the_end_saves_nothing(self) -> None:
+        found = clocks(opened(at(0)), GENERAL, pauses={"explanation": (Pause(at(25)),)})
+        assert found["explanation"].overdue(at(26))
+
+    def test_a_limit_that_ends_with_a_day_still_does_after_a_pause(self) -> None:
+        pack = with_clocks(explanation={"limit": working_days(1)})
+        found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(at(20), at(22)),)})
+        assert found["explanation"].due == at(16, day=2)
+
+    def test_a_pause_before_an_extension_is_in_the_new_end_already(self) -> None:
+        terms: dict[str, Any] = {"pauses": {"explanation": (Pause(at(3), at(5)), Pause(at(12), at(13)))}}
+        found = clocks(opened(at(0)), due={"explanation": Moved(at(50), at(10))}, **terms)
+        assert found["explanation"].due == at(51)
+
+    def test_a_deferral_ends_the_clock_and_starts_one_until_its_review(self) -> None:
+        deferred = {"explanation": (Deferral(at(5), at(0, day=30)),)}
+        found = clocks(opened(at(0)), GENERAL, deferred=deferred)
+        assert found["explanation"].cancelled == ("deferred", at(5))
+        review = found["explanation.review"]
+        assert (review.since, review.due, review.unit) == (at(5), at(0, day=30), "town-east")
+        assert review.overdue(at(1, day=30))
+        solved = clocks(opened(at(0)), GENERAL, reached("solved", at(0, day=9)), deferred=deferred)
+        assert solved["explanation.review"].met_at == at(0, day=9)
+
+    def test_a_further_deferral_is_the_review_of_the_one_before(self) -> None:
+        deferred = {"explanation": (Deferral(at(5), at(0, day=30)), Deferral(at(0, day=29), at(0, day=60)))}
+        found = clocks(opened(at(0)), GENERAL, deferred=deferred)
+        assert found["explanation.review"].met_at == at(0, day=29)
+        assert found["explanation.review#2"].due == at(0, day=60)
+
+    def test_a_deferral_takes_no_breach_back_and_one_after_the_act_changes_nothing(self) -> None:
+        late = clocks(opened(at(0)), GENERAL, deferred={"explanation": (Deferral(at(30), at(0, day=30)),)})
+        assert late["explanation"].overdue(at(31))
+        done = (opened(at(0)), GENERAL, reached("solved", at(3)))
+        found = clocks(*done, deferred={"explanation": (Deferral(at(5), at(0, day=30)),)})
+        assert (found["explanation"].met_at, found["explanation"].cancelled) == (at(3), None)
+
+
+class TestConditionsOfClocks:
+    def test_a_clock_runs_if_its_condition_holds(self) -> None:
+        pack = with_clocks(public_statement={"when": 'unit.kind == "town"'})
+        county = clocks(opened(at(0)), MAJOR, pack=pack)
+        assert "public_statement" not in county
+        incident = Incident(offices=counting(elapsed(24)))
+        for loaded in incident.offices.packs.values():
+            object.__setattr__(loaded, "model", pack)
+        assert "public_statement" in incident.hear(opened(at(0)), MAJOR).state.clocks
+
+
+class TestWarnings:
+    def test_the_unit_is_warned_before_the_end_and_once_for_each_time(self) -> None:
+        incident = Incident(offices=counting(elapsed(24)))
+        (pack,) = incident.offices.packs.values()
+        warn = (timedelta(hours=8), timedelta(hours=2))
+        clocks_ = tuple(
+            clock.model_copy(update={"warn": warn}) if clock.name == "explanation" else clock
+            for clock in pack.model.clocks
+        )
+        object.__setattr__(pack, "model", pack.model.model_copy(update={"clocks": clocks_}))
+        incident.hear(opened(at(0)))
+        for hour in (15.9, 16.1, 16.2, 22.1, 23, 25):
+            incident.detect(at(hour))
+        warned = [event.recorded for event in incident.events if isinstance(event.data, e.ClockWarned)]
+        assert warned == [at(16.1), at(22.1)]
+        assert "explanation" in incident.breaches()
+
+
+class TestTheLadder:
+    def rungs(self, incident: Incident, *times: datetime) -> list[tuple[str, datetime]]:
+        incident.hear(opened(at(0)))
+        for now in times:
+            incident.detect(now)
+        sent = [
+            (event.data, event.recorded) for event in incident.events if isinstance(event.data, e.ClockReminderSent)
+        ]
+        return [(fact.rung, when) for fact, when in sent if fact.clock == "explanation"]
+
+    def test_a_rung_without_interval_stands_at_the_due_instant(self) -> None:
+        found = self.rungs(with_ladder(("reminder", None)), at(24.01), at(24.02))
+        assert found == [("reminder", at(24.02))]
+
+    def test_rungs_count_working_days(self) -> None:
+        friday = {"mode": "working_days", "days": 2}
+        # The due instant is Tuesday, 8:00; two working days end with Thursday.
+        found = self.rungs(with_ladder(("reminder", friday)), at(24.1), at(15, day=3), at(16.1, day=3))
+        assert found == [("reminder", at(16.1, day=3))]
+
+
+class TestBackEntry:
+    def test_a_clock_shows_by_how_much_it_was_late_by_what_happened_and_by_its_recording(self) -> None:
+        paper = reached("solved", at(30), happened=at(26))
+        clock = clocks(opened(at(0)), GENERAL, paper)["explanation"]
+        assert (clock.met_at, clock.happened_at) == (at(30), at(26))
+        assert (clock.late_by, clock.late_by_happened) == (timedelta(hours=6), timedelta(hours=2))
+        in_time = clocks(opened(at(0)), GENERAL, reached("solved", at(30), happened=at(5)))["explanation"]
+        assert (in_time.late, in_time.late_by_happened) == (True, None)
+
+    def test_paper_that_is_found_after_another_act_shows_when_it_was_done(self) -> None:
+        incident = Incident().hear(opened(at(0)), GENERAL, reached("replied", at(30)))
+        incident.hear(reached("solved", at(40), happened=at(20)))
+        met = incident.of(e.ClockMet)[-1]
+        assert (met.clock, met.met_at, met.happened_at, met.late) == ("explanation", at(30), at(20), True)
+
+
+def test_nothing_else_needs_terms() -> None:
+    past = (opened(at(0)), graded(at(1), "major"), ROADS)
+    assert clocks(*past) == {one.name: one for one in derive([m for c in past for m in c.milestones], PACK.model)}
+
+
+def test_a_condition_sees_the_category_and_the_channel_of_the_matter() -> None:
+    pack = with_clocks(explanation={"when": 'channel == "letter" && category == "roads"'})
+    whole = opened(at(0)).milestones
+    told = {"category": "roads", "channel": "letter"}
+    letter = RecordMilestones(milestones=(whole[0], whole[1].model_copy(update=told)))
+    assert "explanation" in clocks(letter, pack=pack)
+    assert "explanation" not in clocks(opened(at(0)), pack=pack)
