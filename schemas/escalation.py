@@ -37,8 +37,8 @@ class ClockMilestoneReached(Fact):
     that facts had proposed by then, and since when. `incident` is another incident. It is the one under which this was
     done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
     reports and receipts, `to` is the addressee's code, `form` the report's form and `hop` the hop for which it was
-    meant; `unit` is who reported, or where the addressee confirmed. `category` and `channel` are those of the report that opened the
-    matter.
+    meant; `unit` is who reported, or where the addressee confirmed. `category` and `channel` are those of the
+    report that opened the matter.
     """
 
     milestone: Code
