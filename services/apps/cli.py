@@ -282,6 +282,54 @@ def policy_evaluate(
     say(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
+@policies.command("explain")
+def policy_explain(
+    incident: Annotated[str, typer.Argument(help="The matter's id.")],
+    data: Data = None,
+) -> None:
+    """Why a matter owes what it owes: each rule, what it looked at, its clause and its quotation."""
+    from services.apps import explain, records
+
+    async def told() -> list[str]:
+        async with records.reader(quiet(settings_of(data))) as reader:
+            return list(explain.lines((await reader.matter(incident)).matter, incident))
+
+    say("\n".join(run(told())))
+
+
+@policies.command("dry-run")
+def policy_dry_run(
+    name: Annotated[str, typer.Argument(metavar="PACK", help="A pack: id, id@version, or a file.")],
+    since: Annotated[str, typer.Option(help="From when on matters were opened, with its offset.")],
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """Count what would have differed if the matters since a time had been judged by a pack. Nothing is recorded."""
+    from services.apps import dry_run, policy, records
+    from services.kernel.rules.documents import DocumentError
+
+    settings, at = quiet(settings_of(data)), dry_run.instant_of(since)
+    try:
+        pack = policy.chosen(name, settings.policies)
+    except DocumentError as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+
+    async def judged() -> dry_run.Result:
+        async with records.reader(settings) as reader:
+            return await dry_run.judge(reader, pack, at)
+
+    result = run(judged())
+    if as_json:
+        say(json.dumps(result.told(), ensure_ascii=False, indent=2))
+        return
+    say(f"{result.matters} matters since {since}, by {pack.name} instead of their own packs")
+    for kind, count in result.counts.items():
+        say(f"  {kind:<18} {count}")
+    for one in result.differences:
+        say(f"{one.incident}\t{one.kind}\t{one.name}\t{one.was or '-'} -> {one.would or '-'}")
+
+
 @policies.command("test")
 def policy_test(
     names: Annotated[list[str] | None, typer.Argument(metavar="[PACK]...", help="Packs; by default all.")] = None,

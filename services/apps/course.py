@@ -3,7 +3,7 @@
 Time passes from fact to fact. A limit that is missed is seen at once, and each rung is reached at its own instant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -72,15 +72,23 @@ def _opening(facts: Facts) -> Iterator[_Step]:
     yield _Step(facts.opened_at, (*discovered, *opened))
 
 
-def _judged(pack: LoadedPack, facts: Facts) -> Iterator[_Step]:
-    """Since when each level was known, each time that it changed, and the gradings."""
-    grave, known = list(gravity(facts)), dict[str, datetime]()
+def levels_known(
+    pack: LoadedPack, grave: Sequence[grading.Fact], opened_at: datetime
+) -> Iterator[e.ClockMilestoneReached]:
+    """Since when each level was known, each time that a fact changed it."""
+    known = dict[str, datetime]()
     for at in sorted({fact.at for fact in grave}):
         now = grading.known(pack, [fact for fact in grave if fact.at <= at])
         if now != known:
             known = now
             levels = tuple(LevelKnown(level=level, known_at=since) for level, since in now.items())
-            yield _step("levels_known", at, max(at, facts.opened_at), levels=levels)
+            yield from _step("levels_known", at, max(at, opened_at), levels=levels).milestones
+
+
+def _judged(pack: LoadedPack, facts: Facts) -> Iterator[_Step]:
+    """What was known of the level, and the gradings."""
+    grave = list(gravity(facts))
+    yield from (_Step(one.recorded_at, (one,)) for one in levels_known(pack, grave, facts.opened_at))
     grades: list[grading.Grade] = []
     for graded in facts.gradings:
         rank = grading.ranks(pack)[graded.level]

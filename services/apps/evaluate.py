@@ -4,7 +4,7 @@ Nothing is ruled here. The facts become the milestones that the services would h
 functions decide: grading proposes, escalation's decider runs the clocks and the ladder, publish chooses the approval.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -12,18 +12,16 @@ from pydantic import TypeAdapter
 
 from schemas import escalation as e
 from schemas.fields import instant
-from schemas.pack.approval import Chain
 from schemas.pack.clocks import Act, ClockRule
 from schemas.pack.source import Rule, Source
 from services.apps.course import Course, gravity
 from services.apps.facts import Facts, Unfit
-from services.escalation import clocks, obligations
+from services.escalation import clocks, growth, obligations
 from services.escalation.clocks import Clock
 from services.escalation.decider import OnRecord, State, terms_of
-from services.escalation.obligations import Obligation
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
-from services.kernel.rules.conditions import Context, Proposal
+from services.kernel.rules.conditions import Context
 from services.triage import grading
 
 _DURATION = TypeAdapter(timedelta)
@@ -90,7 +88,7 @@ def answer(matter: Matter) -> dict[str, Any]:
     leads = next((one.leads for one in model.levels if one.code == matter.level), None)
     chain = approval.chain_of(matter.pack, matter.context)
     reports = obligations.report_to(past, model, offices)
-    found = obligations.derive(past, model, offices, terms_of(matter.state, offices))
+    found = derived(matter)
     running = [(clock, matter.state.clocks[clock.name]) for clock in found if clock.name in matter.state.clocks]
     return {
         "pack": matter.pack.name,
@@ -119,10 +117,7 @@ def answer(matter: Matter) -> dict[str, Any]:
             }
             for at, sent in matter.told
         ],
-        "rules": [
-            {"rule": name, "clause": _clause(source), "basis": source.kind}
-            for name, source in _rules(matter, proposal, chain, reports, running)
-        ],
+        "rules": [{"rule": name, "clause": _clause(source), "basis": source.kind} for name, source in sources(matter)],
     }
 
 
@@ -139,7 +134,7 @@ def _nature(facts: Facts, classified: bool) -> Context:
 
 def _clock(clock: Clock, record: OnRecord, matter: Matter) -> dict[str, Any]:
     started, until = record.started, matter.until
-    spec = _rule_of(clock.name, matter.pack)
+    spec = rule_of(clock.name, matter.pack)
     happened = _happened(clock, record, matter)
     if record.met_at is not None:
         state = "late" if clock.late else "met"
@@ -170,7 +165,7 @@ def _lateness(at: datetime, due: datetime) -> str:
 
 def _happened(clock: Clock, record: OnRecord, matter: Matter) -> datetime | None:
     """When the act that met the clock happened, which may be long before its recording."""
-    spec = _rule_of(clock.name, matter.pack)
+    spec = rule_of(clock.name, matter.pack)
     return min(
         (
             reached.happened_at
@@ -186,22 +181,28 @@ def _happened(clock: Clock, record: OnRecord, matter: Matter) -> datetime | None
     )
 
 
-def _rule_of(name: str, pack: LoadedPack) -> Rule | None:
-    """The clock or the hop of a clock's name."""
-    code = name.partition("#")[0]
-    hops = (hop for report in pack.model.reports for hop in report.hops if hop.code == code)
-    return next((clock for clock in pack.model.clocks if clock.name == code), next(hops, None))
+def rule_of(name: str, pack: LoadedPack) -> Rule | None:
+    """The rule of a clock's name: a clock, a hop, or one of the limits that are named by what is owed."""
+    code, model = name.partition("#")[0], pack.model
+    rules: dict[str, Rule | None] = {
+        obligations.BULLETIN: model.bulletin,
+        obligations.WRITTEN_REPORT: model.review.written_report,
+        growth.GROWTH: model.growth,
+    }
+    rules |= {hop.code: hop for report in model.reports for hop in report.hops}
+    return (rules | {clock.name: clock for clock in model.clocks}).get(code)
 
 
-def _rules(
-    matter: Matter,
-    proposal: Proposal | None,
-    chain: Chain | None,
-    reports: Iterable[Obligation],
-    running: Iterable[tuple[Clock, OnRecord]],
-) -> Iterator[tuple[str, Source]]:
-    """The rules that were applied, each with its source."""
-    model = matter.pack.model
+def derived(matter: Matter) -> tuple[Clock, ...]:
+    """The matter's clocks and hops by its pack, from its milestones."""
+    terms = terms_of(matter.state, matter.offices)
+    return obligations.derive(matter.state.past, matter.pack.model, matter.offices, terms)
+
+
+def sources(matter: Matter) -> Iterator[tuple[str, Source]]:
+    """The rules that apply, each by its name with its source."""
+    model, past = matter.pack.model, matter.state.past
+    proposal = grading.proposed(matter.pack, matter.gravity, matter.reports)
     for one in model.levels:
         for condition in one.conditions:
             if proposal and proposal.rule == f"{one.code}/{condition.code}":
@@ -210,11 +211,11 @@ def _rules(
             yield f"levels.{one.code}", one.source
             if one.leads:
                 yield f"levels.{one.code}.leads", one.leads.source
-    if chain is not None:
+    if chain := approval.chain_of(matter.pack, matter.context):
         yield f"approval.{chain.code}", chain.source
-    for owed in reports:
+    for owed in obligations.report_to(past, model, matter.offices):
         yield f"reports.{owed.rule.code}.{owed.hop.code}", owed.hop.source
-    names = {clock.name.partition("#")[0] for clock, _ in running}
+    names = {name.partition("#")[0] for name in matter.state.clocks}
     for spec in model.clocks:
         if spec.name in names:
             yield f"clocks.{spec.name}", spec.source

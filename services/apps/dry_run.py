@@ -1,0 +1,150 @@
+"""What would have differed if matters had been judged by another pack. Nothing is recorded.
+
+Both packs see the same milestones. Levels are those of the gradings, mapped as the other pack says. A level that is not
+mapped counts as ungraded.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.fields import WrittenInstant, instant
+from services.apps.course import levels_known
+from services.apps.evaluate import Matter, derived
+from services.apps.records import Record
+from services.apps.terminal import CannotDo
+from services.escalation import obligations
+from services.escalation.clocks import Clock
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules import approval
+from services.triage import grading
+
+Kind = Literal[
+    "proposal",
+    "level_unmapped",
+    "approval",
+    "report",
+    "limit_added",
+    "limit_dropped",
+    "due_earlier",
+    "due_later",
+    "missed",
+    "kept",
+]
+"""`missed` and `kept`: a limit that is missed by one pack only."""
+
+
+class Difference(NamedTuple):
+    """One difference of a matter: by its own pack, and by the other one."""
+
+    incident: str
+    kind: Kind
+    name: str
+    was: str | None
+    would: str | None
+
+
+class Result(NamedTuple):
+    """All differences, and how many of each kind there are."""
+
+    matters: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Kind -> how many."""
+        return dict(sorted(Counter(one.kind for one in self.differences).items()))
+
+    def told(self) -> dict[str, Any]:
+        """The result, ready for JSON."""
+        return {
+            "matters": self.matters,
+            "counts": self.counts,
+            "differences": [one._asdict() for one in self.differences],
+        }
+
+
+class Matters(Protocol):
+    """Where matters come from."""
+
+    def since(self, at: datetime) -> AsyncIterator[Record]:
+        """The matters that were opened since a time."""
+        ...
+
+
+async def judge(matters: Matters, pack: LoadedPack, since: datetime) -> Result:
+    """Judges each matter by its own pack and by `pack`."""
+    count, found = 0, list[Difference]()
+    async for record in matters.since(since):
+        count += 1
+        found += differences(record.incident, record.matter, pack)
+    return Result(count, tuple(found))
+
+
+def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Difference]:
+    """How the matter would differ by `pack`. Pure."""
+    levels = _levels(was.pack, pack)
+    opened_at = min((one.recorded_at for one in was.state.milestones), default=was.until)
+    milestones = (
+        *(one.model_copy(update={"level": levels.get(one.level)}) for one in was.state.milestones if not one.levels),
+        *levels_known(pack, was.gravity, opened_at),
+    )
+    would = was._replace(pack=pack, state=replace(was.state, milestones=milestones))
+    for one in was.state.milestones:
+        if one.level and one.level not in levels:
+            yield Difference(incident, "level_unmapped", one.level, one.level, None)
+    pairs: list[tuple[Kind, str | None, str | None]] = [
+        ("proposal", _proposal(was), _proposal(would)),
+        ("approval", _approval(was), _approval(would)),
+        ("report", _reports(was), _reports(would)),
+    ]
+    yield from (Difference(incident, kind, kind, a, b) for kind, a, b in pairs if a != b)
+    before, after = ({clock.name: clock for clock in derived(matter)} for matter in (was, would))
+    for name in sorted(before.keys() | after.keys()):
+        yield from _limits(incident, name, before.get(name), after.get(name), was.until)
+
+
+def _levels(own: LoadedPack, pack: LoadedPack) -> dict[str | None, str]:
+    """The levels of a matter's own pack in terms of the other one."""
+    known = {level.code for level in pack.model.levels}
+    if own.model.id == pack.model.id:
+        return {code: code for code in known}
+    return {code: to for one in pack.model.level_maps if one.pack == own.model.id for code, to in one.levels.items()}
+
+
+def _limits(incident: str, name: str, was: Clock | None, would: Clock | None, now: datetime) -> Iterator[Difference]:
+    due = (instant(was.due) if was else None, instant(would.due) if would else None)
+    if was is None or would is None:
+        yield Difference(incident, "limit_added" if was is None else "limit_dropped", name, *due)
+    elif was.due != would.due:
+        yield Difference(incident, "due_earlier" if would.due < was.due else "due_later", name, *due)
+    missed = [clock is not None and (clock.late or clock.overdue(now)) for clock in (was, would)]
+    if missed[0] != missed[1]:
+        yield Difference(incident, "missed" if missed[1] else "kept", name, *due)
+
+
+def _proposal(matter: Matter) -> str | None:
+    proposal = grading.proposed(matter.pack, matter.gravity, matter.reports)
+    return proposal.level if proposal else None
+
+
+def _approval(matter: Matter) -> str | None:
+    chain = approval.chain_of(matter.pack, matter.context)
+    return " → ".join(" / ".join(step.who) for step in chain.steps) if chain else None
+
+
+def _reports(matter: Matter) -> str | None:
+    owed = obligations.report_to(matter.state.past, matter.pack.model, matter.offices)
+    return ", ".join(f"{one.hop.to}@{one.unit}" for one in owed) or None
+
+
+def instant_of(text: str) -> datetime:
+    """The time of an option. Raises `CannotDo` without an offset."""
+    try:
+        return TypeAdapter(WrittenInstant).validate_python(text)
+    except ValidationError as error:
+        raise CannotDo(f"--since {text!r}: {error.errors()[0]['msg']}") from None

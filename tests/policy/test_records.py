@@ -1,0 +1,121 @@
+"""`policy explain` and `policy dry-run` on matters of the record, and `policy show`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.apps import dry_run, explain, policy
+from services.apps.client import Refused
+from services.apps.embedded import Embedded, running
+from services.apps.records import Reader
+from services.kernel.core.time_source import TimeSource
+from services.kernel.rules.packs import load_pack, parse_pack
+from services.kernel.settings import ROOT, Settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+COUNTY = (ROOT / "policies" / "county-default.yaml").read_text("utf-8")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embedded]:
+    folder: Path = tmp_path_factory.mktemp("records")
+    async with running(Settings(data=folder / "data", policies=ROOT / "policies"), TimeSource()) as made:
+        yield made
+
+
+async def ask(system: Embedded, role: str, path: str, body: Any, version: int | None = None) -> Any:
+    headers = {} if version is None else {"If-Match": str(version)}
+    async with system.client(system.token("town-east", role)) as client:
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        await system.settle()
+        return answer.json()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def matter(system: Embedded) -> str:
+    """A matter with 1,500 clicks that a person graded."""
+    now = system.time_source.now()
+    body = {
+        "unit": "town-east",
+        "channel": "board",
+        "subject": "停水两天",
+        "text": "小区停水两天了。",
+        "discovered_at": now.isoformat(),
+    }
+    report = (await ask(system, "duty_officer", "/ingest/v1/reports", body))["report_id"]
+    counted = {"clicks": 1500, "measured_at": system.time_source.now().isoformat()}
+    await ask(system, "duty_officer", f"/ingest/v1/reports/{report}/reach", counted)
+    async with system.client(system.token("town-east", "duty_officer")) as client:
+        (found,) = (await client.get(f"/triage/v1/incidents?report_id={report}")).json()["items"]
+    await ask(
+        system,
+        "duty_officer",
+        f"/triage/v1/incidents/{found['id']}/grade",
+        {"level": "major", "reason": "停水"},
+        found["version"],
+    )
+    return str(found["id"])
+
+
+async def reader(system: Embedded) -> Reader:
+    runtime = system.runtimes["escalation"]
+    async with runtime.database.read() as connection:
+        return Reader(system.runtimes, await runtime.offices(connection))
+
+
+@pytest.mark.requirement("TRI-05")
+async def test_an_explanation_names_rule_inputs_clause_and_quotation(system: Embedded, matter: str) -> None:
+    record = await (await reader(system)).matter(matter)
+    said = "\n".join(explain.lines(record.matter, matter))
+    assert f"事项 {matter}（东镇）" in said
+    assert "建议级别：重大（major/clicks）" in said
+    assert "  依据：点击 1500" in said
+    assert "  条款：002/7 L157 三 分类 「點擊率1000-2999人次,或跟帖評論100-499篇」 ［对原文的理解］" in said
+    assert "时限：公开回应 自 " in said
+    assert "「于發現后三小時內」" in said
+    assert "审批：" in said
+    assert "上报：" in said
+
+
+async def test_a_matter_that_does_not_exist_is_told(system: Embedded) -> None:
+    with pytest.raises(Refused, match="no matter has the id 'incident-x'"):
+        await (await reader(system)).matter("incident-x")
+
+
+async def test_a_dry_run_counts_what_would_differ(system: Embedded, matter: str) -> None:
+    pack = parse_pack(COUNTY.replace("duration: PT3H", "duration: PT2H", 1).replace("\nversion: 2\n", "\nversion: 3\n"))
+    before = system.time_source.now() - timedelta(days=1)
+    result = await dry_run.judge(await reader(system), pack, before)
+    assert result.matters == 1
+    assert [(one.kind, one.name) for one in result.differences] == [("due_earlier", "public_statement")]
+    same = await dry_run.judge(await reader(system), parse_pack(COUNTY), before)
+    assert (same.matters, same.differences) == (1, ())
+    later = await dry_run.judge(await reader(system), pack, system.time_source.now() + timedelta(days=1))
+    assert later.matters == 0
+
+
+async def test_a_dry_run_by_another_document_maps_levels(system: Embedded, matter: str) -> None:
+    record = await (await reader(system)).matter(matter)
+    other = load_pack(ROOT / "policies" / "bureau-004.yaml")
+    kinds = {one.kind: one for one in dry_run.differences(matter, record.matter, other)}
+    assert (kinds["proposal"].was, kinds["proposal"].would) == ("major", None)
+    assert kinds["level_unmapped"].name == "major"
+    assert kinds["limit_dropped"].would is None
+
+
+async def test_a_time_needs_its_offset() -> None:
+    with pytest.raises(Exception, match="write the time with its offset"):
+        dry_run.instant_of("2026-03-02")
+
+
+async def test_a_pack_is_shown_with_what_is_open() -> None:
+    await asyncio.sleep(0)
+    rows = policy.rows(load_pack(ROOT / "policies" / "zone-002-10.yaml").model)
+    assert [(row.name, row.source.kind) for row in rows["limits"]] == [("on_time", "unset"), ("solve_at_once", "unset")]
+    assert [(row.name, row.source.kind) for row in rows["reports"]] == [("submit_to_leaders", "lost")]
