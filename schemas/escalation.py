@@ -211,7 +211,7 @@ class ClockReportedUpward(Fact):
     """A unit reported the matter to a post or body, `addressee`, of the unit `to`.
 
     `hop` is the hop of the pack for which it is meant. `unverified` means that the facts were not established yet.
-    `proposal` is the handling that the reporting unit proposes.
+    `proposal` is the handling that the reporting unit proposes. With `notice`, it is the report back to that notice.
     """
 
     report: Uuid
@@ -224,6 +224,7 @@ class ClockReportedUpward(Fact):
     unverified: bool
     text: Words | None = None
     proposal: Words | None = None
+    notice: Uuid | None = None
 
 
 @event("clock.receipt_given")
@@ -241,6 +242,27 @@ class ClockReceiptRefused(Fact):
     report: Uuid
     unit: UnitCode
     reason: Words
+
+
+@event("clock.notice_given")
+class ClockNoticeGiven(Fact):
+    """A unit above gave the unit `to` a notice to correct something, with a limit for the report back."""
+
+    notice: Uuid
+    unit: UnitCode
+    to: UnitCode
+    due: Instant
+    text: Words
+
+
+@event("clock.notice_part_written")
+class ClockNoticePartWritten(Fact):
+    """The unit wrote a part of its answer to a notice, such as what it checked. The latest text of a part counts."""
+
+    notice: Uuid
+    unit: UnitCode
+    part: Code
+    text: Words
 
 
 @event("clock.notice_delivered", planned=True)

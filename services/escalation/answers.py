@@ -142,6 +142,44 @@ class UpwardReport(Answered):
     """The commands that the caller may send now."""
 
 
+class NoticePart(Answered):
+    """A part of the answer to a notice."""
+
+    part: Code
+    """The part, as the pack names it."""
+    at: Instant
+    """When its latest text was written."""
+    text: str | None
+    """The text; null if it has not arrived yet."""
+
+
+class Notice(Answered):
+    """A notice of a unit above to correct something, with its answer."""
+
+    notice: Uuid
+    """The notice's id."""
+    unit: UnitCode
+    """The unit that gave it."""
+    to: UnitCode
+    """The unit that answers it."""
+    at: Instant
+    """When it was given."""
+    due: Instant
+    """By when the report back must have arrived."""
+    text: str | None
+    """The text; null if it has not arrived yet."""
+    parts: tuple[NoticePart, ...]
+    """The parts that are written."""
+    missing: tuple[Code, ...]
+    """The parts that are still missing."""
+    report: Uuid | None
+    """The latest report back."""
+    answered: bool
+    """Whether the report back was confirmed."""
+    may: tuple[Literal["write-part", "report-back"], ...]
+    """The commands that the caller may send now."""
+
+
 class Limits(
     Answered,
     json_schema_extra=example(
@@ -174,6 +212,7 @@ class Limits(
                 "may": [],
             }
         ],
+        notices=[],
     ),
 ):
     """An incident's limits and reports upward."""
@@ -192,12 +231,14 @@ class Limits(
     """Its level."""
     merged_into: IncidentId | None
     """Where the matter goes on."""
-    may: tuple[Literal["report-upward", "receipt"], ...]
+    may: tuple[Literal["report-upward", "give-notice", "receipt"], ...]
     """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]
     """Its limits, in the order of their ends."""
     reports: tuple[UpwardReport, ...]
     """Its reports upward, in order of time."""
+    notices: tuple[Notice, ...]
+    """Notices of units above, in order of time."""
 
 
 class PlannedDuty(Answered):

@@ -10,7 +10,16 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from schemas.fields import IncidentId, UnitCode
 from services.escalation import answers, queries, roster, seen
-from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
+from services.escalation.commands import (
+    AnnulBreach,
+    Extend,
+    GiveNotice,
+    PlanDuties,
+    Receipt,
+    ReportBack,
+    ReportUpward,
+    WritePart,
+)
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
@@ -87,6 +96,21 @@ def router(runtime: Runtime) -> APIRouter:
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
     async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report, or send it back with a reason. Only its addressee can."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/give-notice", **documents.answers(Done))
+    async def give_notice(id: Id, body: GiveNotice, caller: http.Command) -> Response:
+        """Give the accountable unit a notice to correct something, with a limit for its report back (002/1)."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/write-part", **documents.answers(Done))
+    async def write_part(id: Id, body: WritePart, caller: http.Command) -> Response:
+        """Write a part of the answer to a notice: check, measures, next steps, as the pack says."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/report-back", **documents.answers(Done))
+    async def report_back(id: Id, body: ReportBack, caller: http.Command) -> Response:
+        """Report back to the unit that gave a notice. It is refused while a part of the answer is missing."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/extend", **documents.answers(Done))

@@ -50,6 +50,37 @@ class Receipt(Command, json_schema_extra=example(accepted=True)):
         return self
 
 
+class GiveNotice(
+    Command, json_schema_extra=example(text="请自查并整改路灯管护，七日内报结果", due="2026-03-09T18:00:00+08:00")
+):
+    """Give the accountable unit a notice to correct something, with a limit for its report back."""
+
+    text: Report
+    """What is to be corrected."""
+    due: WrittenInstant
+    """By when the report back must have arrived."""
+
+
+class WritePart(Command, json_schema_extra=example(part="check", text="已全面自查，发现三处线路老化")):
+    """Write a part of the answer to a notice. The latest text of a part counts."""
+
+    notice: Uuid | None = None
+    """The notice; by default the latest that is not answered."""
+    part: Code
+    """The part, as the pack names it: such as `check`, `measures`, `next_steps`."""
+    text: Report
+    """What is said in this part."""
+
+
+class ReportBack(Command, json_schema_extra=example(text="整改情况报告")):
+    """Report back to the unit that gave a notice. It needs every part of the answer."""
+
+    notice: Uuid | None = None
+    """The notice; by default the latest that is not answered."""
+    text: Report | None = None
+    """A covering text."""
+
+
 class Extend(
     Command, json_schema_extra=example(clock="public_statement", due="2026-03-04T18:00:00+08:00", reason="等待检测结果")
 ):

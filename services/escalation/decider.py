@@ -13,21 +13,25 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks, eras, obligations, reporting
+from services.escalation import clocks, eras, notices, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
     DetectBreaches,
     Extend,
+    GiveNotice,
     Receipt,
     RecordMilestones,
+    ReportBack,
     ReportUpward,
     TakeOver,
+    WritePart,
 )
 from services.escalation.eras import Era, Move
 from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
-from services.escalation.rights import RIGHTS, Owed, Reportable, Reported, extendable, pack_of
+from services.escalation.notices import Notice
+from services.escalation.rights import RIGHTS, Noticed, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.terms import USUAL, Moved, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
@@ -82,6 +86,7 @@ class State:
     terms: Terms = USUAL
     """What people decided on the limits."""
     reports: tuple[UpwardReport, ...] = ()
+    notices: tuple[Notice, ...] = ()
     first_policy: str | None = None
     """The pack by which clocks were derived first. It counts where the matter was opened without a pack."""
 
@@ -144,7 +149,9 @@ def evolve(state: State, event: Event) -> State:
             return _moved(state, data.clock, data.due, event.recorded)
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
-            return replace(state, reports=(*state.reports, report))
+            return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
+        case e.ClockNoticeGiven() | e.ClockNoticePartWritten():
+            return replace(state, notices=notices.evolve(state.notices, event))
         case e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
             reports = (
                 replace(report, answered=report.answered | {event.actor}) if report.id == data.report else report
@@ -168,17 +175,23 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
         right.require(_subject(state, command, ctx), ctx)
 
 
-def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Owed:
+def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Owed:
     """The facts for the command's right. An unknown report or clock is judged like the matter."""
     unit = clocks.accountable(state.past)
     if unit is None:
         raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
     merged = any(reached.milestone == "merged" for reached in state.milestones)
-    incident = Reportable(unit, frozenset(report.to for report in state.reports), merged, ctx.seen.get("into"))
+    pack = _pack(state, ctx)
+    noticed = pack is not None and pack.model.notice is not None
+    told = frozenset(report.to for report in state.reports)
+    incident = Reportable(unit, told, merged, ctx.seen.get("into"), noticed)
     match command:
         case Receipt():
             report = _report_meant(state, command.report, ctx)
             return reported(report) if report else Reported(ctx.offices.above(unit))
+        case WritePart() | ReportBack():
+            found = notices.meant(state.notices, command.notice, state.milestones)
+            return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
         case Extend() | AnnulBreach():
             return _owed(state, command.clock, incident, ctx)
     return incident
@@ -221,6 +234,10 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _report(state, command, ctx)
         case Receipt():
             return _receipt(state, command, ctx)
+        case GiveNotice():
+            return _give_notice(state, command, ctx)
+        case WritePart() | ReportBack():
+            return _answer_notice(state, command, ctx)
         case Extend():
             return _extend(state, command, ctx)
         case AnnulBreach():
@@ -297,7 +314,8 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
         return clocks.anew(clock, at, pack.model, terms)
 
     found = eras.derive(state.past, _eras(state, pack, ctx), under, anew)
-    return tuple(_kept(clock, state, ctx) for clock in found)
+    own = notices.clocks(state.notices, state.milestones)
+    return tuple(_kept(clock, state, ctx) for clock in (*found, *own))
 
 
 def terms_of(state: State, offices: Offices) -> Terms:
@@ -517,6 +535,32 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     )
     sent_ = UpwardReport(report.report, at, report.addressee, report.form, report.hop)
     return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, ctx)]
+
+
+def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:
+    _refuse(state, command, ctx)
+    pack, unit = _pack(state, ctx), state.unit
+    assert unit is not None, "a matter without an accountable unit is refused"
+    given = notices.given(command, unit, ctx)
+    notice = Notice(given.notice, given.unit, given.to, ctx.now, given.due)
+    after = replace(state, notices=(*state.notices, notice))
+    return _by_pack([given, *_difference(after, pack, ctx)], pack, ctx)
+
+
+def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> Decided:
+    _refuse(state, command, ctx)
+    pack, notice = _pack(state, ctx), notices.meant(state.notices, command.notice, state.milestones)
+    rule = pack.model.notice if pack else None
+    if rule is None:
+        raise Rejected("the pack of this matter has no rule on notices; instruct the unit instead", code="no-notices")
+    assert notice is not None, "an answer without a notice is refused"
+    if isinstance(command, WritePart):
+        return _by_pack([notices.part(command, notice, rule)], pack, ctx)
+    past = state.past
+    unverified = all(reached.milestone != "fact_established" for reached in clocks.counted(past))
+    report = notices.report_back(command, notice, rule, clocks.level_of(past), unverified=unverified, ctx=ctx)
+    sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
+    return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, ctx)]
 
 
 def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx) -> list[Occurred]:

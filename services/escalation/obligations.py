@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from schemas.escalation import ClockMilestoneReached, ReportForm
-from schemas.pack import PolicyPack
+from schemas.pack import OWN_CLOCKS, PolicyPack
 from schemas.pack.clocks import Act, ClockRule, Limit
 from schemas.pack.office import WrittenReport
 from schemas.pack.reports import Bulletin, Hop, ReportRule
@@ -52,7 +52,7 @@ class Obligation:
             reached.milestone == "received"
             and (reached.to, reached.unit) == (self.hop.to, self.unit)
             and (reached.form is None or reached.form in FULFILS[self.hop.form])
-            and (reached.hop not in (BULLETIN, WRITTEN_REPORT) if meant is None else reached.hop in meant)
+            and (reached.hop not in OWN_CLOCKS if meant is None else reached.hop in meant)
         )
 
 

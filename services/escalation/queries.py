@@ -12,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation.clocks import accountable, assigned, level_of
-from services.escalation.commands import Receipt, ReportUpward
+from services.escalation.commands import GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
 from services.escalation.decider import DECIDER
-from services.escalation.rights import OF_A_CLOCK, RIGHTS, Owed, Reportable, Reported, extendable, pack_of
+from services.escalation.rights import OF_A_CLOCK, RIGHTS, Noticed, Owed, Reportable, Reported, extendable, pack_of
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import (
     CLOCKS,
     INCIDENTS,
     METADATA,
+    NOTICES,
     OF_ONE,
+    PARTS,
     REPORTS,
     ROSTER,
     ROSTERS,
@@ -29,6 +31,7 @@ from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.standings import Moment, Reading, reading_of
+from services.kernel.core.units import LoadedPack
 from services.kernel.serving import paging
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
@@ -148,10 +151,18 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         return await _then(connection, ctx, id_, reading.until, now)
     told = select(REPORTS).where(REPORTS.c.incident_id == id_).order_by(REPORTS.c.at, REPORTS.c.report)
     reports = await _reports(connection, [_row(found) for found in (await connection.execute(told)).mappings()], ctx)
+    pack = pack_of(row["policy"], row["unit"], ctx.offices)
     reportable = Reportable(
-        row["unit"], frozenset(report["to"] for report in reports), row["merged_into"] is not None, row["merged_into"]
+        row["unit"],
+        frozenset(report["to"] for report in reports),
+        row["merged_into"] is not None,
+        row["merged_into"],
+        pack is not None and pack.model.notice is not None,
     )
-    verbs = may([RIGHTS[ReportUpward]], reportable, ctx)
+    verbs = may([RIGHTS[ReportUpward], RIGHTS[GiveNotice]], reportable, ctx)
+    notices = await _rows(connection, select(NOTICES).where(NOTICES.c.incident_id == id_).order_by(NOTICES.c.at))
+    written = PARTS.c.notice.in_([notice["notice"] for notice in notices])
+    parts = await _rows(connection, select(PARTS).where(written).order_by(PARTS.c.at)) if notices else []
     return {
         "id": id_,
         "version": row["revision"],
@@ -160,6 +171,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         "may": verbs + ["receipt"] * any(report["may"] for report in reports),
         "clocks": [_shown(clock, reading, ctx) for clock in now],
         "reports": reports,
+        "notices": await _notices(connection, notices, parts, reports, pack, ctx),
     }
 
 
@@ -170,7 +182,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
     events = [Event.parse(bytes_) for bytes_ in ordered]
     past = reduce(DECIDER.evolve, events, DECIDER.initial_state()).past
-    rows, reports = (folded(view, events) for view in OF_ONE)
+    rows, reports, notices, parts = (folded(view, events) for view in OF_ONE)
     of = dict.fromkeys(("of_unit", "of_level", "of_assigned", "of_merged_into", "of_policy"))
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
@@ -187,6 +199,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
         "may": [],
         "clocks": sorted(clocks.values(), key=itemgetter("due", "clock")),
         "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
+        "notices": await _notices(connection, sorted(notices, key=itemgetter("at")), parts, reports, None, ctx),
     }
 
 
@@ -202,6 +215,42 @@ async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -
         }
         for row in rows
     ]
+
+
+async def _rows(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
+    return [_row(found) for found in (await connection.execute(chosen)).mappings()]
+
+
+async def _notices(
+    connection: AsyncConnection,
+    rows: Sequence[Row],
+    parts: Sequence[Row],
+    reports: Sequence[Row],
+    pack: LoadedPack | None,
+    ctx: Ctx,
+) -> list[Row]:
+    """Notices as the API shows them. What is missing, and what the actor may do, is known with the pack alone."""
+    words = await resolve(connection, METADATA, [row["text_ref"] for row in (*rows, *parts)])
+    confirmed = {report["report"] for report in reports if report["receipts"]}
+    asked = [part.code for part in (pack.model.notice.parts if pack and pack.model.notice else ())]
+    shown = []
+    for row in rows:
+        written = {part["part"]: part for part in parts if part["notice"] == row["notice"]}
+        answered = row["report"] in confirmed
+        subject = Noticed(row["to"], open=not answered and bool(asked))
+        shown.append(
+            {
+                **{name: row[name] for name in ("notice", "unit", "to", "at", "due", "report")},
+                "text": words(row["text_ref"]),
+                "parts": [
+                    {"part": code, "at": part["at"], "text": words(part["text_ref"])} for code, part in written.items()
+                ],
+                "missing": [code for code in asked if code not in written],
+                "answered": answered,
+                "may": may([RIGHTS[WritePart], RIGHTS[ReportBack]], subject, ctx),
+            }
+        )
+    return shown
 
 
 def _reported(row: Row) -> Reported:

@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from schemas.titles import titled
-from services.escalation.commands import AnnulBreach, Extend, PlanDuties, Receipt, ReportUpward
+from services.escalation.commands import (
+    AnnulBreach,
+    Extend,
+    GiveNotice,
+    PlanDuties,
+    Receipt,
+    ReportBack,
+    ReportUpward,
+    WritePart,
+)
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -31,6 +40,9 @@ class Reportable:
     merged: bool = False
     into: str | None = None
     """The incident into which it was merged, if that is known."""
+
+    notices: bool = False
+    """Whether the pack has a rule on notices."""
 
     def reporting(self, ctx: Ctx) -> str:
         """The unit that reports it: the actor's unit if it got a report of the matter, else the accountable unit."""
@@ -106,6 +118,39 @@ def _above_charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
 
 def _planned(unit: str, ctx: Ctx) -> Sequence[str]:
     return (unit,)
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice that is to be answered; without one, the accountable unit."""
+
+    to: str
+    open: bool = False
+    """Whether a notice waits for its report back to arrive."""
+
+
+def _answering(notice: Noticed, ctx: Ctx) -> Sequence[str]:
+    return (notice.to,)
+
+
+def _above(incident: Reportable, ctx: Ctx) -> Sequence[str | None]:
+    return (ctx.offices.parent(incident.unit),)
+
+
+def _can_be_noticed(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(incident, verb):
+        return refusal
+    if not incident.notices:
+        return Rejected("the pack of this matter has no rule on notices; instruct the unit instead", code="no-notices")
+    return None
+
+
+def _is_open(notice: Noticed, ctx: Ctx, verb: str) -> Refusal:
+    if not notice.open:
+        return Rejected(
+            "no notice waits for an answer; one whose report back was confirmed is closed", code="no-open-notice"
+        )
+    return None
 
 
 def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
@@ -210,6 +255,9 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     Receipt: OfAddressee("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
     Extend: Right("extend", ("chief",), _charged, _can_be_extended),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
+    GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
+    WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
+    ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
 OF_A_CLOCK: Sequence[Right[Owed]] = (RIGHTS[Extend], RIGHTS[AnnulBreach])

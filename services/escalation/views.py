@@ -115,6 +115,31 @@ confirmations.
 `answered_by` holds the posts that confirmed it or sent it back, with a space between them.
 """
 
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("notice", key(36), primary_key=True),
+    Column("incident_id", key(), nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("to", key(), nullable=False),
+    Column("at", key(27), nullable=False),
+    Column("due", key(27), nullable=False),
+    Column("text_ref", key(36)),
+    Column("report", key(36)),
+    Index(None, "incident_id"),
+)
+"""One row for each notice of a unit above. `report` is the latest report back."""
+
+PARTS = Table(
+    "notice_parts",
+    METADATA,
+    Column("notice", key(36), primary_key=True),
+    Column("part", key(100), primary_key=True),
+    Column("text_ref", key(36)),
+    Column("at", key(27), nullable=False),
+)
+"""One row for each part of an answer to a notice, with its latest text."""
+
 ROSTER = Table(
     "roster",
     METADATA,
@@ -303,6 +328,42 @@ def _report_row(key: Key, row: Row | None, event: Event) -> Row | None:
     return row
 
 
+def _notice_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.ClockNoticeGiven() | e.ClockReportedUpward(notice=str()) as data:
+            return [(data.notice,)]
+    return []
+
+
+def _notice_row(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case e.ClockNoticeGiven() as data:
+            return {
+                "notice": data.notice,
+                "incident_id": _incident(event),
+                "unit": data.unit,
+                "to": data.to,
+                "at": event.time_text,
+                "due": instant(data.due),
+                "text_ref": data.text.ref,
+                "report": None,
+            }
+        case e.ClockReportedUpward() as data if row:
+            return {**row, "report": data.report}
+    return row
+
+
+def _part_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.ClockNoticePartWritten() as data:
+            return [(data.notice, data.part)]
+    return []
+
+
+def _part_row(key: Key, row: Row | None, event: Event) -> Row:
+    return {"notice": key[0], "part": key[1], "text_ref": event.data.text.ref, "at": event.time_text}
+
+
 def _duty_keys(event: Event) -> list[Key]:
     match event.data:
         case e.RosterDutyPlanned() as data:
@@ -326,6 +387,8 @@ def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
 OF_ONE = (
     View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
     View(REPORTS, _report_keys, _report_row, one_stream=True),
+    View(NOTICES, _notice_keys, _notice_row, one_stream=True),
+    View(PARTS, _part_keys, _part_row, one_stream=True),
 )
 """Views that fold only a clock stream's own events."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.escalation import test_notices
 from tests.escalation import test_service as on
 from tests.escalation.conftest import Desk
 
@@ -22,6 +23,7 @@ from tests.escalation.conftest import Desk
         on.test_views_are_the_same_after_the_same_events,
         on.test_the_list_of_clocks_shows_the_own_units_and_pages,
         on.test_a_report_upward_and_its_receipt_over_http,
+        test_notices.test_a_notice_and_its_answer_over_http,
         on.test_the_roster_is_planned_and_read,
     ],
     ids=lambda flow: flow.__name__,

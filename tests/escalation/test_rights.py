@@ -94,7 +94,7 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(
     ctx, past = incident.context(now, actor), incident.state.past
     accountable = next(m.unit for m in reversed(past) if m.milestone in ("opened", "transferred"))
     merged = any(m.milestone == "merged" for m in past)
-    clocks, reports = (folded(view, incident.events) for view in OF_ONE)
+    clocks, reports, *_ = (folded(view, incident.events) for view in OF_ONE)
     of = {
         "of_unit": accountable,
         "of_merged_into": "incident-b" if merged else None,

@@ -91,6 +91,27 @@ def upgrade() -> None:
         sqlite_where=sa.text("policy IS NULL AND unit IS NOT NULL"),
     )
     op.create_table(
+        "notice_parts",
+        sa.Column("notice", key(36), nullable=False),
+        sa.Column("part", key(100), nullable=False),
+        sa.Column("text_ref", key(36), nullable=True),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("notice", "part", name=op.f("pk_notice_parts")),
+    )
+    op.create_table(
+        "notices",
+        sa.Column("notice", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("to", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("due", key(27), nullable=False),
+        sa.Column("text_ref", key(36), nullable=True),
+        sa.Column("report", key(36), nullable=True),
+        sa.PrimaryKeyConstraint("notice", name=op.f("pk_notices")),
+    )
+    op.create_index(op.f("ix_notices_incident_id"), "notices", ["incident_id"], unique=False)
+    op.create_table(
         "roster",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("post", key(130), nullable=False),
