@@ -26,6 +26,7 @@ NAMES = (
     "matter",
     "embedded",
     "restart",
+    "rules",
 )
 
 

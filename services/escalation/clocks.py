@@ -233,11 +233,11 @@ class _Other(NamedTuple):
         """For each clock, when the owed act was recorded, in order."""
         return [reached.recorded_at for reached in self.done if _meets(spec, reached)]
 
-    def known(self, spec: packs.ClockRule, lowest: str | None) -> datetime | None:
+    def known(self, spec: packs.ClockRule, pack: PolicyPack) -> datetime | None:
         """For each clock that starts at the discovery, its start there, as known by the merger."""
         past = [reached for reached in self.done if reached.recorded_at <= self.absorbed_at]
         start = min((_began(reached) for reached in past if reached.milestone == "discovered"), default=None)
-        if start is None or spec.from_ != "discovered" or not _waits_for_level(spec, lowest):
+        if start is None or spec.from_ != "discovered" or not _waits_for_level(spec, pack):
             return start if spec.from_ == "discovered" else None
         known = _known(spec, past, [reached.level for reached in past], start)
         return known and max(start, known)
@@ -320,7 +320,7 @@ class _There(NamedTuple):
         """Adds a matter that was merged."""
         for at in other.met(spec):
             insort(self.met, at)
-        if since := other.known(spec, pack.lowest):
+        if since := other.known(spec, pack):
             insort(self.since, known_from(since, pack))
 
 
@@ -588,8 +588,9 @@ def _in_force(
     return applied, cancelled
 
 
-def _waits_for_level(spec: packs.ClockRule, lowest: str | None) -> bool:
-    return spec.anchor == "level_known" and spec.levels is not None and lowest not in spec.levels
+def _waits_for_level(spec: packs.ClockRule, pack: PolicyPack) -> bool:
+    first = pack.levels[0].code if pack.levels else None
+    return spec.anchor == "level_known" and spec.levels is not None and first not in spec.levels
 
 
 def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: PolicyPack) -> datetime:
@@ -597,7 +598,7 @@ def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: P
 
     The lowest level is known from the start. After a merger, the earliest knowledge of the matters counts.
     """
-    if not _waits_for_level(spec, pack.lowest):
+    if not _waits_for_level(spec, pack):
         return run.counts_from
     known = [_known(spec, past.own, past.graded, run.from_at), *there.since[:1]]
     return max(run.counts_from, min((known_from(at, pack) for at in known if at), default=run.counts_from))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.fields import LevelKnown
 from schemas.pack import PolicyPack
 from services.escalation import clocks as clocks_module
 from services.escalation import obligations
@@ -63,7 +64,9 @@ def test_a_level_that_the_pack_does_not_know_is_no_grading_by_it() -> None:
 def test_the_lowest_level_is_known_from_the_start_whatever_came_between() -> None:
     pack = with_clocks(explanation={"anchor": "level_known"})
     again = graded(at(9), "general", "regraded")
-    assert clocks(opened(at(0)), MAJOR, again, pack=pack)["explanation"].since == at(0)
+    for ungraded in (pack.ungraded, None):
+        of = pack.model_copy(update={"ungraded": ungraded})
+        assert clocks(opened(at(0)), MAJOR, again, pack=of)["explanation"].since == at(0)
 
 
 @pytest.mark.requirement("TRI-11")
@@ -105,6 +108,55 @@ def test_it_is_owed_from_the_first_figures_that_made_it_major_however_late_a_per
     assert clocks(*before, late)["public_statement"].due == at(8)
     early = reached(name, at(30), level="major", rank=2, known_at=at(-9))
     assert clocks(*before, early)["public_statement"].due == at(3), "never before the office knew of the matter"
+
+
+def known(hour: float, **levels: float) -> RecordMilestones:
+    """The levels that facts are known to have reached, and since when."""
+    told = [LevelKnown(level=code, known_at=at(since)) for code, since in levels.items()]
+    return reached("levels_known", at(hour), levels=tuple(told))
+
+
+@pytest.mark.requirement("PUB-01")
+def test_it_is_owed_from_the_first_fact_by_which_any_of_its_levels_was_known() -> None:
+    told = [known(1.5, major=1), known(3.5, major=1, extraordinary=3.5)]
+    assert "public_statement" not in clocks(opened(at(0)), *told), "a person still decides"
+    for level in ("major", "extraordinary"):
+        assert clocks(opened(at(0)), *told, graded(at(5), level))["public_statement"].due == at(4)
+
+
+def test_what_a_grading_knew_stays_known_whatever_facts_say_later() -> None:
+    judged = (opened(at(0)), MAJOR, known(3, major=2))
+    assert clocks(*judged)["public_statement"].due == at(3)
+    assert clocks(*judged, graded(at(5), "extraordinary", "regraded"))["public_statement"].due == at(3)
+
+
+def test_the_newest_list_of_known_levels_counts_so_that_a_split_takes_back_what_was_another_matters() -> None:
+    told = (known(1, major=1), known(2), known(3, major=3))
+    assert clocks(opened(at(0)), *told, graded(at(4), "major"))["public_statement"].due == at(6)
+
+
+LISTS = st.lists(
+    st.tuples(st.integers(1, 40), st.sampled_from(["general", "major", "extraordinary"]), st.integers(0, 9))
+)
+
+
+@settings(deadline=None)
+@given(LISTS)
+def test_no_grading_and_no_late_fact_moves_the_time_later(told: list[tuple[int, str, int]]) -> None:
+    past, facts, level = [opened(at(0))], dict[str, float](), None
+    due: datetime | None = None
+    for number, (kind, code, since) in enumerate(told):
+        now = 10 + number / 10
+        if kind % 2 and code != "general":
+            for one in ("major", "extraordinary")[: ["", "major", "extraordinary"].index(code)]:
+                facts[one] = min(facts.get(one, since), since)
+            past.append(known(now, **facts))
+        elif code != level:
+            past.append(graded(at(now), code, "regraded" if level else "graded"))
+            level = code
+        if clock := clocks(*past).get("public_statement"):
+            assert due is None or clock.due <= due
+            due = clock.due
 
 
 @pytest.mark.requirement("PUB-03")

@@ -84,6 +84,7 @@ class TestCounts:
         assert isinstance(fact, Occurred)
         assert (fact.time, fact.basis) == (hour(1), (f"{A}@2",))
 
+    @pytest.mark.requirement("TRI-05")
     def test_counts_of_several_reports_stand_side_by_side_and_the_highest_counts(self) -> None:
         case = past(counted(1, clicks=900), counted(2, B, clicks=950, comments=20))
         case.when(count(3, clicks=940)).then(counted(3, clicks=940))
@@ -96,6 +97,7 @@ class TestCounts:
     def test_a_count_that_is_no_higher_adds_nothing(self, figures: dict[str, int]) -> None:
         past(counted(1, clicks=900)).when(count(2, **figures)).then()
 
+    @pytest.mark.requirement("TRI-05")
     def test_a_smaller_later_count_lowers_nothing(self) -> None:
         state = past(counted(1, clicks=5000), counted(2, clicks=3, comments=1)).state
         proposal = grading.proposed(PACK, state.gravity, 2)
@@ -122,6 +124,7 @@ class TestCounts:
 
 
 class TestFlagsAndHarm:
+    @pytest.mark.requirement("TRI-09")
     def test_a_flag_is_set_with_a_reason_and_counts_from_then_on(self) -> None:
         case = past(counted(1, clicks=1500), known(major=hour(1)))
         case.when(c.SetFlag(flag="food", reason="a canteen")).then(
