@@ -147,6 +147,12 @@ class IncidentRegraded(Fact):
     taken_from: StreamId | None = None
 
 
+class Act(Fact):
+    """An act or a judgement. `late_reason` says why it was entered later than the event's time, when it happened."""
+
+    late_reason: Words | None = None
+
+
 @event("incident.levels_known")
 class IncidentLevelsKnown(Fact):
     """Facts changed since when levels above the lowest are known. `levels` are all that are known now.
@@ -174,7 +180,7 @@ class IncidentReachCounted(Fact):
 
 
 @event("incident.flag_set")
-class IncidentFlagSet(Fact):
+class IncidentFlagSet(Act):
     """A person set a flag of the pack on the matter. `taken_from` names the incident that brought it by a merger."""
 
     flag: Code
@@ -191,7 +197,7 @@ class IncidentFlagCleared(Fact):
 
 
 @event("incident.harm_judged")
-class IncidentHarmJudged(Fact):
+class IncidentHarmJudged(Act):
     """A person judged the harm to the public, as a step of the pack's scale. `taken_from` is as in a flag."""
 
     harm: Figure
@@ -296,12 +302,6 @@ class IncidentMeasureApproved(Fact):
     """A measure, not only a text, was approved before it was taken."""
 
     measure: Words
-
-
-class Act(Fact):
-    """An act of work. `late_reason` says why it was entered later than it happened, which is the event's time."""
-
-    late_reason: Words | None = None
 
 
 @event("incident.explained")

@@ -15,7 +15,7 @@ from services.triage.state import State
 
 def decided(state: State, command: c.Act, ctx: Ctx) -> Decided:
     """The event of the act."""
-    return [Occurred(_fact(command), time=_happened(state, command, ctx))]
+    return [Occurred(_fact(command), time=happened(state, command, ctx))]
 
 
 def _fact(command: c.Act) -> Fact:
@@ -41,7 +41,7 @@ def explained(text: str, to: triage.Asked, late_reason: Typed | None = None) -> 
     return triage.IncidentExplained(text=Typed(text=text), to=to, late_reason=late_reason)
 
 
-def _happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
+def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
     """When the act happened, if it is entered later; None if it happens now."""
     if command.happened_at is None:
         return None

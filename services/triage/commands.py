@@ -169,7 +169,24 @@ class Grade(Command, json_schema_extra=example(level="major", reason="现场核�
     """The reason for the level."""
 
 
-class SetFlag(Command, json_schema_extra=example(flag="food", reason="涉及学校食堂")):
+class Act(Command):
+    """What is entered later says when it happened, and why it comes late."""
+
+    happened_at: WrittenInstant | None = None
+    """When it was done, if it is entered later."""
+    late_reason: Text | None = None
+    """Why it is entered later."""
+
+    @model_validator(mode="after")
+    def _says_why_it_is_late(self) -> Self:
+        if (self.happened_at is None) != (self.late_reason is None):
+            raise PydanticCustomError(
+                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
+            )
+        return self
+
+
+class SetFlag(Act, json_schema_extra=example(flag="food", reason="涉及学校食堂")):
     """Set a flag of the pack in force on the matter. Flags may propose a level."""
 
     flag: Code
@@ -187,7 +204,7 @@ class ClearFlag(Command, json_schema_extra=example(flag="food", reason="经查�
     """The reason why it does not belong there."""
 
 
-class JudgeHarm(Command, json_schema_extra=example(harm=2, reason="两人受伤送医")):
+class JudgeHarm(Act, json_schema_extra=example(harm=2, reason="两人受伤送医")):
     """Judge the harm to the public, by the scale of the pack in force. A second judgement changes it."""
 
     harm: Figure
@@ -257,23 +274,6 @@ class RecordHandling(Command, json_schema_extra=example(track="problem", text="�
     """`problem` or `answer`."""
     text: Text
     """The work."""
-
-
-class Act(Command):
-    """An act of work on the matter. One that is entered later says when it happened, and why it comes late."""
-
-    happened_at: WrittenInstant | None = None
-    """When it was done, if it is entered later."""
-    late_reason: Text | None = None
-    """Why it is entered later."""
-
-    @model_validator(mode="after")
-    def _says_why_it_is_late(self) -> Self:
-        if (self.happened_at is None) != (self.late_reason is None):
-            raise PydanticCustomError(
-                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
-            )
-        return self
 
 
 class Explain(Act, json_schema_extra=example(text="线路故障，正在更换，预计今晚恢复", to="asker")):

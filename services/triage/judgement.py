@@ -15,6 +15,7 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
 from services.triage import grading
+from services.triage.acts import happened
 from services.triage.grading import REACH, Counted, Fact, Flagged, Harmed
 from services.triage.state import State
 
@@ -126,8 +127,12 @@ def set_flag(state: State, command: c.SetFlag, ctx: Ctx) -> Decided:
             incident=state.id,
             flag=command.flag,
         )
-    fact = triage.IncidentFlagSet(flag=command.flag, reason=Typed(text=command.reason))
-    return [fact, *levels(state, [Flagged(ctx.now, command.flag)], ctx)]
+    before = [fact.at for fact in state.gravity if isinstance(fact, Flagged) and fact.flag == command.flag]
+    at = _judged_at(state, command, before, ctx)
+    fact = triage.IncidentFlagSet(
+        flag=command.flag, reason=Typed(text=command.reason), late_reason=_late_reason(command)
+    )
+    return [Occurred(fact, time=at), *levels(state, [Flagged(at, command.flag)], ctx)]
 
 
 def clear_flag(state: State, command: c.ClearFlag, ctx: Ctx) -> Decided:
@@ -165,8 +170,30 @@ def judge_harm(state: State, command: c.JudgeHarm, ctx: Ctx) -> Decided:
             incident=state.id,
             harm=command.harm,
         )
-    fact = triage.IncidentHarmJudged(harm=command.harm, reason=Typed(text=command.reason))
-    return [fact, *levels(state, [Harmed(ctx.now, command.harm)], ctx)]
+    at = _judged_at(state, command, [fact.at for fact in state.gravity if isinstance(fact, Harmed)], ctx)
+    fact = triage.IncidentHarmJudged(
+        harm=command.harm, reason=Typed(text=command.reason), late_reason=_late_reason(command)
+    )
+    return [Occurred(fact, time=at), *levels(state, [Harmed(at, command.harm)], ctx)]
+
+
+def _judged_at(state: State, command: c.Act, before: Sequence[datetime], ctx: Ctx) -> datetime:
+    """When it was judged. A judgement follows the earlier ones of its kind."""
+    at = happened(state, command, ctx) or ctx.now
+    last = max(before, default=at)
+    if at < last:
+        raise Malformed(
+            f"happened_at: a later judgement is on record, of {last.isoformat()}; enter a time after it",
+            code="before-last-judgement",
+            field="happened_at",
+            incident=state.id,
+            at=last,
+        )
+    return at
+
+
+def _late_reason(command: c.Act) -> Typed | None:
+    return None if command.late_reason is None else Typed(text=command.late_reason)
 
 
 def judge_doubt(state: State, command: c.JudgeDoubt) -> Decided:

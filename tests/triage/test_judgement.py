@@ -10,7 +10,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 from schemas import triage
-from schemas.fields import Fact, LevelKnown
+from schemas.fields import Fact, LevelKnown, Typed
 from schemas.pack.levels import Condition
 from schemas.pack.source import Source
 from services.kernel.core.decider import Moved, Occurred
@@ -153,6 +153,32 @@ class TestFlagsAndHarm:
         )
         case.when(c.JudgeHarm(harm=0, reason="nobody was hurt")).then(
             triage.IncidentHarmJudged(harm=0, reason="nobody was hurt")
+        )
+
+    def test_a_judgement_can_be_entered_later_and_counts_from_when_it_was_made(self) -> None:
+        late = {"happened_at": hour(2), "late_reason": "the network was down"}
+        for command, fact in (
+            (c.SetFlag(flag="food", reason="r", **late), triage.IncidentFlagSet(flag="food", reason="r")),
+            (c.JudgeHarm(harm=2, reason="r", **late), triage.IncidentHarmJudged(harm=2, reason="r")),
+        ):
+            told = fact.model_copy(update={"late_reason": Typed(text="the network was down")})
+            case = past().when(command)
+            case.then(told, known(major=hour(2)))
+            [first, *_] = case.decided()
+            assert isinstance(first, Occurred)
+            assert first.time == hour(2)
+
+    def test_no_judgement_is_entered_before_the_last_one(self) -> None:
+        late = {"happened_at": hour(2), "late_reason": "r"}
+        judged = At(triage.IncidentHarmJudged(harm=1, reason="r"), hour(3))
+        past(judged).when(c.JudgeHarm(harm=2, reason="r", **late)).then_raises(Malformed, "after it")
+        cleared = (
+            At(triage.IncidentFlagSet(flag="food", reason="r"), hour(1)),
+            At(triage.IncidentFlagCleared(flag="food", reason="r"), hour(3)),
+        )
+        past(*cleared).when(c.SetFlag(flag="food", reason="r", **late)).then_raises(Malformed, "after it")
+        past().when(c.SetFlag(flag="food", reason="r", happened_at=hour(-1), late_reason="r")).then_raises(
+            Malformed, "before it was known"
         )
 
     def test_doubt_is_judged(self) -> None:
