@@ -148,14 +148,73 @@ class ClockBreachAnnulled(Fact):
     by: Digest | None = None
 
 
+@event("clock.limit_set")
+class ClockLimitSet(Fact):
+    """A person set the limit of this matter, where the pack leaves it to a person. `previous` was the pack's own."""
+
+    clock: Code
+    due: Instant
+    previous: Instant | None = None
+    reason: Words
+
+
+@event("clock.extension_requested")
+class ClockExtensionRequested(Fact):
+    """The unit asked for more time. `by` is a keyed digest of stream and person; nobody grants their own request."""
+
+    clock: Code
+    due: Instant
+    reason: Words
+    by: Digest
+
+
+@event("clock.extension_refused")
+class ClockExtensionRefused(Fact):
+    """The post or body that the pack names refused more time."""
+
+    clock: Code
+    reason: Words
+
+
 @event("clock.extended")
 class ClockExtended(Fact):
-    """A limit was moved, as the pack allows."""
+    """The post or body that the pack names granted more time.
+
+    `original` was the due instant before any extension. `notice` is what the asker of the matter is told.
+    """
 
     clock: Code
     due: Instant
     previous: Instant
+    original: Instant
     reason: Words
+    notice: Words
+
+
+@event("clock.paused")
+class ClockPaused(Fact):
+    """The clock stands still for a reason that the pack names. `due` was its due instant by then."""
+
+    clock: Code
+    reason: Code
+    text: Words | None = None
+    due: Instant
+
+
+@event("clock.resumed")
+class ClockResumed(Fact):
+    """The clock runs again. Its due instant moves by as long as it stood still."""
+
+    clock: Code
+
+
+@event("clock.deferred")
+class ClockDeferred(Fact):
+    """What cannot be solved yet was deferred, with a plan. A clock of its own runs until the review."""
+
+    clock: Code
+    plan: Words
+    review: Instant
 
 
 @event("clock.cancelled")

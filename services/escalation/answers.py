@@ -23,6 +23,8 @@ _CLOCK: dict[str, Any] = {
     "happened_at": None,
     "paused_at": None,
     "warned_at": None,
+    "original_due": None,
+    "requested_due": None,
     "late": False,
     "late_by": None,
     "late_by_happened": None,
@@ -70,6 +72,10 @@ class Clock(Answered):
     """Since when the limit stands still. `due` then moves by as long as that lasts."""
     warned_at: Instant | None
     """When the unit was last warned that the end is near."""
+    original_due: Instant | None
+    """The end before any extension or pause; null if there was none."""
+    requested_due: Instant | None
+    """The end that was asked for, until somebody decides on it."""
     late: bool
     """Whether the duty was done after the end, by its recording."""
     late_by: float | None
@@ -94,7 +100,7 @@ class Clock(Answered):
     """How grave the matter is; null where the caller may not read the matter."""
     assigned: UnitCode | None
     """The unit that handles the matter; null where the caller may not read the matter."""
-    may: tuple[Literal["extend", "annul"], ...]
+    may: tuple[Literal["set-limit", "request-extension", "decide-extension", "pause", "resume", "defer", "annul"], ...]
     """The commands that the caller may send now."""
 
 

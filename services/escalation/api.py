@@ -12,12 +12,17 @@ from schemas.fields import IncidentId, UnitCode
 from services.escalation import answers, queries, roster, seen
 from services.escalation.commands import (
     AnnulBreach,
-    Extend,
+    DecideExtension,
+    Defer,
     GiveNotice,
+    Pause,
     PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
+    RequestExtension,
+    Resume,
+    SetLimit,
     WritePart,
 )
 from services.kernel.core.commands import Command
@@ -113,9 +118,34 @@ def router(runtime: Runtime) -> APIRouter:
         """Report back to the unit that gave a notice. It is refused while a part of the answer is missing."""
         return await command(caller, id, body)
 
-    @api.post("/incidents/{id}/extend", **documents.answers(Done))
-    async def extend_limit(id: Id, body: Extend, caller: http.Command) -> Response:
-        """Move a limit that has not passed, if the pack allows it."""
+    @api.post("/incidents/{id}/set-limit", **documents.answers(Done))
+    async def set_limit(id: Id, body: SetLimit, caller: http.Command) -> Response:
+        """Set a limit of this matter, where the pack leaves it to a person (002/10, 002/15)."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/request-extension", **documents.answers(Done))
+    async def request_extension(id: Id, body: RequestExtension, caller: http.Command) -> Response:
+        """Ask for more time before a limit passes, if the pack allows it."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/decide-extension", **documents.answers(Done))
+    async def decide_extension(id: Id, body: DecideExtension, caller: http.Command) -> Response:
+        """Grant or refuse more time. The post or body that the pack names decides, and never who asked."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/pause", **documents.answers(Done))
+    async def pause_limit(id: Id, body: Pause, caller: http.Command) -> Response:
+        """Let a limit stand still, for a reason that the pack names. Its first end stays on record."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/resume", **documents.answers(Done))
+    async def resume_limit(id: Id, body: Resume, caller: http.Command) -> Response:
+        """Let a limit that stands still run again."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/defer", **documents.answers(Done))
+    async def defer_limit(id: Id, body: Defer, caller: http.Command) -> Response:
+        """Defer what cannot be solved yet, with a plan and a date of review (002/10)."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/annul", **documents.answers(Done))

@@ -81,17 +81,79 @@ class ReportBack(Command, json_schema_extra=example(text="整改情况报告")):
     """A covering text."""
 
 
-class Extend(
-    Command, json_schema_extra=example(clock="public_statement", due="2026-03-04T18:00:00+08:00", reason="等待检测结果")
-):
-    """Move a limit that has not passed to a later time."""
+class OnLimit(Command):
+    """A decision on one limit of a matter."""
 
     clock: Code
     """The limit's name."""
+
+
+class SetLimit(
+    OnLimit, json_schema_extra=example(clock="on_time", due="2026-03-20T18:00:00+08:00", reason="需安排资金")
+):
+    """Set the limit of this matter, where the pack leaves it to a person."""
+
     due: WrittenInstant
-    """The new end."""
+    """When it ends."""
+    reason: Reason
+    """Why then."""
+
+
+class RequestExtension(
+    OnLimit, json_schema_extra=example(clock="petition", due="2026-05-04T18:00:00+08:00", reason="等待检测结果")
+):
+    """Ask for more time before a limit passes. The post or body that the pack names decides."""
+
+    due: WrittenInstant
+    """The new end that is asked for."""
     reason: Reason
     """Why it takes longer."""
+
+
+class DecideExtension(
+    OnLimit,
+    json_schema_extra=example(
+        clock="petition", granted=True, reason="情况复杂", notice="您反映的事项延期30日办结，原因是等待检测"
+    ),
+):
+    """Grant or refuse the extension that was asked for. Who asked is told when it is granted."""
+
+    granted: StrictBool
+    """True grants it, false refuses it."""
+    reason: Reason
+    """Why."""
+    notice: Reason | None = None
+    """What the asker of the matter is told; needed if it is granted."""
+
+    @model_validator(mode="after")
+    def _tells_the_asker(self) -> Self:
+        if self.granted and self.notice is None:
+            raise PydanticCustomError("notice-needed", "the asker is told of an extension; add `notice`")
+        return self
+
+
+class Pause(OnLimit, json_schema_extra=example(clock="disclosure", reason="third_party")):
+    """Let a limit stand still, for a reason that the pack names."""
+
+    reason: Code
+    """The code of the reason, from the pack."""
+    text: Reason | None = None
+    """More on it."""
+
+
+class Resume(OnLimit, json_schema_extra=example(clock="disclosure")):
+    """Let a limit that stands still run again."""
+
+
+class Defer(
+    OnLimit, json_schema_extra=example(clock="on_time", plan="列入明年道路改造计划", review="2026-09-01T09:00:00+08:00")
+):
+    """Defer what cannot be solved yet, with a plan. A limit of its own runs until the review."""
+
+    plan: Reason
+    """What is planned, and when."""
+    review: WrittenInstant
+    """By when somebody looks at it again."""
 
 
 class AnnulBreach(Command, json_schema_extra=example(clock="public_statement", reason="纸质答复按时送达，系统晚录")):

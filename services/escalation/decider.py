@@ -13,13 +13,13 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks, eras, notices, obligations, reporting
+from services.escalation import clocks, eras, limits, notices, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
     DetectBreaches,
-    Extend,
     GiveNotice,
+    OnLimit,
     Receipt,
     RecordMilestones,
     ReportBack,
@@ -31,8 +31,8 @@ from services.escalation.eras import Era, Move
 from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
 from services.escalation.notices import Notice
-from services.escalation.rights import RIGHTS, Noticed, Owed, Reportable, Reported, extendable, pack_of
-from services.escalation.terms import USUAL, Moved, Terms
+from services.escalation.rights import RIGHTS, Noticed, Owed, Reportable, Reported, pack_of, rule_of
+from services.escalation.terms import USUAL, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -52,6 +52,12 @@ class OnRecord:
     met_at: datetime | None = None
     happened_at: datetime | None = None
     cancelled: bool = False
+    requested: e.ClockExtensionRequested | None = None
+    """The extension that waits for its decision."""
+    granted: int = 0
+    """How often it was extended."""
+    original: datetime | None = None
+    """The due instant before any extension."""
     warned: datetime | None = None
     """When the unit was last warned."""
     breach: e.ClockBreached | None = None
@@ -145,8 +151,16 @@ def evolve(state: State, event: Event) -> State:
             return _with(state, replace(known, breach=None, asked=None, excused=excused))
         case e.ClockReminderSent() | e.ClockReminderSpared() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, rungs={**known.rungs, data.rung: event.recorded}))
-        case e.ClockExtended() as data:
-            return _moved(state, data.clock, data.due, event.recorded)
+        case e.ClockExtensionRequested() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, requested=data))
+        case e.ClockExtensionRefused() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, requested=None))
+        case (e.ClockLimitSet() | e.ClockExtended() | e.ClockPaused() | e.ClockResumed() | e.ClockDeferred()) as data:
+            state = replace(state, terms=limits.after(state.terms, data, event.recorded))
+            if not isinstance(data, e.ClockExtended) or (known := state.clocks.get(data.clock)) is None:
+                return state
+            granted = known.granted + 1
+            return _with(state, replace(known, requested=None, granted=granted, original=data.original))
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
@@ -159,10 +173,6 @@ def evolve(state: State, event: Event) -> State:
             )
             return replace(state, reports=tuple(reports))
     return state
-
-
-def _moved(state: State, clock: str, due: datetime, at: datetime) -> State:
-    return replace(state, terms=replace(state.terms, due={**state.terms.due, clock: Moved(due, at)}))
 
 
 def _with(state: State, clock: OnRecord) -> State:
@@ -192,15 +202,17 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
         case WritePart() | ReportBack():
             found = notices.meant(state.notices, command.notice, state.milestones)
             return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
-        case Extend() | AnnulBreach():
+        case OnLimit() | AnnulBreach():
             return _owed(state, command.clock, incident, ctx)
     return incident
 
 
 def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     known = state.clocks.get(name)
+    pack = _pack(state, ctx)
+    spec, by, name_ = rule_of(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
     if known is None:
-        return Owed(name, incident.unit)
+        return Owed(name, incident.unit, by=by, spec=spec, pack=name_, merged=incident.merged, into=incident.into)
     return Owed(
         name,
         known.started.unit,
@@ -208,8 +220,13 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
         ended=known.met_at is not None or known.cancelled,
         breached=known.breach is not None,
         asked=known.asked,
-        by=ctx.by(ctx.seen["stream"]),
-        extendable=extendable(_pack(state, ctx), name),
+        by=by,
+        spec=spec,
+        accountable=incident.unit,
+        requested_by=known.requested.by if known.requested else None,
+        granted=known.granted,
+        paused=known.started.paused_at is not None,
+        deferred=known.cancelled and bool(state.terms.deferred.get(name)),
         pack=state.policy,
         merged=incident.merged,
         into=incident.into,
@@ -238,8 +255,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _give_notice(state, command, ctx)
         case WritePart() | ReportBack():
             return _answer_notice(state, command, ctx)
-        case Extend():
-            return _extend(state, command, ctx)
+        case OnLimit():
+            return _on_limit(state, command, ctx)
         case AnnulBreach():
             return _annul(state, command, ctx)
     raise TypeError(f"a clock stream knows no {type(command).__name__}")
@@ -608,17 +625,30 @@ def _report_meant(state: State, named: str | None, ctx: Ctx) -> UpwardReport | N
     return next(mine, next(iter(waiting), None))
 
 
-def _extend(state: State, command: Extend, ctx: Ctx) -> Decided:
-    known = _known(state, command.clock)
+def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
+    """What people decide on a limit, and the changes that it makes to the clocks."""
+    known, pack = state.clocks.get(command.clock), _pack(state, ctx)
+    spec = rule_of(pack, command.clock)
+    if known is None and not (spec and spec.per_case):
+        _known(state, command.clock)
     _refuse(state, command, ctx)
-    pack = _pack(state, ctx)
-    if command.due <= known.started.due:
-        raise Malformed("a limit can be moved only to a later time", code="earlier-due", field="due")
-    extended = e.ClockExtended(
-        clock=command.clock, due=command.due, previous=known.started.due, reason=Typed(text=command.reason)
+    assert pack is not None
+    assert spec is not None, "the table of rights asks for the pack's rule"
+    due = known.started.due if known else None
+    facts = limits.decided(
+        command,
+        spec,
+        due,
+        (known and known.original) or due,
+        known.requested if known else None,
+        pack,
+        terms_of(state, ctx.offices),
+        ctx,
     )
-    after = _moved(state, command.clock, command.due, ctx.now)
-    return _by_pack([extended, *_difference(after, pack, ctx)], pack, ctx)
+    after = state
+    for fact in facts:
+        after = replace(after, terms=limits.after(after.terms, fact, ctx.now))
+    return _by_pack([*facts, *_difference(after, pack, ctx)], pack, ctx)
 
 
 def _annul(state: State, command: AnnulBreach, ctx: Ctx) -> Decided:

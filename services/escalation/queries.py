@@ -14,7 +14,7 @@ from schemas.fields import instant, parse_instant
 from services.escalation.clocks import accountable, assigned, level_of
 from services.escalation.commands import GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
 from services.escalation.decider import DECIDER
-from services.escalation.rights import OF_A_CLOCK, RIGHTS, Noticed, Owed, Reportable, Reported, extendable, pack_of
+from services.escalation.rights import OF_A_CLOCK, RIGHTS, Noticed, Owed, Reportable, Reported, pack_of, rule_of
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import (
     CLOCKS,
@@ -37,7 +37,7 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
-HIDDEN = ("policy", "next_at", "wakes_at", "asked_by", "warns")
+HIDDEN = ("policy", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
 
@@ -128,7 +128,12 @@ def _owed(row: Row, ctx: Ctx) -> Owed:
         breached=row["breached_at"] is not None,
         asked=row["asked_by"],
         by=ctx.by(stream_of("clock", row["incident_id"])),
-        extendable=extendable(pack, row["clock"]),
+        spec=rule_of(pack, row["clock"]),
+        accountable=row["of_unit"] or "",
+        requested_by=row["requested_by"],
+        granted=row["granted"],
+        paused=row["paused_at"] is not None,
+        deferred=row["cancelled"] == "deferred",
         pack=row["of_policy"],
         merged=row["of_merged_into"] is not None,
         into=row["of_merged_into"],

@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
 from services.escalation.commands import (
     AnnulBreach,
-    Extend,
+    DecideExtension,
+    Defer,
     GiveNotice,
+    Pause,
     PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
+    RequestExtension,
+    Resume,
+    SetLimit,
     WritePart,
 )
 from services.kernel.access.rights import Right
@@ -76,7 +82,15 @@ class Owed:
     """Digest of the person who asked to annul the breach that stands."""
     by: str = ""
     """Digest of the person who acts."""
-    extendable: bool = False
+    spec: ClockRule | None = None
+    """The pack's rule of this clock; None if it has none."""
+    accountable: str = ""
+    requested_by: str | None = None
+    """Digest of the person who asked for the extension that waits."""
+    granted: int = 0
+    """How often it was extended."""
+    paused: bool = False
+    deferred: bool = False
     pack: str | None = None
     """The name of the policy."""
     merged: bool = False
@@ -94,10 +108,10 @@ def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | Non
         return None
 
 
-def extendable(pack: LoadedPack | None, clock: str) -> bool:
-    """Whether the pack allows an extension of this clock, in any of its runs."""
-    name = clock.partition("#")[0]
-    return pack is not None and any(spec.name == name and spec.extension is not None for spec in pack.model.clocks)
+def rule_of(pack: LoadedPack | None, clock: str) -> ClockRule | None:
+    """The pack's rule of a clock, for any of its runs and reviews."""
+    name = clock.partition("#")[0].removesuffix(".review")
+    return next((spec for spec in pack.model.clocks if spec.name == name), None) if pack else None
 
 
 def _reporting(incident: Reportable, ctx: Ctx) -> Sequence[str]:
@@ -210,29 +224,117 @@ def _waits(report: Reported, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
+    return (clock.accountable or clock.unit,)
+
+
+def _approvers(clock: Owed, ctx: Ctx) -> frozenset[str]:
+    """The posts that the pack lets decide on an extension: in the charged unit, the addressee or a body's members."""
+    if clock.spec is None or clock.spec.extension is None:
+        return frozenset()
+    found: set[str] = set()
+    for entry in ctx.offices.addressee(clock.unit, clock.spec.extension.approved_by):
+        found.update(entry.members or (f"{entry.code}@{clock.unit}",))
+    return frozenset(found)
+
+
+class OfApprover(Right[Owed]):
+    """The right of the post or body that the pack names. No role replaces it."""
+
+    def holds(self, subject: Owed, ctx: Ctx) -> bool:
+        """Whether the actor is that post, or a member of that body."""
+        return ctx.actor.post in _approvers(subject, ctx)
+
+    def require(self, subject: Owed, ctx: Ctx) -> None:
+        """Raises `Forbidden`, naming the posts that have the right."""
+        if not self.holds(subject, ctx):
+            posts = sorted(_approvers(subject, ctx))
+            raise Forbidden(
+                f"{' or '.join(posts) or 'nobody'} decides on an extension of {subject.clock}; "
+                f"you act as {ctx.actor.post}",
+                code="not-the-approver",
+                act=self.verb,
+                clock=subject.clock,
+                posts=posts,
+                post=ctx.actor.post,
+            )
+
+
+def _refused(code: str, says: str, clock: Owed, **more: object) -> Rejected:
+    return Rejected(says, code=code, pack=clock.pack, clock=clock.clock, **more)
+
+
+def _runs(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    """None if the clock runs and has not passed."""
+    if clock.ended:
+        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
+    if clock.due is not None and (clock.breached or clock.due < ctx.now) and not clock.paused:
+        says = f"{clock.clock} was due at {clock.due.isoformat()}; {titled(verb, 'en')} only before it passes"
+        return _refused("clock-passed", says, clock, due=clock.due)
+    return None
+
+
+def _can_be_set(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if clock.spec is None or not clock.spec.per_case:
+        return _refused("limit-not-per-case", f"{clock.pack} lets nobody set {clock.clock} for one matter", clock)
+    return _runs(clock, ctx, verb)
+
+
 def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
-    if not clock.extendable:
-        return Rejected(
-            f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}",
-            code="clock-not-extendable",
-            pack=clock.pack,
-            clock=clock.clock,
-        )
+    extension = clock.spec.extension if clock.spec else None
+    if extension is None or extension.at_most.is_open or clock.due is None:
+        says = f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}"
+        return _refused("clock-not-extendable", says, clock)
+    if refusal := _runs(clock, ctx, verb):
+        return refusal
+    if clock.granted >= extension.times:
+        says = f"{clock.pack} extends {clock.clock} at most {extension.times} times"
+        return _refused("extension-used-up", says, clock, times=extension.times)
+    if clock.requested_by is not None:
+        return _refused("extension-asked", f"an extension of {clock.clock} waits for its decision already", clock)
+    return None
+
+
+def _waits_for_decision(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if clock.requested_by is None:
+        return _refused("no-extension-asked", f"nobody asked for an extension of {clock.clock}", clock)
     if clock.ended:
-        return Rejected(
-            f"{clock.clock} does not run any more; there is nothing to extend",
-            code="clock-not-running",
-            clock=clock.clock,
-        )
-    if clock.due is not None and (clock.breached or clock.due < ctx.now):
-        return Rejected(
-            f"{clock.clock} was due at {clock.due.isoformat()}; a limit can be extended only before it passes",
-            code="clock-passed",
-            clock=clock.clock,
-            due=clock.due,
-        )
+        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
+    if clock.requested_by == clock.by:
+        says = f"you asked for the extension of {clock.clock} yourself; another person must decide"
+        return _refused("own-extension", says, clock)
+    return None
+
+
+def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if clock.spec is None or clock.spec.pause is None or clock.due is None:
+        return _refused("pause-not-allowed", f"{clock.pack} does not let {clock.clock} stand still", clock)
+    if clock.paused:
+        return _refused("already-paused", f"{clock.clock} stands still already", clock)
+    return _runs(clock, ctx, verb)
+
+
+def _is_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    return None if clock.paused else _refused("not-paused", f"{clock.clock} does not stand still", clock)
+
+
+def _can_be_deferred(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if clock.spec is None or clock.spec.deferral is None or clock.due is None or ".review" in clock.clock:
+        return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
+    if clock.ended and not clock.deferred:
+        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
     return None
 
 
@@ -253,12 +355,18 @@ def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_on),
     Receipt: OfAddressee("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
-    Extend: Right("extend", ("chief",), _charged, _can_be_extended),
+    SetLimit: Right("set-limit", ("approver", "chief"), _accountable, _can_be_set),
+    RequestExtension: Right("request-extension", ("handler", "duty_officer", "chief"), _charged, _can_be_extended),
+    DecideExtension: OfApprover("decide-extension", (), _charged, _waits_for_decision),
+    Pause: Right("pause", ("approver", "chief"), _charged, _can_be_paused),
+    Resume: Right("resume", ("approver", "chief"), _charged, _is_paused),
+    Defer: Right("defer", ("approver", "chief"), _accountable, _can_be_deferred),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
     ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
-OF_A_CLOCK: Sequence[Right[Owed]] = (RIGHTS[Extend], RIGHTS[AnnulBreach])
+ON_LIMITS = (SetLimit, RequestExtension, DecideExtension, Pause, Resume, Defer)
+OF_A_CLOCK: Sequence[Right[Owed]] = tuple(RIGHTS[command] for command in (*ON_LIMITS, AnnulBreach))
 """The commands on one clock of a matter."""

@@ -36,6 +36,10 @@ CLOCKS = Table(
     Column("paused_at", key(27)),
     Column("warns", Text, nullable=False),
     Column("warned_at", key(27)),
+    Column("original_due", key(27)),
+    Column("granted", Integer, nullable=False),
+    Column("requested_due", key(27)),
+    Column("requested_by", key(64)),
     Column("late", Boolean, nullable=False),
     Column("cancelled", key(32)),
     Column("cancelled_at", key(27)),
@@ -174,7 +178,7 @@ def _clock_keys(event: Event) -> list[Key]:
 def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
         case e.ClockStarted() as data:
-            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": ""}
+            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": "", "granted": 0}
             row = {
                 **before,
                 "incident_id": key[0],
@@ -211,8 +215,15 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
             row = {**row, "asked_by": data.by}
         case e.ClockBreachAnnulled() as data:
             row = {**row, "breached_at": None, "detected_at": None, "annulled": data.cause, "asked_by": None}
+        case e.ClockExtensionRequested() as data:
+            row = {**row, "requested_by": data.by, "requested_due": instant(data.due)}
+        case e.ClockExtensionRefused():
+            row = {**row, "requested_by": None, "requested_due": None}
         case e.ClockExtended() as data:
-            row = {**row, "due": instant(data.due)}
+            moved = {"due": instant(data.due), "original_due": instant(data.original), "granted": row["granted"] + 1}
+            row = {**row, **moved, "requested_by": None, "requested_due": None}
+        case e.ClockPaused() as data:
+            row = {**row, "original_due": row["original_due"] or instant(data.due)}
         case e.ClockReminderSent() as data:
             row = {**row, "rung": data.rung, "rung_at": event.recorded_text, "next_at": _next(data)}
         case e.ClockReminderSpared() as data:

@@ -136,11 +136,12 @@ class Desk:
         return [Event.parse(row["bytes"]) for row in await self.rows("events", stream_id=stream)]
 
     async def ask(
-        self, method: str, path: str, role: str, unit: str = "county", json: Any = None, **headers: str
-    ) -> httpx.Response:
+        self, method: str, path: str, role: str, unit: str = "county", json: Any = None, person: str = "anyone",
+        **headers: str,
+    ) -> httpx.Response:  # fmt: skip
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.request(
-            method, f"/escalation/v1{path}", json=json, headers={**access.bearer(unit, role, person="anyone"), **named}
+            method, f"/escalation/v1{path}", json=json, headers={**access.bearer(unit, role, person=person), **named}
         )
 
 

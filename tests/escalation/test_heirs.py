@@ -109,7 +109,8 @@ async def test_what_was_done_before_a_merger_meets_limits_at_once(desk: Desk, or
     merge(desk, A, b, 2.5)
     tell(desk, b, 2.5, triage.IncidentGraded(level="major", rank=2, known_at=at(0), taken_from=incident(A)))
     await consume(desk, A, b, order)
-    owed = {"public_statement": ("met", *hours(3, 2)), **dict.fromkeys(REPORTS, ("running", *hours(3.5, None)))}
+    answered = {"public_statement": ("met", *hours(3, 2)), "interim_reply": ("met", *hours(16, 2))}
+    owed = {**answered, **dict.fromkeys(REPORTS, ("running", *hours(3.5, None)))}
     assert await standing(desk, b) == owed, "what was missed there is owed anew here"
     await desk.turn(at(3.4))
     assert await standing(desk, b) == owed

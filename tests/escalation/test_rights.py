@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import triage
-from schemas.fields import instant
+from schemas.fields import instant, parse_instant
 from services.escalation import queries
-from services.escalation.commands import AnnulBreach, Extend, Receipt, ReportUpward
+from services.escalation.commands import AnnulBreach, Receipt, ReportUpward, RequestExtension
 from services.escalation.rights import OF_A_CLOCK, RIGHTS, Reportable
 from services.escalation.views import OF_ONE
 from services.kernel.access.rights import may
@@ -27,7 +27,7 @@ from tests.kit.spec import UUID
 ROLES = ("duty_officer", "chief", "approver", "auditor", "handler")
 UNITS = ("city", "county", "town-east", "town-west")
 PERSONS = ("wang", "li")
-LATER = at(0, day=30)
+HOUR = timedelta(hours=1)
 actors = st.builds(
     lambda post, unit, roles, person: Actor(f"{post}@{unit}", unit, frozenset(roles), person),
     st.sampled_from(("duty_officer", "chief", "handler")),
@@ -104,8 +104,8 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(
         owed = queries._owed({**row, **of}, ctx)
         shown = may(OF_A_CLOCK, owed, ctx)
         annul = AnnulBreach(clock=row["clock"], reason="paper")
-        extend = Extend(clock=row["clock"], due=LATER, reason="storm")
-        assert ("annul" in shown, "extend" in shown) == (
+        extend = RequestExtension(clock=row["clock"], due=parse_instant(row["due"]) + HOUR, reason="storm")
+        assert ("annul" in shown, "request-extension" in shown) == (
             taken(incident, annul, now, actor),
             taken(incident, extend, now, actor),
         ), row

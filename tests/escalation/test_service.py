@@ -588,9 +588,9 @@ async def test_what_is_refused_over_http(desk: Desk) -> None:
         (f"{path}/report-upward", "duty_officer", {"reporter": "someone"}, 422),
         (f"{path}/receipt", "chief", {}, 409),
         (f"{path}/receipt", "chief", {"accepted": False}, 422),
-        (f"{path}/extend", "chief", later, 409),
+        (f"{path}/request-extension", "chief", later, 409),
         *(
-            (f"{path}/extend", "chief", {**later, "due": wrong}, 422)
+            (f"{path}/request-extension", "chief", {**later, "due": wrong}, 422)
             for wrong in ("tomorrow", 1772442000, *NO_INSTANTS)
         ),
         (f"{path}/annul", "auditor", {"clock": "transfer", "reason": "paper"}, 409),
@@ -616,7 +616,7 @@ async def test_each_403_is_an_event_and_tells_no_version(desk: Desk) -> None:
         ("PUT", "/roster", {"unit": "town-east", "duties": [duty]}, stale),
         ("POST", f"{path}/report-upward", {}, stale),
         ("POST", f"{path}/receipt", {}, stale),
-        ("POST", f"{path}/extend", {**clock, "due": "2026-03-02T09:00:00Z"}, stale),
+        ("POST", f"{path}/request-extension", {**clock, "due": "2026-03-02T09:00:00Z"}, stale),
         ("POST", f"{path}/annul", clock, stale),
     ]
     for number, (method, where, body, headers) in enumerate(cases, 1):

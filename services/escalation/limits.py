@@ -1,0 +1,124 @@
+"""What people decide on a matter's limits: set for one case, extended, paused, deferred. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from schemas import escalation as e
+from schemas.fields import Fact, Typed, instant
+from schemas.pack.clocks import ClockRule, Limit
+from services.escalation.commands import (
+    DecideExtension,
+    Defer,
+    OnLimit,
+    Pause,
+    RequestExtension,
+    Resume,
+    SetLimit,
+)
+from services.escalation.terms import Deferral, Moved, Terms
+from services.escalation.terms import Pause as Paused
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Malformed
+from services.kernel.core.units import LoadedPack
+
+
+def after(terms: Terms, fact: Fact, at: datetime) -> Terms:
+    """The terms after a decision that was recorded at an instant; the same terms for any other fact."""
+    match fact:
+        case e.ClockLimitSet() | e.ClockExtended():
+            return replace(terms, due={**terms.due, fact.clock: Moved(fact.due, at)})
+        case e.ClockPaused():
+            pauses = (*terms.pauses.get(fact.clock, ()), Paused(at))
+            return replace(terms, pauses={**terms.pauses, fact.clock: pauses})
+        case e.ClockResumed():
+            *before, last = terms.pauses.get(fact.clock, (Paused(at),))
+            return replace(terms, pauses={**terms.pauses, fact.clock: (*before, Paused(last.since, at))})
+        case e.ClockDeferred():
+            deferrals = (*terms.deferred.get(fact.clock, ()), Deferral(at, fact.review))
+            return replace(terms, deferred={**terms.deferred, fact.clock: deferrals})
+    return terms
+
+
+def decided(
+    command: OnLimit,
+    spec: ClockRule,
+    due: datetime | None,
+    original: datetime | None,
+    request: e.ClockExtensionRequested | None,
+    pack: LoadedPack,
+    terms: Terms,
+    ctx: Ctx,
+) -> Sequence[Fact]:
+    """The facts of a command that the rights allow.
+
+    `due` and `original` are the clock's due instants now and at first; None if it does not run yet.
+    """
+    match command:
+        case SetLimit():
+            _must_be_later(command.due, ctx.now, "due")
+            reason = Typed(text=command.reason)
+            return [e.ClockLimitSet(clock=command.clock, due=command.due, previous=due, reason=reason)]
+        case RequestExtension() if due and original and spec.extension:
+            if command.due <= due:
+                raise Malformed("a limit can be moved only to a later time", code="earlier-due", field="due")
+            _must_be_within(command.due, original, spec.extension.at_most, pack, terms, "due")
+            return [
+                e.ClockExtensionRequested(
+                    clock=command.clock,
+                    due=command.due,
+                    reason=Typed(text=command.reason),
+                    by=ctx.by(ctx.seen["stream"]),
+                )
+            ]
+        case DecideExtension() if due and original and request:
+            reason = Typed(text=command.reason)
+            if not command.granted:
+                return [e.ClockExtensionRefused(clock=command.clock, reason=reason)]
+            return [
+                e.ClockExtended(
+                    clock=command.clock,
+                    due=request.due,
+                    previous=due,
+                    original=original,
+                    reason=reason,
+                    notice=Typed(text=command.notice or ""),
+                )
+            ]
+        case Pause() if due and spec.pause:
+            known = [reason.code for reason in spec.pause.reasons]
+            if command.reason not in known:
+                raise Malformed(
+                    f"reason: {spec.name} may stand still for {', '.join(known)}",
+                    code="pause-reason-unknown",
+                    field="reason",
+                    clock=spec.name,
+                    known=known,
+                )
+            text = None if command.text is None else Typed(text=command.text)
+            return [e.ClockPaused(clock=command.clock, reason=command.reason, text=text, due=due)]
+        case Resume():
+            return [e.ClockResumed(clock=command.clock)]
+        case Defer() if spec.deferral:
+            _must_be_later(command.review, ctx.now, "review")
+            if not spec.deferral.review.is_open:
+                _must_be_within(command.review, ctx.now, spec.deferral.review, pack, terms, "review")
+            return [e.ClockDeferred(clock=command.clock, plan=Typed(text=command.plan), review=command.review)]
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _must_be_later(at: datetime, now: datetime, field: str) -> None:
+    if at <= now:
+        raise Malformed(f"{field}: {instant(at)} has passed; name a later time", code="time-passed", field=field)
+
+
+def _must_be_within(at: datetime, since: datetime, limit: Limit, pack: LoadedPack, terms: Terms, field: str) -> None:
+    latest = terms.ends(since, limit, pack.model).at
+    if at > latest:
+        raise Malformed(
+            f"{field}: {pack.name} allows at most {instant(latest)}",
+            code="time-too-late",
+            field=field,
+            pack=pack.name,
+            latest=latest,
+        )

@@ -1,0 +1,226 @@
+"""What people decide on a matter's limits, from who may to what the record says."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from schemas.pack.clocks import Deferral, Extension, Limit
+from schemas.pack.clocks import Pause as PauseRule
+from services.escalation.commands import (
+    DecideExtension,
+    Defer,
+    Pause,
+    RequestExtension,
+    Resume,
+    SetLimit,
+)
+from services.escalation.views import OF_ONE
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
+from services.kernel.core.units import Offices
+from services.kernel.store.views import folded
+from tests.escalation.conftest import Desk
+from tests.escalation.incident import OFFICES, PACK, Incident, at, opened, reached
+from tests.escalation.test_service import grade
+from tests.escalation.test_service import opened as told
+from tests.kit.spec import staff
+
+SOURCE = {"kind": "derived", "reason": "of these tests"}
+OPEN = Limit.model_validate({"source": {"kind": "unset", "document": "000", "clause": "L1"}})
+RULES: dict[str, Any] = {
+    "extension": Extension.model_validate(
+        {
+            "approved_by": "leader_in_charge",
+            "at_most": {"mode": "elapsed", "duration": "P10D"},
+            "times": 2,
+            "source": SOURCE,
+        }
+    ),
+    "pause": PauseRule.model_validate({"reasons": [{"code": "third_party", "title_zh": "征求意见"}], "source": SOURCE}),
+    "deferral": Deferral.model_validate({"review": {"mode": "elapsed", "duration": "P90D"}, "source": SOURCE}),
+    "per_case": True,
+}
+HANDLER, CHIEF = staff("handler", unit="town-east", person="wang"), staff("chief", unit="town-east", person="li")
+APPROVER = staff("approver", unit="town-east", person="zhao")
+ASKED = RequestExtension(clock="explanation", due=at(0, day=3), reason="the lab needs time")
+GRANTED = DecideExtension(clock="explanation", granted=True, reason="true", notice="你的问题将延期答复")
+
+
+def offices(**rules: Any) -> Offices:
+    """The offices, with these rules for the explanation."""
+    clocks = tuple(
+        clock.model_copy(update=rules) if clock.name == "explanation" else clock for clock in PACK.model.clocks
+    )
+    pack = dataclasses.replace(PACK, model=PACK.model.model_copy(update={"clocks": clocks}))
+    return dataclasses.replace(OFFICES, packs={pack.ref: pack})
+
+
+def matter(**rules: Any) -> Incident:
+    return Incident(offices=offices(**(rules or RULES))).hear(opened(at(0)))
+
+
+def started(incident: Incident, clock: str = "explanation") -> e.ClockStarted:
+    return incident.state.clocks[clock].started
+
+
+def row(incident: Incident, clock: str = "explanation") -> dict[str, Any]:
+    return next(one for one in folded(OF_ONE[0], incident.events) if one["clock"] == clock)
+
+
+class TestExtensions:
+    def test_one_person_asks_and_the_post_that_the_pack_names_decides(self) -> None:
+        incident = matter().do(ASKED, at(5), HANDLER)
+        assert (started(incident).due, row(incident)["requested_due"]) == (at(24), "2026-03-05T00:00:00.000000Z")
+        with pytest.raises(Forbidden, match="approver@town-east decides on an extension"):
+            incident.do(GRANTED, at(6), CHIEF)
+        incident.do(GRANTED, at(6), APPROVER)
+        (extended,) = incident.of(e.ClockExtended)
+        assert (extended.previous, extended.original, extended.due) == (at(24), at(24), at(0, day=3))
+        assert (started(incident).due, row(incident)["original_due"]) == (at(0, day=3), "2026-03-03T00:00:00.000000Z")
+        assert extended.notice.ref, "the asker is told"
+
+    def test_a_refusal_changes_nothing(self) -> None:
+        refused = DecideExtension(clock="explanation", granted=False, reason="no ground")
+        incident = matter().do(ASKED, at(5), HANDLER).do(refused, at(6), APPROVER)
+        assert started(incident).due == at(24)
+        with pytest.raises(Rejected, match="nobody asked"):
+            incident.do(GRANTED, at(7), APPROVER)
+
+    def test_nobody_grants_their_own_request(self) -> None:
+        both = Actor("approver@town-east", "town-east", frozenset({"approver", "handler"}), "wang")
+        with pytest.raises(Rejected, match="yourself"):
+            matter().do(ASKED, at(5), HANDLER).do(GRANTED, at(6), both)
+
+    def test_at_most_as_long_and_as_often_as_the_pack_says(self) -> None:
+        with pytest.raises(Malformed, match="allows at most 2026-03-13"):
+            matter().do(ASKED.model_copy(update={"due": at(1, day=11)}), at(5), HANDLER)
+        incident = matter()
+        for day in (3, 5):
+            asked = ASKED.model_copy(update={"due": at(0, day=day)})
+            incident.do(asked, at(5), HANDLER).do(GRANTED, at(6), APPROVER)
+        assert incident.of(e.ClockExtended)[-1].original == at(24)
+        with pytest.raises(Rejected, match="at most 2 times"):
+            incident.do(ASKED.model_copy(update={"due": at(0, day=6)}), at(7), HANDLER)
+
+    @pytest.mark.parametrize(
+        ("now", "due", "says"), [(25, 80, "only before it passes"), (5, 24, "only to a later time")]
+    )
+    def test_before_it_passes_and_to_a_later_time(self, now: float, due: float, says: str) -> None:
+        with pytest.raises(Problem, match=says):
+            matter().do(ASKED.model_copy(update={"due": at(due)}), at(now), HANDLER)
+
+    def test_asked_once_at_a_time_and_only_where_the_pack_allows_it(self) -> None:
+        with pytest.raises(Rejected, match="waits for its decision"):
+            matter().do(ASKED, at(5), HANDLER).do(ASKED, at(6), HANDLER)
+        with pytest.raises(Rejected, match="does not allow"):
+            matter(per_case=True).do(ASKED, at(5), HANDLER)
+
+
+class TestALimitOfOneMatter:
+    SET = SetLimit(clock="explanation", due=at(0, day=5), reason="money must be found")
+
+    def test_an_open_limit_runs_from_the_decision_on(self) -> None:
+        incident = matter(limit=OPEN, per_case=True)
+        assert "explanation" not in incident.state.clocks
+        incident.do(self.SET, at(5), CHIEF)
+        assert started(incident).due == at(0, day=5)
+        assert "explanation" in incident.detect(at(1, day=5)).breaches()
+
+    def test_it_replaces_the_packs_own_before_that_passes(self) -> None:
+        incident = matter().do(self.SET, at(5), CHIEF)
+        assert (incident.of(e.ClockLimitSet)[0].previous, started(incident).due) == (at(24), at(0, day=5))
+        with pytest.raises(Rejected, match="only before it passes"):
+            matter().do(self.SET, at(25), CHIEF)
+        with pytest.raises(Malformed, match="has passed"):
+            matter().do(self.SET.model_copy(update={"due": at(1)}), at(5), CHIEF)
+
+    def test_only_where_the_pack_leaves_it_to_a_person(self) -> None:
+        with pytest.raises(Rejected, match="lets nobody set"):
+            matter(extension=RULES["extension"]).do(self.SET, at(5), CHIEF)
+        with pytest.raises(Malformed, match="has no clock"):
+            matter(limit=OPEN).do(self.SET, at(5), CHIEF)
+        with pytest.raises(Forbidden):
+            matter().do(self.SET, at(5), HANDLER)
+
+
+class TestPauses:
+    PAUSE = Pause(clock="explanation", reason="third_party")
+
+    def test_a_clock_stands_still_and_goes_on(self) -> None:
+        incident = matter().do(self.PAUSE, at(20), CHIEF)
+        assert (started(incident).paused_at, row(incident)["wakes_at"]) == (at(20), None)
+        assert "explanation" not in incident.detect(at(40)).breaches()
+        incident.do(Resume(clock="explanation"), at(50), CHIEF)
+        assert (started(incident).due, row(incident)["original_due"]) == (at(54), "2026-03-03T00:00:00.000000Z")
+        assert "explanation" in incident.detect(at(55)).breaches()
+
+    def test_only_for_a_reason_of_the_pack(self) -> None:
+        with pytest.raises(Malformed, match="may stand still for third_party"):
+            matter().do(self.PAUSE.model_copy(update={"reason": "holiday"}), at(5), CHIEF)
+        with pytest.raises(Rejected, match="does not let"):
+            matter(per_case=True).do(self.PAUSE, at(5), CHIEF)
+
+    def test_once_at_a_time_and_not_after_the_end(self) -> None:
+        with pytest.raises(Rejected, match="stands still already"):
+            matter().do(self.PAUSE, at(5), CHIEF).do(self.PAUSE, at(6), CHIEF)
+        with pytest.raises(Rejected, match="only before it passes"):
+            matter().do(self.PAUSE, at(25), CHIEF)
+        with pytest.raises(Rejected, match="does not stand still"):
+            matter().do(Resume(clock="explanation"), at(5), CHIEF)
+
+    def test_what_is_done_meanwhile_is_in_time(self) -> None:
+        incident = matter().do(self.PAUSE, at(20), CHIEF).hear(reached("replied", at(40)))
+        assert [met.late for met in incident.of(e.ClockMet)] == [True], "its end has not moved yet"
+        incident.do(Resume(clock="explanation"), at(41), CHIEF)
+        assert incident.of(e.ClockMet)[-1].late is False
+
+
+class TestDeferrals:
+    DEFER = Defer(clock="explanation", plan="next year's works", review=at(0, day=60))
+
+    def test_a_deferral_has_a_plan_and_a_clock_until_its_review(self) -> None:
+        incident = matter().do(self.DEFER, at(5), CHIEF)
+        assert [fact.cause for fact in incident.of(e.ClockCancelled)] == ["deferred"]
+        assert started(incident, "explanation.review").due == at(0, day=60)
+        again = self.DEFER.model_copy(update={"review": at(0, day=120)})
+        incident.do(again, at(0, day=59), CHIEF)
+        assert incident.state.clocks["explanation.review"].met_at == at(0, day=59)
+        assert "explanation.review#2" in incident.detect(at(1, day=120)).breaches()
+
+    def test_the_review_is_not_later_than_the_pack_says(self) -> None:
+        with pytest.raises(Malformed, match="allows at most"):
+            matter().do(self.DEFER.model_copy(update={"review": at(0, day=100)}), at(5), CHIEF)
+        with pytest.raises(Rejected, match="be deferred"):
+            matter(per_case=True).do(self.DEFER, at(5), CHIEF)
+        with pytest.raises(Rejected, match="does not run any more"):
+            matter().hear(reached("solved", at(3))).do(self.DEFER, at(5), CHIEF)
+
+
+async def test_over_http(desk: Desk) -> None:
+    desk.runtime.packs.update(offices(**RULES).packs)
+    id_ = told(desk)
+    grade(desk, level="general")
+    await desk.consume()
+    desk.clock.at = at(1.5)
+    path, clock = f"/incidents/{id_}", {"clock": "explanation"}
+    asked = {**clock, "due": "2026-03-04T00:00:00Z", "reason": "等待检测"}
+    bodies: list[tuple[str, str, dict[str, Any], int]] = [
+        ("set-limit", "chief", {**clock, "due": "2026-03-03T10:00:00Z", "reason": "另定"}, 200),
+        ("request-extension", "handler", asked, 200),
+        ("decide-extension", "approver", {**clock, "granted": True, "reason": "同意"}, 422),
+        ("decide-extension", "chief", {**clock, "granted": False, "reason": "同意"}, 403),
+        ("decide-extension", "approver", {**clock, "granted": True, "reason": "同意", "notice": "延期"}, 200),
+        ("pause", "chief", {**clock, "reason": "third_party", "text": "征求意见"}, 200),
+        ("resume", "chief", clock, 200),
+        ("defer", "chief", {**clock, "plan": "列入计划", "review": "2026-04-02T00:00:00Z"}, 200),
+    ]
+    for verb, role, body, status in bodies:
+        answer = await desk.ask("POST", f"{path}/{verb}", role, "town-east", body, person=role)
+        assert answer.status_code == status, (verb, answer.text)
+    read = (await desk.ask("GET", path, "chief", "town-east")).json()
+    by_name = {one["clock"]: one for one in read["clocks"]}
+    assert by_name["explanation"]["original_due"] == "2026-03-03T10:00:00.000000Z"
+    assert by_name["explanation.review"]["due"] == "2026-04-02T00:00:00.000000Z"
+    assert "defer" in by_name["explanation"]["may"]
