@@ -383,6 +383,15 @@ _COUNTED = {
 }
 
 
+class LevelKnown(Answered):
+    """A level, and since when it is known."""
+
+    level: Code
+    """The level, from the pack of the matter."""
+    known_at: Instant
+    """The time of the first fact that proposed it, or a higher one."""
+
+
 class WholeIncident(
     Incident,
     json_schema_extra=example(
@@ -442,6 +451,7 @@ class WholeIncident(
         handling=[],
         notes=[],
         reach={"clicks": 1200, "comments": 86, "mainstream_sites": None, "shares": None, "basis": [f"{REPORT}@2"]},
+        levels_known=[{"level": "major", "known_at": "2026-03-02T04:00:00.000000Z"}],
         proposed={"level": "major", "rule": "major/clicks"},
         may=["grade", "assign"],
     ),
@@ -472,6 +482,8 @@ class WholeIncident(
     """Instructions, reasons, follow-ups and answers, in order."""
     reach: Spread | None
     """How far the matter has spread; null if nothing was measured."""
+    levels_known: tuple[LevelKnown, ...]
+    """The levels above the lowest that facts have proposed, and since when each is known."""
     proposed: Proposed | None
     """The pack's proposal; null if it proposes nothing."""
 

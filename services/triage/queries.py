@@ -1,5 +1,6 @@
 """What answers of triage read: lists of incidents, and one incident with its words."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
@@ -349,6 +350,7 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
     facts, reports = [*counts_in(record.measured), *judged_in(record.judgements)], record.row["reports"]
     now, proposal = gravity(facts), proposed(offices.pack_of(record.row["policy"], record.row["unit"]), facts, reports)
     return {
+        "levels_known": json.loads(record.row["levels_known"] or "[]"),
         "reach": {**now.figures.model_dump(include=set(REACH)), "basis": now.basis} if now and now.basis else None,
         "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
     }

@@ -4,6 +4,7 @@ The incident's own events and ingest's events of a report have separate rows, so
 first. Instants are texts in UTC that sort like times. Words are kept as references.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,7 @@ INCIDENTS = Table(
     Column("level", key(100)),
     Column("rank", Integer),
     Column("policy", key(200)),
+    Column("levels_known", key(4000)),
     Column("answer_kind", key(16)),
     Column("category", key(100)),
     Column("discovered_at", key(27), nullable=False),
@@ -59,7 +61,10 @@ INCIDENTS = Table(
     Index(None, "relates_to"),
     Index(None, "split_from"),
 )
-"""One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now."""
+"""One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
+
+`levels_known` is JSON.
+"""
 
 INCIDENT_REPORTS = Table(
     "incident_reports",
@@ -241,6 +246,9 @@ def _changes(row: Row, event: Event) -> Row:
             return {"answer_kind": data.answer_kind}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:
             return {"level": data.level, "rank": data.rank, "graded_at": at}
+        case triage.IncidentLevelsKnown() as data:
+            known = [{"level": one.level, "known_at": instant(one.known_at)} for one in data.levels]
+            return {"levels_known": json.dumps(known)}
         case triage.IncidentAssigned() as data:
             return {"assigned": data.unit, "accepted": False, "assigned_at": at, "accepted_at": None}
         case triage.IncidentAccepted():

@@ -288,6 +288,7 @@ async def test_flags_harm_and_doubt_are_shown_with_who_judged_and_why(triage: Tr
     known = [event.data for event in await triage.events(id_) if isinstance(event.data, IncidentLevelsKnown)]
     set_at = (await triage.events(id_))[1].time
     assert [[(one.level, one.known_at) for one in data.levels] for data in known] == [[("major", set_at)]]
+    assert found["levels_known"] == [{"level": "major", "known_at": instant(set_at)}]
     refused = await triage.ask(id_, "judge-harm", {"harm": 7, "reason": "r"}, role="duty_officer")
     assert problem(refused, 422, "its steps are 0, 1, 2, 3")["known"] == [0, 1, 2, 3]
 

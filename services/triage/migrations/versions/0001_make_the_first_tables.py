@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("level", key(100), nullable=True),
         sa.Column("rank", sa.Integer(), nullable=True),
         sa.Column("policy", key(200), nullable=True),
+        sa.Column("levels_known", key(4000), nullable=True),
         sa.Column("answer_kind", key(16), nullable=True),
         sa.Column("category", key(100), nullable=True),
         sa.Column("discovered_at", key(27), nullable=False),
