@@ -324,6 +324,17 @@ class ClockNoticePartWritten(Fact):
     text: Words
 
 
+@event("clock.decision_recorded")
+class ClockDecisionRecorded(Fact):
+    """A decision whether to report the matter upward, or whether to meet. All who took part are named, as posts."""
+
+    decides: Literal["report", "meet"]
+    yes: bool
+    unit: UnitCode
+    reason: Words
+    took_part: tuple[Post, ...]
+
+
 @event("clock.notice_delivered", planned=True)
 class ClockNoticeDelivered(Fact):
     """A notice reached the duty post."""

@@ -53,6 +53,7 @@ TYPES: Mapping[str, ProblemType] = {
         403,
         {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
+            "other-decider": ("不由您决定", "此事由 {posts} 决定；您现在是 {post}。"),
             "other-addressee": (
                 "不是报告对象",
                 "这次上报发给{unit}的 {addressee}，只有 {posts} 可以回执；您现在是 {post}。",
@@ -161,6 +162,9 @@ TYPES: Mapping[str, ProblemType] = {
                 "没有此报告对象",
                 "{unit}的岗位名录里没有 {to}，无人能回执；请在 units.yaml 中补上。",
             ),
+            "no-decision": ("无须此决定", "此事项的制度在现有级别不要求作此决定。"),
+            "not-deciding": ("不参与此决定", "{posts} 不参与此决定；由 {known} 决定。"),
+            "not-together": ("须集体研判", "此事须至少 {needed} 人集体研判；请在 took_part 中写明参加的岗位。"),
             "no-notices": ("没有整改通知规定", "此事项的制度没有关于整改通知的规定；请改用批示。"),
             "no-open-notice": ("没有待办的整改通知", "没有整改通知在等待答复；结果已获回执的通知已办结。"),
             "parts-missing": ("整改情况不全", "上报整改结果缺少 {missing}；请先填写各部分。"),

@@ -58,6 +58,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "correct": ("更正", "correct"),
     "withdraw": ("撤回", "withdraw"),
     "report-upward": ("上报", "report upward"),
+    "decide": ("作出决定", "decide"),
+    "meet": ("开会", "to meet"),
     "give-notice": ("下发整改通知", "give a notice"),
     "write-part": ("填写整改情况", "write a part of the answer"),
     "report-back": ("上报整改结果", "report back"),

@@ -106,6 +106,8 @@ TEMPLATES: dict[str, str] = {
     "|{unit} reported to {addressee} of {to}, unverified: {unverified}",
     "clock.receipt_given": "{unit}确认收到上报|{unit} confirmed the report",
     "clock.receipt_refused": "{unit}退回上报|{unit} refused the report",
+    "clock.decision_recorded": "{unit}就是否{decides}作出决定：{yes}（参加：{took_part}）"
+    "|{unit} decided whether {decides}: {yes} (took part: {took_part})",
     "clock.notice_given": "{unit}向{to}下发整改通知，{due} 前报结果|{unit} gave {to} a notice, report back due {due}",
     "clock.notice_part_written": "{unit}填写整改情况（{part}）|{unit} wrote a part of its answer ({part})",
     "clock.notice_delivered": "通知经{way}送达{unit}|notice delivered to {unit} by {way}",

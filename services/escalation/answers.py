@@ -148,6 +148,23 @@ class UpwardReport(Answered):
     """The commands that the caller may send now."""
 
 
+class Decision(Answered):
+    """A decision whether to report the matter upward, or whether to meet."""
+
+    decides: Literal["report", "meet"]
+    """What was decided."""
+    yes: bool
+    """Whether to do it."""
+    unit: UnitCode
+    """The accountable unit then."""
+    at: Instant
+    """When."""
+    took_part: tuple[Post, ...]
+    """The posts that took part."""
+    reason: str | None
+    """The reason; null if it has not arrived yet."""
+
+
 class NoticePart(Answered):
     """A part of the answer to a notice."""
 
@@ -219,6 +236,7 @@ class Limits(
             }
         ],
         notices=[],
+        decisions=[],
     ),
 ):
     """An incident's limits and reports upward."""
@@ -237,7 +255,7 @@ class Limits(
     """Its level."""
     merged_into: IncidentId | None
     """Where the matter goes on."""
-    may: tuple[Literal["report-upward", "give-notice", "receipt"], ...]
+    may: tuple[Literal["report-upward", "give-notice", "decide", "receipt"], ...]
     """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]
     """Its limits, in the order of their ends."""
@@ -245,6 +263,8 @@ class Limits(
     """Its reports upward, in order of time."""
     notices: tuple[Notice, ...]
     """Notices of units above, in order of time."""
+    decisions: tuple[Decision, ...]
+    """Decisions whether to report and whether to meet, in order of time."""
 
 
 class PlannedDuty(Answered):

@@ -12,6 +12,7 @@ from schemas.fields import IncidentId, UnitCode
 from services.escalation import answers, queries, roster, seen
 from services.escalation.commands import (
     AnnulBreach,
+    Decide,
     DecideExtension,
     Defer,
     GiveNotice,
@@ -101,6 +102,11 @@ def router(runtime: Runtime) -> APIRouter:
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
     async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report, or send it back with a reason. Only its addressee can."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/decide", **documents.answers(Done))
+    async def record_decision(id: Id, body: Decide, caller: http.Command) -> Response:
+        """Record whether to report upward, or whether to meet, with the reason and all who took part (002/2, 003)."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/give-notice", **documents.answers(Done))

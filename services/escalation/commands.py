@@ -1,7 +1,7 @@
 """The commands on clocks and rosters: request bodies of staff, and those of reactions and timers."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -48,6 +48,24 @@ class Receipt(Command, json_schema_extra=example(accepted=True)):
         if not self.accepted and self.reason is None:
             raise PydanticCustomError("reason-needed", "a report is sent back with a reason; add `reason`")
         return self
+
+
+class Decide(
+    Command,
+    json_schema_extra=example(
+        decides="meet", yes=True, reason="影响范围扩大，须集体研判", took_part=["approver@town-east"]
+    ),
+):
+    """Decide whether to report the matter upward, or whether to meet, with the reason and with all who took part."""
+
+    decides: Literal["report", "meet"]
+    """What is decided."""
+    yes: StrictBool
+    """Whether to do it."""
+    reason: Reason
+    """Why, or why not."""
+    took_part: tuple[Post, ...] = Field((), max_length=50)
+    """The posts that took part. The post that acts is always one of them."""
 
 
 class GiveNotice(

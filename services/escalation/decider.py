@@ -13,10 +13,11 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks, eras, limits, notices, obligations, reporting
+from services.escalation import clocks, decisions, eras, limits, notices, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AnnulBreach,
+    Decide,
     DetectBreaches,
     GiveNotice,
     OnLimit,
@@ -31,7 +32,7 @@ from services.escalation.eras import Era, Move
 from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
 from services.escalation.notices import Notice
-from services.escalation.rights import RIGHTS, Noticed, Owed, Reportable, Reported, pack_of, rule_of
+from services.escalation.rights import RIGHTS, Deciding, Noticed, Owed, Reportable, Reported, pack_of, rule_of
 from services.escalation.terms import USUAL, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
@@ -185,7 +186,7 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
         right.require(_subject(state, command, ctx), ctx)
 
 
-def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Owed:
+def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Deciding | Owed:
     """The facts for the command's right. An unknown report or clock is judged like the matter."""
     unit = clocks.accountable(state.past)
     if unit is None:
@@ -199,6 +200,11 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
         case Receipt():
             report = _report_meant(state, command.report, ctx)
             return reported(report) if report else Reported(ctx.offices.above(unit))
+        case Decide():
+            rule = decisions.rule_on(pack.model if pack else None, command.decides, clocks.level_of(state.past))
+            units = (*ctx.offices.below(unit), clocks.assigned(state.past))
+            posts = decisions.deciders(rule, units, ctx.offices) if rule else None
+            return Deciding(unit, posts, merged, incident.into)
         case WritePart() | ReportBack():
             found = notices.meant(state.notices, command.notice, state.milestones)
             return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
@@ -251,6 +257,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _report(state, command, ctx)
         case Receipt():
             return _receipt(state, command, ctx)
+        case Decide():
+            return _decide(state, command, ctx)
         case GiveNotice():
             return _give_notice(state, command, ctx)
         case WritePart() | ReportBack():
@@ -552,6 +560,15 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     )
     sent_ = UpwardReport(report.report, at, report.addressee, report.form, report.hop)
     return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, ctx)]
+
+
+def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
+    _refuse(state, command, ctx)
+    subject, pack = _subject(state, command, ctx), _pack(state, ctx)
+    rule = decisions.rule_on(pack.model if pack else None, command.decides, clocks.level_of(state.past))
+    assert isinstance(subject, Deciding)
+    assert rule is not None and subject.posts is not None, "a decision without a rule is refused"
+    return _by_pack([decisions.decided(command, subject.unit, rule, subject.posts, ctx)], pack, ctx)
 
 
 def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:

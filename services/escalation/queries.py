@@ -12,12 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation.clocks import accountable, assigned, level_of
-from services.escalation.commands import GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
+from services.escalation.commands import Decide, GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
 from services.escalation.decider import DECIDER
-from services.escalation.rights import OF_A_CLOCK, RIGHTS, Noticed, Owed, Reportable, Reported, pack_of, rule_of
+from services.escalation.decisions import deciders, rule_on
+from services.escalation.rights import (
+    OF_A_CLOCK,
+    RIGHTS,
+    Deciding,
+    Noticed,
+    Owed,
+    Reportable,
+    Reported,
+    pack_of,
+    rule_of,
+)
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import (
     CLOCKS,
+    DECISIONS,
     INCIDENTS,
     METADATA,
     NOTICES,
@@ -166,6 +178,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     )
     verbs = may([RIGHTS[ReportUpward], RIGHTS[GiveNotice]], reportable, ctx)
     notices = await _rows(connection, select(NOTICES).where(NOTICES.c.incident_id == id_).order_by(NOTICES.c.at))
+    made = await _rows(connection, select(DECISIONS).where(DECISIONS.c.incident_id == id_).order_by(DECISIONS.c.at))
     written = PARTS.c.notice.in_([notice["notice"] for notice in notices])
     parts = await _rows(connection, select(PARTS).where(written).order_by(PARTS.c.at)) if notices else []
     return {
@@ -173,10 +186,13 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         "version": row["revision"],
         "revision": row["revision"],
         **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
-        "may": verbs + ["receipt"] * any(report["may"] for report in reports),
+        "may": verbs
+        + ["decide"] * any(RIGHTS[Decide].allows(one, ctx) for one in _deciding(row, pack, ctx))
+        + ["receipt"] * any(report["may"] for report in reports),
         "clocks": [_shown(clock, reading, ctx) for clock in now],
         "reports": reports,
         "notices": await _notices(connection, notices, parts, reports, pack, ctx),
+        "decisions": await _decisions(connection, made),
     }
 
 
@@ -187,7 +203,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
     events = [Event.parse(bytes_) for bytes_ in ordered]
     past = reduce(DECIDER.evolve, events, DECIDER.initial_state()).past
-    rows, reports, notices, parts = (folded(view, events) for view in OF_ONE)
+    rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
     of = dict.fromkeys(("of_unit", "of_level", "of_assigned", "of_merged_into", "of_policy"))
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
@@ -205,6 +221,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
         "clocks": sorted(clocks.values(), key=itemgetter("due", "clock")),
         "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
         "notices": await _notices(connection, sorted(notices, key=itemgetter("at")), parts, reports, None, ctx),
+        "decisions": await _decisions(connection, sorted(made, key=itemgetter("at"))),
     }
 
 
@@ -224,6 +241,29 @@ async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -
 
 async def _rows(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
     return [_row(found) for found in (await connection.execute(chosen)).mappings()]
+
+
+def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:
+    """The decisions for which the pack has a rule now."""
+    units = (*ctx.offices.below(row["unit"]), row["assigned"])
+    rules = [rule_on(pack.model if pack else None, what, row["level"]) for what in ("report", "meet")]
+    return [
+        Deciding(row["unit"], deciders(rule, units, ctx.offices), row["merged_into"] is not None, row["merged_into"])
+        for rule in rules
+        if rule
+    ]
+
+
+async def _decisions(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+    words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
+    return [
+        {
+            **{name: row[name] for name in ("decides", "yes", "unit", "at")},
+            "took_part": row["took_part"].split(),
+            "reason": words(row["text_ref"]),
+        }
+        for row in rows
+    ]
 
 
 async def _notices(

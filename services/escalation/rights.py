@@ -13,6 +13,7 @@ from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
 from services.escalation.commands import (
     AnnulBreach,
+    Decide,
     DecideExtension,
     Defer,
     GiveNotice,
@@ -135,6 +136,16 @@ def _planned(unit: str, ctx: Ctx) -> Sequence[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Deciding:
+    """A decision on a matter. `posts` are those that may take it; None if the pack has no rule on it."""
+
+    unit: str
+    posts: frozenset[str] | None = None
+    merged: bool = False
+    into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """A notice that is to be answered; without one, the accountable unit."""
 
@@ -167,7 +178,7 @@ def _is_open(notice: Noticed, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
-def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
+def _merged(subject: Reportable | Owed | Deciding, verb: str) -> Refusal:
     if not subject.merged:
         return None
     return Rejected(
@@ -180,6 +191,41 @@ def _merged(subject: Reportable | Owed, verb: str) -> Refusal:
 
 def _goes_on(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
     return _merged(incident, verb)
+
+
+class OfDeciders(Right[Deciding]):
+    """The right of the posts that the pack names."""
+
+    def holds(self, subject: Deciding, ctx: Ctx) -> bool:
+        """Whether the actor is one of them."""
+        return super().holds(subject, ctx) if subject.posts is None else ctx.actor.post in subject.posts
+
+    def require(self, subject: Deciding, ctx: Ctx) -> None:
+        """Raises `Forbidden`, naming the posts that have the right."""
+        if subject.posts is None:
+            return super().require(subject, ctx)
+        if not self.holds(subject, ctx):
+            posts = sorted(subject.posts)
+            raise Forbidden(
+                f"{' or '.join(posts) or 'nobody now'} decides this, and you act as {ctx.actor.post}",
+                code="other-decider",
+                act=self.verb,
+                posts=posts,
+                post=ctx.actor.post,
+            )
+        return None
+
+
+def _of_matter(subject: Deciding, ctx: Ctx) -> Sequence[str]:
+    return (subject.unit,)
+
+
+def _has_rule(subject: Deciding, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(subject, verb):
+        return refusal
+    if subject.posts is None:
+        return Rejected("the pack of this matter asks for no such decision at its level", code="no-decision")
+    return None
 
 
 class OfAddressee(Right[Reported]):
@@ -362,6 +408,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     Resume: Right("resume", ("approver", "chief"), _charged, _is_paused),
     Defer: Right("defer", ("approver", "chief"), _accountable, _can_be_deferred),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
+    Decide: OfDeciders("decide", ("chief",), _of_matter, _has_rule),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
     ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),

@@ -144,6 +144,21 @@ PARTS = Table(
 )
 """One row for each part of an answer to a notice, with its latest text."""
 
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    Column("event", key(36), primary_key=True),
+    Column("incident_id", key(), nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("decides", key(16), nullable=False),
+    Column("yes", Boolean, nullable=False),
+    Column("took_part", Text, nullable=False),
+    Column("text_ref", key(36)),
+    Column("at", key(27), nullable=False),
+    Index(None, "incident_id"),
+)
+"""One row for each decision. `took_part` holds posts, with a space between them."""
+
 ROSTER = Table(
     "roster",
     METADATA,
@@ -375,6 +390,24 @@ def _part_row(key: Key, row: Row | None, event: Event) -> Row:
     return {"notice": key[0], "part": key[1], "text_ref": event.data.text.ref, "at": event.time_text}
 
 
+def _decision_keys(event: Event) -> list[Key]:
+    return [(event.id,)] if isinstance(event.data, e.ClockDecisionRecorded) else []
+
+
+def _decision_row(key: Key, row: Row | None, event: Event) -> Row:
+    data: e.ClockDecisionRecorded = event.data
+    return {
+        "event": event.id,
+        "incident_id": _incident(event),
+        "unit": data.unit,
+        "decides": data.decides,
+        "yes": data.yes,
+        "took_part": " ".join(data.took_part),
+        "text_ref": data.reason.ref,
+        "at": event.time_text,
+    }
+
+
 def _duty_keys(event: Event) -> list[Key]:
     match event.data:
         case e.RosterDutyPlanned() as data:
@@ -400,6 +433,7 @@ OF_ONE = (
     View(REPORTS, _report_keys, _report_row, one_stream=True),
     View(NOTICES, _notice_keys, _notice_row, one_stream=True),
     View(PARTS, _part_keys, _part_row, one_stream=True),
+    View(DECISIONS, _decision_keys, _decision_row, one_stream=True),
 )
 """Views that fold only a clock stream's own events."""
 

@@ -1,0 +1,59 @@
+"""The recorded decision whether to report a matter upward, or whether to meet: by whom, and who took part. Pure."""
+
+from collections.abc import Collection, Iterable
+
+from schemas import escalation as e
+from schemas.fields import Typed
+from schemas.pack import PolicyPack
+from schemas.pack.reports import DecisionRule
+from services.escalation.commands import Decide
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+from services.kernel.core.units import Offices
+
+
+def rule_on(pack: PolicyPack | None, decides: str, level: str | None) -> DecisionRule | None:
+    """The pack's rule on this decision at a level; the lowest level counts until a person grades."""
+    if pack is None:
+        return None
+    level = level or pack.lowest
+    found = (one for one in pack.decisions if one.decides == decides and (one.levels is None or level in one.levels))
+    return next(found, None)
+
+
+def deciders(rule: DecisionRule, units: Iterable[str | None], offices: Offices) -> frozenset[str]:
+    """The posts that may decide: those of the addressees, and for a body its members.
+
+    The heads of several departments sit in the accountable unit, in units below it, or in the unit that handles the
+    matter.
+    """
+    found: set[str] = set()
+    for unit in {unit for unit in units if unit}:
+        for code in rule.who:
+            for entry in offices.addressee(unit, code):
+                found.update(entry.members or (f"{entry.code}@{unit}",))
+    return frozenset(found)
+
+
+def decided(
+    command: Decide, unit: str, rule: DecisionRule, posts: Collection[str], ctx: Ctx
+) -> e.ClockDecisionRecorded:
+    """The decision with who took part. Raises `Rejected` if somebody else took part, or too few."""
+    took_part = tuple(dict.fromkeys((ctx.actor.post, *command.took_part)))
+    if strangers := [post for post in took_part if post not in posts]:
+        raise Rejected(
+            f"{', '.join(strangers)} does not decide this; those who do are {', '.join(sorted(posts))}",
+            code="not-deciding",
+            posts=strangers,
+            known=sorted(posts),
+        )
+    if len(took_part) < rule.together:
+        raise Rejected(
+            f"this is judged together by at least {rule.together}; name the others who took part in `took_part`",
+            code="not-together",
+            needed=rule.together,
+            posts=list(took_part),
+        )
+    return e.ClockDecisionRecorded(
+        decides=command.decides, yes=command.yes, unit=unit, reason=Typed(text=command.reason), took_part=took_part
+    )

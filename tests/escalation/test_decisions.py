@@ -1,0 +1,114 @@
+"""The recorded decision whether to report and whether to meet, with the reason and with who took part."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from schemas.offices import PolicyPackAssigned
+from services.escalation.commands import Decide
+from services.kernel.core.decider import Actor
+from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.core.units import Offices, Post
+from services.kernel.rules.packs import parse_pack
+from tests.escalation.conftest import Desk
+from tests.escalation.incident import OFFICES, Incident, at, graded, opened, reached
+from tests.escalation.test_obligations import SOURCE, pack, someone
+from tests.escalation.test_service import opened as told
+from tests.kit import spec
+
+MEET = Decide(decides="meet", yes=True, reason="影响扩大")
+
+
+def deciding(who: list[str], decides: str = "meet", **more: Any) -> dict[str, Any]:
+    return {"decides": decides, "who": who, "source": SOURCE, **more}
+
+
+def matter(*rules: dict[str, Any], at_: Offices | None = None) -> Incident:
+    return Incident(offices=spec.under(pack(decisions=rules), at_)).hear(opened(at(0)))
+
+
+@pytest.mark.requirement("ESC-14")
+@pytest.mark.parametrize(("decides", "yes"), [("meet", True), ("report", False)])
+def test_the_decision_is_recorded_with_its_reason_and_who_took_it(decides: Any, yes: bool) -> None:
+    incident = matter(deciding(["publicity"], decides))
+    incident.do(Decide(decides=decides, yes=yes, reason="仅一处积水"), at(1), someone("publicity"))
+    [decision] = incident.of(e.ClockDecisionRecorded)
+    assert (decision.decides, decision.yes, decision.unit) == (decides, yes, "town-east")
+    assert decision.took_part == ("publicity@town-east",)
+    assert decision.reason is not None
+
+
+@pytest.mark.parametrize("post", ["chief", "duty_officer"])
+def test_nobody_else_decides(post: str) -> None:
+    with pytest.raises(Forbidden, match="publicity@town-east decides this, and you act as"):
+        matter(deciding(["publicity"])).do(MEET, at(1), someone(post))
+
+
+@pytest.fixture
+def heads() -> Offices:
+    """Two sections in the town, each with its head."""
+    town = {**OFFICES.posts["town-east"], "water": Post("water", "供水科", frozenset({"handler"}), serves=("section",))}
+    return replace(OFFICES, posts={**OFFICES.posts, "town-east": town})
+
+
+HEAD = Actor("handler@town-east", "town-east", frozenset({"handler"}), "zhao")
+
+
+@pytest.mark.requirement("TRI-16")
+def test_several_heads_judge_together_in_one_record_and_one_alone_is_refused(heads: Offices) -> None:
+    incident = matter(deciding(["section"], together=2), at_=heads)
+    with pytest.raises(Rejected, match="judged together by at least 2"):
+        incident.do(MEET, at(1), HEAD)
+    again = MEET.model_copy(update={"took_part": ("handler@town-east",)})
+    with pytest.raises(Rejected, match="judged together by at least 2"):
+        incident.do(again, at(1), HEAD)
+    stranger = MEET.model_copy(update={"took_part": ("auditor@town-east",)})
+    with pytest.raises(Rejected, match="auditor@town-east does not decide this"):
+        incident.do(stranger, at(1), HEAD)
+    incident.do(MEET.model_copy(update={"took_part": ("water@town-east",)}), at(1), HEAD)
+    [decision] = incident.of(e.ClockDecisionRecorded)
+    assert decision.took_part == ("handler@town-east", "water@town-east")
+
+
+def test_the_head_of_the_unit_that_handles_the_matter_takes_part() -> None:
+    incident = matter(deciding(["section"], together=2)).hear(reached("assigned", at(1), unit="county-roads"))
+    incident.do(MEET.model_copy(update={"took_part": ("handler@county-roads",)}), at(2), HEAD)
+    assert len(incident.of(e.ClockDecisionRecorded)) == 1
+
+
+def test_a_body_decides_by_its_members_and_not_by_its_duty_post() -> None:
+    rules = deciding(["leading_group"], levels=["major"])
+    incident = matter(rules).hear(graded(at(0.5), "major"))
+    with pytest.raises(Forbidden):
+        incident.do(MEET, at(1), someone("duty_officer"))
+    incident.do(MEET, at(1), someone("approver"))
+    assert len(incident.of(e.ClockDecisionRecorded)) == 1
+
+
+def test_a_decision_that_no_rule_asks_for_is_refused() -> None:
+    for incident in (matter(), matter(deciding(["chief"], "report")), matter(deciding(["chief"], levels=["major"]))):
+        with pytest.raises(Rejected, match="asks for no such decision"):
+            incident.do(MEET, at(1), someone("chief"))
+    merged = matter(deciding(["chief"])).hear(reached("merged", at(1)))
+    with pytest.raises(Rejected, match="was merged into"):
+        merged.do(MEET, at(2), someone("chief"))
+
+
+async def test_a_decision_over_http(desk: Desk) -> None:
+    rules = parse_pack(
+        pack(decisions=[deciding(["leader_in_charge"])]).model_dump_json(by_alias=True, exclude_none=True)
+    )
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(rules), at(0))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=rules.ref, since=at(-1)), at(0))
+    id_ = told(desk)
+    await desk.consume()
+    path, body = f"/incidents/{id_}", {"decides": "meet", "yes": False, "reason": "已平息"}
+    assert "decide" in (await desk.ask("GET", path, "approver", "town-east")).json()["may"]
+    assert "decide" not in (await desk.ask("GET", path, "chief", "town-east")).json()["may"]
+    refused = await desk.ask("POST", f"{path}/decide", "chief", "town-east", body)
+    assert (refused.status_code, refused.json()["posts"]) == (403, ["approver@town-east"])
+    assert (await desk.ask("POST", f"{path}/decide", "approver", "town-east", body)).status_code == 200
+    [decision] = (await desk.ask("GET", path, "approver", "town-east")).json()["decisions"]
+    assert (decision["yes"], decision["reason"], decision["took_part"]) == (False, "已平息", ["approver@town-east"])
