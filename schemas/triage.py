@@ -74,7 +74,13 @@ class IncidentHelpRequested(Fact):
     text: Words | None = None
 
 
-class FactValue(Fact):
+class Act(Fact):
+    """An act or a judgement. `late_reason` says why it was entered later than the event's time, when it happened."""
+
+    late_reason: Words | None = None
+
+
+class FactValue(Act):
     """A fact's value by its kind. A text is `Words`."""
 
     key: Code
@@ -147,12 +153,6 @@ class IncidentRegraded(Fact):
     taken_from: StreamId | None = None
 
 
-class Act(Fact):
-    """An act or a judgement. `late_reason` says why it was entered later than the event's time, when it happened."""
-
-    late_reason: Words | None = None
-
-
 @event("incident.levels_known")
 class IncidentLevelsKnown(Fact):
     """Facts changed since when levels above the lowest are known. `levels` are all that are known now.
@@ -215,7 +215,7 @@ class IncidentDoubtJudged(Fact):
 
 
 @event("incident.assigned")
-class IncidentAssigned(Fact):
+class IncidentAssigned(Act):
     """A unit was told to handle the matter.
 
     `taken_from` names the incident that brought the assignment along, by a merger or a split.
@@ -227,7 +227,7 @@ class IncidentAssigned(Fact):
 
 
 @event("incident.accepted")
-class IncidentAccepted(Fact):
+class IncidentAccepted(Act):
     """The assigned unit took the matter on. `taken_from` is as in `incident.assigned`."""
 
     unit: UnitCode
@@ -235,7 +235,7 @@ class IncidentAccepted(Fact):
 
 
 @event("incident.returned")
-class IncidentReturned(Fact):
+class IncidentReturned(Act):
     """The assigned unit gave the matter back, with its explanation."""
 
     unit: UnitCode
@@ -243,7 +243,7 @@ class IncidentReturned(Fact):
 
 
 @event("incident.transferred")
-class IncidentTransferred(Fact):
+class IncidentTransferred(Act):
     """Another unit became accountable for the matter. The earlier one stays visible."""
 
     unit: UnitCode
@@ -363,7 +363,7 @@ class IncidentResolved(Fact):
 
 
 @event("incident.followed_up")
-class IncidentFollowedUp(Fact):
+class IncidentFollowedUp(Act):
     """Somebody looked again at the matter after it was handled."""
 
     text: Words

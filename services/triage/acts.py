@@ -3,42 +3,54 @@
 An act may be entered later than it happened, with the reason. Then the event's time is when it happened.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from schemas import triage
-from schemas.fields import Fact, Typed
+from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed
 from services.triage import commands as c
 from services.triage.state import State
 
 
-def decided(state: State, command: c.Act, ctx: Ctx) -> Decided:
+def decided(command: c.Act, ctx: Ctx) -> Decided:
     """The event of the act."""
-    return [Occurred(_fact(command), time=happened(state, command, ctx))]
-
-
-def _fact(command: c.Act) -> Fact:
-    late_reason = None if command.late_reason is None else Typed(text=command.late_reason)
     match command:
         case c.Explain():
-            return explained(command.text, command.to, late_reason)
+            return [explained(command.text, command.to)]
         case c.Reply():
-            return triage.IncidentReplied(text=Typed(text=command.text), late_reason=late_reason)
+            return [triage.IncidentReplied(text=Typed(text=command.text))]
         case c.Solve():
-            return triage.IncidentSolved(text=Typed(text=command.text), late_reason=late_reason)
+            return [triage.IncidentSolved(text=Typed(text=command.text))]
         case c.ExplainDelay():
-            return triage.IncidentDelayExplained(text=Typed(text=command.text), late_reason=late_reason)
+            return [triage.IncidentDelayExplained(text=Typed(text=command.text))]
         case c.ReceiveMaterial():
-            return triage.IncidentMaterialReceived(
-                unit=command.unit, signed=command.signed, sealed=command.sealed, late_reason=late_reason
-            )
+            ctx.offices.unit(command.unit)
+            sent = triage.IncidentMaterialReceived(unit=command.unit, signed=command.signed, sealed=command.sealed)
+            return [sent]
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
-def explained(text: str, to: triage.Asked, late_reason: Typed | None = None) -> triage.IncidentExplained:
+def explained(text: str, to: triage.Asked) -> triage.IncidentExplained:
     """An explanation that was given."""
-    return triage.IncidentExplained(text=Typed(text=text), to=to, late_reason=late_reason)
+    return triage.IncidentExplained(text=Typed(text=text), to=to)
+
+
+def entered(state: State, command: c.Act, decided: Decided, ctx: Ctx) -> Decided:
+    """The events of a command, with the time at which the act happened and why it is entered later, if it is."""
+    at = happened(state, command, ctx)
+    if at is None or command.late_reason is None:
+        return decided
+    reason = Typed(text=command.late_reason)
+    items = (item if isinstance(item, Occurred) else Occurred(item) for item in decided)
+    return [_late(item, at, reason) for item in items]
+
+
+def _late(item: Occurred, at: datetime, reason: Typed) -> Occurred:
+    if not isinstance(item.data, triage.Act) or item.data.late_reason is not None:
+        return item
+    return replace(item, data=item.data.model_copy(update={"late_reason": reason}), time=at)
 
 
 def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:

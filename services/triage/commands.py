@@ -75,8 +75,25 @@ class RequestHelp(Command, json_schema_extra=example(unit="county-roads", text="
     """The task."""
 
 
+class Act(Command):
+    """What is entered later says when it happened, and why it comes late."""
+
+    happened_at: WrittenInstant | None = None
+    """When it was done, if it is entered later."""
+    late_reason: Text | None = None
+    """Why it is entered later."""
+
+    @model_validator(mode="after")
+    def _says_why_it_is_late(self) -> Self:
+        if (self.happened_at is None) != (self.late_reason is None):
+            raise PydanticCustomError(
+                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
+            )
+        return self
+
+
 class EstablishFact(
-    Command, json_schema_extra=example(key="inspected", kind="yes_no", value=True, source="3月2日现场核查记录")
+    Act, json_schema_extra=example(key="inspected", kind="yes_no", value=True, source="3月2日现场核查记录")
 ):
     """Establish a fact with its source, or revise it if the value is new.
 
@@ -169,23 +186,6 @@ class Grade(Command, json_schema_extra=example(level="major", reason="现场核�
     """The reason for the level."""
 
 
-class Act(Command):
-    """What is entered later says when it happened, and why it comes late."""
-
-    happened_at: WrittenInstant | None = None
-    """When it was done, if it is entered later."""
-    late_reason: Text | None = None
-    """Why it is entered later."""
-
-    @model_validator(mode="after")
-    def _says_why_it_is_late(self) -> Self:
-        if (self.happened_at is None) != (self.late_reason is None):
-            raise PydanticCustomError(
-                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
-            )
-        return self
-
-
 class SetFlag(Act, json_schema_extra=example(flag="food", reason="涉及学校食堂")):
     """Set a flag of the pack in force on the matter. Flags may propose a level."""
 
@@ -222,7 +222,7 @@ class JudgeDoubt(Command, json_schema_extra=example(doubtful=True, reason="情�
     """The reason."""
 
 
-class Assign(Command, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
+class Assign(Act, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
     """Tell one unit to handle the matter. A second assignment to another unit changes it."""
 
     unit: UnitCode
@@ -231,18 +231,18 @@ class Assign(Command, json_schema_extra=example(unit="county-roads", reason="由
     """The reason for this unit."""
 
 
-class Accept(Command, json_schema_extra=example()):
+class Accept(Act, json_schema_extra=example()):
     """The assigned unit accepts the matter."""
 
 
-class Return(Command, json_schema_extra=example(reason="该路段不属于本单位管护范围")):
+class Return(Act, json_schema_extra=example(reason="该路段不属于本单位管护范围")):
     """The assigned unit returns the matter, with its explanation."""
 
     reason: Text
     """The reason why the unit does not handle it."""
 
 
-class Transfer(Command, json_schema_extra=example(unit="county", reason="涉及两个乡镇")):
+class Transfer(Act, json_schema_extra=example(unit="county", reason="涉及两个乡镇")):
     """Make another unit accountable for the matter. The assigned unit stays."""
 
     unit: UnitCode
@@ -324,7 +324,7 @@ class Resolve(Command, json_schema_extra=example(reason="已恢复供水并答�
     """The reason why the matter counts as handled."""
 
 
-class FollowUp(Command, json_schema_extra=example(text="回访三户，供水正常")):
+class FollowUp(Act, json_schema_extra=example(text="回访三户，供水正常")):
     """Somebody looked again at the matter after it was handled."""
 
     text: Text

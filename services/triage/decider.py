@@ -47,7 +47,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         return _caused(state, command, ctx)
     authorize(state, command, ctx)
     right.refuse(state, ctx)
-    return _decided(state, command, ctx)
+    decided = _decided(state, command, ctx)
+    return acts.entered(state, command, decided, ctx) if isinstance(command, c.Act) else decided
 
 
 def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -171,10 +172,6 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return moves.move(state, command, ctx)
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
-        case c.Act():
-            if isinstance(command, c.ReceiveMaterial):
-                ctx.offices.unit(command.unit)
-            return acts.decided(state, command, ctx)
         case c.Resolve():
             return [triage.IncidentResolved(reason=Typed(text=command.reason))]
         case c.FollowUp():
@@ -187,6 +184,8 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _merge(state, command, ctx)
         case c.Split():
             return _split(state, command, ctx)
+        case c.Act():
+            return acts.decided(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")
 
 

@@ -73,3 +73,25 @@ def test_a_time_and_its_reason_come_together(half: dict[str, Any]) -> None:
 
 def test_material_comes_from_a_unit_of_the_tree() -> None:
     of_town().when(c.ReceiveMaterial(unit="nowhere", signed=True, sealed=True)).then_raises(Malformed, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        (c.Assign(unit="county-roads", happened_at=EARLIER, late_reason="电话交办"), "duty_officer"),
+        (c.Transfer(unit="county", reason="r", happened_at=EARLIER, late_reason="电话移交"), "chief"),
+        (
+            c.EstablishFact(
+                key="confirmed", kind="yes_no", value=True, source="s", happened_at=EARLIER, late_reason="现场无网络"
+            ),
+            "verifier",
+        ),
+    ],
+)
+def test_other_acts_are_entered_later_in_the_same_way(command: Any, role: str) -> None:
+    entered, *_ = of_town(role=role).when(command).decided()
+    assert (entered.time, entered.data.late_reason.text) == (EARLIER, command.late_reason)
+
+
+def test_what_is_entered_at_once_has_no_reason() -> None:
+    of_town(role="duty_officer").when(c.Assign(unit="county-roads")).then(triage.IncidentAssigned(unit="county-roads"))
