@@ -562,6 +562,7 @@ def _in_force(
     regrading, hand-over and closing. A merger ends it, since it goes on elsewhere. A refusal of all reports ends it,
     too.
     """
+    known = dict[tuple[str | None, "AnswerKind | None"], bool]()
     before, kind = None, None
     applied, cancelled = False, None
     for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
@@ -571,7 +572,10 @@ def _in_force(
             if reached.milestone == "merged":
                 return False, None
             continue
-        owed = applies(spec, level or pack.lowest, cast("AnswerKind | None", kind), run.from_at, pack, terms)
+        nature = (level or pack.lowest, cast("AnswerKind | None", kind))
+        if nature not in known:
+            known[nature] = applies(spec, *nature, run.from_at, pack, terms)
+        owed = known[nature]
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
         if owed:
             applied, cancelled = True, None
