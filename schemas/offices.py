@@ -5,6 +5,8 @@ Triage writes them, and all services read them.
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from schemas.catalogue import event
 from schemas.fields import (
     Code,
@@ -57,11 +59,18 @@ class PolicyPackAssigned(Fact):
 class LimitSet(Fact):
     """A limit as a pack writes it, see `schemas.pack.clocks.Limit`. `duration` is ISO 8601, such as PT2H."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     mode: Literal["elapsed", "end_of_day", "working_time", "working_days"]
+    """How time is counted."""
     duration: Code | None = None
+    """How long, unless it counts working days."""
     days: Figure | None = None
+    """How many working days."""
     until: Literal["end_of_day", "same_time"] | None = None
+    """When the last working day ends the limit."""
     first_day: Literal["counted", "not_counted"] | None = None
+    """Whether the day of the start is a working day of the limit."""
 
 
 @event("policy.value_set")
@@ -133,8 +142,12 @@ class UnitPostPlaced(Fact):
 class DayWindow(Fact):
     """A part of a working day. `to` is the first moment after it."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     since: TimeOfDay
+    """The first minute."""
     to: TimeOfDay
+    """The first minute after it."""
 
 
 @event("unit.days_set")
