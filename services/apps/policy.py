@@ -14,7 +14,7 @@ from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError, Fault, read_file
-from services.kernel.rules.packs import load_pack, load_packs
+from services.kernel.rules.packs import load_pack, load_packs, must_be_alone
 from services.triage import setup, units
 
 LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
@@ -37,6 +37,7 @@ def read(path: Path) -> str:
         words, model = LISTS[path.name]
         read_file(path).model(model)
         return words
+    must_be_alone(path)
     return f"the policy pack {load_pack(path).ref}"
 
 

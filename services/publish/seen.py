@@ -36,7 +36,7 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     known = await standings.read(connection, METADATA, ids)
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
-    names = ("id", "version", "unit", "policy", "assigned", "category", "answer_kind", "merged_into", "drill")
+    names = ("id", "version", "unit", "assigned", "category", "answer_kind", "merged_into", "drill")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},
@@ -49,12 +49,18 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
 
 
 def _judged(row: Row, rows: Mapping[str, Row]) -> Row:
-    """The highest level, the flags, the harm and the doubt of an incident and of those where it goes on."""
+    """The highest level, the flags, the harm and the doubt of an incident and of those where it goes on.
+
+    Ranks are compared within one pack: that of the matter where it goes on.
+    """
     line = {row["id"]: row}
     while (further := rows.get(row["merged_into"] or "")) is not None and further["id"] not in line:
         line[further["id"]] = row = further
-    highest = max(line.values(), key=lambda one: one["rank"] or 0)
+    pack = (row["policy"] or "").partition("@")[0]
+    same = [one for one in line.values() if (one["policy"] or "").partition("@")[0] == pack]
+    highest = max(same, key=lambda one: one["rank"] or 0)
     return {
+        "policy": highest["policy"],
         "level": highest["level"],
         "rank": highest["rank"],
         "doubtful": any(one["doubtful"] for one in line.values()),

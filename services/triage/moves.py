@@ -111,7 +111,9 @@ def _moved(state: State, new: LoadedPack, level: str | None, reason: str | None,
         known_at=state.grades[-1].known_at if wanted and state.grades else None,
         reason=None if reason is None else Typed(text=reason),
     )
-    return [Occurred(moved, policy=new.ref, basis=ctx.offices.basis), *judgement.levels_by(state, new, ctx)]
+    # Levels that were known by another pack count no more, even if this one has the same codes.
+    before = state if old.model.id == new.model.id else replace(state, known={})
+    return [Occurred(moved, policy=new.ref, basis=ctx.offices.basis), *judgement.levels_by(before, new, ctx)]
 
 
 def in_terms_of(pack: LoadedPack, leaving: State, ctx: Ctx) -> State:

@@ -9,7 +9,7 @@ from schemas.pack.clocks import Limit
 from schemas.pack.source import Source, rules
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError
-from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, parse_pack
+from services.kernel.rules.packs import NO_PACKS, load_pack, load_packs, must_be_alone, parse_pack
 
 POLICIES = Path(__file__).parents[2] / "policies"
 BOMB = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
@@ -261,8 +261,12 @@ class TestFolder:
     def test_one_name_for_two_contents_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text(COUNTY, "utf-8")
         (tmp_path / "b.yaml").write_text(changed("duration: PT2H", "duration: PT3H"), "utf-8")
-        with pytest.raises(DocumentError, match="raise the version of one"):
+        line = line_of(COUNTY, "\nversion: ") + 1
+        told = rf"b\.yaml:{line}:1: version: .*a\.yaml is county-default@2 too; raise the version of one"
+        with pytest.raises(DocumentError, match=told):
             load_packs(tmp_path)
+        with pytest.raises(DocumentError, match=told):
+            must_be_alone(tmp_path / "b.yaml")
 
     def test_a_folder_without_packs_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DocumentError, match="no policy pack"):

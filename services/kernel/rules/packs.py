@@ -7,6 +7,7 @@ each scalar as the text in the file. So comments and layout do not change the di
 import functools
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from schemas.pack import PolicyPack
@@ -27,13 +28,27 @@ def load_packs(directory: Path) -> dict[str, LoadedPack]:
     packs: dict[str, LoadedPack] = {}
     names: dict[str, Path] = {}
     for path in paths:
-        pack = load_pack(path)
-        name = pack.ref.partition("#")[0]
-        if name in names:
-            clash = f"{names[name]} is {name} too; raise the version of one"
-            raise DocumentError(str(path), Fault(0, "version", clash))
-        names[name], packs[pack.ref] = path, pack
+        document = read_file(path)
+        pack = _pack(document)
+        if pack.name in names:
+            clash = f"{names[pack.name]} is {pack.name} too; raise the version of one"
+            raise DocumentError(str(path), document.fault(("version",), clash))
+        names[pack.name], packs[pack.ref] = path, pack
     return packs
+
+
+def must_be_alone(path: Path) -> None:
+    """Raises `DocumentError` if another pack of the file's folder has the same id and version."""
+    document = read_file(path)
+    pack = _pack(document)
+    for beside in sorted(path.parent.glob("*.yaml")):
+        with suppress(DocumentError):
+            if beside != path and beside.name not in NO_PACKS and load_pack(beside).name == pack.name:
+                clash = document.fault(("version",), f"{beside} is {pack.name} too; raise the version of one")
+                break
+    else:
+        return
+    raise DocumentError(str(path), clash)
 
 
 def load_pack(path: Path) -> LoadedPack:
