@@ -1,6 +1,7 @@
 """The policy packs over HTTP: what is loaded, and who works by what."""
 
 import json
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -9,6 +10,7 @@ from schemas.pack.values import open_places
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
+from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack
@@ -31,27 +33,7 @@ def router(runtime: Runtime) -> APIRouter:
         """The packs of this service: their levels, flags and kinds of answer, and the units that work by them now."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
-        items = [
-            {
-                "policy": ref,
-                "pack": pack.model.id,
-                "version": pack.model.version,
-                "title": pack.model.title,
-                "levels": [
-                    {"level": level.code, "rank": level.rank, "title": level.title_zh} for level in pack.model.levels
-                ],
-                "proposes": proposes(pack),
-                "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in pack.model.flags],
-                "harm_scale": [{"harm": step.value, "title": step.title_zh} for step in pack.model.harm_scale],
-                "answer_kinds": [
-                    {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels}
-                    for answer in pack.model.answers
-                ],
-                "open": list(open_places(pack.model)),
-                "units": sorted(unit for unit, of in offices.assigned.items() if of == ref),
-            }
-            for ref, pack in sorted(offices.packs.items())
-        ]
+        items = [shown(pack, offices) for _, pack in sorted(offices.packs.items())]
         return http.json_response({"items": items, "next": None})
 
     @routes.post("/packs", **documents.answers(Done))
@@ -99,6 +81,26 @@ def router(runtime: Runtime) -> APIRouter:
         return await _decided(runtime, caller, command)
 
     return routes
+
+
+def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
+    """The pack for readers, with the units that work by it now."""
+    model = pack.model
+    return {
+        "policy": pack.ref,
+        "pack": model.id,
+        "version": model.version,
+        "title": model.title,
+        "levels": [{"level": level.code, "rank": level.rank, "title": level.title_zh} for level in model.levels],
+        "proposes": proposes(pack),
+        "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in model.flags],
+        "harm_scale": [{"harm": step.value, "title": step.title_zh} for step in model.harm_scale],
+        "answer_kinds": [
+            {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels} for answer in model.answers
+        ],
+        "open": list(open_places(model)),
+        "units": sorted(unit for unit, of in offices.assigned.items() if of == pack.ref),
+    }
 
 
 async def _decided(runtime: Runtime, caller: Caller, command: Command) -> Response:
