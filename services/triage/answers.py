@@ -1,5 +1,6 @@
 """The answers of triage, for the API's documents. Words that have not arrived yet are null, erased ones `[erased]`."""
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import Field
@@ -667,6 +668,8 @@ class KindOfAnswer(Answered):
     """Its code."""
     title: str
     """Its title."""
+    office_does: str
+    """What the office does when it gives it."""
     levels: tuple[Code, ...] | None
     """The levels at which it may be chosen; null means always."""
 
@@ -678,6 +681,41 @@ class FlagOfPack(Answered):
     """The flag's code."""
     title: str
     """Its title."""
+
+
+class DocumentOfPack(Answered):
+    """A document on which a pack rests."""
+
+    document: str
+    """Its code."""
+    title: str
+    """Its title."""
+
+
+class PeriodOfPack(Answered):
+    """A special period that a pack knows."""
+
+    period: Code
+    """Its code."""
+    title: str
+    """Its title."""
+
+
+class FactOfPack(Answered):
+    """A fact that offices establish by this pack, besides those on the deployment's list."""
+
+    key: Code
+    """Its key."""
+    title: str
+    """Its Chinese title."""
+    title_en: str
+    """Its English title."""
+    kind: Literal["text", "number", "time", "code", "yes_no"]
+    """The kind of its value."""
+    measure: str | None = None
+    """The measure of a number."""
+    codes: tuple[dict[str, str], ...] = ()
+    """The codes of a code, each with its titles."""
 
 
 class HarmStepOfPack(Answered):
@@ -700,6 +738,14 @@ class Pack(Answered):
     """Its version."""
     title: str
     """Its title."""
+    effective_from: date
+    """The day from which it may be assigned at the first start."""
+    documents: tuple[DocumentOfPack, ...]
+    """The documents on which it rests."""
+    periods: tuple[PeriodOfPack, ...]
+    """Its special periods."""
+    facts: tuple[FactOfPack, ...]
+    """The facts that it adds to the deployment's list."""
     levels: tuple[Level, ...]
     """Its levels; none if it grades nothing."""
     proposes: bool
@@ -761,11 +807,22 @@ class Packs(
                 "pack": "county-default",
                 "version": 1,
                 "title": "县级示例规则",
+                "effective_from": "2026-01-01",
+                "documents": [{"document": "000", "title": "网络舆情应急预案"}],
+                "periods": [],
+                "facts": [],
                 "levels": [{"level": "major", "rank": 2, "title": "重大"}],
                 "proposes": True,
                 "flags": [{"flag": "public", "title": "公共"}],
                 "harm_scale": [{"harm": 0, "title": "未见危害"}],
-                "answer_kinds": [{"answer_kind": "answer", "title": "答复", "levels": ["general", "major"]}],
+                "answer_kinds": [
+                    {
+                        "answer_kind": "answer",
+                        "title": "答复",
+                        "office_does": "书面答复",
+                        "levels": ["general", "major"],
+                    }
+                ],
                 "open": [],
                 "units": ["town-east"],
             }

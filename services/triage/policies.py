@@ -91,12 +91,22 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
         "pack": model.id,
         "version": model.version,
         "title": model.title,
+        "effective_from": model.effective_from.isoformat(),
+        "documents": [{"document": code, "title": title} for code, title in model.documents.items()],
+        "periods": [{"period": period.code, "title": period.title_zh} for period in model.periods],
+        "facts": [fact.model_dump(mode="json", exclude={"source"}, exclude_none=True) for fact in model.facts],
         "levels": [{"level": level.code, "rank": level.rank, "title": level.title_zh} for level in model.levels],
         "proposes": proposes(pack),
         "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in model.flags],
         "harm_scale": [{"harm": step.value, "title": step.title_zh} for step in model.harm_scale],
         "answer_kinds": [
-            {"answer_kind": answer.kind, "title": answer.title_zh, "levels": answer.levels} for answer in model.answers
+            {
+                "answer_kind": answer.kind,
+                "title": answer.title_zh,
+                "office_does": answer.office_does_zh,
+                "levels": answer.levels,
+            }
+            for answer in model.answers
         ],
         "open": list(open_places(model)),
         "units": sorted(unit for unit, of in offices.assigned.items() if of == pack.ref),
