@@ -2,12 +2,27 @@
 
 from typing import Literal
 
+from schemas.approval import Step
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Fact, Figure, Instant, LevelKnown, PolicyRef, StreamId, Token, UnitCode, Words
+from schemas.fields import (
+    Code,
+    Digest,
+    Fact,
+    Figure,
+    Instant,
+    LevelKnown,
+    PolicyRef,
+    Post,
+    StreamId,
+    Token,
+    UnitCode,
+    Words,
+)
 from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
+Proposable = Literal["measure", "explanation"]
 Asked = Literal["asker", "public"]
 """Whom an explanation is given."""
 
@@ -297,10 +312,64 @@ class IncidentMeetingHeld(Fact):
     minutes: Words
 
 
-@event("incident.measure_approved", planned=True)
-class IncidentMeasureApproved(Fact):
-    """A measure, not only a text, was approved before it was taken."""
+@event("incident.proposed")
+class IncidentProposed(Fact):
+    """A measure or an explanation was proposed, and waits for the approvals that the matter's pack asks for.
 
+    `proposal` numbers the proposals of the incident. The steps stay fixed. `to` says who gets an explanation.
+    """
+
+    proposal: Figure
+    of: Proposable
+    text: Words
+    to: Asked | None = None
+    chain: Code
+    steps: tuple[Step, ...]
+    by: Digest
+
+
+@event("incident.proposal_approved")
+class IncidentProposalApproved(Fact):
+    """A post or body of a step agreed to the proposal; the fields are as in `statement.approved`."""
+
+    proposal: Figure
+    step: Code
+    who: Code
+    post: Post
+    took_part: tuple[Post, ...] = ()
+    last: bool
+    reason: Words | None = None
+    by: Digest
+
+
+@event("incident.proposal_referred")
+class IncidentProposalReferred(Fact):
+    """An approver could not judge the proposal at a step, with a reason. `to` decides in place of `who`."""
+
+    proposal: Figure
+    step: Code
+    who: Code
+    post: Post
+    to: Code
+    reason: Words
+    by: Digest
+
+
+@event("incident.proposal_rejected")
+class IncidentProposalRejected(Fact):
+    """The proposal was rejected at a step, with a reason."""
+
+    proposal: Figure
+    step: Code
+    reason: Words
+    by: Digest
+
+
+@event("incident.measure_approved")
+class IncidentMeasureApproved(Fact):
+    """A measure, not only a text, was approved before it was taken: the proposal of this number."""
+
+    proposal: Figure
     measure: Words
 
 

@@ -54,7 +54,11 @@ TEMPLATES: dict[str, str] = {
     "incident.team_named": "成立工作组：{posts}|team named: {posts}",
     "incident.plan_started": "启动预案 {plan}|plan {plan} started",
     "incident.meeting_held": "会商：{units}|meeting held: {units}",
-    "incident.measure_approved": "批准措施|a measure was approved",
+    "incident.proposed": "提出第 {proposal} 号{of}，待审定|{of} no. {proposal} proposed for approval",
+    "incident.proposal_approved": "第 {proposal} 号审批通过（{step}，{post}）|no. {proposal} approved ({step}, {post})",
+    "incident.proposal_referred": "第 {proposal} 号转请{to}审定（{step}）|no. {proposal} referred to {to} ({step})",
+    "incident.proposal_rejected": "第 {proposal} 号审批退回（{step}）|no. {proposal} rejected ({step})",
+    "incident.measure_approved": "第 {proposal} 号措施经审定|measure no. {proposal} was approved",
     "incident.material_received": "收到{unit}材料（签字 {signed}，盖章 {sealed}）"
     "|material of {unit} received (signed {signed}, sealed {sealed})",
     "incident.explained": "已解释（{to}）|explained ({to})",

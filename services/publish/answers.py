@@ -8,6 +8,7 @@ from schemas.fields import Code, IncidentId, Instant, Post, StatementId, UnitCod
 from schemas.publish import StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
+from services.kernel.serving.approvals import Step
 
 Phase = Literal["drafted", "submitted", "approved", "published", "withdrawn"]
 STATEMENT = "statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
@@ -60,40 +61,6 @@ _SHOWN: dict[str, Any] = {
     "drill": False,
     "may": ["correct", "withdraw"],
 }
-
-
-class Agreed(Answered):
-    """A post or body agreed at a step."""
-
-    who: Code
-    """The addressee of the pack."""
-    post: Post
-    """The post that decided; if somebody acted for it by a delegation, the post that delegated."""
-    took_part: tuple[Post, ...]
-    """The members of a body who decided."""
-    at: Instant
-    """When."""
-
-
-class Step(Answered):
-    """A step of the approvals."""
-
-    step: Code
-    """Its code."""
-    title: str | None
-    """Its title; null if the matter's pack has the chain no longer."""
-    who: tuple[Code, ...]
-    """The posts and bodies that decide it."""
-    needs: int
-    """How many of them must agree."""
-    quorum: int | None
-    """How many members of a body must take part."""
-    referred_to: Code | None
-    """Who decides it because an approver could not judge."""
-    agreed: tuple[Agreed, ...]
-    """Who agreed."""
-    done: bool
-    """Whether enough of them agreed."""
 
 
 class Statement(Answered):

@@ -16,9 +16,9 @@ from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.standings import Moment, reading_of
-from services.kernel.core.units import LoadedPack
-from services.kernel.rules.approval import Course, chains
+from services.kernel.rules.approval import Course
 from services.kernel.serving import paging
+from services.kernel.serving.approvals import shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
@@ -57,16 +57,16 @@ async def list_statements(
         chosen = chosen.where(statements.c.state == state)
     rows, further = await _newest(connection, chosen, "drafted_at", limit, cursor)
     known = await standings.read(connection, METADATA, [row["incident_id"] for row in rows])
-    shown = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
+    items = {row["id"]: row for row in await _with_rights(connection, ctx, rows)}
     for row in rows:
         reads = reading(state_of(row), reading_of(known, row["incident_id"], overseen), overseen)
         if reads is None or reads.until is None:
             continue
-        del shown[row["id"]]
+        del items[row["id"]]
         then, _ = await _then(connection, row["id"], reads.until)
         if then and state in (None, then[0]["state"]):
-            shown[row["id"]] = await _as_it_stood(connection, then)
-    return Page([shown[row["id"]] for row in rows if row["id"] in shown], further)
+            items[row["id"]] = await _as_it_stood(connection, then)
+    return Page([items[row["id"]] for row in rows if row["id"] in items], further)
 
 
 async def _newest(
@@ -126,15 +126,15 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> tuple[l
 async def _with_rights(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[Row]:
     """Statements as the API shows them, each with who is due and the actor's `may`; nobody if no pack is at hand."""
     known = await read_incidents(connection, [row["incident_id"] for row in rows])
-    shown = await _shown(connection, rows)
-    for row, item in zip(rows, shown, strict=True):
+    items = await _shown(connection, rows)
+    for row, item in zip(rows, items, strict=True):
         incident = known[row["incident_id"]]
         with suppress(Unavailable):
             case = Case.of(state_of(row), incident, row["id"], ctx)
             item["may"] = may(RIGHTS.values(), case, ctx)
-            _entitle(item, case.pack)
+            item.update(shown(case.statement.course, case.pack))
             item["due"] = nearest(case.due.who, case.statement.unit, ctx.offices) if case.due else []
-    return shown
+    return items
 
 
 async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
@@ -158,7 +158,7 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
             "secret": "secret" in row["marks"],
             "major_information": "major_information" in row["marks"],
             "level": row["level"],
-            **_course(Course.model_validate_json(row["course"])),
+            **shown(Course.model_validate_json(row["course"])),
             "due": [],
             "may": [],
             "rejection": words(row["rejection_ref"]),
@@ -172,40 +172,6 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         }
         for row in rows
     ]
-
-
-def _entitle(item: Row, pack: LoadedPack) -> None:
-    """Gives the steps their titles, as far as the pack still has the chain."""
-    chain = next((one for one in chains(pack, "statement") if one.code == item["chain"]), None)
-    titles = {step.code: step.title_zh for step in chain.steps} if chain else {}
-    for step in item["approval"]:
-        step["title"] = titles.get(step["step"])
-
-
-def _course(course: Course) -> Row:
-    done = [course.is_done(step) for step in course.steps]
-    return {
-        "chain": course.chain,
-        "steps": [step.code for step in course.steps],
-        "steps_done": sum(done),
-        "approval": [
-            {
-                "step": step.code,
-                "title": None,
-                "who": course.deciding(step),
-                "needs": step.needs,
-                "quorum": step.quorum,
-                "referred_to": course.referred_to(step.code),
-                "agreed": [
-                    {"who": one.who, "post": one.post, "took_part": one.took_part, "at": one.at}
-                    for one in course.agreed
-                    if one.step == step.code
-                ],
-                "done": is_done,
-            }
-            for step, is_done in zip(course.steps, done, strict=True)
-        ],
-    }
 
 
 async def public_page(

@@ -21,9 +21,10 @@ from schemas.fields import (
     Uuid,
 )
 from schemas.offices import LimitSet, Role
-from schemas.triage import AnswerKind, Track
+from schemas.triage import AnswerKind, Asked, Proposable, Track
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
+from services.kernel.serving.approvals import Step
 
 Verb = Literal[
     "instruct",
@@ -46,6 +47,10 @@ Verb = Literal[
     "solve",
     "explain-delay",
     "receive-material",
+    "propose-measure",
+    "approve",
+    "reject",
+    "cannot-judge",
     "resolve",
     "follow-up",
     "reopen",
@@ -393,6 +398,37 @@ class LevelKnown(Answered):
     """The time of the first fact that proposed it, or a higher one."""
 
 
+class ProposalOf(Answered):
+    """A measure or an explanation that needs approval."""
+
+    proposal: Figure
+    """Its number within the incident."""
+    of: Proposable
+    """Whether it is a measure or an explanation."""
+    state: Literal["proposed", "approved", "rejected"]
+    """How far it is."""
+    text: str | None
+    """The measure, or the explanation."""
+    to: Asked | None
+    """Who gets the explanation."""
+    post: str
+    """The post that proposed it."""
+    at: Instant
+    """When."""
+    chain: Code
+    """The chain of approvals that the pack chose for it."""
+    steps: tuple[Code, ...]
+    """The approvals that it needs, in order."""
+    steps_done: int
+    """How many of them it has."""
+    approval: tuple[Step, ...]
+    """The same steps, with who decides and who agreed."""
+    due: tuple[Post, ...]
+    """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
+    may: tuple[Literal["approve", "reject", "cannot-judge"], ...]
+    """What the caller may decide on it now."""
+
+
 class WholeIncident(
     Incident,
     json_schema_extra=example(
@@ -438,6 +474,7 @@ class WholeIncident(
                 "counts": [_COUNTED | {"recorded_at": "2026-03-02T04:01:00.000000Z"}],
             }
         ],
+        proposals=[],
         flags=[
             {
                 "flag": "public",
@@ -471,6 +508,8 @@ class WholeIncident(
     """The established facts."""
     reports: tuple[ReportOf, ...]
     """Its reports in the order in which they came, at most 500."""
+    proposals: tuple[ProposalOf, ...]
+    """Measures and explanations that need approval, in order."""
     flags: tuple[FlagOf, ...]
     """The flags that are set on it."""
     harm: HarmOf | None

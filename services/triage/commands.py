@@ -317,6 +317,42 @@ class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed
     """Whether it carries the department's seal."""
 
 
+class ProposeMeasure(Command, json_schema_extra=example(text="临时封闭路段，安排绕行")):
+    """Propose a measure that the matter's pack lets approve before it is taken."""
+
+    text: Text
+    """The measure."""
+
+
+class ApproveProposal(Command, json_schema_extra=example(proposal=1, reason="同意")):
+    """Agree to a proposed measure or explanation at its present step."""
+
+    proposal: Figure
+    """The proposal's number."""
+    reason: Text | None = None
+    """A remark of the approver."""
+    took_part: tuple[Post, ...] = Field((), max_length=100)
+    """If a body decides: the posts of the other members who took part."""
+
+
+class RejectProposal(Command, json_schema_extra=example(proposal=1, reason="范围过大")):
+    """Reject a proposed measure or explanation. What is still wanted is proposed anew."""
+
+    proposal: Figure
+    """The proposal's number."""
+    reason: Text
+    """Why it is rejected."""
+
+
+class CannotJudgeProposal(Command, json_schema_extra=example(proposal=1, reason="把握不准")):
+    """Say that the present step cannot be judged here. The proposal goes to the post that the pack names for this."""
+
+    proposal: Figure
+    """The proposal's number."""
+    reason: Text
+    """Why it cannot be judged."""
+
+
 class Resolve(Command, json_schema_extra=example(reason="已恢复供水并答复")):
     """The handling is complete: the real problem is solved, and the asker or the public has the answer."""
 

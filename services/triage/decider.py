@@ -13,9 +13,9 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, grading, judgement, moves
+from services.triage import acts, approvals, grading, judgement, moves
 from services.triage import commands as c
-from services.triage.rights import RIGHTS, last_report
+from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
 
 AT_ONCE = 2000
@@ -24,7 +24,7 @@ AT_ONCE = 2000
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
     """Raises `Forbidden` if the actor has no right to the command. Commands that other events cause need no right."""
-    right = RIGHTS.get(type(command))
+    right = right_to(state, command)
     if right is None:
         return
     right.require(state, ctx)
@@ -42,10 +42,11 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
     `match_keys` (their match keys).
     """
-    right = RIGHTS.get(type(command))
+    right = right_to(state, command)
     if right is None:
         return _caused(state, command, ctx)
     authorize(state, command, ctx)
+    approvals.must_be_known(state, command)
     right.refuse(state, ctx)
     decided = _decided(state, command, ctx)
     return acts.entered(state, command, decided, ctx) if isinstance(command, c.Act) else decided
@@ -172,6 +173,10 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return moves.move(state, command, ctx)
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
+        case c.ProposeMeasure():
+            return approvals.measure(state, command, ctx)
+        case c.ApproveProposal() | c.RejectProposal() | c.CannotJudgeProposal():
+            return approvals.decided(state, command, ctx)
         case c.Resolve():
             return [triage.IncidentResolved(reason=Typed(text=command.reason))]
         case c.FollowUp():
@@ -184,6 +189,8 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _merge(state, command, ctx)
         case c.Split():
             return _split(state, command, ctx)
+        case c.Explain() if approvals.asked(state, "explanation", ctx):
+            return approvals.explanation(state, command, ctx)
         case c.Act():
             return acts.decided(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -11,17 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.triage import IncidentAbsorbed, IncidentSplit
+from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.standings import Moment, Standing, reading_of
 from services.kernel.core.units import Offices
 from services.kernel.serving import paging
+from services.kernel.serving.approvals import shown
 from services.kernel.store import standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.triage.grading import REACH, gravity, proposed
-from services.triage.rights import RIGHTS, TRACKS, Incident
+from services.triage.proposals import Proposal
+from services.triage.rights import APPROVING, RIGHTS, TRACKS, Incident
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (
     INCIDENT_FACTS,
@@ -33,6 +38,7 @@ from services.triage.views import (
     METADATA,
     OF_ONE,
     REPORTS,
+    proposals_of,
 )
 
 SHOWN_REPORTS = 500
@@ -106,6 +112,13 @@ def asked_of(row: Row, standing: Standing) -> Incident:
         handled=frozenset(track for track in TRACKS if row[f"handled_{track}"]),
         merged_into=row["merged_into"],
         policy=row["policy"],
+        level=row["level"],
+        answer_kind=row["answer_kind"],
+        category=row["category"],
+        flags=frozenset(row["flags"].split()),
+        harm=row["harm"],
+        doubtful=row["doubtful"],
+        proposals=proposals_of(row),
         report_count=row["reports"],
     )
 
@@ -205,10 +218,25 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
         return None
     if reading.until is None:
         record = await _now(connection, id_)
-        verbs = _may(record.row, known[id_], ctx)
+        asked = asked_of(record.row, known[id_])
+        told = await _told(connection, record)
+        for item, proposal in zip(told["proposals"], asked.proposals, strict=True):
+            item.update(_due(proposal, asked, ctx))
+        verbs = may(RIGHTS.values(), asked, ctx)
     else:
         record, verbs = await _then(connection, id_, reading.until), []
-    return {**await _told(connection, record), **_proposed(record, ctx.offices), "may": verbs}
+        told = await _told(connection, record)
+    return {**told, **_proposed(record, ctx.offices), "may": verbs}
+
+
+def _due(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
+    """Who must agree next, and what the actor may decide on the proposal."""
+    due = proposal.due()
+    return {
+        "due": nearest(due.who, asked.unit, ctx.offices) if due else [],
+        **_titled(proposal, asked, ctx),
+        "may": may((right(proposal) for right in APPROVING.values()), asked, ctx),
+    }
 
 
 async def _now(connection: AsyncConnection, id_: str) -> Record:
@@ -311,6 +339,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(fact[name] for fact in facts for name in ("words", "source")),
             *(note["words"] for note in notes),
             *(one["words"] for one in record.judgements),
+            *(one.text.ref for one in proposals_of(record.row)),
         ],
     )
     written = [_shown_note(note, words) for note in notes]
@@ -337,6 +366,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             }
             for report in reports
         ],
+        "proposals": [_shown_proposal(one, words) for one in proposals_of(record.row)],
         "flags": [{"flag": one["code"], **_shown_judgement(one, words)} for one in _present(judgements)],
         "harm": {"harm": harm[-1]["value"], **_shown_judgement(harm[-1], words)} if harm else None,
         "doubt": {"doubtful": bool(doubt[-1]["value"]), **_shown_judgement(doubt[-1], words)} if doubt else None,
@@ -353,6 +383,28 @@ def _proposed(record: Record, offices: Offices) -> dict[str, Any]:
         "levels_known": json.loads(record.row["levels_known"] or "[]"),
         "reach": {**now.figures.model_dump(include=set(REACH)), "basis": now.basis} if now and now.basis else None,
         "proposed": {"level": proposal.level, "rule": proposal.rule} if proposal else None,
+    }
+
+
+def _titled(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
+    """The approvals with the titles of their steps; nothing new if the pack is not at hand."""
+    with suppress(Unavailable):
+        return shown(proposal.course, ctx.offices.pack_of(asked.policy, asked.unit), proposal.of)
+    return {}
+
+
+def _shown_proposal(proposal: Proposal, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    return {
+        "proposal": proposal.number,
+        "of": proposal.of,
+        "state": proposal.state,
+        "text": words(proposal.text.ref),
+        "to": proposal.to,
+        "post": proposal.desk,
+        "at": proposal.at,
+        **shown(proposal.course),
+        "due": [],
+        "may": [],
     }
 
 

@@ -4,17 +4,23 @@ Decisions need a role over the accountable unit. Work on the matter needs a role
 unit. A helping unit records its work and decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from schemas.titles import titled
-from schemas.triage import Track
+from schemas.triage import AnswerKind, Track
+from services.kernel.access.approving import answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Rejected
+from services.kernel.core.problems import Rejected, Unavailable
+from services.kernel.core.units import LoadedPack
+from services.kernel.rules.approval import chain_of, chains, fixed
+from services.kernel.rules.conditions import Context
 from services.triage import commands as c
+from services.triage.proposals import Proposal
 
 Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
 TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
@@ -39,6 +45,14 @@ class Incident:
     merged_into: str | None = None
     policy: str | None = None
     """The matter's pack; None if none was in force when it was opened."""
+    level: str | None = None
+    answer_kind: AnswerKind | None = None
+    category: str | None = None
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
+    doubtful: bool = False
+    proposals: tuple[Proposal, ...] = ()
+    """Measures and explanations that need approval, in order."""
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""
 
@@ -186,6 +200,138 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return _unless_closed(incident, ctx, verb)
 
 
+def context_of(incident: Incident, ctx: Ctx) -> Context:
+    """What conditions of chains may look at. Figures are not known here."""
+    unit = ctx.offices.units.get(incident.unit)
+    return Context(
+        flags=incident.flags,
+        harm=incident.harm,
+        category=incident.category,
+        unit=unit.kind if unit else None,
+        answer_kind=incident.answer_kind,
+        level=incident.level,
+        doubtful=incident.doubtful,
+    )
+
+
+def _pack(incident: Incident, ctx: Ctx) -> LoadedPack | None:
+    """The matter's pack; None if it is not at hand."""
+    try:
+        return ctx.offices.pack_of(incident.policy, incident.unit)
+    except Unavailable:
+        return None
+
+
+def _deciding(verb: str, proposal: Proposal) -> Right[Incident]:
+    """The right over one proposal: of those who decide the step that is due; to reject, of all its chain."""
+    due = proposal.due()
+    codes = due.who if due and verb != "reject" else proposal.course.everybody
+
+    def also(incident: Incident, ctx: Ctx) -> bool:
+        if due and verb != "reject":
+            return any(proposal.answers(incident.unit, ctx))
+        return any(answering(codes, incident.unit, ctx, quorum=1))
+
+    def refusal(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+        return _unless_closed(incident, ctx, verb) or _undecidable(proposal, incident, ctx, verb)
+
+    return Right(verb, codes, _accountable, refusal, also)
+
+
+def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    """Why a proposal cannot be decided so by this person now; None if it can."""
+    pack = _pack(incident, ctx)
+    if proposal.state != "proposed" or pack is None:
+        return Rejected(
+            f"proposal {proposal.number} is {proposal.state} already; propose anew what is still wanted",
+            code="proposal-decided",
+            given=str(proposal.number),
+            phase=proposal.state,
+        )
+    if verb == "reject":
+        return None
+    if fixed(chain_of(pack, context_of(incident, ctx), proposal.of)) != proposal.course.steps:
+        return Rejected(
+            f"proposal {proposal.number} needs other approvals now than when it was made; reject it and propose anew",
+            code="proposal-outdated",
+            given=str(proposal.number),
+        )
+    approval, by = pack.model.approval, ctx.by(incident.id)
+    if approval and approval.separation.value == "by_person":
+        if by == proposal.by:
+            return Rejected("you proposed this; somebody else must approve it", code="proposed-by-you")
+        if by in proposal.course.persons:
+            return Rejected(
+                "you approved this text or could not judge it; somebody else must agree now", code="already-approved"
+            )
+    if verb == "cannot-judge":
+        if approval is None or approval.cannot_judge is None:
+            return Rejected(
+                "the matter's pack names nobody for what an approver cannot judge; approve it or reject it",
+                code="nobody-judges",
+            )
+        judge = approval.cannot_judge.to
+        if all(one.who == judge for one in proposal.answers(incident.unit, ctx)):
+            return Rejected(
+                f"what cannot be judged goes to {judge}, as whom you decide here; approve it or reject it",
+                code="judged-here",
+                to=judge,
+            )
+    return None
+
+
+def _can_propose(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    pack = _pack(incident, ctx)
+    if refusal := _unless_closed(incident, ctx, verb):
+        return refusal
+    if pack is None or not chains(pack, "measure"):
+        return Rejected(
+            f"the pack of {incident.id} asks for no approval of measures; take the measure and record it",
+            code="measures-unapproved",
+            incident=incident.id,
+        )
+    return None
+
+
+def _some(verb: str) -> Right[Incident]:
+    """The right over any proposal. A decision is judged by the right over the one that it names."""
+
+    def rights(incident: Incident) -> list[Right[Incident]]:
+        return [_deciding(verb, one) for one in incident.proposals]
+
+    def also(incident: Incident, ctx: Ctx) -> bool:
+        return any(right.holds(incident, ctx) for right in rights(incident))
+
+    def refusal(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+        found = [right.refusal(incident, ctx, verb) for right in rights(incident) if right.holds(incident, ctx)]
+        if found:
+            return None if None in found else found[0]
+        return _unless_closed(incident, ctx, verb) or Rejected(
+            f"nothing is proposed on {incident.id} that waits for your approval",
+            code="nothing-proposed",
+            incident=incident.id,
+        )
+
+    return Right(verb, ("approver", "chief"), _accountable, refusal, also)
+
+
+def right_to(incident: Incident, command: Command) -> Right[Incident] | None:
+    """The right that a command needs; None for commands that other events cause."""
+    if isinstance(command, c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal):
+        for proposal in incident.proposals:
+            if proposal.number == command.proposal:
+                return APPROVING[type(command)](proposal)
+    return RIGHTS.get(type(command))
+
+
+APPROVING: Mapping[type[Command], Callable[[Proposal], Right[Incident]]] = {
+    c.ApproveProposal: partial(_deciding, "approve"),
+    c.RejectProposal: partial(_deciding, "reject"),
+    c.CannotJudgeProposal: partial(_deciding, "cannot-judge"),
+}
+"""Command -> the right over the proposal that it names."""
+
+
 RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed),
     c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
@@ -208,6 +354,10 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Solve: Right("solve", ("handler",), _working, _unsolved),
     c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
     c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _working, _unless_closed),
+    c.ProposeMeasure: Right("propose-measure", ("handler", "duty_officer"), _working, _can_propose),
+    c.ApproveProposal: _some("approve"),
+    c.RejectProposal: _some("reject"),
+    c.CannotJudgeProposal: _some("cannot-judge"),
     c.Resolve: Right("resolve", ("handler",), _working, _handled),
     c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _no_longer_open),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from schemas import triage
 from schemas.envelope import Event
-from schemas.triage import AnswerKind, FactValue
+from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
 from services.triage.grading import REACH, Counted, Fact, Flagged, Grade, Harmed, without
+from services.triage.proposals import after
 from services.triage.rights import Incident
 
 
@@ -16,18 +17,13 @@ from services.triage.rights import Incident
 class State(Incident):
     """The facts of an incident on which later decisions depend."""
 
-    level: str | None = None
     rank: int = 0
     grades: tuple[Grade, ...] = ()
     """Each level of the incident, in order."""
     gravity: tuple[Fact, ...] = ()
     """Counts, flags and harm, each with its time. Of the counts, those that added something."""
-    flags: frozenset[str] = frozenset()
-    harm: int | None = None
-    doubtful: bool = False
     known: Mapping[str, datetime] = field(default_factory=dict)
     """The levels above the lowest that facts proposed, and since when."""
-    answer_kind: AnswerKind | None = None
     discovered_at: datetime | None = None
     refused: frozenset[str] = frozenset()
     """The reports that get no answer. A matter that is reopened after a dismissal has none."""
@@ -48,6 +44,8 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event. A matter that was opened without a pack keeps the first by which it was judged."""
     if state.policy is None and event.policy:
         state = replace(state, policy=event.policy)
+    if (proposals := after(state.proposals, event)) is not state.proposals:
+        return replace(state, proposals=proposals)
     match event.data:
         case triage.IncidentOpened() as data:
             return replace(
@@ -56,6 +54,7 @@ def evolve(state: State, event: Event) -> State:
                 phase="open",
                 unit=data.unit,
                 policy=data.policy,
+                category=data.category,
                 discovered_at=data.discovered_at,
                 report_count=1,
                 drill=event.drill,

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
 
 from schemas import ingest, triage
 from schemas.envelope import Event
@@ -17,6 +18,7 @@ from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.triage.grading import REACH
+from services.triage.proposals import Proposal, after
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
@@ -55,6 +57,10 @@ INCIDENTS = Table(
     Column("split_from", key()),
     Column("entered_late", Boolean, nullable=False),
     Column("reports", Integer, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("harm", Integer),
+    Column("doubtful", Boolean, nullable=False),
+    Column("proposals", Text, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
@@ -63,7 +69,7 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`levels_known` is JSON.
+`flags` are codes with spaces between them; `levels_known` and `proposals` are JSON.
 """
 
 INCIDENT_REPORTS = Table(
@@ -205,6 +211,9 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "split_from": data.split_from,
         "entered_late": data.entered_late,
         "reports": 1,
+        "flags": "",
+        "doubtful": False,
+        "proposals": "[]",
         "drill": event.drill,
     }
 
@@ -268,6 +277,21 @@ def _changes(row: Row, event: Event) -> Row:
             return {"handled_problem": at}
         case triage.IncidentExplained() | triage.IncidentReplied():
             return {"handled_answer": at}
+        case triage.IncidentFlagSet() as data:
+            return {"flags": " ".join(sorted({*row["flags"].split(), data.flag}))}
+        case triage.IncidentFlagCleared() as data:
+            return {"flags": " ".join(sorted({*row["flags"].split()} - {data.flag}))}
+        case triage.IncidentHarmJudged() as data:
+            return {"harm": data.harm}
+        case triage.IncidentDoubtJudged() as data:
+            return {"doubtful": data.doubtful}
+        case (
+            triage.IncidentProposed()
+            | triage.IncidentProposalApproved()
+            | triage.IncidentProposalReferred()
+            | triage.IncidentProposalRejected()
+        ):
+            return {"proposals": written(after(proposals_of(row), event))}
         case triage.IncidentResolved():
             return {"resolved_at": at}
         case triage.IncidentClosed():
@@ -280,6 +304,19 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentMerged() as data:
             return {"merged_into": data.into}
     return {}
+
+
+def proposals_of(row: Row) -> tuple[Proposal, ...]:
+    """The proposals of an incident, from its row."""
+    return _PROPOSALS.validate_json(row["proposals"])
+
+
+def written(proposals: tuple[Proposal, ...]) -> str:
+    """The proposals as a row holds them."""
+    return _PROPOSALS.dump_json(proposals).decode()
+
+
+_PROPOSALS: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...])
 
 
 def _report_keys(event: Event) -> list[Key]:
@@ -385,7 +422,7 @@ def _note(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _noted(event: Event) -> str | None:
-    return event.words.get("text") or event.words.get("reason")
+    return event.words.get("text") or event.words.get("reason") or event.words.get("measure")
 
 
 def _ref(words: WordsRef | None) -> str | None:

@@ -93,6 +93,10 @@ COMMANDS: dict[str, Command] = {
     "solve": c.Solve(text="t"),
     "explain-delay": c.ExplainDelay(text="t"),
     "receive-material": c.ReceiveMaterial(unit="county-water", signed=True, sealed=False),
+    "propose-measure": c.ProposeMeasure(text="t"),
+    "approve": c.ApproveProposal(proposal=1),
+    "reject": c.RejectProposal(proposal=1, reason="r"),
+    "cannot-judge": c.CannotJudgeProposal(proposal=1, reason="r"),
     "resolve": c.Resolve(reason="r"),
     "follow-up": c.FollowUp(text="t"),
     "reopen": c.Reopen(reason="r"),
@@ -122,6 +126,10 @@ ALLOWED: dict[str, str] = {
     "solve": "open assigned reopened",
     "explain-delay": "open assigned accepted resolved closed reopened dismissed",
     "receive-material": "open assigned accepted resolved reopened",
+    "propose-measure": "",
+    "approve": "",
+    "reject": "",
+    "cannot-judge": "",
     "resolve": "accepted",
     "follow-up": "resolved closed dismissed",
     "reopen": "resolved closed dismissed",
@@ -182,12 +190,13 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 WHO = {
     "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification "
-    "request-help receive-material",
+    "request-help receive-material propose-measure",
     "verifier": "establish-fact",
-    "handler": "accept return record-handling explain reply solve explain-delay receive-material resolve follow-up",
-    "approver": "explain reply",
+    "handler": "accept return record-handling explain reply solve explain-delay receive-material resolve follow-up "
+    "propose-measure",
+    "approver": "explain reply approve reject cannot-judge",
     "chief": "instruct transfer move-policy merge split reopen close follow-up request-verification request-help "
-    "explain reply explain-delay",
+    "explain reply explain-delay approve reject cannot-judge",
 }
 
 
@@ -805,7 +814,8 @@ class TestAnySequence:
             "key": "k", "kind": "number", "number": 1, "answer_kind": "status", "level": "major", "rank": 2,
             "previous": "general", "previous_rank": 1, "posts": ["chief"], "plan": "p", "units": ["county"],
             "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
-            "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
+            "proposal": 1, "of": "measure", "chain": "c", "step": "s", "steps": (), "who": "w", "last": True,
+            "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):
@@ -813,8 +823,10 @@ class TestAnySequence:
             data = {field: filled[field] for field in model.model_fields if field in filled}
             if name == "huiying.incident.transferred.v1":
                 data["previous"] = "county"
-            if name == "huiying.incident.explained.v1":
+            if name in ("huiying.incident.explained.v1", "huiying.incident.proposed.v1"):
                 data["to"] = "asker"
+            if name == "huiying.incident.proposal_referred.v1":
+                data["to"] = "chief"
             if name == "huiying.incident.policy_moved.v1":
                 data["previous"] = REF
             past(OPENED, model.model_validate(data)).state  # noqa: B018

@@ -94,6 +94,10 @@ def upgrade() -> None:
         sa.Column("split_from", key(64), nullable=True),
         sa.Column("entered_late", sa.Boolean(), nullable=False),
         sa.Column("reports", sa.Integer(), nullable=False),
+        sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("harm", sa.Integer(), nullable=True),
+        sa.Column("doubtful", sa.Boolean(), nullable=False),
+        sa.Column("proposals", sa.Text(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )

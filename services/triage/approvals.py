@@ -1,0 +1,128 @@
+"""What is approved in triage: measures, and explanations where the matter's pack has a chain for them. Pure."""
+
+from schemas import triage
+from schemas.fields import Fact, Typed
+from services.kernel.access.approving import taking_part
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx, Decided, Occurred
+from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.rules.approval import Agreement, chain_of, chains, fixed
+from services.triage import commands as c
+from services.triage import moves
+from services.triage.proposals import Proposal
+from services.triage.rights import context_of
+from services.triage.state import State
+
+
+def measure(state: State, command: c.ProposeMeasure, ctx: Ctx) -> Decided:
+    """The proposal of a measure."""
+    return _proposed(state, "measure", command.text, None, ctx)
+
+
+def asked(state: State, of: triage.Proposable, ctx: Ctx) -> bool:
+    """Whether the matter's pack has chains for this. A matter without a pack needs no approval."""
+    if state.policy is None and moves.in_force(state.unit, ctx) is None:
+        return False
+    return bool(chains(moves.of_matter(state, ctx), of))
+
+
+def explanation(state: State, command: c.Explain, ctx: Ctx) -> Decided:
+    """The proposal of an explanation, where the matter's pack asks for its approval."""
+    if command.happened_at is not None:
+        raise Rejected(
+            "the matter's pack lets explanations be approved before they are given, so none is entered later; "
+            "leave `happened_at` out, and the approval will give it",
+            code="approved-before-given",
+        )
+    return _proposed(state, "explanation", command.text, command.to, ctx)
+
+
+def _proposed(state: State, of: triage.Proposable, text: str, to: triage.Asked | None, ctx: Ctx) -> Decided:
+    pack = moves.of_matter(state, ctx)
+    chain = chain_of(pack, context_of(state, ctx), of)
+    if chain is None:
+        raise Rejected(
+            f"no chain of approvals of the matter's pack holds for this {of}; ask for a pack that says who approves it",
+            code="no-chain",
+        )
+    fact = triage.IncidentProposed(
+        proposal=len(state.proposals) + 1,
+        of=of,
+        text=Typed(text=text),
+        to=to,
+        chain=chain.code,
+        steps=fixed(chain),
+        by=ctx.by(state.id),
+    )
+    return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis)]
+
+
+def decided(state: State, command: c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal, ctx: Ctx) -> Decided:
+    """The decision on a proposal; with the last approval, the measure is approved or the explanation given."""
+    pack, proposal = moves.of_matter(state, ctx), next(one for one in state.proposals if one.number == command.proposal)
+    return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) for fact in _facts(state, proposal, command, ctx)]
+
+
+def must_be_known(state: State, command: Command) -> None:
+    """Raises `Malformed` if a command names a proposal that the incident does not have, but has others."""
+    if not isinstance(command, c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal):
+        return
+    known = [one.number for one in state.proposals]
+    if known and command.proposal not in known:
+        raise Malformed(
+            f"proposal: {state.id} has no proposal {command.proposal}; it has {', '.join(map(str, known))}",
+            code="proposal-unknown",
+            field="proposal",
+            given=str(command.proposal),
+            known=[str(number) for number in known],
+        )
+
+
+def _facts(
+    state: State, proposal: Proposal, command: c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal, ctx: Ctx
+) -> list[Fact]:
+    due, by = proposal.due(), ctx.by(state.id)
+    assert due is not None, "the right needs an open proposal"
+    approval = moves.of_matter(state, ctx).model.approval
+    match command:
+        case c.RejectProposal():
+            reason = Typed(text=command.reason)
+            return [triage.IncidentProposalRejected(proposal=proposal.number, step=due.step, reason=reason, by=by)]
+        case c.CannotJudgeProposal():
+            assert approval is not None and approval.cannot_judge is not None, "the right asks for it"
+            to = approval.cannot_judge.to
+            one = next(one for one in proposal.answers(state.unit, ctx) if one.who != to)
+            referred = triage.IncidentProposalReferred(
+                proposal=proposal.number,
+                step=due.step,
+                who=one.who,
+                post=one.post,
+                to=to,
+                reason=Typed(text=command.reason),
+                by=by,
+            )
+            return [referred]
+    chosen = next(proposal.answers(state.unit, ctx))
+    separates = approval is not None and approval.separation.value == "by_person"
+    barred = {proposal.desk, *proposal.course.posts} if separates else set[str]()
+    given = Agreement(step=due.step, who=chosen.who, by=by)
+    last = proposal.course.with_agreement(given).due is None
+    approved = triage.IncidentProposalApproved(
+        proposal=proposal.number,
+        step=due.step,
+        who=chosen.who,
+        post=chosen.post,
+        took_part=taking_part(due, chosen, command.took_part, barred, ctx),
+        last=last,
+        reason=None if command.reason is None else Typed(text=command.reason),
+        by=by,
+    )
+    return [approved, *([_given(proposal)] if last else [])]
+
+
+def _given(proposal: Proposal) -> Fact:
+    """What the proposal becomes. It refers to the same words."""
+    if proposal.of == "measure":
+        return triage.IncidentMeasureApproved(proposal=proposal.number, measure=proposal.text)
+    assert proposal.to is not None, "an explanation is given to somebody"
+    return triage.IncidentExplained(text=proposal.text, to=proposal.to)

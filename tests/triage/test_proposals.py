@@ -1,0 +1,304 @@
+"""Measures and explanations that the pack lets approve: proposed, approved step by step, rejected, referred."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from schemas import triage
+from schemas.envelope import Event
+from services.kernel.access.rights import may
+from services.kernel.core.decider import Actor, Ctx, Occurred
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.units import Offices
+from services.kernel.rules.packs import parse_pack
+from services.kernel.store.standings import standing_in
+from services.kernel.store.views import folded
+from services.triage import commands as c
+from services.triage.decider import DECIDER
+from services.triage.queries import asked_of
+from services.triage.rights import RIGHTS
+from services.triage.state import State
+from services.triage.views import OF_ONE, VIEWS
+from tests.kit import access, spec
+from tests.triage.conftest import Triage
+from tests.triage.test_decider import OPENED
+
+PACK = """
+id: trial
+version: 1
+title: 试用规则
+effective_from: 2026-01-01
+timezone: Asia/Shanghai
+documents: {d: 文件}
+approval:
+  source: &s {kind: stated, document: d, clause: L1}
+  chains:
+    - code: doubtful
+      title_zh: 把握不准的措施
+      of: measure
+      when: doubtful
+      steps: [{code: judged, title_zh: 审定, who: [principal_leader], source: *s}]
+      source: *s
+    - code: measures
+      title_zh: 措施
+      of: measure
+      steps:
+        - {code: reviewed, title_zh: 审核, who: [leader_in_charge, party_office], needs: 2, source: *s}
+        - {code: judged, title_zh: 批准, who: [leading_group], source: *s}
+      source: *s
+    - code: explanations
+      title_zh: 解释
+      of: explanation
+      steps: [{code: reviewed, title_zh: 审核, who: [leader_in_charge], source: *s}]
+      source: *s
+  separation: {value: by_person, source: *s}
+  cannot_judge: {to: principal_leader, source: *s}
+"""
+MEASURE, EXPLAIN = c.ProposeMeasure(text="封闭路段"), c.Explain(text="正在更换", to="public")
+AGREE, UNSURE = c.ApproveProposal(proposal=1), c.CannotJudgeProposal(proposal=1, reason="r")
+REJECT = c.RejectProposal(proposal=1, reason="r")
+STANDINGS = next(view for view in VIEWS if view.table.name == "standings")
+
+
+@cache
+def offices() -> Offices:
+    pack = parse_pack(PACK)
+    return replace(spec.offices(), assigned={"city": pack.ref}, packs={pack.ref: pack})
+
+
+def at(post: str, person: str = "") -> Actor:
+    """Somebody at a post of town-east, or of another unit."""
+    code, _, unit = post.partition("@")
+    unit = unit or "town-east"
+    return Actor(f"{code}@{unit}", unit, offices().posts[unit][code].roles, person or f"{code} of {unit}")
+
+
+@dataclass
+class Matter:
+    """An incident of town-east that is worked on step by step."""
+
+    past: list[spec.At] = field(default_factory=lambda: [spec.At(OPENED)])
+    words: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def events(self) -> list[Event]:
+        return spec.events("incident", self.past)
+
+    @property
+    def state(self) -> State:
+        state = DECIDER.initial_state()
+        for event in self.events:
+            state = DECIDER.evolve(state, event)
+        return state
+
+    def ctx(self, actor: Actor) -> Ctx:
+        return replace(spec.ctx(actor), offices=offices())
+
+    def does(self, post: str, command: Any, person: str = "") -> list[Any]:
+        """The decided facts. The incident then has them."""
+        actor = at(post, person)
+        decided = DECIDER.decide(self.state, command, self.ctx(actor))
+        facts = [item.data if isinstance(item, Occurred) else item for item in decided]
+        self.past += [spec.At(fact, actor=actor.post) for fact in facts]
+        return facts
+
+    def may(self, actor: Actor) -> list[str]:
+        """The verbs that the API offers."""
+        (row,), *_ = (folded(view, self.events) for view in OF_ONE)
+        (standing,) = folded(STANDINGS, self.events)
+        asked = asked_of(row, standing_in(standing))
+        assert all(getattr(asked, name) == getattr(self.state, name) for name in type(asked).__dataclass_fields__)
+        return may(RIGHTS.values(), asked, self.ctx(actor))
+
+
+def proposed(command: Any = MEASURE) -> Matter:
+    matter = Matter()
+    matter.does("handler", command)
+    return matter
+
+
+def test_a_measure_is_approved_by_the_chain_of_measures() -> None:
+    matter = proposed()
+    [said] = matter.does("party_office", AGREE)
+    assert (said.step, said.who, said.last) == ("reviewed", "party_office", False)
+    matter.does("approver", AGREE)
+    approved, measure = matter.does("chief", AGREE)
+    assert (approved.who, approved.took_part, approved.last) == ("leading_group", ("chief@town-east",), True)
+    assert isinstance(measure, triage.IncidentMeasureApproved)
+    assert (measure.proposal, measure.measure) == (1, matter.state.proposals[0].text)
+    with pytest.raises(Rejected, match="is approved already"):
+        matter.does("chief", c.RejectProposal(proposal=1, reason="r"))
+
+
+def test_an_explanation_is_given_only_when_it_is_approved() -> None:
+    matter = proposed(EXPLAIN)
+    assert "answer" not in matter.state.handled
+    _, given = matter.does("approver", AGREE)
+    assert isinstance(given, triage.IncidentExplained)
+    assert (given.text, given.to) == (matter.state.proposals[0].text, "public")
+    assert "answer" in matter.state.handled
+
+
+def test_an_explanation_that_needs_approval_is_not_entered_later() -> None:
+    late = EXPLAIN.model_copy(update={"happened_at": spec.NOW, "late_reason": "r"})
+    with pytest.raises(Rejected, match="approved before they are given"):
+        Matter().does("handler", late)
+
+
+def test_where_the_pack_has_no_chain_nothing_is_proposed() -> None:
+    case = spec.given(DECIDER, OPENED, actor=at("handler"))
+    case.when(MEASURE).then_raises(Rejected, "no approval of measures")
+    case.when(EXPLAIN).then(triage.IncidentExplained(text="正在更换", to="public"))
+
+
+@pytest.mark.parametrize("post", ["handler", "spokesperson", "approver@town-west", "verifier", "chief"])
+@pytest.mark.parametrize("command", [AGREE, UNSURE])
+def test_only_who_is_due_decides(post: str, command: Any) -> None:
+    with pytest.raises(Forbidden):
+        proposed().does(post, command, "somebody else")
+
+
+def test_who_proposed_does_not_approve_and_nobody_approves_twice() -> None:
+    matter = proposed()
+    with pytest.raises(Rejected, match="you proposed this"):
+        matter.does("approver", AGREE, "handler of town-east")
+    matter.does("approver", AGREE)
+    with pytest.raises(Rejected, match="you approved this"):
+        matter.does("party_office", AGREE, "approver of town-east")
+
+
+def test_what_cannot_be_judged_goes_to_the_principal_leader_and_the_other_is_still_needed() -> None:
+    matter = proposed()
+    [said] = matter.does("approver", UNSURE)
+    assert (said.who, said.to) == ("leader_in_charge", "principal_leader")
+    with pytest.raises(Rejected, match="could not judge"):
+        matter.does("chief", AGREE, "approver of town-east")
+    matter.does("party_office", AGREE)
+    matter.does("chief", AGREE)
+    assert matter.state.proposals[0].due().step == "judged"  # type: ignore[union-attr]
+
+
+def test_a_rejected_measure_is_proposed_anew() -> None:
+    matter = proposed()
+    matter.does("chief", REJECT)
+    with pytest.raises(Rejected, match="is rejected already"):
+        matter.does("approver", AGREE)
+    matter.does("handler", MEASURE)
+    matter.does("approver", c.ApproveProposal(proposal=2))
+    with pytest.raises(Malformed, match="no proposal 7"):
+        matter.does("approver", c.ApproveProposal(proposal=7))
+
+
+def test_a_matter_that_became_doubtful_needs_the_chain_for_doubt() -> None:
+    matter = proposed()
+    matter.does("duty_officer", c.JudgeDoubt(doubtful=True, reason="r"))
+    with pytest.raises(Rejected, match="needs other approvals now"):
+        matter.does("approver", AGREE)
+    matter.does("approver", REJECT)
+    matter.does("handler", MEASURE)
+    assert matter.state.proposals[1].course.chain == "doubtful"
+
+
+POSTS = ("handler", "approver", "chief", "party_office", "duty_officer", "approver@county", "chief@town-west")
+steps = st.tuples(
+    st.sampled_from(POSTS),
+    st.sampled_from(("a", "b", "c", "d")),
+    st.sampled_from((MEASURE, EXPLAIN, AGREE, UNSURE, REJECT, c.ApproveProposal(proposal=2))),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@examples(st.lists(steps, max_size=10), st.sampled_from(POSTS), st.sampled_from(("a", "b", "c")))
+def test_a_verb_is_offered_where_it_is_taken_and_no_fewer_persons_approve_than_the_chain_asks(
+    past: list[tuple[str, str, Any]], post: str, person: str
+) -> None:
+    matter = Matter()
+    for who, whose, command in past:
+        try:
+            matter.does(who, command, whose)
+        except (Forbidden, Rejected, Malformed):
+            continue
+    for proposal in matter.state.proposals:
+        if proposal.state == "approved":
+            assert len(proposal.course.persons) >= sum(step.needs for step in proposal.course.steps)
+            assert proposal.by not in proposal.course.persons
+    actor = at(post, person)
+    shown, taken = matter.may(actor), set[str]()
+    for proposal in matter.state.proposals:
+        for verb, command in (
+            ("approve", c.ApproveProposal(proposal=proposal.number)),
+            ("reject", c.RejectProposal(proposal=proposal.number, reason="r")),
+            ("cannot-judge", c.CannotJudgeProposal(proposal=proposal.number, reason="r")),
+        ):
+            try:
+                DECIDER.decide(matter.state, command, matter.ctx(actor))
+            except (Forbidden, Rejected):
+                continue
+            taken.add(verb)
+    assert {"approve", "reject", "cannot-judge"}.intersection(shown) == taken
+
+
+# over HTTP
+
+
+async def on_trial(triage: Triage) -> str:
+    """An incident of town-east under the pack of these tests."""
+    text = PACK.replace("2026-01-01", "2020-01-01")
+    chief = triage.token("chief", "city")
+    loaded = await triage.client.post("/triage/v1/packs", headers=chief, json={"text": text})
+    assert loaded.status_code in (200, 201), loaded.text
+    body = {"unit": "town-east", "pack": "trial@1"}
+    assigned = await triage.client.post("/triage/v1/packs/assign", headers=chief, json=body)
+    assert assigned.status_code in (200, 201), assigned.text
+    return await triage.open()
+
+
+async def test_a_measure_from_proposal_to_approval(triage: Triage) -> None:
+    id_ = await on_trial(triage)
+
+    def whoever(post: str) -> dict[str, str]:
+        role = "duty_officer" if post == "party_office" else post
+        return {"Authorization": f"Bearer {access.token('town-east', role, post=post)}"}
+
+    async def read(post: str = "approver") -> Any:
+        return (await triage.client.get(f"/triage/v1/incidents/{id_}", headers=whoever(post))).json()
+
+    async def act(verb: str, post: str, body: Any, status: int = 200) -> Any:
+        headers = whoever(post) | {"If-Match": str((await read())["version"])}
+        answer = await triage.client.post(f"/triage/v1/incidents/{id_}/{verb}", headers=headers, json=body)
+        assert answer.status_code == status, answer.text
+        (one, *_) = (await read())["proposals"] or [None]
+        return one
+
+    await act("approve", "approver", {"proposal": 1}, 409)
+    one = await act("propose-measure", "handler", {"text": "封闭路段，安排绕行"})
+    assert (one["of"], one["state"], one["chain"]) == ("measure", "proposed", "measures")
+    assert one["text"] == "封闭路段，安排绕行"
+    assert (one["steps"], one["steps_done"]) == (["reviewed", "judged"], 0)
+    assert one["due"] == ["approver@town-east", "party_office@town-east"]
+    assert one["may"] == ["approve", "reject", "cannot-judge"]
+    assert (await read("chief"))["proposals"][0]["may"] == ["reject"]
+    for role, status, number in (("handler", 403, 1), ("chief", 403, 1), ("approver", 422, 9)):
+        await act("approve", role, {"proposal": number}, status)
+    await act("approve", "approver", {"proposal": 1, "reason": "同意"})
+    assert (await act("approve", "party_office", {"proposal": 1}))["due"] == ["leading_group@town-east"]
+    one = await act("approve", "chief", {"proposal": 1, "took_part": ["spokesperson@town-east"]})
+    assert (one["state"], one["steps_done"], one["due"], one["may"]) == ("approved", 2, [], [])
+    [agreed] = one["approval"][1]["agreed"]
+    assert agreed["took_part"] == ["chief@town-east", "spokesperson@town-east"]
+    assert (one["approval"][0]["title"], (await triage.kinds(id_))[-1]) == ("审核", "measure_approved")
+    assert "封闭路段，安排绕行" in [note["text"] for note in (await read())["notes"]]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("flow", [test_a_measure_from_proposal_to_approval], ids=lambda flow: flow.__name__)
+async def test_triage_answers_alike_on_postgres(
+    triage_on_postgres: Triage, flow: Callable[[Triage], Awaitable[None]]
+) -> None:
+    await flow(triage_on_postgres)
