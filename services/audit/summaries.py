@@ -226,10 +226,12 @@ class Names:
         return None
 
     def _in_packs(self, code: str, event: Event, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
-        packs = self.offices.packs
-        decided = packs.get(event.attributes.get("policy", ""))
-        for pack in ([decided] if decided else []) + [packs[ref] for ref in sorted(packs)]:
-            if title := titles(pack.model).get(code):
+        """The title in the pack of the decision, else in the one in force there, else in any other."""
+        packs, of = self.offices.packs, self.offices.assigned
+        above = self.offices.above(event.unit) if event.unit else ()
+        in_force = next((of[unit] for unit in (*above, *sorted(of)) if unit in of), "")
+        for ref in dict.fromkeys((event.policy or "", in_force, *sorted(packs))):
+            if ref in packs and (title := titles(packs[ref].model).get(code)):
                 return title if self.language == "zh" else code.replace("_", " ")
         return None
 
