@@ -73,8 +73,8 @@ def test_the_lowest_level_is_known_from_the_start_whatever_came_between() -> Non
 def test_a_general_matter_is_passed_on_within_two_hours_of_discovery() -> None:
     clock = clocks(opened(at(0.5), discovered=at(0)), GENERAL)["transfer"]
     assert (clock.since, clock.due, clock.met_at) == (at(0), at(2), None)
-    assert clocks(opened(at(0)), GENERAL, reached("assigned", at(2), unit="county-roads"))["transfer"].late is False
-    assert clocks(opened(at(0)), GENERAL, reached("assigned", at(2.01), unit="county-roads"))["transfer"].late
+    assert clocks(opened(at(0)), GENERAL, reached("accepted", at(2), unit="county-roads"))["transfer"].late is False
+    assert clocks(opened(at(0)), GENERAL, reached("accepted", at(2.01), unit="county-roads"))["transfer"].late
 
 
 @pytest.mark.requirement("PUB-05")
@@ -269,7 +269,7 @@ def test_a_limit_in_working_time_does_not_wait_for_its_year_to_be_announced() ->
     assert "explanation" in found
 
 
-NAMES = ("assigned", "returned", "solved", "replied", "resolved", "closed", "reopened",
+NAMES = ("accepted", "returned", "solved", "replied", "resolved", "closed", "reopened",
          "reported", "status_published", "facts_published", "fact_established")  # fmt: skip
 
 
@@ -444,7 +444,7 @@ def test_what_many_mergers_cost_grows_with_their_number(monkeypatch: pytest.Monk
             other, when = f"incident-{derived(str(number))}", at(2) + timedelta(minutes=number)
             absorbed = milestone("absorbed", when, event=derived("absorbed", other), incident=other)
             known = milestone("discovered", when, at(0), derived("absorbed", other))
-            done = milestone("assigned", at(1.5), event=derived("done", other), unit="county-roads", incident=other)
+            done = milestone("accepted", at(1.5), event=derived("done", other), unit="county-roads", incident=other)
             history += [brings(known, absorbed), brings(done)]
         assert clocks(*history)["transfer"].met_at == at(1.5)
         costs.append(asked)

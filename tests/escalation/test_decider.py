@@ -63,7 +63,7 @@ def test_a_passed_limit_is_a_breach_once_with_its_due_time_also_after_downtime()
 
 
 def test_a_limit_that_was_met_late_is_breached_all_the_same() -> None:
-    incident = general().do(reached("assigned", at(5), unit="county-roads"), at(5))
+    incident = general().do(reached("accepted", at(5), unit="county-roads"), at(5))
     assert e.ClockMet(clock="transfer", met_at=at(5), late=True) in incident.did
     assert incident.detect(at(6)).breaches() == ["transfer"]
 
@@ -71,7 +71,7 @@ def test_a_limit_that_was_met_late_is_breached_all_the_same() -> None:
 @pytest.mark.requirement("ESC-13")
 def test_a_fact_that_was_recorded_in_time_and_arrives_late_annuls_the_breach() -> None:
     incident = general().detect(at(3))
-    incident.do(reached("assigned", at(1.5), unit="county-roads"), at(4))
+    incident.do(reached("accepted", at(1.5), unit="county-roads"), at(4))
     assert e.ClockBreachAnnulled(clock="transfer", cause="recorded_in_time") in incident.did
     assert e.ClockMet(clock="transfer", met_at=at(1.5), late=False) in incident.did
     assert incident.detect(at(5)).breaches() == []
@@ -80,7 +80,7 @@ def test_a_fact_that_was_recorded_in_time_and_arrives_late_annuls_the_breach() -
 
 def test_back_dating_annuls_nothing() -> None:
     incident = general().detect(at(3))
-    incident.do(reached("assigned", at(4), happened=at(1.5), unit="county-roads"), at(4))
+    incident.do(reached("accepted", at(4), happened=at(1.5), unit="county-roads"), at(4))
     assert incident.breaches() == ["transfer"]
 
 
@@ -253,7 +253,7 @@ def test_each_step_says_when_the_next_one_follows() -> None:
 
 @pytest.mark.requirement("ESC-10")
 def test_meeting_what_is_owed_ends_the_ladder() -> None:
-    incident = general().detect(at(3)).do(reached("assigned", at(10), unit="county-roads"), at(10))
+    incident = general().detect(at(3)).do(reached("accepted", at(10), unit="county-roads"), at(10))
     incident.detect(at(0, day=30))
     assert [fact for fact in incident.of(e.ClockReminderSent) if fact.clock == "transfer"] == []
     assert "transfer" in incident.breaches()
@@ -407,7 +407,7 @@ def test_after_a_long_silence_the_ladder_begins_with_its_first_rung() -> None:
 def test_what_is_done_counts_although_the_discovery_was_stamped_ahead() -> None:
     discovered = at(0) + timedelta(seconds=50)
     incident = Incident().hear(opened(at(0), discovered=discovered))
-    incident.do(reached("assigned", at(0) + timedelta(seconds=10), unit="county-roads"), at(0) + timedelta(seconds=10))
+    incident.do(reached("accepted", at(0) + timedelta(seconds=10), unit="county-roads"), at(0) + timedelta(seconds=10))
     transfer = incident.state.clocks["transfer"]
     assert (transfer.started.since, transfer.met_at) == (at(0), at(0) + timedelta(seconds=10))
     assert "transfer" not in incident.detect(at(3)).breaches()

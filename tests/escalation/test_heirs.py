@@ -67,10 +67,18 @@ def merge(desk: Desk, name: str, into: str, hour: float, discovered: float = 0) 
     tell(desk, into, hour, absorbed)
 
 
+def taken(name: str) -> tuple[Fact, Fact]:
+    """What a matter that is split off takes from the other one."""
+    return (
+        triage.IncidentAssigned(unit="county-roads", taken_from=incident(name)),
+        triage.IncidentAccepted(unit="county-roads", taken_from=incident(name)),
+    )
+
+
 def split(desk: Desk, name: str, new: str, hour: float) -> None:
     tell(desk, name, hour, triage.IncidentSplit(into=incident(new), reports=(REPORT,)))
     opening = triage.IncidentOpened(unit="town-east", report=REPORT, discovered_at=at(0), split_from=incident(name))
-    tell(desk, new, hour, opening, triage.IncidentAssigned(unit="county-roads", taken_from=incident(name)))
+    tell(desk, new, hour, opening, *taken(name))
 
 
 def explain(desk: Desk, name: str, hour: float) -> None:
@@ -126,7 +134,7 @@ async def test_a_merger_leaves_each_breach_where_it_was_and_adds_none(desk: Desk
     b = other_than(desk, A)
     opened(desk, A, hour=0)
     opened(desk, b, hour=6)
-    tell(desk, b, 7, triage.IncidentAssigned(unit="county-roads"))
+    tell(desk, b, 7, triage.IncidentAccepted(unit="county-roads"))
     await desk.consume()
     await desk.turn(at(31))
     missed = [("transfer", at(2)), ("explanation", at(24))], [("explanation", at(30))]
@@ -184,7 +192,7 @@ async def test_a_status_published_late_under_the_merged_matter_meets_late(desk: 
 async def test_what_is_split_off_has_limits_of_its_own(desk: Desk, order: Sequence[str]) -> None:
     """The origin had explained by then. Nobody is accused for that time, and an explanation is due for it, too."""
     opened(desk, A)
-    tell(desk, A, 1, triage.IncidentAssigned(unit="county-roads"))
+    tell(desk, A, 1, triage.IncidentAccepted(unit="county-roads"))
     desk.tell(statement(A), facts(A), at(2), incident=incident(A))
     c = other_than(desk, A)
     split(desk, A, c, 3)
@@ -375,11 +383,11 @@ class Office:
             discovered_at=self.at - timedelta(hours=hours_ago),
             split_from=incident(name),
         )
-        self.tell(incident(new), opening, triage.IncidentAssigned(unit="county-roads", taken_from=incident(name)))
+        self.tell(incident(new), opening, *taken(name))
 
 
 DONE: tuple[Fact, ...] = (
-    triage.IncidentAssigned(unit="county-roads"),
+    triage.IncidentAccepted(unit="county-roads"),
     triage.IncidentReplied(text="t"),
     triage.IncidentGraded(level="major", rank=2),
     triage.IncidentFactEstablished(key="k", kind="yes_no", yes=True, source="s"),  # type: ignore[arg-type]

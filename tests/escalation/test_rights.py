@@ -157,6 +157,7 @@ async def test_who_had_a_part_reads_what_was_recorded_until_then_and_the_own_clo
     desk.tell(id_, triage.IncidentTransferred.model_validate(said), at(3))
     grade(desk, hour=4)
     desk.tell(id_, triage.IncidentAssigned(unit="county-roads"), at(5))
+    desk.tell(id_, triage.IncidentAccepted(unit="county-roads"), at(5))
     desk.clock.at = at(5)
     await desk.consume()
     now = (await desk.ask("GET", f"/incidents/{id_}", "handler", "town-west")).json()
@@ -168,7 +169,7 @@ async def test_who_had_a_part_reads_what_was_recorded_until_then_and_the_own_clo
         "interim_reply",
     }
     (own,) = [clock for clock in then["clocks"] if clock["clock"] == "transfer"]
-    assert (own["state"], own["late"], own["unit"], own["level"]) == ("met", True, "town-east", None)
+    assert (own["state"], own["late"], own["unit"], own["level"]) == ("breached", False, "town-east", None)
     charged = (await desk.ask("GET", "/clocks", "handler", "town-east")).json()["items"]
     assert {clock["clock"] for clock in charged} == {"transfer", *REPORTS}
     assert {(clock["level"], clock["assigned"]) for clock in charged} == {(None, None)}

@@ -244,7 +244,7 @@ async def test_a_newer_pack_and_an_edited_file_change_nothing_of_an_earlier_matt
     desk.restart(folder)
     desk.tell(f"policy-{spec.UUID}", spec.loaded(edited), at(26))
     desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=edited.ref, since=at(26)), at(26))
-    desk.tell(id_, triage.IncidentAssigned(unit="county-roads"), at(27))
+    desk.tell(id_, triage.IncidentAccepted(unit="county-roads"), at(27))
     desk.clock.at = at(28)
     await desk.consume("triage.policy")
     opened(desk, "b", 28)

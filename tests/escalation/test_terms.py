@@ -97,7 +97,7 @@ class TestDutyWindows:
         assert clocks(opened(at(hour)), pack=self.pack(outside))["transfer"].since == at(since)
 
     def test_what_is_done_before_the_window_opens_is_done(self) -> None:
-        night = (opened(at(10)), reached("assigned", at(12), unit="county-roads"))
+        night = (opened(at(10)), reached("accepted", at(12), unit="county-roads"))
         assert clocks(*night, pack=self.pack("window_start"))["transfer"].met_at == at(12)
 
 
