@@ -335,6 +335,33 @@ class ClockDecisionRecorded(Fact):
     took_part: tuple[Post, ...]
 
 
+@event("clock.lead_asked")
+class ClockLeadAsked(Fact):
+    """The accountable unit asked a post or body of the unit `of` to lead. It leads once it has accepted."""
+
+    unit: UnitCode
+    of: UnitCode
+    who: PostCode
+    reason: Words
+
+
+@event("clock.lead_accepted")
+class ClockLeadAccepted(Fact):
+    """The unit that was asked leads from now on. The accountable unit stays accountable."""
+
+    unit: UnitCode
+    who: PostCode
+
+
+@event("clock.lead_taken")
+class ClockLeadTaken(Fact):
+    """A unit above took the lead, as the pack says. The accountable unit stays accountable."""
+
+    unit: UnitCode
+    who: PostCode
+    reason: Words
+
+
 @event("clock.notice_delivered", planned=True)
 class ClockNoticeDelivered(Fact):
     """A notice reached the duty post."""

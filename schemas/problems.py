@@ -53,6 +53,7 @@ TYPES: Mapping[str, ProblemType] = {
         403,
         {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
+            "not-the-approver": ("不由您审批延期", "时限 {clock} 的延期由 {posts} 审批；您现在是 {post}。"),
             "other-decider": ("不由您决定", "此事由 {posts} 决定；您现在是 {post}。"),
             "other-addressee": (
                 "不是报告对象",
@@ -168,6 +169,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "没有此报告对象",
                 "{unit}的岗位名录里没有 {to}，无人能回执；请在 units.yaml 中补上。",
             ),
+            "no-such-lead": ("不适用此牵头方式", "按制度，此事项在现有级别不适用这种牵头方式（{how}）。"),
+            "leads-already": ("已经牵头", "{unit}已经牵头。"),
+            "asked-already": ("已经请示", "已经请{unit}牵头，须由其同意。"),
+            "not-asked": ("尚未请示", "还没有人请{unit}牵头。"),
             "no-decision": ("无须此决定", "此事项的制度在现有级别不要求作此决定。"),
             "not-deciding": ("不参与此决定", "{posts} 不参与此决定；由 {known} 决定。"),
             "not-together": ("须集体研判", "此事须至少 {needed} 人集体研判；请在 took_part 中写明参加的岗位。"),

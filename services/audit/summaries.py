@@ -110,6 +110,9 @@ TEMPLATES: dict[str, str] = {
     "|{unit} reported to {addressee} of {to}, unverified: {unverified}",
     "clock.receipt_given": "{unit}确认收到上报|{unit} confirmed the report",
     "clock.receipt_refused": "{unit}退回上报|{unit} refused the report",
+    "clock.lead_asked": "{unit}请{of}牵头（{who}）|{unit} asked {of} to lead ({who})",
+    "clock.lead_accepted": "{unit}同意牵头（{who}）|{unit} accepted the lead ({who})",
+    "clock.lead_taken": "{unit}牵头（{who}）|{unit} took the lead ({who})",
     "clock.decision_recorded": "{unit}就是否{decides}作出决定：{yes}（参加：{took_part}）"
     "|{unit} decided whether {decides}: {yes} (took part: {took_part})",
     "clock.notice_given": "{unit}向{to}下发整改通知，{due} 前报结果|{unit} gave {to} a notice, report back due {due}",

@@ -211,6 +211,8 @@ class Limits(
         revision=1,
         unit="town-east",
         assigned="county-roads",
+        lead=None,
+        asked_to_lead=None,
         level="major",
         merged_into=None,
         may=["report-upward"],
@@ -251,11 +253,17 @@ class Limits(
     """Who is accountable."""
     assigned: UnitCode | None
     """The unit that handles it."""
+    lead: UnitCode | None
+    """The unit above that leads. `unit` stays accountable."""
+    asked_to_lead: UnitCode | None
+    """The unit that was asked to lead."""
     level: Code | None
     """Its level."""
     merged_into: IncidentId | None
     """Where the matter goes on."""
-    may: tuple[Literal["report-upward", "give-notice", "decide", "receipt"], ...]
+    may: tuple[
+        Literal["report-upward", "give-notice", "decide", "ask-lead", "accept-lead", "take-lead", "receipt"], ...
+    ]
     """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]
     """Its limits, in the order of their ends."""

@@ -11,7 +11,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from schemas.fields import IncidentId, UnitCode
 from services.escalation import answers, queries, roster, seen
 from services.escalation.commands import (
+    AcceptLead,
     AnnulBreach,
+    AskLead,
     Decide,
     DecideExtension,
     Defer,
@@ -24,6 +26,7 @@ from services.escalation.commands import (
     RequestExtension,
     Resume,
     SetLimit,
+    TakeLead,
     WritePart,
 )
 from services.kernel.core.commands import Command
@@ -102,6 +105,21 @@ def router(runtime: Runtime) -> APIRouter:
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
     async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report, or send it back with a reason. Only its addressee can."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/ask-lead", **documents.answers(Done))
+    async def ask_lead(id: Id, body: AskLead, caller: http.Command) -> Response:
+        """Ask the unit above that the pack names to lead (004)."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/accept-lead", **documents.answers(Done))
+    async def accept_lead(id: Id, body: AcceptLead, caller: http.Command) -> Response:
+        """Accept the lead that was asked for. The accountable unit stays accountable."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/take-lead", **documents.answers(Done))
+    async def take_lead(id: Id, body: TakeLead, caller: http.Command) -> Response:
+        """Take the lead as a unit above, where the pack says so. The accountable unit stays accountable."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/decide", **documents.answers(Done))

@@ -50,6 +50,24 @@ class Receipt(Command, json_schema_extra=example(accepted=True)):
         return self
 
 
+class AskLead(Command, json_schema_extra=example(reason="涉及多个乡镇，请市里统一指导")):
+    """Ask the unit above that the pack names to lead."""
+
+    reason: Reason
+    """Why."""
+
+
+class AcceptLead(Command, json_schema_extra=example()):
+    """Accept the lead that was asked for."""
+
+
+class TakeLead(Command, json_schema_extra=example(reason="已升级为重大，由县领导小组牵头")):
+    """Take the lead, as the pack says at this level. The accountable unit stays accountable."""
+
+    reason: Reason
+    """Why."""
+
+
 class Decide(
     Command,
     json_schema_extra=example(

@@ -16,7 +16,9 @@ from schemas.pack.clocks import Rung
 from services.escalation import clocks, decisions, eras, limits, notices, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
+    AcceptLead,
     AnnulBreach,
+    AskLead,
     Decide,
     DetectBreaches,
     GiveNotice,
@@ -25,12 +27,14 @@ from services.escalation.commands import (
     RecordMilestones,
     ReportBack,
     ReportUpward,
+    TakeLead,
     TakeOver,
     WritePart,
 )
 from services.escalation.eras import Era, Move
 from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
+from services.escalation.leads import Leading, leading
 from services.escalation.notices import Notice
 from services.escalation.rights import RIGHTS, Deciding, Noticed, Owed, Reportable, Reported, pack_of, rule_of
 from services.escalation.terms import USUAL, Terms
@@ -94,6 +98,9 @@ class State:
     """What people decided on the limits."""
     reports: tuple[UpwardReport, ...] = ()
     notices: tuple[Notice, ...] = ()
+    lead: str | None = None
+    """The unit that leads, besides the accountable one."""
+    asked_to_lead: str | None = None
     first_policy: str | None = None
     """The pack by which clocks were derived first. It counts where the matter was opened without a pack."""
 
@@ -165,6 +172,10 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
+        case e.ClockLeadAsked() as data:
+            return replace(state, asked_to_lead=data.of)
+        case e.ClockLeadAccepted() | e.ClockLeadTaken() as data:
+            return replace(state, lead=data.unit)
         case e.ClockNoticeGiven() | e.ClockNoticePartWritten():
             return replace(state, notices=notices.evolve(state.notices, event))
         case e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
@@ -186,7 +197,7 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
         right.require(_subject(state, command, ctx), ctx)
 
 
-def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Deciding | Owed:
+def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Deciding | Leading | Owed:
     """The facts for the command's right. An unknown report or clock is judged like the matter."""
     unit = clocks.accountable(state.past)
     if unit is None:
@@ -200,6 +211,8 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
         case Receipt():
             report = _report_meant(state, command.report, ctx)
             return reported(report) if report else Reported(ctx.offices.above(unit))
+        case AskLead() | AcceptLead() | TakeLead():
+            return _leading(state, unit, pack, ctx)
         case Decide():
             rule = decisions.rule_on(pack.model if pack else None, command.decides, clocks.level_of(state.past))
             units = (*ctx.offices.below(unit), clocks.assigned(state.past))
@@ -257,6 +270,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _report(state, command, ctx)
         case Receipt():
             return _receipt(state, command, ctx)
+        case AskLead() | AcceptLead() | TakeLead():
+            return _lead(state, command, ctx)
         case Decide():
             return _decide(state, command, ctx)
         case GiveNotice():
@@ -569,6 +584,33 @@ def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
     assert isinstance(subject, Deciding)
     assert rule is not None and subject.posts is not None, "a decision without a rule is refused"
     return _by_pack([decisions.decided(command, subject.unit, rule, subject.posts, ctx)], pack, ctx)
+
+
+def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Leading:
+    level, model = clocks.level_of(state.past), pack.model if pack else None
+    return leading(model, level, unit, state.asked_to_lead, state.lead, ctx.offices)
+
+
+def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> Decided:
+    _refuse(state, command, ctx)
+    matter, pack = _subject(state, command, ctx), _pack(state, ctx)
+    assert isinstance(matter, Leading)
+    assert matter.by is not None, "a lead that the pack does not name is refused"
+    if isinstance(command, TakeLead):
+        taken = e.ClockLeadTaken(unit=matter.by, who=matter.who, reason=Typed(text=command.reason))
+        return _by_pack([taken], pack, ctx)
+    fact: Fact = e.ClockLeadAccepted(unit=matter.by, who=matter.who)
+    if isinstance(command, AskLead):
+        reason = Typed(text=command.reason)
+        fact = e.ClockLeadAsked(unit=matter.unit, of=matter.by, who=matter.who, reason=reason)
+    reached = e.ClockMilestoneReached(
+        milestone="lead_asked" if isinstance(command, AskLead) else "lead_accepted",
+        happened_at=ctx.now,
+        recorded_at=ctx.now,
+        event=ctx.ids.new(""),
+        unit=matter.unit if isinstance(command, AskLead) else matter.by,
+    )
+    return [*_by_pack([fact], pack, ctx), *_reached(state, (reached,), (), ctx)]
 
 
 def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:

@@ -15,6 +15,7 @@ from services.escalation.clocks import accountable, assigned, level_of
 from services.escalation.commands import Decide, GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
 from services.escalation.decider import DECIDER
 from services.escalation.decisions import deciders, rule_on
+from services.escalation.leads import OF_LEAD, Leading, leading
 from services.escalation.rights import (
     OF_A_CLOCK,
     RIGHTS,
@@ -185,9 +186,10 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         "id": id_,
         "version": row["revision"],
         "revision": row["revision"],
-        **{name: row[name] for name in ("unit", "assigned", "level", "merged_into")},
+        **{name: row[name] for name in ("unit", "assigned", "lead", "asked_to_lead", "level", "merged_into")},
         "may": verbs
         + ["decide"] * any(RIGHTS[Decide].allows(one, ctx) for one in _deciding(row, pack, ctx))
+        + may(OF_LEAD, _leading(row, pack, ctx), ctx)
         + ["receipt"] * any(report["may"] for report in reports),
         "clocks": [_shown(clock, reading, ctx) for clock in now],
         "reports": reports,
@@ -202,7 +204,8 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
     chosen = select(table.c.bytes).where(table.c.stream_id == stream_of("clock", id_), table.c.recordedtime <= until.at)
     ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
     events = [Event.parse(bytes_) for bytes_ in ordered]
-    past = reduce(DECIDER.evolve, events, DECIDER.initial_state()).past
+    state = reduce(DECIDER.evolve, events, DECIDER.initial_state())
+    past = state.past
     rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
     of = dict.fromkeys(("of_unit", "of_level", "of_assigned", "of_merged_into", "of_policy"))
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
@@ -215,6 +218,8 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
         "revision": revision,
         "unit": accountable(past),
         "assigned": assigned(past),
+        "lead": state.lead,
+        "asked_to_lead": state.asked_to_lead,
         "level": level_of(past),
         "merged_into": None,
         "may": [],
@@ -241,6 +246,11 @@ async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -
 
 async def _rows(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
     return [_row(found) for found in (await connection.execute(chosen)).mappings()]
+
+
+def _leading(row: Row, pack: LoadedPack | None, ctx: Ctx) -> Leading:
+    model = pack.model if pack else None
+    return leading(model, row["level"], row["unit"], row["asked_to_lead"], row["lead"], ctx.offices)
 
 
 def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:

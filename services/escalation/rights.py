@@ -12,7 +12,9 @@ from typing import Any
 from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
 from services.escalation.commands import (
+    AcceptLead,
     AnnulBreach,
+    AskLead,
     Decide,
     DecideExtension,
     Defer,
@@ -25,8 +27,10 @@ from services.escalation.commands import (
     RequestExtension,
     Resume,
     SetLimit,
+    TakeLead,
     WritePart,
 )
+from services.escalation.leads import ACCEPT, ASK, TAKE
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -408,6 +412,9 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     Resume: Right("resume", ("approver", "chief"), _charged, _is_paused),
     Defer: Right("defer", ("approver", "chief"), _accountable, _can_be_deferred),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
+    AskLead: ASK,
+    AcceptLead: ACCEPT,
+    TakeLead: TAKE,
     Decide: OfDeciders("decide", ("chief",), _of_matter, _has_rule),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),

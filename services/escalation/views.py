@@ -72,6 +72,8 @@ INCIDENTS = Table(
     Column("incident_id", key(), primary_key=True),
     Column("unit", key()),
     Column("assigned", key()),
+    Column("lead", key()),
+    Column("asked_to_lead", key()),
     Column("level", key(100)),
     Column("merged_into", key()),
     Column("split_from", key()),
@@ -305,6 +307,10 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
     match event.data:
         case triage.IncidentOpened() | triage.IncidentTransferred() as data:
             row = {**row, "unit": data.unit}
+        case e.ClockLeadAsked() as data:
+            row = {**row, "asked_to_lead": data.of}
+        case e.ClockLeadAccepted() | e.ClockLeadTaken() as data:
+            row = {**row, "lead": data.unit}
         case triage.IncidentAssigned() as data:
             row = {**row, "assigned": data.unit}
         case triage.IncidentReturned():

@@ -75,6 +75,8 @@ def upgrade() -> None:
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
+        sa.Column("lead", key(64), nullable=True),
+        sa.Column("asked_to_lead", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("split_from", key(64), nullable=True),

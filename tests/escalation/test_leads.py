@@ -1,0 +1,93 @@
+"""Who leads: a unit above takes the lead, or leads once it was asked and has accepted."""
+
+from typing import Any
+
+import pytest
+
+from schemas import escalation as e
+from schemas.pack import PolicyPack
+from services.escalation.commands import AcceptLead, AskLead, TakeLead
+from services.kernel.core.problems import Forbidden, Rejected
+from tests.escalation.conftest import Desk
+from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
+from tests.escalation.test_obligations import officer
+from tests.escalation.test_service import grade
+from tests.escalation.test_service import opened as told
+from tests.kit import spec
+
+ASK, TAKE = AskLead(reason="涉及多个乡镇"), TakeLead(reason="已升级为重大")
+MAJOR = graded(at(0.5), "major")
+
+
+def asking() -> PolicyPack:
+    """county-default, where the lead at the upper levels is asked for."""
+    levels = [
+        level.model_copy(update={"leads": level.leads.model_copy(update={"how": "asked"})})
+        if level.leads and level.leads.how == "taken"
+        else level
+        for level in PACK.model.levels
+    ]
+    return PACK.model.model_copy(update={"levels": tuple(levels)})
+
+
+def matter(rules: Any = None) -> Incident:
+    return Incident(offices=spec.under(rules or PACK.model)).hear(opened(at(0)), MAJOR)
+
+
+@pytest.mark.requirement("ESC-07")
+def test_a_lead_is_asked_for_and_accepted_and_the_accountable_unit_stays() -> None:
+    incident = matter(asking()).do(ASK, at(1), officer())
+    [asked] = incident.of(e.ClockLeadAsked)
+    assert (asked.unit, asked.of, asked.who) == ("town-east", "county", "leading_group")
+    assert incident.state.lead is None
+    incident.do(AcceptLead(), at(2), officer("county"))
+    assert (incident.state.lead, incident.state.unit) == ("county", "town-east")
+    acts = [one.milestone for one in incident.of(e.ClockMilestoneReached)][-2:]
+    assert acts == ["lead_asked", "lead_accepted"]
+
+
+def test_a_lead_that_the_pack_lets_a_unit_take_is_taken() -> None:
+    incident = matter().do(TAKE, at(1), officer("county"))
+    assert (incident.state.lead, incident.state.unit) == ("county", "town-east")
+    with pytest.raises(Rejected, match="county leads already"):
+        incident.do(TAKE, at(2), officer("county"))
+
+
+def test_who_may_not_take_or_accept_a_lead() -> None:
+    with pytest.raises(Forbidden, match="over county"):
+        matter().do(TAKE, at(1), officer())
+    with pytest.raises(Forbidden, match="over county"):
+        matter(asking()).do(ASK, at(1), officer()).do(AcceptLead(), at(2), officer("town-west"))
+
+
+def test_a_lead_in_another_way_than_the_pack_says_is_refused() -> None:
+    with pytest.raises(Rejected, match="the lead is taken at this level"):
+        matter().do(ASK, at(1), officer())
+    with pytest.raises(Rejected, match="the lead is asked for at this level"):
+        matter(asking()).do(TAKE, at(1), officer("county"))
+    general = Incident().hear(opened(at(0)), graded(at(0.5), "general"))
+    with pytest.raises(Rejected, match="the accountable unit leads itself"):
+        general.do(TAKE, at(1), officer("county"))
+    with pytest.raises(Rejected, match="nobody asked county to lead yet"):
+        matter(asking()).do(AcceptLead(), at(1), officer("county"))
+    with pytest.raises(Rejected, match="was asked to lead already"):
+        matter(asking()).do(ASK, at(1), officer()).do(ASK, at(2), officer())
+
+
+def test_the_lead_stays_on_record_when_the_matter_is_handed_over() -> None:
+    incident = matter().do(TAKE, at(1), officer("county"))
+    incident.hear(reached("transferred", at(2), unit="town-west"))
+    assert (incident.state.lead, incident.state.unit) == ("county", "town-west")
+
+
+async def test_a_lead_over_http(desk: Desk) -> None:
+    id_ = told(desk)
+    grade(desk)
+    await desk.consume()
+    path = f"/incidents/{id_}"
+    assert "take-lead" in (await desk.ask("GET", path, "duty_officer", "county")).json()["may"]
+    assert (await desk.ask("POST", f"{path}/take-lead", "chief", "county", {"reason": "统一牵头"})).status_code == 200
+    read = (await desk.ask("GET", path, "duty_officer", "town-east")).json()
+    assert (read["unit"], read["lead"]) == ("town-east", "county")
+    refused = await desk.ask("POST", f"{path}/ask-lead", "chief", "town-east", {"reason": "r"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:huiying:problem:no-such-lead")
