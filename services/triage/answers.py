@@ -310,6 +310,8 @@ class Note(Answered):
     """The event's type, such as `huiying.incident.graded.v1`."""
     recorded_at: Instant
     """When it was recorded."""
+    happened_at: Instant | None
+    """When it happened, if it was entered later."""
     actor: str
     """The post that wrote it, or the system."""
     unit: UnitCode | None
@@ -320,6 +322,8 @@ class Note(Answered):
     """For an answer: the statement."""
     text: str | None
     """The text."""
+    late_reason: str | None
+    """Why it was entered later than it happened."""
 
 
 class Spread(Answered):

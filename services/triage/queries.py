@@ -337,7 +337,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         [
             *(report[name] for report in reports for name in (*named, "refusal")),
             *(fact[name] for fact in facts for name in ("words", "source")),
-            *(note["words"] for note in notes),
+            *(note[name] for note in notes for name in ("words", "late_reason")),
             *(one["words"] for one in record.judgements),
             *(one.text.ref for one in proposals_of(record.row)),
         ],
@@ -449,11 +449,12 @@ def _shown_assignment(row: Row) -> dict[str, Any]:
 
 
 def _shown_note(note: Row, words: Callable[[str | None], str | None]) -> dict[str, Any]:
-    plain = ("version", "type", "recorded_at", "actor", "unit", "track", "statement")
+    plain = ("version", "type", "recorded_at", "happened_at", "actor", "unit", "track", "statement")
     return {
         "incident": note["incident_id"],
         **{name: note[name] for name in plain},
         "text": words(note["words"]),
+        "late_reason": words(note["late_reason"]),
     }
 
 

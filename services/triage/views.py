@@ -111,8 +111,13 @@ INCIDENT_NOTES = Table(
     Column("track", key(8)),
     Column("statement", key()),
     Column("words", key(36)),
+    Column("happened_at", key(27)),
+    Column("late_reason", key(36)),
 )
-"""Texts of staff on an incident (instructions, reasons, handling, follow-ups), and published answers."""
+"""Texts of staff on an incident (instructions, reasons, handling, follow-ups), and published answers.
+
+`happened_at` and `late_reason` are there if it was entered later than it happened.
+"""
 
 INCIDENT_JUDGEMENTS = Table(
     "incident_judgements",
@@ -401,8 +406,8 @@ def _judged(event: Event) -> tuple[str, str | None, int] | None:
 def _note_keys(event: Event) -> list[Key]:
     if event.kind != "incident":
         return []
-    handled = isinstance(event.data, triage.IncidentHandlingRecorded)
-    return [(event.stream, event.version)] if handled or _noted(event) else []
+    told = isinstance(event.data, triage.IncidentHandlingRecorded) or _noted(event) or event.words.get("late_reason")
+    return [(event.stream, event.version)] if told else []
 
 
 def _note(key: Key, row: Row | None, event: Event) -> Row:
@@ -418,6 +423,8 @@ def _note(key: Key, row: Row | None, event: Event) -> Row:
         "track": track,
         "statement": statement,
         "words": _noted(event),
+        "happened_at": event.time_text if event.words.get("late_reason") else None,
+        "late_reason": event.words.get("late_reason"),
     }
 
 

@@ -10,11 +10,12 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Rung
 from schemas.pack.office import Roster
 from services.escalation.clocks import Clock, derive
-from services.escalation.commands import RecordMilestones
+from services.escalation.commands import AnnulBreach, RecordMilestones
 from services.escalation.terms import Deferral, Moved, Pause, Terms
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_calendars import counting, working_days
 from tests.escalation.test_clocks import GENERAL, MAJOR, with_clocks
+from tests.kit.spec import staff
 
 SOURCE = {"kind": "derived", "reason": "of these tests"}
 OPEN = Limit.model_validate({"source": {"kind": "unset", "document": "000", "clause": "L1"}})
@@ -232,3 +233,18 @@ def test_a_condition_sees_the_category_and_the_channel_of_the_matter() -> None:
     letter = RecordMilestones(milestones=(whole[0], whole[1].model_copy(update=told)))
     assert "explanation" in clocks(letter, pack=pack)
     assert "explanation" not in clocks(opened(at(0)), pack=pack)
+
+
+def test_late_by_nothing_is_late_all_the_same() -> None:
+    pack = with_clocks(explanation={"limit": Limit(mode="end_of_day")})
+    clock = clocks(opened(at(0)), GENERAL, reached("solved", at(16)), pack=pack)["explanation"]
+    assert (clock.late, clock.late_by) == (True, timedelta())
+
+
+def test_a_reviewer_finds_that_what_happened_counts() -> None:
+    incident = Incident().hear(opened(at(0)), GENERAL).detect(at(25))
+    incident.hear(reached("solved", at(30), happened=at(5)))
+    assert "explanation" in incident.breaches(), "the recording counts at first"
+    incident.do(AnnulBreach(clock="explanation", reason="paper of that day"), at(31), staff("auditor", unit="county"))
+    assert "explanation" not in incident.breaches()
+    assert "explanation" not in incident.detect(at(40)).breaches()

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from schemas import triage
+from schemas.fields import parse_instant
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
 from tests.kit.spec import NOW
+from tests.triage.conftest import Triage
 from tests.triage.test_decider import DISCOVERED, OPENED, past
 
 EARLIER = NOW - timedelta(minutes=30)
@@ -95,3 +97,16 @@ def test_other_acts_are_entered_later_in_the_same_way(command: Any, role: str) -
 
 def test_what_is_entered_at_once_has_no_reason() -> None:
     of_town(role="duty_officer").when(c.Assign(unit="county-roads")).then(triage.IncidentAssigned(unit="county-roads"))
+
+
+async def test_what_was_entered_later_shows_when_it_happened_and_why_it_comes_late(triage: Triage) -> None:
+    id_ = await triage.open()
+    happened = (triage.runtime.time_source.now()).isoformat()
+    body = {"unit": "county-roads", "happened_at": happened, "late_reason": "电话交办"}
+    assert (await triage.ask(id_, "assign", body, role="duty_officer", unit="town-east")).status_code == 200
+    await triage.ask(id_, "solve", {"text": "filled"}, role="handler", unit="county-roads")
+    found = (await triage.get(f"incidents/{id_}")).json()
+    (assigned,) = [note for note in found["notes"] if note["type"].endswith("incident.assigned.v1")]
+    assert (parse_instant(assigned["happened_at"]).isoformat(), assigned["late_reason"]) == (happened, "电话交办")
+    (solved,) = found["handling"]
+    assert (solved["track"], solved["happened_at"], solved["late_reason"]) == ("problem", None, None)

@@ -49,6 +49,8 @@ def upgrade() -> None:
         sa.Column("track", key(8), nullable=True),
         sa.Column("statement", key(64), nullable=True),
         sa.Column("words", key(36), nullable=True),
+        sa.Column("happened_at", key(27), nullable=True),
+        sa.Column("late_reason", key(36), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_incident_notes")),
     )
     op.create_table(
