@@ -61,8 +61,8 @@ def event_models() -> dict[str, type[BaseModel]]:
 
 def command_models() -> dict[str, type[BaseModel]]:
     """Every command of every service by its name."""
-    files = Path(services.__file__ or "").parent.glob("*/commands.py")
-    modules = [importlib.import_module(f"services.{file.parent.name}.commands") for file in sorted(files)]
+    files = Path(services.__file__ or "").parent.glob("*/*commands.py")
+    modules = [importlib.import_module(f"services.{file.parent.name}.{file.stem}") for file in sorted(files)]
     return {
         name: value
         for module in modules

@@ -21,17 +21,9 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, queries, seen
-from services.triage.commands import (
-    Accept,
-    Delegate,
-    EndDelegation,
-    EstablishFact,
-    Merge,
-    RevokeToken,
-    SetDays,
-    Split,
-)
+from services.triage.commands import Accept, EstablishFact, Merge, Split
 from services.triage.delegations import DELEGATIONS
+from services.triage.office_commands import Delegate, EndDelegation, RevokeToken, SetDays
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
 from services.triage.units import DAYS, TOKENS

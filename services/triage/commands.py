@@ -1,8 +1,7 @@
-"""The commands of triage. Commands in the table of rights are bodies of HTTP requests; the others are internal."""
+"""The commands on incidents. Commands in the table of rights are bodies of HTTP requests; the others are internal."""
 
 import math
-from datetime import UTC, date, datetime
-from itertools import pairwise
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -23,21 +22,17 @@ from pydantic_core import PydanticCustomError
 from schemas.fields import (
     UUID,
     Code,
-    Day,
     Digest,
     Figure,
     IncidentId,
     Instant,
     PolicyRef,
     Post,
-    PublishedRules,
     ReportId,
     StatementId,
     UnitCode,
-    Uuid,
     WrittenInstant,
 )
-from schemas.offices import DayWindow, LimitSet, UnitPlaced, UnitPostPlaced
 from schemas.triage import AnswerKind, Asked, Track
 from services.kernel.core.commands import Command, example
 
@@ -45,8 +40,6 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Basis = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}@[0-9]+$")]
 
 MAX_NUMBER = 1e15
-MAX_SIZE = 262_144
-"""Characters of a pack's file."""
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
 
@@ -472,169 +465,3 @@ class OpenSplit(Command):
     """The reports that were refused an answer before they left."""
     counts: tuple[CountReach, ...] = ()
     """What these reports had counted."""
-
-
-class PlaceUnits(Command):
-    """The tree of units and their posts as it should be. Several places of one unit or post differ in `since`."""
-
-    units: tuple[UnitPlaced, ...]
-    posts: tuple[UnitPostPlaced, ...] = ()
-
-
-class SetDays(
-    Command,
-    json_schema_extra=example(
-        unit="county",
-        since="2026-07-01",
-        until="2026-08-31",
-        windows=[{"since": "08:30", "to": "12:00"}],
-        reason="夏季作息",
-    ),
-):
-    """Say on which days, or within which hours, a unit and the units below it work otherwise than the country."""
-
-    unit: UnitCode
-    """The unit whose days they are."""
-    since: Day
-    """The first day, today or later."""
-    until: Day
-    """The last day."""
-    days: Literal["working", "free", "as_usual"] | None = None
-    """Whether people work on these days; null leaves what held before."""
-    windows: tuple[DayWindow, ...] | None = Field(None, max_length=10)
-    """The working hours of these days; null leaves what held before, and an empty list means the usual hours."""
-    reason: Text
-    """Why, with the document that says so."""
-
-    @field_validator("since", "until")
-    @classmethod
-    def _is_a_day(cls, value: str) -> str:
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError("wrong-form", "write a day of the calendar", {"wanted": "date"}) from None
-        return value
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.until < self.since:
-            raise PydanticCustomError("days-end-early", "`until` is before `since`; name the last day")
-        if self.days is None and self.windows is None:
-            raise PydanticCustomError("days-say-nothing", "say `days` or `windows`")
-        times = [at for window in self.windows or () for at in (window.since, window.to)]
-        if any(earlier >= later for earlier, later in pairwise(times)):
-            raise PydanticCustomError("windows-out-of-order", "write windows in order and without overlaps")
-        return self
-
-
-class Delegate(
-    Command,
-    json_schema_extra=example(
-        **{
-            "from": "approver@town-east",
-            "to": "chief@town-east",
-            "since": "2026-03-02T09:00:00+08:00",
-            "until": "2026-03-06T18:00:00+08:00",
-            "reason": "外出培训",
-        }
-    ),
-):
-    """Let another post approve for a post for a time. It gives no other right, and is not passed on."""
-
-    from_: Post = Field(alias="from")
-    """The post that delegates."""
-    to: Post
-    """The post that may approve for it: of the same unit, or of one above it."""
-    since: WrittenInstant | None = None
-    """Its beginning, now at the earliest; without it, now."""
-    until: WrittenInstant
-    """Its end. From this instant on, it approves nothing."""
-    reason: Text | None = None
-    """The reason."""
-
-
-class EndDelegation(Command):
-    """End a delegation before its time."""
-
-    delegation: Uuid
-
-
-class RevokeToken(Command):
-    """Revoke a staff token."""
-
-    token: Uuid
-
-
-class Pack(Command):
-    """A pack that passed all checks."""
-
-    pack: Code
-    version: Code
-    digest: Digest
-    canonical: PublishedRules
-    effective_from: Instant
-
-
-class LoadPacks(Command):
-    """Bring packs into the record."""
-
-    packs: tuple[Pack, ...]
-
-
-class LoadPack(Command, json_schema_extra=example(text="id: county-default\nversion: 3\n…")):
-    """Bring a policy pack into the record. A changed pack needs a new version. No unit works by it before it is
-    assigned.
-    """
-
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIZE)]
-    """The pack's file, YAML."""
-
-
-class SetValue(
-    Command,
-    json_schema_extra=example(
-        unit="county",
-        pack="school-003@1",
-        place="clocks.first_reply.limit",
-        limit={"mode": "elapsed", "duration": "PT24H"},
-        reason="校长办公会决定",
-    ),
-):
-    """Set a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
-
-    unit: UnitCode
-    """The unit."""
-    pack: Code
-    """The pack as `id@version`. The value holds for every version that leaves this place open."""
-    place: Code
-    """The place in the pack, such as `clocks.explanation.limit`. `GET /packs` lists the open ones."""
-    limit: LimitSet | None = None
-    """The limit, if the place takes one."""
-    value: Code | StrictBool | None = None
-    """Any other value, as a pack writes it: `PT12H`, `true`, `window_start`."""
-    since: WrittenInstant | None = None
-    """When it begins; by default, and at the earliest, now."""
-    reason: Text
-    """Who decided so, and why."""
-
-    @model_validator(mode="after")
-    def _says_one(self) -> Self:
-        if (self.limit is None) == (self.value is None):
-            raise PydanticCustomError("one-value", "write either `limit` or `value`")
-        return self
-
-
-class AssignPack(
-    Command, json_schema_extra=example(unit="county", pack="county-default@3", since="2026-04-01T00:00:00+08:00")
-):
-    """Let a unit, and the units below it without a pack of their own, work by a pack.
-
-    Matters that were opened before keep theirs.
-    """
-
-    unit: UnitCode
-    """The unit."""
-    pack: Code
-    """The pack as `id@version`."""
-    since: WrittenInstant | None = None
-    """When it begins; by default, and at the earliest, now."""

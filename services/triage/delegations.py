@@ -9,7 +9,7 @@ from services.kernel.access.rights import Right
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
-from services.triage.commands import Delegate
+from services.triage.office_commands import Delegate
 
 DELEGATIONS = f"unit-{derived('delegations')}"
 """The stream of the delegations of all units."""

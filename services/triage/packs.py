@@ -16,7 +16,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
-from services.triage.commands import AssignPack, LoadPacks, SetValue
+from services.triage.office_commands import AssignPack, LoadPacks, SetValue
 
 POLICIES = f"policy-{derived('policy-packs')}"
 """The stream that holds the packs of the deployment."""

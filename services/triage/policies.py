@@ -19,8 +19,8 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
 from services.triage import answers, setup
-from services.triage.commands import AssignPack, LoadPack, LoadPacks, SetValue
 from services.triage.grading import proposes
+from services.triage.office_commands import AssignPack, LoadPack, LoadPacks, SetValue
 from services.triage.packs import POLICIES
 
 

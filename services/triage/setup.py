@@ -17,7 +17,7 @@ from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.rules.packs import load_packs
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.store.session import Session
-from services.triage.commands import AssignPack, LoadPacks, Pack, PlaceUnits
+from services.triage.office_commands import AssignPack, LoadPacks, Pack, PlaceUnits
 from services.triage.packs import POLICIES
 from services.triage.units import TREE
 

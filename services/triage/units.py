@@ -25,7 +25,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, NotFound, Rejected
 from services.triage import delegations
-from services.triage.commands import Delegate, EndDelegation, PlaceUnits, RevokeToken, SetDays
+from services.triage.office_commands import Delegate, EndDelegation, PlaceUnits, RevokeToken, SetDays
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""

@@ -15,7 +15,7 @@ from schemas.triage import IncidentLevelsKnown
 from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.triage import setup
-from services.triage.commands import PlaceUnits
+from services.triage.office_commands import PlaceUnits
 from services.triage.packs import POLICIES
 from services.triage.rights import VERBS
 from services.triage.units import TREE

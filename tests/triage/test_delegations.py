@@ -11,7 +11,7 @@ from schemas.fields import instant
 from schemas.offices import UnitDelegationEnded, UnitDelegationGiven
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Rejected
-from services.triage.commands import Delegate, EndDelegation
+from services.triage.office_commands import Delegate, EndDelegation
 from services.triage.units import DECIDER
 from tests.kit import spec
 from tests.kit.spec import NOW, given, staff

@@ -16,7 +16,7 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import ROOT
 from services.triage import packs, setup, units
-from services.triage.commands import AssignPack, LoadPacks, Pack, PlaceUnits
+from services.triage.office_commands import AssignPack, LoadPacks, Pack, PlaceUnits
 from tests.kit import spec
 from tests.kit.spec import NOW, given, offices
 
