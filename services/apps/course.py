@@ -12,10 +12,10 @@ from schemas import escalation as e
 from schemas.envelope import seal
 from schemas.fields import LevelKnown
 from services.apps.facts import Done, Facts
-from services.escalation import obligations
+from services.escalation import limits, obligations
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.decider import State, decide, evolve
-from services.escalation.terms import Moved
+from services.escalation.decider import State, decide, evolve, terms_of
+from services.escalation.terms import Deferral, Moved
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
@@ -23,6 +23,7 @@ from services.kernel.core.units import LoadedPack, Offices, Unit
 from services.kernel.rules.conditions import Figures
 from services.triage import grading
 
+ON_LIMITS = ("extended", "paused", "resumed", "deferred")
 _MOMENT = timedelta(microseconds=1)
 """How long after a due instant it is seen that it has passed."""
 _STREAM = "clock-" + derived("evaluate")
@@ -48,6 +49,8 @@ class _Step(NamedTuple):
     milestones: tuple[e.ClockMilestoneReached, ...] = ()
     limit: tuple[str, datetime] | None = None
     receipt: Done | None = None
+    on_limits: str | None = None
+    """A decision on the limits that run: `extended`, `paused`, `resumed` or `deferred`."""
 
 
 def _steps(pack: LoadedPack, facts: Facts) -> list[_Step]:
@@ -59,6 +62,9 @@ def _steps(pack: LoadedPack, facts: Facts) -> list[_Step]:
     found += (_step("assigned", one.at, one.at, unit=one.unit) for one in facts.assignments)
     found += (_Step(limit.set_at, limit=(limit.clock, limit.due)) for limit in facts.limits)
     for done in facts.events:
+        if done.act in ON_LIMITS:
+            found.append(_Step(done.known_at, on_limits=done.act))
+            continue
         step = _step(done.act, done.at, done.known_at, unit=done.unit or facts.unit.code, to=done.to)
         found.append(step._replace(receipt=done if done.act == "received" and done.unit is None else None))
     ordered = sorted(found, key=lambda step: step.at)
@@ -147,11 +153,38 @@ class Course:
             self.state = replace(self.state, terms=replace(terms, due={**terms.due, clock: Moved(due, step.at)}))
             self._do(DetectBreaches(until=step.at), step.at)
             return
+        if step.on_limits:
+            self._decide_on_limits(step.on_limits, step.at)
+            self._do(DetectBreaches(until=step.at), step.at)
+            return
         milestones = step.milestones
         if step.receipt:
             at = self._place_of(step.receipt)
             milestones = tuple(one.model_copy(update={"unit": at}) for one in milestones)
         self._do(RecordMilestones(milestones=milestones, basis=()), step.at)
+
+    def _decide_on_limits(self, act: str, at: datetime) -> None:
+        """Extends, pauses or defers each limit that runs, as far as the pack allows it."""
+        terms = terms_of(self.state, self.offices)
+        specs = {spec.name: spec for spec in self.pack.model.clocks}
+        for name, known in self.state.clocks.items():
+            spec = specs.get(name.partition("#")[0])
+            if spec is None or known.breach or known.met_at or known.cancelled:
+                continue
+            due = known.started.due
+            if act == "extended" and spec.extension and not spec.extension.at_most.is_open:
+                later = terms.ends(due, spec.extension.at_most, self.pack.model).at
+                terms = replace(terms, due={**terms.due, name: Moved(later, at)})
+            elif act == "paused" and spec.pause:
+                paused = e.ClockPaused(clock=name, reason=spec.pause.reasons[0].code, due=due)
+                terms = limits.after(terms, paused, at)
+            elif act == "resumed" and name in terms.pauses:
+                terms = limits.after(terms, e.ClockResumed(clock=name), at)
+            elif act == "deferred" and spec.deferral and not spec.deferral.review.is_open:
+                review = terms.ends(at, spec.deferral.review, self.pack.model).at
+                told = (*terms.deferred.get(name, ()), Deferral(at, review))
+                terms = replace(terms, deferred={**terms.deferred, name: told})
+        self.state = replace(self.state, terms=replace(terms, own=self.state.terms.own))
 
     def _place_of(self, receipt: Done) -> str:
         """Where the addressee sits: for the hop that waits for it, or else in the accountable unit."""

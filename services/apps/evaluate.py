@@ -46,11 +46,13 @@ def _fits(pack: LoadedPack, facts: Facts) -> None:
         if graded.level not in levels:
             told = f"its levels are {', '.join(levels)}" if levels else "it has no levels; leave `graded` out"
             raise Unfit(f"graded: {graded.level!r} is no level of {pack.name}; {told}")
-    names = [clock.name for clock in pack.model.clocks]
-    names += [hop.code for report in pack.model.reports for hop in report.hops]
+    movable = [clock.name for clock in pack.model.clocks if clock.per_case or clock.extension]
     for limit in facts.limits:
-        if limit.clock.partition("#")[0] not in names:
-            raise Unfit(f"limits: {limit.clock!r} is no clock of {pack.name}; it has {', '.join(names) or 'none'}")
+        if limit.clock.partition("#")[0] not in movable:
+            told = (
+                f"a person sets or moves {', '.join(movable)}" if movable else "it has none that a person sets or moves"
+            )
+            raise Unfit(f"limits: {pack.name} lets nobody set {limit.clock!r}; {told}")
 
 
 class Matter(NamedTuple):

@@ -136,6 +136,33 @@ class TestAnswer:
         assert passed["report_to_town"]["state"] == "met"
         assert (passed["report_to_county"]["unit"], passed["report_to_county"]["state"]) == ("town", "breached")
 
+    def test_a_limit_that_the_document_leaves_to_a_person_runs_once_it_is_set(self) -> None:
+        assigned = {"assignments": [{"unit": "county-roads", "at": "2026-03-02T10:00:00+08:00"}]}
+        due, set_at = "2026-03-05T18:00:00+08:00", "2026-03-02T11:00:00+08:00"
+        limits = {"limits": [{"clock": "on_time", "due": due, "set_at": set_at}], "as_of": "2026-03-05T18:00:01+08:00"}
+        (clock,) = said("zone-002-10", **assigned, **limits)["clocks"]
+        assert (clock["name"], clock["unit"]) == ("on_time", "county-roads")
+        assert (clock["due"], clock["state"]) == ("2026-03-05T10:00:00.000000Z", "breached")
+        assert said("zone-002-10", **assigned)["clocks"] == []
+
+    def test_an_extension_moves_the_end_by_what_the_pack_allows(self) -> None:
+        asked = {"category": "government.disclosure", "as_of": "2026-06-01T09:00:00+08:00"}
+        usual = clocks(said("national-answer", **asked))["disclosure"]
+        extended = {"at": "2026-03-20T09:00:00+08:00", "act": "extended"}
+        longer = clocks(said("national-answer", **asked, events=[extended]))["disclosure"]
+        assert usual["due"] == "2026-03-30T16:00:00.000000Z", "20 working days after 2 March"
+        assert longer["due"] == "2026-04-28T16:00:00.000000Z", "20 more; 清明 on 4 to 6 April, a Monday"
+
+    def test_time_to_hear_others_is_not_counted(self) -> None:
+        asked = {"category": "government.disclosure", "as_of": "2026-03-25T09:00:00+08:00"}
+        events = [
+            {"at": "2026-03-10T09:00:00+08:00", "act": "paused"},
+            {"at": "2026-03-17T09:00:00+08:00", "act": "resumed"},
+        ]
+        usual = clocks(said("national-answer", **asked))["disclosure"]
+        paused = clocks(said("national-answer", **asked, events=events))["disclosure"]
+        assert paused["due"] > usual["due"]
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -164,7 +191,7 @@ class TestRefusals:
     def test_a_level_and_a_clock_that_the_pack_does_not_have_are_refused(self) -> None:
         with pytest.raises(Unfit, match="it has no levels; leave `graded` out"):
             said("group-002-2", graded={"level": "major", "at": DISCOVERED})
-        with pytest.raises(Unfit, match="'answer' is no clock of county-default@2; it has transfer"):
+        with pytest.raises(Unfit, match="county-default@2 lets nobody set 'answer'; it has none that a person sets"):
             said("county-default", limits=[{"clock": "answer", "due": DISCOVERED, "set_at": DISCOVERED}])
 
 
