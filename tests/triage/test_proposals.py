@@ -123,6 +123,7 @@ def proposed(command: Any = MEASURE) -> Matter:
     return matter
 
 
+@pytest.mark.requirement("TRI-19")
 def test_a_measure_is_approved_by_the_chain_of_measures() -> None:
     matter = proposed()
     [said] = matter.does("party_office", AGREE)
