@@ -277,6 +277,7 @@ TYPES: Mapping[str, ProblemType] = {
             "proposal-unknown": ("没有此提议", "该事项没有第 {given} 号措施或解释；现有：{known}。"),
             "day-passed": ("日期已过", "{field}：只能从 {today} 起设定。"),
             "days-end-early": ("日期颠倒", "until 早于 since；请写最后一天。"),
+            "days-too-many": ("天数过多", "一次最多设定一年；请把 until 提前。"),
             "days-say-nothing": ("没有设定内容", "请填写 days 或 windows。"),
             "windows-out-of-order": ("时段次序不对", "请按先后填写时段，不要重叠。"),
             "earlier-due": ("期限只能推后", "时限只能改到更晚的时间。"),

@@ -1,6 +1,6 @@
 """The commands on the tree of units, its directory and days, and the packs."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -77,6 +77,8 @@ class SetDays(
     def _says_something(self) -> Self:
         if self.until < self.since:
             raise PydanticCustomError("days-end-early", "`until` is before `since`; name the last day")
+        if date.fromisoformat(self.until) - date.fromisoformat(self.since) > timedelta(days=366):
+            raise PydanticCustomError("days-too-many", "set at most a year at once; name an earlier `until`")
         if self.days is None and self.windows is None:
             raise PydanticCustomError("days-say-nothing", "say `days` or `windows`")
         times = [at for window in self.windows or () for at in (window.since, window.to)]

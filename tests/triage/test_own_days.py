@@ -35,8 +35,9 @@ async def test_nobody_sets_the_days_by_which_the_own_limits_are_judged(triage: T
 @pytest.mark.parametrize(
     ("change", "type_"),
     [
-        ({"since": "2020-01-01"}, "day-passed"),
+        ({"since": "2020-01-01", "until": "2020-01-02"}, "day-passed"),
         ({"until": "2099-03-02"}, "days-end-early"),
+        ({"until": "2100-03-05"}, "days-too-many"),
         ({"days": None}, "days-say-nothing"),
         ({"since": "2099-02-30"}, "wrong-form"),
         ({"since": "tomorrow"}, "wrong-form"),
