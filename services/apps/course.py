@@ -139,6 +139,7 @@ class Course:
         self.told: list[tuple[datetime, e.ClockReminderSent]] = []
         self._next: dict[str, datetime] = {}
         self._number = 0
+        self._now = facts.discovered_at
         for step in _steps(pack, facts):
             if step.at <= facts.until:
                 self._take(step)
@@ -202,7 +203,9 @@ class Course:
             if at > until or (at == until and not (last and over)):
                 return
             seen.add((name, at))
-            self._do(DetectBreaches(until=at + _MOMENT), at + _MOMENT)
+            # What a late fact shows to be overdue is seen when the fact was recorded.
+            now = max(at + _MOMENT, self._now)
+            self._do(DetectBreaches(until=now), now)
 
     def _due(self) -> Iterator[tuple[datetime, str, bool]]:
         """What falls due next on each clock, and whether that very instant is too late."""
@@ -214,6 +217,7 @@ class Course:
 
     def _do(self, command: Command, now: datetime) -> None:
         self._number += 1
+        self._now = now
         ctx = Ctx(now=now, actor=SYSTEM, offices=self.offices, ids=DerivedIds("evaluate", str(self._number)))
         for item in decide(self.state, command, ctx):
             fact = item if isinstance(item, Occurred) else Occurred(item)
