@@ -54,6 +54,8 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     breaches = re.search(r"breaches: (\d+), of which (\d+) were answered late", said)
     assert breaches is not None
     assert 0 < int(breaches[2]) < int(breaches[1])
+    for hop in ("report_to_county", "report_to_leader_in_charge", "report_to_principal_leader"):
+        assert re.search(rf"^ +\d+  {hop}: met", said, re.MULTILINE), hop
     for rung in ("reminder", "supervision"):
         assert rung in said
     assert re.search(r"bulletin: http://\S+/bulletin/ \(\d+ entries", said)

@@ -274,6 +274,10 @@ class Demo:
         _table("incidents by level", Counter(item["level"] or "not graded" for item in incidents))
         _table("statements by state", Counter(item["state"] for item in statements))
         _table("time limits by state", Counter(_state(item) for item in clocks))
+        _table(
+            "limits and hops of the pack",
+            Counter(f"{item['clock'].partition('#')[0]}: {_state(item)}" for item in clocks),
+        )
         _table("acts of officers", self.officers.acts)
         await self.show_timeline(incidents, statements)
         self.show_breaches(incidents, clocks)
