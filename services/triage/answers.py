@@ -41,6 +41,7 @@ Verb = Literal[
     "accept",
     "return",
     "transfer",
+    "move-policy",
     "record-handling",
     "explain",
     "reply",

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given as examples
@@ -24,6 +24,7 @@ from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.triage import commands as c
+from services.triage.answers import Verb
 from services.triage.decider import DECIDER
 from services.triage.grading import Grade
 from services.triage.matching import Matching
@@ -159,7 +160,7 @@ def other(**changes: Any) -> State:
 
 
 def test_every_verb_has_its_right_and_its_row() -> None:
-    assert set(VERBS) == set(COMMANDS) == set(ALLOWED)
+    assert set(VERBS) == set(COMMANDS) == set(ALLOWED) == set(get_args(Verb))
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
