@@ -117,8 +117,9 @@ async def start(runtime: Runtime) -> None:
         {"unit": code, "kind": KINDS.get(code, "department"), "name": code, "parent": parent, **always}
         for code, parent in UNITS.items()
     ]
+    empty = {"members": "", "serves": ""}
     posts = [
-        {"unit": unit, "code": role, "title": role, "roles": role, "head": role == "chief", "members": "", **always}
+        {"unit": unit, "code": role, "title": role, "roles": role, "head": role == "chief", **empty, **always}
         for unit in UNITS
         for role in STAFF_ROLES
     ]

@@ -44,7 +44,7 @@ async def test_a_pack_is_loaded_and_then_assigned(triage: Triage) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "column", "sentence"),
     [
-        (NEXT.replace("rank: 3", "rank: three"), NEXT[: NEXT.index("rank: 3")].count("\n") + 1, 5, "valid integer"),
+        (NEXT.replace("rank: 3", "rank: three"), NEXT[: NEXT.index("rank: 3")].count("\n") + 1, 5, "a whole number"),
         ("[" * 200_000, 1, 31, "30 deep"),
         ("id: a\nid: b", 2, 1, "stands twice"),
     ],
