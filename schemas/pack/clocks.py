@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from schemas.escalation import Rung as RungName
-from schemas.pack.source import Addressee, Duration, Model, Rule, Slug, Source, Text, When
+from schemas.pack.source import LONGEST, Addressee, Duration, Model, Rule, Slug, Source, Text, When
 from schemas.triage import AnswerKind
 
 Act = Literal[
@@ -60,7 +60,7 @@ class Limit(Model):
 
     mode: Literal["elapsed", "end_of_day", "working_time", "working_days"] | None = None
     duration: Duration | None = None
-    days: int | None = Field(None, ge=1)
+    days: int | None = Field(None, ge=1, le=LONGEST.days)
     until: Literal["end_of_day", "same_time"] = "end_of_day"
     first_day: Literal["counted", "not_counted"] = "not_counted"
     source: Source | None = None

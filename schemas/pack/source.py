@@ -17,6 +17,8 @@ Addressee = Slug
 Place = Literal["unit", "parent", "town", "county", "city"]
 """A unit as seen from another one: itself, the one above, or the nearest of a kind above it."""
 
+LONGEST = timedelta(days=3660)
+"""Ten years. A longer limit could end after the last date that exists."""
 _DURATION = re.compile(r"P(?!$)(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
 
 
@@ -30,6 +32,8 @@ def _written_duration(value: object) -> object:
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta():
         raise ValueError("a duration must be longer than zero")
+    if value > LONGEST:
+        raise ValueError("a duration is at most 3660 days, so that its end has a date")
     return value
 
 

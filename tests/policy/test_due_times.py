@@ -260,3 +260,11 @@ def test_working_time_without_working_hours_is_refused() -> None:
 def test_working_hours_that_do_not_follow_each_other_are_refused(windows: list[dict[str, str]]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Workday.model_validate({"windows": windows, "source": {"kind": "derived", "reason": "of these tests"}})
+
+
+@pytest.mark.parametrize(
+    "limit", [{"mode": "elapsed", "duration": "P9999999D"}, {"mode": "working_days", "days": 10**9}]
+)
+def test_a_limit_whose_end_has_no_date_is_refused(limit: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="3660"):
+        Limit.model_validate(limit)
