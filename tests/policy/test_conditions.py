@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 
 from schemas.pack import PolicyPack
 from schemas.pack.source import Model, Rule, When
-from services.kernel.rules.conditions import Context, Figures, check, holds
+from services.kernel.rules.conditions import Context, Figures, check, faults, holds
+from tests.kit import spec
 
 CODES: Mapping[str, Collection[str]] = {
     "flags": ["food"],
@@ -182,3 +183,11 @@ def test_every_condition_of_a_pack_is_the_when_of_a_rule() -> None:
     for model, name in found:
         assert name == "when", (model, name)
         assert issubclass(model, Rule), model
+
+
+@pytest.mark.parametrize("name", ["doubtful", "secret", "harm > 1", "size(flags) > 0", "figures.clicks > 1"])
+def test_conditions_of_limits_and_reports_name_only_what_escalation_knows(name: str) -> None:
+    model = spec.offices().pack("city").model
+    clock = model.clocks[0].model_copy(update={"when": name})
+    (found,) = faults(model.model_copy(update={"clocks": (clock,)}))
+    assert (found[0], "is unknown to limits and reports" in found[1]) == (("clocks", 0, "when"), True)

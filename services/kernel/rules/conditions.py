@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.fields import Figure
 from schemas.pack import PolicyPack
+from schemas.pack.clocks import ClockRule
 from schemas.pack.levels import Condition
+from schemas.pack.reports import ReportRule
 from schemas.pack.source import rules
 from services.kernel.core.units import LoadedPack
 
@@ -110,7 +112,7 @@ def faults(pack: PolicyPack) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for place, rule in rules(pack):
         if when := getattr(rule, "when", None):
             try:
-                check(when, codes, _GRADING if isinstance(rule, Condition) else _CHOOSING)
+                check(when, codes, _language_of(rule))
             except ValueError as error:
                 where = (int(part) if part.isdigit() else part for part in place.split("."))
                 yield (*where, "when"), str(error)
@@ -228,6 +230,19 @@ _CHOOSING = _Language(_NAMES, "")
 """For conditions that choose a chain, a clock or a report."""
 _GRADING = _Language(_FACTS, " to levels")
 """For conditions of levels. Neither the category nor whom a matter concerns makes it graver."""
+
+
+_OWING = _Language(
+    {name: _NAMES[name] for name in ("category", "channel", "unit.kind", "answer_kind", "level")},
+    " to limits and reports",
+)
+"""For conditions of clocks and reports. They see what the course of a matter tells them, and nothing else."""
+
+
+def _language_of(rule: object) -> _Language:
+    if isinstance(rule, Condition):
+        return _GRADING
+    return _OWING if isinstance(rule, ClockRule | ReportRule) else _CHOOSING
 
 
 @functools.lru_cache(maxsize=4096)
