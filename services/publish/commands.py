@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, IncidentId, Post, UnitCode
@@ -69,9 +69,9 @@ class Draft(
     """The text."""
     facts: Facts = ()
     """Keys of the established facts on which it rests; `facts` needs at least one."""
-    secret: bool = False
+    secret: StrictBool = False
     """Whether it touches a secret. A pack may ask for further approvals then."""
-    major_information: bool = False
+    major_information: StrictBool = False
     """Whether it is major information. A pack may ask for further approvals then."""
 
 
@@ -87,9 +87,9 @@ class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯
     """The whole new text."""
     facts: Facts | None = None
     """The keys of facts; without it, they stay."""
-    secret: bool | None = None
+    secret: StrictBool | None = None
     """Whether it touches a secret."""
-    major_information: bool | None = None
+    major_information: StrictBool | None = None
     """Whether it is major information."""
 
 
@@ -107,9 +107,9 @@ class Approve(Command, json_schema_extra=example(reason="属实")):
     """A remark of the approver."""
     took_part: TookPart = ()
     """If a body decides: the posts of the other members who took part, such as `chief@county`."""
-    secret: bool = False
+    secret: StrictBool = False
     """Marks the text as one that touches a secret. If it then needs another chain, it is submitted again."""
-    major_information: bool = False
+    major_information: StrictBool = False
     """Marks the text as major information. If it then needs another chain, it is submitted again."""
 
 
@@ -118,9 +118,9 @@ class Reject(Command, json_schema_extra=example(reason="请写明修复时间"))
 
     reason: Reason
     """What must be changed."""
-    secret: bool = False
+    secret: StrictBool = False
     """Marks the text as one that touches a secret."""
-    major_information: bool = False
+    major_information: StrictBool = False
     """Marks the text as major information."""
 
 

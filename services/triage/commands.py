@@ -209,7 +209,7 @@ class JudgeHarm(Act, json_schema_extra=example(harm=2, reason="两人受伤送�
 class JudgeDoubt(Command, json_schema_extra=example(doubtful=True, reason="情况不清，把握不准")):
     """Judge whether the matter is in doubt. The pack may choose other approvers for it."""
 
-    doubtful: bool
+    doubtful: StrictBool
     """Whether it is in doubt."""
     reason: Text
     """The reason."""

@@ -33,7 +33,8 @@ class State:
 
     def standing(self, unit: str, at: datetime) -> str | None:
         """The unit's own pack at a time."""
-        begun = [one for one in self.assigned.get(unit, ()) if one.since <= at]
+        # Of two that begin together, the one that was assigned later counts.
+        begun = [one for one in reversed(self.assigned.get(unit, ())) if one.since <= at]
         return max(begun, key=lambda one: one.since).policy if begun else None
 
 

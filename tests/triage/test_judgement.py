@@ -185,6 +185,8 @@ class TestFlagsAndHarm:
         doubtful = triage.IncidentDoubtJudged(doubtful=True, reason="r")
         past().when(c.JudgeDoubt(doubtful=True, reason="r")).then(doubtful)
         assert past(doubtful).state.doubtful
+        with pytest.raises(ValueError, match="doubtful"):
+            c.JudgeDoubt.model_validate({"doubtful": "no", "reason": "r"})
         sure = triage.IncidentDoubtJudged(doubtful=False, reason="found out")
         past(doubtful).when(c.JudgeDoubt(doubtful=False, reason="found out")).then(sure)
 

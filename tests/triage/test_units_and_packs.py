@@ -246,3 +246,10 @@ def test_a_file_that_cannot_be_used_says_where(tmp_path: Path, text: str, senten
     path.write_text(text)
     with pytest.raises(DocumentError, match=sentence):
         setup.read(path)
+
+
+def test_of_two_packs_that_begin_together_the_one_that_was_assigned_later_counts() -> None:
+    other = PolicyPackAssigned(unit="city", policy=NAME + "#" + "0" * 64, since=LATER)
+    again = PolicyPackAssigned(unit="city", policy=REF, since=LATER)
+    state = given(packs.DECIDER, LOADED, other, again).state
+    assert state.standing("city", LATER) == REF
