@@ -282,14 +282,6 @@ class IncidentPolicyMoved(Fact):
     reason: Words | None = None
 
 
-@event("incident.lead_taken", planned=True)
-class IncidentLeadTaken(Fact):
-    """A superior unit took the lead. The accountable unit stays the same."""
-
-    unit: UnitCode
-    reason: Words
-
-
 @event("incident.team_named", planned=True)
 class IncidentTeamNamed(Fact):
     """A responsible team was named, by posts."""

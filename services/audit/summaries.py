@@ -50,7 +50,6 @@ TEMPLATES: dict[str, str] = {
     "incident.accepted": "{unit}接办|{unit} accepted",
     "incident.returned": "{unit}退回|{unit} gave it back",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
-    "incident.lead_taken": "{unit}牵头|{unit} took the lead",
     "incident.team_named": "成立工作组：{posts}|team named: {posts}",
     "incident.plan_started": "启动预案 {plan}|plan {plan} started",
     "incident.meeting_held": "会商：{units}|meeting held: {units}",

@@ -67,7 +67,6 @@ _SHOWN: dict[str, Any] = {
     "state": "assigned",
     "unit": "town-east",
     "assigned": "county-roads",
-    "lead": None,
     "level": "major",
     "rank": 2,
     "policy": "county-default@2#" + "9f2c" * 16,
@@ -133,8 +132,6 @@ class Incident(Answered):
     """The accountable unit."""
     assigned: UnitCode | None
     """The unit that handles it."""
-    lead: UnitCode | None
-    """The unit that leads, if several units work on it."""
     level: Code | None
     """Its level, by the pack in force; null before the grading."""
     rank: int | None

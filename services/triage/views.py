@@ -34,7 +34,6 @@ INCIDENTS = Table(
     Column("unit", key(), nullable=False),
     Column("assigned", key()),
     Column("accepted", Boolean, nullable=False),
-    Column("lead", key()),
     Column("level", key(100)),
     Column("rank", Integer),
     Column("policy", key(200)),
@@ -274,8 +273,6 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentPolicyMoved() as data:
             graded = row["graded_at"] if data.level == row["level"] else at if data.level else None
             return {"policy": data.policy, "level": data.level, "rank": data.rank, "graded_at": graded}
-        case triage.IncidentLeadTaken() as data:
-            return {"lead": data.unit}
         case triage.IncidentHandlingRecorded(statement=str()) as data:
             return {f"handled_{data.track}": at}
         case triage.IncidentSolved():

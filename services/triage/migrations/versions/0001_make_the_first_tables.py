@@ -73,7 +73,6 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=False),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("accepted", sa.Boolean(), nullable=False),
-        sa.Column("lead", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("rank", sa.Integer(), nullable=True),
         sa.Column("policy", key(200), nullable=True),
