@@ -70,8 +70,9 @@ def _with_values(ref: str, canonical: str, chosen: tuple[tuple[str, str], ...]) 
     pack, content, values = recorded(ref, canonical), json.loads(canonical), dict[str, object]()
     model = pack.model
     for place, value in chosen:
+        further = {**values, place: json.loads(value)}
         with suppress(ValueError):
-            model = written(pack.model, content, values := {**values, place: json.loads(value)})
+            model, values = written(pack.model, content, further), further
     return replace(pack, model=model)
 
 
