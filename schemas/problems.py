@@ -226,6 +226,7 @@ TYPES: Mapping[str, ProblemType] = {
             "unit-place-ended": ("隶属关系已结束", "{unit}自 {since} 的隶属关系已经结束，请另写一条。"),
             "unit-placed-twice": ("隶属关系重复", "{unit}自 {since} 有两条隶属关系，请只留一条。"),
             "ended": ("事项已{phase}", "{incident} {phase}；请先重启，再{act}。"),
+            "matter-ended": ("事项已{phase}", "这一事项{phase}；请先重启，再{act}。"),
             "withdrawn": ("已经撤回", "稿件已经撤回；请另发一份。"),
             "words-erased": ("草稿文字已删除", "草稿的文字已按要求删除；请重写并重新送审。"),
         },

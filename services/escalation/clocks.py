@@ -9,7 +9,7 @@ here; they excuse the time until the split.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -19,7 +19,7 @@ from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
 from schemas.pack import clocks as packs
 from schemas.triage import AnswerKind
-from services.escalation.terms import USUAL, Terms, after_pauses, applies, known_from
+from services.escalation.terms import USUAL, Nature, Terms, after_pauses, applies, known_from
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
@@ -50,12 +50,17 @@ OF_ONE_MATTER = frozenset(
 """Another matter does not take these over: they tell the matter's own nature and course."""
 
 
+Cause = Literal[
+    "regraded", "classified", "deferred", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"
+]
+_CAUSES: Mapping[str, Cause] = {"classified": "classified", "transferred": "reassigned"}
+"""Milestones after which a clock may be owed no more, besides gradings."""
+
+
 class Cancelled(NamedTuple):
     """Why a clock ended without being met, and when that was recorded."""
 
-    cause: Literal[
-        "regraded", "classified", "deferred", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"
-    ]
+    cause: Cause
     at: datetime
 
 
@@ -113,6 +118,9 @@ class Clock:
     def overdue(self, at: datetime) -> bool:
         """Whether the limit had passed by `at` without the owed act, while the clock was in force."""
         if self.paused_at and not self._too_late(self.paused_at):
+            return False
+        if self.cancelled and self.cancelled.cause == "grown":
+            # A matter that grew is not late with its end, also at the midnight at which it grew.
             return False
         ended = self.met_at or (self.cancelled.at if self.cancelled else None)
         return self.due < at and (ended is None or self._too_late(ended))
@@ -199,8 +207,15 @@ def assigned(past: Sequence[ClockMilestoneReached], at: datetime | None = None) 
 
 
 def level_of(past: Sequence[ClockMilestoneReached]) -> str | None:
-    """The level in force; None before the first grading. `past` is in order."""
-    judged = (one for one in reversed(past) if one.milestone in (*GRADINGS, "policy_moved") and is_own(one))
+    """The level in force; None before the first grading. `past` is in order.
+
+    In a past as `growth.followed` gives it, this is the level that a matter follows which has grown.
+    """
+    judged = (
+        one
+        for one in reversed(past)
+        if is_own(one) and (one.milestone in (*GRADINGS, "policy_moved") or (one.milestone == "grown" and one.level))
+    )
     return next((one.level for one in judged), None)
 
 
@@ -392,7 +407,8 @@ def _clock(
         if met_there or due.at <= past.born:
             since, due = past.born, _due(past.born, spec, pack, terms)
     moved, pauses = terms.due.get(name), terms.pauses.get(name, ())
-    counted = [pause for pause in pauses if moved is None or pause.since >= moved.at]
+    # A limit that was moved counts the rest of a pause.
+    counted = [pause._replace(since=max(pause.since, moved.at)) if moved else pause for pause in pauses]
     due = due._replace(at=after_pauses(due.at, counted, spec.limit, pack))
     deferral = next(iter(terms.deferred.get(name, ())), None)
     if deferral and not cancelled and (met_at is None or met_at > deferral.at):
@@ -562,25 +578,27 @@ def _in_force(
     regrading, hand-over and closing. A merger ends it, since it goes on elsewhere. A refusal of all reports ends it,
     too.
     """
-    known = dict[tuple[str | None, "AnswerKind | None"], bool]()
+    known, kinds = dict[Nature, bool](), {answer.kind for answer in pack.answers}
     before, kind = None, None
     applied, cancelled = False, None
     for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
         first_grading, before = before is None and level is not None, level
-        first_kind, kind = kind is None and reached.answer_kind is not None, reached.answer_kind or kind
+        # A kind that this pack does not have was chosen by another one, and chooses nothing here.
+        chosen = reached.answer_kind if not kinds or reached.answer_kind in kinds else None
+        first_kind, kind = kind is None and chosen is not None, chosen or kind
         if index < run.began:
             if reached.milestone == "merged":
                 return False, None
             continue
-        nature = (level or pack.lowest, cast("AnswerKind | None", kind))
+        nature = Nature(level or pack.lowest, cast("AnswerKind | None", kind), terms.unit_at(reached.recorded_at))
         if nature not in known:
-            known[nature] = applies(spec, *nature, run.from_at, pack, terms)
+            known[nature] = applies(spec, nature, run.from_at, pack, terms)
         owed = known[nature]
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
         if owed:
             applied, cancelled = True, None
         elif applied and cancelled is None and unmet and (first_grading or first_kind or not spec.first_answer):
-            cancelled = Cancelled("classified" if reached.milestone == "classified" else "regraded", at)
+            cancelled = Cancelled(_CAUSES.get(reached.milestone, "regraded"), at)
         if reached.milestone == "merged":
             return applied, cancelled or (Cancelled("merged", at) if unmet else None)
         if reached.milestone == "dismissed":

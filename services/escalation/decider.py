@@ -13,7 +13,8 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
 from schemas.pack.clocks import Rung
-from services.escalation import clocks, decisions, eras, limits, notices, obligations, reporting
+from schemas.pack.reports import Notice as NoticeRule
+from services.escalation import clocks, decisions, eras, growth, limits, notices, obligations, reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import (
     AcceptLead,
@@ -36,8 +37,18 @@ from services.escalation.growth import GROWTH
 from services.escalation.heirs import Heir, carried
 from services.escalation.leads import Leading, leading
 from services.escalation.notices import Notice
-from services.escalation.rights import RIGHTS, Deciding, Noticed, Owed, Reportable, Reported, pack_of, rule_of
-from services.escalation.terms import USUAL, Terms
+from services.escalation.rights import (
+    RIGHTS,
+    Deciding,
+    Noticed,
+    Owed,
+    Reportable,
+    Reported,
+    decidable,
+    pack_of,
+    rule_of,
+)
+from services.escalation.terms import USUAL, Office, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -214,7 +225,7 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
         case AskLead() | AcceptLead() | TakeLead():
             return _leading(state, unit, pack, ctx)
         case Decide():
-            rule = decisions.rule_on(pack.model if pack else None, command.decides, clocks.level_of(state.past))
+            rule = decisions.rule_on(pack.model if pack else None, command.decides, _level(state, pack))
             units = (*ctx.offices.below(unit), clocks.assigned(state.past))
             posts = decisions.deciders(rule, units, ctx.offices) if rule else None
             return Deciding(unit, posts, merged, incident.into)
@@ -229,7 +240,7 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
 def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     known = state.clocks.get(name)
     pack = _pack(state, ctx)
-    spec, by, name_ = rule_of(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
+    spec, by, name_ = decidable(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
     if known is None:
         return Owed(name, incident.unit, by=by, spec=spec, pack=name_, merged=incident.merged, into=incident.into)
     return Owed(
@@ -360,9 +371,17 @@ def _derived(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ..
 
 def terms_of(state: State, offices: Offices) -> Terms:
     """What the matter's limits depend on besides its milestones."""
-    unit = offices.units.get(state.unit or "")
-    seen = state.terms.context.model_copy(update={"unit": unit.kind if unit else None})
-    return replace(state.terms, own=offices.own_days(state.unit or ""), context=seen)
+    handed = [
+        Office(
+            min(one.happened_at, one.recorded_at),
+            one.recorded_at,
+            getattr(offices.units.get(one.unit or ""), "kind", None),
+            offices.own_days(one.unit or ""),
+        )
+        for one in state.past
+        if one.milestone in ("opened", "transferred") and clocks.is_own(one)
+    ]
+    return replace(state.terms, offices=tuple(handed))
 
 
 def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
@@ -580,15 +599,29 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
 def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     subject, pack = _subject(state, command, ctx), _pack(state, ctx)
-    rule = decisions.rule_on(pack.model if pack else None, command.decides, clocks.level_of(state.past))
+    rule = decisions.rule_on(pack.model if pack else None, command.decides, _level(state, pack))
     assert isinstance(subject, Deciding)
     assert rule is not None and subject.posts is not None, "a decision without a rule is refused"
     return _by_pack([decisions.decided(command, subject.unit, rule, subject.posts, ctx)], pack, ctx)
 
 
+def _level(state: State, pack: LoadedPack | None) -> str | None:
+    """The level by which the matter is handled. A matter that has grown follows another one than its own."""
+    return clocks.level_of(growth.followed(state.past, pack.model) if pack else state.past)
+
+
 def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Leading:
-    level, model = clocks.level_of(state.past), pack.model if pack else None
-    return leading(model, level, unit, state.asked_to_lead, state.lead, ctx.offices)
+    level, model = _level(state, pack), pack.model if pack else None
+    found = leading(model, level, unit, state.asked_to_lead, state.lead, ctx.offices)
+    own = (one.milestone for one in reversed(state.past) if clocks.is_own(one))
+    last = next((one for one in own if one in (*clocks.ENDINGS, "reopened")), None)
+    merged = any(one.milestone == "merged" for one in state.milestones)
+    return replace(
+        found,
+        merged=merged,
+        into=ctx.seen.get("into"),
+        ended=last if last in ("closed", "dismissed") else None,
+    )
 
 
 def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> Decided:
@@ -617,7 +650,9 @@ def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     pack, unit = _pack(state, ctx), state.unit
     assert unit is not None, "a matter without an accountable unit is refused"
-    given = notices.given(command, unit, ctx)
+    assert pack is not None, "the table of rights asks for the pack's rule"
+    assert pack.model.notice is not None, "the table of rights asks for the pack's rule"
+    given = notices.given(command, unit, pack.model.notice, ctx)
     notice = Notice(given.notice, given.unit, given.to, ctx.now, given.due)
     after = replace(state, notices=(*state.notices, notice))
     return _by_pack([given, *_difference(after, pack, ctx)], pack, ctx)
@@ -626,10 +661,10 @@ def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:
 def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     pack, notice = _pack(state, ctx), notices.meant(state.notices, command.notice, state.milestones)
-    rule = pack.model.notice if pack else None
+    assert notice is not None, "an answer without a notice is refused"
+    rule = _rule_of(state, notice, ctx)
     if rule is None:
         raise Rejected("the pack of this matter has no rule on notices; instruct the unit instead", code="no-notices")
-    assert notice is not None, "an answer without a notice is refused"
     if isinstance(command, WritePart):
         return _by_pack([notices.part(command, notice, rule)], pack, ctx)
     past = state.past
@@ -637,6 +672,13 @@ def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> D
     report = notices.report_back(command, notice, rule, clocks.level_of(past), unverified=unverified, ctx=ctx)
     sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
     return [*_by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, ctx)]
+
+
+def _rule_of(state: State, notice: Notice, ctx: Ctx) -> NoticeRule | None:
+    """The rule of the pack under which the notice was given. A move to another pack leaves its answer owed."""
+    given_under = [move.policy for move in state.moves if move.at is None or move.at <= notice.at]
+    pack = pack_of(given_under[-1] if given_under else state.policy, notice.to, ctx.offices)
+    return pack.model.notice if pack else None
 
 
 def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx) -> list[Occurred]:
@@ -707,7 +749,10 @@ def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
     after = state
     for fact in facts:
         after = replace(after, terms=limits.after(after.terms, fact, ctx.now))
-    return _by_pack([*facts, *_difference(after, pack, ctx)], pack, ctx)
+    derived = _derived(after, pack, ctx)
+    if all(clock.name != command.clock for clock in derived):
+        _known(state, command.clock)
+    return _by_pack([*facts, *_unsaid(after, derived)], pack, ctx)
 
 
 def _annul(state: State, command: AnnulBreach, ctx: Ctx) -> Decided:

@@ -78,11 +78,13 @@ def derive(past: Sequence[ClockMilestoneReached], eras: Sequence[Era], under: Un
 
 
 def _told(past: Sequence[ClockMilestoneReached], eras: Sequence[Era], number: int) -> list[ClockMilestoneReached]:
-    """The milestones, without those that name levels of another pack."""
-    since, pack = eras[number]
-    until = eras[number + 1].since if number + 1 < len(eras) else None
-    before = eras[number - 1].pack if number else pack
-    earlier = since if before.model.id != pack.model.id else None
+    """The milestones, without those that name levels of another pack. A value that an office sets makes no such."""
+    pack = eras[number].pack
+    until = next((era.since for era in eras[number + 1 :] if era.pack.ref != pack.ref), None)
+    first = number
+    while first and eras[first - 1].pack.model.id == pack.model.id:
+        first -= 1
+    earlier = eras[first].since if first else None
     return [
         one
         for one in past

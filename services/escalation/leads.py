@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.pack import PolicyPack
+from schemas.titles import titled
 from services.escalation.obligations import placed
+from services.kernel.access.approving import head_of
 from services.kernel.access.rights import Right
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Rejected
+from services.kernel.core.problems import Forbidden, Rejected
 from services.kernel.core.units import Offices
 
 
@@ -30,6 +32,10 @@ class Leading:
     """The unit that was asked last."""
     lead: str | None = None
     """The unit that leads now, besides the accountable one."""
+    merged: bool = False
+    into: str | None = None
+    ended: str | None = None
+    """`closed` or `dismissed`, if the matter is."""
 
 
 def leading(
@@ -52,7 +58,55 @@ def _leader(matter: Leading, ctx: Ctx) -> Sequence[str | None]:
     return (matter.by or ctx.offices.parent(matter.unit),)
 
 
-def _must_be(matter: Leading, how: str) -> Rejected | None:
+def _posts(matter: Leading, ctx: Ctx) -> frozenset[str]:
+    """The posts that lead for the unit: the addressee that the pack names, or the head of that body."""
+    if matter.by is None or matter.how == "own":
+        return frozenset()
+    return frozenset(
+        head_of(ctx.offices, matter.by, entry) if entry.members else f"{entry.code}@{matter.by}"
+        for entry in ctx.offices.addressee(matter.by, matter.who)
+    )
+
+
+class OfLeader(Right[Leading]):
+    """The right of the post or body that the pack names. No role replaces it, unless the directory has nobody."""
+
+    def holds(self, subject: Leading, ctx: Ctx) -> bool:
+        """Whether the actor is that post, or the head of that body."""
+        posts = _posts(subject, ctx)
+        return ctx.actor.post in posts if posts else super().holds(subject, ctx)
+
+    def require(self, subject: Leading, ctx: Ctx) -> None:
+        """Raises `Forbidden`, naming the posts that have the right."""
+        posts = sorted(_posts(subject, ctx))
+        if not posts:
+            return super().require(subject, ctx)
+        if not self.holds(subject, ctx):
+            raise Forbidden(
+                f"{' or '.join(posts)} decides this, and you act as {ctx.actor.post}",
+                code="other-decider",
+                act=self.verb,
+                posts=posts,
+                post=ctx.actor.post,
+            )
+        return None
+
+
+def _must_be(matter: Leading, how: str, verb: str) -> Rejected | None:
+    if matter.merged:
+        return Rejected(
+            f"the matter was merged into {matter.into or 'another one'}; {titled(verb, 'en')} there",
+            code="merged",
+            into=matter.into,
+            act=verb,
+        )
+    if matter.ended:
+        return Rejected(
+            f"the matter is {matter.ended}; reopen it first, then {titled(verb, 'en')}",
+            code="matter-ended",
+            phase=matter.ended,
+            act=verb,
+        )
     if matter.how != how or matter.by is None:
         said = {
             "own": "the accountable unit leads itself",
@@ -68,7 +122,7 @@ def _must_be(matter: Leading, how: str) -> Rejected | None:
 
 
 def _to_ask(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
-    if refusal := _must_be(matter, "asked"):
+    if refusal := _must_be(matter, "asked", verb):
         return refusal
     if matter.asked == matter.by:
         return Rejected(f"{matter.by} was asked to lead already; it must accept", code="asked-already", unit=matter.by)
@@ -76,7 +130,7 @@ def _to_ask(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
 
 
 def _to_accept(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
-    if refusal := _must_be(matter, "asked"):
+    if refusal := _must_be(matter, "asked", verb):
         return refusal
     if matter.asked != matter.by:
         return Rejected(f"nobody asked {matter.by} to lead yet", code="not-asked", unit=matter.by)
@@ -84,10 +138,10 @@ def _to_accept(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
 
 
 def _to_take(matter: Leading, ctx: Ctx, verb: str) -> Rejected | None:
-    return _must_be(matter, "taken")
+    return _must_be(matter, "taken", verb)
 
 
 ASK: Right[Leading] = Right("ask-lead", ("duty_officer", "chief"), _accountable, _to_ask)
-ACCEPT: Right[Leading] = Right("accept-lead", ("duty_officer", "chief"), _leader, _to_accept)
-TAKE: Right[Leading] = Right("take-lead", ("duty_officer", "chief"), _leader, _to_take)
+ACCEPT: Right[Leading] = OfLeader("accept-lead", ("duty_officer", "chief"), _leader, _to_accept)
+TAKE: Right[Leading] = OfLeader("take-lead", ("duty_officer", "chief"), _leader, _to_take)
 OF_LEAD = (ASK, ACCEPT, TAKE)

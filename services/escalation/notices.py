@@ -11,6 +11,7 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Typed
 from schemas.pack.reports import Notice as NoticeRule
+from services.escalation import reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import GiveNotice, ReportBack, WritePart
 from services.kernel.core.decider import Ctx
@@ -72,13 +73,16 @@ def meant(known: Sequence[Notice], named: str | None, milestones: Sequence[e.Clo
     return found
 
 
-def given(command: GiveNotice, to: str, ctx: Ctx) -> e.ClockNoticeGiven:
-    """The notice of the actor's unit. Raises `Malformed` for a limit that has passed."""
+def given(command: GiveNotice, to: str, rule: NoticeRule, ctx: Ctx) -> e.ClockNoticeGiven:
+    """The notice of the actor's unit.
+
+    Raises `Malformed` for a limit that has passed, and `Rejected` if nobody there could confirm the report back.
+    """
     if command.due <= ctx.now:
         raise Malformed("the limit of a notice lies in the future; give a later `due`", code="due-passed", field="due")
-    return e.ClockNoticeGiven(
-        notice=ctx.ids.new(""), unit=ctx.actor.unit or to, to=to, due=command.due, text=Typed(text=command.text)
-    )
+    unit = ctx.actor.unit or to
+    reporting.must_be_received(rule.to, unit, ctx.offices)
+    return e.ClockNoticeGiven(notice=ctx.ids.new(""), unit=unit, to=to, due=command.due, text=Typed(text=command.text))
 
 
 def part(command: WritePart, notice: Notice, rule: NoticeRule) -> e.ClockNoticePartWritten:
@@ -98,13 +102,14 @@ def part(command: WritePart, notice: Notice, rule: NoticeRule) -> e.ClockNoticeP
 def report_back(
     command: ReportBack, notice: Notice, rule: NoticeRule, level: str | None, *, unverified: bool, ctx: Ctx
 ) -> e.ClockReportedUpward:
-    """The report back to who gave the notice. Raises `Rejected` while a part is missing."""
+    """The report back to who gave the notice. Raises `Rejected` while a part or its addressee is missing."""
     if missing := [one.code for one in rule.parts if one.code not in notice.parts]:
         raise Rejected(
             f"the report back lacks {', '.join(missing)}; write every part of the answer first",
             code="parts-missing",
             missing=missing,
         )
+    reporting.must_be_received(rule.to, notice.by, ctx.offices)
     return e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=notice.to,

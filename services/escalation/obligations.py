@@ -6,8 +6,11 @@ levels, mergers and splits in the same way as the pack's other clocks. The same 
 again and again until the matter is resolved, and for the written report at its end.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from schemas.escalation import ClockMilestoneReached, ReportForm
@@ -56,11 +59,14 @@ class Obligation:
         )
 
 
-def resolved(pack: PolicyPack, unit: str, offices: Offices) -> tuple[Obligation, ...]:
+def resolved(
+    pack: PolicyPack, unit: str, offices: Offices, held: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Obligation, ...]:
     """All hops of the pack's reports, as an accountable unit owes them, then its bulletin and its written report.
 
     A hop to a kind of unit that is not above the holder is left out, and so is a hop to the unit above the root. The
-    holder then owes the next one.
+    holder then owes the next one. `held` names the units that confirmed hops: after a hand-over, the report may lie
+    elsewhere than it would from this unit.
     """
     found: list[Obligation] = []
     for rule in (*pack.reports, *_further(pack)):
@@ -70,7 +76,7 @@ def resolved(pack: PolicyPack, unit: str, offices: Offices) -> tuple[Obligation,
             if at is not None:
                 starts = "resolved" if rule.code == WRITTEN_REPORT else "discovered"
                 found.append(Obligation(rule, hop, holder, at, after, _received(after) if after else starts))
-                holder, after = at, hop.code
+                holder, after = held.get(hop.code, at), hop.code
     return tuple(found)
 
 
@@ -129,12 +135,18 @@ def owed(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices:
     """
     past = growth.followed(clocks.in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
-    reached = {one.milestone for one in (*past, *reports.acts)}
-    return tuple(
-        owed
-        for owed in reports.asked
-        if owed.starts in reached and reached.isdisjoint((_received(owed.hop.code), _ended(owed.hop.code)))
-    )
+    # What was confirmed under a matter from which this one was split off fulfils nothing here.
+    reached = clocks.counted([*past, *reports.acts])
+    reopened = max((one.recorded_at for one in reached if one.milestone == "reopened"), default=None)
+    ever = {one.milestone for one in reached}
+    again = {one.milestone for one in reached if reopened is None or one.recorded_at >= reopened}
+
+    def is_due(owed: Obligation) -> bool:
+        since = again if owed.rule.again else ever
+        begun = owed.starts in (since if owed.after else ever)
+        return begun and since.isdisjoint((_received(owed.hop.code), _ended(owed.hop.code)))
+
+    return tuple(owed for owed in reports.asked if is_due(owed))
 
 
 def report_to(
@@ -150,7 +162,12 @@ def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: 
     for reached in past:
         if not clocks.is_own(reached):
             continue
-        told: dict[str, Any] = {"level": reached.level, "answer_kind": reached.answer_kind}
+        told: dict[str, Any] = {
+            "level": reached.level,
+            "answer_kind": reached.answer_kind,
+            "category": reached.category,
+            "channel": reached.channel,
+        }
         changed = {name: value for name, value in told.items() if value is not None}
         if reached.milestone == "policy_moved":
             changed["level"] = reached.level or pack.lowest
@@ -159,6 +176,11 @@ def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: 
         if changed:
             found.append(found[-1].model_copy(update=changed))
     return found
+
+
+def _asks(rule: ReportRule, context: Context) -> bool:
+    """Whether a matter of this nature is reported by the rule."""
+    return (rule.levels is None or context.level in rule.levels) and holds(rule.when, context)
 
 
 def _received(hop: str) -> str:
@@ -195,14 +217,24 @@ class _Reports:
     def __init__(self, pack: PolicyPack, offices: Offices, past: Sequence[ClockMilestoneReached]) -> None:
         self._pack, self._offices, self._past = pack, offices, past
         self._known: dict[str, tuple[Obligation, ...]] = {}
-        self._accountable = clocks.accountable(past)
+        self._handed = [
+            (one.recorded_at, one.unit or "")
+            for one in past
+            if one.milestone in ("opened", "transferred") and clocks.is_own(one)
+        ]
         self._contexts = _contexts(past, pack, offices)
         self.now: list[Obligation] = []
         """The hops for the unit that is accountable now. What was owed once is not lost if its condition ends."""
         self.acts: list[ClockMilestoneReached] = []
         """A further milestone for each hop that a receipt fulfils, and for the end of the bulletins."""
-        for owed in self._of(self._accountable):
-            if owed.rule.when is None or any(holds(owed.rule.when, context) for context in self._contexts):
+        held: dict[str, str] = {}
+        for reached in past:
+            if reached.milestone == "received" and reached.unit:
+                for one in self._then(reached):
+                    if one.is_met_by(reached):
+                        held.setdefault(one.hop.code, reached.unit)
+        for owed in resolved(pack, self._handed[-1][1], offices, held) if self._handed else ():
+            if any(_asks(owed.rule, context) for context in self._contexts):
                 if owed.rule.code == BULLETIN:
                     self._bulletins(owed)
                 else:
@@ -211,16 +243,14 @@ class _Reports:
     @property
     def asked(self) -> tuple[Obligation, ...]:
         """The hops that the present level and nature of the matter ask for."""
-        context = self._contexts[-1]
-        return tuple(
-            owed
-            for owed in self.now
-            if (owed.rule.levels is None or context.level in owed.rule.levels) and holds(owed.rule.when, context)
-        )
+        return tuple(owed for owed in self.now if _asks(owed.rule, self._contexts[-1]))
 
-    def _of(self, unit: str | None) -> tuple[Obligation, ...]:
-        if unit is None:
+    def _then(self, reached: ClockMilestoneReached) -> tuple[Obligation, ...]:
+        """The hops as the unit owed them that was accountable at a milestone."""
+        at = bisect_right(self._handed, reached.recorded_at, key=itemgetter(0))
+        if not self._handed:
             return ()
+        unit = self._handed[max(at - 1, 0)][1]
         if unit not in self._known:
             self._known[unit] = resolved(self._pack, unit, self._offices)
         return self._known[unit]
@@ -233,8 +263,9 @@ class _Reports:
     def _meets(self, reached: ClockMilestoneReached, owed: Obligation) -> bool:
         if reached.milestone != "received":
             return False
-        then = self._of(clocks.accountable(self._past, reached.recorded_at))
-        return owed.is_met_by(reached) or any(one.hop == owed.hop and one.is_met_by(reached) for one in then)
+        return owed.is_met_by(reached) or any(
+            one.hop == owed.hop and one.is_met_by(reached) for one in self._then(reached)
+        )
 
     def _bulletins(self, first: Obligation) -> None:
         """Each receipt starts the next bulletin, until the matter is resolved. A reopening starts one, too."""

@@ -1,6 +1,7 @@
 """What answers of escalation read: clocks, reports upward, rosters."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from operator import itemgetter
@@ -24,8 +25,8 @@ from services.escalation.rights import (
     Owed,
     Reportable,
     Reported,
+    decidable,
     pack_of,
-    rule_of,
 )
 from services.escalation.roster import stream_of_unit
 from services.escalation.views import (
@@ -141,7 +142,7 @@ def _owed(row: Row, ctx: Ctx) -> Owed:
         breached=row["breached_at"] is not None,
         asked=row["asked_by"],
         by=ctx.by(stream_of("clock", row["incident_id"])),
-        spec=rule_of(pack, row["clock"]),
+        spec=decidable(pack, row["clock"]),
         accountable=row["of_unit"] or "",
         requested_by=row["requested_by"],
         granted=row["granted"],
@@ -250,7 +251,8 @@ async def _rows(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
 
 def _leading(row: Row, pack: LoadedPack | None, ctx: Ctx) -> Leading:
     model = pack.model if pack else None
-    return leading(model, row["level"], row["unit"], row["asked_to_lead"], row["lead"], ctx.offices)
+    found = leading(model, row["level"], row["unit"], row["asked_to_lead"], row["lead"], ctx.offices)
+    return replace(found, merged=row["merged_into"] is not None, into=row["merged_into"], ended=row["ended"])
 
 
 def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:

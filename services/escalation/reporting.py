@@ -47,15 +47,20 @@ def target(
             unit=unit,
             known=list(known),
         )
-    if not offices.receivers(found.unit, found.to):
+    must_be_received(found.to, found.unit, offices)
+    return found
+
+
+def must_be_received(to: str, unit: str, offices: Offices) -> None:
+    """Raises `Rejected` if nobody could confirm a report to this addressee."""
+    if not offices.receivers(unit, to):
         raise Rejected(
-            f"the directory of {found.unit} has no {found.to}, so nobody could confirm the report; add the post or "
+            f"the directory of {unit} has no {to}, so nobody could confirm the report; add the post or "
             "body to units.yaml",
             code="addressee-missing",
-            to=found.to,
-            unit=found.unit,
+            to=to,
+            unit=unit,
         )
-    return found
 
 
 def _usual(unit: str, owed: Sequence[Obligation], sent: Collection[str], offices: Offices) -> Target:

@@ -31,6 +31,7 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.leads import ACCEPT, ASK, TAKE
+from services.kernel.access.approving import head_of
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -111,6 +112,11 @@ def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | Non
         return offices.pack_of(policy, unit)
     except Unavailable:
         return None
+
+
+def decidable(pack: LoadedPack | None, clock: str) -> ClockRule | None:
+    """The pack's rule by which people decide on a clock. The review of a deferral moves by another deferral alone."""
+    return None if ".review" in clock else rule_of(pack, clock)
 
 
 def rule_of(pack: LoadedPack | None, clock: str) -> ClockRule | None:
@@ -279,20 +285,25 @@ def _accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
 
 
 def _approvers(clock: Owed, ctx: Ctx) -> frozenset[str]:
-    """The posts that the pack lets decide on an extension: in the charged unit, the addressee or a body's members."""
+    """The posts that the pack lets decide on an extension: the addressee, or the head of that body.
+
+    They sit in the charged unit, or in the nearest unit above that has any.
+    """
     if clock.spec is None or clock.spec.extension is None:
         return frozenset()
-    found: set[str] = set()
-    for entry in ctx.offices.addressee(clock.unit, clock.spec.extension.approved_by):
-        found.update(entry.members or (f"{entry.code}@{clock.unit}",))
-    return frozenset(found)
+    for unit in ctx.offices.above(clock.unit):
+        if entries := ctx.offices.addressee(unit, clock.spec.extension.approved_by):
+            return frozenset(
+                head_of(ctx.offices, unit, entry) if entry.members else f"{entry.code}@{unit}" for entry in entries
+            )
+    return frozenset()
 
 
 class OfApprover(Right[Owed]):
     """The right of the post or body that the pack names. No role replaces it."""
 
     def holds(self, subject: Owed, ctx: Ctx) -> bool:
-        """Whether the actor is that post, or a member of that body."""
+        """Whether the actor is that post, or the head of that body."""
         return ctx.actor.post in _approvers(subject, ctx)
 
     def require(self, subject: Owed, ctx: Ctx) -> None:
@@ -354,8 +365,9 @@ def _waits_for_decision(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if clock.requested_by is None:
         return _refused("no-extension-asked", f"nobody asked for an extension of {clock.clock}", clock)
-    if clock.ended:
-        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
+    if refusal := _runs(clock, ctx, verb):
+        # A late grant would annul a breach, which only a unit above can.
+        return refusal
     if clock.requested_by == clock.by:
         says = f"you asked for the extension of {clock.clock} yourself; another person must decide"
         return _refused("own-extension", says, clock)

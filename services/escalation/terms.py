@@ -35,6 +35,17 @@ class Deferral(NamedTuple):
     review: datetime
 
 
+class Office(NamedTuple):
+    """An accountable unit of the matter, as its limits see it."""
+
+    began: datetime
+    """When it became accountable."""
+    since: datetime
+    """When that was recorded."""
+    kind: str | None
+    own: OwnDays
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What people decided on a matter's limits, and what the matter's office is."""
@@ -48,37 +59,68 @@ class Terms:
     """Clock -> its deferrals, in order."""
     context: Context = field(default_factory=Context)
     """What conditions see, besides level and kind of answer."""
+    offices: tuple[Office, ...] = ()
+    """The accountable units, in order. A hand-over changes neither what is owed before it nor its due instant."""
+
+    def unit_at(self, at: datetime) -> str | None:
+        """The kind of the unit that was accountable by the records until an instant."""
+        if len(self.offices) < 2:
+            return self.offices[0].kind if self.offices else self.context.unit
+        found = (office.kind for office in reversed(self.offices) if office.since <= at)
+        return next(found, self.offices[0].kind)
+
+    def _own(self, since: datetime) -> OwnDays:
+        if len(self.offices) < 2:
+            return self.offices[0].own if self.offices else self.own
+        found = (office.own for office in reversed(self.offices) if office.began <= since)
+        return next(found, self.offices[0].own)
 
     def ends(self, since: datetime, limit: Limit, pack: PolicyPack) -> Due:
-        """When a limit of the pack has passed."""
-        return calendars.due(since, limit, pack.timezone, pack.workday, self.own)
+        """When a limit of the pack has passed. The days are those of the unit that was accountable at its start."""
+        return calendars.due(since, limit, pack.timezone, pack.workday, self._own(since))
 
 
 USUAL = Terms()
 
 
-def applies(
-    spec: ClockRule, level: str | None, kind: AnswerKind | None, since: datetime, pack: PolicyPack, terms: Terms
-) -> bool:
-    """Whether a matter of this level and kind of answer owes the clock.
+class Nature(NamedTuple):
+    """What conditions see of a matter at a time."""
+
+    level: str | None
+    kind: AnswerKind | None
+    unit: str | None = None
+    """The kind of the accountable unit."""
+
+
+def applies(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
+    """Whether a matter of this nature owes the clock.
 
     Until a kind of answer is chosen, the strictest of the level is owed: of the clocks with the same start that only
-    some kinds of answer owe, the one that is due first.
+    some kinds of answer owe and whose conditions hold, the one that is due first.
     """
-    if not spec.applies(level, kind) and not (kind is None and _is_strictest(spec, level, since, pack, terms)):
+    level, kind, _ = nature
+    if not spec.applies(level, kind) and not (kind is None and _is_strictest(spec, nature, since, pack, terms)):
         return False
+    return _holds(spec, nature, terms)
+
+
+def _holds(spec: ClockRule, nature: Nature, terms: Terms) -> bool:
     if spec.when is None:
         return True
-    return holds(spec.when, terms.context.model_copy(update={"level": level, "answer_kind": kind}))
+    level, kind, unit = nature
+    return holds(spec.when, terms.context.model_copy(update={"level": level, "answer_kind": kind, "unit": unit}))
 
 
-def _is_strictest(spec: ClockRule, level: str | None, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
+def _is_strictest(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
     if spec.answer_kinds is None:
         return False
     rivals = [
         other
         for other in pack.clocks
-        if other.answer_kinds and other.from_ == spec.from_ and (other.levels is None or level in other.levels)
+        if other.answer_kinds
+        and other.from_ == spec.from_
+        and (other.levels is None or nature.level in other.levels)
+        and _holds(other, nature, terms)
     ]
     owed = [other for other in rivals if not other.limit.is_open]
     return bool(owed) and min(owed, key=lambda other: terms.ends(since, other.limit, pack).at) is spec
@@ -100,7 +142,8 @@ def known_from(at: datetime, pack: PolicyPack) -> datetime:
 
 def after_pauses(due: datetime, pauses: Iterable[Pause], limit: Limit, pack: PolicyPack) -> datetime:
     """The due instant, moved by the pauses that have ended. One that ends with a day still ends with a day."""
-    moved = due + sum((pause.until - pause.since for pause in pauses if pause.until), timedelta())
+    ended = (pause.until - pause.since for pause in pauses if pause.until and pause.until > pause.since)
+    moved = due + sum(ended, timedelta())
     if moved == due or not calendars.ends_with_a_day(limit):
         return moved
     local = moved.astimezone(pack.timezone)

@@ -73,6 +73,7 @@ INCIDENTS = Table(
     Column("unit", key()),
     Column("assigned", key()),
     Column("lead", key()),
+    Column("ended", key(16)),
     Column("asked_to_lead", key()),
     Column("level", key(100)),
     Column("merged_into", key()),
@@ -315,8 +316,14 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
             row = {**row, "assigned": data.unit}
         case triage.IncidentReturned():
             row = {**row, "assigned": None}
-        case triage.IncidentGraded() | triage.IncidentRegraded() as data:
+        case triage.IncidentGraded() | triage.IncidentRegraded() | triage.IncidentPolicyMoved() as data:
             row = {**row, "level": data.level}
+        case triage.IncidentClosed():
+            row = {**row, "ended": "closed"}
+        case triage.IncidentDismissed():
+            row = {**row, "ended": "dismissed"}
+        case triage.IncidentReopened():
+            row = {**row, "ended": None}
     return row
 
 

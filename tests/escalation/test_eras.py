@@ -9,7 +9,7 @@ import pytest
 
 from schemas import escalation as e
 from services.escalation.commands import RecordMilestones
-from services.kernel.core.units import LoadedPack, SetValue
+from services.kernel.core.units import LoadedPack, SetValue, with_values
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
 
@@ -195,3 +195,27 @@ def test_a_pack_that_has_not_come_is_waited_for() -> None:
     made.offices = replace(offices, packs={OLD.ref: OLD, NEW.ref: NEW})
     made.detect(at(3) + timedelta(minutes=1))
     assert clock(made, "hand_out") == (at(8), "running")
+
+
+LOWEST = parse_pack(
+    OPEN.canonical.replace(
+        '"id":"open"', '"id":"open","ungraded":{"owes":"lowest","source":{"kind":"derived","reason":"a test"}}'
+    ).replace('"name":"answer"', '"levels":["usual"],"name":"answer"')
+)
+
+
+def test_a_value_that_is_set_hides_no_grading_from_the_clocks_that_ran_before() -> None:
+    made = Incident(offices=replace(OFFICES, packs={**OFFICES.packs, LOWEST.ref: LOWEST})).hear(under(LOWEST))
+    assert clock(made, "answer")[1] == "running"
+    made.offices = replace(made.offices, values=(set_value(2, "PT2H"),))
+    made.detect(at(2.1)).hear(reached("graded", at(3), level="grave", rank=2))
+    assert clock(made, "answer")[1] == "cancelled", "only the lowest level owes it"
+
+
+def test_a_value_that_does_not_fit_leaves_the_others_in_force() -> None:
+    two = parse_pack(OPEN.canonical.replace('{"duration":"PT30M","mode":"elapsed"}', '{"source":{"kind":"unset"}}'))
+    good = SetValue("county", "open", "clocks.short.limit", '{"mode":"elapsed","duration":"PT2H"}', at(0))
+    bad = SetValue("county", "open", "clocks.hand_out.limit", '{"mode":"elapsed"}', at(0))
+    found = with_values(two, {one.place: one for one in (bad, good)}).model
+    limits = {spec.name: spec.limit.duration for spec in found.clocks}
+    assert (limits["hand_out"], limits["short"]) == (None, timedelta(hours=2))

@@ -81,6 +81,24 @@ class TestExtensions:
         assert (started(incident).due, row(incident)["original_due"]) == (at(0, day=3), "2026-03-03T00:00:00.000000Z")
         assert extended.notice.ref, "the asker is told"
 
+    def test_a_body_decides_by_its_head_and_not_by_any_member(self) -> None:
+        rule = RULES["extension"].model_copy(update={"approved_by": "leading_group"})
+        incident = matter(extension=rule).do(ASKED, at(5), HANDLER)
+        with pytest.raises(Forbidden, match="chief@town-east decides on an extension"):
+            incident.do(GRANTED, at(6), APPROVER)
+        assert started(incident.do(GRANTED, at(6), CHIEF)).due == at(0, day=3)
+
+    def test_nobody_grants_away_a_limit_that_has_passed(self) -> None:
+        incident = matter().do(ASKED, at(5), HANDLER).detect(at(25))
+        with pytest.raises(Rejected, match="only before it passes"):
+            incident.do(GRANTED, at(26), APPROVER)
+        assert "explanation" in incident.breaches()
+
+    def test_an_extension_during_a_pause_counts_the_rest_of_the_pause(self) -> None:
+        incident = matter().do(TestPauses.PAUSE, at(20), CHIEF).do(ASKED, at(21), HANDLER).do(GRANTED, at(22), APPROVER)
+        incident.do(Resume(clock="explanation"), at(30), CHIEF)
+        assert started(incident).due == at(8, day=3)
+
     def test_a_refusal_changes_nothing(self) -> None:
         refused = DecideExtension(clock="explanation", granted=False, reason="no ground")
         incident = matter().do(ASKED, at(5), HANDLER).do(refused, at(6), APPROVER)
@@ -135,6 +153,13 @@ class TestALimitOfOneMatter:
             matter().do(self.SET, at(25), CHIEF)
         with pytest.raises(Malformed, match="has passed"):
             matter().do(self.SET.model_copy(update={"due": at(1)}), at(5), CHIEF)
+
+    def test_a_run_or_a_review_that_takes_no_decision_is_refused_by_name(self) -> None:
+        with pytest.raises(Malformed, match="has no clock explanation#9"):
+            matter().do(self.SET.model_copy(update={"clock": "explanation#9"}), at(5), CHIEF)
+        deferred = matter().do(TestDeferrals.DEFER, at(5), CHIEF)
+        with pytest.raises(Rejected, match="lets nobody set"):
+            deferred.do(self.SET.model_copy(update={"clock": "explanation.review"}), at(6), CHIEF)
 
     def test_only_where_the_pack_leaves_it_to_a_person(self) -> None:
         with pytest.raises(Rejected, match="lets nobody set"):

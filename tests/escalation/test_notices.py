@@ -1,5 +1,6 @@
 """A superior's notice: check, measures, next steps, and the report back within the notice's own limit."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.conftest import Desk
-from tests.escalation.incident import Incident, at, opened
+from tests.escalation.incident import Incident, at, opened, reached
+from tests.escalation.test_eras import OLD
 from tests.escalation.test_obligations import SOURCE, hop, officer, pack, rule
 from tests.escalation.test_service import opened as told
 from tests.kit import spec
@@ -139,3 +141,21 @@ async def test_a_notice_and_its_answer_over_http(desk: Desk) -> None:
     assert (notice["answered"], notice["missing"], notice["may"]) == (True, [], [])
     assert [(part["part"], part["text"]) for part in notice["parts"]] == [(part, "已办") for part in PARTS]
     assert (await desk.clocks(id_))["notice"]["state"] == "met"
+
+
+def test_a_notice_whose_answer_nobody_could_confirm_is_not_given() -> None:
+    matter = incident()
+    county = {
+        code: post for code, post in matter.offices.posts["county"].items() if "office" not in (code, *post.serves)
+    }
+    matter.offices = replace(matter.offices, posts={**matter.offices.posts, "county": county})
+    with pytest.raises(Rejected, match="county has no office, so nobody could confirm"):
+        matter.do(GIVE, at(1), SUPERIOR)
+
+
+def test_a_notice_is_still_answered_after_a_move_to_a_pack_without_notices() -> None:
+    matter = answered()
+    matter.offices = replace(matter.offices, packs={**matter.offices.packs, OLD.ref: OLD})
+    matter.hear(reached("policy_moved", at(10), policy=OLD.ref))
+    matter.do(ReportBack(), at(11), officer()).do(Receipt(), at(12), SUPERIOR)
+    assert matter.state.clocks["notice"].met_at == at(12)

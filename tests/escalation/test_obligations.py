@@ -18,6 +18,7 @@ from tests.escalation.incident import OFFICES, PACK, REPORTS, Incident, at, grad
 from tests.kit import spec
 
 MAJOR = graded(at(0.5), "major")
+SOURCE_ID = f"incident-{spec.UUID}"
 SOURCE = {"kind": "derived", "reason": "of these tests"}
 HOUR = {"mode": "elapsed", "duration": "PT1H"}
 UNSET = {"source": {"kind": "unset", "document": "000", "clause": "L18"}}
@@ -316,3 +317,50 @@ def test_the_unit_that_holds_the_report_reports_on(school: Offices) -> None:
     [first, further] = incident.of(e.ClockReportedUpward)
     assert (first.unit, first.to, first.addressee) == (SCHOOL, "town-east", "party_office")
     assert (further.unit, further.to, further.hop) == ("town-east", "county", "to_county")
+
+
+def due_now(rules: PolicyPack, *history: RecordMilestones) -> list[str]:
+    milestones = [one for command in history for one in command.milestones]
+    return [one.hop.code for one in obligations.owed(milestones, rules, OFFICES)]
+
+
+def test_what_another_matter_reported_before_the_split_is_still_owed_here() -> None:
+    there = reached("received", at(1), to="leading_group", unit="county", form="written", incident=SOURCE_ID)
+    split = reached("split_off", at(5), incident=SOURCE_ID)
+    up = pack(rule("up", hop("to_county", "leading_group", "county")))
+    assert due_now(up, opened(at(5)), split, there) == ["to_county"]
+
+
+def test_a_report_that_starts_again_is_owed_again_after_a_reopening() -> None:
+    history = [
+        opened(at(0)),
+        received(1, "leading_group", "county"),
+        reached("closed", at(2)),
+        reached("reopened", at(3)),
+    ]
+    once = rule("up", hop("to_county", "leading_group", "county"))
+    assert due_now(pack(once), *history) == []
+    assert due_now(pack({**once, "again": {"source": SOURCE}}), *history) == ["to_county"]
+
+
+def test_a_unit_does_not_owe_what_only_a_former_unit_at_another_level_could_have_owed() -> None:
+    own = rule("own", hop("to_own", "leading_group"), levels=["major"], when='unit.kind == "county"')
+    history = [opened(at(0), unit="county"), reached("transferred", at(0.2), unit="town-east"), MAJOR]
+    assert clocks(pack(own), *history) == {}
+
+
+def test_conditions_of_reports_see_category_and_channel() -> None:
+    by_letter = pack(rule("up", hop("to_county", "leading_group", "county"), when='channel == "letter"'))
+    (discovered, begun) = opened(at(0)).milestones
+    told = RecordMilestones(milestones=(discovered, begun.model_copy(update={"channel": "letter"})))
+    assert set(clocks(by_letter, told)) == {"to_county"}
+    assert clocks(by_letter, opened(at(0))) == {}
+
+
+def test_the_next_hop_is_owed_by_who_confirmed_the_report_also_after_a_hand_over() -> None:
+    chain = rule("up", hop("first", "leading_group", "parent"), hop("second", "leading_group", "parent"))
+    history = [opened(at(0)), received(0.5, "leading_group", "county"), reached("transferred", at(0.6), unit="county")]
+    found = clocks(pack(chain), *history)
+    assert (found["first"].met_at, found["second"].unit, found["second"].since) == (at(0.5), "county", at(0.5))
+    sent = [*history, received(0.7, "leading_group", "city")]
+    assert clocks(pack(chain), *sent)["second"].met_at == at(0.7)

@@ -1,6 +1,7 @@
 """What moves, starts and charges a clock besides its milestones."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from schemas.pack.clocks import Limit, Rung
 from schemas.pack.office import Roster
 from services.escalation.clocks import Clock, derive
 from services.escalation.commands import AnnulBreach, RecordMilestones
-from services.escalation.terms import Deferral, Moved, Pause, Terms
+from services.escalation.terms import Deferral, Moved, Nature, Pause, Terms, applies
+from services.kernel.core.days import OwnDays, Span
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_calendars import counting, working_days
 from tests.escalation.test_clocks import GENERAL, MAJOR, with_clocks
+from tests.escalation.test_limits import matter
 from tests.kit.spec import staff
 
 SOURCE = {"kind": "derived", "reason": "of these tests"}
@@ -248,3 +251,47 @@ def test_a_reviewer_finds_that_what_happened_counts() -> None:
     incident.do(AnnulBreach(clock="explanation", reason="paper of that day"), at(31), staff("auditor", unit="county"))
     assert "explanation" not in incident.breaches()
     assert "explanation" not in incident.detect(at(40)).breaches()
+
+
+class TestHandOvers:
+    def test_what_one_kind_of_unit_owed_is_not_lost_when_another_takes_the_matter(self) -> None:
+        late = matter(when='unit.kind == "town"').detect(at(25))
+        late.hear(reached("transferred", at(26), unit="county"))
+        assert ("explanation" in late.breaches(), late.of(e.ClockBreachAnnulled)) == (True, [])
+        running = matter(when='unit.kind == "town"', first_answer=False)
+        running.hear(reached("transferred", at(5), unit="county"))
+        assert e.ClockCancelled(clock="explanation", cause="reassigned") in running.did
+
+    def test_the_days_of_the_next_unit_move_no_limit_that_runs(self) -> None:
+        free = Span(date(2026, 3, 2), date(2026, 3, 20), "free")
+        made = matter(limit=Limit(mode="working_days", days=1))
+        made.offices = replace(made.offices, days={"town-west": OwnDays((free,))})
+        made.hear(reached("transferred", at(5), unit="town-west"))
+        assert made.state.clocks["explanation"].started.due == at(40)
+
+
+def test_of_the_kinds_of_answer_only_those_whose_condition_holds_are_compared() -> None:
+    own = PACK.model.clocks[0].model_copy(update={"levels": None, "from_": "discovered"})
+    fast = own.model_copy(
+        update={"name": "a", "answer_kinds": ("answer",), "when": 'channel == "letter"', "limit": hours(1)}
+    )
+    slow = own.model_copy(update={"name": "b", "answer_kinds": ("status",), "when": None, "limit": hours(9)})
+    pack = PACK.model.model_copy(update={"clocks": (fast, slow)})
+    owed = [spec.name for spec in (fast, slow) if applies(spec, Nature("general", None), at(0), pack, Terms())]
+    assert owed == ["b"]
+
+
+def test_a_kind_of_answer_of_another_pack_leaves_the_strictest_owed() -> None:
+    answers = tuple(answer for answer in PACK.model.answers if answer.kind == "answer")
+    own = PACK.model.clocks[0].model_copy(
+        update={"name": "a", "levels": None, "from_": "discovered", "answer_kinds": ("answer",), "when": None}
+    )
+    pack = PACK.model.model_copy(update={"clocks": (own,), "answers": answers, "reports": ()})
+    found = derive(
+        [*opened(at(0)).milestones, *reached("classified", at(1), answer_kind="adoption").milestones], pack, Terms()
+    )
+    assert [clock.name for clock in found if clock.cancelled is None] == ["a"]
+
+
+def hours(number: int) -> Limit:
+    return Limit.model_validate({"mode": "elapsed", "duration": f"PT{number}H"})

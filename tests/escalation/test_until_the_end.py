@@ -62,6 +62,13 @@ def test_a_general_matter_that_does_not_end_follows_the_higher_procedure_and_is_
     assert incident.detect(at(51)).did == []
 
 
+def test_a_matter_grows_at_the_end_of_a_day_and_is_not_late() -> None:
+    limit = {"mode": "end_of_day", "duration": "P1D"}
+    incident = Incident(offices=spec.under(growing(limit))).hear(opened(at(0)), GENERAL).detect(at(50))
+    assert e.ClockCancelled(clock="growth", cause="grown") in incident.did
+    assert "growth" not in incident.detect(at(51)).breaches()
+
+
 def test_a_matter_that_ended_in_time_does_not_grow() -> None:
     incident = Incident(offices=spec.under(growing())).hear(opened(at(0)), GENERAL, RESOLVED).detect(at(99))
     assert (set(incident.state.clocks), incident.breaches()) == ({"growth"}, [])

@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("lead", key(64), nullable=True),
+        sa.Column("ended", key(16), nullable=True),
         sa.Column("asked_to_lead", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
