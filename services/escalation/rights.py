@@ -420,7 +420,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     SetLimit: Right("set-limit", ("approver", "chief"), _accountable, _can_be_set),
     RequestExtension: Right("request-extension", ("handler", "duty_officer", "chief"), _charged, _can_be_extended),
     DecideExtension: OfApprover("decide-extension", (), _charged, _waits_for_decision),
-    Pause: Right("pause", ("approver", "chief"), _charged, _can_be_paused),
+    Pause: Right("pause", ("approver", "chief"), _accountable, _can_be_paused),
     Resume: Right("resume", ("approver", "chief"), _charged, _is_paused),
     Defer: Right("defer", ("approver", "chief"), _accountable, _can_be_deferred),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),

@@ -1,7 +1,8 @@
 """The rights over an incident in each of its states.
 
 Decisions need a role over the accountable unit. Work on the matter needs a role over the accountable or the assigned
-unit. A helping unit records its work and decides nothing.
+unit. A helping unit records its work and decides nothing. The accountable unit alone says that material has come: the
+unit that sends it is often the assigned one, which would meet its own limit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -353,7 +354,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _unless_closed),
     c.Solve: Right("solve", ("handler",), _working, _unsolved),
     c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
-    c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _working, _unless_closed),
+    c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _accountable, _unless_closed),
     c.ProposeMeasure: Right("propose-measure", ("handler", "duty_officer"), _working, _can_propose),
     c.ApproveProposal: _some("approve"),
     c.RejectProposal: _some("reject"),

@@ -181,6 +181,12 @@ class TestPauses:
         assert (started(incident).due, row(incident)["original_due"]) == (at(54), "2026-03-03T00:00:00.000000Z")
         assert "explanation" in incident.detect(at(55)).breaches()
 
+    def test_a_unit_that_is_charged_because_it_handles_the_matter_does_not_stop_its_own_limit(self) -> None:
+        incident = matter(**RULES, charged="assigned").hear(reached("assigned", at(1), unit="county-roads"))
+        with pytest.raises(Forbidden, match="over town-east"):
+            incident.do(self.PAUSE, at(5), staff("chief", unit="county-roads"))
+        incident.do(self.PAUSE, at(5), CHIEF)
+
     def test_only_for_a_reason_of_the_pack(self) -> None:
         with pytest.raises(Malformed, match="may stand still for third_party"):
             matter().do(self.PAUSE.model_copy(update={"reason": "holiday"}), at(5), CHIEF)
