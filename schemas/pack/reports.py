@@ -43,6 +43,8 @@ class Bulletin(Rule):
     """A bulletin goes to the addressee, again and again until the matter is resolved."""
 
     levels: tuple[Slug, ...] | None = None
+    by: Place = "unit"
+    """Who owes it, as the accountable unit sees it. If there is no such unit, the accountable unit does."""
     to: Addressee
     at: Place
     every: Limit

@@ -71,6 +71,8 @@ def resolved(
     found: list[Obligation] = []
     for rule in (*pack.reports, *_further(pack)):
         holder, after = unit, None
+        if rule.code == BULLETIN and pack.bulletin:
+            holder = placed(pack.bulletin.by, unit, offices) or unit
         for hop in rule.hops:
             at = placed(hop.at, holder, offices)
             if at is not None:
@@ -299,6 +301,7 @@ class _Reports:
             return replace(clock, first_answer=False)
         if code == BULLETIN:
             ends = [one.recorded_at for one in self.acts if one.milestone == _ended(clock.name)]
+            clock = replace(clock, unit=self._bulletins_so_far[0].owed_by)
             over = clock.met_at in ends
             return replace(clock, met_at=None, cancelled=Cancelled("closed", ends[0])) if over else clock
         owed = next((owed for owed in self.now if owed.hop.code == code and owed.after), None)
