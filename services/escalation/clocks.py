@@ -11,7 +11,7 @@ here; they excuse the time until the split.
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, cast
 
@@ -409,7 +409,7 @@ def _clock(
     moved, pauses = terms.due.get(name), terms.pauses.get(name, ())
     # A limit that was moved counts the rest of a pause.
     counted = [pause._replace(since=max(pause.since, moved.at)) if moved else pause for pause in pauses]
-    due = due._replace(at=after_pauses(due.at, counted, spec.limit, pack))
+    due = after_pauses(due, counted, spec.limit, pack, terms.own)
     deferral = next(iter(terms.deferred.get(name, ())), None)
     if deferral and not cancelled and (met_at is None or met_at > deferral.at):
         cancelled = Cancelled("deferred", deferral.at)
@@ -428,10 +428,14 @@ def _clock(
         cancelled,
         provisional=due.provisional,
         counts_work=calendars.counts_work(spec.limit),
-        due_is_late=calendars.ends_with_a_day(spec.limit) and moved is None,
+        due_is_late=calendars.ends_with_a_day(spec.limit) and (moved is None or _is_midnight(due.at, pack)),
         warns=tuple(sorted(due.at - before for before in spec.warn)),
         paused_at=next((pause.since for pause in pauses if pause.until is None), None),
     )
+
+
+def _is_midnight(at: datetime, pack: PolicyPack) -> bool:
+    return at.astimezone(pack.timezone).time() == time.min
 
 
 def _met(spec: packs.ClockRule, since: datetime, past: _Past, there: _There) -> datetime | None:

@@ -140,14 +140,24 @@ def known_from(at: datetime, pack: PolicyPack) -> datetime:
     raise AssertionError("a roster with windows has one tomorrow")
 
 
-def after_pauses(due: datetime, pauses: Iterable[Pause], limit: Limit, pack: PolicyPack) -> datetime:
-    """The due instant, moved by the pauses that have ended. One that ends with a day still ends with a day."""
-    ended = (pause.until - pause.since for pause in pauses if pause.until and pause.until > pause.since)
-    moved = due + sum(ended, timedelta())
-    if moved == due or not calendars.ends_with_a_day(limit):
-        return moved
-    local = moved.astimezone(pack.timezone)
-    if local.time() == time.min:
-        return moved
+def after_pauses(due: Due, pauses: Iterable[Pause], limit: Limit, pack: PolicyPack, own: OwnDays = NONE) -> Due:
+    """The due instant, moved by the pauses that have ended.
+
+    A limit in working days moves by the working days of the pauses: the day of a resumption counts again. Another limit
+    moves by their length. One that ends with a day still ends with a day.
+    """
+    ended = [(pause.since, pause.until) for pause in pauses if pause.until and pause.until > pause.since]
+    if limit.mode == "working_days":
+        days = sum(calendars.working_days_between(since, until, pack.timezone, own) for since, until in ended)
+        if not days:
+            return due
+        last = due.at - timedelta(microseconds=1) if calendars.ends_with_a_day(limit) else due.at
+        more = limit.model_copy(update={"days": days, "first_day": "not_counted"})
+        moved = calendars.due(last, more, pack.timezone, pack.workday, own)
+        return moved._replace(provisional=moved.provisional or due.provisional)
+    at = due.at + sum((until - since for since, until in ended), timedelta())
+    local = at.astimezone(pack.timezone)
+    if at == due.at or not calendars.ends_with_a_day(limit) or local.time() == time.min:
+        return due._replace(at=at)
     midnight = datetime.combine(local.date() + timedelta(days=1), time.min, pack.timezone)
-    return midnight.astimezone(due.tzinfo)
+    return due._replace(at=midnight.astimezone(due.at.tzinfo))

@@ -124,10 +124,27 @@ class TestDecisionsOfPeople:
         found = clocks(opened(at(0)), GENERAL, pauses={"explanation": (Pause(at(25)),)})
         assert found["explanation"].overdue(at(26))
 
-    def test_a_limit_that_ends_with_a_day_still_does_after_a_pause(self) -> None:
+    @pytest.mark.parametrize(
+        ("since", "until", "day"),
+        [(at(20), at(22), 1), (at(20), at(22, day=1), 2), (at(2, day=4), at(2, day=7), 2), (at(20), at(22, day=4), 7)],
+    )
+    def test_a_limit_in_working_days_moves_by_the_working_days_of_a_pause(
+        self, since: datetime, until: datetime, day: int
+    ) -> None:
         pack = with_clocks(explanation={"limit": working_days(1)})
-        found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(at(20), at(22)),)})
-        assert found["explanation"].due == at(16, day=2)
+        found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(since, until),)})
+        assert found["explanation"].due == at(16, day=day)
+
+    def test_a_limit_that_ends_with_a_day_still_does_after_a_pause(self) -> None:
+        pack = with_clocks(explanation={"limit": Limit(mode="end_of_day")})
+        found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(at(3), at(5)),)})
+        assert found["explanation"].due == at(16, day=1)
+
+    def test_a_limit_in_days_that_is_moved_to_midnight_still_ends_with_a_day(self) -> None:
+        pack = with_clocks(explanation={"limit": working_days(1)})
+        for due, late in ((at(16, day=5), True), (at(15, day=5), False)):
+            found = clocks(opened(at(0)), pack=pack, due={"explanation": Moved(due, at(2))})
+            assert found["explanation"].due_is_late is late
 
     def test_a_pause_before_an_extension_is_in_the_new_end_already(self) -> None:
         terms: dict[str, Any] = {"pauses": {"explanation": (Pause(at(3), at(5)), Pause(at(12), at(13)))}}

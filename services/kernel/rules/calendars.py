@@ -66,6 +66,12 @@ def counts_work(limit: Limit) -> bool:
     return limit.mode in ("working_time", "working_days")
 
 
+def working_days_between(since: datetime, until: datetime, zone: ZoneInfo, own: OwnDays = NONE) -> int:
+    """How many working days there are from the day of `since` to the day before that of `until`."""
+    first, end = since.astimezone(zone).date(), until.astimezone(zone).date()
+    return sum(_day(first + timedelta(days=more), own).works for more in range((end - first).days))
+
+
 def _working_days(start: datetime, limit: Limit, zone: ZoneInfo, own: OwnDays) -> Due:
     local = start.astimezone(zone)
     day, left, provisional = local.date(), limit.days or 0, False
