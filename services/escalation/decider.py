@@ -565,8 +565,19 @@ def _told(rung: Rung, unit: str, ctx: Ctx) -> list[str]:
 
 def explained(state: State, clock: Clock) -> bool:
     """Whether the office replied or explained itself since the clock began (ESC-10)."""
-    done = clocks.counted(state.milestones)
-    return any(reached.milestone in EXPLAINS and reached.recorded_at >= clock.since for reached in done)
+    past = state.past
+    return any(
+        reached.milestone in EXPLAINS and reached.recorded_at >= clock.since and _speaks(reached, clock, past)
+        for reached in clocks.counted(past)
+    )
+
+
+def _speaks(reached: e.ClockMilestoneReached, clock: Clock, past: Sequence[e.ClockMilestoneReached]) -> bool:
+    """Whether an explanation of the delay is that of the office: of a unit that then worked on the matter."""
+    if reached.milestone != "delay_explained" or reached.unit is None or not clocks.is_own(reached):
+        return True
+    at = reached.recorded_at
+    return reached.unit in (clock.unit, clocks.accountable(past, at), clocks.assigned(past, at))
 
 
 def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
