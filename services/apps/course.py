@@ -14,7 +14,7 @@ from schemas.fields import LevelKnown
 from services.apps.facts import Done, Facts
 from services.escalation import limits, obligations
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.decider import State, decide, evolve, terms_of
+from services.escalation.decider import OnRecord, State, decide, evolve, terms_of
 from services.escalation.terms import Deferral, Moved
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
@@ -130,6 +130,11 @@ def _numbered(step: _Step, number: int) -> _Step:
     return step._replace(milestones=tuple(one.model_copy(update={"event": id_}) for one in step.milestones))
 
 
+def _told_at(at: datetime) -> datetime:
+    """When a rung is reached, without the moments after which it is seen."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
 class Course:
     """The matter's clock stream, as escalation would have written it."""
 
@@ -168,14 +173,18 @@ class Course:
         """Extends, pauses or defers each limit that runs, as far as the pack allows it."""
         terms = terms_of(self.state, self.offices)
         specs = {spec.name: spec for spec in self.pack.model.clocks}
+        extended = dict[str, OnRecord]()
         for name, known in self.state.clocks.items():
             spec = specs.get(name.partition("#")[0])
             if spec is None or known.breach or known.met_at or known.cancelled:
                 continue
             due = known.started.due
             if act == "extended" and spec.extension and not spec.extension.at_most.is_open:
-                later = terms.ends(due, spec.extension.at_most, self.pack.model).at
-                terms = replace(terms, due={**terms.due, name: Moved(later, at)})
+                if known.granted < spec.extension.times:
+                    original = known.original or due
+                    later = terms.ends(original, spec.extension.at_most, self.pack.model).at
+                    terms = replace(terms, due={**terms.due, name: Moved(later, at)})
+                    extended[name] = replace(known, granted=known.granted + 1, original=original)
             elif act == "paused" and spec.pause:
                 paused = e.ClockPaused(clock=name, reason=spec.pause.reasons[0].code, due=due)
                 terms = limits.after(terms, paused, at)
@@ -185,7 +194,8 @@ class Course:
                 review = terms.ends(at, spec.deferral.review, self.pack.model).at
                 told = (*terms.deferred.get(name, ()), Deferral(at, review))
                 terms = replace(terms, deferred={**terms.deferred, name: told})
-        self.state = replace(self.state, terms=replace(terms, own=self.state.terms.own))
+        clocks = {**self.state.clocks, **extended}
+        self.state = replace(self.state, clocks=clocks, terms=replace(terms, own=self.state.terms.own))
 
     def _place_of(self, receipt: Done) -> str:
         """Where the addressee sits: for the hop that waits for it, or else in the accountable unit."""
@@ -204,7 +214,7 @@ class Course:
                 return
             seen.add((name, at))
             # What a late fact shows to be overdue is seen when the fact was recorded.
-            now = max(at + _MOMENT, self._now)
+            now = max(self._next.get(name, at) + _MOMENT, self._now)
             self._do(DetectBreaches(until=now), now)
 
     def _due(self) -> Iterator[tuple[datetime, str, bool]]:
@@ -213,7 +223,7 @@ class Course:
             if known.breach is None and known.met_at is None and not known.cancelled:
                 yield known.started.due, name, known.started.due_is_late
             elif known.breach is not None and name in self._next:
-                yield self._next[name], name, True
+                yield _told_at(self._next[name]), name, True
 
     def _do(self, command: Command, now: datetime) -> None:
         self._number += 1
@@ -242,6 +252,6 @@ class Course:
                     if data.next_at:
                         self._next[data.clock] = data.next_at
                     if isinstance(data, e.ClockReminderSent):
-                        self.told.append((now.replace(microsecond=now.microsecond // 1000 * 1000), data))
+                        self.told.append((_told_at(now), data))
                 case e.ClockBreachAnnulled() as data:
                     self._next.pop(data.clock, None)

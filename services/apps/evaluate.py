@@ -30,7 +30,7 @@ _DURATION = TypeAdapter(timedelta)
 def evaluate(pack: LoadedPack, facts: Facts) -> dict[str, Any]:
     """The answer of the rules, ready for JSON, with its keys in a fixed order.
 
-    Raises `Unfit` if the facts name a level or a clock that the pack does not have.
+    Raises `Unfit` if the facts name a level, a step of harm or a clock that the pack does not have.
     """
     _fits(pack, facts)
     course = Course(pack, facts)
@@ -46,6 +46,9 @@ def _fits(pack: LoadedPack, facts: Facts) -> None:
         if graded.level not in levels:
             told = f"its levels are {', '.join(levels)}" if levels else "it has no levels; leave `graded` out"
             raise Unfit(f"graded: {graded.level!r} is no level of {pack.name}; {told}")
+    steps = [step.value for step in pack.model.harm_scale]
+    if facts.harm is not None and steps and facts.harm not in steps:
+        raise Unfit(f"harm: {facts.harm} is no step of {pack.name}; its steps are {', '.join(map(str, steps))}")
     movable = [clock.name for clock in pack.model.clocks if clock.per_case or clock.extension]
     for limit in facts.limits:
         if limit.clock.partition("#")[0] not in movable:

@@ -109,6 +109,12 @@ class Special(_Model):
     from_: WrittenInstant = Field(alias="from")
     until: WrittenInstant | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "Special":
+        if self.until is not None and self.until < self.from_:
+            raise ValueError("until is before from; correct one of them")
+        return self
+
 
 class LimitSet(_Model):
     """A limit that a person set for this matter."""
@@ -134,6 +140,12 @@ class Done(_Model):
     unit: UnitCode | None = None
     to: PostCode | None = None
     by: Annotated[str, Field(max_length=130)] | None = None
+
+    @model_validator(mode="after")
+    def _recorded_after(self) -> "Done":
+        if self.recorded_at is not None and self.recorded_at < self.at:
+            raise ValueError("recorded_at is before at; an act is recorded when it happens or later")
+        return self
 
     @property
     def known_at(self) -> datetime:
@@ -191,7 +203,7 @@ class Facts(_Model):
         yield from (one.at for one in self.gradings)
         yield from (one.at for one in self.assignments)
         yield from (one.at for one in self.flags if one.at)
-        yield from (one.set_at for one in self.limits)
+        yield from (at for one in self.limits for at in (one.due, one.set_at))
         yield from (at for done in self.events for at in (done.at, done.known_at))
         yield from (at for one in self.periods for at in (one.from_, one.until) if at)
         if self.classified_at:

@@ -110,6 +110,11 @@ class TestAnswer:
         assert clocks(said("county-default"))["explanation"]["state"] == "running"
         assert clocks(said("county-default", **late))["explanation"]["state"] == "breached"
 
+    def test_a_set_limit_names_a_time_too(self) -> None:
+        due = {"clock": "disclosure", "due": "2026-03-06T09:00:00+08:00", "set_at": DISCOVERED}
+        answer = said("national-answer", category="government.disclosure", limits=[due])
+        assert clocks(answer)["answer"]["late_by"] == "P2D"
+
     def test_a_later_fact_changes_nothing_as_of_an_earlier_time(self) -> None:
         noon = {"as_of": "2026-03-02T12:00:00+08:00"}
         later = {"figures_over_time": [{"at": "2026-03-02T12:00:01+08:00", "clicks": 3000}]}
@@ -152,6 +157,11 @@ class TestAnswer:
         longer = clocks(said("national-answer", **asked, events=[extended]))["disclosure"]
         assert usual["due"] == "2026-03-30T16:00:00.000000Z", "20 working days after 2 March"
         assert longer["due"] == "2026-04-28T16:00:00.000000Z", "20 more; 清明 on 4 to 6 April, a Monday"
+        again = {"at": "2026-03-21T09:00:00+08:00", "act": "extended"}
+        assert clocks(said("national-answer", **asked, events=[extended, again]))["disclosure"] == longer
+        replied = {"at": "2026-04-29T00:00:00+08:00", "act": "replied"}
+        last = clocks(said("national-answer", **asked, events=[extended, replied]))["disclosure"]
+        assert (last["state"], last["late_by"]) == ("late", "PT0S"), "the day is over"
 
     def test_time_to_hear_others_is_not_counted(self) -> None:
         asked = {"category": "government.disclosure", "as_of": "2026-03-25T09:00:00+08:00"}
@@ -159,9 +169,38 @@ class TestAnswer:
             {"at": "2026-03-10T09:00:00+08:00", "act": "paused"},
             {"at": "2026-03-17T09:00:00+08:00", "act": "resumed"},
         ]
-        usual = clocks(said("national-answer", **asked))["disclosure"]
         paused = clocks(said("national-answer", **asked, events=events))["disclosure"]
-        assert paused["due"] > usual["due"]
+        assert paused["due"] == "2026-04-07T16:00:00.000000Z", "five working days more than to 30 March; 清明 is none"
+
+    def test_a_rung_is_reached_at_its_very_instant(self) -> None:
+        def rungs(end: str) -> list[str]:
+            return [sent["at"] for sent in said("county-default", as_of=end)["ladder"]]
+
+        assert rungs("2026-03-03T10:59:59+08:00") == []
+        assert rungs("2026-03-03T11:00:00+08:00") == ["2026-03-03T03:00:00.000000Z"]
+
+    def test_only_a_unit_that_works_on_the_matter_explains_the_delay(self) -> None:
+        def rungs(unit: str, *assigned: str) -> set[str]:
+            explained = {"at": "2026-03-05T09:00:00+08:00", "act": "delay_explained", "unit": unit}
+            known = [{"unit": one, "at": DISCOVERED} for one in assigned]
+            end = "2026-03-12T09:00:00+08:00"
+            answer = said("county-default", events=[explained], assignments=known, as_of=end)
+            return {sent["rung"] for sent in answer["ladder"]}
+
+        assert "circular" not in rungs("town-east")
+        assert "circular" not in rungs("county-roads", "county-roads")
+        assert "circular" in rungs("county-water", "county-roads")
+
+    @pytest.mark.requirement("ESC-12")
+    def test_the_town_owes_the_bulletin_of_a_school_and_a_town_its_own(self) -> None:
+        school = {"code": "school", "kind": "unit", "above": [{"code": "town", "kind": "town"}, *UNIT["above"]]}  # type: ignore[misc]
+
+        def owes(unit: dict[str, Any]) -> tuple[str, str]:
+            owed = said("school-002-7", unit=unit, graded={"level": "major", "at": DISCOVERED})["report_to"][-1]
+            return owed["who"], owed["owed_by"]
+
+        assert owes(school) == ("leading_group", "town")
+        assert owes(UNIT) == ("leading_group", "town-east")
 
 
 class TestRefusals:
@@ -181,6 +220,14 @@ class TestRefusals:
             ({"classified_at": DISCOVERED}, "classified_at needs answer_kind"),
             ({"recorded_at": "2026-03-01T09:00:00Z"}, "recorded_at is before discovered_at"),
             ({"unit": {**UNIT, "code": "city"}}, "each unit stands once"),
+            (
+                {"events": [{"at": DISCOVERED, "recorded_at": "2026-03-02T08:00:00+08:00", "act": "replied"}]},
+                "events.0: recorded_at is before at",
+            ),
+            (
+                {"periods": [{"code": "special", "from": DISCOVERED, "until": "2026-03-01T09:00:00+08:00"}]},
+                "periods.0: until is before from",
+            ),
         ],
     )
     def test_facts_that_cannot_be_used_are_told_by_their_place(self, more: dict[str, Any], told: str) -> None:
@@ -188,9 +235,11 @@ class TestRefusals:
             facts(**more)
         assert told in str(refused.value)
 
-    def test_a_level_and_a_clock_that_the_pack_does_not_have_are_refused(self) -> None:
+    def test_a_level_a_step_of_harm_and_a_clock_that_the_pack_does_not_have_are_refused(self) -> None:
         with pytest.raises(Unfit, match="it has no levels; leave `graded` out"):
             said("group-002-2", graded={"level": "major", "at": DISCOVERED})
+        with pytest.raises(Unfit, match="harm: 9 is no step of county-default@2; its steps are 0, 1, 2, 3"):
+            said("county-default", harm=9)
         with pytest.raises(Unfit, match="county-default@2 lets nobody set 'answer'; it has none that a person sets"):
             said("county-default", limits=[{"clock": "answer", "due": DISCOVERED, "set_at": DISCOVERED}])
 
