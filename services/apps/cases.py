@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from schemas.pack.source import Text
 from services.apps.evaluate import evaluate
-from services.apps.facts import Facts, Unfit
+from services.apps.facts import Facts, Twice, Unfit, each_once
 from services.kernel.core.units import LoadedPack
 
 
@@ -37,10 +37,12 @@ def read(pack: LoadedPack, folder: Path) -> tuple[Case, ...]:
     if not path.exists():
         return ()
     try:
-        return _CASES.validate_python(json.loads(path.read_bytes()))
+        return _CASES.validate_python(json.loads(path.read_bytes(), object_pairs_hook=each_once))
     except ValidationError as error:
         told = (f"{path}: {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
         raise Unfit("\n".join(told)) from None
+    except Twice as error:
+        raise Unfit(f"{path}: {error}") from None
     except ValueError as error:
         raise Unfit(f"{path}: is not JSON: {error}") from None
 

@@ -190,8 +190,9 @@ class Course:
                 terms = limits.after(terms, paused, at)
             elif act == "resumed" and name in terms.pauses:
                 terms = limits.after(terms, e.ClockResumed(clock=name), at)
-            elif act == "deferred" and spec.deferral and not spec.deferral.review.is_open:
-                review = terms.ends(at, spec.deferral.review, self.pack.model).at
+            elif act == "deferred" and spec.deferral:
+                limit = spec.deferral.review
+                review = None if limit.is_open else terms.ends(at, limit, self.pack.model).at
                 told = (*terms.deferred.get(name, ()), Deferral(at, review))
                 terms = replace(terms, deferred={**terms.deferred, name: told})
         clocks = {**self.state.clocks, **extended}

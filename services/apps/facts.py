@@ -210,6 +210,10 @@ class Facts(_Model):
             yield self.classified_at
 
 
+class Twice(ValueError):
+    """Two equal names stand in one JSON object, so that one value would be lost."""
+
+
 class Unfit(ValueError):
     """The facts cannot be used. The text is for their author: one line a fault."""
 
@@ -224,11 +228,22 @@ def read(path: Path) -> Facts:
     if len(content) > MAX_BYTES:
         raise Unfit(f"{path}: is larger than {MAX_BYTES:,} bytes; leave out what does not concern the rules")
     try:
-        return parse(json.loads(content), str(path))
+        return parse(json.loads(content, object_pairs_hook=each_once), str(path))
+    except Twice as error:
+        raise Unfit(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, Unfit):
             raise
         raise Unfit(f"{path}: is not JSON: {error}") from None
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which each name stands once. Raises `Twice`."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise Twice(f"{next(name for name in names if names.count(name) > 1)}: stands twice in one object; keep one")
+    return found
 
 
 def parse(content: object, origin: str) -> Facts:

@@ -361,6 +361,8 @@ def _reviews(
     """For each deferral, a clock until its date of review. The owed act meets it, or the next deferral."""
     deferrals = terms.deferred.get(clock.name, ())
     for number, deferral in enumerate(deferrals, start=1):
+        if deferral.review is None:
+            continue
         done = [one.recorded_at for one in own if _meets(spec, one) and one.recorded_at >= deferral.at]
         done += [later.at for later in deferrals[number : number + 1]]
         name = f"{clock.name}.review" if number == 1 else f"{clock.name}.review#{number}"

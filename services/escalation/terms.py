@@ -29,10 +29,10 @@ class Pause(NamedTuple):
 
 
 class Deferral(NamedTuple):
-    """The owed act was deferred at an instant. By `review`, somebody looks at it again."""
+    """The owed act was deferred at an instant. By `review`, somebody looks at it again; None if nobody said when."""
 
     at: datetime
-    review: datetime
+    review: datetime | None
 
 
 class Office(NamedTuple):

@@ -150,6 +150,14 @@ class TestAnswer:
         assert (clock["due"], clock["state"]) == ("2026-03-05T10:00:00.000000Z", "breached")
         assert said("zone-002-10", **assigned)["clocks"] == []
 
+    def test_a_deferral_ends_the_clock_also_where_nobody_set_the_review(self) -> None:
+        assigned = {"assignments": [{"unit": "county-roads", "at": "2026-03-02T10:00:00+08:00"}]}
+        limits = [{"clock": "on_time", "due": "2026-03-05T18:00:00+08:00", "set_at": "2026-03-02T11:00:00+08:00"}]
+        deferred = [{"at": "2026-03-03T09:00:00+08:00", "act": "deferred"}]
+        end = {"as_of": "2026-03-09T09:00:00+08:00"}
+        (clock,) = said("zone-002-10", **assigned, **end, limits=limits, events=deferred)["clocks"]
+        assert (clock["name"], clock["state"], clock["late_by"]) == ("on_time", "cancelled", None)
+
     def test_an_extension_moves_the_end_by_what_the_pack_allows(self) -> None:
         asked = {"category": "government.disclosure", "as_of": "2026-06-01T09:00:00+08:00"}
         usual = clocks(said("national-answer", **asked))["disclosure"]
@@ -261,6 +269,9 @@ class TestCommand:
         file = tmp_path / "facts.json"
         file.write_text("{")
         assert "is not JSON" in _typed(capsys, "policy", "evaluate", "county-default", str(file))[2]
+        file.write_text('{"figures": {"clicks": 5000, "clicks": 1}}')
+        told = _typed(capsys, "policy", "evaluate", "county-default", str(file))[2]
+        assert told == f"{file}: clicks: stands twice in one object; keep one\n"
         file.write_text("{}")
         code, _, told = _typed(capsys, "policy", "evaluate", "county-default", str(file))
         assert (code, told) == (1, f"{file}: discovered_at: is missing; add it\n")
