@@ -411,7 +411,7 @@ def _clock(
     moved, pauses = terms.due.get(name), terms.pauses.get(name, ())
     # A limit that was moved counts the rest of a pause.
     counted = [pause._replace(since=max(pause.since, moved.at)) if moved else pause for pause in pauses]
-    due = after_pauses(due, counted, spec.limit, pack, terms.own)
+    due = after_pauses(due, counted, spec.limit, pack, terms.own_at(since))
     deferral = next(iter(terms.deferred.get(name, ())), None)
     if deferral and not cancelled and (met_at is None or met_at > deferral.at):
         cancelled = Cancelled("deferred", deferral.at)

@@ -69,7 +69,8 @@ class Terms:
         found = (office.kind for office in reversed(self.offices) if office.since <= at)
         return next(found, self.offices[0].kind)
 
-    def _own(self, since: datetime) -> OwnDays:
+    def own_at(self, since: datetime) -> OwnDays:
+        """The days of the unit that was accountable at an instant."""
         if len(self.offices) < 2:
             return self.offices[0].own if self.offices else self.own
         found = (office.own for office in reversed(self.offices) if office.began <= since)
@@ -77,7 +78,7 @@ class Terms:
 
     def ends(self, since: datetime, limit: Limit, pack: PolicyPack) -> Due:
         """When a limit of the pack has passed. The days are those of the unit that was accountable at its start."""
-        return calendars.due(since, limit, pack.timezone, pack.workday, self._own(since))
+        return calendars.due(since, limit, pack.timezone, pack.workday, self.own_at(since))
 
 
 USUAL = Terms()
