@@ -14,7 +14,9 @@ from schemas.fields import LevelKnown
 from services.apps.facts import Done, Facts
 from services.escalation import limits, obligations
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.decider import OnRecord, State, decide, evolve, terms_of
+from services.escalation.decider import decide
+from services.escalation.duties import terms_of
+from services.escalation.state import OnRecord, State, evolve
 from services.escalation.terms import Deferral, Moved
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred

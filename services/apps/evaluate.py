@@ -18,7 +18,8 @@ from services.apps.course import Course, gravity
 from services.apps.facts import Facts, Unfit
 from services.escalation import clocks, growth, obligations
 from services.escalation.clocks import Clock
-from services.escalation.decider import OnRecord, State, terms_of
+from services.escalation.duties import terms_of
+from services.escalation.state import OnRecord, State
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
 from services.kernel.rules.conditions import Context

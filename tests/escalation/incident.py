@@ -8,7 +8,8 @@ from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached, ClockMilestoneReached
 from schemas.fields import Fact
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.decider import DECIDER, State
+from services.escalation.decider import DECIDER
+from services.escalation.state import State
 from services.kernel.core.decider import SYSTEM, Actor, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.units import Offices

@@ -1,0 +1,139 @@
+"""What a matter owes by its milestones, and what the record does not say of it yet. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import zip_longest
+
+from schemas import escalation as e
+from schemas.fields import Fact
+from services.escalation import clocks, eras, notices, obligations
+from services.escalation.clocks import Clock
+from services.escalation.eras import Era, Move
+from services.escalation.rights import pack_of
+from services.escalation.state import OnRecord, State
+from services.escalation.terms import Office, Terms
+from services.kernel.core.decider import Ctx, Occurred
+from services.kernel.core.units import LoadedPack, Offices
+
+
+def pack_in_force(state: State, ctx: Ctx) -> LoadedPack | None:
+    """The matter's pack. None while the unit or the pack has not arrived yet: the duties are derived later."""
+    return pack_of(state.policy, state.unit or "", ctx.offices)
+
+
+def by_pack(facts: Sequence[Fact | Occurred], pack: LoadedPack | None, ctx: Ctx) -> list[Occurred]:
+    """The facts as events that rest on the pack and on the tree of units."""
+    ref = pack.ref if pack else None
+    items = (fact if isinstance(fact, Occurred) else Occurred(fact) for fact in facts)
+    return [replace(item, policy=ref, basis=ctx.offices.basis) for item in items]
+
+
+def derive(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]:
+    """All clocks of the matter, past and present; none without a pack."""
+    if pack is None:
+        return ()
+    terms = terms_of(state, ctx.offices)
+
+    def under(past: Sequence[e.ClockMilestoneReached], pack: LoadedPack) -> tuple[Clock, ...]:
+        return obligations.derive(past, pack.model, ctx.offices, terms)
+
+    def anew(clock: Clock, at: datetime, pack: LoadedPack) -> Clock:
+        return clocks.anew(clock, at, pack.model, terms)
+
+    found = eras.derive(state.past, _eras(state, pack, ctx), under, anew)
+    own = notices.clocks(state.notices, state.milestones)
+    return tuple(_kept(clock, state, ctx) for clock in (*found, *own))
+
+
+def terms_of(state: State, offices: Offices) -> Terms:
+    """What the matter's limits depend on besides its milestones."""
+    handed = [
+        Office(
+            min(one.happened_at, one.recorded_at),
+            one.recorded_at,
+            getattr(offices.units.get(one.unit or ""), "kind", None),
+            offices.own_days(one.unit or ""),
+        )
+        for one in state.past
+        if one.milestone in ("opened", "transferred") and clocks.is_own(one)
+    ]
+    return replace(state.terms, offices=tuple(handed))
+
+
+def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
+    """The packs of the matter, one after the other; `pack` is the present one."""
+    past, told = state.past, state.moves or [Move(None, pack.ref)]
+    found: list[Era] = []
+    for move, following in zip_longest(told, told[1:]):
+        since = move.at or past[0].recorded_at
+        unit = clocks.accountable(past, since) or state.unit or ""
+        whole = ctx.offices.packs.get(move.policy, pack)
+        found += eras.with_values(whole, move.at, since, following and following.at, unit, ctx.offices)
+    return found
+
+
+def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
+    """The clock, with the due instant on record if the derived one became earlier and has passed already.
+
+    So what changes the calendar or the rules moves no limit into the past.
+    """
+    known = state.clocks.get(clock.name)
+    if known is None or known.cancelled or known.started.since != clock.since:
+        return clock
+    if not clock.due < min(known.started.due, ctx.now):
+        return clock
+    return replace(clock, due=known.started.due, due_is_late=known.started.due_is_late, provisional=False)
+
+
+def difference(state: State, pack: LoadedPack | None, ctx: Ctx) -> list[Fact | Occurred]:
+    """The events that make the record agree with the milestones. Each event's time is when its change happened."""
+    return unsaid(state, derive(state, pack, ctx)) if pack else []
+
+
+def unsaid(state: State, derived: Sequence[Clock]) -> list[Fact | Occurred]:
+    """The events that the record lacks to agree with the derived clocks."""
+    gone = state.clocks.keys() - {clock.name for clock in derived}
+    facts: list[Fact | Occurred] = [fact for name in sorted(gone) for fact in _stopped(state.clocks[name])]
+    for clock in derived:
+        facts += _changed(clock, state.clocks.get(clock.name))
+    return facts
+
+
+def _stopped(known: OnRecord) -> Iterator[Fact]:
+    name = known.started.clock
+    if known.breach:
+        yield e.ClockBreachAnnulled(clock=name, cause="start_changed")
+    if not known.cancelled:
+        yield e.ClockCancelled(clock=name, cause="start_changed")
+
+
+def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
+    """The difference of one clock. A repeated `clock.started` replaces the earlier one."""
+    name = clock.name
+    started = e.ClockStarted(
+        clock=name,
+        unit=clock.unit,
+        since=clock.since,
+        due=clock.due,
+        first_answer=clock.first_answer,
+        provisional=clock.provisional,
+        counts_work=clock.counts_work,
+        due_is_late=clock.due_is_late,
+        warns=clock.warns,
+        paused_at=clock.paused_at,
+    )
+    if known and known.breach:
+        if (known.breach.due, known.breach.unit) != (clock.due, clock.unit):
+            yield e.ClockBreachAnnulled(clock=name, cause="start_changed")
+        elif not clock.overdue(known.breach.detected_at):
+            yield e.ClockBreachAnnulled(clock=name, cause="recorded_in_time")
+    revived = known and ((known.cancelled and not clock.cancelled) or (known.met_at and not clock.met_at))
+    if known is None or known.started != started or revived:
+        yield Occurred(started, time=clock.since)
+        known = OnRecord(started)
+    if clock.met_at and (known.met_at, known.happened_at) != (clock.met_at, clock.happened_at):
+        met = e.ClockMet(clock=name, met_at=clock.met_at, late=clock.late, happened_at=clock.happened_at)
+        yield Occurred(met, time=clock.met_at)
+    if clock.cancelled and not known.cancelled:
+        yield Occurred(e.ClockCancelled(clock=name, cause=clock.cancelled.cause), time=clock.cancelled.at)
