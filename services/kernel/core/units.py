@@ -60,9 +60,17 @@ def with_values(pack: LoadedPack, values: Mapping[str, SetValue]) -> LoadedPack:
     They were checked with another version, perhaps. What this version does not leave open, or does not take, is left
     out.
     """
-    known = open_places(pack.model)
+    if not values:
+        return pack
+    known = _open_places(pack)
     chosen = tuple(sorted((place, one.value) for place, one in values.items() if place in known))
     return _with_values(pack.ref, pack.canonical, chosen) if chosen else pack
+
+
+@functools.lru_cache(maxsize=256)
+def _open_places(pack: LoadedPack) -> frozenset[str]:
+    """Kept, since each decision on a matter asks for them."""
+    return frozenset(open_places(pack.model))
 
 
 @functools.lru_cache(maxsize=256)
