@@ -24,9 +24,11 @@ import httpx
 import pytest
 
 from schemas.envelope import Event
+from schemas.pack.values import open_places
 from services.apps import cli, serve, terminal, web
 from services.kernel.access import tokens
 from services.kernel.core.decider import STAFF_ROLES
+from services.kernel.rules.packs import load_pack
 from services.kernel.settings import Settings
 from tests.kit import access, stack, substrate
 from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
@@ -501,6 +503,30 @@ def test_an_export_can_be_verified_and_shows_what_was_altered(world: EmbeddedWor
     assert "out of order" in world.run("verify", str(file)).stdout
     file.write_bytes(b"no event\n")
     assert "line 1: the bytes are not JSON" in world.run("verify", str(file)).stdout
+
+
+def test_a_pack_is_loaded_put_in_force_and_completed_and_the_lists_tell_of_the_record(
+    world: EmbeddedWorld, tmp_path: Path
+) -> None:
+    text = (ROOT / "policies" / "company-000.yaml").read_text("utf-8").replace("\nversion: 1\n", "\nversion: 2\n", 1)
+    file = tmp_path / "company.yaml"
+    file.write_text(text, "utf-8")
+    assert "company-000@2#" not in world.run("policy", "list").stdout
+    loaded = world.run("policy", "load", str(file))
+    assert loaded.stdout.startswith("company-000@2#")
+    file.unlink()
+    assert "\ncompany-000@2#" in world.run("policy", "list").stdout
+    assert world.run("policy", "show", "company-000").stdout.startswith("company-000@2#")
+    assert world.run("policy", "show", "company-000@1").stdout.startswith("company-000@1#")
+    later = "2035-01-01T00:00:00+08:00"
+    done = world.run("policy", "assign", "company-000@2", "--unit", "county-water", "--since", later)
+    assert (done.returncode, done.stdout) == (0, f"county-water works by company-000@2 from {later} on\n"), done.stderr
+    (place,) = open_places(load_pack(ROOT / "policies" / "county-default.yaml").model)
+    limit = json.dumps({"mode": "working_days", "days": 10})
+    what = ("policy", "set-value", "county-default@2", place, limit, "--unit", "county-water", "--reason", "局务会决定")
+    done = world.run(*what, "--since", later)
+    assert done.returncode == 0, done.stderr
+    assert place in world.run("policy", "set-value", "county-default@2", "clocks.nothing", *what[4:]).stderr
 
 
 def test_policies_are_listed_shown_and_checked(idle: EmbeddedWorld, tmp_path: Path) -> None:

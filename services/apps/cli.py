@@ -213,11 +213,16 @@ def restore(
 
 @policies.command("list")
 def policy_list(as_json: Json = False, data: Data = None) -> None:
-    """List the packs in the policy folder."""
-    from services.kernel.rules import packs as policy
+    """List the packs of the record. Before the first start these are the packs of the policy folder."""
+    from services.apps import records
+    from services.kernel.rules.packs import load_packs
 
-    packs = policy.load_packs(settings_of(data).policies).values()
-    listed([{"policy": pack.ref, "title": pack.model.title} for pack in packs], as_json)
+    settings = quiet(settings_of(data))
+    packs = run(records.packs(settings))
+    if not packs:
+        note(f"no record yet; the packs of {settings.policies}:")
+    found = (packs or load_packs(settings.policies)).values()
+    listed([{"policy": pack.ref, "title": pack.model.title} for pack in found], as_json)
 
 
 @policies.command("show")
@@ -225,10 +230,15 @@ def policy_show(
     name: Annotated[str, typer.Argument(metavar="PACK", help="A pack: id, id@version, or a file.")],
     data: Data = None,
 ) -> None:
-    """Show a pack's levels, kinds of answer, limits, reports and approvals, each with its clause."""
-    from services.apps import policy
+    """Show a pack's levels, kinds of answer, limits, reports and approvals, each with its clause.
 
-    _show(policy.chosen(name, settings_of(data).policies))
+    A pack is looked for in the record. Before the first start it is looked for in the policy folder.
+    """
+    from services.apps import policy, records
+
+    settings = quiet(settings_of(data))
+    recorded = None if policy.is_file(name) else run(records.packs(settings))
+    _show(policy.chosen(name, settings.policies, recorded))
 
 
 def _show(pack: Any) -> None:

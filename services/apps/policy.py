@@ -84,14 +84,16 @@ def _limited(name: str, title: str, limit: Limit, source: Source) -> Row:
     return Row(name, title, source, " ".join(str(part) for part in value.values()))
 
 
-def chosen(name: str, folder: Path) -> LoadedPack:
+def chosen(name: str, folder: Path, recorded: Mapping[str, LoadedPack] | None = None) -> LoadedPack:
     """The pack of a name: `id` (its newest version), `id@version`, `id@version#digest`, or a file.
 
-    Raises `DocumentError`, `OSError`, or `CannotDo` with the packs of the folder.
+    It is looked for among the packs of the record, or in the folder if there are none.
+
+    Raises `DocumentError`, `OSError`, or `CannotDo` with the packs that there are.
     """
-    if _is_file(name):
+    if is_file(name):
         return load_pack(Path(name))
-    packs = load_packs(folder)
+    packs = recorded or load_packs(folder)
     found = [pack for ref, pack in packs.items() if name in (ref, pack.name, pack.model.id)]
     if not found:
         raise CannotDo(f"no pack {name!r}; there are {', '.join(pack.name for pack in packs.values())}")
@@ -100,10 +102,11 @@ def chosen(name: str, folder: Path) -> LoadedPack:
 
 def beside(name: str, folder: Path) -> Path:
     """The folder in which the cases of a pack stand: that of its file, or the policy folder."""
-    return Path(name).parent if _is_file(name) else folder
+    return Path(name).parent if is_file(name) else folder
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether the name of a pack is that of a file."""
     return Path(name).suffix in (".yaml", ".yml") or Path(name).is_file()
 
 

@@ -70,6 +70,14 @@ async def reader(settings: Settings) -> AsyncIterator["Reader"]:
         yield Reader(found.runtimes, offices)
 
 
+async def packs(settings: Settings) -> Mapping[str, LoadedPack]:
+    """The packs of the record by `ref`; none before the first start."""
+    if settings.embedded and not (settings.data / "triage.sqlite").exists():
+        return {}
+    async with reader(settings) as found:
+        return found.offices.packs
+
+
 class Reader(NamedTuple):
     """Reads matters."""
 

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def get(url: str, **options: Any) -> httpx.Response:
         return client.get(url, **options)
 
 
-class World:
+class World(ABC):
     """The common part of both worlds: processes by name, and the API."""
 
     parts: tuple[str, ...] = ()
@@ -84,9 +85,9 @@ class World:
         self.processes[part] = process
         return process
 
+    @abstractmethod
     def command(self, part: str) -> list[str]:
         """The arguments of `huiying` for a part."""
-        raise NotImplementedError
 
     def own(self, part: str) -> dict[str, str]:
         return {}
@@ -119,8 +120,9 @@ class World:
         self.start(part, **environment)
         self.ready(part)
 
+    @abstractmethod
     def ready(self, part: str) -> None:
-        raise NotImplementedError
+        """Waits until a part can do its work."""
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -139,8 +141,9 @@ class World:
 
     # the API
 
+    @abstractmethod
     def url(self, service: str) -> str:
-        raise NotImplementedError
+        """The address of a service's API."""
 
     def token(self, *roles: str, unit: str = "county", person: str = "") -> str:
         return access.token(unit, *roles, person=person)
