@@ -174,7 +174,7 @@ LADDER: tuple[RungName, ...] = ("reminder", "supervision", "circular")
 
 
 class Rung(Rule):
-    """A step of the ladder: these units are told `after` the due instant, or at it (None), never before the detection.
+    """A step of the ladder: these units are told so long `after` the breach was detected, or at once (None).
 
     The steps keep the difference of their times, even if one was late.
     """

@@ -78,7 +78,7 @@ Times = Sequence[tuple[Rung, datetime]]
 
 
 def _times(ladder: Sequence[Rung], detected_at: datetime, pack: LoadedPack, ctx: Ctx, unit: str) -> Times:
-    """The first rung follows the detection, and each further one follows the due instant by the pack's limits."""
+    """Each rung follows the detection by the pack's limit, or stands at the detection."""
     terms = Terms(own=ctx.offices.own_days(unit))
     return [
         (rung, terms.ends(detected_at, rung.after, pack.model).at if rung.after else detected_at) for rung in ladder

@@ -229,6 +229,8 @@ class _Reports:
         """The hops for the unit that is accountable now. What was owed once is not lost if its condition ends."""
         self.acts: list[ClockMilestoneReached] = []
         """A further milestone for each hop that a receipt fulfils, and for the end of the bulletins."""
+        self._bulletin: Obligation | None = None
+        """The first bulletin. Each further one is like it."""
         held: dict[str, str] = {}
         for reached in past:
             if reached.milestone == "received" and reached.unit:
@@ -272,6 +274,7 @@ class _Reports:
     def _bulletins(self, first: Obligation) -> None:
         """Each receipt starts the next bulletin, until the matter is resolved. A reopening starts one, too."""
         owed, goes_on = first, True
+        self._bulletin, number = first, 1
         self.now.append(first)
         for reached in self._past:
             act = ""
@@ -284,13 +287,10 @@ class _Reports:
                 act, goes_on = f"again:{owed.hop.code}", True
             if act:
                 self.acts.append(_as(reached, act))
-                code = f"{BULLETIN}#{len(self._bulletins_so_far) + 1}"
-                owed = replace(first, hop=first.hop.model_copy(update={"code": code}), starts=act)
+                number += 1
+                hop = first.hop.model_copy(update={"code": f"{BULLETIN}#{number}"})
+                owed = replace(first, hop=hop, starts=act)
                 self.now.append(owed)
-
-    @property
-    def _bulletins_so_far(self) -> list[Obligation]:
-        return [owed for owed in self.now if owed.rule.code == BULLETIN]
 
     def charged(self, clock: Clock) -> Clock:
         """The clock as it is shown: with the unit that holds the report, and ended where the act was an end."""
@@ -299,9 +299,9 @@ class _Reports:
             return growth.shown(clock, self._past)
         if code == WRITTEN_REPORT:
             return replace(clock, first_answer=False)
-        if code == BULLETIN:
+        if code == BULLETIN and self._bulletin:
             ends = [one.recorded_at for one in self.acts if one.milestone == _ended(clock.name)]
-            clock = replace(clock, unit=self._bulletins_so_far[0].owed_by)
+            clock = replace(clock, unit=self._bulletin.owed_by)
             over = clock.met_at in ends
             return replace(clock, met_at=None, cancelled=Cancelled("closed", ends[0])) if over else clock
         owed = next((owed for owed in self.now if owed.hop.code == code and owed.after), None)

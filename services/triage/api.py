@@ -20,7 +20,7 @@ from services.kernel.serving import commands, documents, erasure, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
-from services.triage import answers, linking, queries, seen
+from services.triage import answers, linking, office_answers, queries, seen
 from services.triage.commands import Accept, EstablishFact, Merge, Split
 from services.triage.delegations import DELEGATIONS
 from services.triage.office_commands import Delegate, EndDelegation, RevokeToken, SetDays
@@ -97,7 +97,7 @@ def router(runtime: Runtime) -> APIRouter:
             **documents.answers(answers.SplitDone if model is Split else Done),
         )
 
-    @routes.get("/units", **documents.answers(answers.Units))
+    @routes.get("/units", **documents.answers(office_answers.Units))
     async def list_units(staff: http.Staff) -> Response:
         """The tree of units and their posts now, and the version of the stream behind it."""
         async with runtime.database.read() as connection:
@@ -141,7 +141,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @routes.get("/days", **documents.answers(answers.Days))
+    @routes.get("/days", **documents.answers(office_answers.Days))
     async def list_days(staff: http.Staff, unit: Annotated[UnitCode, Query(description="Whose days.")]) -> Response:
         """The days on which a unit works otherwise than the country, its own and those of units above.
 
@@ -176,7 +176,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @routes.get("/delegations", **documents.answers(answers.Delegations))
+    @routes.get("/delegations", **documents.answers(office_answers.Delegations))
     async def list_delegations(staff: http.Staff) -> Response:
         """The delegations that hold now or begin later, of posts of the caller's unit, units above it and below it."""
         async with runtime.database.read() as connection:

@@ -18,7 +18,7 @@ from services.kernel.serving import commands, documents, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
-from services.triage import answers, setup
+from services.triage import office_answers, setup
 from services.triage.grading import proposes
 from services.triage.office_commands import AssignPack, LoadPack, LoadPacks, SetValue
 from services.triage.packs import POLICIES
@@ -28,7 +28,7 @@ def router(runtime: Runtime) -> APIRouter:
     """The paths of packs."""
     routes = http.router("/triage/v1", "triage")
 
-    @routes.get("/packs", **documents.answers(answers.Packs))
+    @routes.get("/packs", **documents.answers(office_answers.Packs))
     async def list_packs(staff: http.Staff) -> Response:
         """The packs of this service: their levels, flags and kinds of answer, and the units that work by them now."""
         async with runtime.database.read() as connection:
@@ -58,7 +58,7 @@ def router(runtime: Runtime) -> APIRouter:
         """
         return await _decided(runtime, caller, command)
 
-    @routes.get("/packs/values", **documents.answers(answers.SetValues))
+    @routes.get("/packs/values", **documents.answers(office_answers.SetValues))
     async def list_values(staff: http.Staff) -> Response:
         """The values that units set where a pack leaves them open, and that have begun."""
         async with runtime.database.read() as connection:
