@@ -19,7 +19,7 @@ from services.escalation.commands import (
 from services.escalation.terms import Deferral, Moved, Terms
 from services.escalation.terms import Pause as Paused
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import Malformed
+from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 
 
@@ -57,6 +57,15 @@ def decided(
     match command:
         case SetLimit():
             _must_be_later(command.due, ctx.now, "due")
+            # Nobody makes a limit longer alone: that takes an extension.
+            if (moved := terms.due.get(command.clock)) and command.due > moved.due:
+                raise Rejected(
+                    f"{command.clock} was set to {instant(moved.due)} for this matter; "
+                    "only an extension that somebody else grants makes it later",
+                    code="limit-set-already",
+                    clock=command.clock,
+                    due=moved.due,
+                )
             reason = Typed(text=command.reason)
             return [e.ClockLimitSet(clock=command.clock, due=command.due, previous=due, reason=reason)]
         case RequestExtension() if due and original and spec.extension:

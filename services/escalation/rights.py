@@ -395,9 +395,8 @@ def _can_be_deferred(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if clock.spec is None or clock.spec.deferral is None or clock.due is None or ".review" in clock.clock:
         return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
-    if clock.ended and not clock.deferred:
-        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
-    return None
+    # A missed limit stays on the ladder: whoever missed it cannot defer it.
+    return None if clock.deferred else _runs(clock, ctx, verb)
 
 
 def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:

@@ -154,6 +154,13 @@ class TestALimitOfOneMatter:
         with pytest.raises(Malformed, match="has passed"):
             matter().do(self.SET.model_copy(update={"due": at(1)}), at(5), CHIEF)
 
+    def test_nobody_makes_it_longer_alone_once_it_is_set(self) -> None:
+        incident = matter().do(self.SET, at(5), CHIEF)
+        with pytest.raises(Rejected, match="only an extension that somebody else grants"):
+            incident.do(self.SET.model_copy(update={"due": at(0, day=6)}), at(6), CHIEF)
+        incident.do(self.SET.model_copy(update={"due": at(0, day=4)}), at(6), CHIEF)
+        assert started(incident).due == at(0, day=4)
+
     def test_a_run_or_a_review_that_takes_no_decision_is_refused_by_name(self) -> None:
         with pytest.raises(Malformed, match="has no clock explanation#9"):
             matter().do(self.SET.model_copy(update={"clock": "explanation#9"}), at(5), CHIEF)
@@ -219,6 +226,13 @@ class TestDeferrals:
         incident.do(again, at(0, day=59), CHIEF)
         assert incident.state.clocks["explanation.review"].met_at == at(0, day=59)
         assert "explanation.review#2" in incident.detect(at(1, day=120)).breaches()
+
+    def test_a_missed_limit_cannot_be_deferred_and_stays_on_the_ladder(self) -> None:
+        incident = matter().detect(at(25))
+        assert "explanation" in incident.breaches()
+        with pytest.raises(Rejected, match="only before it passes"):
+            incident.do(self.DEFER, at(26), CHIEF)
+        assert incident.detect(at(26, day=1)).of(e.ClockReminderSent)
 
     def test_the_review_is_not_later_than_the_pack_says(self) -> None:
         with pytest.raises(Malformed, match="allows at most"):
