@@ -27,7 +27,7 @@ from services.escalation.commands import (
     TakeOver,
     WritePart,
 )
-from services.escalation.duties import by_pack, derive, difference, pack_in_force, terms_of, unsaid
+from services.escalation.duties import by_pack, derive, difference, pack_in_force, pack_of_clock, terms_of, unsaid
 from services.escalation.heirs import Heir, carried
 from services.escalation.ladder import detect
 from services.escalation.leads import Leading, leading
@@ -87,10 +87,10 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
 
 def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     known = state.clocks.get(name)
-    pack = pack_in_force(state, ctx)
-    spec, by, name_ = decidable(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
+    pack = pack_of_clock(state, name, ctx)
+    spec, by, ref = decidable(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
     if known is None:
-        return Owed(name, incident.unit, by=by, spec=spec, pack=name_, merged=incident.merged, into=incident.into)
+        return Owed(name, incident.unit, by=by, spec=spec, pack=ref, merged=incident.merged, into=incident.into)
     return Owed(
         name,
         known.started.unit,
@@ -105,7 +105,7 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
         granted=known.granted,
         paused=known.started.paused_at is not None,
         deferred=known.cancelled and bool(state.terms.deferred.get(name)),
-        pack=state.policy,
+        pack=ref,
         merged=incident.merged,
         into=incident.into,
     )
@@ -350,11 +350,12 @@ def _report_meant(state: State, named: str | None, ctx: Ctx) -> UpwardReport | N
 def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
     """What people decide on a limit, and the changes that it makes to the clocks."""
     known, pack = state.clocks.get(command.clock), pack_in_force(state, ctx)
-    spec = rule_of(pack, command.clock)
+    by = pack_of_clock(state, command.clock, ctx)
+    spec = rule_of(by, command.clock)
     if known is None and not (spec and spec.per_case):
         _known(state, command.clock)
     _refuse(state, command, ctx)
-    assert pack is not None
+    assert by is not None
     assert spec is not None, "the table of rights asks for the pack's rule"
     due = known.started.due if known else None
     facts = limits.decided(
@@ -363,7 +364,7 @@ def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
         due,
         (known and known.original) or due,
         known.requested if known else None,
-        pack,
+        by,
         terms_of(state, ctx.offices),
         ctx,
     )

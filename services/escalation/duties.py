@@ -46,6 +46,15 @@ def derive(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]
     return tuple(_kept(clock, state, ctx) for clock in (*found, *own))
 
 
+def pack_of_clock(state: State, name: str, ctx: Ctx) -> LoadedPack | None:
+    """The pack by which a clock runs: the matter's, or the earlier one by which the clock goes on after a move."""
+    pack = pack_in_force(state, ctx)
+    if len(state.moves) < 2:
+        return pack
+    found = next((clock for clock in derive(state, pack, ctx) if clock.name == name and clock.policy), None)
+    return pack_of(found.policy, state.unit or "", ctx.offices) if found else pack
+
+
 def terms_of(state: State, offices: Offices) -> Terms:
     """What the matter's limits depend on besides its milestones."""
     handed = [

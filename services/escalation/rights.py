@@ -387,6 +387,8 @@ def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 def _is_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
+    if clock.spec is None:
+        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
     return None if clock.paused else _refused("not-paused", f"{clock.clock} does not stand still", clock)
 
 

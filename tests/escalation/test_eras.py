@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from schemas import escalation as e
-from services.escalation.commands import RecordMilestones
+from services.escalation.commands import Pause, RecordMilestones, Resume
+from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack, SetValue, with_values
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
+from tests.kit.spec import staff
 
 HEAD = """
 version: 1
@@ -31,11 +33,15 @@ CLOCK = (
 )
 
 
+def text(name: str, rung: str, *clocks: tuple[str, str, str, str, str]) -> str:
+    return f"id: {name}{HEAD}{RUNG.format(rung)}{''.join(CLOCK.format(*one) for one in clocks)}"
+
+
 def pack(name: str, rung: str, *clocks: tuple[str, str, str, str, str]) -> LoadedPack:
-    return parse_pack(f"id: {name}{HEAD}{RUNG.format(rung)}{''.join(CLOCK.format(*one) for one in clocks)}")
+    return parse_pack(text(name, rung, *clocks))
 
 
-OLD = pack(
+OLD_TEXT = text(
     "old",
     "PT1H",
     ("answer", "discovered", "facts_published", "PT4H", "true"),
@@ -43,6 +49,7 @@ OLD = pack(
     ("brief", "discovered", "fact_established", "PT1H", "false"),
     ("only_old", "discovered", "accepted", "PT9H", "false"),
 )
+OLD = parse_pack(OLD_TEXT)
 NEW = pack(
     "new",
     "PT5H",
@@ -51,6 +58,7 @@ NEW = pack(
     ("brief", "discovered", "fact_established", "P3D", "false"),
     ("short", "discovered", "plan_started", "PT30M", "false"),
 )
+CHIEF = staff("chief", unit="town-east", person="li")
 
 
 def matter(*further: RecordMilestones) -> Incident:
@@ -130,6 +138,32 @@ def test_a_move_back_and_forth_loses_nothing() -> None:
     assert clock(made, "answer") == (at(4), "breached")
     assert clock(made, "brief") == (at(1), "breached")
     assert clock(made, "hand_out") == (at(8), "running")
+
+
+class TestDecisionsOnALimitAcrossPacks:
+    """A limit that goes on by the earlier pack is decided on by that pack."""
+
+    PAUSING = "pause: {reasons: [{code: lab, title_zh: 鉴定}], source: *ours}, source: *ours}"
+    BEFORE = parse_pack(OLD_TEXT.replace("first_answer: true, source: *ours}", f"first_answer: true, {PAUSING}"))
+    AFTER = pack("after", "PT5H", ("reply", "discovered", "replied", "P3D", "true"))
+
+    def paused(self) -> Incident:
+        offices = replace(OFFICES, packs={**OFFICES.packs, self.BEFORE.ref: self.BEFORE, self.AFTER.ref: self.AFTER})
+        made = Incident(offices=offices).hear(under(self.BEFORE))
+        return made.do(Pause(clock="answer", reason="lab"), at(1), CHIEF).hear(moves(3, self.AFTER))
+
+    def test_what_stands_still_at_the_move_can_go_on(self) -> None:
+        made = self.paused().do(Resume(clock="answer"), at(5), CHIEF)
+        assert clock(made, "answer") == (at(8), "running"), "four hours, and four of the pause"
+        made.do(Pause(clock="answer", reason="lab"), at(6), CHIEF).do(Resume(clock="answer"), at(7), CHIEF)
+        assert clock(made.detect(at(10)), "answer") == (at(9), "breached")
+
+    def test_a_limit_of_no_pack_is_refused_in_a_sentence(self) -> None:
+        made = self.paused()
+        known = made.state.clocks["answer"]
+        made.state = replace(made.state, clocks={**made.state.clocks, "gone": known})
+        with pytest.raises(Rejected, match="gone does not run any more"):
+            made.do(Resume(clock="gone"), at(5), CHIEF)
 
 
 def test_a_hand_over_alone_moves_nothing() -> None:
