@@ -178,12 +178,21 @@ def _is_same(one: P, other: P) -> bool:
 
 def check(places: Places) -> None:
     """Raises `Rejected` if the units, now or at a later time, form no tree of allowed kinds."""
-    for at in sorted({place.since for place in places.values()}):
+    for at in _changes(places.values()):
         tree = standing_at(places.values(), at)
+        if not tree:
+            raise Rejected(
+                f"no unit is left at {at.isoformat()}; let one unit at least go on", code="no-unit-left", at=at
+            )
         for place in tree.values():
             _check_place(place, tree, at)
         for place in tree.values():
             _check_ring(place, tree)
+
+
+def _changes(places: Iterable[UnitPlaced | UnitPostPlaced]) -> list[datetime]:
+    """Every instant at which something begins or ends, in order."""
+    return sorted({at for place in places for at in (place.since, place.until) if at})
 
 
 def _check_place(place: UnitPlaced, tree: Mapping[str, UnitPlaced], at: datetime) -> None:
@@ -232,9 +241,9 @@ def _check_ring(place: UnitPlaced, tree: Mapping[str, UnitPlaced]) -> None:
 def check_posts(posts: Posts, places: Places) -> None:
     """Raises `Rejected` if a post begins in no unit, a unit with posts has not exactly one head, or a body is wrong.
 
-    A post ends with its unit.
+    A post ends with its unit. An end is checked like a begin: no body loses a member, and no unit its head.
     """
-    for at in sorted({*(post.since for post in posts.values()), *(place.since for place in places.values())}):
+    for at in _changes((*posts.values(), *places.values())):
         tree, standing = standing_at(places.values(), at), standing_at(posts.values(), at)
         for name, post in standing.items():
             if post.since == at and post.unit not in tree:

@@ -71,6 +71,8 @@ def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
         ([placed("city", "city", "city")], "cannot be below"),
         ([CITY, COUNTY, placed("county", "county", "city")], "two places"),
         ([CITY, COUNTY.model_copy(update={"until": LATER}), placed("east", "town", "county", LATER)], "no unit at"),
+        ([CITY, COUNTY.model_copy(update={"until": LATER}), EAST], "east is below county, which is no unit at 2020-04"),
+        ([CITY.model_copy(update={"until": LATER})], "no unit is left at 2020-04"),
     ],
 )
 @pytest.mark.requirement("MUL-01")
@@ -125,6 +127,15 @@ def test_only_posts_that_are_new_are_placed() -> None:
         ([HANDLER], "east has 0 heads"),
         ([CHIEF, post("handler", head=True)], "east has 2 heads"),
         ([CHIEF.model_copy(update={"until": LATER}), HANDLER, post("verifier", since=LATER)], "east has 0 heads"),
+        ([CHIEF.model_copy(update={"until": LATER}), HANDLER], "east has 0 heads at 2020-04"),
+        (
+            [
+                CHIEF,
+                HANDLER.model_copy(update={"until": LATER}),
+                post("group", roles=(), members=("handler@east", "chief@east")),
+            ],
+            "names handler@east, which is no post at 2020-04",
+        ),
         ([CHIEF, post("chief", "west", head=True)], "chief@west is a post of west, which is no unit"),
         ([post("chief", head=True, since=SINCE - timedelta(days=1))], "which is no unit"),
         ([CHIEF, CHIEF], "two places"),
