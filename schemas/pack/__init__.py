@@ -6,10 +6,9 @@ Durations are ISO 8601 without years and months, which have no fixed length.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from itertools import pairwise
 from typing import NamedTuple, Self, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,7 +19,7 @@ from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
-from schemas.pack.source import Model, PackId, Rule, Text, once, rules
+from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.publish import StatementKind
 from schemas.triage import AnswerKind
 
@@ -46,8 +45,8 @@ class PolicyPack(Model):
     id: PackId
     version: int = Field(ge=1)
     title: Text
-    effective_from: date
-    timezone: ZoneInfo
+    effective_from: WrittenDay
+    timezone: TimeZone
     documents: dict[Text, Text]
     """Code of a source document -> its title."""
     flags: tuple[Flag, ...] = ()

@@ -1,14 +1,14 @@
 """Time limits: how long something may take, from when to when, and what follows a breach."""
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from schemas.escalation import Rung as RungName
-from schemas.pack.source import LONGEST, Addressee, Duration, Model, Rule, Slug, Source, Text, When
+from schemas.pack.source import LONGEST, Addressee, Duration, LocalTime, Model, Rule, Slug, Source, Text, When
 from schemas.triage import AnswerKind
 
 Act = Literal[
@@ -197,8 +197,8 @@ def rises(ladder: tuple[Rung, ...]) -> tuple[Rung, ...]:
 class Window(Model):
     """A part of a day, in local time. `to` is the first moment after it."""
 
-    from_: time = Field(alias="from")
-    to: time
+    from_: LocalTime = Field(alias="from")
+    to: LocalTime
 
     @model_validator(mode="after")
     def _ends_later(self) -> Self:

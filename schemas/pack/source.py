@@ -1,9 +1,12 @@
 """What every rule of a pack has: its source, and the plain types of its fields."""
 
+import functools
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, time, timedelta
+from importlib import resources
 from typing import Annotated, Generic, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 
@@ -38,6 +41,40 @@ def _positive(value: timedelta) -> timedelta:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_written_duration), AfterValidator(_positive)]
+
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_DAY = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\d")
+
+
+def _written_time(value: object) -> object:
+    """Refuses the other forms that pydantic takes. An offset would be dropped, since the pack's time zone counts."""
+    if isinstance(value, time) or (isinstance(value, str) and _TIME.fullmatch(value)):
+        return value
+    raise ValueError("write a time of day in the pack's time zone, without seconds and offset, for example 08:30")
+
+
+def _written_day(value: object) -> object:
+    """Refuses the other forms that pydantic takes, such as a bare number of seconds."""
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("write a date with a year from 1970 on, for example 2026-01-01")
+
+
+def _named_zone(value: object) -> object:
+    """Refuses names that mean another zone on another computer, such as `localtime`."""
+    if isinstance(value, ZoneInfo) or (isinstance(value, str) and value in _zones()):
+        return value
+    raise ValueError("write a time zone by its name, for example Asia/Shanghai")
+
+
+@functools.cache
+def _zones() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+
+
+LocalTime = Annotated[time, BeforeValidator(_written_time)]
+WrittenDay = Annotated[date, BeforeValidator(_written_day)]
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_named_zone)]
 
 
 class Model(BaseModel):

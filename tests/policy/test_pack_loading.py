@@ -159,6 +159,29 @@ class TestFaults:
     def test_a_pack_that_does_not_hold_together_is_refused(self, old: str, new: str, message: str) -> None:
         assert message in str(refusal(changed(old, new)))
 
+    @pytest.mark.parametrize(
+        ("field", "written"),
+        [
+            ("effective_from: 2026-01-01", "0001-01-01"),
+            ("effective_from: 2026-01-01", "9999-12-31T00:00:00"),
+            ("effective_from: 2026-01-01", "1767225600"),
+            ("timezone: Asia/Shanghai", "localtime"),
+            ("timezone: Asia/Shanghai", "America"),
+            ("timezone: Asia/Shanghai", "A" * 300),
+        ],
+    )
+    def test_a_date_or_zone_in_another_form_is_refused(self, field: str, written: str) -> None:
+        name, _, _ = field.partition(":")
+        fault = refusal(changed(field, f"{name}: {written}")).faults[0]
+        assert (fault.field, fault.line) == (name, line_of(COUNTY, field))
+        assert "write a " in fault.message
+
+    @pytest.mark.parametrize("window", ['{from: "08:00+08:00", to: "12:00"}', '{from: "00:00Z", to: "04:00Z"}'])
+    def test_working_hours_carry_no_offset(self, window: str) -> None:
+        text = Path(__file__).with_name("whole.yaml").read_text("utf-8")
+        fault = refusal(text.replace('{from: "08:00", to: "12:00"}', window, 1)).faults[0]
+        assert (fault.field, "in the pack's time zone" in fault.message) == ("workday.windows.0.from", True)
+
     def test_a_key_that_stands_twice_is_refused(self) -> None:
         text = changed("version: 2\n", "version: 2\nversion: 3\n")
         (fault,) = refusal(text).faults

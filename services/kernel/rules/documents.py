@@ -177,10 +177,6 @@ _WHAT_TO_DO = {
     "literal_error": "should be {expected}",
     "date_from_datetime_parsing": "write a date, for example 2026-01-01",
     "date_parsing": "write a date, for example 2026-01-01",
-    "date_type": "write a date, for example 2026-01-01",
-    "time_parsing": "write a time of day, for example 08:30",
-    "time_type": "write a time of day, for example 08:30",
-    "zoneinfo_str": "write a time zone, for example Asia/Shanghai",
 }
 
 
