@@ -16,7 +16,7 @@ import pytest
 from deploy.native import free_port
 from services.kernel.core.ids import stream_of
 from tests.kit import stack
-from tests.kit.stack import SERVICES, World, until
+from tests.kit.stack import SERVICES, Deployment, until
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
@@ -25,11 +25,10 @@ GRACE = 10
 """Seconds from Docker's SIGTERM to its SIGKILL."""
 
 
-class ComposeWorld(World):
+class ComposeWorld(Deployment):
     """The compose file with its own project, image, secrets and ports."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {})
         self.project = f"huiying-{uuid.uuid4().hex[:8]}"
         self.image = f"{self.project}-image"
         self.ports = {service: free_port() for service in SERVICES}
@@ -134,7 +133,7 @@ def world(running: ComposeWorld, request: pytest.FixtureRequest) -> Iterator[Com
         print(running.logs())
 
 
-def recorded(world: World, report_id: str) -> list[str]:
+def recorded(world: Deployment, report_id: str) -> list[str]:
     """Types of the events on a report and of its incident's opening. Waits until audit has both."""
 
     def types() -> list[str]:

@@ -54,96 +54,22 @@ def get(url: str, **options: Any) -> httpx.Response:
         return client.get(url, **options)
 
 
-class World(ABC):
-    """The common part of both worlds: processes by name, and the API."""
+class Deployment(ABC):
+    """A running system, however it was started: the API and the command line."""
 
-    parts: tuple[str, ...] = ()
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.clock = folder / "clock"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")},
-            "HUIYING_DATA": str(folder / "data"),
-            "HUIYING_SECRET": SECRET,
-            "HUIYING_TOKEN_KEYS": access.KEY_SET,
-            "HUIYING_SIGNING_KEY": str(folder / "signing-key.pem"),
-            "HUIYING_CLOCK": str(self.clock),
-            "HUIYING_LOG_LEVEL": "warning",
-            **environment,
-        }
-        access.SIGNING.write(folder / "signing-key.pem")
-        self.processes: dict[str, Program] = {}
-        self.key = ""
-
-    # processes
-
-    def start(self, part: str, **environment: str) -> Program:
-        """Starts a part; `environment` may set a failpoint for it: `HUIYING_FAILPOINT="relay.acked"`."""
-        log, whole = self.folder / f"{part}.log", {**self.environment, **self.own(part), **environment}
-        process = Program(CLI, *self.command(part), env=whole, stdout=log, stderr=log)
-        self.processes[part] = process
-        return process
-
-    @abstractmethod
-    def command(self, part: str) -> list[str]:
-        """The arguments of `huiying` for a part."""
-
-    def own(self, part: str) -> dict[str, str]:
-        return {}
-
-    def kill(self, part: str, number: int = signal.SIGKILL) -> int:
-        """Sends a signal and waits for the end."""
-        process = self.processes[part]
-        process.send_signal(number)
-        return process.wait(30)
-
-    def end(self, part: str) -> None:
-        """Ends a part in order, for tests that do not study its end: a killed consumer's group waits for it."""
-        if self.processes[part].poll() is None:
-            self.kill(part, signal.SIGTERM)
-
-    def died(self, part: str, limit: float = 30) -> int:
-        """Waits until a part has ended by itself, for example at its failpoint. Returns its code."""
-        return self.processes[part].wait(limit)
-
-    def armed(self, part: str, failpoint: str) -> None:
-        """Restarts a part. It dies at its next pass of a failpoint (`name` or `name:count`)."""
-        when = self.folder / f"{part}.armed"
-        when.unlink(missing_ok=True)
-        self.restart(part, HUIYING_FAILPOINT=failpoint, HUIYING_FAILPOINT_WHEN=str(when))
-        when.touch()
-
-    def restart(self, part: str, **environment: str) -> None:
-        """Ends a part in order if it runs, and starts it."""
-        self.end(part)
-        self.start(part, **environment)
-        self.ready(part)
-
-    @abstractmethod
-    def ready(self, part: str) -> None:
-        """Waits until a part can do its work."""
-
-    def stop(self) -> None:
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.kill()
-        for process in self.processes.values():
-            process.wait(30)
-
-    def logs(self) -> str:
-        """The ends of all logs, for a failed test."""
-        texts = []
-        for path in sorted(self.folder.glob("*.log")):
-            tail = path.read_text(errors="replace")[-1500:]
-            texts.append(f"--- {path.name}\n{tail}")
-        return "\n".join(texts)
-
-    # the API
+    key = ""
 
     @abstractmethod
     def url(self, service: str) -> str:
         """The address of a service's API."""
+
+    @abstractmethod
+    def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
+        """The command line."""
+
+    @abstractmethod
+    def logs(self) -> str:
+        """The ends of all logs, for a failed test."""
 
     def token(self, *roles: str, unit: str = "county", person: str = "") -> str:
         return access.token(unit, *roles, person=person)
@@ -205,6 +131,93 @@ class World(ABC):
                 if cursor is None:
                     return found
 
+    def check(self) -> None:
+        """Checks that `huiying check` finds nothing wrong."""
+        done = self.run("check")
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self.logs()}"
+
+
+class World(Deployment):
+    """Processes by name, on this machine: to be killed, armed, started again."""
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.clock = folder / "clock"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")},
+            "HUIYING_DATA": str(folder / "data"),
+            "HUIYING_SECRET": SECRET,
+            "HUIYING_TOKEN_KEYS": access.KEY_SET,
+            "HUIYING_SIGNING_KEY": str(folder / "signing-key.pem"),
+            "HUIYING_CLOCK": str(self.clock),
+            "HUIYING_LOG_LEVEL": "warning",
+            **environment,
+        }
+        access.SIGNING.write(folder / "signing-key.pem")
+        self.processes: dict[str, Program] = {}
+
+    def start(self, part: str, **environment: str) -> Program:
+        """Starts a part; `environment` may set a failpoint for it: `HUIYING_FAILPOINT="relay.acked"`."""
+        log, whole = self.folder / f"{part}.log", {**self.environment, **self.own(part), **environment}
+        process = Program(CLI, *self.command(part), env=whole, stdout=log, stderr=log)
+        self.processes[part] = process
+        return process
+
+    @abstractmethod
+    def command(self, part: str) -> list[str]:
+        """The arguments of `huiying` for a part."""
+
+    def own(self, part: str) -> dict[str, str]:
+        return {}
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> int:
+        """Sends a signal and waits for the end."""
+        process = self.processes[part]
+        process.send_signal(number)
+        return process.wait(30)
+
+    def end(self, part: str) -> None:
+        """Ends a part in order, for tests that do not study its end: a killed consumer's group waits for it."""
+        if self.processes[part].poll() is None:
+            self.kill(part, signal.SIGTERM)
+
+    def died(self, part: str, limit: float = 30) -> int:
+        """Waits until a part has ended by itself, for example at its failpoint. Returns its code."""
+        return self.processes[part].wait(limit)
+
+    def armed(self, part: str, failpoint: str) -> None:
+        """Restarts a part. It dies at its next pass of a failpoint (`name` or `name:count`)."""
+        when = self.folder / f"{part}.armed"
+        when.unlink(missing_ok=True)
+        self.restart(part, HUIYING_FAILPOINT=failpoint, HUIYING_FAILPOINT_WHEN=str(when))
+        when.touch()
+
+    def restart(self, part: str, **environment: str) -> None:
+        """Ends a part in order if it runs, and starts it."""
+        self.end(part)
+        self.start(part, **environment)
+        self.ready(part)
+
+    @abstractmethod
+    def ready(self, part: str) -> None:
+        """Waits until a part can do its work."""
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+        for process in self.processes.values():
+            process.wait(30)
+
+    def logs(self) -> str:
+        texts = []
+        for path in sorted(self.folder.glob("*.log")):
+            tail = path.read_text(errors="replace")[-1500:]
+            texts.append(f"--- {path.name}\n{tail}")
+        return "\n".join(texts)
+
     def move_clock(self, seconds: float) -> None:
         """Moves the time that deciders see, in every process."""
         fresh = self.clock.with_suffix(".new")
@@ -212,13 +225,7 @@ class World(ABC):
         fresh.replace(self.clock)
 
     def run(self, *arguments: str, limit: float = 120) -> subprocess.CompletedProcess[str]:
-        """The command line."""
         return programs.run(CLI, *arguments, env=self.environment, timeout=limit)
-
-    def check(self) -> None:
-        """Checks that `huiying check` finds nothing wrong."""
-        done = self.run("check")
-        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self.logs()}"
 
 
 def report(text: str, unit: str = "town-east") -> dict[str, Any]:
