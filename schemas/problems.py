@@ -203,6 +203,7 @@ TYPES: Mapping[str, ProblemType] = {
             "only-drafts": ("不是草稿", "稿件{phase}；只有草稿才能送审。"),
             "pack-assigned": ("已经适用", "{unit}已经适用制度 {pack}，请指定其他制度。"),
             "pack-changed": ("同一版本内容不同", "{pack} 以前载入的内容不同；改动后的制度请用新的版本号。"),
+            "pack-not-effective": ("制度尚未生效", "{pack} 自 {effective_from} 起生效；在此之前不得据以办理。"),
             "pack-not-loaded": ("制度未载入", "制度 {pack} 没有载入，请先载入；已载入：{known}。"),
             "pack-unknown": ("没有此制度", "{path}：制度文件夹里没有 {pack}，而{unit}适用它。"),
             "published-already": ("已经发布", "稿件已经发布；请更正，使原文仍然可见。"),

@@ -15,6 +15,7 @@ from services.kernel.core.units import LoadedPack
 from services.triage import grading, judgement
 from services.triage.commands import MovePolicy, Transfer
 from services.triage.grading import Grade
+from services.triage.packs import must_be_effective
 from services.triage.state import State
 
 
@@ -77,6 +78,7 @@ def move(state: State, command: MovePolicy, ctx: Ctx) -> Decided:
             incident=state.id,
             pack=new.name,
         )
+    must_be_effective(new.name, new.model.effective_at, ctx.now)
     return _moved(state, new, command.level, command.reason, ctx)
 
 

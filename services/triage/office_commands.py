@@ -197,4 +197,4 @@ class AssignPack(
     pack: Code
     """The pack as `id@version`."""
     since: WrittenInstant | None = None
-    """When it begins; by default, and at the earliest, now."""
+    """When it begins, not before the pack's `effective_from`; by default, and at the earliest, now."""

@@ -26,8 +26,8 @@ POLICIES = f"policy-{derived('policy-packs')}"
 class State:
     """The packs that were loaded and assigned."""
 
-    loaded: Mapping[str, str] = field(default_factory=dict)
-    """`pack@version` -> digest."""
+    loaded: Mapping[str, PolicyPackLoaded] = field(default_factory=dict)
+    """Each by its name, `pack@version`."""
     assigned: Mapping[str, tuple[PolicyPackAssigned, ...]] = field(default_factory=dict)
     """Unit -> its packs, in the order in which they were assigned."""
 
@@ -47,7 +47,7 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event."""
     match event.data:
         case PolicyPackLoaded() as data:
-            return replace(state, loaded={**state.loaded, f"{data.pack}@{data.version}": data.digest})
+            return replace(state, loaded={**state.loaded, f"{data.pack}@{data.version}": data})
         case PolicyPackAssigned() as data:
             of_unit = (*state.assigned.get(data.unit, ()), data)
             return replace(state, assigned={**state.assigned, data.unit: of_unit})
@@ -82,7 +82,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
 def _is_new(state: State, pack: str, digest: str) -> bool:
     known = state.loaded.get(pack)
-    if known is not None and known != digest:
+    if known is not None and known.digest != digest:
         raise Rejected(
             f"{pack} was loaded with other content before; give a changed pack a new version, "
             "so that earlier decisions keep their rule",
@@ -94,8 +94,8 @@ def _is_new(state: State, pack: str, digest: str) -> bool:
 
 def _assign(state: State, command: AssignPack, ctx: Ctx) -> Decided:
     ctx.offices.unit(command.unit)
-    digest = state.loaded.get(command.pack)
-    if digest is None:
+    loaded = state.loaded.get(command.pack)
+    if loaded is None:
         known = sorted(state.loaded)
         raise Rejected(
             f"the pack {command.pack} is not loaded; load it first. Loaded are {', '.join(known) or 'none'}",
@@ -103,10 +103,11 @@ def _assign(state: State, command: AssignPack, ctx: Ctx) -> Decided:
             pack=command.pack,
             known=known,
         )
-    since = command.since or ctx.now
+    since = command.since or max(ctx.now, loaded.effective_from)
     if state.assigned.get(command.unit):
         since = max(since, ctx.now)
-    ref = f"{command.pack}#{digest}"
+    must_be_effective(command.pack, loaded.effective_from, since)
+    ref = f"{command.pack}#{loaded.digest}"
     if state.standing(command.unit, since) == ref:
         raise Rejected(
             f"{command.unit} works by {command.pack} already; name another pack",
@@ -115,6 +116,17 @@ def _assign(state: State, command: AssignPack, ctx: Ctx) -> Decided:
             pack=command.pack,
         )
     return [PolicyPackAssigned(unit=command.unit, policy=ref, since=since)]
+
+
+def must_be_effective(pack: str, effective_from: datetime, at: datetime) -> None:
+    """Raises `Rejected` if nobody works by the pack yet at a time."""
+    if at < effective_from:
+        raise Rejected(
+            f"{pack} is in effect from {effective_from.isoformat()}; let nothing run by it before",
+            code="pack-not-effective",
+            pack=pack,
+            effective_from=effective_from,
+        )
 
 
 def _set(command: SetValue, ctx: Ctx) -> Decided:

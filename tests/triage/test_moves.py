@@ -39,6 +39,7 @@ MAPPING, STRANGE, BARE = (
     parse_pack(f"id: {name}{HEAD}{levels}")
     for name, levels in (("mapping", TWO + MAPPED), ("strange", TWO), ("bare", ""))
 )
+COMING = parse_pack(f"id: coming{HEAD}{TWO}".replace("2020-01-01", "2999-01-01"))
 NEXT = next(pack for pack in spec.offices().packs.values() if pack.name == "county-default@99")
 OPENED = triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, policy=USUAL.ref)
 
@@ -62,7 +63,7 @@ def past(
 ) -> Given:
     """A matter of town-east, where units may have packs of their own."""
     known, own = spec.offices(), assigned or {}
-    packs = {**known.packs, **{pack.ref: pack for pack in (MAPPING, STRANGE, BARE)}}
+    packs = {**known.packs, **{pack.ref: pack for pack in (MAPPING, STRANGE, BARE, COMING)}}
     offices = replace(known, packs=packs, assigned={**known.assigned, **{u: pack.ref for u, pack in own.items()}})
     case = spec.given(DECIDER, *facts, actor=staff(role, unit=unit))
     return replace(case, context=replace(case.context, offices=offices))
@@ -135,6 +136,8 @@ class TestMovePolicy:
 
     def test_an_unknown_pack(self) -> None:
         past(OPENED).when(c.MovePolicy(pack="other@1", reason="r")).then_raises(Malformed, "other@1 is not loaded")
+        early = c.MovePolicy(pack="coming@1", reason="r")
+        past(OPENED).when(early).then_raises(Rejected, "coming@1 is in effect from 2998")
 
     def test_later_decisions_follow_the_new_pack(self) -> None:
         case = past(OPENED, moved(STRANGE, reason="r"), role="duty_officer")

@@ -206,6 +206,16 @@ def test_only_the_first_pack_of_a_unit_reaches_back() -> None:
         )
 
 
+def test_no_unit_works_by_a_pack_before_it_is_in_effect() -> None:
+    begins = NOW + timedelta(days=30)
+    coming = LOADED.model_copy(update={"version": "3", "effective_from": begins})
+    name, known = "county-default@3", given(packs.DECIDER, coming)
+    early = AssignPack(unit="city", pack=name, since=NOW + timedelta(days=29))
+    known.when(early).then_raises(Rejected, "county-default@3 is in effect from")
+    then = PolicyPackAssigned(unit="city", policy=f"{name}#{DIGEST}", since=begins)
+    known.when(AssignPack(unit="city", pack=name)).then(then)
+
+
 def test_a_pack_that_is_not_loaded_and_a_unit_that_is_not_there() -> None:
     given(packs.DECIDER).when(AssignPack(unit="city", pack=NAME, since=SINCE)).then_raises(Rejected, "not loaded")
     nowhere = AssignPack(unit="nowhere", pack=NAME, since=SINCE)
