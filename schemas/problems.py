@@ -170,6 +170,14 @@ TYPES: Mapping[str, ProblemType] = {
                 "没有此报告对象",
                 "{unit}的岗位名录里没有 {to}，无人能回执；请在 units.yaml 中补上。",
             ),
+            "nobody-agrees": (
+                "没有人可以审核",
+                "步骤 {step} 由 {who} 审核，而{units}的岗位名录里没有谁可以这样做；请在 units.yaml 中补上岗位或成员。",
+            ),
+            "nobody-extends": (
+                "没有人可以决定延期",
+                "时限 {clock} 的延期由 {to} 决定，而{units}的岗位名录里没有它；请在 units.yaml 中补上。",
+            ),
             "no-such-lead": ("不适用此牵头方式", "按制度，此事项在现有级别不适用这种牵头方式（{how}）。"),
             "leads-already": ("已经牵头", "{unit}已经牵头。"),
             "asked-already": ("已经请示", "已经请{unit}牵头，须由其同意。"),

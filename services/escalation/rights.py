@@ -355,6 +355,13 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if clock.granted >= extension.times:
         says = f"{clock.pack} extends {clock.clock} at most {extension.times} times"
         return _refused("extension-used-up", says, clock, times=extension.times)
+    if not _approvers(clock, ctx):
+        to, units = extension.approved_by, ctx.offices.above(clock.unit)
+        says = (
+            f"{to} decides on an extension of {clock.clock}, and no directory of {', '.join(units)} has it; "
+            "add the post or body to units.yaml"
+        )
+        return _refused("nobody-extends", says, clock, to=to, units=list(units))
     if clock.requested_by is not None:
         return _refused("extension-asked", f"an extension of {clock.clock} waits for its decision already", clock)
     return None

@@ -8,6 +8,7 @@ the draft; None if there are none or they were erased.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from schemas.approval import Step
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed, WordsRef
 from schemas.publish import (
@@ -22,7 +23,7 @@ from schemas.publish import (
     StatementSubmitted,
     StatementWithdrawn,
 )
-from services.kernel.access.approving import taking_part
+from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -172,11 +173,12 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
             )
         case Submit():
             _check_wording(ctx, title=ctx.seen.get("title"), text=ctx.seen.get("text"))
-            return _submit(state, case)
+            return _submit(state, case, ctx)
         case Approve():
             return _approve(state, command, case, ctx)
         case CannotJudge():
             assert case.due is not None and case.judge is not None, "the table of rights asks for both"
+            must_be_answered([Step(code=case.due.step, who=(case.judge,))], state.unit, ctx.offices)
             one = next(one for one in case.answers(ctx) if one.who != case.judge)
             reason = Typed(text=command.reason)
             return StatementReferred(
@@ -236,7 +238,7 @@ def _draft(command: Draft, case: Case) -> Fact:
     )
 
 
-def _submit(state: State, case: Case) -> Fact:
+def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
     """Fixes the chain of approvals. If another chain counts later, another submission is needed.
 
     A statement of facts waits for the grading. A statement of status does not: it is often due within hours, and a late
@@ -262,7 +264,9 @@ def _submit(state: State, case: Case) -> Fact:
             "no chain of approvals of the matter's pack holds for this text; ask for a pack that says who approves it",
             code="no-chain",
         )
-    return StatementSubmitted(level=level, chain=chain.code if chain else None, steps=fixed(chain), by=case.by)
+    steps = fixed(chain)
+    must_be_answered(steps, state.unit, ctx.offices)
+    return StatementSubmitted(level=level, chain=chain.code if chain else None, steps=steps, by=case.by)
 
 
 def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:

@@ -1,8 +1,9 @@
 """What is approved in triage: measures, and explanations where the matter's pack has a chain for them. Pure."""
 
 from schemas import triage
+from schemas.approval import Step
 from schemas.fields import Fact, Typed
-from services.kernel.access.approving import taking_part
+from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -45,13 +46,15 @@ def _proposed(state: State, of: triage.Proposable, text: str, to: triage.Asked |
             f"no chain of approvals of the matter's pack holds for this {of}; ask for a pack that says who approves it",
             code="no-chain",
         )
+    steps = fixed(chain)
+    must_be_answered(steps, state.unit, ctx.offices)
     fact = triage.IncidentProposed(
         proposal=len(state.proposals) + 1,
         of=of,
         text=Typed(text=text),
         to=to,
         chain=chain.code,
-        steps=fixed(chain),
+        steps=steps,
         by=ctx.by(state.id),
     )
     return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis)]
@@ -91,6 +94,7 @@ def _facts(
         case c.CannotJudgeProposal():
             assert approval is not None and approval.cannot_judge is not None, "the right asks for it"
             to = approval.cannot_judge.to
+            must_be_answered([Step(code=due.step, who=(to,))], state.unit, ctx.offices)
             one = next(one for one in proposal.answers(state.unit, ctx) if one.who != to)
             referred = triage.IncidentProposalReferred(
                 proposal=proposal.number,

@@ -88,6 +88,11 @@ class TestExtensions:
             incident.do(GRANTED, at(6), APPROVER)
         assert started(incident.do(GRANTED, at(6), CHIEF)).due == at(0, day=3)
 
+    def test_nobody_asks_a_post_that_no_directory_has(self) -> None:
+        rule = RULES["extension"].model_copy(update={"approved_by": "party_branch_x"})
+        with pytest.raises(Rejected, match="party_branch_x decides on an extension of explanation, and no directory"):
+            matter(**RULES | {"extension": rule}).do(ASKED, at(1), HANDLER)
+
     def test_nobody_grants_away_a_limit_that_has_passed(self) -> None:
         incident = matter().do(ASKED, at(5), HANDLER).detect(at(25))
         with pytest.raises(Rejected, match="only before it passes"):

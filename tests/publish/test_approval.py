@@ -130,6 +130,35 @@ UNSURE = CannotJudge(reason="把握不准")
 RAISING = {"level": "major", "rank": 2, "previous": "general", "previous_rank": 1, "reason": "点击过千"}
 
 
+def without(*codes: str, members: int | None = None) -> Offices:
+    """The offices, in which no directory has these posts and bodies, and bodies have so many members at most."""
+    known = offices()
+    posts = {
+        unit: {
+            code: replace(post, serves=tuple(set(post.serves) - set(codes)), members=post.members[:members])
+            for code, post in entries.items()
+            if code not in codes
+        }
+        for unit, entries in known.posts.items()
+    }
+    return replace(known, posts=posts)
+
+
+def test_nothing_is_submitted_to_nobody() -> None:
+    with pytest.raises(Rejected, match="reviewed is agreed by leader_in_charge, and no directory of town-east, county"):
+        Text(offices=without("leader_in_charge")).submitted()
+    with pytest.raises(Rejected, match="judged is agreed by leading_group"):
+        Text(offices=without(members=2)).submitted(secret=True)
+    assert Text(offices=without("party_office")).submitted(secret=True).due.step == "checked", "two of three are left"
+
+
+def test_what_cannot_be_judged_does_not_go_to_nobody() -> None:
+    text = Text().submitted()
+    text.offices = without("principal_leader")
+    with pytest.raises(Rejected, match="reviewed is agreed by principal_leader"):
+        text.does(at("approver"), UNSURE)
+
+
 def test_a_pack_chooses_the_chain_by_what_is_known_of_the_matter_and_the_text() -> None:
     assert Text().submitted().state.course.chain == "plain"
     assert Text(DOUBTFUL).submitted().state.course.chain == "doubtful"

@@ -123,6 +123,17 @@ def proposed(command: Any = MEASURE) -> Matter:
     return matter
 
 
+def test_nothing_is_proposed_to_nobody() -> None:
+    known = offices()
+    posts = {
+        unit: {code: post for code, post in entries.items() if code != "leading_group"}
+        for unit, entries in known.posts.items()
+    }
+    ctx = replace(spec.ctx(at("handler")), offices=replace(known, posts=posts))
+    with pytest.raises(Rejected, match="judged is agreed by leading_group, and no directory of town-east, county"):
+        DECIDER.decide(Matter().state, MEASURE, ctx)
+
+
 @pytest.mark.requirement("TRI-19")
 def test_a_measure_is_approved_by_the_chain_of_measures() -> None:
     matter = proposed()

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from services.kernel.core.decider import Ctx
+from schemas.approval import Step
+from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices, Post
 from services.kernel.rules.approval import Due
@@ -76,6 +77,30 @@ def nearest(codes: Iterable[str], unit: str, offices: Offices) -> list[str]:
                 found += [name for name in names if name not in found]
                 break
     return found
+
+
+def must_be_answered(steps: Iterable[Step], unit: str, offices: Offices) -> None:
+    """Raises `Rejected` for a step to which too few posts and bodies of the unit, or of units above, could agree."""
+    for step in steps:
+        vacant = [code for code in step.who if not _has_somebody(code, unit, offices, step.quorum)]
+        if len(step.who) - len(vacant) < step.needs:
+            raise Rejected(
+                f"{step.code} is agreed by {' or '.join(vacant)}, and no directory of {', '.join(offices.above(unit))} "
+                "has somebody who could; add the post, or members for the quorum, to units.yaml",
+                code="nobody-agrees",
+                step=step.code,
+                who=vacant,
+                units=list(offices.above(unit)),
+            )
+
+
+def _has_somebody(code: str, unit: str, offices: Offices, quorum: int | None) -> bool:
+    # Somebody may hold a role without a post of that name.
+    return code in STAFF_ROLES or any(
+        not entry.members or len(entry.members) >= (quorum or 1)
+        for at in offices.above(unit)
+        for entry in entries(offices, at, code)
+    )
 
 
 def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Iterable[str], ctx: Ctx) -> tuple[str, ...]:
