@@ -26,6 +26,8 @@ from schemas.fields import (
 Rung = Literal["reminder", "supervision", "circular"]
 ReportForm = Literal["call", "written", "written_with_plan"]
 """How a report is made. `written_with_plan` is a written report with a response plan."""
+WayToTell = Literal["call", "message", "letter", "in_person"]
+"""How the asker of a matter is told something."""
 
 
 @event("clock.milestone_reached")
@@ -191,6 +193,14 @@ class ClockExtended(Fact):
     notice: Words
 
 
+@event("clock.asker_told")
+class ClockAskerTold(Fact):
+    """The unit told the asker of the matter that the limit was extended. Until then it owes this notice."""
+
+    clock: Code
+    way: WayToTell
+
+
 @event("clock.paused")
 class ClockPaused(Fact):
     """The clock stands still for a reason that the pack names. `due` was its due instant by then."""
@@ -208,13 +218,34 @@ class ClockResumed(Fact):
     clock: Code
 
 
-@event("clock.deferred")
-class ClockDeferred(Fact):
-    """What cannot be solved yet was deferred, with a plan. A clock of its own runs until the review."""
+@event("clock.deferral_requested")
+class ClockDeferralRequested(Fact):
+    """The unit asked to defer what cannot be solved yet, with a plan, until a review.
+
+    `by` is a keyed digest of stream and person; nobody grants their own request.
+    """
 
     clock: Code
     plan: Words
     review: Instant
+    by: Digest
+
+
+@event("clock.deferral_refused")
+class ClockDeferralRefused(Fact):
+    """The post or body that the pack names refused a deferral. The limit runs on."""
+
+    clock: Code
+    reason: Words
+
+
+@event("clock.deferred")
+class ClockDeferred(Fact):
+    """The post or body that the pack names granted a deferral. A clock of its own runs until the review."""
+
+    clock: Code
+    review: Instant
+    reason: Words
 
 
 @event("clock.cancelled")

@@ -53,7 +53,7 @@ TYPES: Mapping[str, ProblemType] = {
         403,
         {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
-            "not-the-approver": ("不由您审批延期", "时限 {clock} 的延期由 {posts} 审批；您现在是 {post}。"),
+            "not-the-approver": ("不由您审批", "时限 {clock} 的{request}由 {posts} 审批；您现在是 {post}。"),
             "other-decider": ("不由您决定", "此事由 {posts} 决定；您现在是 {post}。"),
             "other-addressee": (
                 "不是报告对象",
@@ -109,9 +109,10 @@ TYPES: Mapping[str, ProblemType] = {
             "limit-not-per-case": ("不可定个案时限", "{pack}没有规定 {clock} 由人按个案定时限。"),
             "limit-set-already": ("已定个案时限", "本事项的 {clock} 已定于 {due}；只有经他人批准延期才能推后。"),
             "extension-used-up": ("延期次数已满", "{pack}最多允许将 {clock} 延长 {times} 次。"),
-            "extension-asked": ("已经申请", "已申请延长 {clock}，尚未审批。"),
-            "no-extension-asked": ("没有申请", "没有人申请延长 {clock}。"),
-            "own-extension": ("申请人不能审批", "延长 {clock} 是您申请的，须由他人审批。"),
+            "request-waits": ("已经申请", "{clock} 的{request}已有人申请，尚未审批。"),
+            "nothing-asked": ("没有申请", "没有人申请 {clock} 的{request}。"),
+            "own-request": ("申请人不能审批", "{clock} 的{request}是您申请的，须由他人审批。"),
+            "asker-told": ("无需告知", "时限 {clock} 无需告知提问人：已经告知，或者没有延期。"),
             "pause-not-allowed": ("不可中止计时", "{pack}不允许中止 {clock}。"),
             "already-paused": ("已经中止", "{clock} 已经中止计时。"),
             "not-paused": ("没有中止", "{clock} 没有中止计时。"),
@@ -174,9 +175,9 @@ TYPES: Mapping[str, ProblemType] = {
                 "没有人可以审核",
                 "步骤 {step} 由 {who} 审核，而{units}的岗位名录里没有谁可以这样做；请在 units.yaml 中补上岗位或成员。",
             ),
-            "nobody-extends": (
-                "没有人可以决定延期",
-                "时限 {clock} 的延期由 {to} 决定，而{units}的岗位名录里没有它；请在 units.yaml 中补上。",
+            "nobody-decides": (
+                "没有人可以审批",
+                "时限 {clock} 的{request}由 {to} 决定，而{units}的岗位名录里没有它；请在 units.yaml 中补上。",
             ),
             "no-such-lead": ("不适用此牵头方式", "按制度，此事项在现有级别不适用这种牵头方式（{how}）。"),
             "leads-already": ("已经牵头", "{unit}已经牵头。"),

@@ -118,9 +118,13 @@ class Pause(Rule):
 
 
 class Deferral(Rule):
-    """What cannot be solved yet is deferred (掛賬), with a plan and a date of review, which is a clock of its own."""
+    """What cannot be solved yet is deferred (掛賬), with a plan and a date of review, which is a clock of its own.
+
+    A unit asks for it, and the post or body `approved_by` decides; None is the head of the accountable unit.
+    """
 
     review: Limit
+    approved_by: Addressee | None = None
 
 
 class ClockRule(Rule):

@@ -17,7 +17,7 @@ from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import decide
 from services.escalation.duties import terms_of
 from services.escalation.state import OnRecord, State, evolve
-from services.escalation.terms import Deferral, Moved
+from services.escalation.terms import Deferral, Moved, SpecialPeriod, Terms
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
@@ -142,7 +142,8 @@ class Course:
 
     def __init__(self, pack: LoadedPack, facts: Facts) -> None:
         self.pack, self.facts, self.offices = pack, facts, _offices(pack, facts)
-        self.state = State()
+        periods = tuple(SpecialPeriod(one.code, one.from_, one.until) for one in facts.periods)
+        self.state = State(terms=Terms(periods=periods))
         self.told: list[tuple[datetime, e.ClockReminderSent]] = []
         self._next: dict[str, datetime] = {}
         self._number = 0

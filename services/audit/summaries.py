@@ -101,6 +101,10 @@ TEMPLATES: dict[str, str] = {
     "clock.extended": "时限 {clock} 由 {previous} 延至 {due}|clock {clock} extended from {previous} to {due}",
     "clock.paused": "时限 {clock} 中止（{reason}）|clock {clock} paused ({reason})",
     "clock.resumed": "时限 {clock} 恢复|clock {clock} resumed",
+    "clock.asker_told": "已告知提问人时限 {clock} 延期（{way}）|the asker was told of the extension of {clock} ({way})",
+    "clock.deferral_requested": "申请将时限 {clock} 挂账，{review} 前复查|"
+    "the deferral of clock {clock} with a review by {review} was asked for",
+    "clock.deferral_refused": "不同意时限 {clock} 挂账|the deferral of clock {clock} was refused",
     "clock.deferred": "时限 {clock} 挂账，{review} 前复查|clock {clock} deferred, review by {review}",
     "clock.cancelled": "时限 {clock} 取消（{cause}）|clock {clock} cancelled ({cause})",
     "clock.reminder_sent": "就时限 {clock} 向{told}发出{rung}|{rung} about {clock} sent to {told}",

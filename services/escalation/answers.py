@@ -24,6 +24,8 @@ _CLOCK: dict[str, Any] = {
     "paused_at": None,
     "warned_at": None,
     "original_due": None,
+    "asker_untold": False,
+    "requested": None,
     "requested_due": None,
     "late": False,
     "late_by": None,
@@ -74,8 +76,12 @@ class Clock(Answered):
     """When the unit was last warned that the end is near."""
     original_due: Instant | None
     """The end before any extension or pause; null if there was none."""
+    asker_untold: bool
+    """Whether the asker of the matter must still be told of an extension."""
+    requested: Literal["extension", "deferral"] | None
+    """What was asked for, until somebody decides on it."""
     requested_due: Instant | None
-    """The end that was asked for, until somebody decides on it."""
+    """The end, or the date of review, that was asked for."""
     late: bool
     """Whether the duty was done after the end, by its recording."""
     late_by: float | None
@@ -100,7 +106,20 @@ class Clock(Answered):
     """How grave the matter is; null where the caller may not read the matter."""
     assigned: UnitCode | None
     """The unit that handles the matter; null where the caller may not read the matter."""
-    may: tuple[Literal["set-limit", "request-extension", "decide-extension", "pause", "resume", "defer", "annul"], ...]
+    may: tuple[
+        Literal[
+            "set-limit",
+            "request-extension",
+            "decide-extension",
+            "tell-asker",
+            "pause",
+            "resume",
+            "request-deferral",
+            "decide-deferral",
+            "annul",
+        ],
+        ...,
+    ]
     """The commands that the caller may send now."""
 
 

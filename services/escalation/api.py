@@ -15,18 +15,20 @@ from services.escalation.commands import (
     AnnulBreach,
     AskLead,
     Decide,
+    DecideDeferral,
     DecideExtension,
-    Defer,
     GiveNotice,
     Pause,
     PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
+    RequestDeferral,
     RequestExtension,
     Resume,
     SetLimit,
     TakeLead,
+    TellAsker,
     WritePart,
 )
 from services.kernel.core.commands import Command
@@ -167,9 +169,19 @@ def router(runtime: Runtime) -> APIRouter:
         """Let a limit that stands still run again."""
         return await command(caller, id, body)
 
-    @api.post("/incidents/{id}/defer", **documents.answers(Done))
-    async def defer_limit(id: Id, body: Defer, caller: http.Command) -> Response:
-        """Defer what cannot be solved yet, with a plan and a date of review (002/10)."""
+    @api.post("/incidents/{id}/tell-asker", **documents.answers(Done))
+    async def tell_asker(id: Id, body: TellAsker, caller: http.Command) -> Response:
+        """Record that the asker was told of an extension. The asker also reads it with the receipt of the report."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/request-deferral", **documents.answers(Done))
+    async def request_deferral(id: Id, body: RequestDeferral, caller: http.Command) -> Response:
+        """Ask to defer what cannot be solved yet, with a plan and a date of review (002/10)."""
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/decide-deferral", **documents.answers(Done))
+    async def decide_deferral(id: Id, body: DecideDeferral, caller: http.Command) -> Response:
+        """Grant or refuse a deferral. The post or body that the pack names decides, and never who asked."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/annul", **documents.answers(Done))

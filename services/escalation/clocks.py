@@ -331,12 +331,12 @@ class _There(NamedTuple):
     met: list[datetime]
     since: list[datetime]
 
-    def take(self, other: _Other, spec: packs.ClockRule, pack: PolicyPack) -> None:
+    def take(self, other: _Other, spec: packs.ClockRule, pack: PolicyPack, terms: Terms) -> None:
         """Adds a matter that was merged."""
         for at in other.met(spec):
             insort(self.met, at)
         if since := other.known(spec, pack):
-            insort(self.since, known_from(since, pack))
+            insort(self.since, known_from(since, pack, terms))
 
 
 def _clocks_of(spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack, terms: Terms) -> Iterable[Clock]:
@@ -344,9 +344,9 @@ def _clocks_of(spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack,
     there, taken, clocks = _There([], []), 0, dict[str, Clock]()
     for past in stages:
         for other in past.others[taken:]:
-            there.take(other, spec, pack)
+            there.take(other, spec, pack, terms)
         taken, found = len(past.others), dict[str, Clock]()
-        for number, run in enumerate(_runs(spec, past.own, pack), start=1):
+        for number, run in enumerate(_runs(spec, past.own, pack, terms), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
             if clock := _clock(name, spec, run, past, there, pack, terms):
                 found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, terms)
@@ -400,7 +400,7 @@ def _clock(
     applied, cancelled = _in_force(spec, run, past.own, past.graded, met_at, pack, terms)
     if not applied:
         return None
-    since = _since(spec, run, past, there, pack)
+    since = _since(spec, run, past, there, pack, terms)
     if spec.limit.is_open and name not in terms.due:
         return None
     due = _due(since, spec, pack, terms, name)
@@ -534,7 +534,7 @@ def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
     return spec.starts_at(cast("packs.Act", reached.milestone))
 
 
-def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[_Run]:
+def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: PolicyPack, terms: Terms) -> list[_Run]:
     starts = [index for index, reached in enumerate(past) if _starts(spec, reached)]
     if not starts:
         return []
@@ -545,7 +545,7 @@ def _runs(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: Po
     from_at = _began(past[first])
     if spec.from_ == "discovered":
         from_at = min(_began(past[index]) for index in starts)
-    counts_from = known_from(from_at, pack) if spec.from_ == "discovered" else from_at
+    counts_from = known_from(from_at, pack, terms) if spec.from_ == "discovered" else from_at
     runs = [_Run(first, from_at, counts_from, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
     for at in reopened:
@@ -621,7 +621,7 @@ def _waits_for_level(spec: packs.ClockRule, pack: PolicyPack) -> bool:
     return spec.anchor == "level_known" and spec.levels is not None and first not in spec.levels
 
 
-def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: PolicyPack) -> datetime:
+def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: PolicyPack, terms: Terms) -> datetime:
     """The time from which a clock counts, for its level.
 
     The lowest level is known from the start. After a merger, the earliest knowledge of the matters counts.
@@ -629,7 +629,8 @@ def _since(spec: packs.ClockRule, run: _Run, past: _Past, there: _There, pack: P
     if not _waits_for_level(spec, pack):
         return run.counts_from
     known = [_known(spec, past.own, past.graded, run.from_at), *there.since[:1]]
-    return max(run.counts_from, min((known_from(at, pack) for at in known if at), default=run.counts_from))
+    starts = (known_from(at, pack, terms) for at in known if at)
+    return max(run.counts_from, min(starts, default=run.counts_from))
 
 
 def _known(

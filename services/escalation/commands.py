@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.escalation import ClockMilestoneReached, ReportForm
+from schemas.escalation import ClockMilestoneReached, ReportForm, WayToTell
 from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
 from services.kernel.core.commands import Command, example
 
@@ -181,15 +181,31 @@ class Resume(OnLimit, json_schema_extra=example(clock="disclosure")):
     """Let a limit that stands still run again."""
 
 
-class Defer(
+class TellAsker(OnLimit, json_schema_extra=example(clock="petition", way="call")):
+    """Record that the asker of the matter was told of the extension."""
+
+    way: WayToTell
+    """How."""
+
+
+class RequestDeferral(
     OnLimit, json_schema_extra=example(clock="on_time", plan="列入明年道路改造计划", review="2026-09-01T09:00:00+08:00")
 ):
-    """Defer what cannot be solved yet, with a plan. A limit of its own runs until the review."""
+    """Ask to defer what cannot be solved yet, with a plan. The post or body that the pack names decides."""
 
     plan: Reason
     """What is planned, and when."""
     review: WrittenInstant
     """By when somebody looks at it again."""
+
+
+class DecideDeferral(OnLimit, json_schema_extra=example(clock="on_time", granted=True, reason="资金已列入预算")):
+    """Grant or refuse the deferral that was asked for. If it is granted, a limit of its own runs until the review."""
+
+    granted: StrictBool
+    """True grants it, false refuses it."""
+    reason: Reason
+    """Why."""
 
 
 class AnnulBreach(Command, json_schema_extra=example(clock="public_statement", reason="纸质答复按时送达，系统晚录")):

@@ -6,6 +6,7 @@ from the milestones, and the differences from the record become events.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 from schemas import escalation as e
 from schemas.fields import Fact, Typed
@@ -101,14 +102,25 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
         by=by,
         spec=spec,
         accountable=incident.unit,
+        requested=_requested(known),
         requested_by=known.requested.by if known.requested else None,
         granted=known.granted,
+        asker_untold=known.asker_untold,
         paused=known.started.paused_at is not None,
         deferred=known.cancelled and bool(state.terms.deferred.get(name)),
         pack=ref,
         merged=incident.merged,
         into=incident.into,
     )
+
+
+def _requested(known: OnRecord) -> Literal["extension", "deferral"] | None:
+    match known.requested:
+        case e.ClockExtensionRequested():
+            return "extension"
+        case e.ClockDeferralRequested():
+            return "deferral"
+    return None
 
 
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:

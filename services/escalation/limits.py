@@ -8,19 +8,24 @@ from schemas import escalation as e
 from schemas.fields import Fact, Typed, instant
 from schemas.pack.clocks import ClockRule, Limit
 from services.escalation.commands import (
+    DecideDeferral,
     DecideExtension,
-    Defer,
     OnLimit,
     Pause,
+    RequestDeferral,
     RequestExtension,
     Resume,
     SetLimit,
+    TellAsker,
 )
 from services.escalation.terms import Deferral, Moved, Terms
 from services.escalation.terms import Pause as Paused
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
+
+Request = e.ClockExtensionRequested | e.ClockDeferralRequested
+"""What a unit asked for on a limit, until somebody decides on it."""
 
 
 def after(terms: Terms, fact: Fact, at: datetime) -> Terms:
@@ -45,7 +50,7 @@ def decided(
     spec: ClockRule,
     due: datetime | None,
     original: datetime | None,
-    request: e.ClockExtensionRequested | None,
+    request: Request | None,
     pack: LoadedPack,
     terms: Terms,
     ctx: Ctx,
@@ -80,7 +85,7 @@ def decided(
                     by=ctx.by(ctx.seen["stream"]),
                 )
             ]
-        case DecideExtension() if due and original and request:
+        case DecideExtension() if due and original and isinstance(request, e.ClockExtensionRequested):
             reason = Typed(text=command.reason)
             if not command.granted:
                 return [e.ClockExtensionRefused(clock=command.clock, reason=reason)]
@@ -108,11 +113,26 @@ def decided(
             return [e.ClockPaused(clock=command.clock, reason=command.reason, text=text, due=due)]
         case Resume():
             return [e.ClockResumed(clock=command.clock)]
-        case Defer() if spec.deferral:
+        case TellAsker():
+            return [e.ClockAskerTold(clock=command.clock, way=command.way)]
+        case RequestDeferral() if spec.deferral:
             _must_be_later(command.review, ctx.now, "review")
             if not spec.deferral.review.is_open:
                 _must_be_within(command.review, ctx.now, spec.deferral.review, pack, terms, "review")
-            return [e.ClockDeferred(clock=command.clock, plan=Typed(text=command.plan), review=command.review)]
+            return [
+                e.ClockDeferralRequested(
+                    clock=command.clock,
+                    plan=Typed(text=command.plan),
+                    review=command.review,
+                    by=ctx.by(ctx.seen["stream"]),
+                )
+            ]
+        case DecideDeferral() if isinstance(request, e.ClockDeferralRequested):
+            reason = Typed(text=command.reason)
+            if not command.granted:
+                return [e.ClockDeferralRefused(clock=command.clock, reason=reason)]
+            _must_be_later(request.review, ctx.now, "review")
+            return [e.ClockDeferred(clock=command.clock, review=request.review, reason=reason)]
     raise TypeError(f"no rule for {type(command).__name__}")
 
 

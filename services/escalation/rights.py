@@ -7,7 +7,7 @@ its breaches take two auditors of the root.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
@@ -16,18 +16,20 @@ from services.escalation.commands import (
     AnnulBreach,
     AskLead,
     Decide,
+    DecideDeferral,
     DecideExtension,
-    Defer,
     GiveNotice,
     Pause,
     PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
+    RequestDeferral,
     RequestExtension,
     Resume,
     SetLimit,
     TakeLead,
+    TellAsker,
     WritePart,
 )
 from services.escalation.leads import ACCEPT, ASK, TAKE
@@ -39,6 +41,8 @@ from services.kernel.core.problems import Forbidden, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack, Offices
 
 Refusal = Rejected | None
+HEAD = "principal_leader"
+"""The addressee's code of a unit's head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,13 @@ class Owed:
     spec: ClockRule | None = None
     """The pack's rule of this clock; None if it has none."""
     accountable: str = ""
+    requested: Literal["extension", "deferral"] | None = None
+    """What waits for a decision."""
     requested_by: str | None = None
-    """Digest of the person who asked for the extension that waits."""
+    """Digest of the person who asked for it."""
     granted: int = 0
     """How often it was extended."""
+    asker_untold: bool = False
     paused: bool = False
     deferred: bool = False
     pack: str | None = None
@@ -135,6 +142,10 @@ def _told(report: Reported, ctx: Ctx) -> Sequence[str]:
 
 def _charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
     return (clock.unit,)
+
+
+def _charged_or_accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
+    return (clock.unit, clock.accountable or clock.unit)
 
 
 def _above_charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
@@ -284,38 +295,53 @@ def _accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
     return (clock.accountable or clock.unit,)
 
 
-def _approvers(clock: Owed, ctx: Ctx) -> frozenset[str]:
-    """The posts that the pack lets decide on an extension: the addressee, or the head of that body.
+def _of_extension(clock: Owed, ctx: Ctx) -> frozenset[str]:
+    extension = clock.spec.extension if clock.spec else None
+    return _approvers(clock.unit, extension.approved_by, ctx) if extension else frozenset()
 
-    They sit in the charged unit, or in the nearest unit above that has any.
+
+def _of_deferral(clock: Owed, ctx: Ctx) -> frozenset[str]:
+    deferral = clock.spec.deferral if clock.spec else None
+    return _approvers(clock.accountable, deferral.approved_by or HEAD, ctx) if deferral else frozenset()
+
+
+def _approvers(unit: str, named: str, ctx: Ctx) -> frozenset[str]:
+    """The posts that the pack lets decide: the addressee, or the head of that body.
+
+    They sit in the unit, or in the nearest unit above that has any.
     """
-    if clock.spec is None or clock.spec.extension is None:
-        return frozenset()
-    for unit in ctx.offices.above(clock.unit):
-        if entries := ctx.offices.addressee(unit, clock.spec.extension.approved_by):
+    for at in ctx.offices.above(unit):
+        if entries := ctx.offices.addressee(at, named):
             return frozenset(
-                head_of(ctx.offices, unit, entry) if entry.members else f"{entry.code}@{unit}" for entry in entries
+                head_of(ctx.offices, at, entry) if entry.members else f"{entry.code}@{at}" for entry in entries
             )
     return frozenset()
 
 
+@dataclass(frozen=True, slots=True)
 class OfApprover(Right[Owed]):
     """The right of the post or body that the pack names. No role replaces it."""
 
+    request: Literal["extension", "deferral"] = "extension"
+
+    def _posts(self, subject: Owed, ctx: Ctx) -> frozenset[str]:
+        return _of_deferral(subject, ctx) if self.request == "deferral" else _of_extension(subject, ctx)
+
     def holds(self, subject: Owed, ctx: Ctx) -> bool:
         """Whether the actor is that post, or the head of that body."""
-        return ctx.actor.post in _approvers(subject, ctx)
+        return ctx.actor.post in self._posts(subject, ctx)
 
     def require(self, subject: Owed, ctx: Ctx) -> None:
         """Raises `Forbidden`, naming the posts that have the right."""
         if not self.holds(subject, ctx):
-            posts = sorted(_approvers(subject, ctx))
+            posts = sorted(self._posts(subject, ctx))
             raise Forbidden(
-                f"{' or '.join(posts) or 'nobody'} decides on an extension of {subject.clock}; "
+                f"{' or '.join(posts) or 'nobody'} decides on the {self.request} of {subject.clock}; "
                 f"you act as {ctx.actor.post}",
                 code="not-the-approver",
                 act=self.verb,
                 clock=subject.clock,
+                request=self.request,
                 posts=posts,
                 post=ctx.actor.post,
             )
@@ -355,30 +381,45 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if clock.granted >= extension.times:
         says = f"{clock.pack} extends {clock.clock} at most {extension.times} times"
         return _refused("extension-used-up", says, clock, times=extension.times)
-    if not _approvers(clock, ctx):
-        to, units = extension.approved_by, ctx.offices.above(clock.unit)
+    return _undecidable(clock, "extension", extension.approved_by, clock.unit, ctx)
+
+
+def _undecidable(clock: Owed, request: str, to: str, unit: str, ctx: Ctx) -> Refusal:
+    """Why nobody could decide on a request now; None if somebody could."""
+    if not _approvers(unit, to, ctx):
+        units = ctx.offices.above(unit)
         says = (
-            f"{to} decides on an extension of {clock.clock}, and no directory of {', '.join(units)} has it; "
+            f"{to} decides on the {request} of {clock.clock}, and no directory of {', '.join(units)} has it; "
             "add the post or body to units.yaml"
         )
-        return _refused("nobody-extends", says, clock, to=to, units=list(units))
-    if clock.requested_by is not None:
-        return _refused("extension-asked", f"an extension of {clock.clock} waits for its decision already", clock)
-    return None
+        return _refused("nobody-decides", says, clock, request=request, to=to, units=list(units))
+    if clock.requested is None:
+        return None
+    says = f"the {clock.requested} of {clock.clock} waits for its decision already"
+    return _refused("request-waits", says, clock, request=clock.requested)
 
 
 def _waits_for_decision(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    request = "deferral" if verb == "decide-deferral" else "extension"
     if refusal := _merged(clock, verb):
         return refusal
-    if clock.requested_by is None:
-        return _refused("no-extension-asked", f"nobody asked for an extension of {clock.clock}", clock)
-    if refusal := _runs(clock, ctx, verb):
+    if clock.requested != request:
+        return _refused("nothing-asked", f"nobody asked for the {request} of {clock.clock}", clock, request=request)
+    if not clock.deferred and (refusal := _runs(clock, ctx, verb)):
         # A late grant would annul a breach, which only a unit above can.
         return refusal
     if clock.requested_by == clock.by:
-        says = f"you asked for the extension of {clock.clock} yourself; another person must decide"
-        return _refused("own-extension", says, clock)
+        says = f"you asked for the {request} of {clock.clock} yourself; another person must decide"
+        return _refused("own-request", says, clock, request=request)
     return None
+
+
+def _asker_is_untold(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(clock, verb):
+        return refusal
+    if clock.asker_untold:
+        return None
+    return _refused("asker-told", f"the asker need not be told of {clock.clock}; it was told, or nothing moved", clock)
 
 
 def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
@@ -405,7 +446,9 @@ def _can_be_deferred(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if clock.spec is None or clock.spec.deferral is None or clock.due is None or ".review" in clock.clock:
         return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
     # A missed limit stays on the ladder: whoever missed it cannot defer it.
-    return None if clock.deferred else _runs(clock, ctx, verb)
+    if not clock.deferred and (refusal := _runs(clock, ctx, verb)):
+        return refusal
+    return _undecidable(clock, "deferral", clock.spec.deferral.approved_by or HEAD, clock.accountable, ctx)
 
 
 def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
@@ -430,7 +473,9 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     DecideExtension: OfApprover("decide-extension", (), _charged, _waits_for_decision),
     Pause: Right("pause", ("approver", "chief"), _accountable, _can_be_paused),
     Resume: Right("resume", ("approver", "chief"), _charged, _is_paused),
-    Defer: Right("defer", ("approver", "chief"), _accountable, _can_be_deferred),
+    RequestDeferral: Right("request-deferral", ("handler", "duty_officer", "chief"), _charged, _can_be_deferred),
+    DecideDeferral: OfApprover("decide-deferral", (), _accountable, _waits_for_decision, request="deferral"),
+    TellAsker: Right("tell-asker", ("handler", "duty_officer", "chief"), _charged_or_accountable, _asker_is_untold),
     AnnulBreach: Right("annul", ("auditor",), _above_charged, _can_be_annulled),
     AskLead: ASK,
     AcceptLead: ACCEPT,
@@ -441,6 +486,15 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),
     PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
-ON_LIMITS = (SetLimit, RequestExtension, DecideExtension, Pause, Resume, Defer)
+ON_LIMITS = (
+    SetLimit,
+    RequestExtension,
+    DecideExtension,
+    TellAsker,
+    Pause,
+    Resume,
+    RequestDeferral,
+    DecideDeferral,
+)
 OF_A_CLOCK: Sequence[Right[Owed]] = tuple(RIGHTS[command] for command in (*ON_LIMITS, AnnulBreach))
 """The commands on one clock of a matter."""

@@ -20,10 +20,12 @@ class OnRecord:
     met_at: datetime | None = None
     happened_at: datetime | None = None
     cancelled: bool = False
-    requested: e.ClockExtensionRequested | None = None
-    """The extension that waits for its decision."""
+    requested: limits.Request | None = None
+    """The extension or deferral that waits for its decision."""
     granted: int = 0
     """How often it was extended."""
+    asker_untold: bool = False
+    """Whether the asker of the matter must still be told of an extension."""
     original: datetime | None = None
     """The due instant before any extension."""
     warned: datetime | None = None
@@ -122,16 +124,23 @@ def evolve(state: State, event: Event) -> State:
             return _with(state, replace(known, breach=None, asked=None, excused=excused))
         case e.ClockReminderSent() | e.ClockReminderSpared() as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, rungs={**known.rungs, data.rung: event.recorded}))
-        case e.ClockExtensionRequested() as data if known := state.clocks.get(data.clock):
+        case (e.ClockExtensionRequested() | e.ClockDeferralRequested()) as data if known := state.clocks.get(
+            data.clock
+        ):
             return _with(state, replace(known, requested=data))
-        case e.ClockExtensionRefused() as data if known := state.clocks.get(data.clock):
+        case (e.ClockExtensionRefused() | e.ClockDeferralRefused()) as data if known := state.clocks.get(data.clock):
             return _with(state, replace(known, requested=None))
+        case e.ClockAskerTold() as data if known := state.clocks.get(data.clock):
+            return _with(state, replace(known, asker_untold=False))
         case (e.ClockLimitSet() | e.ClockExtended() | e.ClockPaused() | e.ClockResumed() | e.ClockDeferred()) as data:
             state = replace(state, terms=limits.after(state.terms, data, event.recorded))
-            if not isinstance(data, e.ClockExtended) or (known := state.clocks.get(data.clock)) is None:
+            known = state.clocks.get(data.clock)
+            if known is None or not isinstance(data, e.ClockExtended | e.ClockDeferred):
                 return state
-            granted = known.granted + 1
-            return _with(state, replace(known, requested=None, granted=granted, original=data.original))
+            known = replace(known, requested=None)
+            if isinstance(data, e.ClockExtended):
+                known = replace(known, granted=known.granted + 1, original=data.original, asker_untold=True)
+            return _with(state, known)
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))

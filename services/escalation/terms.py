@@ -35,6 +35,17 @@ class Deferral(NamedTuple):
     review: datetime | None
 
 
+class SpecialPeriod(NamedTuple):
+    """A special period of the office; `until` is None while it goes on."""
+
+    code: str
+    since: datetime
+    until: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+
 class Office(NamedTuple):
     """An accountable unit of the matter, as its limits see it."""
 
@@ -61,6 +72,8 @@ class Terms:
     """What conditions see, besides level and kind of answer."""
     offices: tuple[Office, ...] = ()
     """The accountable units, in order. A hand-over changes neither what is owed before it nor its due instant."""
+    periods: tuple[SpecialPeriod, ...] = ()
+    """The special periods of the office."""
 
     def unit_at(self, at: datetime) -> str | None:
         """The kind of the unit that was accountable by the records until an instant."""
@@ -127,10 +140,19 @@ def _is_strictest(spec: ClockRule, nature: Nature, since: datetime, pack: Policy
     return bool(owed) and min(owed, key=lambda other: terms.ends(since, other.limit, pack).at) is spec
 
 
-def known_from(at: datetime, pack: PolicyPack) -> datetime:
-    """When the office knows of what came in: at its arrival, or when the duty window opens, as the pack says."""
+_WHOLE_DAY = timedelta(days=1)
+
+
+def known_from(at: datetime, pack: PolicyPack, terms: Terms) -> datetime:
+    """When the office knows of what came in: at its arrival, or when the duty window opens, as the pack says.
+
+    In a special period with duty round the clock, it knows at the arrival.
+    """
     roster = pack.roster
     if roster is None or not roster.windows or roster.outside_hours.value != "window_start":
+        return at
+    always = {special.period for special in roster.special if special.hours >= _WHOLE_DAY}
+    if any(period.code in always and period.covers(at) for period in terms.periods):
         return at
     today = at.astimezone(pack.timezone).date()
     for day in (today, today + timedelta(days=1)):
@@ -144,8 +166,8 @@ def known_from(at: datetime, pack: PolicyPack) -> datetime:
 def after_pauses(due: Due, pauses: Iterable[Pause], limit: Limit, pack: PolicyPack, own: OwnDays = NONE) -> Due:
     """The due instant, moved by the pauses that have ended.
 
-    A limit in working days moves by the working days of the pauses: the day of a resumption counts again. Another limit
-    moves by their length. One that ends with a day still ends with a day.
+    A limit in working days moves by the working days of the pauses: the day of a resumption counts again. One in
+    working time moves by their working time, and another one by their length. One that ends with a day still does.
     """
     ended = [(pause.since, pause.until) for pause in pauses if pause.until and pause.until > pause.since]
     if limit.mode == "working_days":
@@ -155,6 +177,13 @@ def after_pauses(due: Due, pauses: Iterable[Pause], limit: Limit, pack: PolicyPa
         last = due.at - timedelta(microseconds=1) if calendars.ends_with_a_day(limit) else due.at
         more = limit.model_copy(update={"days": days, "first_day": "not_counted"})
         moved = calendars.due(last, more, pack.timezone, pack.workday, own)
+        return moved._replace(provisional=moved.provisional or due.provisional)
+    if limit.mode == "working_time" and pack.workday:
+        zone, hours = pack.timezone, pack.workday
+        time_ = (calendars.working_time_between(since, until, zone, hours, own) for since, until in ended)
+        if not (more_ := sum(time_, timedelta())):
+            return due
+        moved = calendars.later_by_working_time(due.at, more_, zone, hours, own)
         return moved._replace(provisional=moved.provisional or due.provisional)
     at = due.at + sum((until - since for since, until in ended), timedelta())
     local = at.astimezone(pack.timezone)

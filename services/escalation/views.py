@@ -38,6 +38,8 @@ CLOCKS = Table(
     Column("warned_at", key(27)),
     Column("original_due", key(27)),
     Column("granted", Integer, nullable=False),
+    Column("asker_untold", Boolean, nullable=False),
+    Column("requested", key(16)),
     Column("requested_due", key(27)),
     Column("requested_by", key(64)),
     Column("late", Boolean, nullable=False),
@@ -59,8 +61,9 @@ CLOCKS = Table(
 )
 """One row for each clock. `state` is running, met, breached, annulled or cancelled. `breached_at` is the due instant of
 a breach that stands, also if it was met late; `detected_at` is when it was seen. `rung` is the last rung of the ladder,
-sent at `rung_at`. `asked_by` is the digest of the person who asked to annul it. `next_at` is when the next rung is due,
-`wakes_at` when time alone changes something; null if it never does."""
+sent at `rung_at`. `requested` is extension or deferral, until somebody decides. `asker_untold` means that the asker
+of the matter must still be told of an extension. `asked_by` is the digest of the person who asked to annul it.
+`next_at` is when the next rung is due, `wakes_at` when time alone changes something; null if it never does."""
 COUNTING = text("counts_work AND met_at IS NULL AND cancelled_at IS NULL")
 """Clocks that another calendar may move, also after their breach. SQLite and PostgreSQL write truth values otherwise,
 so this is text."""
@@ -193,10 +196,13 @@ def _clock_keys(event: Event) -> list[Key]:
     return [(_incident(event), name)] if name else []
 
 
+_DECIDED = dict.fromkeys(("requested", "requested_by", "requested_due"))
+
+
 def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
         case e.ClockStarted() as data:
-            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": "", "granted": 0}
+            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": "", "granted": 0, "asker_untold": False}
             row = {
                 **before,
                 "incident_id": key[0],
@@ -234,12 +240,16 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case e.ClockBreachAnnulled() as data:
             row = {**row, "breached_at": None, "detected_at": None, "annulled": data.cause, "asked_by": None}
         case e.ClockExtensionRequested() as data:
-            row = {**row, "requested_by": data.by, "requested_due": instant(data.due)}
-        case e.ClockExtensionRefused():
-            row = {**row, "requested_by": None, "requested_due": None}
+            row = {**row, "requested": "extension", "requested_by": data.by, "requested_due": instant(data.due)}
+        case e.ClockDeferralRequested() as data:
+            row = {**row, "requested": "deferral", "requested_by": data.by, "requested_due": instant(data.review)}
+        case e.ClockExtensionRefused() | e.ClockDeferralRefused() | e.ClockDeferred():
+            row = {**row, **_DECIDED}
         case e.ClockExtended() as data:
             moved = {"due": instant(data.due), "original_due": instant(data.original), "granted": row["granted"] + 1}
-            row = {**row, **moved, "requested_by": None, "requested_due": None}
+            row = {**row, **moved, **_DECIDED, "asker_untold": True}
+        case e.ClockAskerTold():
+            row = {**row, "asker_untold": False}
         case e.ClockPaused() as data:
             row = {**row, "original_due": row["original_due"] or instant(data.due)}
         case e.ClockReminderSent() as data:

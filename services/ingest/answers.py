@@ -21,6 +21,47 @@ class Taken(Answered, json_schema_extra=example(report_id=REPORT, receipt="9f2c"
     """A code for the sender, to ask for the answer."""
 
 
+class Extension(Answered):
+    """A limit of the sender's matter that was extended."""
+
+    title_zh: str | None
+    """The limit's title; null while the rules have not arrived."""
+    previous: Instant
+    """When it ended before."""
+    due: Instant
+    """When it ends now."""
+    at: Instant
+    """When that was decided."""
+    text: str | None
+    """What the office tells the sender; null if it has not arrived yet."""
+
+
+class Status(
+    Answered,
+    json_schema_extra=example(
+        state="received",
+        received_at="2026-03-02T01:00:00.000000Z",
+        extensions=[
+            {
+                "title_zh": "信访办结",
+                "previous": "2026-05-01T16:00:00.000000Z",
+                "due": "2026-05-31T16:00:00.000000Z",
+                "at": "2026-04-20T02:00:00.000000Z",
+                "text": "您反映的事项延期30日办结，原因是等待检测",
+            }
+        ],
+    ),
+):
+    """What the sender of a report reads with its receipt."""
+
+    state: Literal["received", "refused", "erased"]
+    """The report's state."""
+    received_at: Instant
+    """When it was recorded."""
+    extensions: tuple[Extension, ...]
+    """Limits of the matter that were extended, in order of time."""
+
+
 class BatchLine(Answered, json_schema_extra=example(line=1, status=201, report_id=REPORT, receipt="9f2c" * 16)):
     """The result of a line of a batch: a report, or a problem."""
 

@@ -265,6 +265,16 @@ def router(runtime: Runtime) -> APIRouter:
         blobs.delete(files)
         return answer
 
+    @api.get("/receipts/{receipt}", **documents.answers(answers.Status))
+    async def read_receipt(receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]) -> Response:
+        """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
+        digest = runtime.keys.digest("receipt", receipt.strip().upper())
+        async with runtime.database.read() as connection:
+            found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
+        if found is None:
+            raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
+        return http.json_response(found)
+
     @api.get("/keys", **documents.answers(answers.Keys))
     async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """The keys of the caller's unit and the units below it, for administrators.

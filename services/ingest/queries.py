@@ -16,7 +16,8 @@ from schemas.ingest import (
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.views import API_KEYS, EVIDENCE, METADATA
+from services.ingest.views import API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, METADATA, RECEIPTS
+from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.serving import paging
 from services.kernel.store.words import resolve
 
@@ -53,6 +54,45 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body.update(state="erased", erased=facts["cause"])
     body["version"] = body["revision"] = sum(event.actor != "system" for event in events)
     return body
+
+
+async def by_receipt(connection: AsyncConnection, receipt: str, offices: Offices) -> dict[str, Any] | None:
+    """What the sender of a report reads with the digest of its receipt; None if there is no such receipt.
+
+    It holds no internal words: of a limit that was extended, only the text that was written for the sender.
+    """
+    chosen = select(RECEIPTS.c.report_id).where(RECEIPTS.c.receipt == receipt)
+    id_ = (await connection.execute(chosen)).scalar()
+    if id_ is None:
+        return None
+    found = await report(connection, await events_of(connection, id_))
+    rows = [] if found["state"] == "erased" else await _extensions(connection, id_)
+    words = await resolve(connection, METADATA, [row["notice_ref"] for row in rows])
+    return {
+        "state": found["state"],
+        "received_at": found["received_at"],
+        "extensions": [
+            {
+                "title_zh": _title(row["clock"], offices.packs.get(row["policy"])),
+                **{name: row[name] for name in ("previous", "due", "at")},
+                "text": words(row["notice_ref"]),
+            }
+            for row in rows
+        ],
+    }
+
+
+async def _extensions(connection: AsyncConnection, report: str) -> Sequence[Any]:
+    """The extensions of the matters to which a report belongs now, in order."""
+    matters = select(BELONGINGS.c.incident_id).where(BELONGINGS.c.report_id == report, BELONGINGS.c.left_at.is_(None))
+    chosen = select(EXTENSIONS).where(EXTENSIONS.c.incident_id.in_(matters))
+    return (await connection.execute(chosen.order_by(EXTENSIONS.c.at, EXTENSIONS.c.event))).mappings().all()
+
+
+def _title(clock: str, pack: LoadedPack | None) -> str | None:
+    """The title of a limit, in the words of its pack."""
+    name = clock.partition("#")[0]
+    return next((spec.title_zh for spec in pack.model.clocks if spec.name == name), None) if pack else None
 
 
 def attached(events: list[Event], file: str) -> ReportEvidenceAttached | None:

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Integer, Table
+from sqlalchemy import Boolean, Column, Index, Integer, Table
 
 from schemas import triage
 from schemas.envelope import Event
+from schemas.escalation import ClockExtended
 from schemas.fields import instant
 from schemas.ingest import ReportErased, ReportEvidenceAttached, ReportReceived
 from schemas.operation import OperationKeyMade, OperationKeyRevoked
+from services.kernel.core.ids import stream_of
 from services.kernel.store import offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
@@ -62,6 +64,27 @@ BELONGINGS = Table(
 """The incidents of a report. `joined` and `left` are the incident's events that first took it in, and that ended the
 report's place in it.
 """
+RECEIPTS = Table(
+    "receipts",
+    METADATA,
+    Column("receipt", key(64), primary_key=True),
+    Column("report_id", key(), nullable=False),
+)
+"""The digest of each receipt's code."""
+EXTENSIONS = Table(
+    "extensions",
+    METADATA,
+    Column("event", key(36), primary_key=True),
+    Column("incident_id", key(), nullable=False),
+    Column("clock", key(100), nullable=False),
+    Column("policy", key(200)),
+    Column("previous", key(27), nullable=False),
+    Column("due", key(27), nullable=False),
+    Column("notice_ref", key(36), nullable=False),
+    Column("at", key(27), nullable=False),
+    Index(None, "incident_id"),
+)
+"""Limits that were extended, of which the sender of a report is told. `notice_ref` are the words for the sender."""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -130,6 +153,33 @@ def _belonging(key: Key, row: Row | None, event: Event) -> Row:
     }
 
 
+def _receipt_keys(event: Event) -> list[Key]:
+    data = event.data if event.kind == "report" else None
+    return [(data.receipt,)] if isinstance(data, ReportReceived) else []
+
+
+def _take_receipt(key: Key, row: Row | None, event: Event) -> Row:
+    return {"receipt": key[0], "report_id": event.stream}
+
+
+def _extension_keys(event: Event) -> list[Key]:
+    return [(event.id,)] if isinstance(event.data, ClockExtended) else []
+
+
+def _extension(key: Key, row: Row | None, event: Event) -> Row:
+    data: ClockExtended = event.data
+    return {
+        "event": event.id,
+        "incident_id": stream_of("incident", event.stream),
+        "clock": data.clock,
+        "policy": event.policy,
+        "previous": instant(data.previous),
+        "due": instant(data.due),
+        "notice_ref": data.notice.ref,
+        "at": event.recorded_text,
+    }
+
+
 def _evidence_keys(event: Event) -> list[Key]:
     if event.kind != "report":
         return []
@@ -150,6 +200,8 @@ VIEWS = (
     View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True, by_command=True),
     View(SOURCES, _source_keys, _take_source, by_command=True),
     View(API_KEYS, _api_key_keys, _turn_key),
+    View(RECEIPTS, _receipt_keys, _take_receipt, one_stream=True),
+    View(EXTENSIONS, _extension_keys, _extension, one_stream=True),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
     *standings.views(METADATA, triage.standing_of),
     View(BELONGINGS, _belonging_keys, _belonging, one_stream=True),

@@ -9,12 +9,14 @@ from schemas import escalation as e
 from schemas.pack.clocks import Deferral, Extension, Limit
 from schemas.pack.clocks import Pause as PauseRule
 from services.escalation.commands import (
+    DecideDeferral,
     DecideExtension,
-    Defer,
     Pause,
+    RequestDeferral,
     RequestExtension,
     Resume,
     SetLimit,
+    TellAsker,
 )
 from services.escalation.views import OF_ONE
 from services.kernel.core.decider import Actor
@@ -73,24 +75,40 @@ class TestExtensions:
     def test_one_person_asks_and_the_post_that_the_pack_names_decides(self) -> None:
         incident = matter().do(ASKED, at(5), HANDLER)
         assert (started(incident).due, row(incident)["requested_due"]) == (at(24), "2026-03-05T00:00:00.000000Z")
-        with pytest.raises(Forbidden, match="approver@town-east decides on an extension"):
+        with pytest.raises(Forbidden, match="approver@town-east decides on the extension"):
             incident.do(GRANTED, at(6), CHIEF)
         incident.do(GRANTED, at(6), APPROVER)
         (extended,) = incident.of(e.ClockExtended)
         assert (extended.previous, extended.original, extended.due) == (at(24), at(24), at(0, day=3))
         assert (started(incident).due, row(incident)["original_due"]) == (at(0, day=3), "2026-03-03T00:00:00.000000Z")
-        assert extended.notice.ref, "the asker is told"
+        assert extended.notice.ref, "the text for the asker"
+
+    def test_the_unit_owes_the_notice_until_it_records_that_the_asker_was_told(self) -> None:
+        told = TellAsker(clock="explanation", way="call")
+        with pytest.raises(Rejected, match="need not be told"):
+            matter().do(told, at(5), HANDLER)
+        incident = matter().do(ASKED, at(5), HANDLER).do(GRANTED, at(6), APPROVER)
+        assert row(incident)["asker_untold"]
+        with pytest.raises(Forbidden):
+            incident.do(told, at(7), staff("handler", unit="county-roads", person="qian"))
+        incident.do(told, at(7), HANDLER)
+        assert ([fact.way for fact in incident.of(e.ClockAskerTold)], row(incident)["asker_untold"]) == (
+            ["call"],
+            False,
+        )
+        with pytest.raises(Rejected, match="need not be told"):
+            incident.do(told, at(8), HANDLER)
 
     def test_a_body_decides_by_its_head_and_not_by_any_member(self) -> None:
         rule = RULES["extension"].model_copy(update={"approved_by": "leading_group"})
         incident = matter(extension=rule).do(ASKED, at(5), HANDLER)
-        with pytest.raises(Forbidden, match="chief@town-east decides on an extension"):
+        with pytest.raises(Forbidden, match="chief@town-east decides on the extension"):
             incident.do(GRANTED, at(6), APPROVER)
         assert started(incident.do(GRANTED, at(6), CHIEF)).due == at(0, day=3)
 
     def test_nobody_asks_a_post_that_no_directory_has(self) -> None:
         rule = RULES["extension"].model_copy(update={"approved_by": "party_branch_x"})
-        with pytest.raises(Rejected, match="party_branch_x decides on an extension of explanation, and no directory"):
+        with pytest.raises(Rejected, match="party_branch_x decides on the extension of explanation, and no directory"):
             matter(**RULES | {"extension": rule}).do(ASKED, at(1), HANDLER)
 
     def test_nobody_grants_away_a_limit_that_has_passed(self) -> None:
@@ -169,7 +187,7 @@ class TestALimitOfOneMatter:
     def test_a_run_or_a_review_that_takes_no_decision_is_refused_by_name(self) -> None:
         with pytest.raises(Malformed, match="has no clock explanation#9"):
             matter().do(self.SET.model_copy(update={"clock": "explanation#9"}), at(5), CHIEF)
-        deferred = matter().do(TestDeferrals.DEFER, at(5), CHIEF)
+        deferred = TestDeferrals().deferred()
         with pytest.raises(Rejected, match="lets nobody set"):
             deferred.do(self.SET.model_copy(update={"clock": "explanation.review"}), at(6), CHIEF)
 
@@ -221,14 +239,52 @@ class TestPauses:
 
 
 class TestDeferrals:
-    DEFER = Defer(clock="explanation", plan="next year's works", review=at(0, day=60))
+    DEFER = RequestDeferral(clock="explanation", plan="next year's works", review=at(0, day=60))
+    GRANT = DecideDeferral(clock="explanation", granted=True, reason="the money is planned")
+
+    def deferred(self) -> Incident:
+        return matter().do(self.DEFER, at(5), HANDLER).do(self.GRANT, at(6), CHIEF)
+
+    def test_one_person_alone_defers_nothing(self) -> None:
+        incident = matter().do(self.DEFER, at(5), CHIEF)
+        assert (row(incident)["requested"], row(incident)["requested_due"]) == (
+            "deferral",
+            "2026-05-01T00:00:00.000000Z",
+        )
+        with pytest.raises(Rejected, match="asked for the deferral of explanation yourself"):
+            incident.do(self.GRANT, at(6), CHIEF)
+        with pytest.raises(Forbidden, match="chief@town-east decides on the deferral"):
+            incident.do(self.GRANT, at(6), APPROVER)
+        assert "explanation" in incident.detect(at(25)).breaches()
+        with pytest.raises(Rejected, match="only before it passes"):
+            incident.do(self.GRANT, at(26), staff("chief", unit="town-east", person="sun"))
+
+    def test_the_post_that_the_pack_names_decides(self) -> None:
+        rule = RULES["deferral"].model_copy(update={"approved_by": "leader_in_charge"})
+        incident = matter(deferral=rule).do(self.DEFER, at(5), HANDLER)
+        with pytest.raises(Forbidden, match="approver@town-east decides on the deferral"):
+            incident.do(self.GRANT, at(6), CHIEF)
+        assert incident.do(self.GRANT, at(6), APPROVER).of(e.ClockDeferred)
+
+    def test_a_refusal_lets_the_limit_run(self) -> None:
+        refused = self.GRANT.model_copy(update={"granted": False})
+        incident = matter().do(self.DEFER, at(5), HANDLER).do(refused, at(6), CHIEF)
+        assert (row(incident)["requested"], started(incident).due) == (None, at(24))
+        assert "explanation" in incident.detect(at(25)).breaches()
+
+    def test_one_request_waits_at_a_time(self) -> None:
+        incident = matter(**RULES).do(self.DEFER, at(5), HANDLER)
+        with pytest.raises(Rejected, match="the deferral of explanation waits"):
+            incident.do(ASKED, at(6), HANDLER)
+        with pytest.raises(Rejected, match="nobody asked for the extension"):
+            incident.do(GRANTED, at(6), APPROVER)
 
     def test_a_deferral_has_a_plan_and_a_clock_until_its_review(self) -> None:
-        incident = matter().do(self.DEFER, at(5), CHIEF)
+        incident = self.deferred()
         assert [fact.cause for fact in incident.of(e.ClockCancelled)] == ["deferred"]
         assert started(incident, "explanation.review").due == at(0, day=60)
         again = self.DEFER.model_copy(update={"review": at(0, day=120)})
-        incident.do(again, at(0, day=59), CHIEF)
+        incident.do(again, at(0, day=58), HANDLER).do(self.GRANT, at(0, day=59), CHIEF)
         assert incident.state.clocks["explanation.review"].met_at == at(0, day=59)
         assert "explanation.review#2" in incident.detect(at(1, day=120)).breaches()
 
@@ -236,16 +292,16 @@ class TestDeferrals:
         incident = matter().detect(at(25))
         assert "explanation" in incident.breaches()
         with pytest.raises(Rejected, match="only before it passes"):
-            incident.do(self.DEFER, at(26), CHIEF)
+            incident.do(self.DEFER, at(26), HANDLER)
         assert incident.detect(at(26, day=1)).of(e.ClockReminderSent)
 
     def test_the_review_is_not_later_than_the_pack_says(self) -> None:
         with pytest.raises(Malformed, match="allows at most"):
-            matter().do(self.DEFER.model_copy(update={"review": at(0, day=100)}), at(5), CHIEF)
+            matter().do(self.DEFER.model_copy(update={"review": at(0, day=100)}), at(5), HANDLER)
         with pytest.raises(Rejected, match="be deferred"):
-            matter(per_case=True).do(self.DEFER, at(5), CHIEF)
+            matter(per_case=True).do(self.DEFER, at(5), HANDLER)
         with pytest.raises(Rejected, match="does not run any more"):
-            matter().hear(reached("solved", at(3))).do(self.DEFER, at(5), CHIEF)
+            matter().hear(reached("solved", at(3))).do(self.DEFER, at(5), HANDLER)
 
 
 async def test_over_http(desk: Desk) -> None:
@@ -264,13 +320,16 @@ async def test_over_http(desk: Desk) -> None:
         ("decide-extension", "approver", {**clock, "granted": True, "reason": "同意", "notice": "延期"}, 200),
         ("pause", "chief", {**clock, "reason": "third_party", "text": "征求意见"}, 200),
         ("resume", "chief", clock, 200),
-        ("defer", "chief", {**clock, "plan": "列入计划", "review": "2026-04-02T00:00:00Z"}, 200),
+        ("tell-asker", "handler", {**clock, "way": "letter"}, 200),
+        ("request-deferral", "handler", {**clock, "plan": "列入计划", "review": "2026-04-02T00:00:00Z"}, 200),
+        ("decide-deferral", "approver", {**clock, "granted": True, "reason": "同意"}, 403),
+        ("decide-deferral", "chief", {**clock, "granted": True, "reason": "同意"}, 200),
     ]
     for verb, role, body, status in bodies:
         answer = await desk.ask("POST", f"{path}/{verb}", role, "town-east", body, person=role)
         assert answer.status_code == status, (verb, answer.text)
-    read = (await desk.ask("GET", path, "chief", "town-east")).json()
+    read = (await desk.ask("GET", path, "handler", "town-east")).json()
     by_name = {one["clock"]: one for one in read["clocks"]}
     assert by_name["explanation"]["original_due"] == "2026-03-03T10:00:00.000000Z"
     assert by_name["explanation.review"]["due"] == "2026-04-02T00:00:00.000000Z"
-    assert "defer" in by_name["explanation"]["may"]
+    assert "request-deferral" in by_name["explanation"]["may"]

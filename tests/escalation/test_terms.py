@@ -8,11 +8,11 @@ import pytest
 
 from schemas import escalation as e
 from schemas.pack import PolicyPack
-from schemas.pack.clocks import Limit, Rung
-from schemas.pack.office import Roster
+from schemas.pack.clocks import Limit, Rung, Workday
+from schemas.pack.office import Coverage, Roster
 from services.escalation.clocks import Clock, derive
 from services.escalation.commands import AnnulBreach, RecordMilestones
-from services.escalation.terms import Deferral, Moved, Nature, Pause, Terms, applies
+from services.escalation.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
 from services.kernel.core.days import OwnDays, Span
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_calendars import counting, working_days
@@ -100,6 +100,24 @@ class TestDutyWindows:
     def test_it_is_known_at_arrival_or_when_the_window_opens(self, outside: str, hour: float, since: float) -> None:
         assert clocks(opened(at(hour)), pack=self.pack(outside))["transfer"].since == at(since)
 
+    @pytest.mark.parametrize(
+        ("period", "hours", "since"),
+        [
+            (SpecialPeriod("flood", at(5)), "PT24H", 10),
+            (SpecialPeriod("flood", at(5), at(9)), "PT24H", 24),
+            (SpecialPeriod("flood", at(5)), "PT16H", 24),
+            (SpecialPeriod("other", at(5)), "PT24H", 24),
+        ],
+    )
+    def test_in_a_special_period_with_duty_round_the_clock_it_is_known_at_arrival(
+        self, period: SpecialPeriod, hours: str, since: float
+    ) -> None:
+        pack = self.pack("window_start")
+        assert pack.roster is not None
+        special = Coverage.model_validate({"period": "flood", "hours": hours, "source": SOURCE})
+        pack = pack.model_copy(update={"roster": pack.roster.model_copy(update={"special": (special,)})})
+        assert clocks(opened(at(10)), pack=pack, periods=(period,))["transfer"].since == at(since)
+
     def test_what_is_done_before_the_window_opens_is_done(self) -> None:
         night = (opened(at(10)), reached("accepted", at(12), unit="county-roads"))
         assert clocks(*night, pack=self.pack("window_start"))["transfer"].met_at == at(12)
@@ -134,6 +152,25 @@ class TestDecisionsOfPeople:
         pack = with_clocks(explanation={"limit": working_days(1)})
         found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(since, until),)})
         assert found["explanation"].due == at(16, day=day)
+
+    @pytest.mark.parametrize(
+        ("since", "until", "due"),
+        [
+            (at(8), at(23), at(2, day=1)),
+            (at(9), at(24), at(1, day=1)),
+            (at(9), at(26), at(3, day=1)),
+            (at(8), at(8, day=1), at(1, day=2)),
+        ],
+    )
+    def test_a_limit_in_working_time_moves_by_the_working_time_of_a_pause(
+        self, since: datetime, until: datetime, due: datetime
+    ) -> None:
+        """From 08:00 for nine hours, of which eight are on the first day: 08:00 to 12:00 and 13:00 to 17:00."""
+        hours = {"windows": [{"from": "08:00", "to": "12:00"}, {"from": "13:00", "to": "17:00"}], "source": SOURCE}
+        pack = with_clocks(explanation={"limit": Limit.model_validate({"mode": "working_time", "duration": "PT9H"})})
+        pack = pack.model_copy(update={"workday": Workday.model_validate(hours)})
+        found = clocks(opened(at(0)), pack=pack, pauses={"explanation": (Pause(since, until),)})
+        assert found["explanation"].due == due
 
     def test_a_limit_that_ends_with_a_day_still_does_after_a_pause(self) -> None:
         pack = with_clocks(explanation={"limit": Limit(mode="end_of_day")})

@@ -23,12 +23,13 @@ from services.apps.evaluate import evaluate
 from services.apps.facts import parse
 from services.escalation.commands import (
     Decide,
+    DecideDeferral,
     DecideExtension,
-    Defer,
     GiveNotice,
     Pause,
     ReportBack,
     ReportUpward,
+    RequestDeferral,
     RequestExtension,
     SetLimit,
     WritePart,
@@ -151,8 +152,9 @@ def _reports(pack: LoadedPack) -> object:
         (chief, DecideExtension(clock="hand_out", granted=True, reason="r", notice="n")),
         (officer, RequestExtension(clock="hand_out", due=at(21), reason="r")),
         (chief, Pause(clock="hand_out", reason="waits")),
-        (chief, Defer(clock="hand_out", plan="p", review=at(100))),
-        (chief, Defer(clock="hand_out", plan="p", review=at(9000))),
+        (officer, RequestDeferral(clock="hand_out", plan="p", review=at(9000))),
+        (officer, RequestDeferral(clock="hand_out", plan="p", review=at(100))),
+        (chief, DecideDeferral(clock="hand_out", granted=True, reason="r")),
     )
     found: list[str] = []
     for actor, command in steps:

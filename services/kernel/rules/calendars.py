@@ -1,6 +1,7 @@
 """Due times: pure arithmetic over a pack's limits. Times in and out are UTC."""
 
 import functools
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -47,7 +48,8 @@ def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None, 
         case "working_time":
             if workday is None:
                 raise ValueError("a limit in working time needs the pack's workday")
-            return _working(start, duration, zone, workday, own)
+            left = duration.days * workday.length + timedelta(seconds=duration.seconds)
+            return _working(start, left, zone, workday, own)
         case "working_days":
             return _working_days(start, limit, zone, own)
     raise ValueError("an open limit has no due time")
@@ -72,6 +74,22 @@ def working_days_between(since: datetime, until: datetime, zone: ZoneInfo, own: 
     return sum(_day(first + timedelta(days=more), own).works for more in range((end - first).days))
 
 
+def working_time_between(
+    since: datetime, until: datetime, zone: ZoneInfo, workday: Workday, own: OwnDays = NONE
+) -> timedelta:
+    """How much working time there is from one instant to another."""
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
+    first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+    days = (first + timedelta(days=more) for more in range((last - first).days + 1))
+    parts = (part for day in days if _day(day, own).works for part in _windows(day, zone, workday, own))
+    return sum((max(min(until, to) - max(since, from_), timedelta()) for from_, to in parts), timedelta())
+
+
+def later_by_working_time(at: datetime, more: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays = NONE) -> Due:
+    """The instant at which so much working time has passed after another one."""
+    return _working(at.astimezone(UTC), more, zone, workday, own)
+
+
 def _working_days(start: datetime, limit: Limit, zone: ZoneInfo, own: OwnDays) -> Due:
     local = start.astimezone(zone)
     day, left, provisional = local.date(), limit.days or 0, False
@@ -87,19 +105,24 @@ def _working_days(start: datetime, limit: Limit, zone: ZoneInfo, own: OwnDays) -
     return Due(_instant(day + timedelta(days=1), time.min, zone), provisional)
 
 
-def _working(start: datetime, duration: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays) -> Due:
-    left = duration.days * workday.length + timedelta(seconds=duration.seconds)
+def _working(start: datetime, left: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays) -> Due:
     day, provisional = start.astimezone(zone).date(), False
     while True:
         works, unknown = _day(day, own)
         provisional = provisional or unknown
-        for window in (own.windows(day) or workday.windows) if works else ():
-            begins = max(start, _instant(day, window.from_, zone))
-            time_here = _instant(day, window.to, zone) - begins
+        for from_, to in _windows(day, zone, workday, own) if works else ():
+            begins = max(start, from_)
+            time_here = to - begins
             if left <= time_here:
                 return Due(begins + left, provisional)
             left -= max(time_here, timedelta())
         day += timedelta(days=1)
+
+
+def _windows(day: date, zone: ZoneInfo, workday: Workday, own: OwnDays) -> Iterator[tuple[datetime, datetime]]:
+    """The working hours of a day on which people work."""
+    for window in own.windows(day) or workday.windows:
+        yield _instant(day, window.from_, zone), _instant(day, window.to, zone)
 
 
 class _Day(NamedTuple):

@@ -29,6 +29,8 @@ def upgrade() -> None:
         sa.Column("warned_at", key(27), nullable=True),
         sa.Column("original_due", key(27), nullable=True),
         sa.Column("granted", sa.Integer(), nullable=False),
+        sa.Column("asker_untold", sa.Boolean(), nullable=False),
+        sa.Column("requested", key(16), nullable=True),
         sa.Column("requested_due", key(27), nullable=True),
         sa.Column("requested_by", key(64), nullable=True),
         sa.Column("late", sa.Boolean(), nullable=False),

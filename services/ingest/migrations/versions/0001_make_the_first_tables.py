@@ -40,12 +40,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("file", name=op.f("pk_evidence")),
     )
     op.create_table(
+        "extensions",
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("clock", key(100), nullable=False),
+        sa.Column("policy", key(200), nullable=True),
+        sa.Column("previous", key(27), nullable=False),
+        sa.Column("due", key(27), nullable=False),
+        sa.Column("notice_ref", key(36), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_extensions")),
+    )
+    op.create_index(op.f("ix_extensions_incident_id"), "extensions", ["incident_id"], unique=False)
+    op.create_table(
         "external_ids",
         sa.Column("duplicate", key(64), nullable=False),
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("sent", key(64), nullable=False),
         sa.Column("discovered_at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("duplicate", name=op.f("pk_external_ids")),
+    )
+    op.create_table(
+        "receipts",
+        sa.Column("receipt", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("receipt", name=op.f("pk_receipts")),
     )
     op.create_table(
         "sources",
