@@ -22,7 +22,7 @@ from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
-Proposable = Literal["measure", "explanation"]
+Proposable = Literal["measure", "explanation", "reply"]
 Asked = Literal["asker", "public"]
 """Whom an explanation is given."""
 
@@ -305,16 +305,19 @@ class IncidentMeetingHeld(Fact):
 
 
 @event("incident.proposed")
-class IncidentProposed(Fact):
-    """A measure or an explanation was proposed, and waits for the approvals that the matter's pack asks for.
+class IncidentProposed(Act):
+    """A measure, an explanation or a reply was proposed, and waits for the approvals that the matter's pack asks for.
 
-    `proposal` numbers the proposals of the incident. The steps stay fixed. `to` says who gets an explanation.
+    `proposal` numbers the proposals of the incident. The steps stay fixed. `to` says who gets an explanation. With a
+    `late_reason`, the event's time is when the explanation or the reply was given, before its approvals were entered.
     """
 
     proposal: Figure
     of: Proposable
     text: Words
     to: Asked | None = None
+    secret: bool = False
+    major_information: bool = False
     chain: Code
     steps: tuple[Step, ...]
     by: Digest
@@ -375,7 +378,7 @@ class IncidentExplained(Act):
 
 @event("incident.replied")
 class IncidentReplied(Act):
-    """The office replied at the place where the question was asked."""
+    """The office replied at the place where the question was asked, after the approvals that the pack asks for."""
 
     text: Words
 

@@ -27,11 +27,14 @@ class ApprovalStep(Rule):
 
 
 class Chain(Rule):
-    """A chain of approvals for statements, explanations or measures. The first chain whose condition holds counts."""
+    """A chain of approvals for statements, explanations, replies or measures. The first whose condition holds counts.
+
+    A pack without chains for explanations, or for replies, lets the chains for statements approve them too.
+    """
 
     code: Slug
     title_zh: Text
-    of: Literal["statement", "explanation", "measure"] = "statement"
+    of: Literal["statement", "explanation", "reply", "measure"] = "statement"
     when: When | None = None
     steps: tuple[ApprovalStep, ...] = Field(min_length=1)
 

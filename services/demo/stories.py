@@ -99,6 +99,7 @@ class Incident:
     subject: str
     version: int
     assigned: str = ""
+    proposals: int = 0
 
 
 @dataclass
@@ -239,8 +240,15 @@ class Desk:
         await self.decide("verifier", "establish-fact", fact)
 
     async def act(self, verb: str, text: str) -> None:
-        """The assigned unit explains, replies or solves."""
+        """The assigned unit acts."""
         await self.decide("handler", verb, {"text": text}, by=self.incident.assigned)
+
+    async def reply(self, text: str, chief: bool = False) -> None:
+        """The assigned unit writes a reply. It is given when the accountable unit has approved it."""
+        await self.act("reply", text)
+        self.incident.proposals += 1
+        for role in ("approver", "chief") if chief else ("approver",):
+            await self.decide(role, "approve", {"proposal": self.incident.proposals})
 
     async def draft(self, kind: str) -> Statement:
         """A statement of status tells what is being done, a statement of facts what was found."""
@@ -292,7 +300,7 @@ async def told(desk: Desk) -> None:
     """Answered directly, without a public statement."""
     await desk.sort(kind="adoption" if "建议" in desk.incident.subject else "answer")
     await desk.at(3 * HOUR)
-    await desk.act("reply", "已电话答复处理意见")
+    await desk.reply("已电话答复处理意见")
     await desk.finish(3 * HOUR)
     await desk.look_back(DAY + 2 * HOUR)
 
@@ -303,14 +311,14 @@ async def brief(desk: Desk) -> None:
     await desk.decide("duty_officer", "grade", {"level": "general", "reason": "按影响范围和紧急程度研判"})
     await desk.assign(desk.incident.unit)
     await desk.at(4 * HOUR)
-    await desk.act("reply", "已答复办理计划")
+    await desk.reply("已答复办理计划")
 
 
 async def late(desk: Desk) -> None:
     """Left until the second day: two limits pass, then it is answered."""
     await desk.sort(after=DAY + HOUR)
     await desk.at(DAY + 3 * HOUR)
-    await desk.act("reply", "已说明延误原因并答复")
+    await desk.reply("已说明延误原因并答复")
     await desk.finish(DAY + 3 * HOUR)
 
 
@@ -327,7 +335,7 @@ async def answered_after_reminder(desk: Desk) -> None:
     """Nothing is said until the reminder comes."""
     await desk.sort()
     await desk.at(2 * DAY + HOUR)
-    await desk.act("reply", "收到催办后已答复")
+    await desk.reply("收到催办后已答复")
     await desk.finish(2 * DAY + HOUR)
 
 
@@ -341,7 +349,7 @@ async def returned(desk: Desk) -> None:
     await desk.at(3 * HOUR + STEP)
     await desk.decide("handler", "accept")
     await desk.at(4 * HOUR)
-    await desk.act("reply", "已说明管养责任并答复")
+    await desk.reply("已说明管养责任并答复")
     await desk.finish(5 * HOUR)
 
 
@@ -352,7 +360,7 @@ async def transferred(desk: Desk) -> None:
     desk.incident.unit = "county-roads"
     await desk.sort(after=HOUR + STEP)
     await desk.at(4 * HOUR)
-    await desk.act("reply", "已答复处理计划")
+    await desk.reply("已答复处理计划")
     await desk.finish(5 * HOUR)
 
 
@@ -407,12 +415,12 @@ async def reopened(desk: Desk) -> None:
     """It comes back on the second day, and is handled again."""
     await desk.sort()
     await desk.at(2 * HOUR)
-    await desk.act("reply", "已答复")
+    await desk.reply("已答复")
     await desk.finish(3 * HOUR)
     await desk.at(DAY + 2 * HOUR)
     await desk.decide("chief", "reopen", {"reason": "同一问题再次出现"})
     await desk.at(DAY + 4 * HOUR)
-    await desk.act("reply", "已再次到场并答复")
+    await desk.reply("已再次到场并答复")
     await desk.finish(DAY + 5 * HOUR)
 
 
@@ -457,7 +465,7 @@ async def major(desk: Desk, level: str = "major") -> None:
     said = await desk.approve(await desk.draft("facts"), said + HOUR + STEP, chief=True)
     await desk.finish(said + STEP)
     await desk.at(said + 2 * STEP)
-    await desk.act("reply", "已回复办理结果")
+    await desk.reply("已回复办理结果", chief=True)
     await desk.look_back(2 * DAY)
 
 

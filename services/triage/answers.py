@@ -396,16 +396,16 @@ class LevelKnown(Answered):
 
 
 class ProposalOf(Answered):
-    """A measure or an explanation that needs approval."""
+    """A measure, an explanation or a reply that needs approval."""
 
     proposal: Figure
     """Its number within the incident."""
     of: Proposable
-    """Whether it is a measure or an explanation."""
+    """Whether it is a measure, an explanation or a reply."""
     state: Literal["proposed", "approved", "rejected"]
     """How far it is."""
     text: str | None
-    """The measure, or the explanation."""
+    """The measure, the explanation or the reply."""
     to: Asked | None
     """Who gets the explanation."""
     post: str

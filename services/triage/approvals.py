@@ -1,4 +1,8 @@
-"""What is approved in triage: measures, and explanations where the matter's pack has a chain for them. Pure."""
+"""What is approved in triage: measures, explanations and replies, where the matter's pack has chains for them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from schemas import triage
 from schemas.approval import Step
@@ -10,37 +14,30 @@ from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.rules.approval import Agreement, chain_of, chains, fixed
 from services.triage import commands as c
 from services.triage import moves
-from services.triage.proposals import Proposal
+from services.triage.proposals import MARKS, Proposal
 from services.triage.rights import context_of
 from services.triage.state import State
 
+OF: Mapping[type[Command], triage.Proposable] = {
+    c.ProposeMeasure: "measure",
+    c.Explain: "explanation",
+    c.Reply: "reply",
+}
+"""What a command proposes."""
 
-def measure(state: State, command: c.ProposeMeasure, ctx: Ctx) -> Decided:
-    """The proposal of a measure."""
-    return _proposed(state, "measure", command.text, None, ctx)
 
-
-def asked(state: State, of: triage.Proposable, ctx: Ctx) -> bool:
+def asked(state: State, command: c.Explain | c.Reply, ctx: Ctx) -> bool:
     """Whether the matter's pack has chains for this. A matter without a pack needs no approval."""
     if state.policy is None and moves.in_force(state.unit, ctx) is None:
         return False
-    return bool(chains(moves.of_matter(state, ctx), of))
+    return bool(chains(moves.of_matter(state, ctx), OF[type(command)]))
 
 
-def explanation(state: State, command: c.Explain, ctx: Ctx) -> Decided:
-    """The proposal of an explanation, where the matter's pack asks for its approval."""
-    if command.happened_at is not None:
-        raise Rejected(
-            "the matter's pack lets explanations be approved before they are given, so none is entered later; "
-            "leave `happened_at` out, and the approval will give it",
-            code="approved-before-given",
-        )
-    return _proposed(state, "explanation", command.text, command.to, ctx)
-
-
-def _proposed(state: State, of: triage.Proposable, text: str, to: triage.Asked | None, ctx: Ctx) -> Decided:
-    pack = moves.of_matter(state, ctx)
-    chain = chain_of(pack, context_of(state, ctx), of)
+def proposed(state: State, command: c.Explain | c.Reply | c.ProposeMeasure, ctx: Ctx) -> Decided:
+    """The proposal of a measure, or of what is said. The last approval gives it."""
+    pack, of = moves.of_matter(state, ctx), OF[type(command)]
+    marks = frozenset(mark for mark in MARKS if getattr(command, mark))
+    chain = chain_of(pack, context_of(state, ctx, marks), of)
     if chain is None:
         raise Rejected(
             f"no chain of approvals of the matter's pack holds for this {of}; ask for a pack that says who approves it",
@@ -51,8 +48,10 @@ def _proposed(state: State, of: triage.Proposable, text: str, to: triage.Asked |
     fact = triage.IncidentProposed(
         proposal=len(state.proposals) + 1,
         of=of,
-        text=Typed(text=text),
-        to=to,
+        text=Typed(text=command.text),
+        to=command.to if isinstance(command, c.Explain) else None,
+        secret=command.secret,
+        major_information=command.major_information,
         chain=chain.code,
         steps=steps,
         by=ctx.by(state.id),
@@ -61,9 +60,13 @@ def _proposed(state: State, of: triage.Proposable, text: str, to: triage.Asked |
 
 
 def decided(state: State, command: c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal, ctx: Ctx) -> Decided:
-    """The decision on a proposal; with the last approval, the measure is approved or the explanation given."""
+    """The decision on a proposal; with the last approval, the measure is approved, or what is said is given."""
     pack, proposal = moves.of_matter(state, ctx), next(one for one in state.proposals if one.number == command.proposal)
-    return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) for fact in _facts(state, proposal, command, ctx)]
+    facts = _facts(state, proposal, command, ctx)
+    ruled = [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) for fact in facts]
+    # Who proposed the words says them.
+    said: dict[str, Any] = {"time": proposal.given_at, "unit": proposal.unit}
+    return [replace(one, **said) if isinstance(one.data, triage.Act) else one for one in ruled]
 
 
 def must_be_known(state: State, command: Command) -> None:
@@ -126,7 +129,12 @@ def _facts(
 
 def _given(proposal: Proposal) -> Fact:
     """What the proposal becomes. It refers to the same words."""
-    if proposal.of == "measure":
-        return triage.IncidentMeasureApproved(proposal=proposal.number, measure=proposal.text)
-    assert proposal.to is not None, "an explanation is given to somebody"
-    return triage.IncidentExplained(text=proposal.text, to=proposal.to)
+    late = proposal.late_reason
+    match proposal.of:
+        case "measure":
+            return triage.IncidentMeasureApproved(proposal=proposal.number, measure=proposal.text)
+        case "reply":
+            return triage.IncidentReplied(text=proposal.text, late_reason=late)
+        case "explanation":
+            assert proposal.to is not None, "an explanation is given to somebody"
+            return triage.IncidentExplained(text=proposal.text, to=proposal.to, late_reason=late)

@@ -269,8 +269,20 @@ class RecordHandling(Command, json_schema_extra=example(track="problem", text="�
     """The work."""
 
 
-class Explain(Act, json_schema_extra=example(text="线路故障，正在更换，预计今晚恢复", to="asker")):
-    """Give the explanation that is owed, to the asker or in public."""
+class Proposed(Command):
+    """What may need approval says what may choose its approvers."""
+
+    secret: StrictBool = False
+    """Whether it touches a secret. A pack may ask for further approvals then."""
+    major_information: StrictBool = False
+    """Whether it is major information. A pack may ask for further approvals then."""
+
+
+class Explain(Act, Proposed, json_schema_extra=example(text="线路故障，正在更换，预计今晚恢复", to="asker")):
+    """Give the explanation that is owed, to the asker or in public.
+
+    Where the matter's pack asks for approvals, it is proposed, and given with the last of them.
+    """
 
     text: Text
     """The explanation."""
@@ -278,8 +290,11 @@ class Explain(Act, json_schema_extra=example(text="线路故障，正在更换�
     """Whom it was given."""
 
 
-class Reply(Act, json_schema_extra=example(text="您反映的问题已安排处理")):
-    """Reply at the place where the question was asked."""
+class Reply(Act, Proposed, json_schema_extra=example(text="您反映的问题已安排处理")):
+    """Reply at the place where the question was asked.
+
+    Where the matter's pack asks for approvals, it is proposed, and given with the last of them.
+    """
 
     text: Text
     """The reply."""
@@ -310,7 +325,7 @@ class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed
     """Whether it carries the department's seal."""
 
 
-class ProposeMeasure(Command, json_schema_extra=example(text="临时封闭路段，安排绕行")):
+class ProposeMeasure(Proposed, json_schema_extra=example(text="临时封闭路段，安排绕行")):
     """Propose a measure that the matter's pack lets approve before it is taken."""
 
     text: Text
@@ -318,7 +333,7 @@ class ProposeMeasure(Command, json_schema_extra=example(text="临时封闭路段
 
 
 class ApproveProposal(Command, json_schema_extra=example(proposal=1, reason="同意")):
-    """Agree to a proposed measure or explanation at its present step."""
+    """Agree to a proposed measure, explanation or reply at its present step."""
 
     proposal: Figure
     """The proposal's number."""
@@ -329,7 +344,7 @@ class ApproveProposal(Command, json_schema_extra=example(proposal=1, reason="同
 
 
 class RejectProposal(Command, json_schema_extra=example(proposal=1, reason="范围过大")):
-    """Reject a proposed measure or explanation. What is still wanted is proposed anew."""
+    """Reject a proposed measure, explanation or reply. What is still wanted is proposed anew."""
 
     proposal: Figure
     """The proposal's number."""

@@ -174,7 +174,7 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
         case c.ProposeMeasure():
-            return approvals.measure(state, command, ctx)
+            return approvals.proposed(state, command, ctx)
         case c.ApproveProposal() | c.RejectProposal() | c.CannotJudgeProposal():
             return approvals.decided(state, command, ctx)
         case c.Resolve():
@@ -189,8 +189,8 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _merge(state, command, ctx)
         case c.Split():
             return _split(state, command, ctx)
-        case c.Explain() if approvals.asked(state, "explanation", ctx):
-            return approvals.explanation(state, command, ctx)
+        case c.Explain() | c.Reply() if approvals.asked(state, command, ctx):
+            return approvals.proposed(state, command, ctx)
         case c.Act():
             return acts.decided(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")

@@ -1,6 +1,7 @@
-"""Measures and explanations that wait for approval, or waited for it. Pure."""
+"""Measures, explanations and replies that wait for approval, or waited for it. Pure."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +12,9 @@ from schemas.fields import WordsRef
 from services.kernel.access.approving import Answering, answering
 from services.kernel.core.decider import Ctx
 from services.kernel.rules.approval import Agreement, Course, Due, Referral
+
+MARKS = ("secret", "major_information")
+"""What who proposes says of it, and what may choose the approvals."""
 
 
 class Proposal(BaseModel):
@@ -27,7 +31,15 @@ class Proposal(BaseModel):
     """The digest of who proposed it."""
     desk: str
     """The post at which it was proposed."""
+    unit: str | None
+    """The unit that proposed it."""
     at: str
+    marks: frozenset[str] = frozenset()
+    """`secret`, `major_information`, or both."""
+    given_at: datetime | None = None
+    """When it was given, if that was before its approvals were entered."""
+    late_reason: WordsRef | None = None
+    """Why they come later."""
     state: Literal["proposed", "approved", "rejected"] = "proposed"
 
     def due(self) -> Due | None:
@@ -52,7 +64,11 @@ def after(proposals: tuple[Proposal, ...], event: Event) -> tuple[Proposal, ...]
                 course=Course(chain=data.chain, steps=data.steps),
                 by=data.by,
                 desk=event.actor,
-                at=event.time_text,
+                unit=event.unit,
+                at=event.recorded_text,
+                marks=frozenset(mark for mark in MARKS if getattr(data, mark)),
+                given_at=event.time if data.late_reason else None,
+                late_reason=data.late_reason,
             )
             return (*proposals, made)
         case triage.IncidentProposalApproved() as data:

@@ -53,7 +53,7 @@ class Incident:
     harm: int | None = None
     doubtful: bool = False
     proposals: tuple[Proposal, ...] = ()
-    """Measures and explanations that need approval, in order."""
+    """Measures, explanations and replies that need approval, in order."""
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""
 
@@ -201,8 +201,8 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return _unless_closed(incident, ctx, verb)
 
 
-def context_of(incident: Incident, ctx: Ctx) -> Context:
-    """What conditions of chains may look at. Figures are not known here."""
+def context_of(incident: Incident, ctx: Ctx, marks: frozenset[str]) -> Context:
+    """What conditions of chains may look at. `marks` are what the proposal says of itself."""
     unit = ctx.offices.units.get(incident.unit)
     return Context(
         flags=incident.flags,
@@ -212,6 +212,8 @@ def context_of(incident: Incident, ctx: Ctx) -> Context:
         answer_kind=incident.answer_kind,
         level=incident.level,
         doubtful=incident.doubtful,
+        secret="secret" in marks,
+        major_information="major_information" in marks,
     )
 
 
@@ -251,7 +253,7 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
         )
     if verb == "reject":
         return None
-    if fixed(chain_of(pack, context_of(incident, ctx), proposal.of)) != proposal.course.steps:
+    if fixed(chain_of(pack, context_of(incident, ctx, proposal.marks), proposal.of)) != proposal.course.steps:
         return Rejected(
             f"proposal {proposal.number} needs other approvals now than when it was made; reject it and propose anew",
             code="proposal-outdated",

@@ -65,3 +65,14 @@ def test_measures_are_approved_where_the_document_says_so() -> None:
 
 def test_a_document_without_a_word_on_approval_asks_for_none() -> None:
     assert steps("rectification-002-1") is None
+
+
+def test_what_an_office_says_is_approved_by_somebody_else_wherever_a_document_speaks_of_approval() -> None:
+    speaking = {id_: pack for id_, pack in packs().items() if pack.model.approval}
+    assert packs().keys() - speaking == {"rectification-002-1"}
+    for id_, pack in speaking.items():
+        assert chains(pack, "reply") == chains(pack, "explanation") == chains(pack, "statement") != [], id_
+        assert pack.model.approval is not None
+        assert pack.model.approval.separation.value == "by_person", id_
+    assert steps("zone-002-10", "reply") == [(*LEADER, *PRINCIPAL)]
+    assert steps("company-000", "reply", level="major", answer_kind="answer") == [PRINCIPAL]

@@ -233,7 +233,7 @@ POOL = (
     "county", "city", "usual", "grave", "taken", "own", "asked", "answer", "status", "clarification", "elapsed",
     "working_time", "end_of_day", "end_of_day", "same_time", "counted", "not_counted", "act", "level_known", "assigned",
     "accountable", "resolved", "opened", "accepted", "explained", "call", "written", "written_with_plan", "report",
-    "meet", "statement", "measure", "explanation", "none", "by_person", "arrival", "window_start", "reminder",
+    "meet", "statement", "measure", "explanation", "reply", "none", "by_person", "arrival", "window_start", "reminder",
     "harm >= 1", "figures.clicks >= 7", "unit.kind == 'city'", "level == 'grave'", "festival", "text", "yes_no", "one",
     "two", "L2", "discovered", "stated", "derived", "reading", "other_code",
 )  # fmt: skip

@@ -67,6 +67,18 @@ class Triage:
         sent = {} if body is None else {"json": body}
         return await self.client.post(f"/triage/v1/incidents/{id_}/{verb}", headers=headers, **sent)
 
+    async def agree(self, id_: str) -> None:
+        """All who must approve the newest proposal agree to it, each post by its own person."""
+        while True:
+            found = (await self.get(f"incidents/{id_}", "city")).json()
+            if not (due := found["proposals"][-1]["due"]):
+                return
+            post, _, unit = due[0].partition("@")
+            headers = access.bearer(unit, post, person=due[0]) | {"If-Match": str(found["version"])}
+            body = {"proposal": found["proposals"][-1]["proposal"]}
+            answer = await self.client.post(f"/triage/v1/incidents/{id_}/approve", headers=headers, json=body)
+            assert answer.status_code == 200, answer.text
+
     def event(self, stream: str, data: Fact, *, service: str, unit: str = "town-east", drill: bool = False) -> Event:
         """The next event of another service's stream."""
         before = self.streams.get(stream)

@@ -1,7 +1,8 @@
-"""Measures and explanations that the pack lets approve: proposed, approved step by step, rejected, referred."""
+"""Measures, explanations and replies that the pack lets approve: proposed, approved, rejected, referred."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -57,10 +58,22 @@ approval:
       of: explanation
       steps: [{code: reviewed, title_zh: 审核, who: [leader_in_charge], source: *s}]
       source: *s
+    - code: secrets
+      title_zh: 涉密的回复
+      of: reply
+      when: secret
+      steps: [{code: reviewed, title_zh: 审核, who: [party_office], source: *s}]
+      source: *s
+    - code: replies
+      title_zh: 回复
+      of: reply
+      steps: [{code: judged, title_zh: 审定, who: [principal_leader], source: *s}]
+      source: *s
   separation: {value: by_person, source: *s}
   cannot_judge: {to: principal_leader, source: *s}
 """
 MEASURE, EXPLAIN = c.ProposeMeasure(text="封闭路段"), c.Explain(text="正在更换", to="public")
+REPLY, DAY = c.Reply(text="已安排处理"), timedelta(days=1)
 AGREE, UNSURE = c.ApproveProposal(proposal=1), c.CannotJudgeProposal(proposal=1, reason="r")
 REJECT = c.RejectProposal(proposal=1, reason="r")
 STANDINGS = next(view for view in VIEWS if view.table.name == "standings")
@@ -104,9 +117,9 @@ class Matter:
         """The decided facts. The incident then has them."""
         actor = at(post, person)
         decided = DECIDER.decide(self.state, command, self.ctx(actor))
-        facts = [item.data if isinstance(item, Occurred) else item for item in decided]
-        self.past += [spec.At(fact, actor=actor.post) for fact in facts]
-        return facts
+        items = [item if isinstance(item, Occurred) else Occurred(item) for item in decided]
+        self.past += [spec.At(one.data, one.time, actor=actor.post, unit=one.unit or actor.unit) for one in items]
+        return [one.data for one in items]
 
     def may(self, actor: Actor) -> list[str]:
         """The verbs that the API offers."""
@@ -157,16 +170,51 @@ def test_an_explanation_is_given_only_when_it_is_approved() -> None:
     assert "answer" in matter.state.handled
 
 
-def test_an_explanation_that_needs_approval_is_not_entered_later() -> None:
-    late = EXPLAIN.model_copy(update={"happened_at": spec.NOW, "late_reason": "r"})
-    with pytest.raises(Rejected, match="approved before they are given"):
-        Matter().does("handler", late)
+def test_a_reply_is_given_only_when_it_is_approved() -> None:
+    matter = proposed(REPLY)
+    assert matter.state.proposals[0].course.chain == "replies"
+    assert "answer" not in matter.state.handled
+    with pytest.raises(Forbidden):
+        matter.does("handler", AGREE)
+    with pytest.raises(Rejected, match="you proposed this"):
+        matter.does("chief", AGREE, "handler of town-east")
+    _, given = matter.does("chief", AGREE)
+    assert isinstance(given, triage.IncidentReplied)
+    assert given.text == matter.state.proposals[0].text
+    assert "answer" in matter.state.handled
 
 
-def test_where_the_pack_has_no_chain_nothing_is_proposed() -> None:
-    case = spec.given(DECIDER, OPENED, actor=at("handler"))
-    case.when(MEASURE).then_raises(Rejected, "no approval of measures")
-    case.when(EXPLAIN).then(triage.IncidentExplained(text="正在更换", to="public"))
+@pytest.mark.parametrize("command", [REPLY, EXPLAIN])
+def test_what_was_said_before_its_approvals_were_entered_keeps_its_time_and_reason(command: Any) -> None:
+    given = spec.NOW - timedelta(minutes=30)
+    matter = proposed(command.model_copy(update={"happened_at": given, "late_reason": "停电"}))
+    _, said = matter.does("chief" if command is REPLY else "approver", AGREE)
+    assert (matter.events[-1].time, said.late_reason) == (given, matter.state.proposals[0].late_reason)
+    with pytest.raises(Malformed, match="later than now"):
+        Matter().does("handler", command.model_copy(update={"happened_at": spec.NOW + DAY, "late_reason": "r"}))
+
+
+def test_a_secret_or_major_information_chooses_the_approvers_of_a_reply() -> None:
+    assert proposed(c.Reply(text="t", secret=True)).state.proposals[0].course.chain == "secrets"
+    with pytest.raises(Forbidden):
+        proposed(c.Reply(text="t", secret=True)).does("chief", AGREE)
+    assert proposed(c.Reply(text="t", major_information=True)).state.proposals[0].course.chain == "replies"
+
+
+@pytest.mark.parametrize("command", [REPLY, EXPLAIN])
+def test_the_chains_for_statements_approve_what_is_said_where_the_pack_has_no_others(command: Any) -> None:
+    said = spec.given(DECIDER, OPENED, actor=at("handler"))
+    said.when(MEASURE).then_raises(Rejected, "no approval of measures")
+    [proposal] = said.when(command).decided()
+    assert (proposal.data.chain, proposal.data.steps[0].who) == ("usual", ("leader_in_charge", "principal_leader"))
+
+
+def test_where_the_pack_says_nothing_of_approval_everything_is_said_at_once() -> None:
+    model = offices().packs[offices().assigned["city"]].model.model_copy(update={"approval": None})
+    silent = replace(spec.ctx(at("handler")), offices=spec.under(model, offices()))
+    opened = Matter().state
+    assert DECIDER.decide(opened, REPLY, silent) == [triage.IncidentReplied(text="已安排处理")]
+    assert DECIDER.decide(opened, EXPLAIN, silent) == [triage.IncidentExplained(text="正在更换", to="public")]
 
 
 @pytest.mark.parametrize("post", ["handler", "spokesperson", "approver@town-west", "verifier", "chief"])
@@ -221,7 +269,7 @@ POSTS = ("handler", "approver", "chief", "party_office", "duty_officer", "approv
 steps = st.tuples(
     st.sampled_from(POSTS),
     st.sampled_from(("a", "b", "c", "d")),
-    st.sampled_from((MEASURE, EXPLAIN, AGREE, UNSURE, REJECT, c.ApproveProposal(proposal=2))),
+    st.sampled_from((MEASURE, EXPLAIN, REPLY, AGREE, UNSURE, REJECT, c.ApproveProposal(proposal=2))),
 )
 
 

@@ -76,8 +76,15 @@ def belonging(past: list[Event]) -> list[str]:
     return [row["report_id"] for row in reports if row["active"]]
 
 
-def fitting(verb: str, state: State, reports: list[str]) -> Command | None:
-    """A body that fits the state and the incident's reports; None if there is none."""
+def fitting(verb: str, state: State, reports: list[str]) -> list[Command]:
+    """The bodies that fit the state, its proposals and the incident's reports; none if nothing fits."""
+    command = fitting_one(verb, state, reports)
+    if isinstance(command, c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal) and state.proposals:
+        return [command.model_copy(update={"proposal": one.number}) for one in state.proposals]
+    return [command] if command else []
+
+
+def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
     match verb:
         case "classify" if state.answer_kind == "status":
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
@@ -130,16 +137,15 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], acto
     shown = may(RIGHTS.values(), incident, ctx(actor))
     assert incident == Incident(**{name: getattr(state, name) for name in Incident.__dataclass_fields__})
     for verb in VERBS:
-        command = fitting(verb, state, reports)
-        if command is not None:
-            assert (verb in shown) == taken(command, state, reports, actor), (verb, state)
+        if commands := fitting(verb, state, reports):
+            assert (verb in shown) == any(taken(one, state, reports, actor) for one in commands), (verb, state)
 
 
 def test_a_unit_that_was_asked_to_verify_is_asked_anew_after_a_close() -> None:
     asked = triage.IncidentVerificationRequested(unit="county-water")
     state, _ = came_to([c.RequestVerification(unit="county-water")])
     assert asked.unit in state.verifying
-    steps = ("reply", "resolve", "close", "reopen")
-    problem = c.Solve(text="t")
-    state, _ = came_to([c.RequestVerification(unit="county-water"), problem, *(COMMANDS[step] for step in steps)])
+    handled = (c.Solve(text="t"), PUBLISHED)
+    steps = (COMMANDS[step] for step in ("resolve", "close", "reopen"))
+    state, _ = came_to([c.RequestVerification(unit="county-water"), *handled, *steps])
     assert (state.phase, state.verifying) == ("open", frozenset())
