@@ -33,7 +33,7 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import Owner
 
 OFFICES_FRESH = 1.0
-"""For so many seconds the unit tree and the packs are not read again. Own changes are seen at once."""
+"""For so many seconds nobody asks whether the unit tree and the packs changed. Own changes are seen at once."""
 CHECKED = 1.0
 """Seconds between two looks at the length of the outbox and the skew of the clock."""
 MAX_SKEW = 5.0
@@ -119,19 +119,21 @@ class Runtime:
         """Set when words were erased from the store, and at the start, since a crash may have come before the next
         steps."""
         self.erased.set()
-        self._offices: Offices | None = None
+        self._offices: offices.Snapshot | None = None
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
 
     async def offices(self, connection: AsyncConnection) -> Offices:
         """Units and packs as they are now."""
-        if self._offices is None or time.monotonic() > self._offices_until:
-            self._offices = await offices.snapshot(
-                connection, self.service.metadata, self.packs, self.time_source.now(), self.lists
-            )
+        known, now, metadata = self._offices, self.time_source.now(), self.service.metadata
+        fresh = known is not None and time.monotonic() <= self._offices_until
+        if known is None or not known.holds(known.mark if fresh else await offices.mark(connection, metadata), now):
+            known = self._offices = await offices.snapshot(connection, metadata, self.packs, now, self.lists)
+            fresh = False
+        if not fresh:
             self._offices_until = time.monotonic() + OFFICES_FRESH
-        return self._offices
+        return known.offices
 
     async def context(
         self, connection: AsyncConnection, actor: Actor = SYSTEM, cause: str | None = None, ids: Ids | None = None
