@@ -157,7 +157,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-a-member": ("不是成员", "{posts} 没有参与环节 {step} 的审定；成员有：{known}。"),
             "quorum-missing": (
                 "参与人数不足",
-                "{body}须有 {quorum} 名未起草、也未审核过的成员参与审定，现为 {counted} 名；请写明全部参与者。",
+                "{body}须有 {quorum} 名未起草、也未审核过的成员本人参与审定，现为 {counted} 名；请写明全部参与者。",
             ),
             "no-breach": ("没有逾期", "时限 {clock} 没有成立的逾期，无可撤销。"),
             "no-open-report": ("没有待回执的上报", "没有上报在等待回执；请写明是哪一次（report）。"),

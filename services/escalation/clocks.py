@@ -431,9 +431,13 @@ def _clock(
         provisional=due.provisional,
         counts_work=calendars.counts_work(spec.limit),
         due_is_late=calendars.ends_with_a_day(spec.limit) and (moved is None or _is_midnight(due.at, pack)),
-        warns=tuple(sorted(due.at - before for before in spec.warn)),
+        warns=_warns(spec, due.at),
         paused_at=next((pause.since for pause in pauses if pause.until is None), None),
     )
+
+
+def _warns(spec: packs.ClockRule, due: datetime) -> tuple[datetime, ...]:
+    return tuple(sorted(due - before for before in spec.warn))
 
 
 def _is_midnight(at: datetime, pack: PolicyPack) -> bool:
@@ -500,12 +504,12 @@ def _merged(
 
 def _as(before: Clock, clock: Clock) -> Clock:
     """The clock with the limit of another one."""
-    return replace(clock, since=before.since, due=before.due, provisional=before.provisional)
+    return replace(clock, since=before.since, due=before.due, provisional=before.provisional, warns=before.warns)
 
 
 def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack, terms: Terms) -> Clock:
     due = _due(since, spec, pack, terms)
-    return replace(clock, since=since, due=due.at, provisional=due.provisional)
+    return replace(clock, since=since, due=due.at, provisional=due.provisional, warns=_warns(spec, due.at))
 
 
 def _due(

@@ -92,7 +92,8 @@ def _kept(clock: Clock, state: State, ctx: Ctx) -> Clock:
         return clock
     if not clock.due < min(known.started.due, ctx.now):
         return clock
-    return replace(clock, due=known.started.due, due_is_late=known.started.due_is_late, provisional=False)
+    started = known.started
+    return replace(clock, due=started.due, due_is_late=started.due_is_late, provisional=False, warns=started.warns)
 
 
 def difference(state: State, pack: LoadedPack | None, ctx: Ctx) -> list[Fact | Occurred]:

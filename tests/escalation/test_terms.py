@@ -14,6 +14,7 @@ from services.escalation.clocks import Clock, derive
 from services.escalation.commands import AnnulBreach, RecordMilestones
 from services.escalation.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
 from services.kernel.core.days import OwnDays, Span
+from services.kernel.core.ids import derived
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_calendars import counting, working_days
 from tests.escalation.test_clocks import GENERAL, MAJOR, with_clocks
@@ -239,6 +240,17 @@ class TestWarnings:
         warned = [event.recorded for event in incident.events if isinstance(event.data, e.ClockWarned)]
         assert warned == [at(16.1), at(22.1)]
         assert "explanation" in incident.breaches()
+
+    def test_a_limit_that_starts_anew_by_a_merger_warns_before_its_new_end(self) -> None:
+        clocks_ = tuple(
+            clock.model_copy(update={"warn": (timedelta(hours=1),)}) if clock.name == "public_statement" else clock
+            for clock in PACK.model.clocks
+        )
+        absorbed = reached("absorbed", at(10), incident=f"incident-{derived('other')}")
+        known = reached("graded", at(10), level="major", rank=2, known_at=at(0))
+        found = clocks(opened(at(0)), absorbed, known, pack=PACK.model.model_copy(update={"clocks": clocks_}))
+        statement = found["public_statement"]
+        assert (statement.since, statement.due, statement.warns) == (at(10), at(13), (at(12),))
 
 
 class TestTheLadder:

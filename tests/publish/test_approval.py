@@ -404,6 +404,15 @@ def test_the_drafter_who_approves_by_delegation_is_still_the_drafter() -> None:
     assert text.does(at("handler", "a colleague"), AGREE).post == "approver@town-east"
 
 
+def test_whoever_decides_for_two_members_is_one_in_a_quorum() -> None:
+    text = a_quorum()
+    text.offices = delegated("spokesperson@town-east", "chief@town-east")
+    three = Approve(took_part=("approver@town-east", "spokesperson@town-east"))
+    with pytest.raises(Rejected, match="you name 2"):
+        text.does(at("chief"), three)
+    assert text.does(at("chief"), three, HOUR).last, "after the delegation's end"
+
+
 def test_a_delegation_gives_no_other_right_and_is_not_passed_on() -> None:
     chain = (
         Delegation("chief@town-east", "verifier@town-east", spec.NOW, spec.NOW + HOUR),

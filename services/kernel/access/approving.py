@@ -41,6 +41,16 @@ def _answers(offices: Offices, unit: str, entry: Post, quorum: int | None) -> tu
     return entry.members if quorum else (head_of(offices, unit, entry),)
 
 
+def _persons(posts: Sequence[str], ctx: Ctx) -> list[str]:
+    """The posts, with one of each two of which one has delegated to the other: one person may decide for both."""
+    pairs = {frozenset((one.post, one.to)) for one in ctx.offices.delegations if one.since <= ctx.now < one.until}
+    found: list[str] = []
+    for post in posts:
+        if not any(frozenset((post, other)) in pairs for other in found):
+            found.append(post)
+    return found
+
+
 def acting_posts(ctx: Ctx) -> tuple[str, ...]:
     """The posts as which the actor may approve.
 
@@ -107,7 +117,7 @@ def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Itera
     """The posts that decided for a body: the actor's, and those that are named; none for a post.
 
     Raises `Malformed` for unknown posts, and `Rejected` if one is no member of the body or too few took part. Posts in
-    `barred` do not count toward the quorum.
+    `barred` do not count toward the quorum, and a post that delegated to another one counts with it as one.
     """
     posts = tuple(dict.fromkeys((chosen.post, *named)))
     for post in named:
@@ -122,11 +132,11 @@ def taking_part(due: Due, chosen: Answering, named: Sequence[str], barred: Itera
             known=list(members),
         )
     if chosen.body and due.quorum:
-        counted = [post for post in posts if post not in barred]
+        counted = _persons([post for post in posts if post not in barred], ctx)
         if len(counted) < due.quorum:
             raise Rejected(
                 f"{chosen.body.title} decides with {due.quorum} members who wrote nothing on this and did not approve "
-                f"it before; you name {len(counted)}. Name all who took part",
+                f"it before, and who act for themselves; you name {len(counted)}. Name all who took part",
                 code="quorum-missing",
                 body=chosen.body.title,
                 quorum=due.quorum,
