@@ -19,7 +19,7 @@ from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
 from schemas.pack import clocks as packs
 from schemas.triage import AnswerKind
-from services.escalation.terms import USUAL, Nature, Terms, after_pauses, applies, known_from
+from services.escalation.terms import USUAL, Nature, Pause, Terms, after_pauses, applies, known_from
 from services.kernel.rules import calendars
 
 HAPPENS_ONCE = ("discovered", "opened")
@@ -408,7 +408,7 @@ def _clock(
         met_there = any(_meets(spec, one) and one.recorded_at >= run.from_at for one in past.excuses)
         if met_there or due.at <= past.born:
             since, due = past.born, _due(past.born, spec, pack, terms)
-    moved, pauses = terms.due.get(name), terms.pauses.get(name, ())
+    moved, pauses = terms.due.get(name), _until_closed(terms.pauses.get(name, ()), past.own)
     # A limit that was moved counts the rest of a pause.
     counted = [pause._replace(since=max(pause.since, moved.at)) if moved else pause for pause in pauses]
     due = after_pauses(due, counted, spec.limit, pack, terms.own_at(since))
@@ -434,6 +434,15 @@ def _clock(
         warns=_warns(spec, due.at),
         paused_at=next((pause.since for pause in pauses if pause.until is None), None),
     )
+
+
+def _until_closed(pauses: Sequence[Pause], own: Sequence[ClockMilestoneReached]) -> Sequence[Pause]:
+    """The pauses, each until the closing at the latest: nobody would let the clock go on after it."""
+    closed = [one.recorded_at for one in own if one.milestone == "closed"]
+    if not closed:
+        return pauses
+    ends = ((pause, next((at for at in closed if at >= pause.since), None)) for pause in pauses)
+    return [pause._replace(until=min(pause.until or at, at)) if at else pause for pause, at in ends]
 
 
 def _warns(spec: packs.ClockRule, due: datetime) -> tuple[datetime, ...]:

@@ -24,8 +24,10 @@ from services.escalation.commands import (
     RecordMilestones,
     ReportBack,
     ReportUpward,
+    Resume,
     TakeLead,
     TakeOver,
+    TellAsker,
     WritePart,
 )
 from services.escalation.duties import by_pack, derive, difference, pack_in_force, pack_of_clock, terms_of, unsaid
@@ -111,6 +113,7 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
         pack=ref,
         merged=incident.merged,
         into=incident.into,
+        closed=_ended(state) == "closed",
     )
 
 
@@ -246,15 +249,19 @@ def _level(state: State, pack: LoadedPack | None) -> str | None:
 def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Leading:
     level, model = _level(state, pack), pack.model if pack else None
     found = leading(model, level, unit, state.asked_to_lead, state.lead, ctx.offices)
-    own = (one.milestone for one in reversed(state.past) if clocks.is_own(one))
-    last = next((one for one in own if one in (*clocks.ENDINGS, "reopened")), None)
-    merged = any(one.milestone == "merged" for one in state.milestones)
+    ended, merged = _ended(state), any(one.milestone == "merged" for one in state.milestones)
     return replace(
         found,
         merged=merged,
         into=ctx.seen.get("into"),
-        ended=last if last in ("closed", "dismissed") else None,
+        ended=ended if ended in ("closed", "dismissed") else None,
     )
+
+
+def _ended(state: State) -> str | None:
+    """How the matter ended last; `reopened` if it goes on since then, and None before its first end."""
+    own = (one.milestone for one in reversed(state.past) if clocks.is_own(one))
+    return next((one for one in own if one in (*clocks.ENDINGS, "reopened")), None)
 
 
 def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> Decided:
@@ -368,7 +375,7 @@ def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
         _known(state, command.clock)
     _refuse(state, command, ctx)
     assert by is not None
-    assert spec is not None, "the table of rights asks for the pack's rule"
+    assert spec is not None or isinstance(command, Resume | TellAsker), "the table of rights asks for the pack's rule"
     due = known.started.due if known else None
     facts = limits.decided(
         command,

@@ -47,7 +47,7 @@ def after(terms: Terms, fact: Fact, at: datetime) -> Terms:
 
 def decided(
     command: OnLimit,
-    spec: ClockRule,
+    spec: ClockRule | None,
     due: datetime | None,
     original: datetime | None,
     request: Request | None,
@@ -73,7 +73,7 @@ def decided(
                 )
             reason = Typed(text=command.reason)
             return [e.ClockLimitSet(clock=command.clock, due=command.due, previous=due, reason=reason)]
-        case RequestExtension() if due and original and spec.extension:
+        case RequestExtension() if due and original and spec and spec.extension:
             if command.due <= due:
                 raise Malformed("a limit can be moved only to a later time", code="earlier-due", field="due")
             _must_be_within(command.due, original, spec.extension.at_most, pack, terms, "due")
@@ -99,7 +99,7 @@ def decided(
                     notice=Typed(text=command.notice or ""),
                 )
             ]
-        case Pause() if due and spec.pause:
+        case Pause() if due and spec and spec.pause:
             known = [reason.code for reason in spec.pause.reasons]
             if command.reason not in known:
                 raise Malformed(
@@ -115,7 +115,7 @@ def decided(
             return [e.ClockResumed(clock=command.clock)]
         case TellAsker():
             return [e.ClockAskerTold(clock=command.clock, way=command.way)]
-        case RequestDeferral() if spec.deferral:
+        case RequestDeferral() if spec and spec.deferral:
             _must_be_later(command.review, ctx.now, "review")
             if not spec.deferral.review.is_open:
                 _must_be_within(command.review, ctx.now, spec.deferral.review, pack, terms, "review")

@@ -105,7 +105,8 @@ async def clocks(
 def _of_incidents() -> Select[Any]:
     """Clocks, each with its matter's columns under the names `of_…`."""
     incident = [
-        INCIDENTS.c[name].label(f"of_{name}") for name in ("unit", "level", "assigned", "merged_into", "policy")
+        INCIDENTS.c[name].label(f"of_{name}")
+        for name in ("unit", "level", "assigned", "merged_into", "policy", "ended")
     ]
     joined = CLOCKS.outerjoin(INCIDENTS, INCIDENTS.c.incident_id == CLOCKS.c.incident_id)
     return select(*CLOCKS.columns, *incident).select_from(joined)
@@ -153,6 +154,7 @@ def _owed(row: Row, ctx: Ctx) -> Owed:
         pack=row["of_policy"],
         merged=row["of_merged_into"] is not None,
         into=row["of_merged_into"],
+        closed=row["of_ended"] == "closed",
     )
 
 

@@ -108,6 +108,7 @@ class Owed:
     """The name of the policy."""
     merged: bool = False
     into: str | None = None
+    closed: bool = False
 
 
 def pack_of(policy: str | None, unit: str, offices: Offices) -> LoadedPack | None:
@@ -427,6 +428,10 @@ def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     if clock.spec is None or clock.spec.pause is None or clock.due is None:
         return _refused("pause-not-allowed", f"{clock.pack} does not let {clock.clock} stand still", clock)
+    if clock.closed:
+        # Nobody works on it any more, so nobody would let it go on.
+        says = f"the matter is closed; reopen it first, then {titled(verb, 'en')}"
+        return _refused("matter-ended", says, clock, phase="closed", act=verb)
     if clock.paused:
         return _refused("already-paused", f"{clock.clock} stands still already", clock)
     return _runs(clock, ctx, verb)
@@ -435,8 +440,6 @@ def _can_be_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 def _is_paused(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
-    if clock.spec is None:
-        return _refused("clock-not-running", f"{clock.clock} does not run any more", clock)
     return None if clock.paused else _refused("not-paused", f"{clock.clock} does not stand still", clock)
 
 

@@ -237,6 +237,21 @@ class TestPauses:
         incident.do(Resume(clock="explanation"), at(41), CHIEF)
         assert incident.of(e.ClockMet)[-1].late is False
 
+    def test_a_closing_ends_it_so_that_a_first_answer_is_not_lost(self) -> None:
+        incident = matter().do(self.PAUSE, at(5), CHIEF).hear(reached("resolved", at(6)), reached("closed", at(7)))
+        assert (started(incident).paused_at, started(incident).due) == (None, at(26)), "two hours of pause"
+        with pytest.raises(Rejected, match="the matter is closed; reopen it first"):
+            incident.do(self.PAUSE, at(8), CHIEF)
+        with pytest.raises(Rejected, match="does not stand still"):
+            incident.do(Resume(clock="explanation"), at(8), CHIEF)
+        assert "explanation" in incident.detect(at(27)).breaches()
+
+    def test_it_can_stand_still_again_after_a_reopening(self) -> None:
+        incident = matter().do(self.PAUSE, at(5), CHIEF).hear(reached("closed", at(7)), reached("reopened", at(8)))
+        incident.do(self.PAUSE, at(9), CHIEF)
+        assert started(incident).paused_at == at(9)
+        assert started(incident.do(Resume(clock="explanation"), at(10), CHIEF)).due == at(27)
+
 
 class TestDeferrals:
     DEFER = RequestDeferral(clock="explanation", plan="next year's works", review=at(0, day=60))
