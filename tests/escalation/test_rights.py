@@ -35,7 +35,7 @@ actors = st.builds(
     st.sets(st.sampled_from(ROLES), min_size=1),
     st.sampled_from(PERSONS),
 )
-steps = st.sampled_from(["graded", "replied", "transferred", "merged", "detect", "report", "receipt", "annul"])
+steps = st.sampled_from(["graded", "replied", "transferred", "merged", "closed", "detect", "report", "receipt", "annul"])
 
 
 def receiver(incident: Incident, person: str) -> Actor:
@@ -99,6 +99,7 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(
         "of_unit": accountable,
         "of_merged_into": "incident-b" if merged else None,
         "of_policy": incident.state.policy,
+        "of_ended": "closed" if "closed" in {m.milestone for m in past} else None,
     }
     for row in clocks:
         owed = queries._owed({**row, **of}, ctx)
