@@ -102,6 +102,10 @@ async def clocks(
     return [_shown(row, reading_of(known, row["incident_id"], overseen), ctx) for row in rows], further
 
 
+OF_MATTER = ("unit", "level", "assigned", "merged_into", "policy", "ended")
+"""The columns of a matter that are read with its clocks."""
+
+
 def _of_incidents() -> Select[Any]:
     """Clocks, each with its matter's columns under the names `of_…`."""
     incident = [
@@ -212,7 +216,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
     state = reduce(DECIDER.evolve, events, DECIDER.initial_state())
     past = state.past
     rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
-    of = dict.fromkeys(("of_unit", "of_level", "of_assigned", "of_merged_into", "of_policy"))
+    of = {f"of_{name}": None for name in OF_MATTER}
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
     clocks = {clock["clock"]: clock for clock in (*shown, *charged)}

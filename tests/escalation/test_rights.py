@@ -35,7 +35,9 @@ actors = st.builds(
     st.sets(st.sampled_from(ROLES), min_size=1),
     st.sampled_from(PERSONS),
 )
-steps = st.sampled_from(["graded", "replied", "transferred", "merged", "closed", "detect", "report", "receipt", "annul"])
+steps = st.sampled_from(
+    ["graded", "replied", "transferred", "merged", "closed", "detect", "report", "receipt", "annul"]
+)
 
 
 def receiver(incident: Incident, person: str) -> Actor:
