@@ -108,10 +108,7 @@ OF_MATTER = ("unit", "level", "assigned", "merged_into", "policy", "ended")
 
 def _of_incidents() -> Select[Any]:
     """Clocks, each with its matter's columns under the names `of_…`."""
-    incident = [
-        INCIDENTS.c[name].label(f"of_{name}")
-        for name in ("unit", "level", "assigned", "merged_into", "policy", "ended")
-    ]
+    incident = [INCIDENTS.c[name].label(f"of_{name}") for name in OF_MATTER]
     joined = CLOCKS.outerjoin(INCIDENTS, INCIDENTS.c.incident_id == CLOCKS.c.incident_id)
     return select(*CLOCKS.columns, *incident).select_from(joined)
 
