@@ -148,7 +148,6 @@ TYPES: Mapping[str, ProblemType] = {
             "judged-here": ("由此处审定", "把握不准的送 {to} 审定，而您正是以此身份审定；请审核或者驳回。"),
             "no-chain": ("没有审核规定", "该事项适用的制度没有规定这份文本由谁审核。"),
             "nobody-judges": ("没有转请审定的规定", "该事项适用的制度没有规定把握不准时送给谁；请审核或者驳回。"),
-            "approved-before-given": ("须先审核", "该事项适用的制度规定解释须先审核，不能补录；请去掉 happened_at。"),
             "measures-unapproved": ("措施不须审定", "{incident} 适用的制度没有规定措施须经审定；请采取措施并记录。"),
             "nothing-proposed": ("没有待审定的", "{incident} 没有待您审定的措施或解释。"),
             "proposal-decided": ("已经审定", "第 {given} 号{phase}；仍需要的请重新提出。"),
