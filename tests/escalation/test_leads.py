@@ -38,6 +38,7 @@ def matter(rules: Any = None) -> Incident:
 
 
 @pytest.mark.requirement("ESC-07")
+@pytest.mark.requirement("MUL-04")
 def test_a_lead_is_asked_for_and_accepted_and_the_accountable_unit_stays() -> None:
     incident = matter(asking()).do(ASK, at(1), officer())
     [asked] = incident.of(e.ClockLeadAsked)
@@ -49,6 +50,7 @@ def test_a_lead_is_asked_for_and_accepted_and_the_accountable_unit_stays() -> No
     assert acts == ["lead_asked", "lead_accepted"]
 
 
+@pytest.mark.requirement("MUL-04")
 def test_a_lead_that_the_pack_lets_a_unit_take_is_taken() -> None:
     incident = matter().do(TAKE, at(1), HEAD)
     assert (incident.state.lead, incident.state.unit) == ("county", "town-east")

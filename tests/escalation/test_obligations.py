@@ -257,6 +257,7 @@ def test_a_report_with_a_proposed_handling_is_refused_without_one() -> None:
     assert incident.state.clocks["to_leader"].met_at == at(0.5)
 
 
+@pytest.mark.requirement("ESC-16")
 def test_a_report_with_a_plan_holds_the_plan() -> None:
     incident = Incident(offices=office_with(rule("p", hop("plan", "office", "parent", form="written_with_plan"))))
     incident.hear(opened(at(0)))

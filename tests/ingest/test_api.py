@@ -220,6 +220,7 @@ class TestFollowingUp:
         assert answer.status_code == 412
         assert answer.json()["version"] == 1
 
+    @pytest.mark.requirement("ING-09")
     async def test_a_person_is_no_reach(self, ingest: Ingest) -> None:
         key = await ingest.key()
         url = f"{PATH}/{(await post(ingest, key)).json()['report_id']}"

@@ -111,6 +111,7 @@ class TestReceive:
 
 
 class TestReach:
+    @pytest.mark.requirement("ING-09")
     def test_is_measured_by_who_sent_the_report(self) -> None:
         fact = ReportReachMeasured(clicks=10, measured_at=NOW)
         given(DECIDER, RECEIVED, actor=INTEGRATION).when(Reach(clicks=10, measured_at=NOW)).then(fact)
