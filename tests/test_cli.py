@@ -525,7 +525,13 @@ def test_a_pack_is_loaded_put_in_force_and_completed_and_the_lists_tell_of_the_r
     limit = json.dumps({"mode": "working_days", "days": 10})
     what = ("policy", "set-value", "county-default@2", place, limit, "--unit", "county-water", "--reason", "局务会决定")
     done = world.run(*what, "--since", later)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stdout[-30:]) == (0, f"from {later} on\n"[-30:]), done.stderr
+    # No value begins before it is set.
+    assert world.run(*what, "--since", "2020-01-01T00:00:00+08:00").stdout.endswith(" from now on\n")
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"discovered_at": "2026-03-02T09:00:00+08:00", "unit": {"code": "town-east", "kind": "town"}}')
+    assert '"pack": "company-000@2"' in world.run("policy", "evaluate", "company-000@2", str(facts)).stdout
+    assert world.run("policy", "dry-run", "company-000@2", "--since", later).stdout.startswith("0 matters since")
     assert place in world.run("policy", "set-value", "county-default@2", "clocks.nothing", *what[4:]).stderr
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from schemas.pack.source import Text
 from services.apps.evaluate import evaluate
 from services.apps.facts import Facts, Twice, Unfit, each_once
+from services.kernel.core.faults import faults_of
 from services.kernel.core.units import LoadedPack
 
 
@@ -39,7 +40,7 @@ def read(pack: LoadedPack, folder: Path) -> tuple[Case, ...]:
     try:
         return _CASES.validate_python(json.loads(path.read_bytes(), object_pairs_hook=each_once))
     except ValidationError as error:
-        told = (f"{path}: {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
+        told = (f"{path}: {'.'.join(str(part) for part in place)}: {what}" for place, what in faults_of(error))
         raise Unfit("\n".join(told)) from None
     except Twice as error:
         raise Unfit(f"{path}: {error}") from None

@@ -7,10 +7,11 @@ command failed, with one sentence that says why.
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -30,6 +31,10 @@ from services.apps.terminal import (
     say,
     settings_of,
 )
+
+if TYPE_CHECKING:
+    from services.kernel.core.units import LoadedPack
+    from services.kernel.settings import Settings
 
 app = group(
     "Accountable answers to what people report.", name="huiying", add_completion=False, pretty_exceptions_enable=False
@@ -213,16 +218,21 @@ def restore(
 
 @policies.command("list")
 def policy_list(as_json: Json = False, data: Data = None) -> None:
-    """List the packs of the record. Before the first start these are the packs of the policy folder."""
+    """List the packs of the record, each with the units to which it is assigned now.
+
+    Before the first start these are the packs of the policy folder.
+    """
     from services.apps import records
     from services.kernel.rules.packs import load_packs
 
     settings = quiet(settings_of(data))
-    packs = run(records.packs(settings))
-    if not packs:
+    offices = run(records.offices(settings))
+    if not offices.packs:
         note(f"no record yet; the packs of {settings.policies}:")
-    found = (packs or load_packs(settings.policies)).values()
-    listed([{"policy": pack.ref, "title": pack.model.title} for pack in found], as_json)
+    found = (offices.packs or load_packs(settings.policies)).values()
+    units = {pack.ref: [unit for unit, ref in sorted(offices.assigned.items()) if ref == pack.ref] for pack in found}
+    rows = [{"policy": pack.ref, "title": pack.model.title, "units": units[pack.ref]} for pack in found]
+    listed(rows if as_json else [{**row, "units": ", ".join(row["units"]) or "-"} for row in rows], as_json)
 
 
 @policies.command("show")
@@ -230,18 +240,40 @@ def policy_show(
     name: Annotated[str, typer.Argument(metavar="PACK", help="A pack: id, id@version, or a file.")],
     data: Data = None,
 ) -> None:
-    """Show a pack's levels, kinds of answer, limits, reports and approvals, each with its clause.
+    """Show a pack's levels, kinds of answer, limits, reports, ladder and approvals, each with its clause.
 
     A pack is looked for in the record. Before the first start it is looked for in the policy folder.
     """
-    from services.apps import policy, records
-
     settings = quiet(settings_of(data))
-    recorded = None if policy.is_file(name) else run(records.packs(settings))
-    _show(policy.chosen(name, settings.policies, recorded))
+    _show(_chosen(name, settings, lambda: _recorded(settings) or _of_folder(settings)))
 
 
-def _show(pack: Any) -> None:
+def _chosen(name: str, settings: "Settings", *places: Callable[[], Mapping[str, "LoadedPack"]]) -> "LoadedPack":
+    """A pack by its name. Ends the command with the faults of a file that is no pack."""
+    from services.apps import policy
+    from services.kernel.rules.documents import DocumentError
+
+    try:
+        return policy.chosen(name, *(places or (lambda: _of_folder(settings), lambda: _recorded(settings))))
+    except DocumentError as error:
+        note(str(error))
+        raise typer.Exit(1) from None
+
+
+def _recorded(settings: "Settings") -> Mapping[str, "LoadedPack"]:
+    from services.apps import records
+
+    return run(records.offices(settings)).packs
+
+
+def _of_folder(settings: "Settings") -> Mapping[str, "LoadedPack"]:
+    from services.kernel.rules.packs import load_packs
+
+    return load_packs(settings.policies)
+
+
+def _show(pack: "LoadedPack") -> None:
+    from schemas.pack.values import open_places
     from services.apps import policy
 
     model = pack.model
@@ -250,6 +282,9 @@ def _show(pack: Any) -> None:
         say(f"\n{title}")
         for row in rows:
             say(f"  {row.name:<26} {row.title:<12} {row.value:<18} [{row.source.kind}] {row.clause}")
+    if places := open_places(model):
+        say("\nopen; nothing runs by these until an office sets them with `huiying policy set-value`")
+        say("\n".join(f"  {place}" for place in places))
 
 
 @policies.command("check")
@@ -277,16 +312,16 @@ def policy_evaluate(
 ) -> None:
     """What a pack's rules say of a matter: level, approval, reports, limits and ladder, as JSON.
 
-    The same facts give the same bytes. Facts that cannot be used are told one by one. Exit 0 or 1.
+    The same facts give the same bytes. Facts that cannot be used are told one by one. A pack is looked for in the
+    policy folder, and then in the record. docs/packs.md shows the facts. Exit 0 or 1.
     """
     from services.apps import facts as of_a_matter
-    from services.apps import policy
     from services.apps.evaluate import evaluate
-    from services.kernel.rules.documents import DocumentError
 
+    pack = _chosen(name, quiet(settings_of(data)))
     try:
-        answer = evaluate(policy.chosen(name, settings_of(data).policies), of_a_matter.read(facts))
-    except (DocumentError, of_a_matter.Unfit) as error:
+        answer = evaluate(pack, of_a_matter.read(facts))
+    except of_a_matter.Unfit as error:
         note(str(error))
         raise typer.Exit(1) from None
     say(json.dumps(answer, ensure_ascii=False, indent=2))
@@ -314,16 +349,15 @@ def policy_dry_run(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Count what would have differed if the matters since a time had been judged by a pack. Nothing is recorded."""
-    from services.apps import dry_run, policy, records
-    from services.kernel.rules.documents import DocumentError
+    """Count what would have differed if the matters since a time had been judged by a pack. Nothing is recorded.
+
+    A pack is looked for in the record, and then in the policy folder. Values that offices set count as if the pack had
+    been in force.
+    """
+    from services.apps import dry_run, records
 
     settings, at = quiet(settings_of(data)), dry_run.instant_of(since)
-    try:
-        pack = policy.chosen(name, settings.policies)
-    except DocumentError as error:
-        note(str(error))
-        raise typer.Exit(1) from None
+    pack = _chosen(name, settings, lambda: _recorded(settings), lambda: _of_folder(settings))
 
     async def judged() -> dry_run.Result:
         async with records.reader(settings) as reader:
@@ -345,16 +379,23 @@ def policy_test(
     names: Annotated[list[str] | None, typer.Argument(metavar="[PACK]...", help="Packs; by default all.")] = None,
     data: Data = None,
 ) -> None:
-    """Run the cases that packs carry. Prints what the rules say otherwise. Exit 0 or 1."""
+    """Run the cases that packs carry. Prints what the rules say otherwise. Exit 0 or 1.
+
+    The cases of a pack stand in `cases/<its id>.json` beside its file.
+    """
     from services.apps import cases, policy
     from services.apps.facts import Unfit
     from services.kernel.rules.documents import DocumentError
-    from services.kernel.rules.packs import load_packs
 
-    folder, faulty = settings_of(data).policies, False
+    settings = settings_of(data)
+    folder, faulty = settings.policies, False
+
+    def here() -> Mapping[str, "LoadedPack"]:
+        return _of_folder(settings)
+
     try:
-        packs = [(pack, folder) for pack in load_packs(folder).values()] if not names else []
-        packs += [(policy.chosen(name, folder), policy.beside(name, folder)) for name in names or ()]
+        packs = [(pack, folder) for pack in here().values()] if not names else []
+        packs += [(policy.chosen(name, here), policy.beside(name, folder)) for name in names or ()]
         for pack, where in packs:
             found = cases.read(pack, where)
             faults = [f"{case.title}: {fault}" for case in found for fault in cases.faults(pack, case)]
@@ -414,10 +455,13 @@ def policy_set_value(
     value: Annotated[str, typer.Argument(help="The value as a pack writes it; a limit as JSON.")],
     unit: Unit,
     reason: Annotated[str, typer.Option(help="Who decided so, and why.")],
-    since: Annotated[str | None, typer.Option(help="When it begins, with its offset.", show_default="now")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="When it begins, with its offset; now at the earliest.", show_default="now")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Set a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
+    from schemas.fields import parse_instant
     from services.apps import packs
 
     try:
@@ -426,7 +470,8 @@ def policy_set_value(
         raise CannotDo(f"the limit is no JSON: {error}") from None
     named = {"unit": unit, "pack": pack, "place": place, "since": since, "reason": reason}
     run(packs.set_value(quiet(settings_of(data)), **named, **said))
-    say(f"{unit} works by {place} = {value} of {pack} from {since or 'now'} on")
+    begins = "now" if since is None or parse_instant(since) <= datetime.now(UTC) else since
+    say(f"{unit} works by {place} = {value} of {pack} from {begins} on")
 
 
 @app.command()

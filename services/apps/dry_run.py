@@ -86,7 +86,8 @@ async def judge(matters: Matters, pack: LoadedPack, since: datetime) -> Result:
 
 
 def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Difference]:
-    """How the matter would differ by `pack`. Pure."""
+    """How the matter would differ by `pack`, with the values that its unit set there. Pure."""
+    pack = was.offices.effective(pack, was.state.unit) if was.state.unit else pack
     levels = _levels(was.pack, pack)
     opened_at = min((one.recorded_at for one in was.state.milestones), default=was.until)
     milestones = (

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.fields import Code, Figure, PostCode, UnitCode, WrittenInstant
 from schemas.triage import AnswerKind
+from services.kernel.core.faults import faults_of
 from services.kernel.rules.conditions import Figures
 
 MAX_BYTES = 1_000_000
@@ -251,21 +252,16 @@ def parse(content: object, origin: str) -> Facts:
     try:
         return Facts.model_validate(content)
     except ValidationError as error:
-        faults = [f"{origin}: {_told(dict(fault))}" for fault in error.errors()]
+        faults = [": ".join((origin, *_place(place), told)) for place, told in faults_of(error, _IN_JSON)]
         raise Unfit("\n".join(dict.fromkeys(faults))) from None
 
 
-def _told(fault: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
-    told = _WHAT_TO_DO.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    return f"{place}: {told}" if place else told
+def _place(place: tuple[int | str, ...]) -> tuple[str, ...]:
+    return (".".join(str(part) for part in place),) if place else ()
 
 
-_WHAT_TO_DO = {
-    "missing": "is missing; add it",
-    "extra_forbidden": "is unknown; correct its name or remove it",
-    "model_type": "write an object, such as {}",
+_IN_JSON = {
+    "model_type": "write an object, such as {{}}",
     "tuple_type": "write a list, such as []",
     "int_type": "write a whole number, or null if nobody knows it",
-    "string_type": "write a text",
 }

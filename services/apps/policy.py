@@ -1,6 +1,6 @@
 """What a file of the policy folder is, and whether it can be used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +8,11 @@ from pydantic import BaseModel
 
 from schemas.lists import CategoryList, ChannelList, FactList, SiteList, TelephoneList
 from schemas.pack import PolicyPack
-from schemas.pack.clocks import Limit
+from schemas.pack.approval import ApprovalStep
+from schemas.pack.clocks import ClockRule, Limit
+from schemas.pack.levels import Level
 from schemas.pack.source import Source
+from schemas.titles import TITLES
 from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
@@ -62,42 +65,78 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
     """The rules of a pack in the order in which it is read: section -> its rules."""
     chains = pack.approval.chains if pack.approval else ()
     return {
-        "levels": [Row(one.code, one.title_zh, one.source) for one in pack.levels],
+        "levels": [row for level in pack.levels for row in _level(level)],
         "answers": [Row(one.kind, one.title_zh, one.source) for one in pack.answers],
-        "limits": [_limited(one.name, one.title_zh, one.limit, one.source) for one in pack.clocks],
+        "limits": [row for clock in pack.clocks for row in _clock(clock)],
         "reports": [
-            _limited(hop.code, report.title_zh, hop.limit, hop.source) for report in pack.reports for hop in report.hops
+            _limited(hop.code, report.title_zh, hop.limit, hop.source, f"{hop.to} at {hop.at}, {hop.form} within")
+            for report in pack.reports
+            for hop in report.hops
+        ],
+        "ladder": [
+            _limited(rung.rung, TITLES[rung.rung][0], rung.after, rung.source, f"tells {', '.join(rung.tells)} after")
+            for rung in pack.ladder
         ],
         "approval": [
-            Row(f"{chain.code}.{step.code}", step.title_zh, step.source, " / ".join(step.who))
+            Row(f"{chain.code}.{step.code}", step.title_zh, step.source, _agreeing(step))
             for chain in chains
             for step in chain.steps
         ],
     }
 
 
-def _limited(name: str, title: str, limit: Limit, source: Source) -> Row:
-    """A rule with a limit. An open limit is told by its own source."""
+def _level(level: Level) -> Iterator[Row]:
+    yield Row(level.code, level.title_zh, level.source)
+    for one in level.conditions:
+        yield Row(f"{level.code}/{one.code}", level.title_zh, one.source, one.when)
+
+
+def _clock(clock: ClockRule) -> Iterator[Row]:
+    """A clock, and what people may decide on it."""
+    name, title = clock.name, clock.title_zh
+    yield _limited(name, title, clock.limit, clock.source)
+    if one := clock.extension:
+        yield _limited(f"{name}.extension", title, one.at_most, one.source, f"{one.approved_by} grants at most")
+    if clock.pause:
+        reasons = ", ".join(reason.title_zh for reason in clock.pause.reasons)
+        yield Row(f"{name}.pause", title, clock.pause.source, f"stands still for {reasons}")
+    if clock.deferral:
+        yield _limited(f"{name}.deferral", title, clock.deferral.review, clock.deferral.source, "review within")
+
+
+def _agreeing(step: ApprovalStep) -> str:
+    """Who agrees at a step: `a / b` is one of them, `2 of a, b` are both."""
+    who = " / ".join(step.who) if step.needs == 1 else f"{step.needs} of {', '.join(step.who)}"
+    return who + (f" (quorum {step.quorum})" if step.quorum else "")
+
+
+def _limited(name: str, title: str, limit: Limit | None, source: Source, told: str = "") -> Row:
+    """A rule with a limit. An open limit is told by its own source. `told` stands before the limit."""
+    if limit is None:
+        return Row(name, title, source, f"{told.removesuffix(' after')} at once")
     if limit.is_open and limit.source:
-        return Row(name, title, limit.source)
+        return Row(name, title, limit.source, f"{told} open".strip())
     value = limit.model_dump(mode="json", include={"mode", "duration", "days"}, exclude_none=True)
-    return Row(name, title, source, " ".join(str(part) for part in value.values()))
+    return Row(name, title, source, " ".join(part for part in (told, *map(str, value.values())) if part))
 
 
-def chosen(name: str, folder: Path, recorded: Mapping[str, LoadedPack] | None = None) -> LoadedPack:
+def chosen(name: str, *places: Callable[[], Mapping[str, LoadedPack]]) -> LoadedPack:
     """The pack of a name: `id` (its newest version), `id@version`, `id@version#digest`, or a file.
 
-    It is looked for among the packs of the record, or in the folder if there are none.
+    The first of the places that has it counts.
 
     Raises `DocumentError`, `OSError`, or `CannotDo` with the packs that there are.
     """
     if is_file(name):
         return load_pack(Path(name))
-    packs = recorded or load_packs(folder)
-    found = [pack for ref, pack in packs.items() if name in (ref, pack.name, pack.model.id)]
-    if not found:
-        raise CannotDo(f"no pack {name!r}; there are {', '.join(pack.name for pack in packs.values())}")
-    return max(found, key=lambda pack: pack.model.version)
+    known = set[str]()
+    for place in places:
+        packs = place()
+        known.update(pack.name for pack in packs.values())
+        found = [pack for ref, pack in packs.items() if name in (ref, pack.name, pack.model.id)]
+        if found:
+            return max(found, key=lambda pack: pack.model.version)
+    raise CannotDo(f"no pack {name!r}; there are {', '.join(sorted(known))}")
 
 
 def beside(name: str, folder: Path) -> Path:

@@ -70,12 +70,12 @@ async def reader(settings: Settings) -> AsyncIterator["Reader"]:
         yield Reader(found.runtimes, offices)
 
 
-async def packs(settings: Settings) -> Mapping[str, LoadedPack]:
-    """The packs of the record by `ref`; none before the first start."""
+async def offices(settings: Settings) -> Offices:
+    """The offices of the record, with its packs; none before the first start."""
     if settings.embedded and not (settings.data / "triage.sqlite").exists():
-        return {}
+        return Offices()
     async with reader(settings) as found:
-        return found.offices.packs
+        return found.offices
 
 
 class Reader(NamedTuple):

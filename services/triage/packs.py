@@ -14,6 +14,7 @@ from schemas.pack.values import open_places, with_values
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
+from services.kernel.core.faults import faults_of
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.office_commands import AssignPack, LoadPacks, SetValue
@@ -166,7 +167,9 @@ def _set(command: SetValue, ctx: Ctx) -> Decided:
     try:
         with_values(pack.model, json.loads(pack.canonical), {command.place: written})
     except ValidationError as error:
-        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        at, told = next(faults_of(error))
+        if at and at[-1] == "value" and command.limit is None:
+            told = "write a limit, such as mode working_days with days 10"
         raise Malformed(
             f"{command.place} does not take this: {told}", code="value-unfit", field="value", place=command.place
         ) from None

@@ -219,7 +219,7 @@ class TestRefusals:
             ({"as_of": "2026-03-02T09:00:00"}, "as_of: write the time with its offset"),
             ({"figures": {"clicks": "many"}}, "figures.clicks: write a whole number, or null if nobody knows it"),
             ({"figures": {"likes": 3}}, "figures.likes: is unknown"),
-            ({"events": [{"at": DISCOVERED, "act": "deleted"}]}, "events.0.act: Input should be 'assigned'"),
+            ({"events": [{"at": DISCOVERED, "act": "deleted"}]}, "events.0.act: should be 'assigned'"),
             ({"events": {}}, "events: write a list, such as []"),
             (
                 {"figures": {}, "figures_over_time": [{"at": DISCOVERED}]},

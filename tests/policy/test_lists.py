@@ -67,7 +67,7 @@ def test_a_listed_telephone_is_known_with_and_without_its_area_code(folder: Path
 @pytest.mark.parametrize(
     ("name", "old", "new", "says"),
     [
-        ("categories.yaml", "code: roads,", "code: Roads,", "has not the form"),
+        ("categories.yaml", "code: roads,", "code: Roads,", "code: write small Latin letters"),
         ("categories.yaml", "code: roads.damage", "code: streets.damage", "is below streets"),
         ("categories.yaml", "code: roads.damage", "code: roads.lighting", "roads.lighting stands twice"),
         ("categories.yaml", "title: 路面破损, ", "", "title: is missing; add it"),

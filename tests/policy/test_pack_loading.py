@@ -109,9 +109,28 @@ class TestFaults:
             (line_of(text, "limit: {mode: elapsed, duration: 3 hours}"), "clocks.2.limit.duration"),
         ]
 
+    def test_a_faulty_entry_is_no_missing_entry(self) -> None:
+        text = changed("who: [leader_in_charge, principal_leader]", "who: [leader_in_charge]\n          needs: 3")
+        (fault,) = refusal(text).faults
+        assert (fault.field, fault.message) == ("approval.chains.3.steps.0", "needs: 3 of 1 cannot agree")
+        (fault,) = refusal(changed("to: [accepted]", "to: []")).faults
+        assert (fault.field, fault.message) == ("clocks.0.to", "should have at least 1 of them")
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("id: county-default", "id: 县", "letters and digits, with single hyphens between, for example county"),
+            ("  - code: general", "  - code: General", "letters, digits and underscores, first a letter"),
+        ],
+    )
+    def test_a_code_in_another_form_is_told_the_form(self, old: str, new: str, message: str) -> None:
+        assert message in str(refusal(changed(old, new)))
+
     @pytest.mark.parametrize(
         ("when", "place", "message"),
         [
+            ('harm >= "two"', "line 1, column 6", "'>=' does not take a number and a text here; compare numbers with"),
+            ("harm in flags", "line 1, column 6", "'in' does not take a number and a list of texts here"),
             ("figures.clicks >= ", "line 1, column 18", "mismatched input"),
             ("figures.clicks >=\n          >= 3", "line 1, column 19", "extraneous input"),
             ("harm > 1 && about_leaders", "line 1, column 13", "known are figures.clicks, figures.comments"),

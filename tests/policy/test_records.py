@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from services.apps import dry_run, explain, policy
 from services.apps.client import Refused
 from services.apps.embedded import Embedded, running
 from services.apps.records import Reader
+from services.apps.terminal import CannotDo
 from services.kernel.core.time_source import TimeSource
+from services.kernel.core.units import SetValue
 from services.kernel.rules.packs import load_pack, parse_pack
 from services.kernel.settings import ROOT, Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 COUNTY = (ROOT / "policies" / "county-default.yaml").read_text("utf-8")
+
+OPEN = '{source: {kind: unset, document: "000", clause: L18}}'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,6 +105,16 @@ async def test_a_dry_run_counts_what_would_differ(system: Embedded, matter: str)
     assert later.matters == 0
 
 
+async def test_a_dry_run_counts_the_values_that_offices_set(system: Embedded, matter: str) -> None:
+    was = (await (await reader(system)).matter(matter)).matter
+    own = parse_pack(COUNTY.replace("limit: {mode: elapsed, duration: PT3H}", f"limit: {OPEN}", 1))
+    limit = '{"mode":"elapsed","duration":"PT3H"}'
+    value = SetValue("town-east", own.model.id, "clocks.public_statement.limit", limit, was.until)
+    offices = replace(was.offices, values=(value,))
+    assert [one.kind for one in dry_run.differences(matter, was, own)] == ["limit_dropped"]
+    assert not list(dry_run.differences(matter, was._replace(offices=offices), own))
+
+
 async def test_a_dry_run_by_another_document_maps_levels(system: Embedded, matter: str) -> None:
     record = await (await reader(system)).matter(matter)
     other = load_pack(ROOT / "policies" / "bureau-004.yaml")
@@ -117,5 +132,33 @@ async def test_a_time_needs_its_offset() -> None:
 async def test_a_pack_is_shown_with_what_is_open() -> None:
     await asyncio.sleep(0)
     rows = policy.rows(load_pack(ROOT / "policies" / "zone-002-10.yaml").model)
-    assert [(row.name, row.source.kind) for row in rows["limits"]] == [("on_time", "unset"), ("solve_at_once", "unset")]
+    assert [(row.name, row.value, row.source.kind) for row in rows["limits"]] == [
+        ("on_time", "open", "unset"),
+        ("on_time.deferral", "review within open", "unset"),
+        ("solve_at_once", "open", "unset"),
+    ]
     assert [(row.name, row.source.kind) for row in rows["reports"]] == [("submit_to_leaders", "lost")]
+
+
+async def test_a_pack_is_shown_with_conditions_and_with_what_people_decide() -> None:
+    await asyncio.sleep(0)
+    county = policy.rows(load_pack(ROOT / "policies" / "county-default.yaml").model)
+    assert ("major/harm", "harm >= 2") in [(row.name, row.value) for row in county["levels"]]
+    assert ("reminder", "tells unit after elapsed P1D") in [(row.name, row.value) for row in county["ladder"]]
+    both = COUNTY.replace(
+        "who: [leader_in_charge, principal_leader]", "who: [a, b]\n          needs: 2\n          quorum: 3"
+    )
+    assert policy.rows(parse_pack(both).model)["approval"][-1].value == "2 of a, b (quorum 3)"
+    national = policy.rows(load_pack(ROOT / "policies" / "national-answer.yaml").model)
+    limits = {row.name: row.value for row in national["limits"]}
+    assert limits["petition.extension"] == "leader_in_charge grants at most elapsed P30D"
+    assert limits["disclosure.pause"] == "stands still for 征求第三方意见"
+
+
+async def test_the_first_place_that_has_a_pack_counts() -> None:
+    await asyncio.sleep(0)
+    older, newer = parse_pack(COUNTY), parse_pack(COUNTY.replace("\nversion: 2\n", "\nversion: 3\n"))
+    assert policy.chosen("county-default", lambda: {older.ref: older}, lambda: {newer.ref: newer}) is older
+    assert policy.chosen("county-default@3", lambda: {older.ref: older}, lambda: {newer.ref: newer}) is newer
+    with pytest.raises(CannotDo, match="no pack 'nothing'; there are county-default@2, county-default@3"):
+        policy.chosen("nothing", lambda: {older.ref: older}, lambda: {newer.ref: newer})

@@ -266,7 +266,7 @@ class Offices:
         if ref is None:
             return self.pack(unit)
         if found := self.packs.get(ref):
-            return self._effective(found, unit)
+            return self.effective(found, unit)
         raise self._missing(ref, unit)
 
     def values_of(self, unit: str, pack: str, at: datetime | None = None) -> dict[str, SetValue]:
@@ -278,7 +278,8 @@ class Offices:
                     found[one.place] = one
         return found
 
-    def _effective(self, pack: LoadedPack, unit: str) -> LoadedPack:
+    def effective(self, pack: LoadedPack, unit: str) -> LoadedPack:
+        """The pack with the values that hold for a unit at the places that it leaves open."""
         return with_values(pack, self.values_of(unit, pack.model.id)) if self.values else pack
 
     @staticmethod
@@ -299,6 +300,6 @@ class Offices:
         for unit in self.above(code):
             if ref := self.assigned.get(unit):
                 if pack := self.packs.get(ref):
-                    return self._effective(pack, code)
+                    return self.effective(pack, code)
                 raise self._missing(ref, unit)
         raise Unavailable(f"no policy pack is in force for {code} yet", code="no-pack", unit=code)

@@ -184,6 +184,17 @@ _COMPARED = tuple(
 _FAULT = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '(.+)' \(in container ''\)")
 
+_MIXED = re.compile(r"found no matching overload for '(.+)' applied to '\((.*)\)'")
+_KINDS = {
+    "int": "a number",
+    "string": "a text",
+    "bool": "yes or no",
+    "double": "a fraction",
+    "null_type": "null",
+    "list(string)": "a list of texts",
+}
+_TAKES = "compare numbers with whole numbers, texts with texts, and join comparisons by &&, || and !"
+
 
 @dataclass(frozen=True)
 class _Language:
@@ -223,6 +234,9 @@ class _Language:
                 # CEL points at the last dot.
                 column -= len(name.rpartition(".")[0])
                 told = f"{name!r} is unknown{self.others if name in _NAMES else ''}; known are {', '.join(self.names)}"
+        elif mixed := _MIXED.fullmatch(told):
+            types = (_KINDS.get(one, one) for one in mixed[2].split(", "))
+            told = f"{mixed[1].strip('_@')!r} does not take {' and '.join(types)} here; {_TAKES}"
         return f"line {line}, column {column}: {told}"
 
 

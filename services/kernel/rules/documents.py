@@ -1,12 +1,14 @@
 """YAML files of the policy folder, and packs from requests. Each fault is reported with its line and column."""
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+from services.kernel.core.faults import faults_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -56,7 +58,7 @@ class Document(NamedTuple):
         try:
             return model.model_validate(self.content)
         except ValidationError as error:
-            raise DocumentError(self.origin, *(self._fault(dict(detail)) for detail in error.errors())) from None
+            raise DocumentError(self.origin, *(self._fault(*fault) for fault in faults_of(error))) from None
 
     def fault(self, place: Iterable[int | str], message: str) -> Fault:
         """A fault at a place of the content."""
@@ -64,13 +66,10 @@ class Document(NamedTuple):
         mark = _mark(self.root, place)
         return Fault(mark.line + 1, ".".join(str(part) for part in place), message, mark.column + 1)
 
-    def _fault(self, detail: Mapping[str, Any]) -> Fault:
-        told, place = detail["msg"].removeprefix("Value error, "), detail["loc"]
-        if detail["type"] in _WHAT_TO_DO:
-            told = _WHAT_TO_DO[detail["type"]].format_map(detail.get("ctx") or {})
+    def _fault(self, place: tuple[int | str, ...], told: str) -> Fault:
         if not place and (named := _PLACED.fullmatch(told)):
             # A check of the whole document names the place in its sentence.
-            place, told = [int(part) if part.isdigit() else part for part in named[1].split(".")], named[2]
+            place, told = tuple(int(part) if part.isdigit() else part for part in named[1].split(".")), named[2]
         return self.fault(place, told)
 
 
@@ -158,26 +157,6 @@ class _Reader(yaml.CBaseLoader):
 
 
 _PLACED = re.compile(r"([a-z_]+(?:\.\w+)*): (.+)", re.DOTALL)
-_WHAT_TO_DO = {
-    "missing": "is missing; add it",
-    "extra_forbidden": "is unknown; correct its name or remove it",
-    "tuple_type": "write a list, for example [a, b]",
-    "model_type": "write fields under it, for example `code: major`",
-    "dict_type": "write fields under it, for example `code: major`",
-    "string_type": "write a text",
-    "string_pattern_mismatch": "has not the form that is asked for here; the files of this project show it",
-    "string_too_short": "write a text; this is empty",
-    "string_too_long": "is too long; it should have at most {max_length} characters",
-    "too_short": "should have at least {min_length} of them",
-    "int_parsing": "write a whole number",
-    "int_type": "write a whole number",
-    "greater_than_equal": "should be at least {ge}",
-    "bool_parsing": "write true or false",
-    "bool_type": "write true or false",
-    "literal_error": "should be {expected}",
-    "date_from_datetime_parsing": "write a date, for example 2026-01-01",
-    "date_parsing": "write a date, for example 2026-01-01",
-}
 
 
 def _mark(root: yaml.Node, place: Iterable[int | str]) -> yaml.Mark:
