@@ -207,6 +207,8 @@ class Case(NamedTuple):
     links: tuple[Link, ...]
     """The other incidents that count here, the farthest first."""
     command: DetectBreaches
+    woke: bool
+    """Whether something was due. Otherwise it was only looked at, and goes on waiting for its own time."""
 
 
 async def _judge(runtime: Runtime, horizons: Horizons, pace: Pace, due: Mapping[str, str], now: datetime) -> None:
@@ -249,7 +251,7 @@ async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:
     async def act(session: Session, ctx: Ctx) -> Answer:
         unchanged.clear()
         await session.load(stream_of("clock", one) for case in cases for one in _family(case.incident, case.links))
-        unchanged.extend(case.incident for case in cases if not _judge_one(session, ctx, case))
+        unchanged.extend(case.incident for case in cases if not _judge_one(session, ctx, case) and case.woke)
         return Answer({})
 
     await commands.transact(runtime, Caller(), act)
@@ -273,7 +275,7 @@ async def _cases(runtime: Runtime, horizons: Horizons, due: Mapping[str, str], n
         if since is not None and since > instant(now - PATIENCE):
             continue
         judged = DetectBreaches(until=until, incomplete=since is not None)
-        cases.append(Case(incident, tuple(links.get(incident, ())), judged))
+        cases.append(Case(incident, tuple(links.get(incident, ())), judged, woke=bool(due[incident])))
     return cases
 
 

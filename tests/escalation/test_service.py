@@ -290,6 +290,25 @@ async def test_a_value_that_is_set_wakes_the_matters_of_its_pack(desk: Desk) -> 
     assert (await desk.clocks(incident()))["transfer"]["due"] == instant(at(8))
 
 
+async def test_a_matter_that_was_only_looked_at_is_judged_as_soon_as_it_is_due(desk: Desk) -> None:
+    opened(desk)
+    await desk.consume()
+    value = PolicyValueSet(
+        unit="county",
+        pack=PACK.model.id,
+        place="review.written_report.limit",
+        limit=LimitSet(mode="elapsed", duration="PT2H"),
+        since=at(1),
+        reason="r",  # type: ignore[arg-type]
+    )
+    desk.tell(f"policy-{spec.UUID}", value, at(1))
+    await desk.consume()
+    pace = timers.Pace()
+    await desk.turn(at(1.5), pace)
+    await desk.turn(at(3.5), pace)
+    assert (await desk.clocks(incident()))["transfer"]["state"] == "breached"
+
+
 async def test_an_idle_round_writes_nothing_and_does_not_ask_the_log(desk: Desk) -> None:
     opened(desk)
     grade(desk)
