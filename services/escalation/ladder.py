@@ -137,8 +137,15 @@ def explained(state: State, clock: Clock) -> bool:
 
 
 def _speaks(reached: e.ClockMilestoneReached, clock: Clock, past: Sequence[e.ClockMilestoneReached]) -> bool:
-    """Whether an explanation of the delay is that of the office: of a unit that then worked on the matter."""
-    if reached.milestone != "delay_explained" or reached.unit is None or not clocks.is_own(reached):
+    """Whether this excuses the charged unit.
+
+    A reply or an explanation is that of the office: of a unit that then worked on the matter. A unit that never did,
+    such as the one that held a report, explains itself.
+    """
+    if reached.unit is None or not clocks.is_own(reached):
         return True
+    if clock.unit not in (clocks.accountable(past, clock.due), clocks.assigned(past, clock.due)):
+        return reached.unit == clock.unit
     at = reached.recorded_at
-    return reached.unit in (clock.unit, clocks.accountable(past, at), clocks.assigned(past, at))
+    working = (clock.unit, clocks.accountable(past, at), clocks.assigned(past, at))
+    return reached.milestone != "delay_explained" or reached.unit in working

@@ -91,6 +91,23 @@ def test_a_hop_that_was_never_passed_on_is_missed_by_the_unit_that_held_it(schoo
     assert incident.breach("to_county").unit == "town-east"
 
 
+LADDER = [{"rung": "circular", "tells": ["unit"], "spares_explained": True, "source": SOURCE}]
+
+
+@pytest.mark.parametrize(
+    ("milestone", "by", "named"),
+    [("status_published", SCHOOL, True), ("explained", SCHOOL, True), ("delay_explained", SCHOOL, True),
+     ("delay_explained", "town-east", False)],
+)  # fmt: skip
+def test_an_answer_of_the_accountable_unit_does_not_excuse_the_one_that_held_the_report(
+    school: Offices, milestone: str, by: str, named: bool
+) -> None:
+    incident = Incident(offices=spec.under(pack(CHAIN, ladder=LADDER), school))
+    incident.hear(opened(at(0), unit=SCHOOL), received(0.5, "party_office", "town-east"))
+    incident.do(reached(milestone, at(1), unit=by), at(1)).detect(at(9)).detect(at(9.1))
+    assert [one.told for one in incident.of(e.ClockReminderSent)] == ["town-east"] * named
+
+
 def test_a_hop_that_nobody_sent_starts_no_further_hop(school: Offices) -> None:
     incident = Incident(offices=spec.under(pack(CHAIN), school)).hear(opened(at(0), unit=SCHOOL)).detect(at(9))
     assert set(incident.state.clocks) == {"to_town"}
