@@ -601,7 +601,9 @@ def _in_force(
     before, kind = None, None
     applied, cancelled = False, None
     for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
-        first_grading, before = before is None and level is not None, level
+        # A matter that grew was graded by nobody.
+        judged = level if reached.milestone in (*GRADINGS, "policy_moved") else before
+        first_grading, before = before is None and judged is not None, judged
         # A kind that this pack does not have was chosen by another one, and chooses nothing here.
         chosen = reached.answer_kind if not kinds or reached.answer_kind in kinds else None
         first_kind, kind = kind is None and chosen is not None, chosen or kind

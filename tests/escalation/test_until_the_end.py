@@ -106,6 +106,16 @@ def test_a_general_matter_grows_as_soon_as_facts_show_a_higher_level() -> None:
     assert kept["to_county"].cancelled is None, "who grew does not shrink by a grading that says general again"
 
 
+def test_a_matter_that_grew_ungraded_still_owes_its_first_answer_until_a_person_grades() -> None:
+    first = next(one for one in PACK.model.clocks if one.name == "explanation")
+    rules = growing().model_copy(update={"clocks": (first,)})
+    known = reached("levels_known", at(6), happened=at(5), levels=[{"level": "major", "known_at": at(5)}])
+    grown = clocks(rules, opened(at(0)), known)
+    assert (grown["to_county"].due, grown["explanation"].cancelled) == (at(6), None)
+    judged = clocks(rules, opened(at(0)), known, graded(at(7), "major"))
+    assert judged["explanation"].cancelled == ("regraded", at(7))
+
+
 # the bulletin
 
 
