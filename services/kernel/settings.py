@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     services: str = "http://127.0.0.1:{port}"
     """Address of the services' APIs, with `{port}`, `{service}`, or both."""
     clock: Path | None = None
-    """A file with an offset in seconds that moves the time of the deciders, for tests and the demo."""
+    """A file that moves the time of the deciders, for tests and the demo: an offset in seconds, or an instant at which
+    the time stands still."""
     session_seconds: float = Field(10, ge=1)
     """How long the brokers wait for a silent consumer before another one takes its partitions. Brokers refuse less than
     their `group.min.session.timeout.ms`, 6 seconds by default."""
