@@ -1,0 +1,275 @@
+"""One matter in a running system, told as a story: at a time a post does something, and then this is so.
+
+Every verb goes over HTTP. It is tried again until the services have heard of what came before. The time stands still
+between two calls of `at`, so what is recorded has exactly the time that the scenario names. Times are local, without
+an offset: `2026-03-02 09:00`.
+"""
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+from pprint import pformat
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import httpx
+import orjson
+
+from schemas.problems import PREFIX
+from services.apps import export
+from tests.kit import access, stack
+from tests.kit.stack import World, until
+
+ZONE = ZoneInfo("Asia/Shanghai")
+LIMIT = 15.0
+ROLES = {"information_officer": "duty_officer", "publicity": "spokesperson", "party_office": "duty_officer",
+         "news_centre": "spokesperson"}  # fmt: skip
+"""Posts of the directory whose role has another name."""
+ESCALATION = frozenset(
+    {"report-upward", "receipt", "ask-lead", "accept-lead", "take-lead", "decide", "give-notice", "write-part",
+     "report-back", "set-limit", "request-extension", "decide-extension", "pause", "resume", "defer", "annul"}
+)  # fmt: skip
+
+
+def local(at: str | None) -> str | None:
+    """An instant of an answer as a local time, as short as it can be."""
+    if at is None:
+        return None
+    said = datetime.fromisoformat(at).astimezone(ZONE).replace(tzinfo=None)
+    return said.isoformat(" ", "minutes" if said.second == said.microsecond == 0 else "auto")
+
+
+def written(at: str) -> str:
+    """A local time as a request writes it."""
+    return datetime.fromisoformat(at).replace(tzinfo=ZONE).isoformat()
+
+
+class Desk:
+    """The posts of the county, acting in a world at the time at which it stands."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def at(self, when: str) -> None:
+        """Lets it be this time. A scenario goes only forward."""
+        fresh = self.world.clock.with_suffix(".new")
+        fresh.write_text(written(when))
+        fresh.replace(self.world.clock)
+
+    def ask(
+        self, post: str, service: str, path: str, body: dict[str, Any] | None = None, person: str = "", **headers: str
+    ) -> httpx.Response:
+        """One request of a post such as `duty_officer@town-east`; with a body, a command."""
+        code, _, unit = post.partition("@")
+        token = access.token(unit, ROLES.get(code, code), post=code, person=person or post)
+        with stack.here(self.world.url(service), headers={"Authorization": f"Bearer {token}", **headers}) as client:
+            return client.get(path) if body is None else client.post(path, json=body)
+
+    def works_by(self, unit: str, pack: str, **values: Any) -> None:
+        """Lets a unit work by a pack, and sets values that it leaves open: `clocks__response__limit="PT4H"`."""
+        above = "admin@city"
+        answer = self.ask(above, "triage", "/triage/v1/packs/assign", {"unit": unit, "pack": pack})
+        assert answer.is_success, answer.text
+        for place, limit in values.items():
+            body = {"unit": unit, "pack": pack, "place": place.replace("__", "."), "reason": "局务会决定"}
+            said = {"limit": {"mode": "elapsed", "duration": limit}} if str(limit).startswith("P") else {"value": limit}
+            answer = self.ask(above, "triage", "/triage/v1/packs/set-value", {**body, **said})
+            assert answer.is_success, answer.text
+
+    def delegate(self, post: str, to: str, until: str) -> None:
+        """A post delegates its approvals until a time."""
+        body = {"from": post, "to": to, "until": written(until), "reason": "外出开会"}
+        answer = self.ask(post, "triage", "/triage/v1/delegations", body)
+        assert answer.is_success, answer.text
+
+    def report(self, unit: str, subject: str, known: str, **more: Any) -> "Matter":
+        """A report that the office has known of since a time. It opens a matter."""
+        body = {**stack.report(subject, unit), "subject": subject, "discovered_at": written(known), **more}
+        with self.world.integration() as client:
+            answer = client.post("/ingest/v1/reports", json=body)
+        assert answer.is_success, answer.text
+        return Matter(self, unit, answer.json()["report_id"])
+
+
+class Acting:
+    """Something on which posts act."""
+
+    unit: str
+
+    def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
+        """One try of an act by a post with its unit."""
+        raise NotImplementedError
+
+    def does(self, post: str, verb: str, person: str = "", **body: Any) -> Self:
+        """A post acts. Without a unit, it is one of the accountable unit."""
+        _waits(lambda: self.asked(self._at(post), verb, person, body), _succeeds, f"{post} can {verb}")
+        return self
+
+    def refuses(self, post: str, verb: str, because: str, person: str = "", **body: Any) -> Self:
+        """A post tries to act, and is refused with this code of a problem."""
+
+        def refused(answer: httpx.Response) -> bool:
+            assert not answer.is_success, f"{post} could {verb}"
+            return str(answer.json()["type"]).removeprefix(PREFIX) == because
+
+        _waits(lambda: self.asked(self._at(post), verb, person, body), refused, f"{post} is refused to {verb}")
+        return self
+
+    def _at(self, post: str) -> str:
+        return post if "@" in post else f"{post}@{self.unit}"
+
+
+class Matter(Acting):
+    """A matter and the acts on it."""
+
+    def __init__(self, desk: Desk, unit: str, report: str) -> None:
+        self.desk, self.unit, self.report = desk, unit, report
+        self.id: str = desk.world.incident(report)["id"]
+        _is(lambda: {"discovered", "opened"} <= {data.get("milestone") for _, data in self.events()}, True)
+
+    def at(self, when: str) -> "Matter":
+        """The matter, when it has become this time."""
+        self.desk.at(when)
+        return self
+
+    # acts
+
+    def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
+        """One try of an act by a post with its unit."""
+        service = "escalation" if verb in ESCALATION else "triage"
+        seen = {} if service == "escalation" else {"If-Match": f'"{self.now()["version"]}"'}
+        return self.desk.ask(post, service, f"/{service}/v1/incidents/{self.id}/{verb}", body, person, **seen)
+
+    def counts(self, at: str, **figures: int) -> "Matter":
+        """The reach of its report is counted. Waits until the matter knows it."""
+        body = {**figures, "measured_at": written(at)}
+        with self.desk.world.integration() as client:
+            answer = client.post(f"/ingest/v1/reports/{self.report}/reach", json=body)
+        assert answer.is_success, answer.text
+        _is(lambda: {name: (self.now()["reach"] or {}).get(name) for name in figures}, figures)
+        return self
+
+    def states(self, kind: str, by: str = "handler", **more: Any) -> "Statement":
+        """A post drafts a statement and submits it."""
+        body = {"incident_id": self.id, "kind": kind, "title": "情况说明", "text": "有关情况说明如下。", **more}
+        path = "/publish/v1/statements"
+        drafted = _waits(lambda: self.desk.ask(self._at(by), "publish", path, body), _succeeds, f"{by} can draft")
+        return Statement(self, drafted.json()["id"]).does(by, "submit")
+
+    # what is so
+
+    def now(self) -> dict[str, Any]:
+        """The matter as triage shows it."""
+        answer = self.desk.ask("auditor@city", "triage", f"/triage/v1/incidents/{self.id}")
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    def limits(self) -> dict[str, Any]:
+        """The matter as escalation shows it."""
+        answer = self.desk.ask("auditor@city", "escalation", f"/escalation/v1/incidents/{self.id}")
+        return dict(answer.json()) if answer.is_success else {"clocks": [], "reports": []}
+
+    def owes(self, clocks: dict[str, str]) -> "Matter":
+        """All its limits are these: who is charged, when it is due and how it stands.
+
+        Such as `county-roads 2026-03-02 12:00 met 2026-03-02 12:00`, with `late` in the end if it was.
+        """
+        _is(lambda: {one["clock"]: _clock(one) for one in self.limits()["clocks"]}, clocks)
+        return self
+
+    def missed(self, *clocks: str) -> "Matter":
+        """Waits until these limits are missed, and no other. Rungs count from then."""
+        _is(lambda: sorted(one["clock"] for one in self.limits()["clocks"] if one["breached_at"]), sorted(clocks))
+        return self
+
+    def told(self, *rungs: str) -> "Matter":
+        """Who was told so far of missed limits, or spared, in order of time: `reminder of on_time: county-roads`.
+
+        Those who were told at once stand in the order of the alphabet.
+        """
+
+        def found() -> list[str]:
+            events = (item["event"] for item in self.timeline())
+            said = ((one["recordedtime"], one["data"]) for one in events if ".clock.reminder_" in one["type"])
+            rows = ((at, f"{data['rung']} of {data['clock']}: {data.get('told', 'spared')}") for at, data in said)
+            return [row for _, row in sorted(rows)]
+
+        _is(found, list(rungs))
+        return self
+
+    def tells(self, *types: str) -> "Matter":
+        """The record tells these events in this order, among others."""
+
+        def in_order() -> list[str]:
+            rest = iter([type_ for type_, _ in self.events()])
+            return [type_ for type_ in types if type_ in rest]
+
+        _is(in_order, list(types))
+        return self
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Types and data of its events, in the order of recording."""
+        found = (item["event"] for item in self.timeline())
+        return [(one["type"].removeprefix("huiying.").rpartition(".")[0], one["data"]) for one in found]
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """Its record in audit."""
+        path = f"/audit/v1/incidents/{self.id}/timeline?limit=500"
+        answer = self.desk.ask("auditor@city", "audit", path)
+        return list(answer.json()["items"]) if answer.is_success else []
+
+    def ends(self, reason: str = "已办结") -> "Matter":
+        """It is resolved and closed. The export of its record is whole by itself."""
+        self.does(f"handler@{self.now()['assigned'] or self.unit}", "resolve", reason=reason)
+        self.does("chief", "close", reason=reason)
+        self.tells("incident.opened", "incident.resolved", "incident.closed")
+        file = self.desk.world.folder / "export.jsonl"
+        file.write_bytes(b"".join(orjson.dumps(item["event"]) + b"\n" for item in self.timeline()))
+        verdict = export.verify(file)
+        assert verdict.events and not verdict.faults, verdict.faults
+        return self
+
+
+class Statement(Acting):
+    """A statement on a matter."""
+
+    def __init__(self, matter: Matter, id_: str) -> None:
+        self.matter, self.unit, self.id = matter, matter.unit, id_
+
+    def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
+        """One try of an act by a post with its unit."""
+        path, ask = f"/publish/v1/statements/{self.id}", self.matter.desk.ask
+        version = ask("auditor@city", "publish", path).json()["version"]
+        return ask(post, "publish", f"{path}/{verb}", body, person, **{"If-Match": f'"{version}"'})
+
+
+def _succeeds(answer: httpx.Response) -> bool:
+    return answer.is_success
+
+
+def _waits(ask: Callable[[], httpx.Response], fits: Callable[[httpx.Response], bool], what: str) -> httpx.Response:
+    """Asks until the answer fits."""
+    last: list[httpx.Response] = []
+
+    def holds() -> bool:
+        last[:] = [ask()]
+        return fits(last[0])
+
+    try:
+        until(holds, what, LIMIT)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {last[0].text if last else 'no answer'}") from None
+    return last[0]
+
+
+def _is(found: Callable[[], Any], wanted: Any) -> None:
+    """Waits until it is so. The failure shows the difference."""
+    with contextlib.suppress(AssertionError):
+        until(lambda: found() == wanted, "as wanted", LIMIT)
+    assert (is_ := found()) == wanted, f"it is {pformat(is_)}, and not {pformat(wanted)}"
+
+
+def _clock(one: dict[str, Any]) -> str:
+    state = {"running": "running", "met": f"met {local(one['met_at'])}", "cancelled": f"cancelled {one['cancelled']}"}
+    said = f"{one['unit']} {local(one['due'])} {state.get(one['state'], one['state'])}"
+    return said + " late" * one["late"] + " provisional" * one["provisional"]
