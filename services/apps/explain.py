@@ -29,7 +29,7 @@ def lines(matter: Matter, incident: str) -> Iterator[str]:
     """The explanation, line by line. Times are those of the pack's time zone."""
     said, of, model = answer(matter), dict(sources(matter)), matter.pack.model
     zone = model.timezone
-    unit = matter.offices.units.get(matter.state.unit or "")
+    unit = matter.offices.ever.get(matter.state.unit or "")
     yield f"事项 {incident}（{unit.name if unit else '单位未知'}）"
     yield f"规则 {matter.pack.name} {model.title}"
     titles = {level.code: level.title_zh for level in model.levels}
@@ -54,7 +54,7 @@ def lines(matter: Matter, incident: str) -> Iterator[str]:
     for clock in said["clocks"]:
         yield from _clock(clock, matter, zone)
     for sent in said["ladder"]:
-        told = matter.offices.units.get(sent["told"])
+        told = matter.offices.ever.get(sent["told"])
         yield from _entry(
             f"{RUNGS[sent['rung']]}：{_local(sent['at'], zone)} 告知 {told.name if told else sent['told']}",
             of,

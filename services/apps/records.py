@@ -45,7 +45,7 @@ class Record(NamedTuple):
     @property
     def matter(self) -> Matter:
         """What the rules look at."""
-        office = self.offices.units.get(self.unit)
+        office = self.offices.ever.get(self.unit)
         nature = Context(
             unit=office.kind if office else None, answer_kind=self.case.answer_kind, doubtful=self.case.doubtful
         )

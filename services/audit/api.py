@@ -259,7 +259,7 @@ async def _check_known(
     types = {name.rpartition(".v")[0].removeprefix(catalogue.PREFIX) for name in catalogue.types()}
     posts = {f"{code}@{of}" for of, there in offices.posts.items() for code in there}
     type_ = None if type_ in catalogue.types() else type_
-    for name, code, known in (("type", type_, types), ("unit", unit, offices.units), ("actor", actor, posts)):
+    for name, code, known in (("type", type_, types), ("unit", unit, offices.ever), ("actor", actor, posts)):
         if code is not None and code not in known and not await queries.stands_in_events(connection, name, code):
             must_be_known(name, code, known)
 

@@ -75,7 +75,7 @@ def router(runtime: Runtime) -> APIRouter:
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            must_be_known("unit", unit, ctx.offices.units)
+            must_be_known("unit", unit, ctx.offices.ever)
             units = None if unit is None else ctx.offices.below(unit)
             filters: dict[str, Any] = {"incident": incident, "units": units, "state": state, "due_before": due_before}
             items, next_ = await queries.clocks(connection, ctx, **filters, cursor=cursor, limit=limit)

@@ -61,7 +61,7 @@ def terms_of(state: State, offices: Offices) -> Terms:
         Office(
             min(one.happened_at, one.recorded_at),
             one.recorded_at,
-            getattr(offices.units.get(one.unit or ""), "kind", None),
+            getattr(offices.ever.get(one.unit or ""), "kind", None),
             offices.own_days(one.unit or ""),
         )
         for one in state.past

@@ -48,15 +48,21 @@ class Obligation:
     starts: str = "discovered"
     """The act that starts it."""
 
-    def is_met_by(self, reached: ClockMilestoneReached) -> bool:
+    def is_met_by(self, reached: ClockMilestoneReached, offices: Offices) -> bool:
         """Whether this is the receipt of the very addressee, in a form that fulfils the hop."""
         meant = {self.rule.code, None} if self.rule.code in (BULLETIN, WRITTEN_REPORT) else None
         return (
             reached.milestone == "received"
-            and (reached.to, reached.unit) == (self.hop.to, self.unit)
+            and reached.to == self.hop.to
+            and (reached.unit == self.unit or (reached.hop == self.hop.code and self._could_sit(reached.unit, offices)))
             and (reached.form is None or reached.form in FULFILS[self.hop.form])
             and (reached.hop not in OWN_CLOCKS if meant is None else reached.hop in meant)
         )
+
+    def _could_sit(self, unit: str | None, offices: Offices) -> bool:
+        """Whether the hop's addressee could sit in a unit. Where it sat at the time is what counts, and units move."""
+        known = offices.ever.get(unit or "")
+        return self.hop.at in ("unit", "parent") or known is None or known.kind == self.hop.at
 
 
 def resolved(
@@ -115,7 +121,7 @@ def placed(place: Place, holder: str, offices: Offices) -> str | None:
     above = offices.above(holder)[1:]
     if place == "parent":
         return next(iter(above), None)
-    return next((unit for unit in above if offices.units[unit].kind == place), None)
+    return next((unit for unit in above if offices.ever[unit].kind == place), None)
 
 
 def derive(
@@ -173,7 +179,7 @@ def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: 
         changed = {name: value for name, value in told.items() if value is not None}
         if reached.milestone == "policy_moved":
             changed["level"] = reached.level or pack.lowest
-        if reached.milestone in ("opened", "transferred") and (unit := offices.units.get(reached.unit or "")):
+        if reached.milestone in ("opened", "transferred") and (unit := offices.ever.get(reached.unit or "")):
             changed["unit"] = unit.kind
         if changed:
             found.append(found[-1].model_copy(update=changed))
@@ -235,7 +241,7 @@ class _Reports:
         for reached in past:
             if reached.milestone == "received" and reached.unit:
                 for one in self._then(reached):
-                    if one.is_met_by(reached):
+                    if one.is_met_by(reached, offices):
                         held.setdefault(one.hop.code, reached.unit)
         for owed in resolved(pack, self._handed[-1][1], offices, held) if self._handed else ():
             if any(_asks(owed.rule, context) for context in self._contexts):
@@ -267,8 +273,8 @@ class _Reports:
     def _meets(self, reached: ClockMilestoneReached, owed: Obligation) -> bool:
         if reached.milestone != "received":
             return False
-        return owed.is_met_by(reached) or any(
-            one.hop == owed.hop and one.is_met_by(reached) for one in self._then(reached)
+        return owed.is_met_by(reached, self._offices) or any(
+            one.hop == owed.hop and one.is_met_by(reached, self._offices) for one in self._then(reached)
         )
 
     def _bulletins(self, first: Obligation) -> None:

@@ -106,8 +106,8 @@ def router(runtime: Runtime) -> APIRouter:
         offices = await runtime.offices(connection)
         zone = offices.zone
         speaking = await queries.speaking_units(connection)
-        named = sorted((code, offices.units[code].name) for code in speaking if code in offices.units)
-        must_be_known("unit", unit, offices.units)
+        named = sorted((code, offices.ever[code].name) for code in speaking if code in offices.ever)
+        must_be_known("unit", unit, offices.ever)
         chosen = None if unit is None else offices.below(unit)
         page = await queries.public_page(connection, limit=limit, cursor=cursor, units=chosen)
         return Found([_readable(row, zone) for row in page.rows], page.next, zone_name(zone), unit, named)

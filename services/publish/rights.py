@@ -101,7 +101,7 @@ class Case(NamedTuple):
     @classmethod
     def of(cls, statement: Statement, incident: Incident, stream: str, ctx: Ctx) -> "Case":
         """The case for the actor. Raises `Unavailable` if no pack is at hand."""
-        unit = ctx.offices.units.get(incident.unit)
+        unit = ctx.offices.ever.get(incident.unit)
         pack = ctx.offices.pack_of(incident.policy, incident.unit)
         return cls(statement, incident, pack, unit.kind if unit else None, ctx.by(stream))
 

@@ -69,7 +69,7 @@ def router(runtime: Runtime) -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             for name, code in (("unit", unit), ("assigned", assigned)):
-                must_be_known(name, code, ctx.offices.units)
+                must_be_known(name, code, ctx.offices.ever)
             must_be_known("level", level, {of.code for pack in ctx.offices.packs.values() for of in pack.model.levels})
             filters = Filters(unit, assigned, level, state, report_id, entered_late)
             items, further = await queries.incidents(connection, ctx, filters, cursor, limit)

@@ -203,7 +203,7 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 def context_of(incident: Incident, ctx: Ctx, marks: frozenset[str]) -> Context:
     """What conditions of chains may look at. `marks` are what the proposal says of itself."""
-    unit = ctx.offices.units.get(incident.unit)
+    unit = ctx.offices.ever.get(incident.unit)
     return Context(
         flags=incident.flags,
         harm=incident.harm,

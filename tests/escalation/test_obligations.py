@@ -57,6 +57,32 @@ def received(hour: float, to: str, unit: str, form: str = "written") -> RecordMi
     return reached("received", at(hour), to=to, unit=unit, form=form)
 
 
+class TestReorganisations:
+    """What was owed, and what was done for it, stays when the tree of units changes."""
+
+    def major(self) -> Incident:
+        return Incident().hear(opened(at(0)), graded(at(0.2), "major"))
+
+    def test_a_unit_that_ended_still_owes_its_reports(self) -> None:
+        made = self.major().detect(at(2))
+        assert set(REPORTS) == set(made.breaches())
+        units = {code: unit for code, unit in OFFICES.units.items() if code != "town-east"}
+        made.offices = replace(OFFICES, units=units, former={"town-east": OFFICES.units["town-east"]})
+        before = made.breaches()
+        assert made.detect(at(2.5)).breaches() == before
+        assert made.of(e.ClockBreachAnnulled) == []
+
+    def test_what_was_confirmed_stays_so_when_the_unit_goes_to_another_county(self) -> None:
+        made = self.major().do(ReportUpward(), at(0.3), spec.staff("duty_officer", unit="town-east"))
+        assert made.state.reports[-1].hop == "report_to_county"
+        made.do(Receipt(), at(0.4), spec.staff("chief", unit="county"))
+        other = replace(OFFICES.units["county"], code="other")
+        east = replace(OFFICES.units["town-east"], parent="other")
+        made.offices = replace(OFFICES, units={**OFFICES.units, "other": other, "town-east": east})
+        assert "report_to_county" not in made.detect(at(5)).breaches()
+        assert made.state.clocks["report_to_county"].met_at == at(0.4)
+
+
 CHAIN = rule("up", hop("to_town", "party_office", "town"), hop("to_county", "leading_group", "county"))
 SCHOOL = "county-roads"
 

@@ -713,6 +713,26 @@ async def test_a_unit_that_moves_is_seen_by_its_new_superior(triage: Triage) -> 
     assert (await triage.get(f"incidents/{id_}", "town-west")).status_code == 200
 
 
+@pytest.mark.requirement("MUL-01")
+async def test_the_matters_of_a_unit_that_ended_stay_with_the_unit_above(triage: Triage) -> None:
+    id_ = await triage.open(unit="town-west")
+    place = next(
+        one for one in setup.read(triage.runtime.settings.policies / setup.FILE).places() if one.unit == "town-west"
+    )
+    ended = place.model_copy(update={"until": triage.runtime.time_source.now()})
+
+    async def act(session, ctx):  # type: ignore[no-untyped-def]
+        await session.load([TREE])
+        return Answer({}, events=tuple(session.decide(TREE, PlaceUnits(units=(ended,)), ctx)))
+
+    await transact(triage.runtime, Caller(), act)
+    assert "town-west" not in {item["unit"] for item in (await triage.get("units")).json()["items"]}
+    assert (await triage.get("incidents", unit="county", role="chief")).json()["items"][0]["id"] == id_
+    answer = await triage.ask(id_, "transfer", {"unit": "town-east", "reason": "撤镇"}, role="chief", unit="county")
+    assert answer.status_code == 200, answer.text
+    assert (await triage.get(f"incidents/{id_}", "town-east")).json()["unit"] == "town-east"
+
+
 async def test_every_verb_has_its_own_path_and_body(triage: Triage) -> None:
     paths = (await triage.client.get("/openapi.json")).json()["paths"]
     for verb, model in VERBS.items():

@@ -139,6 +139,13 @@ class Offices:
     """Unit -> its own days and working hours."""
     delegations: tuple[Delegation, ...] = ()
     """All that have not ended. Some of them begin later."""
+    former: Mapping[str, Unit] = field(default_factory=dict)
+    """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
+
+    @property
+    def ever(self) -> Mapping[str, Unit]:
+        """All units, also those that have ended."""
+        return {**self.former, **self.units} if self.former else self.units
 
     def known(self) -> None:
         """Raises `Unavailable` until the units have come from triage."""
@@ -225,7 +232,7 @@ class Offices:
         return UTC
 
     def parent(self, code: str) -> str | None:
-        unit = self.units.get(code)
+        unit = self.units.get(code) or self.former.get(code)
         return unit.parent if unit else None
 
     def above(self, code: str) -> tuple[str, ...]:
@@ -242,8 +249,8 @@ class Offices:
         return root is not None and root in self.above(code)
 
     def below(self, root: str) -> frozenset[str]:
-        """`root` and every unit below it."""
-        return frozenset(code for code in self.units if self.within(code, root))
+        """`root` and every unit below it, also those that have ended."""
+        return frozenset(code for code in self.ever if self.within(code, root))
 
     def overseen(self, unit: str | None) -> frozenset[str] | None:
         """The units whose matters an officer of `unit` sees: the unit and those below it.

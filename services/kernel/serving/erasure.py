@@ -68,6 +68,6 @@ def _answers(session: Session, events: Sequence[Event], ctx: Ctx) -> str:
     if decider is not None:
         state = functools.reduce(decider.evolve, events, decider.initial_state())
     unit = getattr(state, "unit", None) or events[0].unit
-    if unit in ctx.offices.units:
+    if unit in ctx.offices.ever:
         return str(unit)
     return next(code for code, one in sorted(ctx.offices.units.items()) if one.parent is None)

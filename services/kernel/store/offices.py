@@ -319,8 +319,8 @@ async def snapshot(
     basis: dict[str, int] = {}
     instants: list[str] = []
 
-    async def standing(name: str) -> dict[tuple[Any, ...], Any]:
-        """Of the rows that have begun: the one that began last, unless it has ended."""
+    async def begun(name: str) -> dict[tuple[Any, ...], Any]:
+        """Of the rows that have begun: the one that began last."""
         table = metadata.tables[name]
         identity = [column.name for column in table.primary_key if column.name != "since"]
         found: dict[tuple[Any, ...], Any] = {}
@@ -329,12 +329,16 @@ async def snapshot(
             instants.extend(_instants(row))
             if row["since"] <= at:
                 found[tuple(row[column] for column in identity)] = row
-        return {key: row for key, row in found.items() if not row.get("until") or row["until"] > at}
+        return found
 
-    units, assigned = await standing("units"), await standing("packs_assigned")
-    posts: dict[str, dict[str, Post]] = {unit: {} for (unit,) in units}
-    for (unit, code), row in (await standing("posts")).items():
-        if unit in posts:
+    def stands(row: Any) -> bool:
+        return not row.get("until") or row["until"] > at
+
+    places, assigned = await begun("units"), await begun("packs_assigned")
+    units = {unit: _unit(row) for (unit,), row in places.items() if stands(row)}
+    posts: dict[str, dict[str, Post]] = {unit: {} for unit in units}
+    for (unit, code), row in (await begun("posts")).items():
+        if unit in posts and stands(row):
             posts[unit][code] = _post(row)
     values, table = [], metadata.tables["values_set"]
     for row in (await connection.execute(select(table).order_by(table.c.since, table.c.version))).mappings():
@@ -357,7 +361,7 @@ async def snapshot(
             since, until = parse_instant(row["since"]), parse_instant(row["until"])
             delegations.append(Delegation(row["post"], row["to"], since, until, row["delegation"]))
     found = Offices(
-        units={unit: _unit(row) for (unit,), row in units.items()},
+        units=units,
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
         packs=await _packs(connection, metadata.tables["packs"], packs),
         lists=lists,
@@ -366,6 +370,7 @@ async def snapshot(
         values=tuple(values),
         days={unit: OwnDays(spans) for unit, spans in days.items()},
         delegations=tuple(delegations),
+        former={unit: _unit(row) for (unit,), row in places.items() if not stands(row)},
     )
     return Snapshot(found, known, at, min((one for one in instants if one > at), default=None))
 
