@@ -355,15 +355,43 @@ class ClockNoticePartWritten(Fact):
     text: Words
 
 
+@event("clock.decision_proposed")
+class ClockDecisionProposed(Fact):
+    """Several posts decide together, and one of them wrote down what. It is no decision until each of them confirms it.
+
+    `by` is a keyed digest of stream and person; nobody confirms for two posts.
+    """
+
+    decision: Uuid
+    decides: Literal["report", "meet"]
+    yes: bool
+    unit: UnitCode
+    reason: Words
+    took_part: tuple[Post, ...]
+    by: Digest
+
+
+@event("clock.decision_confirmed")
+class ClockDecisionConfirmed(Fact):
+    """One of the posts that decide together agreed. `by` is a keyed digest of stream and person."""
+
+    decision: Uuid
+    by: Digest
+
+
 @event("clock.decision_recorded")
 class ClockDecisionRecorded(Fact):
-    """A decision whether to report the matter upward, or whether to meet. All who took part are named, as posts."""
+    """A decision whether to report the matter upward, or whether to meet. All who took part are named, as posts.
+
+    `decision` names what several posts confirmed, each by an act of its own; one post alone decides without.
+    """
 
     decides: Literal["report", "meet"]
     yes: bool
     unit: UnitCode
     reason: Words
     took_part: tuple[Post, ...]
+    decision: Uuid | None = None
 
 
 @event("clock.lead_asked")

@@ -111,6 +111,8 @@ TYPES: Mapping[str, ProblemType] = {
             "extension-used-up": ("延期次数已满", "{pack}最多允许将 {clock} 延长 {times} 次。"),
             "request-waits": ("已经申请", "{clock} 的{request}已有人申请，尚未审批。"),
             "nothing-asked": ("没有申请", "没有人申请 {clock} 的{request}。"),
+            "confirmed-already": ("已经确认", "{post} 已经确认这项决定。"),
+            "confirmed-by-you": ("须由他人确认", "您已以其他岗位参加这项决定，须由他人确认。"),
             "own-request": ("申请人不能审批", "{clock} 的{request}是您申请的，须由他人审批。"),
             "asker-told": ("无需告知", "时限 {clock} 无需告知提问人：已经告知，或者没有延期。"),
             "pause-not-allowed": ("不可中止计时", "{pack}不允许中止 {clock}。"),

@@ -63,6 +63,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "accept-lead": ("同意牵头", "accept the lead"),
     "take-lead": ("牵头", "take the lead"),
     "decide": ("作出决定", "decide"),
+    "confirm-decision": ("确认共同决定", "confirm the decision"),
     "meet": ("开会", "to meet"),
     "give-notice": ("下发整改通知", "give a notice"),
     "write-part": ("填写整改情况", "write a part of the answer"),

@@ -6,20 +6,20 @@ from pydantic import Field
 
 from schemas.escalation import ReportForm
 from schemas.pack.clocks import Again, Limit
-from schemas.pack.source import Addressee, Place, Rule, Slug, Text, When
+from schemas.pack.source import Addressee, Around, Place, Rule, Slug, Text, When
 
 
 class Hop(Rule):
     """One hop of a report. It is fulfilled by the receipt of this very addressee, and by nobody else's.
 
     The first hop is owed by the accountable unit, each further one by the unit that holds the report, from its receipt
-    on. A hop to a kind of unit that is not above the holder is left out, so a town does not report to itself. `code`
+    on. A hop to a unit that is not there is left out, so a town does not report to itself. `code`
     names the hop's clock. A report fulfils the hop in its form or in a form that says more; a call says least.
     """
 
     code: Slug
     to: Addressee
-    at: Place = "unit"
+    at: Place | Around = "unit"
     form: ReportForm
     with_proposal: bool = False
     """Whether the report carries a proposed handling."""

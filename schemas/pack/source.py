@@ -19,6 +19,11 @@ Addressee = Slug
 """The code of a post or body in a unit's directory, such as `leader_in_charge` or `leading_group`."""
 Place = Literal["unit", "parent", "town", "county", "city"]
 """A unit as seen from another one: itself, the one above, or the nearest of a kind above it."""
+Around = Literal["beside", "below"]
+"""A unit beside another one, which has the same unit above, or one below it.
+
+Of several units, it is the one that handles the matter, or else the only one that has the addressee.
+"""
 
 LONGEST = timedelta(days=3660)
 """Ten years. A longer limit could end after the last date that exists."""

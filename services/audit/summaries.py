@@ -116,6 +116,9 @@ TEMPLATES: dict[str, str] = {
     "clock.lead_asked": "{unit}请{of}牵头（{who}）|{unit} asked {of} to lead ({who})",
     "clock.lead_accepted": "{unit}同意牵头（{who}）|{unit} accepted the lead ({who})",
     "clock.lead_taken": "{unit}牵头（{who}）|{unit} took the lead ({who})",
+    "clock.decision_proposed": "{unit}就是否{decides}共同研判，待各方确认：{yes}（参加：{took_part}）"
+    "|{took_part} judge together whether to {decides} for {unit}, and must confirm it: {yes}",
+    "clock.decision_confirmed": "确认共同研判的决定|a decision that is taken together was confirmed",
     "clock.decision_recorded": "{unit}就是否{decides}作出决定：{yes}（参加：{took_part}）"
     "|{unit} decided whether {decides}: {yes} (took part: {took_part})",
     "clock.notice_given": "{unit}向{to}下发整改通知，{due} 前报结果|{unit} gave {to} a notice, report back due {due}",

@@ -170,6 +170,10 @@ class UpwardReport(Answered):
 class Decision(Answered):
     """A decision whether to report the matter upward, or whether to meet."""
 
+    decision: Uuid
+    """Its id."""
+    state: Literal["proposed", "recorded"]
+    """`proposed` until each post that takes part has confirmed it; until then nothing is decided."""
     decides: Literal["report", "meet"]
     """What was decided."""
     yes: bool
@@ -179,9 +183,13 @@ class Decision(Answered):
     at: Instant
     """When."""
     took_part: tuple[Post, ...]
-    """The posts that took part."""
+    """The posts that take part."""
+    confirmed_by: tuple[Post, ...]
+    """Those that confirmed it, each by an act of its own."""
     reason: str | None
     """The reason; null if it has not arrived yet."""
+    may: tuple[Literal["confirm-decision"], ...]
+    """The commands that the caller may send now."""
 
 
 class NoticePart(Answered):
@@ -222,6 +230,55 @@ class Notice(Answered):
     """The commands that the caller may send now."""
 
 
+_HOP: dict[str, Any] = {
+    "hop": "report_to_county",
+    "to": "leading_group",
+    "unit": "county",
+    "owed_by": "town-east",
+    "form": "written",
+    "with_proposal": False,
+    "owed": True,
+    "clock": None,
+}
+
+
+class ReportTo(Answered):
+    """A hop of a report that the rules ask for."""
+
+    hop: Code
+    """The hop's code."""
+    to: PostCode
+    """The post or body that must get it."""
+    unit: UnitCode
+    """The unit of this addressee."""
+    owed_by: UnitCode
+    """The unit that must report."""
+    form: ReportForm
+    """The least form that fulfils it."""
+    with_proposal: bool
+    """Whether the report carries a proposed handling."""
+    owed: bool
+    """Whether its turn has come and nobody confirmed it yet."""
+    clock: Code | None
+    """Its limit; null where the rules or the office set none. It is owed nevertheless."""
+
+
+class MatterToReport(Answered):
+    """A matter with the reports that units owe on it now."""
+
+    incident_id: IncidentId
+    """The incident."""
+    report_to: tuple[ReportTo, ...]
+    """What is owed, in the order of the rules."""
+
+
+class ReportsOwed(Page, json_schema_extra=example(items=[{"incident_id": INCIDENT, "report_to": [_HOP]}], next=None)):
+    """Matters on which reports are owed."""
+
+    items: tuple[MatterToReport, ...]
+    """The entries of this page. It may be empty though a further page follows."""
+
+
 class Limits(
     Answered,
     json_schema_extra=example(
@@ -258,6 +315,7 @@ class Limits(
         ],
         notices=[],
         decisions=[],
+        report_to=[_HOP],
     ),
 ):
     """An incident's limits and reports upward."""
@@ -286,6 +344,8 @@ class Limits(
     """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]
     """Its limits, in the order of their ends."""
+    report_to: tuple[ReportTo, ...]
+    """To whom its level and nature ask to report, in the order of the rules."""
     reports: tuple[UpwardReport, ...]
     """Its reports upward, in order of time."""
     notices: tuple[Notice, ...]

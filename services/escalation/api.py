@@ -14,6 +14,7 @@ from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    ConfirmDecision,
     Decide,
     DecideDeferral,
     DecideExtension,
@@ -81,6 +82,25 @@ def router(runtime: Runtime) -> APIRouter:
             items, next_ = await queries.clocks(connection, ctx, **filters, cursor=cursor, limit=limit)
         return http.json_response({"items": items, "next": next_})
 
+    @api.get("/reports-owed", **documents.answers(answers.ReportsOwed))
+    async def list_reports_owed(
+        staff: http.Staff,
+        unit: Annotated[
+            UnitCode | None, Query(description="Only what this unit, or one below it, owes; else the caller's unit.")
+        ] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        """The reports that a unit, or one below it, owes now on open matters, also those without a limit."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            must_be_known("unit", unit, ctx.offices.units)
+            at = unit or staff.unit or ""
+            if not ctx.offices.within(at, staff.unit):
+                raise _others(at, staff, "read-incident")
+            items, next_ = await queries.reports_owed(connection, ctx, ctx.offices.below(at), cursor, limit)
+        return http.json_response({"items": items, "next": next_})
+
     @api.get("/incidents/{id}", **documents.answers(answers.Limits))
     async def read_limits(id: Id, staff: http.Staff) -> Response:
         """An incident's clocks and reports upward, with the version for `If-Match`.
@@ -126,7 +146,15 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/decide", **documents.answers(Done))
     async def record_decision(id: Id, body: Decide, caller: http.Command) -> Response:
-        """Record whether to report upward, or whether to meet, with the reason and all who took part (002/2, 003)."""
+        """Record whether to report upward, or whether to meet, with the reason and all who took part (002/2, 003).
+
+        If several posts take part, nothing is decided until each of them has confirmed it.
+        """
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/confirm-decision", **documents.answers(Done))
+    async def confirm_decision(id: Id, body: ConfirmDecision, caller: http.Command) -> Response:
+        """Confirm a decision that several posts take together, as one of them (003)."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/give-notice", **documents.answers(Done))

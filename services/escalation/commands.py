@@ -83,7 +83,15 @@ class Decide(
     reason: Reason
     """Why, or why not."""
     took_part: tuple[Post, ...] = Field((), max_length=50)
-    """The posts that took part. The post that acts is always one of them."""
+    """The posts that take part. The post that acts is always one of them. Each other one confirms it by itself; until
+    then nothing is decided."""
+
+
+class ConfirmDecision(Command, json_schema_extra=example(decision="01890a5d-0718-5293-8eaf-1a2b3c4d5e6f")):
+    """Confirm a decision in which your post takes part. It is recorded when each post has confirmed it."""
+
+    decision: Uuid
+    """The decision's id."""
 
 
 class GiveNotice(

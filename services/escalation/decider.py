@@ -16,6 +16,7 @@ from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    ConfirmDecision,
     Decide,
     DetectBreaches,
     GiveNotice,
@@ -37,6 +38,7 @@ from services.escalation.leads import Leading, leading
 from services.escalation.notices import Notice
 from services.escalation.rights import (
     RIGHTS,
+    Confirming,
     Deciding,
     Noticed,
     Owed,
@@ -68,6 +70,9 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
     pack = pack_in_force(state, ctx)
     noticed = pack is not None and pack.model.notice is not None
     told = frozenset(report.to for report in state.reports)
+    if isinstance(command, ReportUpward) and pack:
+        # A unit that handed the matter downward may still owe a report.
+        told |= {one.owed_by for one in obligations.owed(state.past, pack.model, ctx.offices)}
     incident = Reportable(unit, told, merged, ctx.seen.get("into"), noticed)
     match command:
         case Receipt():
@@ -80,6 +85,8 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
             units = (*ctx.offices.below(unit), clocks.assigned(state.past))
             posts = decisions.deciders(rule, units, ctx.offices) if rule else None
             return Deciding(unit, posts, merged, incident.into)
+        case ConfirmDecision():
+            return _confirming(state, command.decision, unit, incident, ctx)
         case WritePart() | ReportBack():
             found = notices.meant(state.notices, command.notice, state.milestones)
             return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
@@ -117,6 +124,27 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     )
 
 
+def _confirming(state: State, decision: str, unit: str, incident: Reportable, ctx: Ctx) -> Confirming:
+    """Raises `Malformed` for a decision that nobody proposed."""
+    waiting = state.proposed.get(decision)
+    if waiting is None:
+        raise Malformed(
+            f"no decision {decision} waits for confirmations on this matter",
+            code="decision-unknown",
+            field="decision",
+            decision=decision,
+        )
+    return Confirming(
+        unit,
+        frozenset(waiting.data.took_part),
+        incident.merged,
+        incident.into,
+        frozenset(waiting.persons),
+        frozenset(waiting.persons.values()),
+        ctx.by(ctx.seen["stream"]),
+    )
+
+
 def _requested(known: OnRecord) -> Literal["extension", "deferral"] | None:
     match known.requested:
         case e.ClockExtensionRequested():
@@ -148,6 +176,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _lead(state, command, ctx)
         case Decide():
             return _decide(state, command, ctx)
+        case ConfirmDecision():
+            _refuse(state, command, ctx)
+            return by_pack(decisions.confirmed(state.proposed[command.decision], ctx), pack_in_force(state, ctx), ctx)
         case GiveNotice():
             return _give_notice(state, command, ctx)
         case WritePart() | ReportBack():

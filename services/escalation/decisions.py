@@ -1,12 +1,14 @@
 """The recorded decision whether to report a matter upward, or whether to meet: by whom, and who took part. Pure."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from schemas import escalation as e
-from schemas.fields import Typed
+from schemas.fields import Fact, Typed
 from schemas.pack import PolicyPack
 from schemas.pack.reports import DecisionRule
 from services.escalation.commands import Decide
+from services.escalation.state import Proposed
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
@@ -35,10 +37,11 @@ def deciders(rule: DecisionRule, units: Iterable[str | None], offices: Offices) 
     return frozenset(found)
 
 
-def decided(
-    command: Decide, unit: str, rule: DecisionRule, posts: Collection[str], ctx: Ctx
-) -> e.ClockDecisionRecorded:
-    """The decision with who took part. Raises `Rejected` if somebody else took part, or too few."""
+def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[str], ctx: Ctx) -> Fact:
+    """The decision of one post, or a proposal that each of several posts must confirm.
+
+    Raises `Rejected` if somebody else takes part, or too few.
+    """
     took_part = tuple(dict.fromkeys((ctx.actor.post, *command.took_part)))
     if strangers := [post for post in took_part if post not in posts]:
         raise Rejected(
@@ -49,11 +52,24 @@ def decided(
         )
     if len(took_part) < rule.together:
         raise Rejected(
-            f"this is judged together by at least {rule.together}; name the others who took part in `took_part`",
+            f"this is judged together by at least {rule.together}; name the others who take part in `took_part`",
             code="not-together",
             needed=rule.together,
             posts=list(took_part),
         )
-    return e.ClockDecisionRecorded(
-        decides=command.decides, yes=command.yes, unit=unit, reason=Typed(text=command.reason), took_part=took_part
-    )
+    told: dict[str, Any] = {"decides": command.decides, "yes": command.yes, "unit": unit, "took_part": took_part}
+    told["reason"] = Typed(text=command.reason)
+    if len(took_part) == 1:
+        return e.ClockDecisionRecorded(**told)
+    return e.ClockDecisionProposed(**told, decision=ctx.ids.new(""), by=ctx.by(ctx.seen["stream"]))
+
+
+def confirmed(waiting: Proposed, ctx: Ctx) -> list[Fact]:
+    """The confirmation of one post, and the decision if it was the last one."""
+    data = waiting.data
+    facts: list[Fact] = [e.ClockDecisionConfirmed(decision=data.decision, by=ctx.by(ctx.seen["stream"]))]
+    if {*waiting.persons, ctx.actor.post}.issuperset(data.took_part):
+        told = data.model_dump(include={"decides", "yes", "unit", "took_part", "decision"})
+        # It refers to the same words.
+        facts.append(e.ClockDecisionRecorded(**told, reason=data.reason))
+    return facts

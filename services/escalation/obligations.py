@@ -9,6 +9,7 @@ again and again until the matter is resolved, and for the written report at its 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -18,13 +19,14 @@ from schemas.pack import OWN_CLOCKS, PolicyPack
 from schemas.pack.clocks import Act, ClockRule, Limit
 from schemas.pack.office import WrittenReport
 from schemas.pack.reports import Bulletin, Hop, ReportRule
-from schemas.pack.source import Place
+from schemas.pack.source import Around, Place
 from services.escalation import clocks, growth
 from services.escalation.clocks import Cancelled, Clock
 from services.escalation.terms import USUAL, Terms
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Context, holds
 
+NOWHERE: Mapping[str, str] = MappingProxyType({})
 FULFILS: Mapping[str, frozenset[ReportForm]] = {
     "call": frozenset({"call", "written", "written_with_plan"}),
     "written": frozenset({"written", "written_with_plan"}),
@@ -62,17 +64,23 @@ class Obligation:
     def _could_sit(self, unit: str | None, offices: Offices) -> bool:
         """Whether the hop's addressee could sit in a unit. Where it sat at the time is what counts, and units move."""
         known = offices.ever.get(unit or "")
-        return self.hop.at in ("unit", "parent") or known is None or known.kind == self.hop.at
+        return self.hop.at not in ("town", "county", "city") or known is None or known.kind == self.hop.at
 
 
 def resolved(
-    pack: PolicyPack, unit: str, offices: Offices, held: Mapping[str, str] = MappingProxyType({})
+    pack: PolicyPack,
+    unit: str,
+    offices: Offices,
+    held: Mapping[str, str] = NOWHERE,
+    handling: str | None = None,
+    staying: Mapping[str, str] = NOWHERE,
 ) -> tuple[Obligation, ...]:
     """All hops of the pack's reports, as an accountable unit owes them, then its bulletin and its written report.
 
-    A hop to a kind of unit that is not above the holder is left out, and so is a hop to the unit above the root. The
-    holder then owes the next one. `held` names the units that confirmed hops: after a hand-over, the report may lie
-    elsewhere than it would from this unit.
+    A hop to a unit that is not there is left out: to a kind of unit that is not above the holder, to the unit above the
+    root. The holder then owes the next one. `held` names the units that confirmed hops: after a hand-over, the report
+    may lie elsewhere than it would from this unit. `staying` names the units that still owe a hop to an addressee of
+    their own, and `handling` is the unit that handles the matter.
     """
     found: list[Obligation] = []
     for rule in (*pack.reports, *_further(pack)):
@@ -80,7 +88,8 @@ def resolved(
         if rule.code == BULLETIN and pack.bulletin:
             holder = placed(pack.bulletin.by, unit, offices) or unit
         for hop in rule.hops:
-            at = placed(hop.at, holder, offices)
+            holder = staying.get(hop.code, holder)
+            at = placed(hop.at, holder, offices, hop.to, handling)
             if at is not None:
                 starts = "resolved" if rule.code == WRITTEN_REPORT else "discovered"
                 found.append(Obligation(rule, hop, holder, at, after, _received(after) if after else starts))
@@ -114,14 +123,29 @@ def _of_one_hop(
     )
 
 
-def placed(place: Place, holder: str, offices: Offices) -> str | None:
-    """The unit at a place, as seen from another one; None if there is none. A kind of unit is the nearest one above."""
+def placed(
+    place: Place | Around, holder: str, offices: Offices, to: str | None = None, handling: str | None = None
+) -> str | None:
+    """The unit at a place, as seen from another one; None if there is none. A kind of unit is the nearest one above.
+
+    Of units beside or below, it is the one that handles the matter, or the only one whose directory has `to`.
+    """
     if place == "unit":
         return holder
     above = offices.above(holder)[1:]
     if place == "parent":
         return next(iter(above), None)
+    if place in ("beside", "below"):
+        around = _beside(holder, offices) if place == "beside" else offices.below(holder) - {holder}
+        having = [one for one in around if to is None or offices.receivers(one, to)]
+        return handling if handling in having else having[0] if len(having) == 1 else None
     return next((unit for unit in above if offices.ever[unit].kind == place), None)
+
+
+def _beside(unit: str, offices: Offices) -> frozenset[str]:
+    parent = offices.parent(unit)
+    same = (one for one in offices.units if parent and offices.parent(one) == parent and one != unit)
+    return frozenset(same)
 
 
 def derive(
@@ -238,12 +262,15 @@ class _Reports:
         self._bulletin: Obligation | None = None
         """The first bulletin. Each further one is like it."""
         held: dict[str, str] = {}
+        handling = clocks.assigned(past)
         for reached in past:
             if reached.milestone == "received" and reached.unit:
                 for one in self._then(reached):
                     if one.is_met_by(reached, offices):
                         held.setdefault(one.hop.code, reached.unit)
-        for owed in resolved(pack, self._handed[-1][1], offices, held) if self._handed else ():
+        unit = self._handed[-1][1] if self._handed else None
+        self._stays = self._staying()
+        for owed in resolved(pack, unit, offices, held, handling, self._stays) if unit else ():
             if any(_asks(owed.rule, context) for context in self._contexts):
                 if owed.rule.code == BULLETIN:
                     self._bulletins(owed)
@@ -254,6 +281,30 @@ class _Reports:
     def asked(self) -> tuple[Obligation, ...]:
         """The hops that the present level and nature of the matter ask for."""
         return tuple(owed for owed in self.now if _asks(owed.rule, self._contexts[-1]))
+
+    def _staying(self) -> dict[str, str]:
+        """Hop -> the unit that still owes it to an addressee of its own, though it handed the matter downward.
+
+        It owed the hop by then: the rule asked for it, and the hop before it was received.
+        """
+        found: dict[str, str] = {}
+        for (_, former), (at, unit) in pairwise(self._handed):
+            if former not in self._offices.above(unit)[1:]:
+                continue
+            before = [one for one in self._past if one.recorded_at < at]
+            asking = _contexts(before, self._pack, self._offices)
+            received = {
+                one.hop.code
+                for reached in before
+                for one in self._then(reached)
+                if one.is_met_by(reached, self._offices)
+            }
+            for one in resolved(self._pack, former, self._offices):
+                own = one.hop.at == "unit" and one.rule.code not in (BULLETIN, WRITTEN_REPORT)
+                turn = one.hop.code not in received and (one.after is None or one.after in received)
+                if own and turn and any(_asks(one.rule, now) for now in asking):
+                    found.setdefault(one.hop.code, former)
+        return found
 
     def _then(self, reached: ClockMilestoneReached) -> tuple[Obligation, ...]:
         """The hops as the unit owed them that was accountable at a milestone."""
@@ -273,6 +324,8 @@ class _Reports:
     def _meets(self, reached: ClockMilestoneReached, owed: Obligation) -> bool:
         if reached.milestone != "received":
             return False
+        if owed.hop.code in self._stays:
+            return owed.is_met_by(reached, self._offices)
         return owed.is_met_by(reached, self._offices) or any(
             one.hop == owed.hop and one.is_met_by(reached, self._offices) for one in self._then(reached)
         )
@@ -310,8 +363,8 @@ class _Reports:
             clock = replace(clock, unit=self._bulletin.owed_by)
             over = clock.met_at in ends
             return replace(clock, met_at=None, cancelled=Cancelled("closed", ends[0])) if over else clock
-        owed = next((owed for owed in self.now if owed.hop.code == code and owed.after), None)
-        return replace(clock, unit=owed.owed_by) if owed else clock
+        owed = next((one for one in self.now if one.hop.code == code), None)
+        return replace(clock, unit=owed.owed_by) if owed and (owed.after or code in self._stays) else clock
 
 
 def _as(reached: ClockMilestoneReached, act: str) -> ClockMilestoneReached:

@@ -12,14 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
+from services.escalation import obligations
 from services.escalation.clocks import accountable, assigned, level_of
-from services.escalation.commands import Decide, GiveNotice, Receipt, ReportBack, ReportUpward, WritePart
+from services.escalation.commands import (
+    ConfirmDecision,
+    Decide,
+    GiveNotice,
+    Receipt,
+    ReportBack,
+    ReportUpward,
+    WritePart,
+)
 from services.escalation.decider import DECIDER
 from services.escalation.decisions import deciders, rule_on
 from services.escalation.leads import OF_LEAD, Leading, leading
 from services.escalation.rights import (
     OF_A_CLOCK,
     RIGHTS,
+    Confirming,
     Deciding,
     Noticed,
     Owed,
@@ -29,6 +39,7 @@ from services.escalation.rights import (
     pack_of,
 )
 from services.escalation.roster import stream_of_unit
+from services.escalation.state import State
 from services.escalation.views import (
     CLOCKS,
     DECISIONS,
@@ -167,8 +178,10 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     overseen = ctx.offices.overseen(ctx.actor.unit)
     reading = reading_of(await standings.read(connection, METADATA, [id_]), id_, overseen)
     row = await read_incident(connection, id_)
-    if reading is None or row is None:
+    if row is None:
         return None
+    if reading is None:
+        return await _told(connection, ctx, id_, overseen or frozenset())
     chosen = _of_incidents().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
     now = [_row(found) for found in (await connection.execute(chosen)).mappings()]
     if reading.until is not None:
@@ -176,9 +189,10 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     told = select(REPORTS).where(REPORTS.c.incident_id == id_).order_by(REPORTS.c.at, REPORTS.c.report)
     reports = await _reports(connection, [_row(found) for found in (await connection.execute(told)).mappings()], ctx)
     pack = pack_of(row["policy"], row["unit"], ctx.offices)
+    asked = _asked(await _state(connection, id_), pack, ctx)
     reportable = Reportable(
         row["unit"],
-        frozenset(report["to"] for report in reports),
+        frozenset(report["to"] for report in reports) | {one["owed_by"] for one in asked if one["owed"]},
         row["merged_into"] is not None,
         row["merged_into"],
         pack is not None and pack.model.notice is not None,
@@ -198,18 +212,97 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         + may(OF_LEAD, _leading(row, pack, ctx), ctx)
         + ["receipt"] * any(report["may"] for report in reports),
         "clocks": [_shown(clock, reading, ctx) for clock in now],
+        "report_to": asked,
         "reports": reports,
         "notices": await _notices(connection, notices, parts, reports, pack, ctx),
-        "decisions": await _decisions(connection, made),
+        "decisions": await _decisions(connection, made, row, ctx),
+    }
+
+
+async def _state(connection: AsyncConnection, incident: str, until: str | None = None) -> State:
+    """The state of the matter's clock stream now, or by the records until an instant."""
+    state: State = reduce(DECIDER.evolve, await _events(connection, incident, until), DECIDER.initial_state())
+    return state
+
+
+async def _events(connection: AsyncConnection, incident: str, until: str | None = None) -> list[Event]:
+    table = METADATA.tables["events"]
+    chosen = select(table.c.bytes).where(table.c.stream_id == stream_of("clock", incident)).order_by(table.c.version)
+    if until is not None:
+        chosen = chosen.where(table.c.recordedtime <= until)
+    return [Event.parse(bytes_) for bytes_ in (await connection.execute(chosen)).scalars()]
+
+
+def _asked(state: State, pack: LoadedPack | None, ctx: Ctx) -> list[Row]:
+    """The hops that the matter's level and nature ask for, as the API shows them. An open limit has no clock."""
+    if pack is None:
+        return []
+    past = state.past
+    owed = obligations.owed(past, pack.model, ctx.offices)
+    return [
+        {
+            "hop": one.hop.code,
+            "to": one.hop.to,
+            "unit": one.unit,
+            "owed_by": one.owed_by,
+            "form": one.hop.form,
+            "with_proposal": one.hop.with_proposal,
+            "owed": one in owed,
+            "clock": one.hop.code if one.hop.code in state.clocks else None,
+        }
+        for one in obligations.report_to(past, pack.model, ctx.offices)
+    ]
+
+
+async def reports_owed(
+    connection: AsyncConnection, ctx: Ctx, units: frozenset[str], cursor: str | None, limit: int
+) -> tuple[list[Row], str | None]:
+    """Matters with the hops that these units owe now, whether or not a limit runs, and the place of the next page.
+
+    A page looks at `limit` matters, and shows those on which something is owed.
+    """
+    told = select(REPORTS.c.incident_id).where(REPORTS.c.to.in_(sorted(units)))
+    concerned = or_(standings.concerns(METADATA, INCIDENTS.c.incident_id, units), INCIDENTS.c.incident_id.in_(told))
+    chosen = select(INCIDENTS).where(concerned, INCIDENTS.c.ended.is_(None), INCIDENTS.c.merged_into.is_(None))
+    if cursor is not None:
+        chosen = chosen.where(INCIDENTS.c.incident_id > paging.place_of(cursor, str)[0])
+    found = await _rows(connection, chosen.order_by(INCIDENTS.c.incident_id).limit(limit + 1))
+    rows, further = paging.page(found, limit, lambda row: (row["incident_id"],))
+    shown = []
+    for row in rows:
+        pack = pack_of(row["policy"], row["unit"] or "", ctx.offices)
+        asked = _asked(await _state(connection, row["incident_id"]), pack, ctx)
+        if mine := [one for one in asked if one["owed"] and one["owed_by"] in units]:
+            shown.append({"incident_id": row["incident_id"], "report_to": mine})
+    return shown, further
+
+
+async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozenset[str]) -> Row | None:
+    """What a unit reads to which the matter was reported and that has no other part in it: the reports to it."""
+    chosen = select(REPORTS).where(REPORTS.c.incident_id == id_, REPORTS.c.to.in_(sorted(units)))
+    reports = await _reports(connection, await _rows(connection, chosen.order_by(REPORTS.c.at, REPORTS.c.report)), ctx)
+    if not reports:
+        return None
+    revision = (await read_incident(connection, id_) or {})["revision"]
+    nothing = dict.fromkeys(("unit", "assigned", "lead", "asked_to_lead", "level", "merged_into"))
+    return {
+        "id": id_,
+        "version": revision,
+        "revision": revision,
+        **nothing,
+        "may": ["receipt"] * any(report["may"] for report in reports),
+        "clocks": [],
+        "report_to": [],
+        "reports": reports,
+        "notices": [],
+        "decisions": [],
     }
 
 
 async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, now: Sequence[Row]) -> Row:
     """The same at the time of an event of the incident, from the clock stream's events until then."""
-    table, overseen = METADATA.tables["events"], ctx.offices.overseen(ctx.actor.unit)
-    chosen = select(table.c.bytes).where(table.c.stream_id == stream_of("clock", id_), table.c.recordedtime <= until.at)
-    ordered = (await connection.execute(chosen.order_by(table.c.version))).scalars()
-    events = [Event.parse(bytes_) for bytes_ in ordered]
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    events = await _events(connection, id_, until.at)
     state = reduce(DECIDER.evolve, events, DECIDER.initial_state())
     past = state.past
     rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
@@ -230,9 +323,10 @@ async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, 
         "merged_into": None,
         "may": [],
         "clocks": sorted(clocks.values(), key=itemgetter("due", "clock")),
+        "report_to": _asked(state, pack_of(state.policy, accountable(past) or "", ctx.offices), ctx),
         "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
         "notices": await _notices(connection, sorted(notices, key=itemgetter("at")), parts, reports, None, ctx),
-        "decisions": await _decisions(connection, sorted(made, key=itemgetter("at"))),
+        "decisions": await _decisions(connection, sorted(made, key=itemgetter("at")), None, ctx),
     }
 
 
@@ -271,16 +365,33 @@ def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:
     ]
 
 
-async def _decisions(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+async def _decisions(connection: AsyncConnection, rows: Sequence[Row], matter: Row | None, ctx: Ctx) -> list[Row]:
+    """Decisions as the API shows them. Without the matter's row, nobody may confirm one."""
     words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
     return [
         {
-            **{name: row[name] for name in ("decides", "yes", "unit", "at")},
+            **{name: row[name] for name in ("decision", "state", "decides", "yes", "unit", "at")},
             "took_part": row["took_part"].split(),
+            "confirmed_by": row["confirmed_by"].split(),
             "reason": words(row["text_ref"]),
+            "may": may([RIGHTS[ConfirmDecision]], _confirming(row, matter, ctx), ctx)
+            if matter and row["state"] == "proposed"
+            else [],
         }
         for row in rows
     ]
+
+
+def _confirming(row: Row, matter: Row, ctx: Ctx) -> Confirming:
+    return Confirming(
+        row["unit"],
+        frozenset(row["took_part"].split()),
+        matter["merged_into"] is not None,
+        matter["merged_into"],
+        frozenset(row["confirmed_by"].split()),
+        frozenset(row["persons"].split()),
+        ctx.by(stream_of("clock", row["incident_id"])),
+    )
 
 
 async def _notices(

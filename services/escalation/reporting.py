@@ -39,7 +39,8 @@ def target(
     """
     found = _named(command.to, unit, owed, offices) if command.to else _usual(unit, owed, sent, offices)
     known = (*offices.above(unit), *sorted(taking_part))
-    if found.unit not in known:
+    # What a rule asks for may also go to a unit beside or below.
+    if found.owed is None and found.unit not in known:
         raise Rejected(
             f"{found.unit} is not above {unit} and takes no part in the matter; report to one of {', '.join(known)}",
             code="not-above",

@@ -7,7 +7,7 @@ its breaches take two auditors of the root.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
@@ -15,6 +15,7 @@ from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    ConfirmDecision,
     Decide,
     DecideDeferral,
     DecideExtension,
@@ -52,7 +53,7 @@ class Reportable:
     unit: str
     """The accountable unit."""
     told: frozenset[str] = frozenset()
-    """The units that it was reported to."""
+    """The units that it was reported to, and those that owe a report of it."""
     merged: bool = False
     into: str | None = None
     """The incident into which it was merged, if that is known."""
@@ -215,14 +216,17 @@ def _goes_on(incident: Reportable, ctx: Ctx, verb: str) -> Refusal:
     return _merged(incident, verb)
 
 
-class OfDeciders(Right[Deciding]):
+D = TypeVar("D", bound=Deciding)
+
+
+class OfDeciders(Right[D], Generic[D]):
     """The right of the posts that the pack names."""
 
-    def holds(self, subject: Deciding, ctx: Ctx) -> bool:
+    def holds(self, subject: D, ctx: Ctx) -> bool:
         """Whether the actor is one of them."""
         return super().holds(subject, ctx) if subject.posts is None else ctx.actor.post in subject.posts
 
-    def require(self, subject: Deciding, ctx: Ctx) -> None:
+    def require(self, subject: D, ctx: Ctx) -> None:
         """Raises `Forbidden`, naming the posts that have the right."""
         if subject.posts is None:
             return super().require(subject, ctx)
@@ -236,6 +240,29 @@ class OfDeciders(Right[Deciding]):
                 post=ctx.actor.post,
             )
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming(Deciding):
+    """A decision of several posts, each of which confirms it."""
+
+    confirmed: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()
+    """Digests of the persons who confirmed it."""
+    by: str = ""
+    """Digest of the person who acts."""
+
+
+def _unconfirmed(subject: Confirming, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _merged(subject, verb):
+        return refusal
+    if ctx.actor.post in subject.confirmed:
+        says = f"{ctx.actor.post} has confirmed this decision already"
+        return Rejected(says, code="confirmed-already", post=ctx.actor.post)
+    if subject.by in subject.persons:
+        says = "you take part in this decision as another post already; another person must confirm it"
+        return Rejected(says, code="confirmed-by-you")
+    return None
 
 
 def _of_matter(subject: Deciding, ctx: Ctx) -> Sequence[str]:
@@ -484,6 +511,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     AcceptLead: ACCEPT,
     TakeLead: TAKE,
     Decide: OfDeciders("decide", ("chief",), _of_matter, _has_rule),
+    ConfirmDecision: OfDeciders("confirm-decision", ("chief",), _of_matter, _unconfirmed),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
     ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),

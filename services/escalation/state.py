@@ -54,6 +54,15 @@ class UpwardReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposed:
+    """A decision of several posts that waits for their confirmations."""
+
+    data: e.ClockDecisionProposed
+    persons: Mapping[str, str]
+    """Post that confirmed it -> digest of the person."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """One matter's milestones, clocks and reports."""
 
@@ -63,6 +72,8 @@ class State:
     """What people decided on the limits."""
     reports: tuple[UpwardReport, ...] = ()
     notices: tuple[Notice, ...] = ()
+    proposed: Mapping[str, Proposed] = field(default_factory=dict)
+    """Decisions of several posts, by id."""
     lead: str | None = None
     """The unit that leads, besides the accountable one."""
     asked_to_lead: str | None = None
@@ -144,6 +155,12 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
+        case e.ClockDecisionProposed() as data:
+            waiting = Proposed(data, {event.actor: data.by})
+            return replace(state, proposed={**state.proposed, data.decision: waiting})
+        case e.ClockDecisionConfirmed() as data if waits := state.proposed.get(data.decision):
+            waits = replace(waits, persons={**waits.persons, event.actor: data.by})
+            return replace(state, proposed={**state.proposed, data.decision: waits})
         case e.ClockLeadAsked() as data:
             return replace(state, asked_to_lead=data.of)
         case e.ClockLeadAccepted() | e.ClockLeadTaken() as data:

@@ -153,17 +153,21 @@ PARTS = Table(
 DECISIONS = Table(
     "decisions",
     METADATA,
-    Column("event", key(36), primary_key=True),
+    Column("decision", key(36), primary_key=True),
     Column("incident_id", key(), nullable=False),
     Column("unit", key(), nullable=False),
+    Column("state", key(16), nullable=False),
     Column("decides", key(16), nullable=False),
     Column("yes", Boolean, nullable=False),
     Column("took_part", Text, nullable=False),
+    Column("confirmed_by", Text, nullable=False),
+    Column("persons", Text, nullable=False),
     Column("text_ref", key(36)),
     Column("at", key(27), nullable=False),
     Index(None, "incident_id"),
 )
-"""One row for each decision. `took_part` holds posts, with a space between them."""
+"""One row for each decision. `state` is proposed or recorded. `took_part` and `confirmed_by` hold posts, and `persons`
+the digests of those who confirmed it, with a space between them."""
 
 ROSTER = Table(
     "roster",
@@ -414,21 +418,37 @@ def _part_row(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _decision_keys(event: Event) -> list[Key]:
-    return [(event.id,)] if isinstance(event.data, e.ClockDecisionRecorded) else []
+    match event.data:
+        case e.ClockDecisionProposed() | e.ClockDecisionConfirmed() as data:
+            return [(data.decision,)]
+        case e.ClockDecisionRecorded() as data:
+            return [(data.decision or event.id,)]
+    return []
 
 
-def _decision_row(key: Key, row: Row | None, event: Event) -> Row:
-    data: e.ClockDecisionRecorded = event.data
-    return {
-        "event": event.id,
-        "incident_id": _incident(event),
-        "unit": data.unit,
-        "decides": data.decides,
-        "yes": data.yes,
-        "took_part": " ".join(data.took_part),
-        "text_ref": data.reason.ref,
-        "at": event.time_text,
-    }
+def _decision_row(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case e.ClockDecisionRecorded() if row:
+            return {**row, "state": "recorded", "at": event.time_text}
+        case (e.ClockDecisionProposed() | e.ClockDecisionRecorded()) as data:
+            together = isinstance(data, e.ClockDecisionProposed)
+            return {
+                "decision": key[0],
+                "incident_id": _incident(event),
+                "unit": data.unit,
+                "state": "proposed" if together else "recorded",
+                "decides": data.decides,
+                "yes": data.yes,
+                "took_part": " ".join(data.took_part),
+                "confirmed_by": event.actor,
+                "persons": data.by if isinstance(data, e.ClockDecisionProposed) else "",
+                "text_ref": data.reason.ref,
+                "at": event.time_text,
+            }
+        case e.ClockDecisionConfirmed() as data if row:
+            told = {"confirmed_by": event.actor, "persons": data.by}
+            return {**row, **{name: f"{row[name]} {more}" for name, more in told.items()}}
+    return row
 
 
 def _duty_keys(event: Event) -> list[Key]:

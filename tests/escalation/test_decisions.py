@@ -7,16 +7,19 @@ import pytest
 
 from schemas import escalation as e
 from schemas.offices import PolicyPackAssigned
-from services.escalation.commands import Decide
+from services.escalation.commands import ConfirmDecision, Decide
+from services.escalation.views import OF_ONE
 from services.kernel.core.decider import Actor
-from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Offices, Post
 from services.kernel.rules.packs import parse_pack
+from services.kernel.store.views import folded
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, Incident, at, graded, opened, reached
 from tests.escalation.test_obligations import SOURCE, pack, someone
 from tests.escalation.test_service import opened as told
 from tests.kit import spec
+from tests.kit.spec import staff
 
 MEET = Decide(decides="meet", yes=True, reason="影响扩大")
 
@@ -67,14 +70,42 @@ def test_several_heads_judge_together_in_one_record_and_one_alone_is_refused(hea
     stranger = MEET.model_copy(update={"took_part": ("auditor@town-east",)})
     with pytest.raises(Rejected, match="auditor@town-east does not decide this"):
         incident.do(stranger, at(1), HEAD)
-    incident.do(MEET.model_copy(update={"took_part": ("water@town-east",)}), at(1), HEAD)
+
+
+WATER = Actor("water@town-east", "town-east", frozenset({"handler"}), "qian")
+TOGETHER = MEET.model_copy(update={"took_part": ("water@town-east",)})
+
+
+@pytest.mark.requirement("TRI-16")
+def test_each_head_confirms_it_before_it_is_one_record(heads: Offices) -> None:
+    incident = matter(deciding(["section"], together=2), at_=heads).do(TOGETHER, at(1), HEAD)
+    [proposed] = incident.of(e.ClockDecisionProposed)
+    assert incident.of(e.ClockDecisionRecorded) == [], "one person's word on who took part decides nothing"
+    confirm = ConfirmDecision(decision=proposed.decision)
+    with pytest.raises(Rejected, match="has confirmed this decision already"):
+        incident.do(confirm, at(2), HEAD)
+    with pytest.raises(Rejected, match="another person must confirm it"):
+        incident.do(confirm, at(2), replace(WATER, person="zhao"))
+    with pytest.raises(Forbidden, match="handler@town-east or water@town-east decides this"):
+        incident.do(confirm, at(2), someone("chief"))
+    with pytest.raises(Malformed, match="waits for confirmations"):
+        incident.do(ConfirmDecision(decision=spec.UUID), at(2), WATER)
+    incident.do(confirm, at(2), WATER)
     [decision] = incident.of(e.ClockDecisionRecorded)
     assert decision.took_part == ("handler@town-east", "water@town-east")
+    assert decision.reason == proposed.reason
+    [row] = folded(OF_ONE[-1], incident.events)
+    assert (row["state"], row["confirmed_by"]) == ("recorded", "handler@town-east water@town-east")
+    with pytest.raises(Rejected, match="has confirmed this decision already"):
+        incident.do(confirm, at(3), WATER)
 
 
 def test_the_head_of_the_unit_that_handles_the_matter_takes_part() -> None:
     incident = matter(deciding(["section"], together=2)).hear(reached("assigned", at(1), unit="county-roads"))
     incident.do(MEET.model_copy(update={"took_part": ("handler@county-roads",)}), at(2), HEAD)
+    [proposed] = incident.of(e.ClockDecisionProposed)
+    roads = staff("handler", unit="county-roads", person="sun")
+    incident.do(ConfirmDecision(decision=proposed.decision), at(3), roads)
     assert len(incident.of(e.ClockDecisionRecorded)) == 1
 
 
@@ -112,3 +143,26 @@ async def test_a_decision_over_http(desk: Desk) -> None:
     assert (await desk.ask("POST", f"{path}/decide", "approver", "town-east", body)).status_code == 200
     [decision] = (await desk.ask("GET", path, "approver", "town-east")).json()["decisions"]
     assert (decision["yes"], decision["reason"], decision["took_part"]) == (False, "已平息", ["approver@town-east"])
+    assert (decision["state"], decision["may"]) == ("recorded", [])
+
+
+async def test_a_decision_of_several_over_http(desk: Desk) -> None:
+    rules = parse_pack(
+        pack(decisions=[deciding(["leading_group"], together=2)]).model_dump_json(by_alias=True, exclude_none=True)
+    )
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(rules), at(0))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=rules.ref, since=at(-1)), at(0))
+    id_ = told(desk)
+    await desk.consume()
+    path = f"/incidents/{id_}"
+    body = {"decides": "meet", "yes": True, "reason": "影响扩大", "took_part": ["approver@town-east"]}
+    assert (await desk.ask("POST", f"{path}/decide", "chief", "town-east", body, person="li")).status_code == 200
+    read = (await desk.ask("GET", path, "approver", "town-east", person="zhao")).json()
+    [waiting] = read["decisions"]
+    assert (waiting["state"], waiting["may"]) == ("proposed", ["confirm-decision"])
+    assert (await desk.ask("GET", path, "chief", "town-east", person="li")).json()["decisions"][0]["may"] == []
+    confirm = {"decision": waiting["decision"]}
+    answer = await desk.ask("POST", f"{path}/confirm-decision", "approver", "town-east", confirm, person="zhao")
+    assert answer.status_code == 200, answer.text
+    [decision] = (await desk.ask("GET", path, "approver", "town-east", person="zhao")).json()["decisions"]
+    assert (decision["state"], decision["reason"], len(decision["confirmed_by"])) == ("recorded", "影响扩大", 2)

@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 
 from schemas import escalation as e
+from schemas import triage
+from schemas.offices import PolicyPackAssigned, UnitPostPlaced
 from schemas.pack import PolicyPack
 from services.escalation import obligations
 from services.escalation.clocks import Clock
 from services.escalation.commands import Receipt, RecordMilestones, ReportUpward
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.kernel.core.units import Offices
+from services.kernel.core.units import Offices, Post
+from services.kernel.rules.packs import parse_pack
+from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, REPORTS, Incident, at, graded, opened, reached
+from tests.escalation.test_service import opened as told
 from tests.kit import spec
 
 MAJOR = graded(at(0.5), "major")
@@ -408,3 +413,130 @@ def test_the_next_hop_is_owed_by_who_confirmed_the_report_also_after_a_hand_over
     assert (found["first"].met_at, found["second"].unit, found["second"].since) == (at(0.5), "county", at(0.5))
     sent = [*history, received(0.7, "leading_group", "city")]
     assert clocks(pack(chain), *sent)["second"].met_at == at(0.7)
+
+
+class TestAHandOverDownward:
+    OWN = rule("own", hop("to_leader", "principal_leader"), hop("to_group", "leading_group"))
+    GIVEN = (opened(at(0), unit="county"), reached("transferred", at(0.5), unit="town-east"))
+
+    def test_a_report_within_the_unit_stays_with_the_unit_that_owed_it(self) -> None:
+        found = clocks(pack(self.OWN), *self.GIVEN)["to_leader"]
+        assert (found.unit, found.due) == ("county", at(1))
+        wrong = clocks(pack(self.OWN), *self.GIVEN, received(0.7, "principal_leader", "town-east"))
+        assert wrong["to_leader"].met_at is None
+        right = clocks(pack(self.OWN), *self.GIVEN, received(0.7, "principal_leader", "county"))
+        assert (right["to_leader"].met_at, right["to_group"].unit) == (at(0.7), "county")
+
+    def test_a_hand_over_upward_or_sideways_takes_it_along(self) -> None:
+        for unit in ("city", "county-water"):
+            history = [opened(at(0), unit="county-roads"), reached("transferred", at(0.5), unit=unit)]
+            [owed] = obligations.owed([m for c in history for m in c.milestones], pack(self.OWN), OFFICES)
+            assert (owed.owed_by, owed.unit) == (unit, unit)
+
+    def test_what_the_unit_did_not_owe_by_then_is_owed_by_the_next_one(self) -> None:
+        grave = pack({**self.OWN, "levels": ["major"]})
+        assert clocks(grave, *self.GIVEN, graded(at(0.6), "major"))["to_leader"].unit == "town-east"
+        first = (self.GIVEN[0], graded(at(0.2), "major"), self.GIVEN[1])
+        assert clocks(grave, *first)["to_leader"].unit == "county"
+
+    def test_the_unit_reports_it_though_it_is_accountable_no_more(self) -> None:
+        incident = Incident(offices=office_with(self.OWN)).hear(*self.GIVEN)
+        incident.do(ReportUpward(), at(0.6), someone("duty_officer", "county"))
+        [report] = incident.of(e.ClockReportedUpward)
+        assert (report.unit, report.to, report.hop) == ("county", "county", "to_leader")
+
+
+class TestSidewaysAndDownward:
+    """The directory of county-roads alone has a news centre, and so has county-water where both could get it."""
+
+    ASIDE = rule("aside", hop("to_news", "news_centre", "beside"))
+    DOWN = rule("down", hop("to_news", "news_centre", "below"))
+
+    def offices(self, *units: str) -> Offices:
+        centre = Post("news", "新闻中心", frozenset({"handler"}), serves=("news_centre",))
+        posts = {unit: {**OFFICES.posts[unit], "news": centre} for unit in units}
+        return replace(OFFICES, posts={**OFFICES.posts, **posts})
+
+    def owed(self, rules: PolicyPack, offices: Offices, *history: RecordMilestones) -> list[tuple[str, str]]:
+        milestones = [one for command in history for one in command.milestones]
+        return [(one.owed_by, one.unit) for one in obligations.owed(milestones, rules, offices)]
+
+    def test_the_unit_beside_or_below_that_has_the_addressee_gets_it(self) -> None:
+        only = self.offices("county-roads")
+        assert self.owed(pack(self.ASIDE), only, opened(at(0))) == [("town-east", "county-roads")]
+        assert self.owed(pack(self.DOWN), only, opened(at(0), unit="county")) == [("county", "county-roads")]
+        assert self.owed(pack(self.DOWN), only, opened(at(0))) == [], "a town has no unit below"
+        assert self.owed(pack(self.ASIDE), only, opened(at(0), unit="city")) == [], "nothing is beside the root"
+
+    def test_of_several_it_is_the_one_that_handles_the_matter(self) -> None:
+        both = self.offices("county-roads", "county-water")
+        assert self.owed(pack(self.ASIDE), both, opened(at(0))) == []
+        handed = reached("assigned", at(0.2), unit="county-water")
+        assert self.owed(pack(self.ASIDE), both, opened(at(0)), handed) == [("town-east", "county-water")]
+
+    def test_it_is_sent_and_only_its_receipt_there_counts(self) -> None:
+        offices = spec.under(pack(self.ASIDE), self.offices("county-roads"))
+        incident = Incident(offices=offices).hear(opened(at(0))).do(ReportUpward(), at(0.2), someone("duty_officer"))
+        assert incident.of(e.ClockReportedUpward)[0].to == "county-roads"
+        with pytest.raises(Forbidden, match="only news@county-roads can confirm it"):
+            incident.do(Receipt(), at(0.3), someone("chief", "county-roads"))
+        incident.do(Receipt(), at(0.3), Actor("news@county-roads", "county-roads", frozenset({"handler"}), "sun"))
+        assert incident.state.clocks["to_news"].met_at == at(0.3)
+
+
+async def test_what_is_owed_without_a_limit_is_listed_for_the_matter_and_the_unit(desk: Desk) -> None:
+    rules = pack(
+        rule("up", {**hop("to_county", "leading_group", "county"), "limit": UNSET}),
+        rule("aside", {**hop("to_roads", "principal_leader", "beside"), "limit": UNSET}),
+    )
+    loaded = parse_pack(rules.model_dump_json(by_alias=True, exclude_none=True))
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(loaded), at(0))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=loaded.ref, since=at(-1)), at(0))
+    id_ = told(desk)
+    desk.tell(id_, triage.IncidentAssigned(unit="county-roads"), at(0.1))
+    await desk.consume()
+    path = f"/incidents/{id_}"
+
+    async def owed(unit: str) -> list[tuple[str, str, Any]]:
+        read = await desk.ask("GET", "/reports-owed", "chief", unit)
+        return [(one["hop"], one["unit"], one["clock"]) for item in read.json()["items"] for one in item["report_to"]]
+
+    assert await owed("town-east") == [("to_county", "county", None), ("to_roads", "county-roads", None)]
+    assert await owed("county-roads") == []
+    refused = await desk.ask("GET", "/reports-owed?unit=town-east", "chief", "county-roads")
+    assert refused.status_code == 403
+    done = await desk.ask("POST", f"{path}/report-upward", "duty_officer", "town-east", {"to": "leading_group@county"})
+    assert done.status_code == 200, done.text
+    done = await desk.ask("POST", f"{path}/receipt", "chief", "county", {}, person="li")
+    assert done.status_code == 200, done.text
+    read = (await desk.ask("GET", path, "chief", "town-east")).json()["report_to"]
+    assert [(one["hop"], one["owed"]) for one in read] == [("to_county", False), ("to_roads", True)]
+    assert await owed("county") == [("to_roads", "county-roads", None)], "those below count"
+
+
+async def test_a_unit_beside_reads_the_report_that_it_confirms_and_nothing_else(desk: Desk) -> None:
+    loaded = parse_pack(
+        pack(rule("aside", hop("to_water", "water_head", "beside"))).model_dump_json(by_alias=True, exclude_none=True)
+    )
+    desk.tell(f"policy-{spec.UUID}", spec.loaded(loaded), at(0))
+    desk.tell(f"policy-{spec.UUID}", PolicyPackAssigned(unit="city", policy=loaded.ref, since=at(-1)), at(0))
+    head = UnitPostPlaced(
+        unit="county-water",
+        code="verifier",
+        title="供水科",
+        roles=("verifier",),
+        serves=("water_head",),
+        since=at(-9),
+    )
+    desk.tell(f"unit-{spec.UUID}", head, at(0))
+    id_ = told(desk)
+    await desk.consume()
+    path = f"/incidents/{id_}"
+    assert (await desk.ask("GET", path, "handler", "county-water")).status_code == 403
+    sent = await desk.ask("POST", f"{path}/report-upward", "duty_officer", "town-east", {"text": "停水三个小区"})
+    assert sent.status_code == 200, sent.text
+    read = (await desk.ask("GET", path, "handler", "county-water")).json()
+    assert ([one["text"] for one in read["reports"]], read["clocks"], read["level"]) == (["停水三个小区"], [], None)
+    assert (await desk.ask("GET", path, "handler", "county-roads")).status_code == 403
+    done = await desk.ask("POST", f"{path}/receipt", "verifier", "county-water", {})
+    assert done.status_code == 200, done.text

@@ -61,15 +61,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_clocks_wakes_at_incident_id"), "clocks", ["wakes_at", "incident_id"], unique=False)
     op.create_table(
         "decisions",
-        sa.Column("event", key(36), nullable=False),
+        sa.Column("decision", key(36), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("unit", key(64), nullable=False),
+        sa.Column("state", key(16), nullable=False),
         sa.Column("decides", key(16), nullable=False),
         sa.Column("yes", sa.Boolean(), nullable=False),
         sa.Column("took_part", sa.Text(), nullable=False),
+        sa.Column("confirmed_by", sa.Text(), nullable=False),
+        sa.Column("persons", sa.Text(), nullable=False),
         sa.Column("text_ref", key(36), nullable=True),
         sa.Column("at", key(27), nullable=False),
-        sa.PrimaryKeyConstraint("event", name=op.f("pk_decisions")),
+        sa.PrimaryKeyConstraint("decision", name=op.f("pk_decisions")),
     )
     op.create_index(op.f("ix_decisions_incident_id"), "decisions", ["incident_id"], unique=False)
     op.create_table(
