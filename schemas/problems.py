@@ -347,6 +347,7 @@ TYPES: Mapping[str, ProblemType] = {
             "file-empty": ("文件是空的", "文件是空的，请重新发送完整的文件。"),
             "post-unknown": ("没有此岗位", "没有岗位 {post}；该单位现有：{known}。"),
             "report-unknown": ("没有此次上报", "该事项没有上报 {report}。"),
+            "decision-unknown": ("没有此决定", "此事项没有待确认的决定 {decision}。"),
             "words-unknown": ("没有此文字", "{stream} 的记录中没有文字 {given}；请使用其事件中的引用。"),
             "source-taken": ("来源代码属于其他系统", "来源代码 {source} 属于另一接入系统，请使用自己的代码。"),
             "not-listed": ("不在名录中", "{field}：名录中没有 {given}；现有：{known}。"),
