@@ -227,6 +227,10 @@ TYPES: Mapping[str, ProblemType] = {
             "member-unknown": ("没有此成员岗位", "{post} 的成员 {member} 在 {at} 不是岗位。"),
             "not-one-head": ("负责人须为一人", "{unit}在 {at} 有 {heads} 个负责岗位，须恰好一个。"),
             "post-without-unit": ("岗位没有单位", "{post} 属于{unit}，而它在 {at} 不是单位。"),
+            "several-roots": (
+                "只能有一个最高单位",
+                "{units} 在 {at} 都没有上级；一个部署只有一个最高单位，请分别部署。",
+            ),
             "no-unit-left": ("没有单位存续", "{at} 起不再有任何单位；至少留一个单位。"),
             "unit-in-ring": ("单位隶属成环", "单位互相隶属成环：{units}。"),
             "unit-needs-parent": ("缺少上级单位", "{unit}须有上级单位：{known}之一。"),

@@ -186,6 +186,15 @@ def check(places: Places) -> None:
             )
         for place in tree.values():
             _check_place(place, tree, at)
+        roots = sorted(place.unit for place in tree.values() if place.parent is None)
+        if len(roots) > 1:
+            # The root sees and decides everything.
+            raise Rejected(
+                f"{' and '.join(roots)} have no parent at {at.isoformat()}; a deployment has one tree with one top",
+                code="several-roots",
+                units=roots,
+                at=at,
+            )
         for place in tree.values():
             _check_ring(place, tree)
 

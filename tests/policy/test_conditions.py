@@ -60,6 +60,7 @@ class TestNames:
             ("level == 'majr'", "line 1, column 10", "'majr' is no code of level; known are general, major"),
             ("level in ['major', 'x']", "line 1, column 20", "'x' is no code of level"),
             ("'foo' in flags", "line 1, column 1", "'foo' is no code of flags; known are food"),
+            (r"level == 'maj\x72'", "line 1, column 14", "write codes as they are"),
             ("period == 'spring'", "line 1, column 11", "this pack declares none"),
             ("'a' == 'b'", "line 1, column 1", "compare 'a' with a name"),
             ("level == 'ma\\'jor'", "line 1, column", "with a name"),

@@ -73,6 +73,7 @@ def test_a_unit_moves_by_a_later_place_and_ends_by_until() -> None:
         ([CITY, COUNTY.model_copy(update={"until": LATER}), placed("east", "town", "county", LATER)], "no unit at"),
         ([CITY, COUNTY.model_copy(update={"until": LATER}), EAST], "east is below county, which is no unit at 2020-04"),
         ([CITY.model_copy(update={"until": LATER})], "no unit is left at 2020-04"),
+        ([CITY, COUNTY, placed("other", "city", since=LATER)], "city and other have no parent at 2020-04"),
     ],
 )
 @pytest.mark.requirement("MUL-01")

@@ -133,6 +133,9 @@ def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language 
         if known is not None and text[0][1:-1] not in ("", *known):
             told = f"known are {', '.join(known)}" if known else "this pack declares none"
             raise ValueError(f"{_at(when, text.start())}{text[0]} is no code of {found['name']}; {told}")
+    if "\\" in when:
+        # An escaped text is none that was checked above.
+        raise ValueError(f"{_at(when, when.index(chr(92)))}write codes as they are, without \\")
 
 
 _FIELDS = {"unit.kind": "unit"}
