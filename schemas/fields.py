@@ -111,6 +111,8 @@ Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
 Figure = Annotated[int, Field(strict=True, ge=0, le=10**12)]
 """A count. Truth values, texts and fractions are refused."""
+REACH = ("clicks", "comments", "mainstream_sites", "shares")
+"""The figures that a report counts of a matter's reach."""
 PublishedText = Annotated[
     str, StringConstraints(min_length=1, max_length=100_000), Field(json_schema_extra={"x-published": True})
 ]

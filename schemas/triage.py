@@ -5,6 +5,7 @@ from typing import Literal
 from schemas.approval import Step
 from schemas.catalogue import event
 from schemas.fields import (
+    REACH,
     Code,
     Digest,
     Fact,
@@ -492,6 +493,16 @@ class IncidentSplit(Fact):
     into: StreamId
     reports: tuple[StreamId, ...]
     match_keys: tuple[Digest, ...] = ()
+
+
+def reach_of(data: Fact) -> dict[str, dict[str, int | None] | None]:
+    """Report -> the figures that an event counts of it; None if it leaves the incident. Empty for most events."""
+    match data:
+        case IncidentReachCounted():
+            return {data.report: {name: getattr(data, name) for name in REACH}}
+        case IncidentSplit():
+            return dict.fromkeys(data.reports)
+    return {}
 
 
 def standing_of(data: Fact) -> Change | None:

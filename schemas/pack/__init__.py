@@ -106,7 +106,6 @@ class PolicyPack(Model):
         return {
             "flags": tuple(flag.code for flag in self.flags),
             "level": tuple(level.code for level in self.levels),
-            "period": tuple(period.code for period in self.periods),
             "answer_kind": get_args(AnswerKind),
             "statement_kind": get_args(StatementKind),
             "unit.kind": get_args(UnitKind),

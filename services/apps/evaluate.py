@@ -22,7 +22,7 @@ from services.escalation.duties import terms_of
 from services.escalation.state import OnRecord, State
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
-from services.kernel.rules.conditions import Context
+from services.kernel.rules.conditions import Context, Figures
 from services.triage import grading
 
 _DURATION = TypeAdapter(timedelta)
@@ -33,12 +33,17 @@ def evaluate(pack: LoadedPack, facts: Facts) -> dict[str, Any]:
 
     Raises `Unfit` if the facts name a level, a step of harm or a clock that the pack does not have.
     """
+    return answer(matter_of(pack, facts))
+
+
+def matter_of(pack: LoadedPack, facts: Facts) -> "Matter":
+    """What the rules look at, from the facts. Raises `Unfit`."""
     _fits(pack, facts)
     course = Course(pack, facts)
     classified = any(reached.milestone == "classified" for reached in course.state.milestones)
     grave = tuple(fact for fact in gravity(facts) if fact.at <= facts.until)
     nature = _nature(facts, classified)
-    return answer(Matter(pack, course.offices, course.state, grave, nature, facts.until, tuple(course.told)))
+    return Matter(pack, course.offices, course.state, grave, nature, facts.until, tuple(course.told))
 
 
 def _fits(pack: LoadedPack, facts: Facts) -> None:
@@ -83,8 +88,9 @@ class Matter(NamedTuple):
     def context(self) -> Context:
         """What conditions look at."""
         now = grading.gravity(self.gravity, self.reports)
-        grave = {"figures": now.figures, "flags": now.flags, "harm": now.harm} if now else {}
-        return self.nature.model_copy(update={**grave, "level": self.level})
+        grave = {"flags": now.flags, "harm": now.harm} if now else {}
+        figures = now.figures if now else Figures(reports=self.reports)
+        return self.nature.model_copy(update={**grave, "figures": figures, "level": self.level})
 
 
 def answer(matter: Matter) -> dict[str, Any]:
@@ -129,12 +135,10 @@ def answer(matter: Matter) -> dict[str, Any]:
 
 def _nature(facts: Facts, classified: bool) -> Context:
     """What the facts say of the matter besides its gravity, as of the time at which it is looked at."""
-    periods = [one for one in facts.periods if one.from_ <= facts.until and (not one.until or facts.until < one.until)]
     return Context(
         category=facts.category,
         unit=facts.unit.kind,
         answer_kind=facts.answer_kind if classified else None,
-        period=periods[-1].code if periods else None,
     )
 
 

@@ -47,7 +47,11 @@ class Record(NamedTuple):
         """What the rules look at."""
         office = self.offices.ever.get(self.unit)
         nature = Context(
-            unit=office.kind if office else None, answer_kind=self.case.answer_kind, doubtful=self.case.doubtful
+            category=self.case.category,
+            channel=self.case.channel,
+            unit=office.kind if office else None,
+            answer_kind=self.case.answer_kind,
+            doubtful=self.case.doubtful,
         )
         return Matter(
             self.pack,

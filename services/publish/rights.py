@@ -18,11 +18,11 @@ from services.kernel.core.problems import Rejected
 from services.kernel.core.standings import Reading, Units
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed
-from services.kernel.rules.conditions import Context
+from services.kernel.rules.conditions import Context, Figures
 from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Refusal = Rejected | None
-UNSUBMITTED = Course()
+UNSUBMITTED, UNKNOWN = Course(), Figures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,16 @@ class Incident:
     rank: int | None = None
     """For a merged incident: level and rank of the incident where it goes on, if these are higher."""
     category: str | None = None
+    channel: str | None = None
     answer_kind: str | None = None
     doubtful: bool = False
-    """Whether somebody judged that the matter is doubtful. This, flags and harm include those of the incident where a
-    merged one goes on.
+    """Whether somebody judged that the matter is doubtful. This, flags, harm and figures include those of the incident
+    where a merged one goes on.
     """
     flags: frozenset[str] = frozenset()
     harm: int | None = None
+    figures: Figures = UNKNOWN
+    """The highest counts so far, and the number of reports."""
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -114,10 +117,12 @@ class Case(NamedTuple):
         return (self.incident.level or self.pack.model.lowest) if self.pack.model.levels else None
 
     def context(self, level: str | None) -> Context:
-        """What conditions of chains may look at, at a level. Figures are not known here."""
+        """What conditions of chains may look at, at a level."""
         incident, marks = self.incident, self.statement.marks
         return Context(
+            figures=incident.figures,
             category=incident.category,
+            channel=incident.channel,
             unit=self.unit_kind,
             answer_kind=incident.answer_kind,
             level=level,

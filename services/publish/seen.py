@@ -1,12 +1,14 @@
 """What decisions of publish read besides their stream: rows of its own views."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.kernel.store import standings
+from services.kernel.rules.conditions import Figures
+from services.kernel.store import reach, standings
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.decider import State
@@ -36,11 +38,12 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     known = await standings.read(connection, METADATA, ids)
     wide = select(incidents).where(incidents.c.id.in_(sorted({*ids, *known})))
     rows = {row["id"]: dict(row) for row in (await connection.execute(wide)).mappings()}
-    names = ("id", "version", "unit", "assigned", "category", "answer_kind", "merged_into", "drill")
+    figures = await reach.read(connection, METADATA, rows)
+    names = ("id", "version", "unit", "assigned", "category", "channel", "answer_kind", "merged_into", "drill")
     return {
         row["id"]: Incident(
             **{name: row[name] for name in names},
-            **_judged(row, rows),
+            **_judged(row, rows, figures),
             facts=frozenset(facts.get(row["id"], ())),
             helping=known[row["id"]].helping,
         )
@@ -48,8 +51,8 @@ async def read_incidents(connection: AsyncConnection, wanted: Iterable[str]) -> 
     }
 
 
-def _judged(row: Row, rows: Mapping[str, Row]) -> Row:
-    """The highest level, the flags, the harm and the doubt of an incident and of those where it goes on.
+def _judged(row: Row, rows: Mapping[str, Row], figures: Mapping[str, Figures]) -> Row:
+    """The highest level, the flags, the harm, the figures and the doubt of an incident and of those where it goes on.
 
     Ranks are compared within one pack: that of the matter where it goes on.
     """
@@ -65,8 +68,13 @@ def _judged(row: Row, rows: Mapping[str, Row]) -> Row:
         "rank": highest["rank"],
         "doubtful": any(one["doubtful"] for one in line.values()),
         "flags": frozenset(flag for one in line.values() for flag in one["flags"].split()),
+        "figures": functools.reduce(Figures.highest, (_figures(one, figures) for one in line.values())),
         "harm": max((one["harm"] for one in line.values() if one["harm"] is not None), default=None),
     }
+
+
+def _figures(row: Row, figures: Mapping[str, Figures]) -> Figures:
+    return figures.get(row["id"], Figures()).model_copy(update={"reports": row["reports"]})
 
 
 async def _heirs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, set[str]]:

@@ -16,6 +16,7 @@ from schemas.publish import (
     StatementWithdrawn,
 )
 from schemas.triage import (
+    IncidentAbsorbed,
     IncidentAssigned,
     IncidentClassified,
     IncidentClosed,
@@ -32,19 +33,24 @@ from schemas.triage import (
     IncidentPolicyMoved,
     IncidentRegraded,
     IncidentReopened,
+    IncidentReportAttached,
+    IncidentReportDetached,
     IncidentResolved,
     IncidentReturned,
+    IncidentSplit,
     IncidentTransferred,
+    reach_of,
     standing_of,
 )
 from services.kernel.rules.approval import Course
-from services.kernel.store import offices, standings, tables
+from services.kernel.store import offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.decider import State, evolve, initial_state
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
+reach.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
@@ -59,6 +65,8 @@ incidents = Table(
     Column("rank", Integer),
     Column("answer_kind", key(16)),
     Column("category", key(100)),
+    Column("channel", key(100)),
+    Column("reports", Integer, nullable=False),
     Column("doubtful", Boolean, nullable=False),
     Column("flags", Text, nullable=False),
     Column("harm", Integer),
@@ -147,6 +155,8 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "rank": None,
             "answer_kind": None,
             "category": data.category,
+            "channel": data.channel,
+            "reports": 1,
             "doubtful": False,
             "flags": "",
             "harm": None,
@@ -161,6 +171,14 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
 
 def _change(row: Row, data: Any) -> Row:
     match data:
+        case IncidentReportAttached():
+            return {"reports": row["reports"] + 1}
+        case IncidentReportDetached():
+            return {"reports": row["reports"] - 1}
+        case IncidentSplit():
+            return {"reports": row["reports"] - len(data.reports)}
+        case IncidentAbsorbed():
+            return {"reports": row["reports"] + len(data.reports)}
         case IncidentGraded() | IncidentRegraded():
             return {"level": data.level, "rank": data.rank}
         case IncidentClassified():
@@ -325,6 +343,7 @@ OF_ONE = (
 VIEWS = (
     *offices.views(METADATA),
     *standings.views(METADATA, standing_of),
+    reach.view(METADATA, reach_of),
     View(incidents, _incident_keys, _incident, one_stream=True),
     View(incident_facts, _fact_keys, _fact, one_stream=True),
     *OF_ONE,

@@ -37,7 +37,7 @@ def proposed(state: State, command: c.Explain | c.Reply | c.ProposeMeasure, ctx:
     """The proposal of a measure, or of what is said. The last approval gives it."""
     pack, of = moves.of_matter(state, ctx), OF[type(command)]
     marks = frozenset(mark for mark in MARKS if getattr(command, mark))
-    chain = chain_of(pack, context_of(state, ctx, marks), of)
+    chain = chain_of(pack, context_of(state, pack, ctx, marks), of)
     if chain is None:
         raise Rejected(
             f"no chain of approvals of the matter's pack holds for this {of}; ask for a pack that says who approves it",

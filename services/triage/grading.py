@@ -9,11 +9,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
+from schemas.fields import REACH
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Figures, Proposal, propose_level
-
-REACH = ("clicks", "comments", "mainstream_sites", "shares")
-"""The figures that a report counts."""
 
 
 class Counted(NamedTuple):
@@ -100,6 +98,15 @@ def gravities(facts: Iterable[Fact]) -> Iterator[Gravity]:
 def without(facts: Iterable[Fact], reports: Collection[str]) -> tuple[Fact, ...]:
     """The facts without the counts of these reports."""
     return tuple(fact for fact in facts if not isinstance(fact, Counted) or fact.report not in reports)
+
+
+def highest(facts: Iterable[Fact]) -> Figures:
+    """The highest of all counts."""
+    figures = Figures()
+    for fact in facts:
+        if isinstance(fact, Counted):
+            figures = figures.highest(fact.figures)
+    return figures
 
 
 def gravity(facts: Iterable[Fact], reports: int | None = None) -> Gravity | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas import triage
-from schemas.fields import LevelKnown, Typed
+from schemas.fields import REACH, LevelKnown, Typed
 from services.kernel.core.decider import Ctx, Decided, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
@@ -16,7 +16,7 @@ from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
 from services.triage import grading
 from services.triage.acts import happened
-from services.triage.grading import REACH, Counted, Fact, Flagged, Harmed
+from services.triage.grading import Counted, Fact, Flagged, Harmed
 from services.triage.state import State
 
 

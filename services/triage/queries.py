@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, case, func, select, tupl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
+from schemas.fields import REACH
 from schemas.triage import IncidentAbsorbed, IncidentSplit
 from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
@@ -18,13 +19,14 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Unavailable
 from services.kernel.core.standings import Moment, Standing, reading_of
 from services.kernel.core.units import Offices
+from services.kernel.rules.conditions import Figures
 from services.kernel.serving import paging
 from services.kernel.serving.approvals import shown
-from services.kernel.store import standings
+from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage.grading import REACH, gravity, proposed
+from services.triage.grading import gravity, proposed
 from services.triage.proposals import Proposal
 from services.triage.rights import APPROVING, RIGHTS, TRACKS, Incident
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
@@ -82,24 +84,25 @@ async def incidents(
     rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
     ids = [row["id"] for row in rows]
     subjects, known = await _subjects(connection, ids), await standings.read(connection, METADATA, ids)
+    figures = await reach.read(connection, METADATA, ids)
     refusals = await _refusals(connection, [row["id"] for row in rows if row["state"] == "dismissed"])
     items = [
         {
             **_shown(row, subjects.get(row["id"])),
             "refusal": refusals.get(row["id"]),
-            "may": _may(row, known[row["id"]], ctx),
+            "may": _may(row, known[row["id"]], figures.get(row["id"]), ctx),
         }
         for row in rows
     ]
     return items, further
 
 
-def _may(row: Row, standing: Standing, ctx: Ctx) -> list[str]:
-    return may(RIGHTS.values(), asked_of(row, standing), ctx)
+def _may(row: Row, standing: Standing, figures: Figures | None, ctx: Ctx) -> list[str]:
+    return may(RIGHTS.values(), asked_of(row, standing, figures), ctx)
 
 
-def asked_of(row: Row, standing: Standing) -> Incident:
-    """The facts that the rights over an incident look at, from its row."""
+def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
+    """The facts that the rights over an incident look at, from its row and the counts of its reach."""
     phase = row["state"]
     return Incident(
         id=row["id"],
@@ -115,6 +118,8 @@ def asked_of(row: Row, standing: Standing) -> Incident:
         level=row["level"],
         answer_kind=row["answer_kind"],
         category=row["category"],
+        channel=row["channel"],
+        figures=figures or Figures(),
         flags=frozenset(row["flags"].split()),
         harm=row["harm"],
         doubtful=row["doubtful"],
@@ -218,7 +223,8 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
         return None
     if reading.until is None:
         record = await _now(connection, id_)
-        asked = asked_of(record.row, known[id_])
+        counted = await reach.read(connection, METADATA, [id_])
+        asked = asked_of(record.row, known[id_], counted.get(id_))
         told = await _told(connection, record)
         for item, proposal in zip(told["proposals"], asked.proposals, strict=True):
             item.update(_due(proposal, asked, ctx))
@@ -343,7 +349,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         ],
     )
     written = [_shown_note(note, words) for note in notes]
-    reach, counts = _newest(record.measured), _counts(record.measured)
+    newest, counts = _newest(record.measured), _counts(record.measured)
     judgements = sorted(record.judgements, key=itemgetter("version"))
     harm = [one for one in judgements if one["kind"] == "harm"]
     doubt = [one for one in judgements if one["kind"] == "doubt"]
@@ -361,7 +367,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
                 **{name: report[name] for name in ("unit", "channel", "category", *when)},
                 **{name: words(report[name]) for name in named},
                 "refused": _shown_refusal(report, words) if report["refused_at"] else None,
-                "reach": reach.get(report["report_id"], dict.fromkeys((*REACH, "measured_at"))),
+                "reach": newest.get(report["report_id"], dict.fromkeys((*REACH, "measured_at"))),
                 "counts": counts.get(report["report_id"], []),
             }
             for report in reports

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from schemas.envelope import Event
+from schemas.fields import REACH
 from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
 from services.triage.commands import CountReach, RecordAnswerPublished, RecordRefusal, TakeReport
-from services.triage.grading import REACH
 from services.triage.matching import Matching
 
 

@@ -19,10 +19,11 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
-from services.kernel.rules.conditions import Context
+from services.kernel.rules.conditions import Context, Figures
 from services.triage import commands as c
 from services.triage.proposals import Proposal
 
+UNKNOWN = Figures()
 Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
 TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
 
@@ -49,8 +50,11 @@ class Incident:
     level: str | None = None
     answer_kind: AnswerKind | None = None
     category: str | None = None
+    channel: str | None = None
     flags: frozenset[str] = frozenset()
     harm: int | None = None
+    figures: Figures = UNKNOWN
+    """The highest counts so far of its reports."""
     doubtful: bool = False
     proposals: tuple[Proposal, ...] = ()
     """Measures, explanations and replies that need approval, in order."""
@@ -201,16 +205,21 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return _unless_closed(incident, ctx, verb)
 
 
-def context_of(incident: Incident, ctx: Ctx, marks: frozenset[str]) -> Context:
-    """What conditions of chains may look at. `marks` are what the proposal says of itself."""
+def context_of(incident: Incident, pack: LoadedPack, ctx: Ctx, marks: frozenset[str]) -> Context:
+    """What conditions of chains may look at, by the matter's pack. `marks` are what the proposal says of itself.
+
+    Before its grading, a matter has the lowest level, if the pack says that its duties run until then.
+    """
     unit = ctx.offices.ever.get(incident.unit)
     return Context(
+        figures=incident.figures.model_copy(update={"reports": incident.report_count}),
         flags=incident.flags,
         harm=incident.harm,
         category=incident.category,
+        channel=incident.channel,
         unit=unit.kind if unit else None,
         answer_kind=incident.answer_kind,
-        level=incident.level,
+        level=incident.level or pack.model.lowest,
         doubtful=incident.doubtful,
         secret="secret" in marks,
         major_information="major_information" in marks,
@@ -253,7 +262,7 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
         )
     if verb == "reject":
         return None
-    if fixed(chain_of(pack, context_of(incident, ctx, proposal.marks), proposal.of)) != proposal.course.steps:
+    if fixed(chain_of(pack, context_of(incident, pack, ctx, proposal.marks), proposal.of)) != proposal.course.steps:
         return Rejected(
             f"proposal {proposal.number} needs other approvals now than when it was made; reject it and propose anew",
             code="proposal-outdated",

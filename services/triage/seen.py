@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Select, Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import WordsRef, parse_instant
+from schemas.fields import REACH, WordsRef, parse_instant
 from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
 from services.kernel.store import sql
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
-from services.triage.grading import REACH, Counted, Fact, Flagged, Harmed
+from services.triage.grading import Counted, Fact, Flagged, Harmed
 from services.triage.matching import Lead, Matching, places
 from services.triage.state import State
 from services.triage.views import (

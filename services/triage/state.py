@@ -6,9 +6,10 @@ from datetime import datetime
 
 from schemas import triage
 from schemas.envelope import Event
+from schemas.fields import REACH
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
-from services.triage.grading import REACH, Counted, Fact, Flagged, Grade, Harmed, without
+from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without
 from services.triage.proposals import after
 from services.triage.rights import Incident
 
@@ -55,6 +56,7 @@ def evolve(state: State, event: Event) -> State:
                 unit=data.unit,
                 policy=data.policy,
                 category=data.category,
+                channel=data.channel,
                 discovered_at=data.discovered_at,
                 report_count=1,
                 drill=event.drill,
@@ -71,7 +73,8 @@ def evolve(state: State, event: Event) -> State:
                 report_count=state.report_count - len(data.reports),
                 refused=state.refused.difference(data.reports),
                 left={**state.left, **dict.fromkeys(data.reports, data.into)},
-                gravity=without(state.gravity, data.reports),
+                gravity=(staying := without(state.gravity, data.reports)),
+                figures=highest(staying),
             )
         case triage.IncidentAbsorbed() as data:
             return replace(
@@ -101,7 +104,7 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentReachCounted() as data:
             figures = Figures(**{name: getattr(data, name) for name in REACH})
             counted_ = Counted(data.counted_at, data.report, figures, next(iter(event.basis), ""))
-            return replace(state, gravity=(*state.gravity, counted_))
+            return replace(state, gravity=(*state.gravity, counted_), figures=state.figures.highest(figures))
         case triage.IncidentFlagSet() as data:
             gravity = (*state.gravity, Flagged(event.time, data.flag))
             return replace(state, flags=state.flags | {data.flag}, gravity=gravity)

@@ -13,15 +13,15 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 
 from schemas import ingest, triage
 from schemas.envelope import Event
-from schemas.fields import Fact, WordsRef, instant
-from services.kernel.store import offices, standings, tables
+from schemas.fields import REACH, Fact, WordsRef, instant
+from services.kernel.store import offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage.grading import REACH
 from services.triage.proposals import Proposal, after
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
+reach.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 INCIDENTS = Table(
@@ -40,6 +40,7 @@ INCIDENTS = Table(
     Column("levels_known", key(4000)),
     Column("answer_kind", key(16)),
     Column("category", key(100)),
+    Column("channel", key(100)),
     Column("discovered_at", key(27), nullable=False),
     Column("opened_at", key(27), nullable=False),
     Column("updated_at", key(27), nullable=False),
@@ -209,6 +210,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "accepted": False,
         "policy": data.policy,
         "category": data.category,
+        "channel": data.channel,
         "discovered_at": instant(data.discovered_at),
         "opened_at": event.recorded_text,
         "relates_to": data.relates_to,
@@ -497,6 +499,7 @@ def _measurement(key: Key, row: Row | None, event: Event) -> Row:
     }
 
 
+REACHED = reach.view(METADATA, triage.reach_of)
 OF_ONE = (
     View(INCIDENTS, _own, _incident, one_stream=True),
     View(INCIDENT_REPORTS, _report_keys, _belongs, one_stream=True),
@@ -509,6 +512,7 @@ OF_ONE = (
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
+    REACHED,
     *OF_ONE,
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),

@@ -18,7 +18,6 @@ from tests.kit import spec
 CODES: Mapping[str, Collection[str]] = {
     "flags": ["food"],
     "level": ["general", "major"],
-    "period": [],
     "unit.kind": ["town"],
 }
 
@@ -40,7 +39,7 @@ class TestNames:
             "category == 'water' && channel != 'phone'",
             "unit.kind == 'town' || 'town' == unit.kind",
             "answer_kind == 'answer' && statement_kind == 'facts'",
-            "level in ['general', \"major\"] && period == ''",
+            "level in ['general', \"major\"]",
             "doubtful || secret || major_information",
         ],
     )
@@ -61,7 +60,7 @@ class TestNames:
             ("level in ['major', 'x']", "line 1, column 20", "'x' is no code of level"),
             ("'foo' in flags", "line 1, column 1", "'foo' is no code of flags; known are food"),
             (r"level == 'maj\x72'", "line 1, column 14", "write codes as they are"),
-            ("period == 'spring'", "line 1, column 11", "this pack declares none"),
+            ("secret || period == 'spring'", "line 1, column 11", "'period' is unknown, since no special period"),
             ("'a' == 'b'", "line 1, column 1", "compare 'a' with a name"),
             ("level == 'ma\\'jor'", "line 1, column", "with a name"),
             ("figures.clicks", "line 1, column 1", "true or false"),

@@ -21,17 +21,20 @@ from schemas.triage import (
     IncidentPolicyMoved,
     IncidentRegraded,
     IncidentReopened,
+    IncidentReportAttached,
+    IncidentReportDetached,
     IncidentResolved,
     IncidentReturned,
     IncidentTransferred,
 )
 from services.kernel.core.ids import derived
+from services.kernel.rules.conditions import Figures
 from services.publish import seen, views
 from services.publish.rights import Incident
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established, graded, opened
 
-OTHER = f"incident-{derived('other')}"
+OTHER, REPORT = f"incident-{derived('other')}", f"report-{derived('other')}"
 
 
 def a(model: type[Fact], **data: Any) -> Fact:
@@ -62,15 +65,19 @@ RAISED = a(IncidentRegraded, level="major", rank=2, previous="general", previous
         ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagSet, flag="food")], {"flags": "food sudden"}),
         ([a(IncidentFlagSet, flag="sudden"), a(IncidentFlagCleared, flag="sudden", reason="不属")], {"flags": ""}),
         ([a(IncidentMerged, into=OTHER)], {"state": "merged", "merged_into": OTHER}),
-        ([a(IncidentAbsorbed, incident=OTHER, reports=(), discovered_at=spec.NOW)], {}),
+        ([a(IncidentAbsorbed, incident=OTHER, reports=(REPORT,), discovered_at=spec.NOW)], {"reports": 2}),
+        ([a(IncidentReportAttached, report=REPORT, unit="town-east", discovered_at=spec.NOW)], {"reports": 2}),
+        ([a(IncidentReportDetached, report=REPORT, to=OTHER)], {"reports": 0}),
     ],
 )
 def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, Any]) -> None:
     (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
-    start |= {"drill": False, "doubtful": False, "flags": ""}
-    nothing = dict.fromkeys(("policy", "assigned", "level", "rank", "answer_kind", "category", "harm", "merged_into"))
+    start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1}
+    nothing = dict.fromkeys(
+        ("policy", "assigned", "level", "rank", "answer_kind", "category", "channel", "harm", "merged_into")
+    )
     row = None
     for event in events:
         row = view.apply((INCIDENT,), row, event)
@@ -97,6 +104,7 @@ async def test_a_decision_sees_facts_and_level(office: Office) -> None:
             assigned="county-roads",
             level="general",
             rank=1,
+            figures=Figures(reports=1),
             facts=frozenset({"cause", "place"}),
         )
 

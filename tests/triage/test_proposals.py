@@ -125,7 +125,7 @@ class Matter:
         """The verbs that the API offers."""
         (row,), *_ = (folded(view, self.events) for view in OF_ONE)
         (standing,) = folded(STANDINGS, self.events)
-        asked = asked_of(row, standing_in(standing))
+        asked = asked_of(row, standing_in(standing), None)
         assert all(getattr(asked, name) == getattr(self.state, name) for name in type(asked).__dataclass_fields__)
         return may(RIGHTS.values(), asked, self.ctx(actor))
 

@@ -1,5 +1,6 @@
 """What `may` offers is taken in any state, and other commands are refused."""
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +15,28 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.rules.conditions import Figures
+from services.kernel.store.reach import figures_in
 from services.kernel.store.standings import standing_in
 from services.kernel.store.views import folded
 from services.triage import commands as c
 from services.triage.decider import DECIDER, State
 from services.triage.queries import asked_of
 from services.triage.rights import RIGHTS, VERBS, Incident
-from services.triage.views import OF_ONE, VIEWS
+from services.triage.views import OF_ONE, REACHED, VIEWS
 from tests.kit.spec import NOW, UNITS, _plain, ctx
 from tests.triage.test_decider import ATTACH, COMMANDS, HERE, OPEN, OTHER, PUBLISHED, other
 
 STANDINGS = next(view for view in VIEWS if view.table.name == "standings")
 ROLES = sorted({role for right in RIGHTS.values() for role in right.roles} | {"auditor", "spokesperson"})
 EVERYONE = Actor("everyone@city", "city", frozenset(ROLES), "p")
+COUNT = c.CountReach(report=ATTACH.report, counted_at=NOW, clicks=4, comments=7, basis=ATTACH.basis)
 STEPS = (
     *COMMANDS.values(),
     ATTACH,
     PUBLISHED,
+    COUNT,
+    COUNT.model_copy(update={"clicks": 10, "shares": 4}),
     c.RequestVerification(unit="town-west"),
     c.RequestHelp(unit="county-roads"),
     c.Assign(unit="county-roads"),
@@ -109,6 +115,11 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
     return COMMANDS[verb]
 
 
+def highest(past: list[Event]) -> Figures:
+    """The figures in the rows of the reach."""
+    return functools.reduce(Figures.highest, map(figures_in, folded(REACHED, past)), Figures())
+
+
 def taken(command: Command, state: State, reports: list[str], actor: Actor) -> bool:
     """Whether a command is taken."""
     into: Any = OTHER if isinstance(command, c.Split) else replace(other(), unit=state.unit)
@@ -133,7 +144,7 @@ def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], acto
     reports = belonging(past)
     (row,), *_ = (folded(view, past) for view in OF_ONE)
     (standing,) = folded(STANDINGS, past)
-    incident = asked_of(row, standing_in(standing))
+    incident = asked_of(row, standing_in(standing), highest(past))
     shown = may(RIGHTS.values(), incident, ctx(actor))
     assert incident == Incident(**{name: getattr(state, name) for name in Incident.__dataclass_fields__})
     for verb in VERBS:

@@ -34,6 +34,12 @@ class Figures(BaseModel):
     shares: Figure | None = None
     reports: Figure | None = None
 
+    def highest(self, other: "Figures") -> "Figures":
+        """The larger one of each figure. What is unknown in one of them is as in the other."""
+        known = {name: value for name, value in self if value is not None}
+        further = {name: value for name, value in other if value is not None and value >= known.get(name, 0)}
+        return Figures(**{**known, **further})
+
 
 class Context(BaseModel):
     """Everything that a condition may look at.
@@ -54,7 +60,6 @@ class Context(BaseModel):
     answer_kind: str | None = None
     level: str | None = None
     statement_kind: str | None = None
-    period: str | None = None
     doubtful: bool = False
     secret: bool = False
     major_information: bool = False
@@ -139,7 +144,7 @@ def check(when: str, codes: Mapping[str, Collection[str]], language: "_Language 
 
 
 _FIELDS = {"unit.kind": "unit"}
-_TEXTS = ("category", "channel", "unit.kind", "answer_kind", "level", "statement_kind", "period")
+_TEXTS = ("category", "channel", "unit.kind", "answer_kind", "level", "statement_kind")
 _FACTS = {
     **{f"figures.{name}": cel.Type.INT for name in Figures.model_fields},
     "flags": cel.Type.List(cel.Type.STRING),
@@ -151,6 +156,8 @@ _NAMES = {
     **dict.fromkeys(("doubtful", "secret", "major_information"), cel.Type.BOOL),
 }
 """The names that conditions may use, with their types."""
+
+_UNRECORDED = {"period": ", since no special period of an office is on record yet"}
 
 _LANGUAGE = """
 name: conditions
@@ -236,7 +243,8 @@ class _Language:
             else:
                 # CEL points at the last dot.
                 column -= len(name.rpartition(".")[0])
-                told = f"{name!r} is unknown{self.others if name in _NAMES else ''}; known are {', '.join(self.names)}"
+                why = self.others if name in _NAMES else _UNRECORDED.get(name, "")
+                told = f"{name!r} is unknown{why}; known are {', '.join(self.names)}"
         elif mixed := _MIXED.fullmatch(told):
             types = (_KINDS.get(one, one) for one in mixed[2].split(", "))
             told = f"{mixed[1].strip('_@')!r} does not take {' and '.join(types)} here; {_TAKES}"

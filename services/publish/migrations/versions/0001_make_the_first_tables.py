@@ -28,6 +28,8 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), nullable=True),
         sa.Column("answer_kind", key(16), nullable=True),
         sa.Column("category", key(100), nullable=True),
+        sa.Column("channel", key(100), nullable=True),
+        sa.Column("reports", sa.Integer(), nullable=False),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
         sa.Column("flags", sa.Text(), nullable=False),
         sa.Column("harm", sa.Integer(), nullable=True),
@@ -35,6 +37,16 @@ def upgrade() -> None:
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    op.create_table(
+        "reach",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("clicks", sa.BigInteger(), nullable=True),
+        sa.Column("comments", sa.BigInteger(), nullable=True),
+        sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
+        sa.Column("shares", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "report_id", name=op.f("pk_reach")),
     )
     op.create_table(
         "releases",

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("levels_known", key(4000), nullable=True),
         sa.Column("answer_kind", key(16), nullable=True),
         sa.Column("category", key(100), nullable=True),
+        sa.Column("channel", key(100), nullable=True),
         sa.Column("discovered_at", key(27), nullable=False),
         sa.Column("opened_at", key(27), nullable=False),
         sa.Column("updated_at", key(27), nullable=False),
@@ -125,6 +126,16 @@ def upgrade() -> None:
         sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
         sa.Column("shares", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("report_id", "version", name=op.f("pk_measurements")),
+    )
+    op.create_table(
+        "reach",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("clicks", sa.BigInteger(), nullable=True),
+        sa.Column("comments", sa.BigInteger(), nullable=True),
+        sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
+        sa.Column("shares", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "report_id", name=op.f("pk_reach")),
     )
     op.create_table(
         "reports",
