@@ -5,12 +5,16 @@ sentence stands here; its placeholders are members of the problem. A code never 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from string import Formatter
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from schemas.titles import titled
 
 PREFIX = "urn:huiying:problem:"
+CHINA = ZoneInfo("Asia/Shanghai")
+"""Sentences for people show times of this zone."""
 SHOWN = 20
 """A sentence names at most this many entries of a list; the member has all."""
 WRITTEN = frozenset({"field", "given", "known"})
@@ -431,4 +435,6 @@ def _shown(value: Any, written: bool) -> str:
     if isinstance(value, list | tuple):
         more = f"等 {len(value)} 项" if len(value) > SHOWN else ""
         return "、".join(_shown(one, written) for one in value[:SHOWN]) + more or "（无）"
+    if isinstance(value, datetime):
+        return value.astimezone(CHINA).isoformat(" ", "minutes")
     return str(value) if written else titled(str(value), "zh")

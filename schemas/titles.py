@@ -19,6 +19,19 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "auditor": ("审计人员", "auditor"),
     "admin": ("管理员", "administrator"),
     "integration": ("外部系统", "integration"),
+    # addressees that packs name
+    "leader_in_charge": ("分管领导", "leader in charge"),
+    "principal_leader": ("主要领导", "principal leader"),
+    "leading_group": ("领导小组", "leading group"),
+    "office": ("办公室", "office"),
+    "section": ("业务科室", "section"),
+    "party_committee": ("党委", "party committee"),
+    "party_office": ("党委办公室", "party office"),
+    "party_branch": ("党支部", "party branch"),
+    "competent_department": ("主管部门", "competent department"),
+    "information_officer": ("信息员", "information officer"),
+    "publicity": ("宣传部门", "publicity department"),
+    "news_centre": ("新闻中心", "news centre"),
     # commands
     "instruct": ("批示", "instruct"),
     "request-verification": ("要求核实", "request verification"),
@@ -167,11 +180,17 @@ TITLES: Mapping[str, tuple[str, str]] = {
     # whom an explanation is given
     "asker": ("提问人", "the asker"),
     "public": ("公众", "the public"),
+    # how the asker is told something
+    "call": ("电话", "by call"),
+    "message": ("短信或留言", "by message"),
+    "letter": ("信函", "by letter"),
+    "in_person": ("当面", "in person"),
     # milestones
     "discovered": ("获知", "known"),
     "opened": ("立案", "opened"),
     "graded": ("定级", "graded"),
     "regraded": ("改级", "regraded"),
+    "levels_known": ("可知等级", "levels known"),
     "classified": ("定类", "classified"),
     "deferred": ("挂账", "deferred"),
     "assigned": ("交办", "assigned"),

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
@@ -127,3 +128,12 @@ def test_what_a_client_writes_is_shown_as_it_is_written() -> None:
 def test_kinds_have_statuses_of_their_own() -> None:
     assert len({kind.status for kind in KINDS}) == len(KINDS)
     assert problems.Problem.status == 500
+
+
+def test_chinese_sentences_show_times_of_china_and_titles_of_addressees() -> None:
+    latest = datetime(2026, 12, 18, 16, tzinfo=UTC)
+    assert chinese("time-too-late", {"field": "due", "pack": "x@1", "latest": latest})[1].count(
+        "2026-12-19 00:00+08:00"
+    )
+    told = chinese("no-right", {"act": "approve", "units": ["x"], "roles": ["leader_in_charge", "leading_group"]})[1]
+    assert "分管领导、领导小组" in told

@@ -1,13 +1,16 @@
 """Why a matter owes what it owes, in Chinese: each rule with what it looked at, its clause and its quotation."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, tzinfo
+from collections.abc import Container, Iterable, Iterator
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from schemas.fields import parse_instant
+from pydantic import TypeAdapter
+
+from schemas.fields import instant, parse_instant
 from schemas.pack import PolicyPack
 from schemas.pack.source import Source
-from services.apps.evaluate import Matter, answer, rule_of, sources
+from schemas.titles import titled
+from services.apps.evaluate import Matter, answer, derived, rule_of, sources
 from services.escalation import growth, obligations
 from services.triage import grading
 
@@ -51,8 +54,10 @@ def lines(matter: Matter, incident: str) -> Iterator[str]:
         limit = "期限未定" if owed.hop.limit.is_open else "有期限"
         yield f"上报：{_title(owed.hop.code, model)}（{FORMS[owed.hop.form]}，{limit}）"
         yield from _indented(_cited(owed.hop.source))
+    causes = {clock.name: clock.cancelled.cause for clock in derived(matter) if clock.cancelled}
     for clock in said["clocks"]:
-        yield from _clock(clock, matter, zone)
+        yield from _clock(clock, matter, zone, causes.get(clock["name"]))
+    yield from _earlier(matter, {clock["name"] for clock in said["clocks"]}, zone)
     for sent in said["ladder"]:
         told = matter.offices.ever.get(sent["told"])
         yield from _entry(
@@ -99,17 +104,33 @@ def _title(name: str, pack: PolicyPack) -> str:
         growth.GROWTH: "未消除或扩大",
     }
     titles |= {hop.code: report.title_zh for report in pack.reports for hop in report.hops}
-    code = name.partition("#")[0]
-    return (titles | {clock.name: clock.title_zh for clock in pack.clocks}).get(code, code)
+    code, review, _ = name.partition("#")[0].partition(".review")
+    found = (titles | {clock.name: clock.title_zh for clock in pack.clocks}).get(code, code)
+    return f"{found}（复查）" if review else found
 
 
-def _clock(clock: dict[str, Any], matter: Matter, zone: tzinfo) -> Iterator[str]:
+def _earlier(matter: Matter, told: Container[str], zone: tzinfo) -> Iterator[str]:
+    """The limits that began under a pack that the matter has left: missed, done, or still owed."""
+    left = [matter.offices.packs[move.policy] for move in matter.state.moves if move.policy in matter.offices.packs]
+    for name, known in matter.state.clocks.items():
+        pack = next((pack for pack in reversed(left) if name.partition("#")[0] in pack.model.timed), None)
+        if name in told or pack is None:
+            continue
+        since, due = _local(instant(known.started.since), zone), _local(instant(known.started.due), zone)
+        state = "breached" if known.breach else "met" if known.met_at else "cancelled" if known.cancelled else "running"
+        yield f"时限：{_title(name, pack.model)}（按 {pack.name}）自 {since} 至 {due}，{STATES[state]}"
+        if rule := rule_of(name, pack):
+            yield from _indented(_cited(rule.source))
+
+
+def _clock(clock: dict[str, Any], matter: Matter, zone: tzinfo, cause: str | None) -> Iterator[str]:
     due = _local(clock["due"], zone) + ("（暂定）" if clock["provisional"] else "")
     done = f"，{_local(clock['met_at'], zone)} 完成" if clock["met_at"] else ""
-    late = f"，逾期 {clock['late_by']}" if clock["late_by"] else ""
+    late = f"，逾期 {long(clock['late_by'])}" if clock["late_by"] else ""
     since, state = _local(clock["from"], zone), STATES[clock["state"]]
-    yield f"时限：{_title(clock['name'], matter.pack.model)} 自 {since} 至 {due}，{state}{done}{late}"
-    if rule := rule_of(clock["name"], matter.pack):
+    why = f"（{titled(cause, 'zh')}）" if cause else ""
+    yield f"时限：{_title(clock['name'], matter.pack.model)} 自 {since} 至 {due}，{state}{why}{done}{late}"
+    if rule := rule_of(clock["name"].removesuffix(".review"), matter.pack):
         yield from _indented(_cited(rule.source))
 
 
@@ -127,6 +148,18 @@ def _cited(source: Source) -> Iterator[str]:
 
 def _indented(inner: Iterable[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in inner)
+
+
+def long(text: str) -> str:
+    """A duration in words: `1 天 2 小时`, with two parts at most."""
+    seconds = int(TypeAdapter(timedelta).validate_python(text).total_seconds())
+    sizes = ((86_400, "天"), (3_600, "小时"), (60, "分"), (1, "秒"))
+    parts = [
+        f"{seconds % above // size} {name}"
+        for above, (size, name) in zip((10**12, 86_400, 3_600, 60), sizes, strict=True)
+    ]
+    first = next((at for at, part in enumerate(parts) if not part.startswith("0 ")), 3)
+    return " ".join(part for part in parts[first : first + 2] if not part.startswith("0 ")) or "不足 1 秒"
 
 
 def _local(text: str, zone: tzinfo) -> str:

@@ -16,6 +16,9 @@ from schemas.titles import Language, titled
 from services.kernel.core.units import Offices
 
 NOTHING = "—"
+APPROVALS = ("statement.approved", "incident.proposal_approved")
+REVIEW = ".review"
+REVIEWS = ("（复查）", " (review)")
 YES_NO = {True: ("是", "yes"), False: ("否", "no")}
 TEMPLATES: dict[str, str] = {
     "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
@@ -202,9 +205,51 @@ class Names:
 
     def clock(self, code: str, event: Event) -> str | None:
         """The title of a limit. A second run of the same limit keeps its number."""
-        name, sign, number = code.partition("#")
+        run, sign, number = code.partition("#")
+        name, review, _ = run.partition(REVIEW)
         title = self._in_packs(name, event, lambda pack: {name: timed.title_zh for name, timed in pack.timed.items()})
-        return title and title + sign + number
+        what = REVIEWS[0 if self.language == "zh" else 1] if review else ""
+        return title and title + what + sign + number
+
+    def addressee(self, code: str, event: Event) -> str | None:
+        """The title of a post or body to which a rule sends something, in the unit that the event names."""
+        data = event.attributes["data"]
+        units = [data.get(field) for field in ("to", "of", "unit")]
+        titles = (self._then(f"{code}@{unit}", event) for unit in units) if self.language == "zh" else iter(())
+        return next((title for title in titles if title), None)
+
+    def harm(self, code: str, event: Event) -> str | None:
+        """The title of a step of harm."""
+        return self._in_packs(code, event, lambda pack: {str(step.value): step.title_zh for step in pack.harm_scale})
+
+    def flag(self, code: str, event: Event) -> str | None:
+        """The title of a flag."""
+        return self._in_packs(code, event, lambda pack: {flag.code: flag.title_zh for flag in pack.flags})
+
+    def pause(self, code: str, event: Event) -> str | None:
+        """The title of a reason for which a limit stands still."""
+        return self._in_packs(
+            code,
+            event,
+            lambda pack: {
+                one.code: one.title_zh for clock in pack.clocks if clock.pause for one in clock.pause.reasons
+            },
+        )
+
+    def part(self, code: str, event: Event) -> str | None:
+        """The title of a part of the answer to a notice."""
+        return self._in_packs(
+            code,
+            event,
+            lambda pack: {part.code: part.title_zh for part in (pack.notice.parts if pack.notice else ())},
+        )
+
+    def pack(self, code: str, event: Event) -> str | None:
+        """`《县级机关默认规则》county-default@2`: the pack's title before its name, without the digest."""
+        found = self.offices.packs.get(code)
+        if found is None:
+            return code.partition("#")[0] if "@" in code and "#" in code else None
+        return f"《{found.model.title}》{found.name}" if self.language == "zh" else found.name
 
     def chain(self, code: str, event: Event) -> str | None:
         """The title of a chain of approvals."""
@@ -215,16 +260,14 @@ class Names:
         )
 
     def step(self, code: str, event: Event) -> str | None:
-        """The title of a step of approval."""
-        return self._in_packs(
-            code,
-            event,
-            lambda pack: {
-                step.code: step.title_zh
-                for chain in (pack.approval.chains if pack.approval else ())
-                for step in chain.steps
-            },
-        )
+        """The title of a step of approval; None if chains of the pack give one code several titles."""
+
+        def titles(pack: PolicyPack) -> dict[str, str]:
+            steps = [step for chain in (pack.approval.chains if pack.approval else ()) for step in chain.steps]
+            found = {step.code: {one.title_zh for one in steps if one.code == step.code} for step in steps}
+            return {name: next(iter(given)) if len(given) == 1 else "" for name, given in found.items()}
+
+        return self._in_packs(code, event, titles)
 
     def listed(self, code: str, event: Event) -> str | None:
         """The title of a channel, a category or a fact in the lists of the deployment."""
@@ -235,13 +278,16 @@ class Names:
         return None
 
     def _in_packs(self, code: str, event: Event, titles: Callable[[PolicyPack], Mapping[str, str]]) -> str | None:
-        """The title in the pack of the decision, else in the one in force there, else in any other."""
+        """The title in the pack of the decision, else in the one in force there, else in any other.
+
+        An empty title stands for a code with several, so no other pack is asked.
+        """
         packs, of = self.offices.packs, self.offices.assigned
         above = self.offices.above(event.unit) if event.unit else ()
         in_force = next((of[unit] for unit in (*above, *sorted(of)) if unit in of), "")
         for ref in dict.fromkeys((event.policy or "", in_force, *sorted(packs))):
-            if ref in packs and (title := titles(packs[ref].model).get(code)):
-                return title if self.language == "zh" else code.replace("_", " ")
+            if ref in packs and (title := titles(packs[ref].model).get(code)) is not None:
+                return title and (title if self.language == "zh" else code.replace("_", " "))
         return None
 
 
@@ -250,7 +296,14 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "units": (Names.unit,),
     "parent": (Names.unit,),
     "told": (Names.unit,),
-    "previous": (Names.unit, Names.level),
+    "previous": (Names.unit, Names.level, Names.pack),
+    "policy": (Names.pack,),
+    "addressee": (Names.addressee,),
+    "who": (Names.addressee,),
+    "harm": (Names.harm,),
+    "flag": (Names.flag,),
+    "reason": (Names.pause,),
+    "part": (Names.part,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),
     "posts": (Names.post,),
@@ -273,7 +326,12 @@ def summary(event: Event, names: Names) -> str:
         return event.type
     data = event.attributes["data"]
     chosen = template.split("|")[0 if names.language == "zh" else 1]
-    return chosen.format_map({field: _text(data.get(field), field, event, names) for field in fields(chosen)})
+    shown = {field: _text(data.get(field), field, event, names) for field in fields(chosen)}
+    if name in APPROVALS and data["post"] != event.actor:
+        # Somebody agreed for a post, by a delegation or by a role.
+        by = _text(event.actor, "post", event, names)
+        shown["post"] += f"，由{by}作出" if names.language == "zh" else f", given by {by}"
+    return chosen.format_map(shown)
 
 
 def fields(template: str) -> set[str]:
@@ -285,6 +343,8 @@ def _text(value: Any, field: str, event: Event, names: Names) -> str:
     match value:
         case bool():
             return YES_NO[value][0 if names.language == "zh" else 1]
+        case int() if field in SOURCES:
+            return names.of(field, str(value), event)
         case int() | float():
             return f"{value:g}" if isinstance(value, float) else str(value)
         case str() if len(value) == 27 and value.endswith("Z"):

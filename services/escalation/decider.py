@@ -98,9 +98,9 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
 def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     known = state.clocks.get(name)
     pack = pack_of_clock(state, name, ctx)
-    spec, by, ref = decidable(pack, name), ctx.by(ctx.seen["stream"]), pack.ref if pack else None
+    spec, by, named = decidable(pack, name), ctx.by(ctx.seen["stream"]), pack.name if pack else None
     if known is None:
-        return Owed(name, incident.unit, by=by, spec=spec, pack=ref, merged=incident.merged, into=incident.into)
+        return Owed(name, incident.unit, by=by, spec=spec, pack=named, merged=incident.merged, into=incident.into)
     return Owed(
         name,
         known.started.unit,
@@ -117,7 +117,7 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
         asker_untold=known.asker_untold,
         paused=known.started.paused_at is not None,
         deferred=known.cancelled and bool(state.terms.deferred.get(name)),
-        pack=ref,
+        pack=named,
         merged=incident.merged,
         into=incident.into,
         closed=_ended(state) == "closed",

@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 
-from schemas.escalation import ClockReminderSent, ClockStarted, RosterDutyPlanned
+from schemas.escalation import ClockReminderSent, ClockReportedUpward, ClockStarted, RosterDutyPlanned
 from schemas.fields import Fact
 from schemas.offices import UnitPlaced
+from schemas.publish import StatementApproved
 from schemas.titles import TITLES, Language
-from schemas.triage import IncidentFactEstablished, IncidentGraded, IncidentRegraded, IncidentTransferred
+from schemas.triage import (
+    IncidentFactEstablished,
+    IncidentFlagSet,
+    IncidentGraded,
+    IncidentHarmJudged,
+    IncidentPolicyMoved,
+    IncidentRegraded,
+    IncidentTransferred,
+)
 from services.audit.summaries import Names, summary
 from tests.audit.test_timeline import match_key
 from tests.audit.world import START, World, id_of, received
@@ -19,6 +28,9 @@ SINCE = "2020-01-01T00:00:00.000000Z"
 NAMED = {
     "town-east": [(SINCE, "东镇"), ("2026-03-03T00:00:00.000000Z", "东街道")],
     "county": [(SINCE, "示例县")],
+    "leading_group@county": [(SINCE, "回应工作领导小组")],
+    "approver@town-east": [(SINCE, "分管负责人")],
+    "chief@town-east": [(SINCE, "主要负责人")],
     "duty_officer@town-east": [(SINCE, "值班员"), ("2026-03-03T00:00:00.000000Z", "值守员")],
 }
 
@@ -71,6 +83,48 @@ def said(kind: str, fact: Fact, language: Language) -> str:
             "circular about public statement#2 sent to 示例县",
         ),
         (
+            "clock",
+            ClockStarted(clock="explanation.review", unit="town-east", since=START, due=START + timedelta(hours=4)),
+            "东镇时限 解释或解决（复查） 起算，2026-03-02 21:00+08:00 到期（暂定：否）",
+            "clock explanation (review) of 东镇 started, due 2026-03-02 21:00+08:00 (provisional: no)",
+        ),
+        (
+            "clock",
+            ClockReportedUpward.model_validate(
+                {
+                    "report": "00000000-0000-4000-8000-000000000001",
+                    "to": "county",
+                    "addressee": "leading_group",
+                    "form": "call",
+                    "unit": "town-east",
+                }
+                | {"unverified": True}
+            ),
+            "东镇上报示例县的 回应工作领导小组，未核实：是",
+            "东镇 reported to leading group of 示例县, unverified: yes",
+        ),
+        (
+            "clock",
+            ClockReportedUpward.model_validate(
+                {
+                    "report": "00000000-0000-4000-8000-000000000001",
+                    "to": "town-east",
+                    "addressee": "leader_in_charge",
+                    "form": "call",
+                }
+                | {"unit": "town-east", "unverified": True}
+            ),
+            "东镇上报东镇的 分管领导，未核实：是",
+            "东镇 reported to leader in charge of 东镇, unverified: yes",
+        ),
+        (
+            "incident",
+            IncidentHarmJudged.model_validate({"harm": 2, "reason": "r"}),
+            "判定危害：有人受伤、患病或财产受损",
+            "harm judged: 2",
+        ),
+        ("incident", IncidentFlagSet.model_validate({"flag": "food", "reason": "r"}), "设置标识 食品", "flag food set"),
+        (
             "roster",
             RosterDutyPlanned(
                 unit="town-east", post="duty_officer@town-east", since=START, until=START + timedelta(hours=8)
@@ -85,6 +139,33 @@ def test_levels_clocks_units_channels_and_facts_have_their_titles(
 ) -> None:
     assert said(kind, fact, "zh") == chinese
     assert said(kind, fact, "en") == english
+
+
+def test_whoever_agrees_for_another_post_is_named() -> None:
+    """By a delegation or a role, another post can agree for the one that the chain names."""
+    fact = StatementApproved.model_validate(
+        {"step": "principal_leader", "who": "principal_leader", "post": "chief@town-east", "last": True, "by": "a" * 64}
+    )
+    for actor, chinese, english in (
+        ("chief@town-east", "东镇主要负责人", "principal leader of 东镇"),
+        (
+            "approver@town-east",
+            "东镇主要负责人，由东镇分管负责人作出",
+            "principal leader of 东镇, given by leader in charge of 东镇",
+        ),
+    ):
+        (event,) = spec.events("statement", [spec.At(fact, actor=actor)])
+        zh, en = (summary(event, Names(language, spec.offices(), NAMED)) for language in ("zh", "en"))
+        # Two chains give this step different titles, so that of the addressee stands here.
+        assert zh == f"审批通过（主要领导，{chinese}）"
+        assert en == f"approved (principal leader, {english})"
+
+
+def test_a_pack_is_named_by_its_title_and_version() -> None:
+    pack = next(one for one in spec.offices().packs.values() if one.model.id == "county-default")
+    fact = IncidentPolicyMoved.model_validate({"policy": pack.ref, "previous": "other@1#" + "a" * 64, "reason": "r"})
+    assert said("incident", fact, "zh") == f"改用制度 《{pack.model.title}》{pack.name}（原为 other@1）"
+    assert said("incident", fact, "en") == f"moved to the pack {pack.name} from other@1"
 
 
 def test_no_title_is_missing_for_what_events_may_hold() -> None:

@@ -162,3 +162,31 @@ async def test_the_first_place_that_has_a_pack_counts() -> None:
     assert policy.chosen("county-default@3", lambda: {older.ref: older}, lambda: {newer.ref: newer}) is newer
     with pytest.raises(CannotDo, match="no pack 'nothing'; there are county-default@2, county-default@3"):
         policy.chosen("nothing", lambda: {older.ref: older}, lambda: {newer.ref: newer})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("P1DT2H3M", "1 天 2 小时"), ("PT26.246241S", "26 秒"), ("PT1H0M5S", "1 小时"), ("PT0S", "不足 1 秒")],
+)
+async def test_a_delay_is_told_in_words(written: str, told: str) -> None:
+    await asyncio.sleep(0)
+    assert explain.long(written) == told
+
+
+async def test_an_explanation_keeps_what_is_owed_by_the_pack_before_a_move(system: Embedded, matter: str) -> None:
+    async with system.client(system.token("town-east", "duty_officer")) as client:
+        version = (await client.get(f"/triage/v1/incidents/{matter}")).json()["revision"]
+    async with system.client(system.token("county", "chief")) as client:
+        moved = await client.post(
+            f"/triage/v1/incidents/{matter}/move-policy",
+            json={"pack": "suggestions-001@1", "level": "major", "reason": "试行"},
+            headers={"If-Match": str(version)},
+        )
+        assert moved.is_success, moved.text
+        await system.settle()
+    said = list(explain.lines((await (await reader(system)).matter(matter)).matter, matter))
+    assert any(line.startswith("规则 suggestions-001@1") for line in said)
+    (kept,) = [line for line in said if line.startswith("时限：公开回应（按 county-default@2）")]
+    assert kept.endswith("，进行中")
+    (gone,) = [line for line in said if line.startswith("时限：报告分管领导")]
+    assert gone.endswith("，不再适用")
