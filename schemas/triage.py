@@ -282,6 +282,11 @@ class IncidentPolicyMoved(Fact):
     known_at: Instant | None = None
     reason: Words | None = None
 
+    @property
+    def changes_rules(self) -> bool:
+        """Whether it is another pack, and not another version: levels and steps of harm then mean something else."""
+        return self.policy.partition("@")[0] != self.previous.partition("@")[0]
+
 
 @event("incident.team_named", planned=True)
 class IncidentTeamNamed(Fact):

@@ -190,7 +190,8 @@ def _change(row: Row, data: Any) -> Row:
         case IncidentTransferred():
             return {"unit": data.unit}
         case IncidentPolicyMoved():
-            return {"policy": data.policy, "level": data.level, "rank": data.rank}
+            moved = {"policy": data.policy, "level": data.level, "rank": data.rank}
+            return {**moved, "harm": None} if data.changes_rules else moved
         case IncidentDoubtJudged():
             return {"doubtful": data.doubtful}
         case IncidentFlagSet():

@@ -109,6 +109,11 @@ def highest(facts: Iterable[Fact]) -> Figures:
     return figures
 
 
+def without_harm(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts for another pack. A step of harm means something on its own pack's scale only."""
+    return tuple(fact for fact in facts if not isinstance(fact, Harmed))
+
+
 def gravity(facts: Iterable[Fact], reports: int | None = None) -> Gravity | None:
     """How grave the matter is with all its facts; None if nothing is known. `reports` is how many it has."""
     if not (grave := list(gravities(facts))):

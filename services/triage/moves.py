@@ -113,13 +113,17 @@ def _moved(state: State, new: LoadedPack, level: str | None, reason: str | None,
         known_at=state.grades[-1].known_at if wanted and state.grades else None,
         reason=None if reason is None else Typed(text=reason),
     )
-    # Levels that were known by another pack count no more, even if this one has the same codes.
-    before = state if old.model.id == new.model.id else replace(state, known={})
+    # Levels and harm that were judged by another pack count no more, even if this one has the same codes.
+    facts = grading.without_harm(state.gravity)
+    before = state if old.model.id == new.model.id else replace(state, known={}, gravity=facts)
     return [Occurred(moved, policy=new.ref, basis=ctx.offices.basis), *judgement.levels_by(before, new, ctx)]
 
 
 def in_terms_of(pack: LoadedPack, leaving: State, ctx: Ctx) -> State:
-    """The state of a matter under its own pack, with its levels in terms of another one; unmapped ones are left out."""
+    """The state of a matter under its own pack, with its levels in terms of another one; unmapped ones are left out.
+
+    So is the harm: its steps are those of its own pack.
+    """
     old = of_matter(leaving, ctx)
     if old.ref == pack.ref:
         return leaving
@@ -131,4 +135,7 @@ def in_terms_of(pack: LoadedPack, leaving: State, ctx: Ctx) -> State:
         if code := pack.model.level_from(old.model.id, one):
             known[code] = min(known.get(code, at), at)
     rank = grading.ranks(pack).get(level or "", 0)
-    return replace(leaving, level=level, rank=rank, grades=told, known=known)
+    changed = replace(leaving, level=level, rank=rank, grades=told, known=known)
+    if old.model.id == pack.model.id:
+        return changed
+    return replace(changed, harm=None, gravity=grading.without_harm(leaving.gravity))

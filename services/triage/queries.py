@@ -351,7 +351,8 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
     written = [_shown_note(note, words) for note in notes]
     newest, counts = _newest(record.measured), _counts(record.measured)
     judgements = sorted(record.judgements, key=itemgetter("version"))
-    harm = [one for one in judgements if one["kind"] == "harm"]
+    # A move to another pack ends what was judged on the scale of the pack before.
+    harm = [one for one in judgements if one["kind"] == "harm" and record.row["harm"] is not None]
     doubt = [one for one in judgements if one["kind"] == "doubt"]
     when = ("discovered_at", "received_at", "entered_late")
     return {

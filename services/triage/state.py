@@ -9,7 +9,7 @@ from schemas.envelope import Event
 from schemas.fields import REACH
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
-from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without
+from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.proposals import after
 from services.triage.rights import Incident
 
@@ -125,7 +125,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, unit=data.unit)
         case triage.IncidentPolicyMoved() as data:
             grades = (Grade(data.level, data.known_at),) if data.level else ()
-            return replace(state, policy=data.policy, level=data.level, rank=data.rank or 0, grades=grades)
+            moved = replace(state, policy=data.policy, level=data.level, rank=data.rank or 0, grades=grades)
+            return replace(moved, harm=None, gravity=without_harm(state.gravity)) if data.changes_rules else moved
         case triage.IncidentHandlingRecorded() as data:
             if data.statement is None:
                 return state

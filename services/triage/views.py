@@ -274,7 +274,8 @@ def _changes(row: Row, event: Event) -> Row:
             return {"unit": data.unit}
         case triage.IncidentPolicyMoved() as data:
             graded = row["graded_at"] if data.level == row["level"] else at if data.level else None
-            return {"policy": data.policy, "level": data.level, "rank": data.rank, "graded_at": graded}
+            moved = {"policy": data.policy, "level": data.level, "rank": data.rank, "graded_at": graded}
+            return {**moved, "harm": None} if data.changes_rules else moved
         case triage.IncidentHandlingRecorded(statement=str()) as data:
             return {f"handled_{data.track}": at}
         case triage.IncidentSolved():

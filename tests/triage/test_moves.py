@@ -12,6 +12,7 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.packs import parse_pack
 from services.triage import commands as c
+from services.triage import moves
 from services.triage.decider import DECIDER
 from tests.kit import spec
 from tests.kit.spec import Given, staff
@@ -39,6 +40,19 @@ MAPPING, STRANGE, BARE = (
     parse_pack(f"id: {name}{HEAD}{levels}")
     for name, levels in (("mapping", TWO + MAPPED), ("strange", TWO), ("bare", ""))
 )
+SCALED = parse_pack(
+    f"id: scaled{HEAD}"
+    """
+harm_scale: [{value: 2, title_zh: 多人遇险, source: &ours {kind: derived, reason: a test}}]
+levels:
+  - {code: usual, rank: 1, title_zh: 一般, source: *ours}
+  - code: grave
+    rank: 2
+    title_zh: 重大
+    conditions: [{code: harm, when: harm >= 2, source: *ours}]
+    source: *ours
+"""
+)
 COMING = parse_pack(f"id: coming{HEAD}{TWO}".replace("2020-01-01", "2999-01-01"))
 NEXT = next(pack for pack in spec.offices().packs.values() if pack.name == "county-default@99")
 OPENED = triage.IncidentOpened(unit="town-east", report=REPORTS[0], discovered_at=DISCOVERED, policy=USUAL.ref)
@@ -63,7 +77,7 @@ def past(
 ) -> Given:
     """A matter of town-east, where units may have packs of their own."""
     known, own = spec.offices(), assigned or {}
-    packs = {**known.packs, **{pack.ref: pack for pack in (MAPPING, STRANGE, BARE, COMING)}}
+    packs = {**known.packs, **{pack.ref: pack for pack in (MAPPING, STRANGE, BARE, COMING, SCALED)}}
     offices = replace(known, packs=packs, assigned={**known.assigned, **{u: pack.ref for u, pack in own.items()}})
     case = spec.given(DECIDER, *facts, actor=staff(role, unit=unit))
     return replace(case, context=replace(case.context, offices=offices))
@@ -133,6 +147,22 @@ class TestMovePolicy:
         past(OPENED, graded("major", 2)).when(command).then(moved(NEXT, "major", 2, "r"))
         again = past(OPENED, moved(NEXT, reason="r")).when(command)
         again.then_raises(Rejected, "is under county-default@99 already")
+
+    def test_harm_means_nothing_on_the_scale_of_another_pack(self) -> None:
+        command = c.MovePolicy(pack="scaled@1", reason="r")
+        judged = triage.IncidentHarmJudged(harm=2, reason="r")  # type: ignore[arg-type]
+        case = past(OPENED, judged)
+        case.when(command).then(moved(SCALED, reason="r"))
+        assert past(OPENED, judged, moved(SCALED, reason="r")).state.harm is None
+        there = past(OPENED, judged, moved(SCALED, reason="r"), role="duty_officer")
+        told = [item.data for item in there.when(c.JudgeHarm(harm=2, reason="r")).decided()]  # type: ignore[union-attr]
+        assert [type(fact).__name__ for fact in told] == ["IncidentHarmJudged", "IncidentLevelsKnown"]
+
+    def test_a_merger_brings_no_harm_from_the_scale_of_another_pack(self) -> None:
+        case = past(OPENED, triage.IncidentHarmJudged(harm=2, reason="r"))  # type: ignore[arg-type]
+        assert case.state.harm == 2
+        brought = moves.in_terms_of(SCALED, case.state, case.context)
+        assert (brought.harm, brought.gravity) == (None, ())
 
     def test_an_unknown_pack(self) -> None:
         past(OPENED).when(c.MovePolicy(pack="other@1", reason="r")).then_raises(Malformed, "other@1 is not loaded")
