@@ -58,6 +58,7 @@ TYPES: Mapping[str, ProblemType] = {
         {
             "no-right": ("无权操作", "「{act}」需要在{units}担任{roles}；您现在是 {post}，担任{held}。"),
             "not-the-approver": ("不由您审批", "时限 {clock} 的{request}由 {posts} 审批；您现在是 {post}。"),
+            "value-set-above": ("上级已填写", "{above}已填写 {pack} 的 {place}，对{unit}同样有效；请由{above}更改。"),
             "other-decider": ("不由您决定", "此事由 {posts} 决定；您现在是 {post}。"),
             "other-addressee": (
                 "不是报告对象",

@@ -405,7 +405,10 @@ class IncidentDelayExplained(Act):
 
 @event("incident.material_received")
 class IncidentMaterialReceived(Act):
-    """The responsible department sent material for the answer, signed and sealed or not."""
+    """The responsible department sent material for the answer.
+
+    Only material that its head signed and that carries its seal is accepted, and meets a limit.
+    """
 
     unit: UnitCode
     signed: bool

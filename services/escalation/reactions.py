@@ -116,7 +116,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "solved", unit=event.unit)
         case triage.IncidentDelayExplained():
             yield _reached(event, "delay_explained", unit=event.unit)
-        case triage.IncidentMaterialReceived() as data:
+        case triage.IncidentMaterialReceived(signed=True, sealed=True) as data:
+            # Other material is not accepted, so the department still owes it.
             yield _reached(event, "material_received", unit=data.unit)
         case triage.IncidentMeasureApproved():
             yield _reached(event, "measure_approved", unit=event.unit)

@@ -315,7 +315,10 @@ class ExplainDelay(Act, json_schema_extra=example(text="配件未到，预计周
 
 
 class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed=True, sealed=True)):
-    """Enter that the responsible department sent its material for the answer."""
+    """Enter that the responsible department sent its material for the answer.
+
+    Only material that is signed and sealed meets a limit.
+    """
 
     unit: UnitCode
     """The department."""

@@ -16,7 +16,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.faults import faults_of
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.triage.office_commands import AssignPack, LoadPacks, SetValue
 
 POLICIES = f"policy-{derived('policy-packs')}"
@@ -153,6 +153,7 @@ def _set(command: SetValue, ctx: Ctx) -> Decided:
             place=command.place,
             known=list(places),
         )
+    _must_not_override(command, pack.model.id, ctx)
     value = command.value if isinstance(command.value, str) else str(bool(command.value)).lower()
     fact = PolicyValueSet(
         unit=command.unit,
@@ -174,6 +175,22 @@ def _set(command: SetValue, ctx: Ctx) -> Decided:
             f"{command.place} does not take this: {told}", code="value-unfit", field="value", place=command.place
         ) from None
     return [Occurred(fact, policy=pack.ref)]
+
+
+def _must_not_override(command: SetValue, pack: str, ctx: Ctx) -> None:
+    """Raises `Forbidden` if a unit above has set the value: it holds below, and nobody there makes it longer."""
+    above = ctx.offices.above(command.unit)[1:]
+    for one in ctx.offices.values:
+        if (one.pack, one.place) == (pack, command.place) and one.unit in above and one.since <= ctx.now:
+            raise Forbidden(
+                f"{one.unit} has set {command.place} of {command.pack}, and this holds for {command.unit} too; "
+                f"ask {one.unit} to change it",
+                code="value-set-above",
+                place=command.place,
+                pack=command.pack,
+                above=one.unit,
+                unit=command.unit,
+            )
 
 
 def _own(command: SetValue, ctx: Ctx) -> tuple[str, ...]:

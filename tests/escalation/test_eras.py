@@ -195,8 +195,11 @@ class TestValuesThatAnOfficeSets:
         assert clock(under_open(set_value(-1, "PT2H", "town-east")).hear(under(OPEN)), "hand_out") == (at(2), "running")
         elsewhere = under_open(set_value(-1, "PT2H", "town-west")).hear(under(OPEN))
         assert "hand_out" not in elsewhere.state.clocks
-        nearer = under_open(set_value(-1, "PT2H", "town-east"), set_value(-1, "PT3H")).hear(under(OPEN))
-        assert clock(nearer, "hand_out") == (at(2), "running")
+
+    def test_the_value_of_the_unit_above_counts_whichever_came_first(self) -> None:
+        own, above = set_value(-1, "PT2H", "town-east"), set_value(-2, "PT3H")
+        for values in ((own, above), (above, own)):
+            assert clock(under_open(*values).hear(under(OPEN)), "hand_out") == (at(3), "running")
 
     def test_a_value_that_comes_later_lets_the_clock_run_and_breaches_nothing_in_the_past(self) -> None:
         made = under_open().hear(under(OPEN)).detect(at(5))

@@ -687,3 +687,15 @@ async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
     for wrong in (back, *({**duty, "until": wrong} for wrong in (1772442000, *NO_INSTANTS))):
         answer = await desk.ask("PUT", "/roster", "chief", "county", {**plan, "duties": [wrong]})
         assert (answer.status_code, answer.json()["field"].split(".")[0]) == (422, "duties")
+
+
+@pytest.mark.requirement("PUB-11")
+async def test_only_material_that_is_signed_and_sealed_is_accepted_and_meets_a_limit(desk: Desk) -> None:
+    id_ = opened(desk)
+    for hour, signed, sealed in ((1, True, False), (2, False, True), (3, True, True)):
+        fact = triage.IncidentMaterialReceived(unit="county-water", signed=signed, sealed=sealed)
+        desk.tell(id_, fact, at(hour))
+    await desk.consume()
+    told = [event.data for event in await desk.events(id_.replace("incident", "clock"))]
+    accepted = [data.happened_at for data in told if getattr(data, "milestone", None) == "material_received"]
+    assert accepted == [at(3)]

@@ -27,7 +27,8 @@ ROLES = {"information_officer": "duty_officer", "publicity": "spokesperson", "pa
 """Posts of the directory whose role has another name."""
 ESCALATION = frozenset(
     {"report-upward", "receipt", "ask-lead", "accept-lead", "take-lead", "decide", "give-notice", "write-part",
-     "report-back", "set-limit", "request-extension", "decide-extension", "pause", "resume", "defer", "annul"}
+     "report-back", "set-limit", "request-extension", "decide-extension", "pause", "resume", "request-deferral",
+     "decide-deferral", "tell-asker", "confirm-decision", "annul"}
 )  # fmt: skip
 
 
@@ -139,6 +140,14 @@ class Matter(Acting):
         service = "escalation" if verb in ESCALATION else "triage"
         seen = {} if service == "escalation" else {"If-Match": f'"{self.now()["version"]}"'}
         return self.desk.ask(post, service, f"/{service}/v1/incidents/{self.id}/{verb}", body, person, **seen)
+
+    def confirmed(self, *posts: str) -> "Matter":
+        """Each of the posts confirms the decision that waits, and so makes it one."""
+        [waiting] = [one for one in self.limits()["decisions"] if one["state"] == "proposed"]
+        for post in posts:
+            self.does(post, "confirm-decision", decision=waiting["decision"])
+        _is(lambda: [one["state"] for one in self.limits()["decisions"]][-1], "recorded")
+        return self
 
     def counts(self, at: str, **figures: int) -> "Matter":
         """The reach of its report is counted. Waits until the matter knows it."""

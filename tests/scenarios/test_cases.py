@@ -203,6 +203,7 @@ def test_school_002_7(desk: Desk) -> None:
     )
     matter.does("party_office@town-east", "take-lead", reason="组织调查")
     matter.does("chief", "decide", decides="report", yes=True, reason="情况重大", took_part=["approver@school"])
+    matter.confirmed("approver")
     said = matter.at("2026-03-16 13:00").states("status").does("chief", "approve").does("spokesperson", "publish")
     said.refuses("spokesperson", "publish", "already-published")
     matter.at("2026-03-17 07:00").does("handler@county-education", "accept")
@@ -284,6 +285,8 @@ def test_college_002_15(desk: Desk) -> None:
     matter.does("handler", "propose-measure", text="联合排查").does("publicity", "approve", proposal=1)
     matter.does("duty_officer", "assign", unit="county-water").does("handler@county-water", "accept")
     matter.does("approver", "set-limit", clock="reply_material", due="2026-04-15T18:00:00+08:00", reason="规定期限")
+    unsealed = {"unit": "county-water", "signed": True, "sealed": False}
+    matter.at("2026-04-15 17:00").does("duty_officer", "receive-material", **unsealed)
     matter.at("2026-04-15 18:01").missed("reply_material").at("2026-04-16 10:00")
     matter.refuses("duty_officer@county-water", "receive-material", "no-right",
                    unit="county-water", signed=True, sealed=True)  # fmt: skip
@@ -332,6 +335,7 @@ def test_power_003(desk: Desk) -> None:
     judged = {"decides": "meet", "yes": True, "reason": "涉及多个部室"}
     matter.refuses("handler", "decide", "not-together", **judged)
     matter.does("handler", "decide", took_part=["handler@county-roads"], **judged)
+    matter.confirmed("handler@county-roads")
     matter.at("2026-04-23 10:30").does("duty_officer", "report-upward", to="news_centre@city", text="停电情况")
     matter.at("2026-04-23 11:00").does("news_centre@city", "receipt")
     matter.owes({"written_report_to_news_centre": "county-housing 2026-04-23 11:00 met 2026-04-23 11:00"})

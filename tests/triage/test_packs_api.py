@@ -87,6 +87,21 @@ async def test_an_office_sets_what_a_pack_leaves_open(triage: Triage) -> None:
     assert [limit.duration for limit in limits] == [timedelta(hours=5), None], "for the unit and those below it"
 
 
+async def test_nobody_below_overrides_what_a_unit_above_has_set(triage: Triage) -> None:
+    await send(triage, "packs", {"text": OPEN})
+    body = {"unit": "town-east", "pack": "open@2", "place": PLACE, "limit": LIMIT, "reason": "r"}
+    assert (await send(triage, "packs/set-value", body, "chief", "town-east")).status_code == 200
+    assert (await send(triage, "packs/set-value", {**body, "unit": "county"}, "chief", "county")).status_code == 200
+    longer = {**body, "limit": {"mode": "elapsed", "duration": "P30D"}}
+    told = problem(await send(triage, "packs/set-value", longer, "chief", "town-east"), 403, "ask county to change it")
+    assert told["type"] == "urn:huiying:problem:value-set-above"
+    assert (await send(triage, "packs/set-value", {**longer, "unit": "county"}, "chief", "county")).status_code == 200
+    async with triage.runtime.database.read() as connection:
+        offices = await triage.runtime.offices(connection)
+    pack = offices.pack_of(str((await triage.events(POLICIES))[-1].policy), "town-east").model
+    assert next(clock.limit for clock in pack.clocks if clock.name == "explanation").duration == timedelta(days=30)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "sentence"),
     [

@@ -277,9 +277,9 @@ class Offices:
         raise self._missing(ref, unit)
 
     def values_of(self, unit: str, pack: str, at: datetime | None = None) -> dict[str, SetValue]:
-        """Place -> the value for a unit, now or at a time: its own, or that of the nearest unit above."""
+        """Place -> the value for a unit, now or at a time: that of the highest unit above that set one, or its own."""
         found: dict[str, SetValue] = {}
-        for of in reversed(self.above(unit)):
+        for of in self.above(unit):
             for one in self.values:
                 if (one.unit, one.pack) == (of, pack) and (at is None or one.since <= at):
                     found[one.place] = one
