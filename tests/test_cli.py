@@ -514,6 +514,13 @@ def test_a_pack_is_loaded_put_in_force_and_completed_and_the_lists_tell_of_the_r
     assert "company-000@2#" not in world.run("policy", "list").stdout
     loaded = world.run("policy", "load", str(file))
     assert loaded.stdout.startswith("company-000@2#")
+    other = tmp_path / "other.yaml"
+    other.write_text(text.replace("id: company-000", "id: other").replace("leading_group", "boss"), "utf-8")
+    remark = "no post or body of the directory is 'boss' or serves it, so nobody could act"
+    assert remark in world.run("policy", "check", str(other)).stderr
+    assert world.run("policy", "load", str(other)).returncode == 0
+    done = world.run("policy", "assign", "other@2", "--unit", "county-education")
+    assert (done.returncode, "county-education: " in done.stderr and remark in done.stderr) == (0, True), done.stderr
     file.unlink()
     assert "\ncompany-000@2#" in world.run("policy", "list").stdout
     assert world.run("policy", "show", "company-000").stdout.startswith("company-000@2#")

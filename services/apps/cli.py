@@ -292,15 +292,20 @@ def policy_check(
     file: Annotated[Path, typer.Argument(resolve_path=True, help="A pack, units.yaml, or a list of the deployment.")],
     data: Data = None,
 ) -> None:
-    """Check a file of the policy folder. Prints each fault with its line. Exit 0 or 1."""
+    """Check a file of the policy folder. Prints each fault with its line. Exit 0 or 1.
+
+    A pack that names a post or body which the folder's units.yaml does not have can be used, and this is told.
+    """
     from services.apps import policy
     from services.kernel.rules.documents import DocumentError
 
     try:
-        what = policy.read(file)
+        what, remarks = policy.read(file), policy.remarks(file, settings_of(data).policies)
     except DocumentError as error:
         note(str(error))
         raise typer.Exit(1) from None
+    for remark in remarks:
+        note(f"{file}: {remark}")
     say(f"{file}: {what} can be used")
 
 
@@ -442,9 +447,15 @@ def policy_assign(
 
     Matters that were opened before keep theirs.
     """
-    from services.apps import packs
+    from services.apps import packs, policy, records
 
-    run(packs.assign(quiet(settings_of(data)), unit=unit, pack=pack, since=since))
+    settings = quiet(settings_of(data))
+    run(packs.assign(settings, unit=unit, pack=pack, since=since))
+    offices = run(records.offices(settings))
+    entries = [entry for at in offices.above(unit) for entry in offices.posts.get(at, {}).values()]
+    for found in (one for one in offices.packs.values() if one.name == pack):
+        for remark in policy.unanswered(found.model, entries):
+            note(f"{unit}: {remark}; add it to units.yaml, and restart")
     say(f"{unit} works by {pack} from {since or 'now'} on")
 
 

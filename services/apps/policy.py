@@ -1,8 +1,8 @@
 """What a file of the policy folder is, and whether it can be used."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -11,7 +11,7 @@ from schemas.pack import PolicyPack
 from schemas.pack.approval import ApprovalStep
 from schemas.pack.clocks import ClockRule, Limit
 from schemas.pack.levels import Level
-from schemas.pack.source import Source
+from schemas.pack.source import Source, rules
 from schemas.titles import TITLES
 from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
@@ -42,6 +42,14 @@ def read(path: Path) -> str:
         return words
     must_be_alone(path)
     return f"the policy pack {load_pack(path).ref}"
+
+
+def remarks(path: Path, folder: Path) -> list[str]:
+    """What is odd about a usable file: a pack's addressees that the policy folder's directory does not have."""
+    tree = folder / "units.yaml"
+    if path.name == "units.yaml" or path.name in LISTS or not tree.exists():
+        return []
+    return list(unanswered(load_pack(path).model, setup.read(tree).directory()))
 
 
 class Row(NamedTuple):
@@ -137,6 +145,35 @@ def chosen(name: str, *places: Callable[[], Mapping[str, LoadedPack]]) -> Loaded
         if found:
             return max(found, key=lambda pack: pack.model.version)
     raise CannotDo(f"no pack {name!r}; there are {', '.join(sorted(known))}")
+
+
+class Entry(Protocol):
+    """A post or body of a directory."""
+
+    @property
+    def code(self) -> str:
+        """Its own code."""
+        ...
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The addressees for which it answers."""
+        ...
+
+
+def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[str]:
+    """A sentence for each place where the pack names a post or body that no entry of the directory answers for."""
+    known = {code for entry in directory for code in (entry.code, *entry.serves)}
+    for place, rule in rules(pack):
+        if isinstance(rule, ClockRule):
+            # Its `to` names acts.
+            continue
+        for field in ("to", "who", "approved_by"):
+            named = getattr(rule, field, None) or ()
+            for code in (named,) if isinstance(named, str) else named:
+                if code not in known:
+                    told = f"no post or body of the directory is {code!r} or serves it, so nobody could act"
+                    yield f"{place}.{field}: {told}"
 
 
 def beside(name: str, folder: Path) -> Path:

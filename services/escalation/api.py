@@ -118,7 +118,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
     async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
-        """Report the matter to a post or body, step by step and to several (002/2, 002/7, 000 三(三)).
+        """Report the matter to a post or body, step by step and to several.
 
         It is marked unverified if no fact is established. Only the receipt of the addressee fulfils the duty.
         """
@@ -131,7 +131,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/ask-lead", **documents.answers(Done))
     async def ask_lead(id: Id, body: AskLead, caller: http.Command) -> Response:
-        """Ask the unit above that the pack names to lead (004)."""
+        """Ask the unit above that the pack names to lead."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/accept-lead", **documents.answers(Done))
@@ -146,7 +146,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/decide", **documents.answers(Done))
     async def record_decision(id: Id, body: Decide, caller: http.Command) -> Response:
-        """Record whether to report upward, or whether to meet, with the reason and all who took part (002/2, 003).
+        """Record whether to report upward, or whether to meet, with the reason and all who took part.
 
         If several posts take part, nothing is decided until each of them has confirmed it.
         """
@@ -154,12 +154,12 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/confirm-decision", **documents.answers(Done))
     async def confirm_decision(id: Id, body: ConfirmDecision, caller: http.Command) -> Response:
-        """Confirm a decision that several posts take together, as one of them (003)."""
+        """Confirm a decision that several posts take together, as one of them."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/give-notice", **documents.answers(Done))
     async def give_notice(id: Id, body: GiveNotice, caller: http.Command) -> Response:
-        """Give the accountable unit a notice to correct something, with a limit for its report back (002/1)."""
+        """Give the accountable unit a notice to correct something, with a limit for its report back."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/write-part", **documents.answers(Done))
@@ -174,7 +174,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/set-limit", **documents.answers(Done))
     async def set_limit(id: Id, body: SetLimit, caller: http.Command) -> Response:
-        """Set a limit of this matter, where the pack leaves it to a person (002/10, 002/15)."""
+        """Set a limit of this matter, where the pack leaves it to a person."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/request-extension", **documents.answers(Done))
@@ -204,7 +204,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/incidents/{id}/request-deferral", **documents.answers(Done))
     async def request_deferral(id: Id, body: RequestDeferral, caller: http.Command) -> Response:
-        """Ask to defer what cannot be solved yet, with a plan and a date of review (002/10)."""
+        """Ask to defer what cannot be solved yet, with a plan and a date of review."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/decide-deferral", **documents.answers(Done))
