@@ -135,6 +135,17 @@ class Matter(Acting):
 
     # acts
 
+    def does(self, post: str, verb: str, person: str = "", **body: Any) -> Self:
+        """A post acts. An explanation or a reply gets the approvals that the pack asks for, at the same time."""
+        super().does(post, verb, person, **body)
+        while verb in ("explain", "reply") and (one := (self.now()["proposals"] or [{"due": []}])[-1])["due"]:
+            super().does(self._head(one["due"][0]), "approve", proposal=one["proposal"])
+        return self
+
+    def _head(self, due: str) -> str:
+        """Who agrees for a post or body that is due: the post itself, or the head of the body."""
+        return due.replace("leading_group@", "chief@")
+
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
         service = "escalation" if verb in ESCALATION else "triage"
