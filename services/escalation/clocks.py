@@ -358,15 +358,21 @@ def _clocks_of(spec: packs.ClockRule, stages: Sequence[_Past], pack: PolicyPack,
 def _reviews(
     clock: Clock, spec: packs.ClockRule, own: Sequence[ClockMilestoneReached], terms: Terms
 ) -> Iterable[Clock]:
-    """For each deferral, a clock until its date of review. The owed act meets it, or the next deferral."""
-    deferrals = terms.deferred.get(clock.name, ())
+    """For each deferral, a clock until its date of review. The owed act meets it, or the next deferral.
+
+    The review of a first answer stays owed where the first answer would: after the closing, and under another pack.
+    """
+    deferrals, ends = (
+        terms.deferred.get(clock.name, ()),
+        [end for end in ENDINGS if end != "closed" or not spec.first_answer],
+    )
     for number, deferral in enumerate(deferrals, start=1):
         if deferral.review is None:
             continue
         done = [one.recorded_at for one in own if _meets(spec, one) and one.recorded_at >= deferral.at]
         done += [later.at for later in deferrals[number : number + 1]]
         name = f"{clock.name}.review" if number == 1 else f"{clock.name}.review#{number}"
-        ended = next((one for one in own if one.milestone in ENDINGS and one.recorded_at >= deferral.at), None)
+        ended = next((one for one in own if one.milestone in ends and one.recorded_at >= deferral.at), None)
         met_at = min(done, default=None)
         over = ended is not None and (met_at is None or met_at > ended.recorded_at)
         yield replace(
@@ -374,7 +380,6 @@ def _reviews(
             name=name,
             since=deferral.at,
             due=deferral.review,
-            first_answer=False,
             met_at=None if over else met_at,
             happened_at=None,
             cancelled=Cancelled(cast("Any", ended.milestone), ended.recorded_at) if ended and over else None,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas import escalation as e
-from services.escalation.commands import Pause, RecordMilestones, Resume
+from services.escalation.commands import DecideDeferral, Pause, RecordMilestones, RequestDeferral, Resume
 from services.kernel.core.units import LoadedPack, SetValue, with_values
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
@@ -156,6 +156,19 @@ class TestDecisionsOnALimitAcrossPacks:
         assert clock(made, "answer") == (at(8), "running"), "four hours, and four of the pause"
         made.do(Pause(clock="answer", reason="lab"), at(6), CHIEF).do(Resume(clock="answer"), at(7), CHIEF)
         assert clock(made.detect(at(10)), "answer") == (at(9), "breached")
+
+
+def test_the_review_of_a_first_answer_that_was_deferred_stays_owed() -> None:
+    deferring = "deferral: {review: {mode: elapsed, duration: P90D}, source: *ours}, source: *ours}"
+    before = parse_pack(OLD_TEXT.replace("first_answer: true, source: *ours}", f"first_answer: true, {deferring}"))
+    after = pack("after", "PT5H", ("reply", "discovered", "replied", "P3D", "true"))
+    offices = replace(OFFICES, packs={**OFFICES.packs, before.ref: before, after.ref: after})
+    made = Incident(offices=offices).hear(under(before))
+    handler = staff("handler", unit="town-east", person="wang")
+    made.do(RequestDeferral(clock="answer", plan="明年工程", review=at(0, day=60)), at(1), handler)
+    made.do(DecideDeferral(clock="answer", granted=True, reason="属实"), at(2), CHIEF).hear(moves(3, after))
+    assert clock(made, "answer.review") == (at(0, day=60), "running")
+    assert "answer.review" in made.detect(at(1, day=60)).breaches()
 
 
 def test_a_hand_over_alone_moves_nothing() -> None:

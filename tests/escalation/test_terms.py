@@ -199,6 +199,14 @@ class TestDecisionsOfPeople:
         solved = clocks(opened(at(0)), GENERAL, reached("solved", at(0, day=9)), deferred=deferred)
         assert solved["explanation.review"].met_at == at(0, day=9)
 
+    def test_the_review_of_a_first_answer_stays_owed_after_the_closing(self) -> None:
+        term = {"explanation": (Deferral(at(5), at(0, day=30)),)}
+        review = clocks(opened(at(0)), reached("closed", at(9)), deferred=term)["explanation.review"]
+        assert (review.first_answer, review.cancelled) == (True, None)
+        assert review.overdue(at(1, day=30))
+        merged = clocks(opened(at(0)), reached("merged", at(9)), deferred=term)["explanation.review"]
+        assert merged.cancelled is not None
+
     def test_a_further_deferral_is_the_review_of_the_one_before(self) -> None:
         deferred = {"explanation": (Deferral(at(5), at(0, day=30)), Deferral(at(0, day=29), at(0, day=60)))}
         found = clocks(opened(at(0)), GENERAL, deferred=deferred)
