@@ -16,9 +16,10 @@ from schemas.pack.clocks import Act, ClockRule
 from schemas.pack.source import Rule, Source
 from services.apps.course import Course, gravity
 from services.apps.facts import Facts, Unfit
-from services.escalation import clocks, growth, obligations
+from services.escalation import growth, obligations
 from services.escalation.clocks import Clock
 from services.escalation.duties import terms_of
+from services.escalation.milestones import level_of
 from services.escalation.state import OnRecord, State
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
@@ -82,7 +83,7 @@ class Matter(NamedTuple):
     @property
     def level(self) -> str | None:
         """The level in force; before the first grading the one whose clocks run, if the pack has any."""
-        return clocks.level_of(self.state.past) or self.pack.model.lowest
+        return level_of(self.state.past) or self.pack.model.lowest
 
     @property
     def context(self) -> Context:

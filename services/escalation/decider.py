@@ -11,7 +11,7 @@ from typing import Literal
 from schemas import escalation as e
 from schemas.fields import Fact, Typed
 from schemas.pack.reports import Notice as NoticeRule
-from services.escalation import clocks, decisions, growth, limits, notices, obligations, reporting
+from services.escalation import decisions, growth, limits, notices, obligations, reporting
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -35,6 +35,7 @@ from services.escalation.duties import by_pack, derive, difference, pack_in_forc
 from services.escalation.heirs import Heir, carried
 from services.escalation.ladder import detect
 from services.escalation.leads import Leading, leading
+from services.escalation.milestones import ENDINGS, accountable, assigned, counted, in_order, is_own, level_of
 from services.escalation.notices import Notice
 from services.escalation.rights import (
     RIGHTS,
@@ -63,7 +64,7 @@ def authorize(state: State, command: Command, ctx: Ctx) -> None:
 
 def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported | Noticed | Deciding | Leading | Owed:
     """The facts for the command's right. An unknown report or clock is judged like the matter."""
-    unit = clocks.accountable(state.past)
+    unit = accountable(state.past)
     if unit is None:
         raise Rejected("escalation has not seen the matter opened yet; try again in a moment", code="not-opened")
     merged = any(reached.milestone == "merged" for reached in state.milestones)
@@ -82,7 +83,7 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
             return _leading(state, unit, pack, ctx)
         case Decide():
             rule = decisions.rule_on(pack.model if pack else None, command.decides, _level(state, pack))
-            units = (*ctx.offices.below(unit), clocks.assigned(state.past))
+            units = (*ctx.offices.below(unit), assigned(state.past))
             posts = decisions.deciders(rule, units, ctx.offices) if rule else None
             return Deciding(unit, posts, merged, incident.into)
         case ConfirmDecision():
@@ -209,7 +210,7 @@ def _record(state: State, command: RecordMilestones, ctx: Ctx) -> Decided:
 def _take_over(state: State, command: TakeOver, ctx: Ctx) -> Decided:
     """Milestones that count under the other incident count here. For a split-off matter they only excuse."""
     source: State = ctx.seen[command.source]
-    done = clocks.counted(source.past) if command.split_at is None else source.past
+    done = counted(source.past) if command.split_at is None else source.past
     taken = tuple(carried(done, Heir("", command.via, command.split_at)))
     return _record(state, RecordMilestones(milestones=taken, basis=command.basis), ctx)
 
@@ -220,7 +221,7 @@ def _known_before(past: Iterable[e.ClockMilestoneReached], reached: e.ClockMiles
         known.milestone == "discovered"
         and known.incident == reached.incident
         and known.happened_at <= reached.happened_at
-        and clocks.in_order((known, reached))[0] is known
+        and in_order((known, reached))[0] is known
         for known in past
     )
 
@@ -243,7 +244,7 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     unit, past, pack = incident.reporting(ctx), state.past, pack_in_force(state, ctx)
     owed = obligations.owed(past, pack.model, ctx.offices) if pack else ()
     sent = {report.hop for report in state.reports if report.hop and not report.answered}
-    concerned = {incident.unit, clocks.assigned(past) or incident.unit}
+    concerned = {incident.unit, assigned(past) or incident.unit}
     to, at, meant = reporting.target(
         command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices
     )
@@ -254,8 +255,8 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
         addressee=meant.hop.to if meant else to,
         form=reporting.form(command, meant),
         hop=meant.hop.code if meant else None,
-        level=clocks.level_of(past),
-        unverified=all(reached.milestone != "fact_established" for reached in clocks.counted(past)),
+        level=level_of(past),
+        unverified=all(reached.milestone != "fact_established" for reached in counted(past)),
         text=None if command.text is None else Typed(text=command.text),
         proposal=None if command.proposal is None else Typed(text=command.proposal),
     )
@@ -274,7 +275,7 @@ def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
 
 def _level(state: State, pack: LoadedPack | None) -> str | None:
     """The level by which the matter is handled. A matter that has grown follows another one than its own."""
-    return clocks.level_of(growth.followed(state.past, pack.model) if pack else state.past)
+    return level_of(growth.followed(state.past, pack.model) if pack else state.past)
 
 
 def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Leading:
@@ -291,8 +292,8 @@ def _leading(state: State, unit: str, pack: LoadedPack | None, ctx: Ctx) -> Lead
 
 def _ended(state: State) -> str | None:
     """How the matter ended last; `reopened` if it goes on since then, and None before its first end."""
-    own = (one.milestone for one in reversed(state.past) if clocks.is_own(one))
-    return next((one for one in own if one in (*clocks.ENDINGS, "reopened")), None)
+    own = (one.milestone for one in reversed(state.past) if is_own(one))
+    return next((one for one in own if one in (*ENDINGS, "reopened")), None)
 
 
 def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> Decided:
@@ -339,8 +340,8 @@ def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> D
     if isinstance(command, WritePart):
         return by_pack([notices.part(command, notice, rule)], pack, ctx)
     past = state.past
-    unverified = all(reached.milestone != "fact_established" for reached in clocks.counted(past))
-    report = notices.report_back(command, notice, rule, clocks.level_of(past), unverified=unverified, ctx=ctx)
+    unverified = all(reached.milestone != "fact_established" for reached in counted(past))
+    report = notices.report_back(command, notice, rule, level_of(past), unverified=unverified, ctx=ctx)
     sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
     return [*by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, ctx)]
 

@@ -10,6 +10,7 @@ from schemas.fields import Fact
 from services.escalation import clocks, eras, notices, obligations
 from services.escalation.clocks import Clock
 from services.escalation.eras import Era, Move
+from services.escalation.milestones import accountable, is_own
 from services.escalation.rights import pack_of
 from services.escalation.state import OnRecord, State
 from services.escalation.terms import Office, Terms
@@ -65,7 +66,7 @@ def terms_of(state: State, offices: Offices) -> Terms:
             offices.own_days(one.unit or ""),
         )
         for one in state.past
-        if one.milestone in ("opened", "transferred") and clocks.is_own(one)
+        if one.milestone in ("opened", "transferred") and is_own(one)
     ]
     return replace(state.terms, offices=tuple(handed))
 
@@ -76,7 +77,7 @@ def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
     found: list[Era] = []
     for move, following in zip_longest(told, told[1:]):
         since = move.at or past[0].recorded_at
-        unit = clocks.accountable(past, since) or state.unit or ""
+        unit = accountable(past, since) or state.unit or ""
         whole = ctx.offices.packs.get(move.policy, pack)
         found += eras.with_values(whole, move.at, since, following and following.at, unit, ctx.offices)
     return found

@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.escalation import ClockMilestoneReached
-from services.escalation.clocks import GRADINGS, Cancelled, Clock, in_order, is_own
+from services.escalation.clocks import Clock
+from services.escalation.milestones import GRADINGS, in_order, is_own
+from services.escalation.runs import Cancelled
 from services.kernel.core import units
 from services.kernel.core.units import LoadedPack, Offices
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from schemas.escalation import ClockMilestoneReached
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule
-from services.escalation import clocks
-from services.escalation.clocks import Cancelled, Clock
+from services.escalation.clocks import Clock
+from services.escalation.milestones import is_own
+from services.escalation.runs import Cancelled
 
 GROWTH = "growth"
 """The name of the limit within which a matter ends, or else counts as grown."""
@@ -26,7 +27,7 @@ def followed(past: Sequence[ClockMilestoneReached], pack: PolicyPack) -> list[Cl
     top = max(ranks[code] for code in growth.levels)
     found, level, at = list[ClockMilestoneReached](), pack.lowest, None
     for reached in past:
-        own = clocks.is_own(reached)
+        own = is_own(reached)
         if own and (reached.level in ranks or reached.milestone == "policy_moved"):
             level = reached.level or pack.lowest
         low = level in growth.levels

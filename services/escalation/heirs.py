@@ -10,7 +10,7 @@ from typing import NamedTuple
 from schemas import triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached
-from services.escalation.clocks import is_carried
+from services.escalation.milestones import is_carried
 
 
 class Link(NamedTuple):

@@ -7,11 +7,11 @@ from datetime import datetime
 from schemas import escalation as e
 from schemas.fields import Fact
 from schemas.pack.clocks import Rung
-from services.escalation import clocks
 from services.escalation.clocks import Clock
 from services.escalation.commands import DetectBreaches
 from services.escalation.duties import by_pack, derive, pack_in_force, unsaid
 from services.escalation.growth import GROWTH
+from services.escalation.milestones import accountable, assigned, counted, is_own
 from services.escalation.rights import pack_of
 from services.escalation.state import State
 from services.escalation.terms import Terms
@@ -132,7 +132,7 @@ def explained(state: State, clock: Clock) -> bool:
     past = state.past
     return any(
         reached.milestone in EXPLAINS and reached.recorded_at >= clock.since and _speaks(reached, clock, past)
-        for reached in clocks.counted(past)
+        for reached in counted(past)
     )
 
 
@@ -142,10 +142,10 @@ def _speaks(reached: e.ClockMilestoneReached, clock: Clock, past: Sequence[e.Clo
     A reply or an explanation is that of the office: of a unit that then worked on the matter. A unit that never did,
     such as the one that held a report, explains itself.
     """
-    if reached.unit is None or not clocks.is_own(reached):
+    if reached.unit is None or not is_own(reached):
         return True
-    if clock.unit not in (clocks.accountable(past, clock.due), clocks.assigned(past, clock.due)):
+    if clock.unit not in (accountable(past, clock.due), assigned(past, clock.due)):
         return reached.unit == clock.unit
     at = reached.recorded_at
-    working = (clock.unit, clocks.accountable(past, at), clocks.assigned(past, at))
+    working = (clock.unit, accountable(past, at), assigned(past, at))
     return reached.milestone != "delay_explained" or reached.unit in working

@@ -21,7 +21,9 @@ from schemas.pack.office import WrittenReport
 from schemas.pack.reports import Bulletin, Hop, ReportRule
 from schemas.pack.source import Around, Place
 from services.escalation import clocks, growth
-from services.escalation.clocks import Cancelled, Clock
+from services.escalation.clocks import Clock
+from services.escalation.milestones import assigned, counted, in_order, is_own
+from services.escalation.runs import Cancelled
 from services.escalation.terms import USUAL, Terms
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Context, holds
@@ -152,7 +154,7 @@ def derive(
     milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices: Offices, terms: Terms = USUAL
 ) -> tuple[Clock, ...]:
     """All clocks of the matter: the pack's own, then those of its reports."""
-    past = growth.followed(clocks.in_order(milestones), pack)
+    past = growth.followed(in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
     hops = tuple(_rule(owed) for owed in reports.now)
     whole = pack.model_copy(update={"clocks": (*pack.clocks, *hops, *growth.limit_of(pack))})
@@ -165,10 +167,10 @@ def owed(milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices:
 
     A hop whose limit is open has no clock and is owed nevertheless.
     """
-    past = growth.followed(clocks.in_order(milestones), pack)
+    past = growth.followed(in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
     # What was confirmed under a matter from which this one was split off fulfils nothing here.
-    reached = clocks.counted([*past, *reports.acts])
+    reached = counted([*past, *reports.acts])
     reopened = max((one.recorded_at for one in reached if one.milestone == "reopened"), default=None)
     ever = {one.milestone for one in reached}
     again = {one.milestone for one in reached if reopened is None or one.recorded_at >= reopened}
@@ -185,14 +187,14 @@ def report_to(
     milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices: Offices
 ) -> tuple[Obligation, ...]:
     """The hops that the matter's level and nature ask for now, done or not, in the pack's order."""
-    return _Reports(pack, offices, growth.followed(clocks.in_order(milestones), pack)).asked
+    return _Reports(pack, offices, growth.followed(in_order(milestones), pack)).asked
 
 
 def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: Offices) -> list[Context]:
     """What conditions of reports look at, each time that it changed, up to now."""
     found: list[Context] = [Context(level=pack.lowest)]
     for reached in past:
-        if not clocks.is_own(reached):
+        if not is_own(reached):
             continue
         told: dict[str, Any] = {
             "level": reached.level,
@@ -252,7 +254,7 @@ class _Reports:
         self._handed = [
             (one.recorded_at, one.unit or "")
             for one in past
-            if one.milestone in ("opened", "transferred") and clocks.is_own(one)
+            if one.milestone in ("opened", "transferred") and is_own(one)
         ]
         self._contexts = _contexts(past, pack, offices)
         self.now: list[Obligation] = []
@@ -262,7 +264,7 @@ class _Reports:
         self._bulletin: Obligation | None = None
         """The first bulletin. Each further one is like it."""
         held: dict[str, str] = {}
-        handling = clocks.assigned(past)
+        handling = assigned(past)
         for reached in past:
             if reached.milestone == "received" and reached.unit:
                 for one in self._then(reached):
@@ -339,7 +341,7 @@ class _Reports:
             act = ""
             if goes_on and self._meets(reached, first):
                 act = _received(owed.hop.code)
-            elif reached.milestone in ("resolved", "closed") and goes_on and clocks.is_own(reached):
+            elif reached.milestone in ("resolved", "closed") and goes_on and is_own(reached):
                 goes_on = False
                 self.acts.append(_as(reached, _ended(owed.hop.code)))
             elif reached.milestone == "reopened" and not goes_on:

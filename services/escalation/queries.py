@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation import obligations
-from services.escalation.clocks import accountable, assigned, level_of
 from services.escalation.commands import (
     ConfirmDecision,
     Decide,
@@ -26,6 +25,7 @@ from services.escalation.commands import (
 from services.escalation.decider import DECIDER
 from services.escalation.decisions import deciders, rule_on
 from services.escalation.leads import OF_LEAD, Leading, leading
+from services.escalation.milestones import accountable, assigned, level_of
 from services.escalation.rights import (
     OF_A_CLOCK,
     RIGHTS,

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from schemas import escalation as e
 from schemas.envelope import Event
-from services.escalation import clocks, eras, limits, notices
+from services.escalation import eras, limits, notices
 from services.escalation.eras import Move
+from services.escalation.milestones import accountable, in_order
 from services.escalation.notices import Notice
 from services.escalation.terms import USUAL, Terms
 
@@ -83,7 +84,7 @@ class State:
     @property
     def unit(self) -> str | None:
         """The unit that is accountable for the matter. It answers for the words of the stream, too."""
-        return clocks.accountable(self.past)
+        return accountable(self.past)
 
     @property
     def moves(self) -> list[Move]:
@@ -102,7 +103,7 @@ class State:
     @property
     def past(self) -> list[e.ClockMilestoneReached]:
         """The milestones in the order in which they count."""
-        return clocks.in_order(self.milestones)
+        return in_order(self.milestones)
 
 
 def initial_state() -> State:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from schemas.fields import LevelKnown
 from schemas.pack import PolicyPack
-from services.escalation import clocks as clocks_module
+from schemas.pack.clocks import ClockRule
 from services.escalation import obligations
-from services.escalation.clocks import Clock, derive, is_carried
+from services.escalation.clocks import Clock, derive
 from services.escalation.commands import DetectBreaches, RecordMilestones
+from services.escalation.milestones import is_carried
 from services.kernel.core.ids import derived
 from tests.escalation.incident import DAY, OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
 
@@ -422,21 +423,21 @@ def test_a_merger_misses_no_limit_by_itself_and_takes_no_breach_back(history: li
 def test_discoveries_that_are_left_out_change_no_clock(history: list[RecordMilestones]) -> None:
     past = [one for command in history for one in command.milestones]
     with pytest.MonkeyPatch.context() as whole:
-        whole.setattr("services.escalation.clocks._telling", lambda own, mergers: list(own))
+        whole.setattr("services.escalation.stages.telling", lambda own, mergers: list(own))
         expected = derive(past, PACK.model)
     assert derive(past, PACK.model) == expected
 
 
 def test_what_many_mergers_cost_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
-    meets = clocks_module._meets
+    meets = ClockRule.is_met_by
 
     def counting(*given: Any) -> bool:
         nonlocal asked
         asked += 1
         return meets(*given)
 
-    monkeypatch.setattr(clocks_module, "_meets", counting)
+    monkeypatch.setattr(ClockRule, "is_met_by", counting)
     costs = []
     for mergers in (20, 80):
         asked, history = 0, [opened(at(0)), GENERAL]
