@@ -337,7 +337,10 @@ def policy_explain(
     incident: Annotated[str, typer.Argument(help="The matter's id.")],
     data: Data = None,
 ) -> None:
-    """Why a matter owes what it owes: each rule, what it looked at, its clause and its quotation."""
+    """Why a matter owes what it owes, in Chinese: each rule, what it looked at, its clause and its quotation.
+
+    Limits that began under a pack which the matter has left are told as well.
+    """
     from services.apps import explain, records
 
     async def told() -> list[str]:
@@ -364,19 +367,16 @@ def policy_dry_run(
     settings, at = quiet(settings_of(data)), dry_run.instant_of(since)
     pack = _chosen(name, settings, lambda: _recorded(settings), lambda: _of_folder(settings))
 
-    async def judged() -> dry_run.Result:
+    async def judged() -> tuple[dry_run.Result, list[str]]:
         async with records.reader(settings) as reader:
-            return await dry_run.judge(reader, pack, at)
+            result = await dry_run.judge(reader, pack, at)
+            return result, list(dry_run.lines(result, pack, reader.offices.packs.values()))
 
-    result = run(judged())
+    result, lines = run(judged())
     if as_json:
         say(json.dumps(result.told(), ensure_ascii=False, indent=2))
         return
-    say(f"{result.matters} matters since {since}, by {pack.name} instead of their own packs")
-    for kind, count in result.counts.items():
-        say(f"  {kind:<18} {count}")
-    for one in result.differences:
-        say(f"{one.incident}\t{one.kind}\t{one.name}\t{one.was or '-'} -> {one.would or '-'}")
+    say("\n".join((f"{result.matters} matters since {since}, by {pack.name} instead of their own packs", *lines)))
 
 
 @policies.command("test")

@@ -4,15 +4,17 @@ Both packs see the same milestones. Levels are those of the gradings, mapped as 
 mapped counts as ungraded.
 """
 
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from datetime import datetime, tzinfo
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.fields import WrittenInstant, instant
+from schemas.fields import WrittenInstant, instant, parse_instant
+from schemas.titles import titled
 from services.apps.course import levels_known
 from services.apps.evaluate import Matter, derived
 from services.apps.records import Record
@@ -36,6 +38,21 @@ Kind = Literal[
     "kept",
 ]
 """`missed` and `kept`: a limit that is missed by one pack only."""
+
+
+KINDS: Mapping[Kind, str] = {
+    "proposal": "建议级别不同",
+    "level_unmapped": "级别没有对应",
+    "approval": "审批不同",
+    "report": "上报不同",
+    "limit_added": "新增时限",
+    "limit_dropped": "不再有此时限",
+    "due_earlier": "期限提前",
+    "due_later": "期限推后",
+    "missed": "变为逾期",
+    "kept": "不再逾期",
+}
+"""What a kind is called in Chinese."""
 
 
 class Difference(NamedTuple):
@@ -66,6 +83,31 @@ class Result(NamedTuple):
             "counts": self.counts,
             "differences": [one._asdict() for one in self.differences],
         }
+
+
+def lines(result: Result, pack: LoadedPack, packs: Iterable[LoadedPack]) -> Iterator[str]:
+    """The result for readers: codes with their Chinese titles, and times of the pack's time zone.
+
+    `packs` are further packs that give limits their titles.
+    """
+    for kind, count in result.counts.items():
+        yield f"  {kind:<18} {KINDS[cast('Kind', kind)]}  {count}"
+    titles = {name: timed.title_zh for one in (*packs, pack) for name, timed in one.model.timed.items()}
+    levels = {level.code: level.title_zh for one in (*packs, pack) for level in one.model.levels}
+    for one in result.differences:
+        code, review, _ = one.name.partition("#")[0].partition(".review")
+        name = f"{titles.get(code) or levels.get(code, '')}{'（复查）' if review else ''}"
+        was, would = (_told(text, levels, pack.model.timezone) for text in (one.was, one.would))
+        yield f"{one.incident}\t{one.kind} {KINDS[one.kind]}\t{one.name} {name}".rstrip() + f"\t{was} -> {would}"
+
+
+def _told(text: str | None, levels: Mapping[str, str], zone: tzinfo) -> str:
+    """A due instant in local time, a level by its title, and addressees by theirs."""
+    if text is None:
+        return "-"
+    if text.endswith("Z"):
+        return parse_instant(text).astimezone(zone).isoformat(" ", "minutes")
+    return levels.get(text) or re.sub(r"[a-z_]+(?=@|\b)", lambda found: titled(found[0], "zh"), text)
 
 
 class Matters(Protocol):

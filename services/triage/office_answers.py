@@ -216,6 +216,15 @@ class FlagOfPack(Answered):
     """Its title."""
 
 
+class ClockOfPack(Answered):
+    """A limit or a hop of a report, which becomes a clock of a matter."""
+
+    clock: Code
+    """The clock's name, as escalation answers it. A further run has `#2` behind it, a review `.review`."""
+    title: str
+    """Its title."""
+
+
 class DocumentOfPack(Answered):
     """A document on which a pack rests."""
 
@@ -283,6 +292,8 @@ class Pack(Answered):
     """Its levels; none if it grades nothing."""
     proposes: bool
     """Whether it proposes levels. If not, a person judges without a proposal."""
+    clocks: tuple[ClockOfPack, ...]
+    """Its limits and the hops of its reports."""
     flags: tuple[FlagOfPack, ...]
     """Its flags."""
     harm_scale: tuple[HarmStepOfPack, ...]
@@ -347,6 +358,7 @@ class Packs(
                 "levels": [{"level": "major", "rank": 2, "title": "重大"}],
                 "proposes": True,
                 "flags": [{"flag": "public", "title": "公共"}],
+                "clocks": [{"clock": "transfer", "title": "转达业务科室"}],
                 "harm_scale": [{"harm": 0, "title": "未见危害"}],
                 "answer_kinds": [
                     {

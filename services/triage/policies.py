@@ -97,6 +97,7 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
         "facts": [fact.model_dump(mode="json", exclude={"source"}, exclude_none=True) for fact in model.facts],
         "levels": [{"level": level.code, "rank": level.rank, "title": level.title_zh} for level in model.levels],
         "proposes": proposes(pack),
+        "clocks": [{"clock": name, "title": timed.title_zh} for name, timed in model.timed.items()],
         "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in model.flags],
         "harm_scale": [{"harm": step.value, "title": step.title_zh} for step in model.harm_scale],
         "answer_kinds": [

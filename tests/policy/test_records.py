@@ -1,6 +1,7 @@
 """`policy explain` and `policy dry-run` on matters of the record, and `policy show`."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -103,6 +104,21 @@ async def test_a_dry_run_counts_what_would_differ(system: Embedded, matter: str)
     assert (same.matters, same.differences) == (1, ())
     later = await dry_run.judge(await reader(system), pack, system.time_source.now() + timedelta(days=1))
     assert later.matters == 0
+
+
+async def test_a_dry_run_is_told_by_titles_and_local_times(system: Embedded, matter: str) -> None:
+    found = await reader(system)
+    before = system.time_source.now() - timedelta(days=1)
+    other = load_pack(ROOT / "policies" / "bureau-004.yaml")
+    told = list(dry_run.lines(await dry_run.judge(found, other, before), other, found.offices.packs.values()))
+    assert "  level_unmapped     级别没有对应  1" in told
+    assert f"{matter}\tproposal 建议级别不同\tproposal\t重大 -> -" in told
+    (gone,) = [line for line in told if "public_statement" in line]
+    assert re.search(
+        r"limit_dropped 不再有此时限\tpublic_statement 公开回应\t\d{4}-\d\d-\d\d \d\d:\d\d\+08:00 -> -$", gone
+    )
+    (approval,) = [line for line in told if line.startswith(f"{matter}\tapproval")]
+    assert "分管领导" in approval and "leader" not in approval
 
 
 async def test_a_dry_run_counts_the_values_that_offices_set(system: Embedded, matter: str) -> None:
