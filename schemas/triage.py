@@ -123,7 +123,7 @@ class IncidentFactRevised(FactValue):
 
 
 @event("incident.classified")
-class IncidentClassified(Fact):
+class IncidentClassified(Act):
     """What kind of answer the office will give. It names what the office does, never what somebody said.
 
     `taken_from` names the incident that brought it along by a merger.
@@ -134,7 +134,7 @@ class IncidentClassified(Fact):
 
 
 @event("incident.graded")
-class IncidentGraded(Fact):
+class IncidentGraded(Act):
     """A person judged how grave the matter is for the public, by the pack in force.
 
     `known_at` is the time of the first facts for which the pack proposes this level or a higher one. `taken_from`
@@ -151,7 +151,7 @@ class IncidentGraded(Fact):
 
 
 @event("incident.regraded")
-class IncidentRegraded(Fact):
+class IncidentRegraded(Act):
     """The level was changed. `previous` was in force until now, and its duties stay on record.
 
     `known_at` is since when this level or a higher one was known, by facts or an earlier grading. `taken_from`
@@ -429,7 +429,7 @@ class IncidentHandlingRecorded(Fact):
 
 
 @event("incident.resolved")
-class IncidentResolved(Fact):
+class IncidentResolved(Act):
     """The handling is completed: the problem is solved, and the answer was given."""
 
     reason: Words
@@ -443,14 +443,14 @@ class IncidentFollowedUp(Act):
 
 
 @event("incident.reopened")
-class IncidentReopened(Fact):
+class IncidentReopened(Act):
     """The matter is open again: it came back, or the answer did not hold."""
 
     reason: Words
 
 
 @event("incident.closed")
-class IncidentClosed(Fact):
+class IncidentClosed(Act):
     """The office ended its work on the matter, with a reason."""
 
     reason: Words

@@ -3,6 +3,7 @@
 An act may be entered later than it happened, with the reason. Then the event's time is when it happened.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +12,16 @@ from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed
 from services.triage import commands as c
-from services.triage.state import State
+from services.triage.state import Series, State
+
+SERIES: Mapping[type[c.Act], Series] = {
+    c.Grade: "level",
+    c.Classify: "answer_kind",
+    c.Resolve: "phase",
+    c.Close: "phase",
+    c.Reopen: "phase",
+}
+"""Of these, one that is entered later follows the others of its series."""
 
 
 def decided(command: c.Act, ctx: Ctx) -> Decided:
@@ -72,5 +82,15 @@ def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
             field="happened_at",
             incident=state.id,
             at=state.discovered_at,
+        )
+    series = SERIES.get(type(command))
+    last = state.last.get(series) if series else None
+    if last is not None and command.happened_at < last:
+        raise Malformed(
+            f"happened_at: a later decision of this kind is on record, of {last.isoformat()}; enter a time after it",
+            code="before-last-judgement",
+            field="happened_at",
+            incident=state.id,
+            at=last,
         )
     return command.happened_at

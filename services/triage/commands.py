@@ -160,14 +160,14 @@ _WRONG = {
 }
 
 
-class Classify(Command, json_schema_extra=example(answer_kind="answer")):
+class Classify(Act, json_schema_extra=example(answer_kind="answer")):
     """Choose what kind of answer the office will give."""
 
     answer_kind: AnswerKind
     """The kind of answer, from the pack in force."""
 
 
-class Grade(Command, json_schema_extra=example(level="major", reason="现场核实，影响三个小区")):
+class Grade(Act, json_schema_extra=example(level="major", reason="现场核实，影响三个小区")):
     """Judge how grave the matter is for the public, by the pack in force.
 
     A second grading with another level changes it.
@@ -364,7 +364,7 @@ class CannotJudgeProposal(Command, json_schema_extra=example(proposal=1, reason=
     """Why it cannot be judged."""
 
 
-class Resolve(Command, json_schema_extra=example(reason="已恢复供水并答复")):
+class Resolve(Act, json_schema_extra=example(reason="已恢复供水并答复")):
     """The handling is complete: the real problem is solved, and the asker or the public has the answer."""
 
     reason: Text
@@ -378,14 +378,14 @@ class FollowUp(Act, json_schema_extra=example(text="回访三户，供水正常"
     """The finding."""
 
 
-class Reopen(Command, json_schema_extra=example(reason="再次停水")):
+class Reopen(Act, json_schema_extra=example(reason="再次停水")):
     """Open a resolved or closed matter again. Both tracks then need new records."""
 
     reason: Text
     """The reason for opening it again."""
 
 
-class Close(Command, json_schema_extra=example(reason="回访满意")):
+class Close(Act, json_schema_extra=example(reason="回访满意")):
     """End the office's work on a resolved matter."""
 
     reason: Text

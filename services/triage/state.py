@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from schemas import triage
 from schemas.envelope import Event
@@ -12,6 +13,18 @@ from services.kernel.rules.conditions import Figures
 from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.proposals import after
 from services.triage.rights import Incident
+
+Series = Literal["level", "answer_kind", "phase"]
+"""What is decided again and again, so that the newest decision holds."""
+SERIES: Mapping[type, Series] = {
+    triage.IncidentGraded: "level",
+    triage.IncidentRegraded: "level",
+    triage.IncidentClassified: "answer_kind",
+    triage.IncidentResolved: "phase",
+    triage.IncidentClosed: "phase",
+    triage.IncidentDismissed: "phase",
+    triage.IncidentReopened: "phase",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class State(Incident):
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
     drill: bool = False
+    last: Mapping[Series, datetime] = field(default_factory=dict)
+    """When the latest grading happened, the latest choice of a kind of answer, and the latest end or reopening."""
 
 
 def initial_state() -> State:
@@ -47,6 +62,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, policy=event.policy)
     if (proposals := after(state.proposals, event)) is not state.proposals:
         return replace(state, proposals=proposals)
+    if series := SERIES.get(type(event.data)):
+        state = replace(state, last={**state.last, series: event.time})
     match event.data:
         case triage.IncidentOpened() as data:
             return replace(

@@ -22,6 +22,7 @@ from tests.escalation.conftest import Desk
         on.test_a_merged_matter_keeps_its_breaches_and_what_was_done_counts_where_it_goes_on,
         on.test_views_are_the_same_after_the_same_events,
         on.test_the_list_of_clocks_shows_the_own_units_and_pages,
+        on.test_what_is_entered_late_shows_both_figures_and_a_finding_says_which_counts,
         on.test_a_report_upward_and_its_receipt_over_http,
         test_notices.test_a_notice_and_its_answer_over_http,
         on.test_the_roster_is_planned_and_read,

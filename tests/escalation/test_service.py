@@ -657,6 +657,33 @@ async def test_a_reviewer_annuls_over_http_and_the_timer_leaves_it_so(desk: Desk
     assert (row["state"], row["breached_at"], row["rung"]) == ("annulled", None, "")
 
 
+async def test_what_is_entered_late_shows_both_figures_and_a_finding_says_which_counts(desk: Desk) -> None:
+    found, recorded = opened(desk, "a"), opened(desk, "b")
+    for name in "ab":
+        desk.tell(incident(name), triage.IncidentReplied(text="t"), at(30), happened=at(20))  # type: ignore[arg-type]
+    late = triage.IncidentReplied(text="t")  # type: ignore[arg-type]
+    other = opened(desk, "c")
+    desk.tell(incident("c"), late, at(30), happened=at(26))
+    await desk.consume()
+    await desk.turn(at(31))
+
+    async def shown(id_: str) -> dict[str, Any]:
+        answer = (await desk.ask("GET", f"/incidents/{id_}", "auditor")).json()
+        return next(one for one in answer["clocks"] if one["clock"] == "explanation")
+
+    hours = 3600.0
+    for id_, by_happened in ((found, None), (recorded, None), (other, 2 * hours)):
+        one = await shown(id_)
+        assert (one["late"], one["breached_at"] is not None) == (True, True), "the recording counts until a finding"
+        assert (one["late_by"], one["late_by_happened"]) == (6 * hours, by_happened)
+    body = {"clock": "explanation", "reason": "the letter was sent on the evening before"}
+    assert (await desk.ask("POST", f"/incidents/{found}/annul", "handler", "town-east", body)).status_code == 403
+    assert (await desk.ask("POST", f"/incidents/{found}/annul", "auditor", "county", body)).status_code == 200
+    await desk.turn(at(90))
+    assert [(await shown(id_))["breached_at"] is None for id_ in (found, recorded, other)] == [True, False, False]
+    assert [(await shown(id_))["annulled"] for id_ in (found, recorded, other)] == ["reviewed", None, None]
+
+
 async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
     duty = {"post": "duty_officer@town-east", "since": "2026-03-02T00:00:00Z", "until": "2026-03-02T12:00:00Z"}
     plan = {"unit": "town-east", "duties": [duty]}

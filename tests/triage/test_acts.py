@@ -1,6 +1,6 @@
 """The acts that complete a matter's tracks, and acts that are entered later than they happened."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +9,16 @@ from schemas import triage
 from schemas.fields import parse_instant
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
-from tests.kit.spec import NOW
+from tests.kit.spec import NOW, At
 from tests.triage.conftest import Triage
 from tests.triage.test_decider import DISCOVERED, OPENED, past
 
 EARLIER = NOW - timedelta(minutes=30)
+LATE: dict[str, Any] = {"happened_at": EARLIER - timedelta(seconds=1), "late_reason": "停电"}
+
+
+def graded_at(at: datetime) -> At:
+    return At(triage.IncidentGraded(level="major", rank=2, reason="r"), at)
 
 
 def of_town(*facts: Any, role: str = "handler") -> Any:
@@ -86,11 +91,44 @@ def test_material_comes_from_a_unit_of_the_tree() -> None:
             ),
             "verifier",
         ),
+        (c.Grade(level="major", reason="r", happened_at=EARLIER, late_reason="会上研判"), "duty_officer"),
+        (c.Classify(answer_kind="status", happened_at=EARLIER, late_reason="会上研判"), "duty_officer"),
     ],
 )
 def test_other_acts_are_entered_later_in_the_same_way(command: Any, role: str) -> None:
     entered, *_ = of_town(role=role).when(command).decided()
     assert (entered.time, entered.data.late_reason.text) == (EARLIER, command.late_reason)
+
+
+HANDLED = (triage.IncidentSolved(text="t"), triage.IncidentReplied(text="t"))
+RESOLVED = (*HANDLED, At(triage.IncidentResolved(reason="r"), NOW - timedelta(minutes=20), NOW - timedelta(minutes=20)))
+
+
+@pytest.mark.parametrize(
+    ("before", "verb", "role"),
+    [(HANDLED, c.Resolve, "handler"), (RESOLVED, c.Close, "chief"), (RESOLVED, c.Reopen, "chief")],
+)
+def test_the_end_and_the_reopening_can_be_entered_later(before: tuple[Any, ...], verb: Any, role: str) -> None:
+    at = NOW - timedelta(minutes=10)
+    [entered] = of_town(*before, role=role).when(verb(reason="r", happened_at=at, late_reason="停电")).decided()
+    assert (entered.time, entered.data.late_reason.text) == (at, "停电")
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "role"),
+    [
+        ((graded_at(EARLIER),), c.Grade(level="general", reason="r", **LATE), "duty_officer"),
+        (
+            (At(triage.IncidentClassified(answer_kind="status"), EARLIER),),
+            c.Classify(answer_kind="answer", **LATE),
+            "duty_officer",
+        ),
+        (RESOLVED, c.Close(reason="r", **LATE), "chief"),
+        (RESOLVED, c.Reopen(reason="r", **LATE), "chief"),
+    ],
+)
+def test_what_is_decided_again_follows_the_decision_before(before: tuple[Any, ...], command: Any, role: str) -> None:
+    of_town(*before, role=role).when(command).then_raises(Malformed, "a later decision of this kind is on record")
 
 
 def test_what_is_entered_at_once_has_no_reason() -> None:
@@ -108,3 +146,39 @@ async def test_what_was_entered_later_shows_when_it_happened_and_why_it_comes_la
     assert (parse_instant(assigned["happened_at"]).isoformat(), assigned["late_reason"]) == (happened, "电话交办")
     (solved,) = found["handling"]
     assert (solved["track"], solved["happened_at"], solved["late_reason"]) == ("problem", None, None)
+
+
+async def test_what_is_decided_late_keeps_its_times_over_http(triage: Triage) -> None:
+    id_ = await triage.open()
+    discovered = (await triage.events(id_))[0].data.discovered_at
+    steps = (
+        ("grade", "duty_officer", {"level": "major", "reason": "r"}),
+        ("classify", "duty_officer", {"answer_kind": "status"}),
+        ("solve", "handler", {"text": "t"}),
+        ("reply", "handler", {"text": "t"}),
+        ("resolve", "handler", {"reason": "r"}),
+        ("close", "chief", {"reason": "r"}),
+        ("reopen", "chief", {"reason": "r"}),
+    )
+    times = {verb: discovered + timedelta(seconds=number) for number, (verb, _, _) in enumerate(steps, 1)}
+    for verb, role, body in steps:
+        late = {"happened_at": times[verb].isoformat(), "late_reason": "停电"}
+        answer = await triage.ask(id_, verb, {**body, **late}, role=role, unit="town-east")
+        assert answer.status_code == 200, (verb, answer.text)
+        if verb == "reply":
+            await triage.agree(id_)
+    at = {event.type.removeprefix("huiying.incident.").removesuffix(".v1"): event for event in await triage.events(id_)}
+    names = ("graded", "classified", "solved", "replied", "resolved", "closed", "reopened")
+    assert [at[name].time for name in names] == list(times.values())
+    assert all(at[name].recorded > at[name].time and at[name].data.late_reason for name in names)
+    early = {"reason": "r", "level": "extraordinary", "happened_at": discovered.isoformat(), "late_reason": "r"}
+    answer = await triage.ask(id_, "grade", early, role="duty_officer", unit="town-east")
+    assert (answer.status_code, answer.json()["field"]) == (422, "happened_at")
+    notes = (await triage.get(f"incidents/{id_}")).json()["notes"]
+    said = {note["type"].split(".")[2]: parse_instant(note["happened_at"]) for note in notes if note["happened_at"]}
+    assert {name: said[name] for name in ("graded", "closed")} == {"graded": times["grade"], "closed": times["close"]}
+
+
+@pytest.mark.postgres
+async def test_what_is_decided_late_keeps_its_times_on_postgres(triage_on_postgres: Triage) -> None:
+    await test_what_is_decided_late_keeps_its_times_over_http(triage_on_postgres)
