@@ -153,12 +153,19 @@ def _beside(unit: str, offices: Offices) -> frozenset[str]:
 def derive(
     milestones: Iterable[ClockMilestoneReached], pack: PolicyPack, offices: Offices, terms: Terms = USUAL
 ) -> tuple[Clock, ...]:
-    """All clocks of the matter: the pack's own, then those of its reports."""
+    """All clocks of the matter: the pack's own, then those of its reports, and last its bulletins.
+
+    Each bulletin is derived without the acts of the others, so the cost grows with their number, not with its square.
+    """
     past = growth.followed(in_order(milestones), pack)
     reports = _Reports(pack, offices, past)
-    hops = tuple(_rule(owed) for owed in reports.now)
+    hops = tuple(_rule(owed) for owed in reports.now if owed.rule.code != BULLETIN)
     whole = pack.model_copy(update={"clocks": (*pack.clocks, *hops, *growth.limit_of(pack))})
-    found = clocks.derive([*past, *reports.acts], whole, terms)
+    found = list(clocks.derive([*past, *reports.acts], whole, terms))
+    besides = [one for one in past if one.milestone not in ("reported", "received")]
+    for owed in (one for one in reports.now if one.rule.code == BULLETIN):
+        alone = pack.model_copy(update={"clocks": (_rule(owed),)})
+        found += clocks.derive([*besides, *reports.acts_on(owed)], alone, terms)
     return tuple(reports.charged(clock) for clock in found)
 
 
@@ -278,6 +285,15 @@ class _Reports:
                     self._bulletins(owed)
                 else:
                     self._once(owed)
+        self._named: dict[str, list[ClockMilestoneReached]] = {}
+        """The same by their names."""
+        for act in self.acts:
+            self._named.setdefault(act.milestone, []).append(act)
+
+    def acts_on(self, owed: Obligation) -> Iterator[ClockMilestoneReached]:
+        """The further milestones that start or end one hop."""
+        for name in (owed.starts, _received(owed.hop.code), _ended(owed.hop.code)):
+            yield from self._named.get(name, ())
 
     @property
     def asked(self) -> tuple[Obligation, ...]:
@@ -361,7 +377,7 @@ class _Reports:
         if code == WRITTEN_REPORT:
             return replace(clock, first_answer=False)
         if code == BULLETIN and self._bulletin:
-            ends = [one.recorded_at for one in self.acts if one.milestone == _ended(clock.name)]
+            ends = [one.recorded_at for one in self._named.get(_ended(clock.name), ())]
             clock = replace(clock, unit=self._bulletin.owed_by)
             over = clock.met_at in ends
             return replace(clock, met_at=None, cancelled=Cancelled("closed", ends[0])) if over else clock

@@ -6,6 +6,7 @@ import pytest
 
 from schemas import escalation as e
 from schemas.pack import PolicyPack
+from schemas.pack.clocks import ClockRule
 from services.escalation import obligations
 from services.escalation.clocks import Clock
 from services.escalation.commands import Receipt, RecordMilestones, ReportUpward
@@ -200,3 +201,22 @@ def test_the_chinese_titles_of_all_clocks() -> None:
     titles = {name: timed.title_zh for name, timed in PACK.model.timed.items()}
     assert titles["report_to_county"] == "立即上报"
     assert titles["written_report"] == "书面总结报告"
+
+
+def test_what_many_bulletins_cost_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, meets = 0, ClockRule.is_met_by
+
+    def counting(*given: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        return meets(*given)
+
+    monkeypatch.setattr(ClockRule, "is_met_by", counting)
+    costs = []
+    for number in (20, 80):
+        asked = 0
+        sent = [received(1 + hour, "leading_group", "county", "bulletin") for hour in range(number)]
+        found = clocks(bulletins(), opened(at(0)), MAJOR, *sent)
+        assert found[f"bulletin#{number + 1}"].since == at(number)
+        costs.append(asked)
+    assert costs[1] < 5 * costs[0]
