@@ -364,6 +364,7 @@ TYPES: Mapping[str, ProblemType] = {
             "fact-code-unknown": ("没有此取值", "{key} 只能取：{known}。"),
             "notice-unknown": ("没有此整改通知", "此事项没有整改通知 {notice}。"),
             "part-unknown": ("没有此部分", "整改情况没有 {part} 这一部分；可选：{known}。"),
+            "file-part-unknown": ("没有此归档材料", "归档材料没有 {part} 这一项；可选：{known}。"),
             "due-passed": ("期限已过", "整改通知的期限须在将来；请给出更晚的 due。"),
             "addressee-unknown": ("没有此报告对象", "{to} 不是报告对象；可选：{known}。"),
             "unit-unknown": ("没有此单位", "没有代码为 {unit} 的单位；现有：{known}。"),

@@ -430,9 +430,13 @@ class IncidentHandlingRecorded(Fact):
 
 @event("incident.resolved")
 class IncidentResolved(Act):
-    """The handling is completed: the problem is solved, and the answer was given."""
+    """The handling is completed: the problem is solved, and the answer was given.
+
+    `follows_up` is the post that looks at the matter afterwards, if the pack asks for one or somebody named it.
+    """
 
     reason: Words
+    follows_up: Post | None = None
 
 
 @event("incident.followed_up")
@@ -451,9 +455,15 @@ class IncidentReopened(Act):
 
 @event("incident.closed")
 class IncidentClosed(Act):
-    """The office ended its work on the matter, with a reason."""
+    """The office ended its work on the matter, with a reason.
+
+    `missing` are the parts of its file that the pack names and that are not there, `evaluated_by` the posts and bodies
+    that evaluate the handling by the pack.
+    """
 
     reason: Words
+    missing: tuple[Code, ...] = ()
+    evaluated_by: tuple[Post, ...] = ()
 
 
 @event("incident.report_refused")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from schemas.lists import CategoryList, ChannelList, FactList, SiteList, TelephoneList
 from schemas.pack import PolicyPack
-from schemas.pack.approval import ApprovalStep
+from schemas.pack.approval import ApprovalStep, Chain
 from schemas.pack.clocks import ClockRule, Limit
 from schemas.pack.levels import Level
 from schemas.pack.source import Source, rules
@@ -85,11 +85,10 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
             _limited(rung.rung, TITLES[rung.rung][0], rung.after, rung.source, f"tells {', '.join(rung.tells)} after")
             for rung in pack.ladder
         ],
-        "approval": [
-            Row(f"{chain.code}.{step.code}", step.title_zh, step.source, _agreeing(step))
-            for chain in chains
-            for step in chain.steps
-        ],
+        "notice": [Row(part.code, part.title_zh, part.source) for part in (pack.notice.parts if pack.notice else ())],
+        "approval": [row for chain in chains for row in _chain(chain)],
+        "afterwards": list(_afterwards(pack)),
+        "file": [Row(part.code, part.title_zh, part.source) for part in (pack.archive.parts if pack.archive else ())],
     }
 
 
@@ -97,6 +96,30 @@ def _level(level: Level) -> Iterator[Row]:
     yield Row(level.code, level.title_zh, level.source)
     for one in level.conditions:
         yield Row(f"{level.code}/{one.code}", level.title_zh, one.source, one.when)
+    if lead := level.leads:
+        yield Row(f"{level.code}.leads", lead.title_zh, lead.source, f"{lead.who} at {lead.at}, {lead.how}")
+
+
+def _chain(chain: Chain) -> Iterator[Row]:
+    """A chain, and its steps."""
+    yield Row(
+        chain.code, chain.title_zh, chain.source, f"of a {chain.of}" + (f" if {chain.when}" if chain.when else "")
+    )
+    for step in chain.steps:
+        yield Row(f"{chain.code}.{step.code}", step.title_zh, step.source, _agreeing(step))
+
+
+def _afterwards(pack: PolicyPack) -> Iterator[Row]:
+    """What follows the handling: who looks at the matter again, and who evaluates it."""
+    if watched := pack.follow_up:
+        dedicated, asked = (
+            watched.dedicated_post,
+            {True: "a post of its own", False: "no post of its own", None: "open"},
+        )
+        yield Row("follow_up", TITLES["follow-up"][0], dedicated.source, asked[dedicated.value])
+    if one := pack.review.evaluation:
+        at = f" at {', '.join(one.levels)}" if one.levels else ""
+        yield Row("evaluation", one.title_zh, one.source, f"{', '.join(one.who)}{at}")
 
 
 def _clock(clock: ClockRule) -> Iterator[Row]:

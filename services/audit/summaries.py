@@ -69,10 +69,11 @@ TEMPLATES: dict[str, str] = {
     "incident.delay_explained": "说明延误|delay explained",
     "incident.policy_moved": "改用制度 {policy}（原为 {previous}）|moved to the pack {policy} from {previous}",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
-    "incident.resolved": "办结|resolved",
+    "incident.resolved": "办结（跟踪：{follows_up}）|resolved (followed up by {follows_up})",
     "incident.followed_up": "回访|followed up",
     "incident.reopened": "重新办理|reopened",
-    "incident.closed": "结案|closed",
+    "incident.closed": "结案（归档缺：{missing}；评估：{evaluated_by}）"
+    "|closed (not in the file: {missing}; evaluated by {evaluated_by})",
     "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",
     "incident.dismissed": "不予答复，终止办理|ended without an answer",
     "incident.merged": "并入 {into}|merged into {into}",
@@ -269,6 +270,14 @@ class Names:
 
         return self._in_packs(code, event, titles)
 
+    def filed(self, code: str, event: Event) -> str | None:
+        """The title of a part of a matter's file."""
+        return self._in_packs(
+            code,
+            event,
+            lambda pack: {part.code: part.title_zh for part in (pack.archive.parts if pack.archive else ())},
+        )
+
     def listed(self, code: str, event: Event) -> str | None:
         """The title of a channel, a category or a fact in the lists of the deployment."""
         lists = self.offices.lists
@@ -310,6 +319,9 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "level": (Names.level,),
     "clock": (Names.clock,),
     "step": (Names.step,),
+    "missing": (Names.filed,),
+    "follows_up": (Names.post,),
+    "evaluated_by": (Names.post,),
     "chain": (Names.chain,),
     "channel": (Names.listed,),
     "category": (Names.listed,),

@@ -364,11 +364,13 @@ class CannotJudgeProposal(Command, json_schema_extra=example(proposal=1, reason=
     """Why it cannot be judged."""
 
 
-class Resolve(Act, json_schema_extra=example(reason="已恢复供水并答复")):
+class Resolve(Act, json_schema_extra=example(reason="已恢复供水并答复", follows_up="handler@town-east")):
     """The handling is complete: the real problem is solved, and the asker or the public has the answer."""
 
     reason: Text
     """The reason why the matter counts as handled."""
+    follows_up: Post | None = None
+    """The post that looks at the matter afterwards. If the pack asks for one, it is by default the one that acts."""
 
 
 class FollowUp(Act, json_schema_extra=example(text="回访三户，供水正常")):
@@ -385,11 +387,13 @@ class Reopen(Act, json_schema_extra=example(reason="再次停水")):
     """The reason for opening it again."""
 
 
-class Close(Act, json_schema_extra=example(reason="回访满意")):
-    """End the office's work on a resolved matter."""
+class Close(Act, json_schema_extra=example(reason="回访满意", parts=["handling"])):
+    """End the office's work on a resolved matter. The record says which parts its file lacks."""
 
     reason: Text
-    """The reason for closing."""
+    """The reason for closing, and why a part of the file is missing."""
+    parts: tuple[Code, ...] = Field((), max_length=100)
+    """The parts that the file has, of those that the matter's pack names."""
 
 
 class Merge(

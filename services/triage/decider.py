@@ -13,7 +13,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, grading, judgement, moves
+from services.triage import acts, approvals, endings, grading, judgement, moves
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -178,13 +178,13 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.ApproveProposal() | c.RejectProposal() | c.CannotJudgeProposal():
             return approvals.decided(state, command, ctx)
         case c.Resolve():
-            return [triage.IncidentResolved(reason=Typed(text=command.reason))]
+            return endings.resolved(state, command, ctx)
         case c.FollowUp():
             return [triage.IncidentFollowedUp(text=Typed(text=command.text))]
         case c.Reopen():
             return [triage.IncidentReopened(reason=Typed(text=command.reason))]
         case c.Close():
-            return [triage.IncidentClosed(reason=Typed(text=command.reason))]
+            return endings.closed(state, command, ctx)
         case c.Merge():
             return _merge(state, command, ctx)
         case c.Split():

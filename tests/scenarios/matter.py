@@ -135,17 +135,6 @@ class Matter(Acting):
 
     # acts
 
-    def does(self, post: str, verb: str, person: str = "", **body: Any) -> Self:
-        """A post acts. An explanation or a reply gets the approvals that the pack asks for, at the same time."""
-        super().does(post, verb, person, **body)
-        while verb in ("explain", "reply") and (one := (self.now()["proposals"] or [{"due": []}])[-1])["due"]:
-            super().does(self._head(one["due"][0]), "approve", proposal=one["proposal"])
-        return self
-
-    def _head(self, due: str) -> str:
-        """Who agrees for a post or body that is due: the post itself, or the head of the body."""
-        return due.replace("leading_group@", "chief@")
-
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
         service = "escalation" if verb in ESCALATION else "triage"
@@ -158,6 +147,13 @@ class Matter(Acting):
         for post in posts:
             self.does(post, "confirm-decision", decision=waiting["decision"])
         _is(lambda: [one["state"] for one in self.limits()["decisions"]][-1], "recorded")
+        return self
+
+    def explains(self, by: str, *approvers: str) -> "Matter":
+        """A post gives the asker an explanation, as soon as these posts approved it, one after the other."""
+        self.does(by, "explain", text="有关情况已处理", to="asker")
+        for post in approvers:
+            self.does(post, "approve", proposal=self.now()["proposals"][-1]["proposal"])
         return self
 
     def counts(self, at: str, **figures: int) -> "Matter":
@@ -238,10 +234,16 @@ class Matter(Acting):
         answer = self.desk.ask("auditor@city", "audit", path)
         return list(answer.json()["items"]) if answer.is_success else []
 
-    def ends(self, reason: str = "已办结") -> "Matter":
-        """It is resolved and closed. The export of its record is whole by itself."""
-        self.does(f"handler@{self.now()['assigned'] or self.unit}", "resolve", reason=reason)
-        self.does("chief", "close", reason=reason)
+    def ends(self, *parts: str, lacks: tuple[str, ...] = (), evaluated_by: tuple[str, ...] = ()) -> "Matter":
+        """It is resolved, and closed with these parts in its file. The export of its record is whole by itself."""
+        self.does(f"handler@{self.now()['assigned'] or self.unit}", "resolve", reason="已办结")
+        self.does("chief", "close", reason="已办结", parts=parts)
+
+        def said() -> list[tuple[list[str], list[str]]]:
+            closed = (data for type_, data in self.events() if type_ == "incident.closed")
+            return [(data.get("missing", []), data.get("evaluated_by", [])) for data in closed][-1:]
+
+        _is(said, [(list(lacks), list(evaluated_by))])
         self.tells("incident.opened", "incident.resolved", "incident.closed")
         file = self.desk.world.folder / "export.jsonl"
         file.write_bytes(b"".join(orjson.dumps(item["event"]) + b"\n" for item in self.timeline()))

@@ -33,7 +33,7 @@ def test_suggestions_001(desk: Desk) -> None:
     matter.at("2026-01-05 11:05").does("handler", "accept")
     said = matter.at("2026-01-05 14:00").states("status")
     said.refuses("spokesperson", "publish", "not-approved").does("approver", "approve").does("spokesperson", "publish")
-    matter.at("2026-01-05 15:00").does("handler", "explain", text="已规范摊位", to="asker")
+    matter.at("2026-01-05 15:00").explains("handler", "approver")
     matter.does("handler", "solve", text="已规范摊位").owes({}).told().at("2026-01-05 16:00").ends()
     matter.tells("clock.reported_upward", "clock.receipt_given", "clock.lead_taken", "statement.published")
 
@@ -55,7 +55,7 @@ def test_rectification_002_1(desk: Desk) -> None:
     matter.refuses("chief@county", "receipt", "other-addressee", accepted=True)
     matter.at("2026-01-08 18:00").does("duty_officer@county", "receipt", accepted=True)
     matter.owes({"notice": "county-housing 2026-01-08 18:00 met 2026-01-08 18:00"})
-    matter.at("2026-01-08 18:30").does("handler", "explain", text="电梯已恢复", to="asker")
+    matter.at("2026-01-08 18:30").explains("handler")
     matter.does("handler", "solve", text="电梯已恢复").told().ends()
 
 
@@ -128,8 +128,10 @@ def test_group_002_2(desk: Desk) -> None:
     said.refuses("party_office", "approve", "no-right").does("chief", "approve")
     said.refuses("spokesperson", "publish", "not-approved").does("party_office", "approve")
     said.does("spokesperson", "publish")
-    matter.at("2026-01-15 18:00").does("handler", "solve", text="恢复供水").does("handler", "explain", text="恢复供水")
-    matter.ends().tells("incident.measure_approved", "statement.published", "incident.closed")
+    matter.at("2026-01-15 18:00").does("handler", "solve", text="恢复供水").explains("handler", "chief")
+    matter.ends("text", lacks=("audio", "image")).tells(
+        "incident.measure_approved", "statement.published", "incident.closed"
+    )
 
 
 def test_national_answer(desk: Desk) -> None:
@@ -145,7 +147,7 @@ def test_national_answer(desk: Desk) -> None:
         "disclosure": "county-environment 2026-03-13 00:00 running",
         "petition": "county-environment 2026-04-08 00:00 running",
     }
-    matter.owes(owed).at("2026-02-08 16:00").does("handler", "explain", text="已受理", to="asker")
+    matter.owes(owed).at("2026-02-08 16:00").explains("handler", "approver")
     owed["answer"] = "county-environment 2026-02-08 16:00 met 2026-02-08 16:00"
     owed["petition_told"] = "county-environment 2026-02-22 00:00 met 2026-02-08 16:00"
     matter.owes(owed)
@@ -207,8 +209,10 @@ def test_school_002_7(desk: Desk) -> None:
     said = matter.at("2026-03-16 13:00").states("status").does("chief", "approve").does("spokesperson", "publish")
     said.refuses("spokesperson", "publish", "already-published")
     matter.at("2026-03-17 07:00").does("handler@county-education", "accept")
-    matter.does("handler@county-education", "explain", text="已更换供应商", to="public")
-    matter.does("handler@county-education", "solve", text="已更换供应商").told().ends()
+    matter.explains("handler@county-education", "chief")
+    matter.does("handler@county-education", "solve", text="已更换供应商").told().ends(
+        evaluated_by=("leading_group@school",)
+    )
 
 
 def test_zone_002_10(desk: Desk) -> None:
@@ -234,7 +238,9 @@ def test_zone_002_10(desk: Desk) -> None:
     matter.owes({"on_time": "county-roads 2026-03-25 18:00 breached"})
     matter.at("2026-03-30 09:00").states("status").does("chief", "approve").does("spokesperson", "publish")
     matter.at("2026-03-30 10:00").does("handler@county-roads", "solve", text="已修排水")
-    matter.does("handler@county-roads", "explain", text="已修排水").ends()
+    matter.explains("handler@county-roads", "chief")
+    parts = ("original_material", "handling", "assignment_and_reply_records", "leader_instructions")
+    matter.ends(*parts, lacks=("other",))
     matter.owes({"on_time": "county-roads 2026-03-25 18:00 met 2026-03-30 10:00 late"})
 
 
@@ -257,7 +263,7 @@ def test_duty_002_12(desk: Desk) -> None:
             "report_to_leaders": "town-west 2026-04-07 10:00 met 2026-04-07 09:30",
         }
     )
-    matter.does("handler", "solve", text="已冲洗管道").does("handler", "explain", text="已冲洗管道").told().ends()
+    matter.does("handler", "solve", text="已冲洗管道").explains("handler", "approver").told().ends("case_material")
 
 
 def test_matters_002_13(desk: Desk) -> None:
@@ -271,8 +277,8 @@ def test_matters_002_13(desk: Desk) -> None:
     said = matter.at("2026-04-09 10:05").states("status").refuses("chief", "approve", "no-right")
     said.does("approver", "approve").does("spokesperson", "publish")
     matter.does("duty_officer", "classify", answer_kind="adoption").does("duty_officer", "assign", unit=matter.unit)
-    matter.does("handler", "accept").does("handler", "solve", text="已修缮").does("handler", "explain", text="已修缮")
-    matter.owes({}).told().ends()
+    matter.does("handler", "accept").does("handler", "solve", text="已修缮").explains("handler", "approver")
+    matter.owes({}).told().ends("request", "case_table")
 
 
 def test_college_002_15(desk: Desk) -> None:
@@ -300,7 +306,8 @@ def test_college_002_15(desk: Desk) -> None:
     matter.does("verifier", "establish-fact", key="confirmed", kind="yes_no", value=True, source="回复函")
     said = matter.states("facts", facts=["confirmed"]).refuses("chief", "approve", "no-right")
     said.does("publicity", "approve").does("spokesperson", "publish")
-    matter.does("handler@county-water", "solve", text="已清淤").told().ends()
+    matter.does("handler@county-water", "solve", text="已清淤").told()
+    matter.ends("original_material", "department_reply_letters", lacks=("leader_instructions",))
 
 
 def test_school_003(desk: Desk) -> None:
@@ -314,11 +321,11 @@ def test_school_003(desk: Desk) -> None:
     matter.does("duty_officer", "classify", answer_kind="answer")
     said = matter.states("status").refuses("approver", "approve", "no-right").does("chief", "approve")
     said.does("spokesperson", "publish")
-    matter.at("2026-04-20 12:00").does("handler", "solve", text="恢复供电").does("handler", "explain", text="恢复供电")
-    matter.owes({}).told().ends()
+    matter.at("2026-04-20 12:00").does("handler", "solve", text="恢复供电").explains("handler", "chief")
+    matter.owes({}).told().ends(lacks=("matter_file",))
     matter.at("2026-04-22 09:00").does("handler", "follow-up", text="未再出现类似情况")
     matter.does("chief", "reopen", reason="再次停电").does("handler", "solve", text="更换线路")
-    matter.does("handler", "explain", text="更换线路").owes({}).ends()
+    matter.explains("handler", "chief").owes({}).ends("matter_file")
 
 
 def test_power_003(desk: Desk) -> None:
@@ -343,7 +350,7 @@ def test_power_003(desk: Desk) -> None:
     said = matter.states("status").refuses("approver", "approve", "no-right").does("chief", "approve")
     said.does("spokesperson", "publish")
     matter.does("handler@county-roads", "solve", text="恢复供电")
-    matter.does("handler@county-roads", "explain", text="恢复供电").told().ends()
+    matter.explains("handler@county-roads", "chief").told().ends("text", lacks=("audio_and_image",))
 
 
 def test_bureau_004(desk: Desk) -> None:
@@ -366,7 +373,8 @@ def test_bureau_004(desk: Desk) -> None:
     matter.refuses("publicity@city", "accept-lead", "other-decider").does("chief@city", "accept-lead")
     said = matter.states("status").refuses("approver", "approve", "no-right").does("chief", "approve")
     said.does("spokesperson", "publish")
-    matter.does("handler", "solve", text="已加固").does("handler", "explain", text="已加固").told().ends()
+    matter.does("handler", "solve", text="已加固").explains("handler", "chief").told()
+    matter.ends(evaluated_by=("leading_group@county-water",))
     matter.tells("incident.regraded", "clock.lead_asked", "clock.lead_accepted")
 
 
@@ -406,8 +414,9 @@ def test_county_default(desk: Desk) -> None:
     matter.at("2026-05-13 17:32").told(*rungs)
     rungs += [f"circular of report_to_county: {unit}" for unit in ("county", "town-east")]
     matter.at("2026-05-14 17:33").told(*rungs)
-    matter.at("2026-05-15 09:00").does("handler", "solve", text="已整改").does("handler", "explain", text="已整改")
-    matter.ends()
+    matter.at("2026-05-15 09:00").does("handler", "solve", text="已整改").explains("handler", "approver", "chief")
+    parts = ("original_material", "handling", "assignment_and_reply_records", "leader_instructions")
+    matter.ends(*parts, lacks=("department_reply_letters", "other"), evaluated_by=("leading_group@school",))
 
 
 def test_national_answer_at_the_end_of_the_year(desk: Desk) -> None:
@@ -420,7 +429,7 @@ def test_national_answer_at_the_end_of_the_year(desk: Desk) -> None:
         "answer": "county-environment 2026-12-12 16:00 running",
         "disclosure": "county-environment 2027-01-09 00:00 running provisional",
     }
-    matter.owes(owed).at("2026-12-11 09:00").does("handler", "explain", text="已受理", to="asker")
+    matter.owes(owed).at("2026-12-11 09:00").explains("handler", "approver")
     matter.does("approver", "pause", clock="disclosure", reason="third_party")
     matter.at("2026-12-14 09:00").does("approver", "resume", clock="disclosure")
     matter.does("duty_officer", "grade", level="other", reason="一般申请")

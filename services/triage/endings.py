@@ -1,0 +1,64 @@
+"""The end of a matter by its pack: who looks at it afterwards, which parts its file lacks, who evaluates it. Pure."""
+
+from schemas import triage
+from schemas.fields import Fact, Typed
+from services.kernel.access.approving import nearest
+from services.kernel.core.decider import Ctx, Decided, Occurred
+from services.kernel.core.problems import Malformed, Unavailable
+from services.kernel.core.units import LoadedPack
+from services.triage import moves
+from services.triage.commands import Close, Resolve
+from services.triage.state import State
+
+
+def resolved(state: State, command: Resolve, ctx: Ctx) -> Decided:
+    """The handling is complete. If the pack asks for a post of its own for the follow-up, there is one."""
+    pack = _pack(state, ctx)
+    if command.follows_up is not None:
+        ctx.offices.post(command.follows_up, "follows_up")
+    asked = pack is not None and pack.model.follow_up is not None and pack.model.follow_up.dedicated_post.value
+    post = command.follows_up or (ctx.actor.post if asked else None)
+    return _by(pack, triage.IncidentResolved(reason=Typed(text=command.reason), follows_up=post), ctx)
+
+
+def closed(state: State, command: Close, ctx: Ctx) -> Decided:
+    """The end of the work. It says what the file lacks of the pack's parts, and who evaluates the handling.
+
+    Raises `Malformed` for a part that the pack does not have.
+    """
+    pack = _pack(state, ctx)
+    parts = [part.code for part in pack.model.archive.parts] if pack and pack.model.archive else []
+    if unknown := [part for part in command.parts if part not in parts]:
+        raise Malformed(
+            f"the file of this matter has no part {unknown[0]}; its parts are {', '.join(parts) or 'not named'}",
+            code="file-part-unknown",
+            field="parts",
+            part=unknown[0],
+            known=parts,
+        )
+    missing = tuple(part for part in parts if part not in command.parts)
+    done = triage.IncidentClosed(
+        reason=Typed(text=command.reason), missing=missing, evaluated_by=_evaluates(state, pack, ctx)
+    )
+    return _by(pack, done, ctx)
+
+
+def _evaluates(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[str, ...]:
+    rule = pack.model.review.evaluation if pack else None
+    if rule is None or pack is None:
+        return ()
+    level = state.level or pack.model.lowest
+    asked = rule.levels is None or level in rule.levels
+    return tuple(nearest(rule.who, state.unit, ctx.offices)) if asked else ()
+
+
+def _pack(state: State, ctx: Ctx) -> LoadedPack | None:
+    """The pack of the matter; None if there is none yet, since that keeps no matter open."""
+    try:
+        return moves.of_matter(state, ctx)
+    except Unavailable:
+        return None
+
+
+def _by(pack: LoadedPack | None, fact: Fact, ctx: Ctx) -> Decided:
+    return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) if pack else fact]
