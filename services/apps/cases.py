@@ -18,6 +18,9 @@ from services.apps.facts import Facts, Twice, Unfit, each_once
 from services.kernel.core.faults import faults_of
 from services.kernel.core.units import LoadedPack
 
+PARTS = ("pack", "proposed", "level", "lead", "approval", "report_to", "clocks", "ladder", "rules")
+"""The parts of an answer."""
+
 
 class Case(BaseModel):
     """One case."""
@@ -54,7 +57,19 @@ def faults(pack: LoadedPack, case: Case) -> list[str]:
         answer = evaluate(pack, case.facts)
     except Unfit as error:
         return [str(error)]
-    return list(_differences(case.expect, _by_name(answer), ""))
+    found, unknown = _by_name(answer), dict(_unknown(pack, case))
+    return [*unknown.values(), *(told for place, told in _differences(case.expect, found, "") if place not in unknown)]
+
+
+def _unknown(pack: LoadedPack, case: Case) -> Iterator[tuple[str, str]]:
+    """Names in `expect` that no answer has, by their place. A misspelt one that expects null would hold for ever."""
+    for name in case.expect.keys() - set(PARTS):
+        yield name, f"{name} is no part of an answer; its parts are {', '.join(PARTS)}"
+    clocks, known = case.expect.get("clocks"), pack.model.timed
+    for name in clocks if isinstance(clocks, dict) else ():
+        if name.partition("#")[0].removesuffix(".review") not in known:
+            place = f"clocks.{name}"
+            yield place, f"{place} is no limit of {pack.name}; its limits are {', '.join(known) or 'none'}"
 
 
 def _by_name(answer: dict[str, Any]) -> dict[str, Any]:
@@ -67,9 +82,11 @@ def _by_name(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _differences(expected: Any, found: Any, place: str) -> Iterator[str]:
+def _differences(expected: Any, found: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Each place that differs, with a sentence."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for name, value in expected.items():
             yield from _differences(value, found.get(name), f"{place}.{name}" if place else name)
     elif expected != found:
-        yield f"{place} is {json.dumps(found, ensure_ascii=False)}, not {json.dumps(expected, ensure_ascii=False)}"
+        as_json = (json.dumps(one, ensure_ascii=False) for one in (found, expected))
+        yield place, f"{place} is {next(as_json)}, not {next(as_json)}"

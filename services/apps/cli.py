@@ -405,11 +405,15 @@ def policy_test(
             found = cases.read(pack, where)
             faults = [f"{case.title}: {fault}" for case in found for fault in cases.faults(pack, case)]
             faulty = faulty or bool(faults)
-            say("\n".join(f"{pack.name}: {told}" for told in faults or [f"{len(found)} cases hold"]))
+            say("\n".join(f"{pack.name}: {told}" for told in faults or [_held(len(found))]))
     except (DocumentError, Unfit) as error:
         note(str(error))
         raise typer.Exit(1) from None
     raise typer.Exit(faulty)
+
+
+def _held(count: int) -> str:
+    return "1 case holds" if count == 1 else f"{count} cases hold" if count else "it has no cases"
 
 
 @policies.command("load")

@@ -59,10 +59,12 @@ class TestCases:
         file = tmp_path / "mine.yaml"
         file.write_bytes((POLICIES / "bureau-004.yaml").read_bytes())
         (tmp_path / "cases").mkdir()
-        wrong = [{"title": "三级", "facts": {"discovered_at": DISCOVERED}, "expect": {"clocks": {"answer": {}}}}]
+        wrong = [
+            {"title": "三级", "facts": {"discovered_at": DISCOVERED}, "expect": {"clocks": {"report_to_superior": {}}}}
+        ]
         (tmp_path / "cases" / "bureau-004.json").write_text(json.dumps(wrong))
         code, out, _ = _typed(capsys, "policy", "test", str(file))
-        assert (code, out) == (1, "bureau-004@1: 三级: clocks.answer is null, not {}\n")
+        assert (code, out) == (1, "bureau-004@1: 三级: clocks.report_to_superior is null, not {}\n")
 
 
 class TestAnswer:

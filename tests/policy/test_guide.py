@@ -8,6 +8,7 @@ import pytest
 
 from schemas.pack.values import open_places
 from services.apps import cases, policy
+from services.apps.evaluate import evaluate
 from services.apps.facts import Facts
 from services.kernel.rules.packs import load_pack
 from services.kernel.settings import ROOT
@@ -40,6 +41,18 @@ def test_the_example_can_be_used_and_its_cases_hold(file: Path) -> None:
     assert [fault for case in found for fault in cases.faults(pack, case)] == []
     assert len(found) == 2
     assert not list(policy.unanswered(pack.model, DIRECTORY))
+
+
+def test_a_misspelt_name_in_a_case_is_told(file: Path) -> None:
+    pack = load_pack(file)
+    (case, _) = cases.read(pack, file.parent)
+    wrong = case.model_copy(update={"expect": {"approvall": None, "clocks": {"anwser": None, "answer.review": None}}})
+    parts = "pack, proposed, level, lead, approval, report_to, clocks, ladder, rules"
+    assert ", ".join(cases.PARTS) == parts == ", ".join(evaluate(pack, case.facts))
+    assert cases.faults(pack, wrong) == [
+        f"approvall is no part of an answer; its parts are {parts}",
+        "clocks.anwser is no limit of town-office@1; its limits are answer, first_word, report_to_leader",
+    ]
 
 
 def test_the_guide_names_every_field_of_the_facts() -> None:
