@@ -25,8 +25,8 @@ from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
 from services.demo import samples, stories
+from services.demo.desk import Desk, Failed, Incident, Officers, Stage
 from services.demo.samples import Message
-from services.demo.stories import Desk, Failed, Incident, Officers, Stage
 from services.escalation import timers
 from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
