@@ -7,19 +7,28 @@ from typing import Any, Literal
 
 from schemas.fields import (
     Code,
-    Figure,
     IncidentId,
     Instant,
     PolicyRef,
-    Post,
-    ReportId,
-    StatementId,
     UnitCode,
 )
-from schemas.triage import AnswerKind, Asked, Proposable, Track
+from schemas.triage import AnswerKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
-from services.kernel.serving.approvals import Step
+from services.triage.part_answers import (
+    Assignment,
+    DoubtOf,
+    EstablishedFact,
+    FlagOf,
+    HarmOf,
+    LevelKnown,
+    Note,
+    ProposalOf,
+    Proposed,
+    Refusal,
+    ReportOf,
+    Spread,
+)
 
 Verb = Literal[
     "instruct",
@@ -105,17 +114,6 @@ class Handled(Answered):
     """The answer; null while nothing is recorded."""
 
 
-class Refusal(Answered):
-    """The decision that a report gets no answer."""
-
-    at: Instant
-    """When it was decided."""
-    by: str
-    """The post that decided it."""
-    reason: str | None
-    """Why."""
-
-
 class Incident(Answered):
     """An incident."""
 
@@ -193,190 +191,6 @@ class Incidents(Page, json_schema_extra=example(items=[{**_SHOWN, "refusal": Non
     """The entries of this page."""
 
 
-class Assignment(Answered):
-    """The unit that handles an incident; for a merged one, the unit at the merger."""
-
-    incident: IncidentId
-    """This incident, or one that was merged into it."""
-    unit: UnitCode
-    """The unit that handles it."""
-    assigned_at: Instant
-    """Since when."""
-    accepted_at: Instant | None
-    """When the unit accepted it."""
-
-
-class EstablishedFact(Answered):
-    """An established fact."""
-
-    incident: IncidentId
-    """This incident, or one that was merged into it."""
-    key: Code
-    """The fact's key, from the list of facts."""
-    kind: Literal["text", "number", "time", "code", "yes_no"]
-    """The kind of its value."""
-    established_at: Instant
-    """When it was established first."""
-    revised_at: Instant | None
-    """When it was last changed."""
-    value: str | float | bool | None
-    """The value, of this kind. A `time` is in UTC."""
-    source: str | None
-    """The source."""
-
-
-class NewestReach(Answered):
-    """How far a report's matter had spread at the last count. Figures that nobody counted are null."""
-
-    clicks: Figure | None
-    """How often it was opened."""
-    comments: Figure | None
-    """How many comments it had."""
-    mainstream_sites: Figure | None
-    """The number of mainstream sites that carried it."""
-    shares: Figure | None
-    """How often it was passed on."""
-    measured_at: Instant | None
-    """When it was counted."""
-
-
-class CountOf(Answered):
-    """A count of a report. Figures that nobody counted are null."""
-
-    clicks: Figure | None
-    """How often it was opened."""
-    comments: Figure | None
-    """How many comments it had."""
-    mainstream_sites: Figure | None
-    """The number of mainstream sites that carried it."""
-    shares: Figure | None
-    """How often it was passed on."""
-    measured_at: Instant
-    """When it was counted."""
-    recorded_at: Instant
-    """When it was recorded."""
-
-
-class ReportOf(Answered):
-    """A report of an incident."""
-
-    id: ReportId
-    """The report's id."""
-    unit: UnitCode
-    """The office that received it."""
-    channel: Code
-    """The channel by which it came."""
-    category: Code | None
-    """Its category."""
-    discovered_at: Instant
-    """When the office first knew of it."""
-    received_at: Instant
-    """When it was recorded."""
-    entered_late: bool
-    """Whether the discovery was already old when it was recorded."""
-    subject: str | None
-    """The concern in short."""
-    text: str | None
-    """The text, with personal data masked."""
-    url: str | None
-    """The web page that the report is about."""
-    place: str | None
-    """The place, in words."""
-    request: str | None
-    """The request in short."""
-    refused: Refusal | None
-    """The decision that it gets no answer, if there is one."""
-    reach: NewestReach
-    """How far it had spread."""
-    counts: tuple[CountOf, ...]
-    """All its counts, oldest first."""
-
-
-class Note(Answered):
-    """A text of staff, or a published answer."""
-
-    incident: IncidentId
-    """This incident, or one that was merged into it."""
-    version: int
-    """The event's place in the incident's stream."""
-    type: str
-    """The event's type, such as `huiying.incident.graded.v1`."""
-    recorded_at: Instant
-    """When it was recorded."""
-    happened_at: Instant | None
-    """When it happened, if it was entered later."""
-    actor: str
-    """The post that wrote it, or the system."""
-    unit: UnitCode | None
-    """The unit of the post."""
-    track: Track | None
-    """For handling: the track."""
-    statement: StatementId | None
-    """For an answer: the statement."""
-    text: str | None
-    """The text."""
-    late_reason: str | None
-    """Why it was entered later than it happened."""
-
-
-class Spread(Answered):
-    """How far the matter has spread: for each figure, the highest count of its reports so far. Null is unknown."""
-
-    clicks: Figure | None
-    """How often it was opened."""
-    comments: Figure | None
-    """How many comments it has."""
-    mainstream_sites: Figure | None
-    """The number of mainstream sites that carry it."""
-    shares: Figure | None
-    """How often it was passed on."""
-    basis: tuple[str, ...]
-    """The sources of the figures, as `report@version`."""
-
-
-class Judged(Answered):
-    """A judgement of a person."""
-
-    at: Instant
-    """When it was given."""
-    by: Post | Literal["system"]
-    """The post that gave it; `system` after a merger."""
-    reason: str | None
-    """The reason."""
-    taken_from: IncidentId | None
-    """The merged incident that brought it."""
-
-
-class FlagOf(Judged):
-    """A flag that is set on the matter."""
-
-    flag: Code
-    """The flag, from the pack."""
-
-
-class HarmOf(Judged):
-    """The harm to the public."""
-
-    harm: Figure
-    """The step of the pack's scale."""
-
-
-class DoubtOf(Judged):
-    """Whether the matter is in doubt."""
-
-    doubtful: bool
-    """Whether it is."""
-
-
-class Proposed(Answered):
-    """The pack's proposal for the counts, flags and harm. A person decides."""
-
-    level: Code
-    """The level."""
-    rule: Code
-    """The pack's rule."""
-
-
 _COUNTED = {
     "clicks": 1200,
     "comments": 86,
@@ -384,46 +198,6 @@ _COUNTED = {
     "shares": None,
     "measured_at": "2026-03-02T04:00:00.000000Z",
 }
-
-
-class LevelKnown(Answered):
-    """A level, and since when it is known."""
-
-    level: Code
-    """The level, from the pack of the matter."""
-    known_at: Instant
-    """The time of the first fact that proposed it, or a higher one."""
-
-
-class ProposalOf(Answered):
-    """A measure, an explanation or a reply that needs approval."""
-
-    proposal: Figure
-    """Its number within the incident."""
-    of: Proposable
-    """Whether it is a measure, an explanation or a reply."""
-    state: Literal["proposed", "approved", "rejected"]
-    """How far it is."""
-    text: str | None
-    """The measure, the explanation or the reply."""
-    to: Asked | None
-    """Who gets the explanation."""
-    post: str
-    """The post that proposed it."""
-    at: Instant
-    """When."""
-    chain: Code
-    """The chain of approvals that the pack chose for it."""
-    steps: tuple[Code, ...]
-    """The approvals that it needs, in order."""
-    steps_done: int
-    """How many of them it has."""
-    approval: tuple[Step, ...]
-    """The same steps, with who decides and who agreed."""
-    due: tuple[Post, ...]
-    """The posts and bodies of which one must agree next, each of the nearest unit that has it."""
-    may: tuple[Literal["approve", "reject", "cannot-judge"], ...]
-    """What the caller may decide on it now."""
 
 
 class WholeIncident(
