@@ -360,7 +360,7 @@ def policy_dry_run(
     """Count what would have differed if the matters since a time had been judged by a pack. Nothing is recorded.
 
     A pack is looked for in the record, and then in the policy folder. Values that offices set count as if the pack had
-    been in force.
+    been in force. A matter that moved to another pack is judged by its present one from the start on.
     """
     from services.apps import dry_run, records
 
@@ -370,7 +370,7 @@ def policy_dry_run(
     async def judged() -> tuple[dry_run.Result, list[str]]:
         async with records.reader(settings) as reader:
             result = await dry_run.judge(reader, pack, at)
-            return result, list(dry_run.lines(result, pack, reader.offices.packs.values()))
+            return result, list(dry_run.lines(result, pack))
 
     result, lines = run(judged())
     if as_json:

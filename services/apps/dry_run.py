@@ -1,14 +1,14 @@
 """What would have differed if matters had been judged by another pack. Nothing is recorded.
 
 Both packs see the same milestones. Levels are those of the gradings, mapped as the other pack says. A level that is not
-mapped counts as ungraded.
+mapped counts as ungraded. A matter that moved to another pack is judged by its present one from the start on.
 """
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -68,8 +68,14 @@ class Difference(NamedTuple):
 class Result(NamedTuple):
     """All differences, and how many of each kind there are."""
 
-    matters: int
     differences: tuple[Difference, ...]
+    own: Mapping[str, LoadedPack]
+    """Each matter with the pack under which it is."""
+
+    @property
+    def matters(self) -> int:
+        """How many matters were judged."""
+        return len(self.own)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -85,29 +91,31 @@ class Result(NamedTuple):
         }
 
 
-def lines(result: Result, pack: LoadedPack, packs: Iterable[LoadedPack]) -> Iterator[str]:
-    """The result for readers: codes with their Chinese titles, and times of the pack's time zone.
-
-    `packs` are further packs that give limits their titles.
-    """
+def lines(result: Result, pack: LoadedPack) -> Iterator[str]:
+    """The result for readers: codes with the Chinese titles of the two packs, and times of their time zones."""
     for kind, count in result.counts.items():
         yield f"  {kind:<18} {KINDS[cast('Kind', kind)]}  {count}"
-    titles = {name: timed.title_zh for one in (*packs, pack) for name, timed in one.model.timed.items()}
-    levels = {level.code: level.title_zh for one in (*packs, pack) for level in one.model.levels}
     for one in result.differences:
+        own = result.own[one.incident]
         code, review, _ = one.name.partition("#")[0].partition(".review")
-        name = f"{titles.get(code) or levels.get(code, '')}{'（复查）' if review else ''}"
-        was, would = (_told(text, levels, pack.model.timezone) for text in (one.was, one.would))
+        titles = {name: timed.title_zh for by in (pack, own) for name, timed in by.model.timed.items()}
+        titles = {**_levels_of(own), **titles} if one.kind == "level_unmapped" else titles
+        name = f"{titles.get(code, '')}{'（复查）' if review else ''}"
+        was, would = _told(one.was, own), _told(one.would, pack)
         yield f"{one.incident}\t{one.kind} {KINDS[one.kind]}\t{one.name} {name}".rstrip() + f"\t{was} -> {would}"
 
 
-def _told(text: str | None, levels: Mapping[str, str], zone: tzinfo) -> str:
+def _levels_of(pack: LoadedPack) -> dict[str, str]:
+    return {level.code: level.title_zh for level in pack.model.levels}
+
+
+def _told(text: str | None, pack: LoadedPack) -> str:
     """A due instant in local time, a level by its title, and addressees by theirs."""
     if text is None:
         return "-"
     if text.endswith("Z"):
-        return parse_instant(text).astimezone(zone).isoformat(" ", "minutes")
-    return levels.get(text) or re.sub(r"[a-z_]+(?=@|\b)", lambda found: titled(found[0], "zh"), text)
+        return parse_instant(text).astimezone(pack.model.timezone).isoformat(" ", "minutes")
+    return _levels_of(pack).get(text) or re.sub(r"[a-z_]+(?=@|\b)", lambda found: titled(found[0], "zh"), text)
 
 
 class Matters(Protocol):
@@ -120,11 +128,11 @@ class Matters(Protocol):
 
 async def judge(matters: Matters, pack: LoadedPack, since: datetime) -> Result:
     """Judges each matter by its own pack and by `pack`."""
-    count, found = 0, list[Difference]()
+    own, found = dict[str, LoadedPack](), list[Difference]()
     async for record in matters.since(since):
-        count += 1
+        own[record.incident] = record.pack
         found += differences(record.incident, record.matter, pack)
-    return Result(count, tuple(found))
+    return Result(tuple(found), own)
 
 
 def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Difference]:
