@@ -315,7 +315,7 @@ class IncidentProposed(Act):
     """A measure, an explanation or a reply was proposed, and waits for the approvals that the matter's pack asks for.
 
     `proposal` numbers the proposals of the incident. The steps stay fixed. `to` says who gets an explanation. With a
-    `late_reason`, the event's time is when the explanation or the reply was given, before its approvals were entered.
+    `late_reason`, the event's time is when it was given or the measure was approved, before the approvals were entered.
     """
 
     proposal: Figure
@@ -367,7 +367,7 @@ class IncidentProposalRejected(Fact):
 
 
 @event("incident.measure_approved")
-class IncidentMeasureApproved(Fact):
+class IncidentMeasureApproved(Act):
     """A measure, not only a text, was approved before it was taken: the proposal of this number."""
 
     proposal: Figure

@@ -64,7 +64,7 @@ def decided(state: State, command: c.ApproveProposal | c.RejectProposal | c.Cann
     pack, proposal = moves.of_matter(state, ctx), next(one for one in state.proposals if one.number == command.proposal)
     facts = _facts(state, proposal, command, ctx)
     ruled = [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) for fact in facts]
-    # Who proposed the words says them.
+    # The unit that proposed the words says them.
     said: dict[str, Any] = {"time": proposal.given_at, "unit": proposal.unit}
     return [replace(one, **said) if isinstance(one.data, triage.Act) else one for one in ruled]
 
@@ -132,7 +132,7 @@ def _given(proposal: Proposal) -> Fact:
     late = proposal.late_reason
     match proposal.of:
         case "measure":
-            return triage.IncidentMeasureApproved(proposal=proposal.number, measure=proposal.text)
+            return triage.IncidentMeasureApproved(proposal=proposal.number, measure=proposal.text, late_reason=late)
         case "reply":
             return triage.IncidentReplied(text=proposal.text, late_reason=late)
         case "explanation":

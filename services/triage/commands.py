@@ -328,7 +328,7 @@ class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed
     """Whether it carries the department's seal."""
 
 
-class ProposeMeasure(Proposed, json_schema_extra=example(text="临时封闭路段，安排绕行")):
+class ProposeMeasure(Act, Proposed, json_schema_extra=example(text="临时封闭路段，安排绕行")):
     """Propose a measure that the matter's pack lets approve before it is taken."""
 
     text: Text

@@ -194,6 +194,15 @@ def test_what_was_said_before_its_approvals_were_entered_keeps_its_time_and_reas
         Matter().does("handler", command.model_copy(update={"happened_at": spec.NOW + DAY, "late_reason": "r"}))
 
 
+def test_a_measure_that_was_approved_on_paper_keeps_its_time_and_reason() -> None:
+    approved = spec.NOW - timedelta(minutes=30)
+    matter = proposed(MEASURE.model_copy(update={"happened_at": approved, "late_reason": "停电"}))
+    for post in ("approver", "party_office", "chief"):
+        *_, last = matter.does(post, AGREE)
+    assert isinstance(last, triage.IncidentMeasureApproved)
+    assert (matter.events[-1].time, last.late_reason) == (approved, matter.state.proposals[0].late_reason)
+
+
 def test_a_secret_or_major_information_chooses_the_approvers_of_a_reply() -> None:
     assert proposed(c.Reply(text="t", secret=True)).state.proposals[0].course.chain == "secrets"
     with pytest.raises(Forbidden):
