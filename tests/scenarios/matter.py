@@ -6,6 +6,7 @@ an offset: `2026-03-02 09:00`.
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pprint import pformat
@@ -17,6 +18,7 @@ import orjson
 
 from schemas.problems import PREFIX
 from services.apps import export
+from services.kernel.delivery.runtime import OFFICES_FRESH
 from tests.kit import access, stack
 from tests.kit.stack import World, until
 
@@ -76,6 +78,10 @@ class Desk:
             said = {"limit": {"mode": "elapsed", "duration": limit}} if str(limit).startswith("P") else {"value": limit}
             answer = self.ask(above, "triage", "/triage/v1/packs/set-value", {**body, **said})
             assert answer.is_success, answer.text
+        if len(self.world.parts) > 1:
+            # Every other process may use what it knew of the offices for so long.
+            known = time.monotonic() + OFFICES_FRESH
+            until(lambda: time.monotonic() > known, f"all processes know that {unit} works by {pack}")
 
     def delegate(self, post: str, to: str, until: str) -> None:
         """A post delegates its approvals until a time."""
