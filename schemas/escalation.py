@@ -10,6 +10,7 @@ from schemas.catalogue import event
 from schemas.fields import (
     Code,
     Digest,
+    Done,
     Fact,
     Figure,
     Instant,
@@ -297,7 +298,7 @@ class ClockReminderSpared(Fact):
 
 
 @event("clock.reported_upward")
-class ClockReportedUpward(Fact):
+class ClockReportedUpward(Done):
     """A unit reported the matter to a post or body, `addressee`, of the unit `to`.
 
     `hop` is the hop of the pack for which it is meant. `unverified` means that the facts were not established yet.
@@ -318,7 +319,7 @@ class ClockReportedUpward(Fact):
 
 
 @event("clock.receipt_given")
-class ClockReceiptGiven(Fact):
+class ClockReceiptGiven(Done):
     """The addressee confirmed the arrival of a report: the post itself, a member of the body, or its duty post."""
 
     report: Uuid
@@ -326,7 +327,7 @@ class ClockReceiptGiven(Fact):
 
 
 @event("clock.receipt_refused")
-class ClockReceiptRefused(Fact):
+class ClockReceiptRefused(Done):
     """The addressee sent a report back, with a reason."""
 
     report: Uuid
@@ -335,7 +336,7 @@ class ClockReceiptRefused(Fact):
 
 
 @event("clock.notice_given")
-class ClockNoticeGiven(Fact):
+class ClockNoticeGiven(Done):
     """A unit above gave the unit `to` a notice to correct something, with a limit for the report back."""
 
     notice: Uuid
@@ -346,7 +347,7 @@ class ClockNoticeGiven(Fact):
 
 
 @event("clock.notice_part_written")
-class ClockNoticePartWritten(Fact):
+class ClockNoticePartWritten(Done):
     """The unit wrote a part of its answer to a notice, such as what it checked. The latest text of a part counts."""
 
     notice: Uuid
@@ -356,7 +357,7 @@ class ClockNoticePartWritten(Fact):
 
 
 @event("clock.decision_proposed")
-class ClockDecisionProposed(Fact):
+class ClockDecisionProposed(Done):
     """Several posts decide together, and one of them wrote down what. It is no decision until each of them confirms it.
 
     `by` is a keyed digest of stream and person; nobody confirms for two posts.
@@ -372,7 +373,7 @@ class ClockDecisionProposed(Fact):
 
 
 @event("clock.decision_confirmed")
-class ClockDecisionConfirmed(Fact):
+class ClockDecisionConfirmed(Done):
     """One of the posts that decide together agreed. `by` is a keyed digest of stream and person."""
 
     decision: Uuid
@@ -380,7 +381,7 @@ class ClockDecisionConfirmed(Fact):
 
 
 @event("clock.decision_recorded")
-class ClockDecisionRecorded(Fact):
+class ClockDecisionRecorded(Done):
     """A decision whether to report the matter upward, or whether to meet. All who took part are named, as posts.
 
     `decision` names what several posts confirmed, each by an act of its own; one post alone decides without.
@@ -395,7 +396,7 @@ class ClockDecisionRecorded(Fact):
 
 
 @event("clock.lead_asked")
-class ClockLeadAsked(Fact):
+class ClockLeadAsked(Done):
     """The accountable unit asked a post or body of the unit `of` to lead. It leads once it has accepted."""
 
     unit: UnitCode
@@ -405,7 +406,7 @@ class ClockLeadAsked(Fact):
 
 
 @event("clock.lead_accepted")
-class ClockLeadAccepted(Fact):
+class ClockLeadAccepted(Done):
     """The unit that was asked leads from now on. The accountable unit stays accountable."""
 
     unit: UnitCode
@@ -413,7 +414,7 @@ class ClockLeadAccepted(Fact):
 
 
 @event("clock.lead_taken")
-class ClockLeadTaken(Fact):
+class ClockLeadTaken(Done):
     """A unit above took the lead, as the pack says. The accountable unit stays accountable."""
 
     unit: UnitCode

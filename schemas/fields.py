@@ -186,6 +186,12 @@ def _typed(value: Any, info: ValidationInfo) -> Any:
 Words = Annotated[WordsRef, BeforeValidator(_typed)]
 
 
+class Done(Fact):
+    """An act or a judgement. `late_reason` says why it was entered later than the event's time, when it happened."""
+
+    late_reason: Words | None = None
+
+
 def words_fields(model: type[BaseModel]) -> tuple[str, ...]:
     """The names of the fields of `model` that hold words, in order."""
     return tuple(name for name, field in model.model_fields.items() if WordsRef in _parts(field.annotation))

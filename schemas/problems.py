@@ -330,6 +330,7 @@ TYPES: Mapping[str, ProblemType] = {
             "one-value": ("写一种数值", "limit 与 value 须写且只写一项。"),
             "value-unfit": ("数值不合", "{place} 不能用这个数值。"),
             "pack-not-known": ("没有此制度", "没有载入 {pack}；已载入：{known}。"),
+            "before-what-it-answers": ("早于所答复之事", "所答复之事发生在 {at}，{field} 请填写不早于此的时间。"),
             "before-last-judgement": ("早于已有判定", "{at} 已有判定，请填写其后的时间。"),
             "flag-unknown": ("没有此标识", "{pack} 没有标识 {flag}；现有：{known}。"),
             "harm-unknown": ("没有此程度", "{pack} 没有危害程度 {harm}；现有：{known}。"),

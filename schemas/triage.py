@@ -8,6 +8,7 @@ from schemas.fields import (
     REACH,
     Code,
     Digest,
+    Done,
     Fact,
     Figure,
     Instant,
@@ -90,13 +91,7 @@ class IncidentHelpRequested(Fact):
     text: Words | None = None
 
 
-class Act(Fact):
-    """An act or a judgement. `late_reason` says why it was entered later than the event's time, when it happened."""
-
-    late_reason: Words | None = None
-
-
-class FactValue(Act):
+class FactValue(Done):
     """A fact's value by its kind. A text is `Words`."""
 
     key: Code
@@ -123,7 +118,7 @@ class IncidentFactRevised(FactValue):
 
 
 @event("incident.classified")
-class IncidentClassified(Act):
+class IncidentClassified(Done):
     """What kind of answer the office will give. It names what the office does, never what somebody said.
 
     `taken_from` names the incident that brought it along by a merger.
@@ -134,7 +129,7 @@ class IncidentClassified(Act):
 
 
 @event("incident.graded")
-class IncidentGraded(Act):
+class IncidentGraded(Done):
     """A person judged how grave the matter is for the public, by the pack in force.
 
     `known_at` is the time of the first facts for which the pack proposes this level or a higher one. `taken_from`
@@ -151,7 +146,7 @@ class IncidentGraded(Act):
 
 
 @event("incident.regraded")
-class IncidentRegraded(Act):
+class IncidentRegraded(Done):
     """The level was changed. `previous` was in force until now, and its duties stay on record.
 
     `known_at` is since when this level or a higher one was known, by facts or an earlier grading. `taken_from`
@@ -196,7 +191,7 @@ class IncidentReachCounted(Fact):
 
 
 @event("incident.flag_set")
-class IncidentFlagSet(Act):
+class IncidentFlagSet(Done):
     """A person set a flag of the pack on the matter. `taken_from` names the incident that brought it by a merger."""
 
     flag: Code
@@ -213,7 +208,7 @@ class IncidentFlagCleared(Fact):
 
 
 @event("incident.harm_judged")
-class IncidentHarmJudged(Act):
+class IncidentHarmJudged(Done):
     """A person judged the harm to the public, as a step of the pack's scale. `taken_from` is as in a flag."""
 
     harm: Figure
@@ -231,7 +226,7 @@ class IncidentDoubtJudged(Fact):
 
 
 @event("incident.assigned")
-class IncidentAssigned(Act):
+class IncidentAssigned(Done):
     """A unit was told to handle the matter.
 
     `taken_from` names the incident that brought the assignment along, by a merger or a split.
@@ -243,7 +238,7 @@ class IncidentAssigned(Act):
 
 
 @event("incident.accepted")
-class IncidentAccepted(Act):
+class IncidentAccepted(Done):
     """The assigned unit took the matter on. `taken_from` is as in `incident.assigned`."""
 
     unit: UnitCode
@@ -251,7 +246,7 @@ class IncidentAccepted(Act):
 
 
 @event("incident.returned")
-class IncidentReturned(Act):
+class IncidentReturned(Done):
     """The assigned unit gave the matter back, with its explanation."""
 
     unit: UnitCode
@@ -259,7 +254,7 @@ class IncidentReturned(Act):
 
 
 @event("incident.transferred")
-class IncidentTransferred(Act):
+class IncidentTransferred(Done):
     """Another unit became accountable for the matter. The earlier one stays visible."""
 
     unit: UnitCode
@@ -311,7 +306,7 @@ class IncidentMeetingHeld(Fact):
 
 
 @event("incident.proposed")
-class IncidentProposed(Act):
+class IncidentProposed(Done):
     """A measure, an explanation or a reply was proposed, and waits for the approvals that the matter's pack asks for.
 
     `proposal` numbers the proposals of the incident. The steps stay fixed. `to` says who gets an explanation. With a
@@ -367,7 +362,7 @@ class IncidentProposalRejected(Fact):
 
 
 @event("incident.measure_approved")
-class IncidentMeasureApproved(Act):
+class IncidentMeasureApproved(Done):
     """A measure, not only a text, was approved before it was taken: the proposal of this number."""
 
     proposal: Figure
@@ -375,7 +370,7 @@ class IncidentMeasureApproved(Act):
 
 
 @event("incident.explained")
-class IncidentExplained(Act):
+class IncidentExplained(Done):
     """The office gave the explanation that it owed, to the asker or in public."""
 
     text: Words
@@ -383,28 +378,28 @@ class IncidentExplained(Act):
 
 
 @event("incident.replied")
-class IncidentReplied(Act):
+class IncidentReplied(Done):
     """The office replied at the place where the question was asked, after the approvals that the pack asks for."""
 
     text: Words
 
 
 @event("incident.solved")
-class IncidentSolved(Act):
+class IncidentSolved(Done):
     """The real problem is solved. The answer is another track."""
 
     text: Words
 
 
 @event("incident.delay_explained")
-class IncidentDelayExplained(Act):
+class IncidentDelayExplained(Done):
     """A unit explained to the office why it is late. This meets no limit, and no circular names the matter."""
 
     text: Words
 
 
 @event("incident.material_received")
-class IncidentMaterialReceived(Act):
+class IncidentMaterialReceived(Done):
     """The responsible department sent material for the answer.
 
     Only material that its head signed and that carries its seal is accepted, and meets a limit.
@@ -429,7 +424,7 @@ class IncidentHandlingRecorded(Fact):
 
 
 @event("incident.resolved")
-class IncidentResolved(Act):
+class IncidentResolved(Done):
     """The handling is completed: the problem is solved, and the answer was given.
 
     `follows_up` is the post that looks at the matter afterwards, if the pack asks for one or somebody named it.
@@ -440,21 +435,21 @@ class IncidentResolved(Act):
 
 
 @event("incident.followed_up")
-class IncidentFollowedUp(Act):
+class IncidentFollowedUp(Done):
     """Somebody looked again at the matter after it was handled."""
 
     text: Words
 
 
 @event("incident.reopened")
-class IncidentReopened(Act):
+class IncidentReopened(Done):
     """The matter is open again: it came back, or the answer did not hold."""
 
     reason: Words
 
 
 @event("incident.closed")
-class IncidentClosed(Act):
+class IncidentClosed(Done):
     """The office ended its work on the matter, with a reason.
 
     `missing` are the parts of its file that the pack names and that are not there, `evaluated_by` the posts and bodies

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.escalation import ClockMilestoneReached, ReportForm, WayToTell
 from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
+from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
 Report = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -15,7 +16,7 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_
 
 
 class ReportUpward(
-    Command, json_schema_extra=example(to="leading_group", form="written", text="已到现场，停水影响三个小区")
+    Act, json_schema_extra=example(to="leading_group", form="written", text="已到现场，停水影响三个小区")
 ):
     """Report the matter to a post or body. Without `to`, it goes where the rules ask this unit to report next."""
 
@@ -31,7 +32,7 @@ class ReportUpward(
     """The handling that the unit proposes."""
 
 
-class Receipt(Command, json_schema_extra=example(accepted=True)):
+class Receipt(Act, json_schema_extra=example(accepted=True)):
     """Confirm a report, or send it back with a reason. Only its addressee can: the post, or the body's members and duty
     post. By default this is the latest open report to the post that acts.
     """
@@ -50,18 +51,18 @@ class Receipt(Command, json_schema_extra=example(accepted=True)):
         return self
 
 
-class AskLead(Command, json_schema_extra=example(reason="涉及多个乡镇，请市里统一指导")):
+class AskLead(Act, json_schema_extra=example(reason="涉及多个乡镇，请市里统一指导")):
     """Ask the unit above that the pack names to lead."""
 
     reason: Reason
     """Why."""
 
 
-class AcceptLead(Command, json_schema_extra=example()):
+class AcceptLead(Act, json_schema_extra=example()):
     """Accept the lead that was asked for."""
 
 
-class TakeLead(Command, json_schema_extra=example(reason="已升级为重大，由县领导小组牵头")):
+class TakeLead(Act, json_schema_extra=example(reason="已升级为重大，由县领导小组牵头")):
     """Take the lead, as the pack says at this level. The accountable unit stays accountable."""
 
     reason: Reason
@@ -69,7 +70,7 @@ class TakeLead(Command, json_schema_extra=example(reason="已升级为重大，�
 
 
 class Decide(
-    Command,
+    Act,
     json_schema_extra=example(
         decides="meet", yes=True, reason="影响范围扩大，须集体研判", took_part=["approver@town-east"]
     ),
@@ -87,7 +88,7 @@ class Decide(
     then nothing is decided."""
 
 
-class ConfirmDecision(Command, json_schema_extra=example(decision="01890a5d-0718-5293-8eaf-1a2b3c4d5e6f")):
+class ConfirmDecision(Act, json_schema_extra=example(decision="01890a5d-0718-5293-8eaf-1a2b3c4d5e6f")):
     """Confirm a decision in which your post takes part. It is recorded when each post has confirmed it."""
 
     decision: Uuid
@@ -95,7 +96,7 @@ class ConfirmDecision(Command, json_schema_extra=example(decision="01890a5d-0718
 
 
 class GiveNotice(
-    Command, json_schema_extra=example(text="请自查并整改路灯管护，七日内报结果", due="2026-03-09T18:00:00+08:00")
+    Act, json_schema_extra=example(text="请自查并整改路灯管护，七日内报结果", due="2026-03-09T18:00:00+08:00")
 ):
     """Give the accountable unit a notice to correct something, with a limit for its report back."""
 
@@ -105,7 +106,7 @@ class GiveNotice(
     """By when the report back must have arrived."""
 
 
-class WritePart(Command, json_schema_extra=example(part="check", text="已全面自查，发现三处线路老化")):
+class WritePart(Act, json_schema_extra=example(part="check", text="已全面自查，发现三处线路老化")):
     """Write a part of the answer to a notice. The latest text of a part counts."""
 
     notice: Uuid | None = None
@@ -116,7 +117,7 @@ class WritePart(Command, json_schema_extra=example(part="check", text="已全面
     """What is said in this part."""
 
 
-class ReportBack(Command, json_schema_extra=example(text="整改情况报告")):
+class ReportBack(Act, json_schema_extra=example(text="整改情况报告")):
     """Report back to the unit that gave a notice. It needs every part of the answer."""
 
     notice: Uuid | None = None

@@ -6,6 +6,7 @@ from the milestones, and the differences from the record become events.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Literal
 
 from schemas import escalation as e
@@ -35,7 +36,7 @@ from services.escalation.duties import by_pack, derive, difference, pack_in_forc
 from services.escalation.heirs import Heir, carried
 from services.escalation.ladder import detect
 from services.escalation.leads import Leading, leading
-from services.escalation.milestones import ENDINGS, accountable, assigned, counted, in_order, is_own, level_of
+from services.escalation.milestones import ENDINGS, accountable, assigned, began, counted, in_order, is_own, level_of
 from services.escalation.notices import Notice
 from services.escalation.rights import (
     RIGHTS,
@@ -50,6 +51,7 @@ from services.escalation.rights import (
     rule_of,
 )
 from services.escalation.state import OnRecord, State, UpwardReport, evolve, initial_state
+from services.kernel.core.acts import Act, entered
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -162,6 +164,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     clock stream's id, and `into`, the incident into which this one was merged, if that is known.
     """
     authorize(state, command, ctx)
+    if isinstance(command, Act):
+        at = _done_at(state, command, ctx)
+        return entered(command, at, _acted(state, command, at or ctx.now, ctx))
     match command:
         case RecordMilestones():
             return _record(state, command, ctx)
@@ -169,26 +174,64 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _take_over(state, command, ctx)
         case DetectBreaches():
             return detect(state, command, ctx)
-        case ReportUpward():
-            return _report(state, command, ctx)
-        case Receipt():
-            return _receipt(state, command, ctx)
-        case AskLead() | AcceptLead() | TakeLead():
-            return _lead(state, command, ctx)
-        case Decide():
-            return _decide(state, command, ctx)
-        case ConfirmDecision():
-            _refuse(state, command, ctx)
-            return by_pack(decisions.confirmed(state.proposed[command.decision], ctx), pack_in_force(state, ctx), ctx)
-        case GiveNotice():
-            return _give_notice(state, command, ctx)
-        case WritePart() | ReportBack():
-            return _answer_notice(state, command, ctx)
         case OnLimit():
             return _on_limit(state, command, ctx)
         case AnnulBreach():
             return _annul(state, command, ctx)
     raise TypeError(f"a clock stream knows no {type(command).__name__}")
+
+
+def _acted(state: State, command: Act, at: datetime, ctx: Ctx) -> Decided:
+    """The events of an act that happened at an instant, which is now if it is not entered later."""
+    match command:
+        case ReportUpward():
+            return _report(state, command, at, ctx)
+        case Receipt():
+            return _receipt(state, command, at, ctx)
+        case AskLead() | AcceptLead() | TakeLead():
+            return _lead(state, command, at, ctx)
+        case Decide():
+            return _decide(state, command, ctx)
+        case ConfirmDecision():
+            _refuse(state, command, ctx)
+            return by_pack(
+                decisions.confirmed(state.proposed[command.decision], at, ctx), pack_in_force(state, ctx), ctx
+            )
+        case GiveNotice():
+            return _give_notice(state, command, at, ctx)
+        case WritePart() | ReportBack():
+            return _answer_notice(state, command, at, ctx)
+    raise TypeError(f"a clock stream knows no {type(command).__name__}")
+
+
+def _done_at(state: State, command: Act, ctx: Ctx) -> datetime | None:
+    """When the act happened, if it is entered later. Raises `Malformed` for a time before the act that it answers."""
+    at, first = command.done_at(ctx.now), _answers(state, command, ctx)
+    if at is not None and first is not None and at < first:
+        raise Malformed(
+            f"happened_at: what this act follows happened at {first.isoformat()}; enter a time that is not before it",
+            code="before-what-it-answers",
+            field="happened_at",
+            at=first,
+        )
+    return at
+
+
+def _answers(state: State, command: Act, ctx: Ctx) -> datetime | None:
+    """When the act happened that this one answers; by default, when the matter was discovered."""
+    acts = state.milestones
+    match command:
+        case Receipt() if report := _report_meant(state, command.report, ctx):
+            found = [one for one in acts if one.milestone == "reported" and one.event == report.id]
+        case AcceptLead() if asked := [one for one in acts if one.milestone == "lead_asked" and is_own(one)]:
+            found = asked[-1:]
+        case ConfirmDecision() if waiting := state.proposed.get(command.decision):
+            return waiting.at
+        case WritePart() | ReportBack() if notice := notices.meant(state.notices, command.notice, acts):
+            return notice.at
+        case _:
+            found = [one for one in acts if one.milestone == "discovered"]
+    return min((began(one) for one in found), default=None)
 
 
 def _refuse(state: State, command: Command, ctx: Ctx) -> None:
@@ -237,7 +280,7 @@ def _reached(
     return [*recorded, *by_pack(difference(after, pack, ctx), pack, ctx)]
 
 
-def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
+def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     incident = _subject(state, command, ctx)
     assert isinstance(incident, Reportable)
@@ -245,13 +288,13 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
     owed = obligations.owed(past, pack.model, ctx.offices) if pack else ()
     sent = {report.hop for report in state.reports if report.hop and not report.answered}
     concerned = {incident.unit, assigned(past) or incident.unit}
-    to, at, meant = reporting.target(
+    to, there, meant = reporting.target(
         command, unit, [one for one in owed if one.owed_by == unit], sent, concerned, ctx.offices
     )
     report = e.ClockReportedUpward(
         report=ctx.ids.new(""),
         unit=unit,
-        to=at,
+        to=there,
         addressee=meant.hop.to if meant else to,
         form=reporting.form(command, meant),
         hop=meant.hop.code if meant else None,
@@ -260,8 +303,8 @@ def _report(state: State, command: ReportUpward, ctx: Ctx) -> Decided:
         text=None if command.text is None else Typed(text=command.text),
         proposal=None if command.proposal is None else Typed(text=command.proposal),
     )
-    sent_ = UpwardReport(report.report, at, report.addressee, report.form, report.hop)
-    return [*by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, ctx)]
+    sent_ = UpwardReport(report.report, there, report.addressee, report.form, report.hop)
+    return [*by_pack([report], pack, ctx), *_own(state, "reported", sent_, unit, at, ctx)]
 
 
 def _decide(state: State, command: Decide, ctx: Ctx) -> Decided:
@@ -296,7 +339,7 @@ def _ended(state: State) -> str | None:
     return next((one for one in own if one in (*ENDINGS, "reopened")), None)
 
 
-def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> Decided:
+def _lead(state: State, command: AskLead | AcceptLead | TakeLead, at: datetime, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     matter, pack = _subject(state, command, ctx), pack_in_force(state, ctx)
     assert isinstance(matter, Leading)
@@ -310,7 +353,7 @@ def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> D
         fact = e.ClockLeadAsked(unit=matter.unit, of=matter.by, who=matter.who, reason=reason)
     reached = e.ClockMilestoneReached(
         milestone="lead_asked" if isinstance(command, AskLead) else "lead_accepted",
-        happened_at=ctx.now,
+        happened_at=at,
         recorded_at=ctx.now,
         event=ctx.ids.new(""),
         unit=matter.unit if isinstance(command, AskLead) else matter.by,
@@ -318,19 +361,19 @@ def _lead(state: State, command: AskLead | AcceptLead | TakeLead, ctx: Ctx) -> D
     return [*by_pack([fact], pack, ctx), *_reached(state, (reached,), (), ctx)]
 
 
-def _give_notice(state: State, command: GiveNotice, ctx: Ctx) -> Decided:
+def _give_notice(state: State, command: GiveNotice, at: datetime, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     pack, unit = pack_in_force(state, ctx), state.unit
     assert unit is not None, "a matter without an accountable unit is refused"
     assert pack is not None, "the table of rights asks for the pack's rule"
     assert pack.model.notice is not None, "the table of rights asks for the pack's rule"
     given = notices.given(command, unit, pack.model.notice, ctx)
-    notice = Notice(given.notice, given.unit, given.to, ctx.now, given.due)
+    notice = Notice(given.notice, given.unit, given.to, at, given.due)
     after = replace(state, notices=(*state.notices, notice))
     return by_pack([given, *difference(after, pack, ctx)], pack, ctx)
 
 
-def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> Decided:
+def _answer_notice(state: State, command: WritePart | ReportBack, at: datetime, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     pack, notice = pack_in_force(state, ctx), notices.meant(state.notices, command.notice, state.milestones)
     assert notice is not None, "an answer without a notice is refused"
@@ -343,7 +386,7 @@ def _answer_notice(state: State, command: WritePart | ReportBack, ctx: Ctx) -> D
     unverified = all(reached.milestone != "fact_established" for reached in counted(past))
     report = notices.report_back(command, notice, rule, level_of(past), unverified=unverified, ctx=ctx)
     sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
-    return [*by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, ctx)]
+    return [*by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, at, ctx)]
 
 
 def _rule_of(state: State, notice: Notice, ctx: Ctx) -> NoticeRule | None:
@@ -353,11 +396,11 @@ def _rule_of(state: State, notice: Notice, ctx: Ctx) -> NoticeRule | None:
     return pack.model.notice if pack else None
 
 
-def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx) -> list[Occurred]:
+def _own(state: State, milestone: str, report: UpwardReport, unit: str, at: datetime, ctx: Ctx) -> list[Occurred]:
     """A milestone of this stream itself. `event` is the id of the report."""
     reached = e.ClockMilestoneReached(
         milestone=milestone,
-        happened_at=ctx.now,
+        happened_at=at,
         recorded_at=ctx.now,
         event=report.id,
         unit=unit,
@@ -368,7 +411,7 @@ def _own(state: State, milestone: str, report: UpwardReport, unit: str, ctx: Ctx
     return _reached(state, (reached,), (), ctx)
 
 
-def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
+def _receipt(state: State, command: Receipt, at: datetime, ctx: Ctx) -> Decided:
     report = _report_meant(state, command.report, ctx)
     if report is None and command.report is not None:
         raise Malformed(
@@ -381,7 +424,7 @@ def _receipt(state: State, command: Receipt, ctx: Ctx) -> Decided:
         return [refused]
     given = e.ClockReceiptGiven(report=report.id, unit=report.to)
     first = all(reached.milestone != "received" or reached.event != report.id for reached in state.milestones)
-    return [given, *(_own(state, "received", report, report.to, ctx) if first else ())]
+    return [given, *(_own(state, "received", report, report.to, at, ctx) if first else ())]
 
 
 def reported(report: UpwardReport) -> Reported:

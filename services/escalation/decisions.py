@@ -1,6 +1,7 @@
 """The recorded decision whether to report a matter upward, or whether to meet: by whom, and who took part. Pure."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 from schemas import escalation as e
@@ -9,7 +10,7 @@ from schemas.pack import PolicyPack
 from schemas.pack.reports import DecisionRule
 from services.escalation.commands import Decide
 from services.escalation.state import Proposed
-from services.kernel.core.decider import Ctx
+from services.kernel.core.decider import Ctx, Occurred
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
 
@@ -64,12 +65,16 @@ def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[st
     return e.ClockDecisionProposed(**told, decision=ctx.ids.new(""), by=ctx.by(ctx.seen["stream"]))
 
 
-def confirmed(waiting: Proposed, ctx: Ctx) -> list[Fact]:
-    """The confirmation of one post, and the decision if it was the last one."""
+def confirmed(waiting: Proposed, at: datetime, ctx: Ctx) -> list[Fact | Occurred]:
+    """The confirmation of one post at an instant, and the decision if it was the last one that was missing.
+
+    The decision happened when the latest of the confirmations did.
+    """
     data = waiting.data
-    facts: list[Fact] = [e.ClockDecisionConfirmed(decision=data.decision, by=ctx.by(ctx.seen["stream"]))]
+    facts: list[Fact | Occurred] = [e.ClockDecisionConfirmed(decision=data.decision, by=ctx.by(ctx.seen["stream"]))]
     if {*waiting.persons, ctx.actor.post}.issuperset(data.took_part):
         told = data.model_dump(include={"decides", "yes", "unit", "took_part", "decision"})
         # It refers to the same words.
-        facts.append(e.ClockDecisionRecorded(**told, reason=data.reason))
+        decision = e.ClockDecisionRecorded(**told, reason=data.reason)
+        facts.append(Occurred(decision, time=max(at, waiting.last_at)))
     return facts

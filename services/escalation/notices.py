@@ -14,6 +14,7 @@ from schemas.pack.reports import Notice as NoticeRule
 from services.escalation import reporting
 from services.escalation.clocks import Clock
 from services.escalation.commands import GiveNotice, ReportBack, WritePart
+from services.escalation.milestones import began
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
 
@@ -38,8 +39,15 @@ class Notice:
 
     def met_at(self, milestones: Iterable[e.ClockMilestoneReached]) -> datetime | None:
         """When the addressee first confirmed a report back."""
-        received = (one.recorded_at for one in milestones if one.milestone == "received" and one.event in self.reports)
-        return min(received, default=None)
+        return min((one.recorded_at for one in self._receipts(milestones)), default=None)
+
+    def happened_at(self, milestones: Iterable[e.ClockMilestoneReached]) -> datetime | None:
+        """The same by when it happened, if that was before its recording."""
+        met_at, done = self.met_at(milestones), [began(one) for one in self._receipts(milestones)]
+        return min((at for at in done if met_at and at < met_at), default=None)
+
+    def _receipts(self, milestones: Iterable[e.ClockMilestoneReached]) -> Iterable[e.ClockMilestoneReached]:
+        return [one for one in milestones if one.milestone == "received" and one.event in self.reports]
 
 
 def evolve(known: tuple[Notice, ...], event: Event) -> tuple[Notice, ...]:
@@ -60,7 +68,7 @@ def clocks(known: Sequence[Notice], milestones: Sequence[e.ClockMilestoneReached
     """The limits of the notices."""
     for number, one in enumerate(known, start=1):
         name = NOTICE if number == 1 else f"{NOTICE}#{number}"
-        yield Clock(name, one.to, one.at, one.due, False, one.met_at(milestones))
+        yield Clock(name, one.to, one.at, one.due, False, one.met_at(milestones), one.happened_at(milestones))
 
 
 def meant(known: Sequence[Notice], named: str | None, milestones: Sequence[e.ClockMilestoneReached]) -> Notice | None:

@@ -61,6 +61,10 @@ class Proposed:
     data: e.ClockDecisionProposed
     persons: Mapping[str, str]
     """Post that confirmed it -> digest of the person."""
+    at: datetime
+    """When it was proposed."""
+    last_at: datetime
+    """When the latest of its confirmations happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +161,12 @@ def evolve(state: State, event: Event) -> State:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
         case e.ClockDecisionProposed() as data:
-            waiting = Proposed(data, {event.actor: data.by})
+            waiting = Proposed(data, {event.actor: data.by}, event.time, event.time)
             return replace(state, proposed={**state.proposed, data.decision: waiting})
         case e.ClockDecisionConfirmed() as data if waits := state.proposed.get(data.decision):
-            waits = replace(waits, persons={**waits.persons, event.actor: data.by})
+            waits = replace(
+                waits, persons={**waits.persons, event.actor: data.by}, last_at=max(waits.last_at, event.time)
+            )
             return replace(state, proposed={**state.proposed, data.decision: waits})
         case e.ClockLeadAsked() as data:
             return replace(state, asked_to_lead=data.of)

@@ -4,17 +4,17 @@ An act may be entered later than it happened, with the reason. Then the event's 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from schemas import triage
 from schemas.fields import Typed
-from services.kernel.core.decider import Ctx, Decided, Occurred
+from services.kernel.core.acts import Act
+from services.kernel.core.decider import Ctx, Decided
 from services.kernel.core.problems import Malformed
 from services.triage import commands as c
 from services.triage.state import Series, State
 
-SERIES: Mapping[type[c.Act], Series] = {
+SERIES: Mapping[type[Act], Series] = {
     c.Grade: "level",
     c.Classify: "answer_kind",
     c.Resolve: "phase",
@@ -24,7 +24,7 @@ SERIES: Mapping[type[c.Act], Series] = {
 """Of these, one that is entered later follows the others of its series."""
 
 
-def decided(command: c.Act, ctx: Ctx) -> Decided:
+def decided(command: Act, ctx: Ctx) -> Decided:
     """The event of the act."""
     match command:
         case c.Explain():
@@ -47,35 +47,12 @@ def explained(text: str, to: triage.Asked) -> triage.IncidentExplained:
     return triage.IncidentExplained(text=Typed(text=text), to=to)
 
 
-def entered(state: State, command: c.Act, decided: Decided, ctx: Ctx) -> Decided:
-    """The events of a command, with the time at which the act happened and why it is entered later, if it is."""
-    at = happened(state, command, ctx)
-    if at is None or command.late_reason is None:
-        return decided
-    reason = Typed(text=command.late_reason)
-    items = (item if isinstance(item, Occurred) else Occurred(item) for item in decided)
-    return [_late(item, at, reason) for item in items]
-
-
-def _late(item: Occurred, at: datetime, reason: Typed) -> Occurred:
-    if not isinstance(item.data, triage.Act) or item.data.late_reason is not None:
-        return item
-    return replace(item, data=item.data.model_copy(update={"late_reason": reason}), time=at)
-
-
-def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
+def happened(state: State, command: Act, ctx: Ctx) -> datetime | None:
     """When the act happened, if it is entered later; None if it happens now."""
-    if command.happened_at is None:
+    at = command.done_at(ctx.now)
+    if at is None:
         return None
-    if command.happened_at > ctx.now:
-        raise Malformed(
-            f"happened_at: {command.happened_at.isoformat()} is later than now; enter an act once it was done",
-            code="in-the-future",
-            field="happened_at",
-            at=command.happened_at,
-            now=ctx.now,
-        )
-    if state.discovered_at is not None and command.happened_at < state.discovered_at:
+    if state.discovered_at is not None and at < state.discovered_at:
         raise Malformed(
             f"happened_at: nothing was done on {state.id} before it was known, at {state.discovered_at.isoformat()}",
             code="before-discovery",
@@ -85,7 +62,7 @@ def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
         )
     series = SERIES.get(type(command))
     last = state.last.get(series) if series else None
-    if last is not None and command.happened_at < last:
+    if last is not None and at < last:
         raise Malformed(
             f"happened_at: a later decision of this kind is on record, of {last.isoformat()}; enter a time after it",
             code="before-last-judgement",
@@ -93,4 +70,4 @@ def happened(state: State, command: c.Act, ctx: Ctx) -> datetime | None:
             incident=state.id,
             at=last,
         )
-    return command.happened_at
+    return at

@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas import triage
 from schemas.approval import Step
-from schemas.fields import Fact, Typed
+from schemas.fields import Done, Fact, Typed
 from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Occurred
@@ -66,7 +66,7 @@ def decided(state: State, command: c.ApproveProposal | c.RejectProposal | c.Cann
     ruled = [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) for fact in facts]
     # The unit that proposed the words says them.
     said: dict[str, Any] = {"time": proposal.given_at, "unit": proposal.unit}
-    return [replace(one, **said) if isinstance(one.data, triage.Act) else one for one in ruled]
+    return [replace(one, **said) if isinstance(one.data, Done) else one for one in ruled]
 
 
 def must_be_known(state: State, command: Command) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -15,7 +15,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -31,9 +30,9 @@ from schemas.fields import (
     ReportId,
     StatementId,
     UnitCode,
-    WrittenInstant,
 )
 from schemas.triage import AnswerKind, Asked, Track
+from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
@@ -66,23 +65,6 @@ class RequestHelp(Command, json_schema_extra=example(unit="county-roads", text="
     """The unit that helps."""
     text: Text | None = None
     """The task."""
-
-
-class Act(Command):
-    """What is entered later says when it happened, and why it comes late."""
-
-    happened_at: WrittenInstant | None = None
-    """When it was done, if it is entered later."""
-    late_reason: Text | None = None
-    """Why it is entered later."""
-
-    @model_validator(mode="after")
-    def _says_why_it_is_late(self) -> Self:
-        if (self.happened_at is None) != (self.late_reason is None):
-            raise PydanticCustomError(
-                "late-reason-needed", "an act that is entered later has both `happened_at` and `late_reason`"
-            )
-        return self
 
 
 class EstablishFact(

@@ -8,6 +8,7 @@ from schemas import triage
 from schemas.fields import Fact, Typed
 from schemas.lists import FactKey
 from schemas.triage import AnswerKind, FactValue
+from services.kernel.core.acts import Act, entered
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -49,7 +50,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     approvals.must_be_known(state, command)
     right.refuse(state, ctx)
     decided = _decided(state, command, ctx)
-    return acts.entered(state, command, decided, ctx) if isinstance(command, c.Act) else decided
+    if isinstance(command, Act):
+        return entered(command, acts.happened(state, command, ctx), decided)
+    return decided
 
 
 def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -191,7 +194,7 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _split(state, command, ctx)
         case c.Explain() | c.Reply() if approvals.asked(state, command, ctx):
             return approvals.proposed(state, command, ctx)
-        case c.Act():
+        case Act():
             return acts.decided(command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")
 

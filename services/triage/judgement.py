@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas import triage
 from schemas.fields import REACH, LevelKnown, Typed
+from services.kernel.core.acts import Act
 from services.kernel.core.decider import Ctx, Decided, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
@@ -177,7 +178,7 @@ def judge_harm(state: State, command: c.JudgeHarm, ctx: Ctx) -> Decided:
     return [Occurred(fact, time=at), *levels(state, [Harmed(at, command.harm)], ctx)]
 
 
-def _judged_at(state: State, command: c.Act, before: Sequence[datetime], ctx: Ctx) -> datetime:
+def _judged_at(state: State, command: Act, before: Sequence[datetime], ctx: Ctx) -> datetime:
     """When it was judged. A judgement follows the earlier ones of its kind."""
     at = happened(state, command, ctx) or ctx.now
     last = max(before, default=at)
@@ -192,7 +193,7 @@ def _judged_at(state: State, command: c.Act, before: Sequence[datetime], ctx: Ct
     return at
 
 
-def _late_reason(command: c.Act) -> Typed | None:
+def _late_reason(command: Act) -> Typed | None:
     return None if command.late_reason is None else Typed(text=command.late_reason)
 
 

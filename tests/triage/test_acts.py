@@ -46,7 +46,8 @@ def test_the_answer_is_explained_replied_or_published_as_facts() -> None:
         triage.IncidentReplied(text="t"),
         triage.IncidentHandlingRecorded(track="answer", statement=statement),
     ):
-        of_town(solved, answer).when(c.Resolve(reason="r")).then(triage.IncidentResolved(reason="r"))
+        done = triage.IncidentResolved(reason="r", follows_up="handler@town-east")
+        of_town(solved, answer).when(c.Resolve(reason="r")).then(done)
 
 
 def test_what_is_solved_is_not_solved_again() -> None:
