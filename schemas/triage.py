@@ -361,6 +361,14 @@ class IncidentProposalRejected(Fact):
     by: Digest
 
 
+@event("incident.proposal_withdrawn")
+class IncidentProposalWithdrawn(Fact):
+    """The matter ended while the proposal waited for approval. What is still wanted is proposed anew."""
+
+    proposal: Figure
+    cause: Literal["resolved", "closed", "dismissed", "merged"]
+
+
 @event("incident.measure_approved")
 class IncidentMeasureApproved(Done):
     """A measure, not only a text, was approved before it was taken: the proposal of this number."""

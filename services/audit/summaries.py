@@ -60,6 +60,8 @@ TEMPLATES: dict[str, str] = {
     "incident.proposal_approved": "第 {proposal} 号审批通过（{step}，{post}）|no. {proposal} approved ({step}, {post})",
     "incident.proposal_referred": "第 {proposal} 号转请{to}审定（{step}）|no. {proposal} referred to {to} ({step})",
     "incident.proposal_rejected": "第 {proposal} 号审批退回（{step}）|no. {proposal} rejected ({step})",
+    "incident.proposal_withdrawn": "事项{cause}，第 {proposal} 号未经审定，撤回"
+    "|no. {proposal} withdrawn: the matter is {cause}",
     "incident.measure_approved": "第 {proposal} 号措施经审定|measure no. {proposal} was approved",
     "incident.material_received": "收到{unit}材料（签字 {signed}，盖章 {sealed}）"
     "|material of {unit} received (signed {signed}, sealed {sealed})",

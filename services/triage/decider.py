@@ -43,6 +43,11 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
     `match_keys` (their match keys).
     """
+    decided = _events(state, command, ctx)
+    return [*endings.withdrawn(state, decided), *decided]
+
+
+def _events(state: State, command: Command, ctx: Ctx) -> Decided:
     right = right_to(state, command)
     if right is None:
         return _caused(state, command, ctx)

@@ -1,5 +1,8 @@
 """The end of a matter by its pack: who looks at it afterwards, which parts its file lacks, who evaluates it. Pure."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 from schemas import triage
 from schemas.fields import Fact, Typed
 from services.kernel.access.approving import nearest
@@ -41,6 +44,22 @@ def closed(state: State, command: Close, ctx: Ctx) -> Decided:
         reason=Typed(text=command.reason), missing=missing, evaluated_by=_evaluates(state, pack, ctx)
     )
     return _by(pack, done, ctx)
+
+
+ENDS: Mapping[type[Fact], Literal["resolved", "closed", "dismissed", "merged"]] = {
+    triage.IncidentResolved: "resolved",
+    triage.IncidentClosed: "closed",
+    triage.IncidentDismissed: "dismissed",
+    triage.IncidentMerged: "merged",
+}
+
+
+def withdrawn(state: State, decided: Decided) -> list[Fact]:
+    """The withdrawal of each proposal that still waits for approval, if the events end the matter."""
+    facts = [item.data if isinstance(item, Occurred) else item for item in decided]
+    cause = next((ENDS[type(fact)] for fact in facts if type(fact) in ENDS), None)
+    waiting = [one.number for one in state.proposals if one.state == "proposed"]
+    return [triage.IncidentProposalWithdrawn(proposal=number, cause=cause) for number in waiting] if cause else []
 
 
 def _evaluates(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[str, ...]:

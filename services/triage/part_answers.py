@@ -231,8 +231,8 @@ class ProposalOf(Answered):
     """Its number within the incident."""
     of: Proposable
     """Whether it is a measure, an explanation or a reply."""
-    state: Literal["proposed", "approved", "rejected"]
-    """How far it is."""
+    state: Literal["proposed", "approved", "rejected", "withdrawn"]
+    """How far it is. It is withdrawn if the matter ended while it waited for approval."""
     text: str | None
     """The measure, the explanation or the reply."""
     to: Asked | None

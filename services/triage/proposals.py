@@ -40,7 +40,7 @@ class Proposal(BaseModel):
     """When it was given, if that was before its approvals were entered."""
     late_reason: WordsRef | None = None
     """Why they come later."""
-    state: Literal["proposed", "approved", "rejected"] = "proposed"
+    state: Literal["proposed", "approved", "rejected", "withdrawn"] = "proposed"
 
     def due(self) -> Due | None:
         """The step that must be agreed next."""
@@ -84,10 +84,10 @@ def after(proposals: tuple[Proposal, ...], event: Event) -> tuple[Proposal, ...]
                 else one
                 for one in proposals
             )
-        case triage.IncidentProposalRejected() as data:
+        case triage.IncidentProposalRejected() | triage.IncidentProposalWithdrawn() as data:
+            state = "rejected" if isinstance(data, triage.IncidentProposalRejected) else "withdrawn"
             return tuple(
-                one.model_copy(update={"state": "rejected"}) if one.number == data.proposal else one
-                for one in proposals
+                one.model_copy(update={"state": state}) if one.number == data.proposal else one for one in proposals
             )
     return proposals
 

@@ -295,6 +295,7 @@ def _changes(row: Row, event: Event) -> Row:
             | triage.IncidentProposalApproved()
             | triage.IncidentProposalReferred()
             | triage.IncidentProposalRejected()
+            | triage.IncidentProposalWithdrawn()
         ):
             return {"proposals": written(after(proposals_of(row), event))}
         case triage.IncidentResolved():

@@ -23,7 +23,7 @@ from services.kernel.store.views import folded
 from services.triage import commands as c
 from services.triage.decider import DECIDER
 from services.triage.queries import asked_of
-from services.triage.rights import RIGHTS
+from services.triage.rights import RIGHTS, Incident
 from services.triage.state import State
 from services.triage.views import OF_ONE, VIEWS
 from tests.kit import access, spec
@@ -121,11 +121,15 @@ class Matter:
         self.past += [spec.At(one.data, one.time, actor=actor.post, unit=one.unit or actor.unit) for one in items]
         return [one.data for one in items]
 
-    def may(self, actor: Actor) -> list[str]:
-        """The verbs that the API offers."""
+    def asked(self) -> Incident:
+        """What the views know of it."""
         (row,), *_ = (folded(view, self.events) for view in OF_ONE)
         (standing,) = folded(STANDINGS, self.events)
-        asked = asked_of(row, standing_in(standing), None)
+        return asked_of(row, standing_in(standing), None)
+
+    def may(self, actor: Actor) -> list[str]:
+        """The verbs that the API offers."""
+        asked = self.asked()
         assert all(getattr(asked, name) == getattr(self.state, name) for name in type(asked).__dataclass_fields__)
         return may(RIGHTS.values(), asked, self.ctx(actor))
 
@@ -159,6 +163,56 @@ def test_a_measure_is_approved_by_the_chain_of_measures() -> None:
     assert (measure.proposal, measure.measure) == (1, matter.state.proposals[0].text)
     with pytest.raises(Rejected, match="is approved already"):
         matter.does("chief", c.RejectProposal(proposal=1, reason="r"))
+
+
+@pytest.mark.parametrize("end", ["resolve", "close", "merge", "dismiss"])
+def test_the_end_of_a_matter_withdraws_what_still_waits_for_approval(end: str) -> None:
+    matter = proposed(REPLY)
+    if end == "merge":
+        matter.does("chief", c.RejectProposal(proposal=1, reason="r"))
+    waiting = len(matter.state.proposals) + 1
+    matter.does("handler", EXPLAIN)
+    cause, done = END[end](matter)
+    facts = [one for one in done if isinstance(one, triage.IncidentProposalWithdrawn)]
+    assert [one.proposal for one in facts] == ([waiting] if end == "merge" else [1, 2])
+    assert {one.cause for one in facts} == {cause}
+    assert matter.state.proposals[-1].state == "withdrawn"
+    if end == "resolve":
+        with pytest.raises(Rejected, match="proposal 2 is withdrawn already; propose anew"):
+            matter.does("approver", c.ApproveProposal(proposal=2))
+        assert all(one.state == "withdrawn" for one in matter.asked().proposals)
+
+
+def _resolves(matter: Matter) -> tuple[str, list[Any]]:
+    matter.past += [spec.At(triage.IncidentSolved(text="t")), spec.At(triage.IncidentReplied(text="t"))]
+    return "resolved", matter.does("handler", c.Resolve(reason="r"))
+
+
+def _closes(matter: Matter) -> tuple[str, list[Any]]:
+    matter.past.append(spec.At(triage.IncidentResolved(reason="r")))
+    return "closed", matter.does("chief", c.Close(reason="r"))
+
+
+def _merges(matter: Matter) -> tuple[str, list[Any]]:
+    into = replace(Matter().state, id=f"incident-{spec.UUID[:-1]}0")
+    ctx = matter.ctx(at("chief"))
+    ctx = replace(ctx, seen={**ctx.seen, "into": into})
+    done = DECIDER.decide(matter.state, c.Merge(into=into.id, reason="r"), ctx)
+    facts = [item.data if isinstance(item, Occurred) else item for item in done]
+    matter.past += [spec.At(fact) for fact in facts]
+    return "merged", facts
+
+
+def _dismisses(matter: Matter) -> tuple[str, list[Any]]:
+    return "dismissed", matter.does("handler", c.RecordRefusal(report=OPENED.report, basis=f"{OPENED.report}@2"))
+
+
+END: dict[str, Callable[[Matter], tuple[str, list[Any]]]] = {
+    "resolve": _resolves,
+    "close": _closes,
+    "merge": _merges,
+    "dismiss": _dismisses,
+}
 
 
 def test_an_explanation_is_given_only_when_it_is_approved() -> None:
