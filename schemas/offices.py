@@ -90,20 +90,25 @@ class PolicyValueSet(Fact):
     reason: Words
 
 
-@event("policy.period_opened", planned=True)
+@event("policy.period_opened")
 class PolicyPeriodOpened(Fact):
-    """A special period began. A pack may ask for more in it."""
+    """A special period of a unit and the units below it begins at `since`. A pack may ask for more in it."""
 
     period: Code
     unit: UnitCode
+    since: Instant
+    reason: Words
 
 
-@event("policy.period_closed", planned=True)
+@event("policy.period_closed")
 class PolicyPeriodClosed(Fact):
-    """A special period ended."""
+    """The special period that began at `since` ends at `until`."""
 
     period: Code
     unit: UnitCode
+    since: Instant
+    until: Instant
+    reason: Words
 
 
 @event("unit.placed")

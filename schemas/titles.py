@@ -106,6 +106,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "revoke-token": ("注销令牌", "revoke a token"),
     "load-pack": ("载入制度", "load a pack"),
     "set-value": ("填写未定的数值", "set a value"),
+    "open-period": ("宣布特殊时期", "open a special period"),
+    "close-period": ("结束特殊时期", "close a special period"),
     "assign-pack": ("指定适用的制度", "assign a pack"),
     "read-incident": ("查阅事项", "read a matter"),
     "read-report": ("查阅反映", "read a report"),

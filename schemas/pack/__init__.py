@@ -105,11 +105,20 @@ class PolicyPack(Model):
         """The texts that names in conditions can have."""
         return {
             "flags": tuple(flag.code for flag in self.flags),
+            "periods": tuple(period.code for period in self.periods),
             "level": tuple(level.code for level in self.levels),
             "answer_kind": get_args(AnswerKind),
             "statement_kind": get_args(StatementKind),
             "unit.kind": get_args(UnitKind),
         }
+
+    @property
+    def sees_periods(self) -> bool:
+        """Whether a limit or report of the pack depends on the special periods of an office."""
+        conditions = [*(clock.when for clock in self.clocks), *(report.when for report in self.reports)]
+        return any("periods" in when for when in conditions if when) or bool(
+            self.roster and self.roster.special and self.roster.outside_hours.value == "window_start"
+        )
 
     @property
     def timed(self) -> dict[str, Timed]:

@@ -17,11 +17,11 @@ from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import decide
 from services.escalation.duties import terms_of
 from services.escalation.state import OnRecord, State, evolve
-from services.escalation.terms import Deferral, Moved, SpecialPeriod, Terms
+from services.escalation.terms import Deferral, Moved
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
-from services.kernel.core.units import LoadedPack, Offices, Unit
+from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod, Unit
 from services.kernel.rules.conditions import Figures
 from services.triage import grading
 
@@ -41,7 +41,8 @@ def _offices(pack: LoadedPack, facts: Facts) -> Offices:
     for code in (*(one.unit for one in facts.assignments), *(done.unit for done in facts.events)):
         if code is not None and code not in units:
             units[code] = Unit(code, "unit", code, parents[0] or facts.unit.code)
-    return Offices(units, {tree[-1].code: pack.ref}, {pack.ref: pack})
+    periods = tuple(SpecialPeriod(one.code, one.from_, one.until, facts.unit.code) for one in facts.periods)
+    return Offices(units, {tree[-1].code: pack.ref}, {pack.ref: pack}, periods=periods)
 
 
 class _Step(NamedTuple):
@@ -142,8 +143,7 @@ class Course:
 
     def __init__(self, pack: LoadedPack, facts: Facts) -> None:
         self.pack, self.facts, self.offices = pack, facts, _offices(pack, facts)
-        periods = tuple(SpecialPeriod(one.code, one.from_, one.until) for one in facts.periods)
-        self.state = State(terms=Terms(periods=periods))
+        self.state = State()
         self.told: list[tuple[datetime, e.ClockReminderSent]] = []
         self._next: dict[str, datetime] = {}
         self._number = 0

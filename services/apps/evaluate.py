@@ -91,7 +91,8 @@ class Matter(NamedTuple):
         now = grading.gravity(self.gravity, self.reports)
         grave = {"flags": now.flags, "harm": now.harm} if now else {}
         figures = now.figures if now else Figures(reports=self.reports)
-        return self.nature.model_copy(update={**grave, "figures": figures, "level": self.level})
+        periods = self.offices.periods_at(self.state.unit or "", self.until)
+        return self.nature.model_copy(update={**grave, "figures": figures, "level": self.level, "periods": periods})
 
 
 def answer(matter: Matter) -> dict[str, Any]:

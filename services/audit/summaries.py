@@ -84,8 +84,8 @@ TEMPLATES: dict[str, str] = {
     "policy.pack_loaded": "载入规则 {pack}@{version}|pack {pack}@{version} loaded",
     "policy.pack_assigned": "{unit}自 {since} 适用 {policy}|{unit} works by {policy} from {since}",
     "policy.value_set": "{unit}填写 {pack} 的 {place}，自 {since}|{unit} set {place} of {pack} from {since}",
-    "policy.period_opened": "{unit}进入特殊时期 {period}|period {period} opened for {unit}",
-    "policy.period_closed": "{unit}结束特殊时期 {period}|period {period} closed for {unit}",
+    "policy.period_opened": "{unit}自 {since} 进入特殊时期 {period}|{unit}: special period {period} from {since}",
+    "policy.period_closed": "{unit}特殊时期 {period} 至 {until} 结束|{unit}: special period {period} ends at {until}",
     "unit.placed": "{unit}隶属{parent}，自 {since}|{unit} stands under {parent} from {since}",
     "unit.post_placed": "{unit}设岗位 {title}（{code}），自 {since}|{unit} has the post {code} ({title}) from {since}",
     "unit.days_set": "{unit}设定 {since} 至 {until} 的工作日或作息时间|{unit}: own days from {since} to {until}",
@@ -229,6 +229,10 @@ class Names:
         """The title of a flag."""
         return self._in_packs(code, event, lambda pack: {flag.code: flag.title_zh for flag in pack.flags})
 
+    def period(self, code: str, event: Event) -> str | None:
+        """The title of a special period."""
+        return self._in_packs(code, event, lambda pack: {period.code: period.title_zh for period in pack.periods})
+
     def pause(self, code: str, event: Event) -> str | None:
         """The title of a reason for which a limit stands still."""
         return self._in_packs(
@@ -314,6 +318,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "harm": (Names.harm,),
     "flag": (Names.flag,),
     "reason": (Names.pause,),
+    "period": (Names.period,),
     "part": (Names.part,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),

@@ -64,6 +64,7 @@ def terms_of(state: State, offices: Offices) -> Terms:
             one.recorded_at,
             getattr(offices.ever.get(one.unit or ""), "kind", None),
             offices.own_days(one.unit or ""),
+            offices.periods_of(one.unit or ""),
         )
         for one in state.past
         if one.milestone in ("opened", "transferred") and is_own(one)

@@ -199,7 +199,10 @@ def report_to(
 
 def _contexts(past: Sequence[ClockMilestoneReached], pack: PolicyPack, offices: Offices) -> list[Context]:
     """What conditions of reports look at, each time that it changed, up to now."""
-    found: list[Context] = [Context(level=pack.lowest)]
+    began = next((one.happened_at for one in past if one.milestone == "discovered" and is_own(one)), None)
+    first = next((one.unit for one in past if one.milestone == "opened" and is_own(one)), None)
+    periods = offices.periods_at(first or "", began) if began else frozenset[str]()
+    found: list[Context] = [Context(level=pack.lowest, periods=periods)]
     for reached in past:
         if not is_own(reached):
             continue

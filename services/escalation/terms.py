@@ -9,6 +9,7 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule, Limit
 from schemas.triage import AnswerKind
 from services.kernel.core.days import NONE, OwnDays
+from services.kernel.core.units import SpecialPeriod
 from services.kernel.rules import calendars
 from services.kernel.rules.calendars import Due
 from services.kernel.rules.conditions import Context, holds
@@ -35,17 +36,6 @@ class Deferral(NamedTuple):
     review: datetime | None
 
 
-class SpecialPeriod(NamedTuple):
-    """A special period of the office; `until` is None while it goes on."""
-
-    code: str
-    since: datetime
-    until: datetime | None = None
-
-    def covers(self, at: datetime) -> bool:
-        return self.since <= at and (self.until is None or at < self.until)
-
-
 class Office(NamedTuple):
     """An accountable unit of the matter, as its limits see it."""
 
@@ -55,6 +45,7 @@ class Office(NamedTuple):
     """When that was recorded."""
     kind: str | None
     own: OwnDays
+    periods: tuple[SpecialPeriod, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +80,12 @@ class Terms:
         found = (office.own for office in reversed(self.offices) if office.began <= since)
         return next(found, self.offices[0].own)
 
+    def periods_at(self, at: datetime) -> frozenset[str]:
+        """The special periods, at an instant, of the unit that was accountable then."""
+        found = (office.periods for office in reversed(self.offices) if office.began <= at)
+        periods = next(found, self.offices[0].periods) if self.offices else self.periods
+        return frozenset(period.code for period in periods if period.covers(at))
+
     def ends(self, since: datetime, limit: Limit, pack: PolicyPack) -> Due:
         """When a limit of the pack has passed. The days are those of the unit that was accountable at its start."""
         return calendars.due(since, limit, pack.timezone, pack.workday, self.own_at(since))
@@ -115,14 +112,15 @@ def applies(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, 
     level, kind, _ = nature
     if not spec.applies(level, kind) and not (kind is None and _is_strictest(spec, nature, since, pack, terms)):
         return False
-    return _holds(spec, nature, terms)
+    return _holds(spec, nature, since, terms)
 
 
-def _holds(spec: ClockRule, nature: Nature, terms: Terms) -> bool:
+def _holds(spec: ClockRule, nature: Nature, since: datetime, terms: Terms) -> bool:
     if spec.when is None:
         return True
     level, kind, unit = nature
-    return holds(spec.when, terms.context.model_copy(update={"level": level, "answer_kind": kind, "unit": unit}))
+    told = {"level": level, "answer_kind": kind, "unit": unit, "periods": terms.periods_at(since)}
+    return holds(spec.when, terms.context.model_copy(update=told))
 
 
 def _is_strictest(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
@@ -134,7 +132,7 @@ def _is_strictest(spec: ClockRule, nature: Nature, since: datetime, pack: Policy
         if other.answer_kinds
         and other.from_ == spec.from_
         and (other.levels is None or nature.level in other.levels)
-        and _holds(other, nature, terms)
+        and _holds(other, nature, since, terms)
     ]
     owed = [other for other in rivals if not other.limit.is_open]
     return bool(owed) and min(owed, key=lambda other: terms.ends(since, other.limit, pack).at) is spec
@@ -152,7 +150,7 @@ def known_from(at: datetime, pack: PolicyPack, terms: Terms) -> datetime:
     if roster is None or not roster.windows or roster.outside_hours.value != "window_start":
         return at
     always = {special.period for special in roster.special if special.hours >= _WHOLE_DAY}
-    if any(period.code in always and period.covers(at) for period in terms.periods):
+    if always & terms.periods_at(at):
         return at
     today = at.astimezone(pack.timezone).date()
     for day in (today, today + timedelta(days=1)):

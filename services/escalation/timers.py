@@ -26,7 +26,7 @@ from services.escalation.seen import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem, Unavailable
-from services.kernel.core.units import Offices, SetValue
+from services.kernel.core.units import Offices, SetValue, SpecialPeriod
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
 from services.kernel.delivery.offsets import Offset, look
 from services.kernel.delivery.runtime import Runtime
@@ -97,6 +97,8 @@ class Pace:
     """The offices with which matters without a pack, and clocks that count working days, were tried."""
     values: tuple[SetValue, ...] = ()
     """The values of packs with which matters were tried."""
+    periods: tuple[SpecialPeriod, ...] = ()
+    """The special periods with which matters were tried."""
     tried: float = 0.0
 
     def rest(self, incident: str) -> None:
@@ -118,7 +120,7 @@ class Pace:
 
     def looked(self, offices: Offices) -> None:
         """Notes that all of them were tried with these offices."""
-        self.basis, self.values = offices.basis, offices.values
+        self.basis, self.values, self.periods = offices.basis, offices.values, offices.periods
         self.tried = asyncio.get_running_loop().time()
 
 
@@ -151,7 +153,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
             await horizons.advance(runtime)
     async with runtime.database.read() as connection:
         offices = await runtime.offices(connection)
-    looks = [seen.without_pack, seen.counting_work, *([_under(offices)] if offices.values else [])]
+    looks = [seen.without_pack, seen.counting_work, *([_under(offices)] if offices.values or offices.periods else [])]
     await _judge_all(runtime, horizons, Pace(), now, looks)
 
 
@@ -162,7 +164,7 @@ async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
         offices = await runtime.offices(connection)
         packless, anew = pace.is_time(offices.basis), offices.basis != pace.basis
         looks: list[Look] = [*([seen.without_pack] * packless), *([seen.counting_work] * anew)]
-        if offices.values != pace.values:
+        if (offices.values, offices.periods) != (pace.values, pace.periods):
             looks.append(_under(offices))
         waiting = [listed for listed in looks if await listed(connection, "", 1)]
         due = await seen.waking(connection, now, FIRST, 1)
@@ -174,8 +176,12 @@ async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
 
 
 def _under(offices: Offices) -> Look:
-    """The matters whose packs have values that a unit set."""
-    return partial(seen.under_packs, packs={one.pack for one in offices.values})
+    """The matters whose packs have values that a unit set, or depend on special periods."""
+    valued = {one.pack for one in offices.values}
+    special = (
+        {pack.model.id for pack in offices.packs.values() if pack.model.sees_periods} if offices.periods else set()
+    )
+    return partial(seen.under_packs, packs=valued | special)
 
 
 async def _judge_all(

@@ -100,13 +100,22 @@ class Case(NamedTuple):
     pack: LoadedPack
     unit_kind: str | None
     by: str
+    periods: frozenset[str] = frozenset()
+    """The special periods of the accountable unit now."""
 
     @classmethod
     def of(cls, statement: Statement, incident: Incident, stream: str, ctx: Ctx) -> "Case":
         """The case for the actor. Raises `Unavailable` if no pack is at hand."""
         unit = ctx.offices.ever.get(incident.unit)
         pack = ctx.offices.pack_of(incident.policy, incident.unit)
-        return cls(statement, incident, pack, unit.kind if unit else None, ctx.by(stream))
+        return cls(
+            statement,
+            incident,
+            pack,
+            unit.kind if unit else None,
+            ctx.by(stream),
+            ctx.offices.periods_at(incident.unit, ctx.now),
+        )
 
     @property
     def level(self) -> str | None:
@@ -129,6 +138,7 @@ class Case(NamedTuple):
             statement_kind=self.statement.kind,
             doubtful=incident.doubtful,
             flags=incident.flags,
+            periods=self.periods,
             harm=incident.harm,
             secret="secret" in marks,
             major_information="major_information" in marks,

@@ -342,6 +342,45 @@ class SetValues(
     """The entries of this page."""
 
 
+class PeriodOfUnit(Answered):
+    """A special period of a unit and the units below it."""
+
+    unit: UnitCode
+    """The unit for which it was opened."""
+    period: Code
+    """The period, as its pack names it."""
+    since: Instant
+    """When it begins."""
+    until: Instant | None
+    """When it ends; null while nobody said so."""
+    now: bool
+    """Whether it goes on now."""
+    may: tuple[Literal["close-period"], ...]
+    """What you may do with it."""
+
+
+class Periods(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "county",
+                "period": "special",
+                "since": "2026-09-27T16:00:00.000000Z",
+                "until": None,
+                "now": True,
+                "may": ["close-period"],
+            }
+        ],
+        next=None,
+    ),
+):
+    """The special periods of units."""
+
+    items: tuple[PeriodOfUnit, ...]
+    """The entries of this page."""
+
+
 class Packs(
     Page,
     json_schema_extra=example(

@@ -184,6 +184,38 @@ class SetValue(
         return self
 
 
+class OpenPeriod(
+    Command,
+    json_schema_extra=example(unit="county", period="special", since="2026-09-28T00:00:00+08:00", reason="国庆前后"),
+):
+    """Open a special period for a unit and the units below it, such as a mass event. The pack says what it asks for."""
+
+    unit: UnitCode
+    """The unit."""
+    period: Code
+    """The period, as the unit's pack names it. `GET /packs` lists them."""
+    since: WrittenInstant | None = None
+    """When it begins; by default, and at the earliest, now."""
+    reason: Text
+    """Why, with the document that says so."""
+
+
+class ClosePeriod(
+    Command,
+    json_schema_extra=example(unit="county", period="special", until="2026-10-08T00:00:00+08:00", reason="假期结束"),
+):
+    """Say when a special period ends. Until somebody says so, it goes on. An end to come can be moved."""
+
+    unit: UnitCode
+    """The unit for which it was opened."""
+    period: Code
+    """The period."""
+    until: WrittenInstant | None = None
+    """When it ends; by default, and at the earliest, now."""
+    reason: Text
+    """Why."""
+
+
 class AssignPack(
     Command, json_schema_extra=example(unit="county", pack="county-default@3", since="2026-04-01T00:00:00+08:00")
 ):

@@ -1,4 +1,4 @@
-"""The known policy packs, and since when each unit works by which: one stream."""
+"""The known policy packs, since when each unit works by which, and the special periods: one stream."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,13 @@ from pydantic import ValidationError
 
 from schemas.envelope import Event
 from schemas.fields import Typed
-from schemas.offices import PolicyPackAssigned, PolicyPackLoaded, PolicyValueSet
+from schemas.offices import (
+    PolicyPackAssigned,
+    PolicyPackLoaded,
+    PolicyPeriodClosed,
+    PolicyPeriodOpened,
+    PolicyValueSet,
+)
 from schemas.pack.values import open_places, with_values
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
@@ -17,7 +23,9 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.faults import faults_of
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.triage.office_commands import AssignPack, LoadPacks, SetValue
+from services.triage import periods
+from services.triage.office_commands import AssignPack, ClosePeriod, LoadPacks, OpenPeriod, SetValue
+from services.triage.periods import Periods
 
 POLICIES = f"policy-{derived('policy-packs')}"
 """The stream that holds the packs of the deployment."""
@@ -31,6 +39,7 @@ class State:
     """Each by its name, `pack@version`."""
     assigned: Mapping[str, tuple[PolicyPackAssigned, ...]] = field(default_factory=dict)
     """Unit -> its packs, in the order in which they were assigned."""
+    periods: Periods = field(default_factory=dict)
 
     def standing(self, unit: str, at: datetime) -> str | None:
         """The unit's own pack at a time."""
@@ -52,6 +61,8 @@ def evolve(state: State, event: Event) -> State:
         case PolicyPackAssigned() as data:
             of_unit = (*state.assigned.get(data.unit, ()), data)
             return replace(state, assigned={**state.assigned, data.unit: of_unit})
+        case PolicyPeriodOpened() | PolicyPeriodClosed() as data:
+            return replace(state, periods=periods.after(state.periods, data))
     return state
 
 
@@ -78,6 +89,10 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _assign(state, command, ctx)
         case SetValue():
             return _set(command, ctx)
+        case OpenPeriod():
+            return periods.opened(state.periods, command, ctx)
+        case ClosePeriod():
+            return periods.closed(state.periods, command, ctx)
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
@@ -193,7 +208,7 @@ def _must_not_override(command: SetValue, pack: str, ctx: Ctx) -> None:
             )
 
 
-def _own(command: SetValue, ctx: Ctx) -> tuple[str, ...]:
+def _own(command: SetValue | OpenPeriod | ClosePeriod, ctx: Ctx) -> tuple[str, ...]:
     return (ctx.offices.unit(command.unit).code,)
 
 
@@ -206,6 +221,8 @@ RIGHTS: Mapping[type[Command], Right[Command]] = {
     LoadPacks: Right("load-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
     AssignPack: Right("assign-pack", ("chief", "admin"), _above),  # type: ignore[arg-type]
     SetValue: Right("set-value", ("chief", "admin"), _own),  # type: ignore[arg-type]
+    OpenPeriod: Right("open-period", ("chief",), _own),  # type: ignore[arg-type]
+    ClosePeriod: Right("close-period", ("chief",), _own),  # type: ignore[arg-type]
 }
 """A unit does not choose its own rules: the unit above assigns them. The root has nobody above it."""
 

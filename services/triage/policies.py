@@ -20,8 +20,8 @@ from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
 from services.triage import office_answers, setup
 from services.triage.grading import proposes
-from services.triage.office_commands import AssignPack, LoadPack, LoadPacks, SetValue
-from services.triage.packs import POLICIES
+from services.triage.office_commands import AssignPack, ClosePeriod, LoadPack, LoadPacks, OpenPeriod, SetValue
+from services.triage.packs import POLICIES, RIGHTS
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -78,6 +78,37 @@ def router(runtime: Runtime) -> APIRouter:
     @routes.post("/packs/set-value", **documents.answers(Done))
     async def set_value(caller: http.Command, command: SetValue) -> Response:
         """Sets a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
+        return await _decided(runtime, caller, command)
+
+    @routes.get("/periods", **documents.answers(office_answers.Periods))
+    async def list_periods(staff: http.Staff) -> Response:
+        """The special periods of all units, with those that are over and those to come."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+        items = [
+            {
+                "unit": one.unit,
+                "period": one.code,
+                "since": instant(one.since),
+                "until": instant(one.until) if one.until else None,
+                "now": one.covers(ctx.now),
+                "may": ["close-period"]
+                if (one.until is None or one.until > ctx.now)
+                and RIGHTS[ClosePeriod].holds(ClosePeriod(unit=one.unit, period=one.code, reason="-"), ctx)
+                else [],
+            }
+            for one in ctx.offices.periods
+        ]
+        return http.json_response({"items": items, "next": None})
+
+    @routes.post("/periods/open", **documents.answers(Done))
+    async def open_period(caller: http.Command, command: OpenPeriod) -> Response:
+        """Opens a special period for a unit and the units below it. It begins now at the earliest."""
+        return await _decided(runtime, caller, command)
+
+    @routes.post("/periods/close", **documents.answers(Done))
+    async def close_period(caller: http.Command, command: ClosePeriod) -> Response:
+        """Ends a special period, now at the earliest. An end to come can be moved."""
         return await _decided(runtime, caller, command)
 
     return routes

@@ -214,6 +214,7 @@ def context_of(incident: Incident, pack: LoadedPack, ctx: Ctx, marks: frozenset[
     return Context(
         figures=incident.figures.model_copy(update={"reports": incident.report_count}),
         flags=incident.flags,
+        periods=ctx.offices.periods_at(incident.unit, ctx.now),
         harm=incident.harm,
         category=incident.category,
         channel=incident.channel,

@@ -19,6 +19,7 @@ CODES: Mapping[str, Collection[str]] = {
     "flags": ["food"],
     "level": ["general", "major"],
     "unit.kind": ["town"],
+    "periods": ["festival"],
 }
 
 
@@ -41,6 +42,7 @@ class TestNames:
             "answer_kind == 'answer' && statement_kind == 'facts'",
             "level in ['general', \"major\"]",
             "doubtful || secret || major_information",
+            "'festival' in periods && size(periods) == 1",
         ],
     )
     def test_each_name_of_the_context_has_its_type(self, when: str) -> None:
@@ -60,7 +62,8 @@ class TestNames:
             ("level in ['major', 'x']", "line 1, column 20", "'x' is no code of level"),
             ("'foo' in flags", "line 1, column 1", "'foo' is no code of flags; known are food"),
             (r"level == 'maj\x72'", "line 1, column 14", "write codes as they are"),
-            ("secret || period == 'spring'", "line 1, column 11", "'period' is unknown, since no special period"),
+            ("secret || period == 'spring'", "line 1, column 11", "'period' is unknown; several can go on at once"),
+            ("'spring' in periods", "line 1, column 1", "'spring' is no code of periods"),
             ("'a' == 'b'", "line 1, column 1", "compare 'a' with a name"),
             ("level == 'ma\\'jor'", "line 1, column", "with a name"),
             ("figures.clicks", "line 1, column 1", "true or false"),

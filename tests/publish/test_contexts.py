@@ -1,5 +1,6 @@
 """What conditions of chains see: publish, triage and `policy evaluate` see the same of the same matter."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from schemas import triage
 from schemas.fields import Fact
 from services.apps.evaluate import matter_of
 from services.apps.facts import parse
+from services.kernel.core.units import SpecialPeriod
 from services.kernel.rules.approval import chain_of
 from services.kernel.rules.conditions import Context, Figures
 from services.kernel.rules.documents import DocumentError
 from services.kernel.rules.packs import parse_pack
-from services.publish.rights import Case, Statement
+from services.publish.rights import Case, Incident, Statement
 from services.publish.seen import read_incident
 from services.triage.decider import DECIDER
 from services.triage.rights import context_of
@@ -131,6 +133,25 @@ def test_a_chain_is_chosen_by_figures() -> None:
     assert chain_of(pack, Context(figures=Figures(reports=5))) is not None
 
 
-def test_a_special_period_chooses_no_chain_while_none_is_on_record() -> None:
-    with pytest.raises(DocumentError, match=r"<text>:13:7: .*line 1, column 1: 'period' is unknown, since no special"):
-        parse_pack(TEXT.format(when="period == 'festival'"))
+def test_a_chain_is_chosen_by_a_special_period_that_the_pack_has() -> None:
+    text = TEXT.format(when="\"'festival' in periods\"")
+    with pytest.raises(DocumentError, match=r"<text>:13:7: .*line 1, column 1: 'festival' is no code of periods"):
+        parse_pack(text)
+    pack = parse_pack(text + "periods: [{code: festival, title_zh: 节日, source: *s}]")
+    for periods, found in ((frozenset({"festival"}), True), (frozenset[str](), False)):
+        assert bool(chain_of(pack, Context(periods=periods))) is found
+
+
+async def test_all_see_the_periods_of_the_accountable_unit_now(office: Office) -> None:
+    going = SpecialPeriod("special", spec.NOW, None, "county")
+    over = SpecialPeriod("other", spec.NOW, spec.NOW, "county")
+    ctx = spec.ctx()
+    object.__setattr__(ctx, "offices", replace(ctx.offices, periods=(going, over)))
+    state = DECIDER.initial_state()
+    for event in spec.events("incident", [OPENED]):
+        state = DECIDER.evolve(state, event)
+    facts = {"discovered_at": AT, "unit": UNIT, "periods": [{"code": "special", "from": AT}]}
+    case = Case.of(Statement(), Incident(id=INCIDENT, version=1, unit="town-east"), INCIDENT, ctx)
+    assert context_of(state, PACK, ctx, frozenset()).periods == {"special"}
+    assert case.context(None).periods == {"special"}
+    assert matter_of(PACK, parse(facts, "facts")).context.periods == {"special"}

@@ -111,6 +111,19 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialPeriod:
+    """A special period of a unit and the units below it; `until` is None while nobody said when it ends."""
+
+    code: str
+    since: datetime
+    until: datetime | None = None
+    unit: str = ""
+
+    def covers(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
 class Delegation:
     """The post `to` may approve for `post` from `since` until `until`."""
 
@@ -139,6 +152,8 @@ class Offices:
     """Unit -> its own days and working hours."""
     delegations: tuple[Delegation, ...] = ()
     """All that have not ended. Some of them begin later."""
+    periods: tuple[SpecialPeriod, ...] = ()
+    """The special periods of all units, past ones and ones to come, in order."""
     former: Mapping[str, Unit] = field(default_factory=dict)
     """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
 
@@ -264,6 +279,17 @@ class Offices:
         """The days of the unit that differ from the country's: its own, and those of the units above it."""
         found = [self.days[unit] for unit in self.above(code) if unit in self.days]
         return OwnDays(tuple(span for own in found for span in own.spans)) if found else NONE
+
+    def periods_of(self, code: str) -> tuple[SpecialPeriod, ...]:
+        """The special periods of the unit: its own, and those of the units above it."""
+        if not self.periods:
+            return ()
+        above = self.above(code)
+        return tuple(period for period in self.periods if period.unit in above)
+
+    def periods_at(self, code: str, at: datetime) -> frozenset[str]:
+        """The codes of the unit's special periods at an instant."""
+        return frozenset(period.code for period in self.periods_of(code) if period.covers(at))
 
     def pack_of(self, ref: str | None, unit: str) -> LoadedPack:
         """The pack of a matter: the version under which it goes on, or without `ref` the unit's pack in force.

@@ -51,6 +51,8 @@ class Context(BaseModel):
 
     figures: Figures = Figures()
     flags: frozenset[str] = frozenset()
+    periods: frozenset[str] = frozenset()
+    """The special periods of the accountable unit: now for a chain, at the start of a clock or report for that."""
     harm: int | None = None
     """The step of the pack's scale that was judged."""
     category: str | None = None
@@ -71,7 +73,9 @@ class Context(BaseModel):
         texts = {name: getattr(self, _FIELDS.get(name, name)) or "" for name in _TEXTS}
         known = {**{f"figures.{name}": value for name, value in self.figures}, **plain}
         return (
-            {name: value for name, value in known.items() if value is not None} | texts | {"flags": sorted(self.flags)}
+            {name: value for name, value in known.items() if value is not None}
+            | texts
+            | {"flags": sorted(self.flags), "periods": sorted(self.periods)}
         )
 
 
@@ -154,10 +158,12 @@ _NAMES = {
     **_FACTS,
     **dict.fromkeys(_TEXTS, cel.Type.STRING),
     **dict.fromkeys(("doubtful", "secret", "major_information"), cel.Type.BOOL),
+    "periods": cel.Type.List(cel.Type.STRING),
 }
 """The names that conditions may use, with their types."""
 
-_UNRECORDED = {"period": ", since no special period of an office is on record yet"}
+_OTHERWISE = {"period": "; several can go on at once, so write 'festival' in periods"}
+"""What people write for a name, and what they mean."""
 
 _LANGUAGE = """
 name: conditions
@@ -243,7 +249,7 @@ class _Language:
             else:
                 # CEL points at the last dot.
                 column -= len(name.rpartition(".")[0])
-                why = self.others if name in _NAMES else _UNRECORDED.get(name, "")
+                why = self.others if name in _NAMES else _OTHERWISE.get(name, "")
                 told = f"{name!r} is unknown{why}; known are {', '.join(self.names)}"
         elif mixed := _MIXED.fullmatch(told):
             types = (_KINDS.get(one, one) for one in mixed[2].split(", "))
@@ -258,7 +264,7 @@ _GRADING = _Language(_FACTS, " to levels")
 
 
 _OWING = _Language(
-    {name: _NAMES[name] for name in ("category", "channel", "unit.kind", "answer_kind", "level")},
+    {name: _NAMES[name] for name in ("category", "channel", "unit.kind", "answer_kind", "level", "periods")},
     " to limits and reports",
 )
 """For conditions of clocks and reports. They see what the course of a matter tells them, and nothing else."""

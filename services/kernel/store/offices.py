@@ -18,6 +18,8 @@ from schemas.fields import instant, parse_instant
 from schemas.offices import (
     PolicyPackAssigned,
     PolicyPackLoaded,
+    PolicyPeriodClosed,
+    PolicyPeriodOpened,
     PolicyValueSet,
     UnitDaysSet,
     UnitDelegationEnded,
@@ -29,7 +31,16 @@ from schemas.offices import (
 from schemas.pack.clocks import Window
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.lists import Lists
-from services.kernel.core.units import Delegation, LoadedPack, Offices, Post, SetValue, Unit, recorded
+from services.kernel.core.units import (
+    Delegation,
+    LoadedPack,
+    Offices,
+    Post,
+    SetValue,
+    SpecialPeriod,
+    Unit,
+    recorded,
+)
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -37,7 +48,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables of units, posts, packs and their values, own days, delegations, and revoked tokens."""
+    """Adds the tables of units, posts, packs, their values, own days, special periods, delegations, revoked tokens."""
     Table(
         "units",
         metadata,
@@ -106,6 +117,16 @@ def tables(metadata: MetaData) -> None:
         Column("stream_id", key(64), nullable=False),
     )
     Table(
+        "periods",
+        metadata,
+        Column("unit", key(64), primary_key=True),
+        Column("period", key(100), primary_key=True),
+        Column("since", key(27), primary_key=True),
+        Column("until", key(27)),
+        Column("stream_id", key(64), nullable=False),
+        Column("version", Integer, nullable=False),
+    )
+    Table(
         "delegations",
         metadata,
         Column("delegation", key(36), primary_key=True),
@@ -129,6 +150,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["packs_assigned"], _assigned_keys, _assign),
         View(tables["values_set"], _value_keys, _value),
         View(tables["own_days"], _days_keys, _days),
+        View(tables["periods"], _period_keys, _period),
         View(tables["delegations"], _delegation_keys, _delegation),
         View(tables["revoked_tokens"], _token_keys, _revoke),
     )
@@ -248,6 +270,21 @@ def _days(key: Key, row: Row | None, event: Event) -> Row | None:
     }
 
 
+def _period_keys(event: Event) -> list[Key]:
+    if event.kind == "policy" and isinstance(event.data, PolicyPeriodOpened | PolicyPeriodClosed):
+        return [(event.data.unit, event.data.period, instant(event.data.since))]
+    return []
+
+
+def _period(key: Key, row: Row | None, event: Event) -> Row | None:
+    if row is not None and row["version"] > event.version:
+        return row
+    until = instant(event.data.until) if isinstance(event.data, PolicyPeriodClosed) else None
+    unit, period, since = key
+    known = {"stream_id": event.stream, "version": event.version}
+    return {"unit": unit, "period": period, "since": since, "until": until, **known}
+
+
 def _delegation_keys(event: Event) -> list[Key]:
     if event.kind == "unit" and isinstance(event.data, UnitDelegationGiven | UnitDelegationEnded):
         return [(event.data.delegation,)]
@@ -299,7 +336,7 @@ async def mark(connection: AsyncConnection, metadata: MetaData) -> Mark:
 
 def _marks(metadata: MetaData) -> Any:
     found = []
-    for name in ("units", "posts", "packs", "packs_assigned", "values_set", "own_days", "delegations"):
+    for name in ("units", "posts", "packs", "packs_assigned", "values_set", "own_days", "periods", "delegations"):
         table = metadata.tables[name]
         versions = func.coalesce(func.sum(table.c.version), 0)
         found.append(select(literal(name), func.count(), versions).select_from(table))
@@ -352,6 +389,12 @@ async def snapshot(
     for row in (await connection.execute(select(own).order_by(own.c.version))).mappings():
         basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
         days[row["unit"]] = (_span(row), *days.get(row["unit"], ()))
+    periods, special = [], metadata.tables["periods"]
+    for row in (await connection.execute(select(special).order_by(special.c.since, special.c.version))).mappings():
+        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+        instants.extend(_instants(row))
+        until = parse_instant(row["until"]) if row["until"] else None
+        periods.append(SpecialPeriod(row["period"], parse_instant(row["since"]), until, row["unit"]))
     delegations = []
     of = metadata.tables["delegations"]
     for row in (await connection.execute(select(of).order_by(of.c.since, of.c.delegation))).mappings():
@@ -369,6 +412,7 @@ async def snapshot(
         posts=posts,
         values=tuple(values),
         days={unit: OwnDays(spans) for unit, spans in days.items()},
+        periods=tuple(periods),
         delegations=tuple(delegations),
         former={unit: _unit(row) for (unit,), row in places.items() if not stands(row)},
     )

@@ -158,6 +158,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "stream_id", "version", "digest", name=op.f("pk_parked")),
     )
     op.create_table(
+        "periods",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("period", key(100), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=True),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "period", "since", name=op.f("pk_periods")),
+    )
+    op.create_table(
         "posts",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("code", key(60), nullable=False),
