@@ -70,7 +70,8 @@ class ClockStarted(Fact):
     `provisional` means that `due` rests on days of a year that nobody has announced. Once they are announced, a further
     event of this type gives the final one. `counts_work` means that `due` depends on which days are working days, and
     `due_is_late` that what is done at that very instant is late, since the day is over. `warns` is when the unit is
-    warned. With `paused_at`, the clock stands still since then, and `due` moves by as long as that lasts.
+    warned. With `paused_at`, the clock stands still since then, and `due` moves by as long as that lasts. `policy` is
+    the earlier pack by which the clock goes on after the matter moved to another one.
     """
 
     clock: Code
@@ -83,6 +84,7 @@ class ClockStarted(Fact):
     due_is_late: bool = False
     warns: tuple[Instant, ...] = ()
     paused_at: Instant | None = None
+    policy: PolicyRef | None = None
 
 
 @event("clock.warned")
@@ -173,9 +175,10 @@ class ClockExtensionRequested(Fact):
 
 @event("clock.extension_refused")
 class ClockExtensionRefused(Fact):
-    """The post or body that the pack names refused more time."""
+    """The post or body that the pack names refused more time; `post` is as in `clock.extended`."""
 
     clock: Code
+    post: Post
     reason: Words
 
 
@@ -183,10 +186,12 @@ class ClockExtensionRefused(Fact):
 class ClockExtended(Fact):
     """The post or body that the pack names granted more time.
 
-    `original` was the due instant before any extension. `notice` is what the asker of the matter is told.
+    `original` was the due instant before any extension. `notice` is what the asker of the matter is told. `post`
+    decided; if somebody acted for it by a delegation, it is the post that delegated.
     """
 
     clock: Code
+    post: Post
     due: Instant
     previous: Instant
     original: Instant
@@ -234,17 +239,22 @@ class ClockDeferralRequested(Fact):
 
 @event("clock.deferral_refused")
 class ClockDeferralRefused(Fact):
-    """The post or body that the pack names refused a deferral. The limit runs on."""
+    """The post or body that the pack names refused a deferral. The limit runs on; `post` is as in `clock.extended`."""
 
     clock: Code
+    post: Post
     reason: Words
 
 
 @event("clock.deferred")
 class ClockDeferred(Fact):
-    """The post or body that the pack names granted a deferral. A clock of its own runs until the review."""
+    """The post or body that the pack names granted a deferral. A clock of its own runs until the review.
+
+    `post` is as in `clock.extended`.
+    """
 
     clock: Code
+    post: Post
     review: Instant
     reason: Words
 

@@ -16,7 +16,14 @@ from schemas.titles import Language, titled
 from services.kernel.core.units import Offices
 
 NOTHING = "—"
-APPROVALS = ("statement.approved", "incident.proposal_approved")
+APPROVALS = (
+    "statement.approved",
+    "incident.proposal_approved",
+    "clock.extended",
+    "clock.extension_refused",
+    "clock.deferred",
+    "clock.deferral_refused",
+)
 REVIEW = ".review"
 REVIEWS = ("（复查）", " (review)")
 YES_NO = {True: ("是", "yes"), False: ("否", "no")}
@@ -103,15 +110,17 @@ TEMPLATES: dict[str, str] = {
     "clock.breach_annulled": "撤销时限 {clock} 的逾期（{cause}）|breach of {clock} annulled ({cause})",
     "clock.limit_set": "个案时限 {clock} 定为 {due}|the limit {clock} of this matter was set to {due}",
     "clock.extension_requested": "申请将时限 {clock} 延至 {due}|an extension of {clock} to {due} was asked for",
-    "clock.extension_refused": "不同意延长时限 {clock}|the extension of {clock} was refused",
-    "clock.extended": "时限 {clock} 由 {previous} 延至 {due}|clock {clock} extended from {previous} to {due}",
+    "clock.extension_refused": "不同意延长时限 {clock}（{post}）|the extension of {clock} was refused ({post})",
+    "clock.extended": "时限 {clock} 由 {previous} 延至 {due}（{post}）|"
+    "clock {clock} extended from {previous} to {due} ({post})",
     "clock.paused": "时限 {clock} 中止（{reason}）|clock {clock} paused ({reason})",
     "clock.resumed": "时限 {clock} 恢复|clock {clock} resumed",
     "clock.asker_told": "已告知提问人时限 {clock} 延期（{way}）|the asker was told of the extension of {clock} ({way})",
     "clock.deferral_requested": "申请将时限 {clock} 挂账，{review} 前复查|"
     "the deferral of clock {clock} with a review by {review} was asked for",
-    "clock.deferral_refused": "不同意时限 {clock} 挂账|the deferral of clock {clock} was refused",
-    "clock.deferred": "时限 {clock} 挂账，{review} 前复查|clock {clock} deferred, review by {review}",
+    "clock.deferral_refused": "不同意时限 {clock} 挂账（{post}）|the deferral of clock {clock} was refused ({post})",
+    "clock.deferred": "时限 {clock} 挂账，{review} 前复查（{post}）|"
+    "clock {clock} deferred, review by {review} ({post})",
     "clock.cancelled": "时限 {clock} 取消（{cause}）|clock {clock} cancelled ({cause})",
     "clock.reminder_sent": "就时限 {clock} 向{told}发出{rung}|{rung} about {clock} sent to {told}",
     "clock.reminder_spared": "就时限 {clock} 免于{rung}（{unit}已答复）|no {rung} about {clock}: {unit} had answered",

@@ -116,7 +116,8 @@ def anew(clock: Clock, at: datetime, pack: PolicyPack, terms: Terms) -> Clock:
     if rule is None or rule.limit.is_open or clock.name in terms.due:
         return clock
     due = terms.ends(at, rule.limit, pack)
-    warns = tuple(warning + (due.at - clock.due) for warning in clock.warns)
+    spec = next((spec for spec in pack.clocks if spec.name == clock.name.partition("#")[0]), None)
+    warns = _warns(spec, at, due.at, pack, terms) if spec else ()
     return replace(clock, since=at, due=due.at, provisional=due.provisional, warns=warns)
 
 
@@ -217,7 +218,7 @@ def _clock(
         provisional=due.provisional,
         counts_work=calendars.counts_work(spec.limit),
         due_is_late=calendars.ends_with_a_day(spec.limit) and (moved is None or _is_midnight(due.at, pack)),
-        warns=_warns(spec, due.at),
+        warns=_warns(spec, since, due.at, pack, terms),
         paused_at=next((pause.since for pause in pauses if pause.until is None), None),
     )
 
@@ -231,8 +232,16 @@ def _until_closed(pauses: Sequence[Pause], own: Sequence[ClockMilestoneReached])
     return [pause._replace(until=min(pause.until or at, at)) if at else pause for pause, at in ends]
 
 
-def _warns(spec: packs.ClockRule, due: datetime) -> tuple[datetime, ...]:
-    return tuple(sorted(due - before for before in spec.warn))
+def _warns(
+    spec: packs.ClockRule, since: datetime, due: datetime, pack: PolicyPack, terms: Terms
+) -> tuple[datetime, ...]:
+    """When the unit is warned. In a limit in working time, the time before its end is working time, too."""
+    hours = pack.workday
+    if spec.limit.mode != "working_time" or hours is None:
+        return tuple(sorted(due - before for before in spec.warn))
+    own = terms.own_at(since)
+    spans = (calendars.span(before, hours) for before in spec.warn)
+    return tuple(sorted(calendars.earlier_by_working_time(due, one, pack.timezone, hours, own) for one in spans))
 
 
 def _is_midnight(at: datetime, pack: PolicyPack) -> bool:
@@ -304,7 +313,9 @@ def _as(before: Clock, clock: Clock) -> Clock:
 
 def _from(since: datetime, clock: Clock, spec: packs.ClockRule, pack: PolicyPack, terms: Terms) -> Clock:
     due = _due(since, spec, pack, terms)
-    return replace(clock, since=since, due=due.at, provisional=due.provisional, warns=_warns(spec, due.at))
+    return replace(
+        clock, since=since, due=due.at, provisional=due.provisional, warns=_warns(spec, since, due.at, pack, terms)
+    )
 
 
 def _due(

@@ -170,12 +170,6 @@ class DecideExtension(
     notice: Reason | None = None
     """What the asker of the matter is told; needed if it is granted."""
 
-    @model_validator(mode="after")
-    def _tells_the_asker(self) -> Self:
-        if self.granted and self.notice is None:
-            raise PydanticCustomError("notice-needed", "the asker is told of an extension; add `notice`")
-        return self
-
 
 class Pause(OnLimit, json_schema_extra=example(clock="disclosure", reason="third_party")):
     """Let a limit stand still, for a reason that the pack names."""

@@ -43,6 +43,7 @@ from services.escalation.rights import (
     Confirming,
     Deciding,
     Noticed,
+    OfApprover,
     Owed,
     Reportable,
     Reported,
@@ -451,7 +452,10 @@ def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
     _refuse(state, command, ctx)
     assert by is not None
     assert spec is not None or isinstance(command, Resume | TellAsker), "the table of rights asks for the pack's rule"
-    due = known.started.due if known else None
+    due, right = known.started.due if known else None, RIGHTS[type(command)]
+    subject = _subject(state, command, ctx)
+    assert isinstance(subject, Owed)
+    post = right.decides_as(subject, ctx) if isinstance(right, OfApprover) else None
     facts = limits.decided(
         command,
         spec,
@@ -460,6 +464,7 @@ def _on_limit(state: State, command: OnLimit, ctx: Ctx) -> Decided:
         known.requested if known else None,
         by,
         terms_of(state, ctx.offices),
+        post or ctx.actor.post,
         ctx,
     )
     after = state

@@ -108,7 +108,8 @@ def unsaid(state: State, derived: Sequence[Clock]) -> list[Fact | Occurred]:
     gone = state.clocks.keys() - {clock.name for clock in derived}
     facts: list[Fact | Occurred] = [fact for name in sorted(gone) for fact in _stopped(state.clocks[name])]
     for clock in derived:
-        facts += _changed(clock, state.clocks.get(clock.name))
+        known = state.clocks.get(clock.name)
+        facts += _changed(clock, known, _goes_on_by(clock, known, state.policy))
     return facts
 
 
@@ -120,7 +121,15 @@ def _stopped(known: OnRecord) -> Iterator[Fact]:
         yield e.ClockCancelled(clock=name, cause="start_changed")
 
 
-def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
+def _goes_on_by(clock: Clock, known: OnRecord | None, policy: str | None) -> str | None:
+    """The earlier pack by which people still decide on the clock. Once it has ended, it stays as it is on record."""
+    deferred = clock.cancelled is not None and clock.cancelled.cause == "deferred"
+    if clock.runs or deferred:
+        return clock.policy if clock.policy != policy else None
+    return known.started.policy if known else None
+
+
+def _changed(clock: Clock, known: OnRecord | None, policy: str | None) -> Iterator[Fact | Occurred]:
     """The difference of one clock. A repeated `clock.started` replaces the earlier one."""
     name = clock.name
     started = e.ClockStarted(
@@ -134,6 +143,7 @@ def _changed(clock: Clock, known: OnRecord | None) -> Iterator[Fact | Occurred]:
         due_is_late=clock.due_is_late,
         warns=clock.warns,
         paused_at=clock.paused_at,
+        policy=policy,
     )
     if known and known.breach:
         if (known.breach.due, known.breach.unit) != (clock.due, clock.unit):

@@ -53,11 +53,13 @@ def decided(
     request: Request | None,
     pack: LoadedPack,
     terms: Terms,
+    post: str,
     ctx: Ctx,
 ) -> Sequence[Fact]:
     """The facts of a command that the rights allow.
 
-    `due` and `original` are the clock's due instants now and at first; None if it does not run yet.
+    `due` and `original` are the clock's due instants now and at first; None if it does not run yet. `post` is the post
+    as which the actor decides.
     """
     match command:
         case SetLimit():
@@ -88,15 +90,18 @@ def decided(
         case DecideExtension() if due and original and isinstance(request, e.ClockExtensionRequested):
             reason = Typed(text=command.reason)
             if not command.granted:
-                return [e.ClockExtensionRefused(clock=command.clock, reason=reason)]
+                return [e.ClockExtensionRefused(clock=command.clock, post=post, reason=reason)]
+            if command.notice is None:
+                raise Malformed("the asker is told of an extension; add `notice`", code="notice-needed", field="notice")
             return [
                 e.ClockExtended(
                     clock=command.clock,
+                    post=post,
                     due=request.due,
                     previous=due,
                     original=original,
                     reason=reason,
-                    notice=Typed(text=command.notice or ""),
+                    notice=Typed(text=command.notice),
                 )
             ]
         case Pause() if due and spec and spec.pause:
@@ -130,9 +135,9 @@ def decided(
         case DecideDeferral() if isinstance(request, e.ClockDeferralRequested):
             reason = Typed(text=command.reason)
             if not command.granted:
-                return [e.ClockDeferralRefused(clock=command.clock, reason=reason)]
+                return [e.ClockDeferralRefused(clock=command.clock, post=post, reason=reason)]
             _must_be_later(request.review, ctx.now, "review")
-            return [e.ClockDeferred(clock=command.clock, review=request.review, reason=reason)]
+            return [e.ClockDeferred(clock=command.clock, post=post, review=request.review, reason=reason)]
     raise TypeError(f"no rule for {type(command).__name__}")
 
 

@@ -62,7 +62,7 @@ from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 
-HIDDEN = ("policy", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
+HIDDEN = ("policy", "goes_on_by", "next_at", "wakes_at", "asked_by", "warns", "granted", "requested_by")
 SHOWN = tuple(column.name for column in CLOCKS.columns if column.name not in HIDDEN)
 
 
@@ -146,7 +146,8 @@ def _late_by(row: Row, done: str | None) -> float | None:
 
 def _owed(row: Row, ctx: Ctx) -> Owed:
     """The facts that the rights over a clock look at, from its row."""
-    pack = pack_of(row["of_policy"], row["of_unit"] or row["unit"], ctx.offices)
+    policy = row["goes_on_by"] or row["of_policy"]
+    pack = pack_of(policy, row["of_unit"] or row["unit"], ctx.offices)
     return Owed(
         row["clock"],
         row["unit"],
@@ -163,7 +164,7 @@ def _owed(row: Row, ctx: Ctx) -> Owed:
         asker_untold=row["asker_untold"],
         paused=row["paused_at"] is not None,
         deferred=row["cancelled"] == "deferred",
-        pack=row["of_policy"],
+        pack=policy,
         merged=row["of_merged_into"] is not None,
         into=row["of_merged_into"],
         closed=row["of_ended"] == "closed",

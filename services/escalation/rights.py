@@ -34,7 +34,7 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.leads import ACCEPT, ASK, TAKE
-from services.kernel.access.approving import head_of
+from services.kernel.access.approving import acting_posts, head_of
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -348,7 +348,7 @@ def _approvers(unit: str, named: str, ctx: Ctx) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class OfApprover(Right[Owed]):
-    """The right of the post or body that the pack names. No role replaces it."""
+    """The right of the post or body that the pack names, as it approves: by itself, or by a delegation."""
 
     request: Literal["extension", "deferral"] = "extension"
 
@@ -356,8 +356,13 @@ class OfApprover(Right[Owed]):
         return _of_deferral(subject, ctx) if self.request == "deferral" else _of_extension(subject, ctx)
 
     def holds(self, subject: Owed, ctx: Ctx) -> bool:
-        """Whether the actor is that post, or the head of that body."""
-        return ctx.actor.post in self._posts(subject, ctx)
+        """Whether the actor is that post or the head of that body, or may approve for it."""
+        return self.decides_as(subject, ctx) is not None
+
+    def decides_as(self, subject: Owed, ctx: Ctx) -> str | None:
+        """The post as which the actor decides: the own one, or another for which the actor may approve."""
+        posts = self._posts(subject, ctx)
+        return next((post for post in acting_posts(ctx) if post in posts), None)
 
     def require(self, subject: Owed, ctx: Ctx) -> None:
         """Raises `Forbidden`, naming the posts that have the right."""

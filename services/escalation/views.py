@@ -52,6 +52,7 @@ CLOCKS = Table(
     Column("rung", key(16), nullable=False),
     Column("rung_at", key(27)),
     Column("policy", key(200)),
+    Column("goes_on_by", key(200)),
     Column("next_at", key(27)),
     Column("wakes_at", key(27)),
     Index(None, "due"),
@@ -63,7 +64,8 @@ CLOCKS = Table(
 a breach that stands, also if it was met late; `detected_at` is when it was seen. `rung` is the last rung of the ladder,
 sent at `rung_at`. `requested` is extension or deferral, until somebody decides. `asker_untold` means that the asker
 of the matter must still be told of an extension. `asked_by` is the digest of the person who asked to annul it.
-`next_at` is when the next rung is due, `wakes_at` when time alone changes something; null if it never does."""
+`goes_on_by` is an earlier pack of the matter, if people still decide on the clock by that one. `next_at` is when the
+next rung is due, `wakes_at` when time alone changes something; null if it never does."""
 COUNTING = text("counts_work AND met_at IS NULL AND cancelled_at IS NULL")
 """Clocks that another calendar may move, also after their breach. SQLite and PostgreSQL write truth values otherwise,
 so this is text."""
@@ -226,6 +228,7 @@ def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
                 "cancelled": None,
                 "cancelled_at": None,
                 "policy": event.policy,
+                "goes_on_by": data.policy,
             }
         case _ if row is None:
             return None

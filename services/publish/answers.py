@@ -43,6 +43,7 @@ _SHOWN: dict[str, Any] = {
                 {
                     "who": "leader_in_charge",
                     "post": "approver@town-east",
+                    "acted": "approver@town-east",
                     "took_part": [],
                     "at": "2026-03-02T09:40:00.000000Z",
                 }

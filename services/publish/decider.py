@@ -83,7 +83,13 @@ def evolve(state: State, event: Event) -> State:
         case StatementApproved() as data:
             phase = "approved" if data.last else state.phase
             given = Agreement(
-                step=data.step, who=data.who, by=data.by, post=data.post, took_part=data.took_part, at=event.time_text
+                step=data.step,
+                who=data.who,
+                by=data.by,
+                post=data.post,
+                acted=event.actor,
+                took_part=data.took_part,
+                at=event.time_text,
             )
             return _raised(
                 replace(

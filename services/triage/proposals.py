@@ -73,7 +73,13 @@ def after(proposals: tuple[Proposal, ...], event: Event) -> tuple[Proposal, ...]
             return (*proposals, made)
         case triage.IncidentProposalApproved() as data:
             given = Agreement(
-                step=data.step, who=data.who, by=data.by, post=data.post, took_part=data.took_part, at=event.time_text
+                step=data.step,
+                who=data.who,
+                by=data.by,
+                post=data.post,
+                acted=event.actor,
+                took_part=data.took_part,
+                at=event.time_text,
             )
             return tuple(_approved(one, given, data.last) if one.number == data.proposal else one for one in proposals)
         case triage.IncidentProposalReferred() as data:

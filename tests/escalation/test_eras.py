@@ -9,8 +9,11 @@ import pytest
 
 from schemas import escalation as e
 from services.escalation.commands import DecideDeferral, Pause, RecordMilestones, RequestDeferral, Resume
+from services.escalation.queries import OF_MATTER, _shown
+from services.escalation.views import OF_ONE
 from services.kernel.core.units import LoadedPack, SetValue, with_values
 from services.kernel.rules.packs import parse_pack
+from services.kernel.store.views import folded
 from tests.escalation.incident import OFFICES, Incident, at, brings, graded, opened, reached
 from tests.kit.spec import staff
 
@@ -156,6 +159,15 @@ class TestDecisionsOnALimitAcrossPacks:
         assert clock(made, "answer") == (at(8), "running"), "four hours, and four of the pause"
         made.do(Pause(clock="answer", reason="lab"), at(6), CHIEF).do(Resume(clock="answer"), at(7), CHIEF)
         assert clock(made.detect(at(10)), "answer") == (at(9), "breached")
+
+    def test_the_api_offers_what_that_pack_allows(self) -> None:
+        made = self.paused().do(Resume(clock="answer"), at(5), CHIEF)
+        assert made.state.clocks["answer"].started.policy == self.BEFORE.ref
+        assert made.state.clocks["reply"].started.policy is None
+        row = next(one for one in folded(OF_ONE[0], made.events) if one["clock"] == "answer")
+        of = {**dict.fromkeys(OF_MATTER), "unit": "town-east", "policy": self.AFTER.ref}
+        told = _shown({**row, **{f"of_{name}": value for name, value in of.items()}}, None, made.context(at(6), CHIEF))
+        assert "pause" in told["may"]
 
 
 def test_the_review_of_a_first_answer_that_was_deferred_stays_owed() -> None:

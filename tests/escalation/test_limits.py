@@ -21,7 +21,7 @@ from services.escalation.commands import (
 from services.escalation.views import OF_ONE
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
-from services.kernel.core.units import Offices
+from services.kernel.core.units import Delegation, Offices
 from services.kernel.store.views import folded
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, Incident, at, opened, reached
@@ -98,6 +98,26 @@ class TestExtensions:
         )
         with pytest.raises(Rejected, match="need not be told"):
             incident.do(told, at(8), HANDLER)
+
+    def test_a_delegation_decides_as_the_post_that_gave_it_until_its_end(self) -> None:
+        loan = Delegation("approver@town-east", "verifier@town-east", at(0), at(7))
+        deputy = staff("verifier", unit="town-east", person="qian")
+        incident = matter().do(ASKED, at(5), HANDLER)
+        incident.offices = dataclasses.replace(incident.offices, delegations=(loan,))
+        with pytest.raises(Forbidden, match="approver@town-east decides on the extension"):
+            incident.do(GRANTED, at(7), deputy)
+        with pytest.raises(Rejected, match="yourself"):
+            incident.do(GRANTED, at(6), dataclasses.replace(deputy, person="wang"))
+        incident.do(GRANTED, at(6), deputy)
+        (extended,) = incident.of(e.ClockExtended)
+        assert (extended.post, incident.events[-2].actor) == ("approver@town-east", "verifier@town-east")
+
+    def test_the_right_is_judged_before_a_missing_notice(self) -> None:
+        unsaid, incident = GRANTED.model_copy(update={"notice": None}), matter().do(ASKED, at(5), HANDLER)
+        with pytest.raises(Forbidden):
+            incident.do(unsaid, at(6), CHIEF)
+        with pytest.raises(Malformed, match="add `notice`"):
+            incident.do(unsaid, at(6), APPROVER)
 
     def test_a_body_decides_by_its_head_and_not_by_any_member(self) -> None:
         rule = RULES["extension"].model_copy(update={"approved_by": "leading_group"})
@@ -273,6 +293,13 @@ class TestDeferrals:
         assert "explanation" in incident.detect(at(25)).breaches()
         with pytest.raises(Rejected, match="only before it passes"):
             incident.do(self.GRANT, at(26), staff("chief", unit="town-east", person="sun"))
+
+    def test_a_delegation_decides_as_the_post_that_gave_it(self) -> None:
+        incident = matter().do(self.DEFER, at(1), HANDLER)
+        loan = Delegation("chief@town-east", "approver@town-east", at(0), at(3))
+        incident.offices = dataclasses.replace(incident.offices, delegations=(loan,))
+        (deferred,) = incident.do(self.GRANT, at(2), APPROVER).of(e.ClockDeferred)
+        assert deferred.post == "chief@town-east"
 
     def test_the_post_that_the_pack_names_decides(self) -> None:
         rule = RULES["deferral"].model_copy(update={"approved_by": "leader_in_charge"})

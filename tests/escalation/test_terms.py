@@ -5,11 +5,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from schemas import escalation as e
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Rung, Workday
 from schemas.pack.office import Coverage, Roster
+from schemas.pack.source import Duration
 from services.escalation.clocks import Clock, derive
 from services.escalation.commands import AnnulBreach, RecordMilestones
 from services.escalation.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
@@ -248,6 +250,22 @@ class TestWarnings:
         warned = [event.recorded for event in incident.events if isinstance(event.data, e.ClockWarned)]
         assert warned == [at(16.1), at(22.1)]
         assert "explanation" in incident.breaches()
+
+    @pytest.mark.parametrize(
+        ("before", "warned"),
+        [("PT1H", at(0, day=1)), ("PT2H", at(8)), ("P1D", at(1)), ("P1DT1H", at(0))],
+    )
+    def test_before_the_end_of_a_limit_in_working_time_only_working_time_counts(
+        self, before: str, warned: datetime
+    ) -> None:
+        """The limit ends on Tuesday at 9:00, and work begins at 8:00 and ends on Monday at 17:00."""
+        hours = {"windows": [{"from": "08:00", "to": "12:00"}, {"from": "13:00", "to": "17:00"}], "source": SOURCE}
+        limit = Limit.model_validate({"mode": "working_time", "duration": "P1DT1H"})
+        (warn,) = TypeAdapter(tuple[Duration, ...]).validate_python((before,))
+        pack = with_clocks(explanation={"limit": limit, "warn": (warn,)})
+        pack = pack.model_copy(update={"workday": Workday.model_validate(hours)})
+        clock = clocks(opened(at(0)), pack=pack)["explanation"]
+        assert (clock.due, clock.warns) == (at(1, day=1), (warned,))
 
     def test_a_limit_that_starts_anew_by_a_merger_warns_before_its_new_end(self) -> None:
         clocks_ = tuple(

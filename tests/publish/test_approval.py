@@ -22,6 +22,7 @@ from services.kernel.core.units import Delegation, LoadedPack, Offices
 from services.kernel.rules.approval import Course, chain_of
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.packs import parse_pack
+from services.kernel.serving.approvals import shown
 from services.publish.commands import Approve, CannotJudge, Publish, Reject, Revise, Submit
 from services.publish.decider import DECIDER, State
 from services.publish.rights import Incident
@@ -397,6 +398,13 @@ def test_a_delegation_approves_from_its_beginning_until_its_end() -> None:
         assert (said.post, said.by) == ("approver@town-east", by("verifier of town-east"))
 
 
+def test_the_answer_shows_who_acted_for_a_post() -> None:
+    text = Text(offices=delegated("approver@town-east", "verifier@town-east")).submitted()
+    text.does(at("verifier"), AGREE)
+    [agreed] = shown(text.state.course)["approval"][0]["agreed"]
+    assert (agreed["post"], agreed["acted"]) == ("approver@town-east", "verifier@town-east")
+
+
 def test_the_drafter_who_approves_by_delegation_is_still_the_drafter() -> None:
     text = Text(offices=delegated("approver@town-east", "handler@town-east")).submitted()
     with pytest.raises(Rejected, match="you wrote on this text"):
@@ -516,6 +524,7 @@ async def test_the_api_shows_the_steps_who_is_due_and_what_was_agreed(office: Of
     assert (shown["state"], shown["steps_done"], shown["due"]) == ("approved", 2, [])
     [agreed] = shown["approval"][0]["agreed"]
     assert (agreed["who"], agreed["post"], agreed["took_part"]) == ("principal_leader", "chief@county", [])
+    assert agreed["acted"] == "verifier@county"
     assert [(step["title"], step["done"]) for step in shown["approval"]] == [
         ("分管领导审核", True),
         ("主要领导或领导小组审定", True),

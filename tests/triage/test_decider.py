@@ -828,6 +828,8 @@ class TestAnySequence:
                 data["to"] = "asker"
             if name == "huiying.incident.proposal_referred.v1":
                 data["to"] = "chief"
+            if name == "huiying.incident.proposal_withdrawn.v1":
+                data["cause"] = "closed"
             if name == "huiying.incident.policy_moved.v1":
                 data["previous"] = REF
             past(OPENED, model.model_validate(data)).state  # noqa: B018

@@ -40,12 +40,16 @@ class _Model(BaseModel):
 
 
 class Agreement(_Model):
-    """One post or body agreed at a step. `post` acted for it; the posts of `took_part` decided with it."""
+    """One post or body agreed at a step. `post` decided for it, and the posts of `took_part` decided with it.
+
+    `acted` is the post at which somebody did that, by itself or for the other post.
+    """
 
     step: str
     who: str
     by: str
     post: str = ""
+    acted: str = ""
     took_part: tuple[str, ...] = ()
     at: str = ""
 

@@ -48,8 +48,7 @@ def due(start: datetime, limit: Limit, zone: ZoneInfo, workday: Workday | None, 
         case "working_time":
             if workday is None:
                 raise ValueError("a limit in working time needs the pack's workday")
-            left = duration.days * workday.length + timedelta(seconds=duration.seconds)
-            return _working(start, left, zone, workday, own)
+            return _working(start, span(duration, workday), zone, workday, own)
         case "working_days":
             return _working_days(start, limit, zone, own)
     raise ValueError("an open limit has no due time")
@@ -88,6 +87,28 @@ def working_time_between(
 def later_by_working_time(at: datetime, more: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays = NONE) -> Due:
     """The instant at which so much working time has passed after another one."""
     return _working(at.astimezone(UTC), more, zone, workday, own)
+
+
+def earlier_by_working_time(
+    at: datetime, less: timedelta, zone: ZoneInfo, workday: Workday, own: OwnDays = NONE
+) -> datetime:
+    """The instant from which so much working time is left until another one."""
+    at = at.astimezone(UTC)
+    day = at.astimezone(zone).date()
+    while True:
+        windows = list(_windows(day, zone, workday, own)) if _day(day, own).works else []
+        for from_, to in reversed(windows):
+            ends = min(at, to)
+            time_here = ends - from_
+            if less <= time_here:
+                return ends - less
+            less -= max(time_here, timedelta())
+        day -= timedelta(days=1)
+
+
+def span(duration: timedelta, workday: Workday) -> timedelta:
+    """The working time of a duration: each of its days is one workday."""
+    return duration.days * workday.length + timedelta(seconds=duration.seconds)
 
 
 def _working_days(start: datetime, limit: Limit, zone: ZoneInfo, own: OwnDays) -> Due:

@@ -15,6 +15,8 @@ class Agreed(Answered):
     """The addressee of the pack."""
     post: Post
     """The post that decided; if somebody acted for it by a delegation, the post that delegated."""
+    acted: Post
+    """The post at which somebody gave it: the same, or one that acted for it by a delegation or a role."""
     took_part: tuple[Post, ...]
     """The members of a body who decided."""
     at: Instant
@@ -60,7 +62,13 @@ def shown(course: Course, pack: LoadedPack | None = None, of: Kind = "statement"
                 "quorum": step.quorum,
                 "referred_to": course.referred_to(step.code),
                 "agreed": [
-                    {"who": one.who, "post": one.post, "took_part": one.took_part, "at": one.at}
+                    {
+                        "who": one.who,
+                        "post": one.post,
+                        "acted": one.acted,
+                        "took_part": one.took_part,
+                        "at": one.at,
+                    }
                     for one in course.agreed
                     if one.step == step.code
                 ],
