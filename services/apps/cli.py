@@ -360,7 +360,7 @@ def policy_dry_run(
     """Count what would have differed if the matters since a time had been judged by a pack. Nothing is recorded.
 
     A pack is looked for in the record, and then in the policy folder. Values that offices set count as if the pack had
-    been in force. A matter that moved to another pack is judged by its present one from the start on.
+    been in force. A matter that moved to another pack is compared with what it owed under one pack after the other.
     """
     from services.apps import dry_run, records
 
@@ -376,7 +376,13 @@ def policy_dry_run(
     if as_json:
         say(json.dumps(result.told(), ensure_ascii=False, indent=2))
         return
-    say("\n".join((f"{result.matters} matters since {since}, by {pack.name} instead of their own packs", *lines)))
+    one = result.matters == 1
+    of = f"{result.matters} matter{'' if one else 's'}"
+    say(
+        "\n".join(
+            (f"{of} since {since}, by {pack.name} instead of {'its own pack' if one else 'their own packs'}", *lines)
+        )
+    )
 
 
 @policies.command("test")

@@ -1,7 +1,8 @@
 """What would have differed if matters had been judged by another pack. Nothing is recorded.
 
 Both packs see the same milestones. Levels are those of the gradings, mapped as the other pack says. A level that is not
-mapped counts as ungraded. A matter that moved to another pack is judged by its present one from the start on.
+mapped counts as ungraded. A matter that moved to another pack is compared with what it owed under one pack after the
+other.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.escalation import ClockMilestoneReached
 from schemas.fields import WrittenInstant, instant, parse_instant
 from schemas.titles import titled
 from services.apps.course import levels_known
@@ -21,6 +23,7 @@ from services.apps.records import Record
 from services.apps.terminal import CannotDo
 from services.escalation import obligations
 from services.escalation.clocks import Clock
+from services.escalation.duties import by_eras
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import approval
 from services.triage import grading
@@ -138,25 +141,36 @@ async def judge(matters: Matters, pack: LoadedPack, since: datetime) -> Result:
 def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Difference]:
     """How the matter would differ by `pack`, with the values that its unit set there. Pure."""
     pack = was.offices.effective(pack, was.state.unit) if was.state.unit else pack
-    levels = _levels(was.pack, pack)
+    named = {one: _levels(by, pack).get(one.level) for one, by in _judged(was)}
     opened_at = min((one.recorded_at for one in was.state.milestones), default=was.until)
     milestones = (
-        *(one.model_copy(update={"level": levels.get(one.level)}) for one in was.state.milestones if not one.levels),
+        *(one.model_copy(update={"level": named.get(one)}) for one in was.state.milestones if not one.levels),
         *levels_known(pack, was.gravity, opened_at),
     )
     would = was._replace(pack=pack, state=replace(was.state, milestones=milestones))
-    for one in was.state.milestones:
-        if one.level and one.level not in levels:
-            yield Difference(incident, "level_unmapped", one.level, one.level, None)
+    for one, level in named.items():
+        if level is None:
+            yield Difference(incident, "level_unmapped", str(one.level), one.level, None)
     pairs: list[tuple[Kind, str | None, str | None]] = [
         ("proposal", _proposal(was), _proposal(would)),
         ("approval", _approval(was), _approval(would)),
         ("report", _reports(was), _reports(would)),
     ]
     yield from (Difference(incident, kind, kind, a, b) for kind, a, b in pairs if a != b)
-    before, after = ({clock.name: clock for clock in derived(matter)} for matter in (was, would))
+    moved = len(was.state.moves) > 1
+    own = by_eras(was.state, was.pack, was.offices) if moved else derived(was)
+    before, after = ({clock.name: clock for clock in found} for found in (own, derived(would)))
     for name in sorted(before.keys() | after.keys()):
         yield from _limits(incident, name, before.get(name), after.get(name), was.until)
+
+
+def _judged(was: Matter) -> Iterator[tuple[ClockMilestoneReached, LoadedPack]]:
+    """The milestones that name a level, each with the pack of the matter by then."""
+    moves, present = was.state.moves, was.pack
+    for one in was.state.milestones:
+        if one.level:
+            by = [move.policy for move in moves if move.at is None or move.at <= one.recorded_at]
+            yield one, was.offices.packs.get(by[-1], present) if by else present
 
 
 def _levels(own: LoadedPack, pack: LoadedPack) -> dict[str | None, str]:

@@ -26,6 +26,8 @@ APPROVALS = (
 )
 REVIEW = ".review"
 REVIEWS = ("（复查）", " (review)")
+MARKS = {"provisional": ("（暂定）", " (provisional)"), "late": ("（逾期）", " (late)")}
+"""What is said only where it is so."""
 YES_NO = {True: ("是", "yes"), False: ("否", "no")}
 TEMPLATES: dict[str, str] = {
     "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
@@ -101,10 +103,10 @@ TEMPLATES: dict[str, str] = {
     "unit.delegation_given": "{unit}：{post} 委托 {to}，至 {until}|{unit}: {post} delegated to {to} until {until}",
     "unit.delegation_ended": "{unit}：{post} 对 {to} 的委托结束|{unit}: delegation of {post} to {to} ended",
     "clock.milestone_reached": "节点 {milestone}（{happened_at}）|milestone {milestone} at {happened_at}",
-    "clock.started": "{unit}时限 {clock} 起算，{due} 到期（暂定：{provisional}）|"
-    "clock {clock} of {unit} started, due {due} (provisional: {provisional})",
+    "clock.started": "{unit}时限 {clock} 起算，{due} 到期{provisional}|"
+    "clock {clock} of {unit} started, due {due}{provisional}",
     "clock.warned": "提醒{unit}：时限 {clock} 将于 {due} 到期|{unit} was warned: clock {clock} is due {due}",
-    "clock.met": "时限 {clock} 完成（逾期：{late}）|clock {clock} met (late: {late})",
+    "clock.met": "时限 {clock} 完成{late}|clock {clock} met{late}",
     "clock.breached": "{unit}时限 {clock} 逾期，应于 {due}|clock {clock} of {unit} breached, was due {due}",
     "clock.annulment_asked": "申请撤销时限 {clock} 的逾期|it was asked to annul the breach of {clock}",
     "clock.breach_annulled": "撤销时限 {clock} 的逾期（{cause}）|breach of {clock} annulled ({cause})",
@@ -369,6 +371,8 @@ def fields(template: str) -> set[str]:
 
 def _text(value: Any, field: str, event: Event, names: Names) -> str:
     match value:
+        case bool() | None if field in MARKS:
+            return MARKS[field][0 if names.language == "zh" else 1] if value else ""
         case bool():
             return YES_NO[value][0 if names.language == "zh" else 1]
         case int() if field in SOURCES:

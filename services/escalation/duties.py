@@ -34,17 +34,21 @@ def derive(state: State, pack: LoadedPack | None, ctx: Ctx) -> tuple[Clock, ...]
     """All clocks of the matter, past and present; none without a pack."""
     if pack is None:
         return ()
-    terms = terms_of(state, ctx.offices)
+    own = notices.clocks(state.notices, state.milestones)
+    return tuple(_kept(clock, state, ctx) for clock in (*by_eras(state, pack, ctx.offices), *own))
+
+
+def by_eras(state: State, pack: LoadedPack, offices: Offices) -> tuple[Clock, ...]:
+    """The matter's clocks and hops under its packs, one after the other; `pack` is the present one."""
+    terms = terms_of(state, offices)
 
     def under(past: Sequence[e.ClockMilestoneReached], pack: LoadedPack) -> tuple[Clock, ...]:
-        return obligations.derive(past, pack.model, ctx.offices, terms)
+        return obligations.derive(past, pack.model, offices, terms)
 
     def anew(clock: Clock, at: datetime, pack: LoadedPack) -> Clock:
         return clocks.anew(clock, at, pack.model, terms)
 
-    found = eras.derive(state.past, _eras(state, pack, ctx), under, anew)
-    own = notices.clocks(state.notices, state.milestones)
-    return tuple(_kept(clock, state, ctx) for clock in (*found, *own))
+    return eras.derive(state.past, _eras(state, pack, offices), under, anew)
 
 
 def pack_of_clock(state: State, name: str, ctx: Ctx) -> LoadedPack | None:
@@ -72,15 +76,15 @@ def terms_of(state: State, offices: Offices) -> Terms:
     return replace(state.terms, offices=tuple(handed))
 
 
-def _eras(state: State, pack: LoadedPack, ctx: Ctx) -> list[Era]:
+def _eras(state: State, pack: LoadedPack, offices: Offices) -> list[Era]:
     """The packs of the matter, one after the other; `pack` is the present one."""
     past, told = state.past, state.moves or [Move(None, pack.ref)]
     found: list[Era] = []
     for move, following in zip_longest(told, told[1:]):
         since = move.at or past[0].recorded_at
         unit = accountable(past, since) or state.unit or ""
-        whole = ctx.offices.packs.get(move.policy, pack)
-        found += eras.with_values(whole, move.at, since, following and following.at, unit, ctx.offices)
+        whole = offices.packs.get(move.policy, pack)
+        found += eras.with_values(whole, move.at, since, following and following.at, unit, offices)
     return found
 
 

@@ -73,8 +73,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
         (
             "clock",
             ClockStarted(clock="public_statement", unit="town-east", since=START, due=START + timedelta(hours=4)),
-            "东镇时限 公开回应 起算，2026-03-02 21:00+08:00 到期（暂定：否）",
-            "clock public statement of 东镇 started, due 2026-03-02 21:00+08:00 (provisional: no)",
+            "东镇时限 公开回应 起算，2026-03-02 21:00+08:00 到期",
+            "clock public statement of 东镇 started, due 2026-03-02 21:00+08:00",
         ),
         (
             "clock",
@@ -85,8 +85,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
         (
             "clock",
             ClockStarted(clock="explanation.review", unit="town-east", since=START, due=START + timedelta(hours=4)),
-            "东镇时限 解释或解决（复查） 起算，2026-03-02 21:00+08:00 到期（暂定：否）",
-            "clock explanation (review) of 东镇 started, due 2026-03-02 21:00+08:00 (provisional: no)",
+            "东镇时限 解释或解决（复查） 起算，2026-03-02 21:00+08:00 到期",
+            "clock explanation (review) of 东镇 started, due 2026-03-02 21:00+08:00",
         ),
         (
             "clock",

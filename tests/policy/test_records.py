@@ -208,3 +208,8 @@ async def test_an_explanation_keeps_what_is_owed_by_the_pack_before_a_move(syste
     assert kept.endswith("，进行中")
     (gone,) = [line for line in said if line.startswith("时限：报告分管领导")]
     assert gone.endswith("，不再适用")
+    record = await (await reader(system)).matter(matter)
+    back = list(dry_run.differences(matter, record.matter, parse_pack(COUNTY)))
+    assert ("limit_added", "public_statement") not in [(one.kind, one.name) for one in back], (
+        "it goes on since the move"
+    )
