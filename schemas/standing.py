@@ -9,10 +9,11 @@ Part = Literal["accountable", "assigned", "helping", "verifying"]
 class Change(NamedTuple):
     """From an event on, `unit` has the `part`: alone, or, if it helps or verifies, beside others.
 
-    Without a unit, nobody has the part any more. When nobody verifies any more, nobody helps either. With `into`, the
-    matter goes on as another incident.
+    With `ends`, it has the part no more. Without a unit, nobody has it any more. When nobody verifies any more, nobody
+    helps either. With `into`, the matter goes on as another incident.
     """
 
     part: Part | None = None
     unit: str | None = None
     into: str | None = None
+    ends: bool = False

@@ -69,10 +69,14 @@ class IncidentReportDetached(Fact):
 
 
 @event("incident.instruction_given")
-class IncidentInstructionGiven(Fact):
-    """A leader gave a written instruction on the matter."""
+class IncidentInstructionGiven(Done):
+    """A leader gave a written instruction on the matter.
+
+    `post` is the post that gave it, if it is one of those whose instruction the pack asks for before an assignment.
+    """
 
     text: Words
+    post: Post | None = None
 
 
 @event("incident.verification_requested")
@@ -85,10 +89,34 @@ class IncidentVerificationRequested(Fact):
 
 @event("incident.help_requested")
 class IncidentHelpRequested(Fact):
-    """A unit was asked to help in the handling, until its part ends."""
+    """A unit was asked to help in the handling, until its part ends: with which share, and by when."""
 
     unit: UnitCode
     text: Words | None = None
+    due: Instant | None = None
+
+
+@event("incident.help_accepted")
+class IncidentHelpAccepted(Done):
+    """A unit that was asked to help confirmed that it has its share."""
+
+    unit: UnitCode
+
+
+@event("incident.help_returned")
+class IncidentHelpReturned(Done):
+    """A unit that was asked to help gave its share back, with its explanation. It helps no more."""
+
+    unit: UnitCode
+    reason: Words
+
+
+@event("incident.help_completed")
+class IncidentHelpCompleted(Done):
+    """A unit that was asked to help has done its share."""
+
+    unit: UnitCode
+    text: Words
 
 
 class FactValue(Done):
@@ -227,13 +255,18 @@ class IncidentDoubtJudged(Fact):
 
 @event("incident.assigned")
 class IncidentAssigned(Done):
-    """A unit was told to handle the matter.
+    """A unit was told to handle the matter, and leads the handling. Others may help.
 
-    `taken_from` names the incident that brought the assignment along, by a merger or a split.
+    `share` is its own part of the work, `due` when that is to be done. If `designated_by` is there, that unit above
+    decided, and nobody gives the matter back. `taken_from` names the incident that brought the assignment along, by a
+    merger or a split.
     """
 
     unit: UnitCode
     reason: Words | None = None
+    share: Words | None = None
+    due: Instant | None = None
+    designated_by: UnitCode | None = None
     taken_from: StreamId | None = None
 
 
@@ -247,10 +280,18 @@ class IncidentAccepted(Done):
 
 @event("incident.returned")
 class IncidentReturned(Done):
-    """The assigned unit gave the matter back, with its explanation."""
+    """The assigned unit gave the matter back, with its explanation.
+
+    `ground` is one of the pack's reasons, `returns` the number of returns of the matter with this one. `late` says that
+    the limit for returning had passed. `designates` is the unit that must say now who handles the matter.
+    """
 
     unit: UnitCode
     reason: Words
+    ground: Code | None = None
+    returns: Figure = 1
+    late: bool = False
+    designates: UnitCode | None = None
 
 
 @event("incident.transferred")
@@ -496,7 +537,8 @@ class IncidentAbsorbed(Fact):
     """Another incident of the same matter goes on here. The earlier first knowledge counts.
 
     `refused` are its reports that get no answer, `handled` the tracks on which it was handled. `entered_late` says
-    whether one of its discoveries was old when it was entered.
+    whether one of its discoveries was old when it was entered. `dispatches` and `returns` say how often it was given on
+    and back, and `designates` which unit above must say who handles it.
     """
 
     incident: StreamId
@@ -505,6 +547,9 @@ class IncidentAbsorbed(Fact):
     entered_late: bool = False
     refused: tuple[StreamId, ...] = ()
     handled: tuple[Track, ...] = ()
+    dispatches: Figure = 0
+    returns: Figure = 0
+    designates: UnitCode | None = None
 
 
 @event("incident.split")
@@ -539,6 +584,8 @@ def standing_of(data: Fact) -> Change | None:
             return Change("verifying", unit)
         case IncidentHelpRequested(unit=unit):
             return Change("helping", unit)
+        case IncidentHelpReturned(unit=unit):
+            return Change("helping", unit, ends=True)
         case IncidentResolved():
             return Change("helping")
         case IncidentClosed() | IncidentDismissed():
@@ -555,6 +602,7 @@ STANDING = (
     IncidentReturned,
     IncidentVerificationRequested,
     IncidentHelpRequested,
+    IncidentHelpReturned,
     IncidentResolved,
     IncidentClosed,
     IncidentDismissed,

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.lists import FactKey
 from schemas.offices import UnitKind
 from schemas.pack.approval import Approval
+from schemas.pack.assigning import Assigning
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
@@ -66,6 +67,7 @@ class PolicyPack(Model):
     decisions: tuple[DecisionRule, ...] = ()
     notice: Notice | None = None
     ladder: tuple[Rung, ...] = ()
+    assigning: Assigning | None = None
     approval: Approval | None = None
     publication: Publication | None = None
     follow_up: FollowUp | None = None

@@ -86,6 +86,7 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
             for rung in pack.ladder
         ],
         "notice": [Row(part.code, part.title_zh, part.source) for part in (pack.notice.parts if pack.notice else ())],
+        "assigning": list(_assigning(pack)),
         "approval": [row for chain in chains for row in _chain(chain)],
         "afterwards": list(_afterwards(pack)),
         "file": [Row(part.code, part.title_zh, part.source) for part in (pack.archive.parts if pack.archive else ())],
@@ -107,6 +108,21 @@ def _chain(chain: Chain) -> Iterator[Row]:
     )
     for step in chain.steps:
         yield Row(f"{chain.code}.{step.code}", step.title_zh, step.source, _agreeing(step))
+
+
+def _assigning(pack: PolicyPack) -> Iterator[Row]:
+    """How a matter is given to units, and what follows if they give it back."""
+    if (rule := pack.assigning) is None:
+        return
+    yield Row("lead", "主办单位", rule.lead.source, rule.lead.value or "open")
+    if one := rule.instruction:
+        at = "at every level" if one.levels is None else f"at {', '.join(one.levels) or 'no level'}"
+        yield Row("instruction", TITLES["instruct"][0], one.source, f"{' / '.join(one.who)} {at}")
+    if back := rule.returning:
+        yield _limited("returning", TITLES["return"][0], back.limit, back.source, "within")
+        yield from (Row(f"returning.{reason.code}", reason.title_zh, reason.source) for reason in back.reasons)
+    if most := rule.dispatches:
+        yield Row("dispatches", TITLES["designate"][0], most.source, f"after {most.value or 'open'}")
 
 
 def _afterwards(pack: PolicyPack) -> Iterator[Row]:

@@ -43,9 +43,12 @@ TEMPLATES: dict[str, str] = {
     "incident.opened": "{unit}立案，{discovered_at} 获知|opened for {unit}, known since {discovered_at}",
     "incident.report_attached": "并入同一事项的反映|a further report was attached",
     "incident.report_detached": "移出另一事项的反映|a report of another matter was detached",
-    "incident.instruction_given": "领导批示|a leader gave an instruction",
+    "incident.instruction_given": "领导批示（{post}）|a leader gave an instruction ({post})",
     "incident.verification_requested": "要求{unit}核实|{unit} was asked to verify",
-    "incident.help_requested": "请{unit}协办|{unit} was asked to help",
+    "incident.help_requested": "请{unit}协办（限期：{due}）|{unit} was asked to help (by {due})",
+    "incident.help_accepted": "{unit}签收协办任务|{unit} confirmed its share",
+    "incident.help_returned": "{unit}退回协办任务|{unit} gave its share back",
+    "incident.help_completed": "{unit}完成协办任务|{unit} has done its share",
     "incident.fact_established": "查明事实 {key}|fact {key} established",
     "incident.fact_revised": "更正事实 {key}|fact {key} revised",
     "incident.classified": "答复类型：{answer_kind}|classified: {answer_kind}",
@@ -58,9 +61,11 @@ TEMPLATES: dict[str, str] = {
     "incident.flag_cleared": "取消标识 {flag}|flag {flag} cleared",
     "incident.harm_judged": "判定危害：{harm}|harm judged: {harm}",
     "incident.doubt_judged": "判定存疑：{doubtful}|doubt judged: {doubtful}",
-    "incident.assigned": "交{unit}办理|assigned to {unit}",
+    "incident.assigned": "交{unit}办理（指定单位：{designated_by}，限期：{due}）"
+    "|assigned to {unit} (designated by {designated_by}, due {due})",
     "incident.accepted": "{unit}接办|{unit} accepted",
-    "incident.returned": "{unit}退回|{unit} gave it back",
+    "incident.returned": "{unit}第 {returns} 次退回（{ground}；逾期退回：{late}；由 {designates} 指定承办）"
+    "|{unit} gave it back, return no. {returns} ({ground}; late: {late}; designates: {designates})",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
     "incident.team_named": "成立工作组：{posts}|team named: {posts}",
     "incident.plan_started": "启动预案 {plan}|plan {plan} started",
@@ -254,6 +259,15 @@ class Names:
             },
         )
 
+    def ground(self, code: str, event: Event) -> str | None:
+        """The title of a reason for a return."""
+
+        def titles(pack: PolicyPack) -> dict[str, str]:
+            rule = pack.assigning.returning if pack.assigning else None
+            return {one.code: one.title_zh for one in (rule.reasons if rule else ())}
+
+        return self._in_packs(code, event, titles)
+
     def part(self, code: str, event: Event) -> str | None:
         """The title of a part of the answer to a notice."""
         return self._in_packs(
@@ -330,6 +344,9 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "flag": (Names.flag,),
     "reason": (Names.pause,),
     "period": (Names.period,),
+    "ground": (Names.ground,),
+    "designates": (Names.unit,),
+    "designated_by": (Names.unit,),
     "part": (Names.part,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),

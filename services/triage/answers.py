@@ -17,6 +17,7 @@ from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
 from services.triage.part_answers import (
     Assignment,
+    BallOf,
     DoubtOf,
     EstablishedFact,
     FlagOf,
@@ -27,6 +28,7 @@ from services.triage.part_answers import (
     Proposed,
     Refusal,
     ReportOf,
+    ShareOf,
     Spread,
 )
 
@@ -42,8 +44,12 @@ Verb = Literal[
     "judge-harm",
     "judge-doubt",
     "assign",
+    "designate",
     "accept",
     "return",
+    "accept-help",
+    "return-help",
+    "complete-help",
     "transfer",
     "move-policy",
     "record-handling",
@@ -87,6 +93,11 @@ _SHOWN: dict[str, Any] = {
     "dismissed_at": None,
     "subject": "卫生院门前路灯不亮",
     "handled": {"problem": None, "answer": None},
+    "dispatches": 1,
+    "returns": 0,
+    "designates": None,
+    "designated_by": None,
+    "ball": {"unit": "county-roads", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"},
     "merged_into": None,
     "relates_to": None,
     "split_from": None,
@@ -157,6 +168,16 @@ class Incident(Answered):
     """The first report's concern, in short."""
     handled: Handled
     """The records of the handling."""
+    dispatches: int
+    """How often it was given to a unit since it was opened, or opened again."""
+    returns: int
+    """How often a unit gave it back."""
+    designates: UnitCode | None
+    """The unit that must designate who handles it."""
+    designated_by: UnitCode | None
+    """The unit that designated who handles it; then nobody gives it back."""
+    ball: BallOf | None
+    """Whom it waits for; null if it waits for nobody."""
     merged_into: IncidentId | None
     """The incident into which it was merged."""
     relates_to: IncidentId | None
@@ -191,6 +212,34 @@ class Incidents(Page, json_schema_extra=example(items=[{**_SHOWN, "refusal": Non
     """The entries of this page."""
 
 
+class HandoverCount(Answered):
+    """How often a unit got matters, or gave them back."""
+
+    unit: UnitCode
+    """The unit."""
+    kind: Literal["assigned", "designated", "returned"]
+    """Whether it was told to handle them by a desk, by the unit above, or gave them back."""
+    ground: Code | None
+    """For returns: the reason; null if none was named from the list."""
+    number: int
+    """How often."""
+    late: int
+    """For returns: how many of them came after the limit."""
+
+
+class Handovers(
+    Page,
+    json_schema_extra=example(
+        items=[{"unit": "county-roads", "kind": "returned", "ground": "not_ours_by_duty", "number": 3, "late": 1}],
+        next=None,
+    ),
+):
+    """The figures, by unit, kind and reason. The answer has one page."""
+
+    items: tuple[HandoverCount, ...]
+    """The entries of this page."""
+
+
 _COUNTED = {
     "clicks": 1200,
     "comments": 86,
@@ -213,6 +262,17 @@ class WholeIncident(
                 "unit": "county-roads",
                 "assigned_at": "2026-03-02T02:00:00.000000Z",
                 "accepted_at": None,
+            }
+        ],
+        shares=[
+            {
+                "part": "lead",
+                "unit": "county-roads",
+                "share": "更换灯具",
+                "due": "2026-03-04T09:00:00.000000Z",
+                "asked_at": "2026-03-02T02:00:00.000000Z",
+                "accepted_at": None,
+                "completed_at": None,
             }
         ],
         facts=[
@@ -275,6 +335,8 @@ class WholeIncident(
     """The incidents to which some of its reports were split off."""
     assignments: tuple[Assignment, ...]
     """The unit that handles it, and those that handled the merged incidents."""
+    shares: tuple[ShareOf, ...]
+    """The shares in the handling: that of the lead, then those of the units that help."""
     facts: tuple[EstablishedFact, ...]
     """The established facts."""
     reports: tuple[ReportOf, ...]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
 
-from schemas.fields import IncidentId, ReportId, UnitCode, Uuid, instant
+from schemas.fields import IncidentId, ReportId, UnitCode, Uuid, WrittenInstant, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -20,8 +20,8 @@ from services.kernel.serving import commands, documents, erasure, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
-from services.triage import answers, linking, office_answers, queries, seen
-from services.triage.commands import Accept, EstablishFact, Merge, Split
+from services.triage import answers, linking, office_answers, queries, seen, statistics
+from services.triage.commands import Accept, AcceptHelp, EstablishFact, Merge, Split
 from services.triage.delegations import DELEGATIONS
 from services.triage.office_commands import Delegate, EndDelegation, RevokeToken, SetDays
 from services.triage.queries import Filters
@@ -96,6 +96,23 @@ def router(runtime: Runtime) -> APIRouter:
             description=inspect.cleandoc(model.__doc__ or ""),
             **documents.answers(answers.SplitDone if model is Split else Done),
         )
+
+    @routes.get("/statistics/handovers", **documents.answers(answers.Handovers))
+    async def count_handovers(
+        staff: http.Staff,
+        since: Annotated[WrittenInstant | None, Query(description="From this instant on.")] = None,
+        until: Annotated[WrittenInstant | None, Query(description="Before this instant.")] = None,
+        drill: Annotated[bool, Query(description="Count exercises, and not real matters.")] = False,
+    ) -> Response:
+        """How often units of the caller's office and below got matters, were designated, and gave them back.
+
+        Returns are counted for each reason, and among them those after the limit for returning.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            begin, end = (instant(at) if at else None for at in (since, until))
+            items = await statistics.handovers(connection, ctx, begin, end, drill)
+        return http.json_response({"items": items, "next": None})
 
     @routes.get("/units", **documents.answers(office_answers.Units))
     async def list_units(staff: http.Staff) -> Response:
@@ -234,6 +251,6 @@ def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine
         return http.reply(answer)
 
     ask.__annotations__["command"] = Annotated[model, Body()]
-    if model is Accept:
-        ask.__defaults__ = (Accept(),)
+    if model in (Accept, AcceptHelp):
+        ask.__defaults__ = (model(),)
     return ask

@@ -30,6 +30,7 @@ from schemas.fields import (
     ReportId,
     StatementId,
     UnitCode,
+    WrittenInstant,
 )
 from schemas.triage import AnswerKind, Asked, Track
 from services.kernel.core.acts import Act
@@ -42,7 +43,7 @@ MAX_NUMBER = 1e15
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
 
-class Instruct(Command, json_schema_extra=example(text="请立即到现场，先公布处置情况")):
+class Instruct(Act, json_schema_extra=example(text="请立即到现场，先公布处置情况")):
     """A leader gives a written instruction on the matter."""
 
     text: Text
@@ -59,12 +60,40 @@ class RequestVerification(Command, json_schema_extra=example(unit="town-east", t
 
 
 class RequestHelp(Command, json_schema_extra=example(unit="county-roads", text="请协助提供路灯线路资料")):
-    """Ask a unit to help in the handling. It reads the matter, records its steps and drafts, until its part ends."""
+    """Ask a unit to help in the handling. It reads the matter, records its steps and drafts, until its part ends.
+
+    A second request to the same unit changes its share and its limit.
+    """
 
     unit: UnitCode
     """The unit that helps."""
     text: Text | None = None
-    """The task."""
+    """Its share of the work."""
+    due: WrittenInstant | None = None
+    """By when its share is to be done."""
+
+
+class _OfHelp(Act):
+    unit: UnitCode | None = None
+    """The helping unit. By default it is the caller's own, or the only one below it."""
+
+
+class AcceptHelp(_OfHelp, json_schema_extra=example()):
+    """A unit that was asked to help confirms that it has its share."""
+
+
+class ReturnHelp(_OfHelp, json_schema_extra=example(reason="该线路不属于本单位管护范围")):
+    """A unit that was asked to help gives its share back, with its explanation."""
+
+    reason: Text
+    """The reason why the unit does not help."""
+
+
+class CompleteHelp(_OfHelp, json_schema_extra=example(text="已提供线路图")):
+    """A unit that was asked to help has done its share."""
+
+    text: Text
+    """What it did."""
 
 
 class EstablishFact(
@@ -197,12 +226,35 @@ class JudgeDoubt(Command, json_schema_extra=example(doubtful=True, reason="情�
     """The reason."""
 
 
-class Assign(Act, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
-    """Tell one unit to handle the matter. A second assignment to another unit changes it."""
+class _Dispatch(Act):
+    share: Text | None = None
+    """The unit's own share of the work, if others help."""
+    due: WrittenInstant | None = None
+    """By when its share is to be done."""
+
+
+class Assign(_Dispatch, json_schema_extra=example(unit="county-roads", reason="由道路主管部门办理")):
+    """Tell one unit to handle the matter. It leads, and others may help. Another assignment changes it.
+
+    Where the matter's pack asks for a leader's instruction, that comes first.
+    """
+
+    unit: UnitCode | None = None
+    """The unit that handles the matter. Without it, the unit that received the first report, if the pack says so."""
+    reason: Text | None = None
+    """The reason for this unit."""
+
+
+class Designate(_Dispatch, json_schema_extra=example(unit="county-roads", reason="三次退回，由上级指定")):
+    """The unit above says who handles the matter, and that binds: the unit cannot give it back.
+
+    It does so after as many dispatches as the pack names, after a late return, or if nobody takes an assignment. Where
+    no unit is above, the head designates.
+    """
 
     unit: UnitCode
     """The unit that handles the matter."""
-    reason: Text | None = None
+    reason: Text
     """The reason for this unit."""
 
 
@@ -210,11 +262,13 @@ class Accept(Act, json_schema_extra=example()):
     """The assigned unit accepts the matter."""
 
 
-class Return(Act, json_schema_extra=example(reason="该路段不属于本单位管护范围")):
-    """The assigned unit returns the matter, with its explanation."""
+class Return(Act, json_schema_extra=example(ground="not_ours_by_duty", reason="该路段不属于本单位管护范围")):
+    """The assigned unit returns the matter, with its explanation. All limits of the matter go on."""
 
+    ground: Code | None = None
+    """The reason, from the list of the matter's pack."""
     reason: Text
-    """The reason why the unit does not handle it."""
+    """The explanation in words."""
 
 
 class Transfer(Act, json_schema_extra=example(unit="county", reason="涉及两个乡镇")):
@@ -464,6 +518,7 @@ class OpenSplit(Command):
     policy: PolicyRef | None = None
     assigned: UnitCode | None = None
     accepted: bool = False
+    designated_by: UnitCode | None = None
     reports: tuple[Received, ...] = Field(min_length=1)
     refused: tuple[ReportId, ...] = ()
     """The reports that were refused an answer before they left."""

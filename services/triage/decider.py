@@ -14,7 +14,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, endings, grading, judgement, moves
+from services.triage import acts, approvals, assigning, endings, grading, judgement, moves
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -138,14 +138,18 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
     tree = ctx.offices.basis
     match command:
         case c.Instruct():
-            return [triage.IncidentInstructionGiven(text=Typed(text=command.text))]
+            return assigning.instructed(state, command, ctx)
         case c.RequestVerification():
             ctx.offices.unit(command.unit)
             asked = triage.IncidentVerificationRequested(unit=command.unit, text=_typed(command.text))
             return [Occurred(asked, basis=tree)]
         case c.RequestHelp():
             ctx.offices.unit(command.unit)
-            return [Occurred(triage.IncidentHelpRequested(unit=command.unit, text=_typed(command.text)), basis=tree)]
+            assigning.must_be_ahead(command.due, ctx)
+            asks = triage.IncidentHelpRequested(unit=command.unit, text=_typed(command.text), due=command.due)
+            return [Occurred(asks, basis=tree)]
+        case c.AcceptHelp() | c.ReturnHelp() | c.CompleteHelp():
+            return assigning.helped(state, command, ctx)
         case c.EstablishFact():
             return _establish(state, command, ctx)
         case c.Classify():
@@ -161,20 +165,13 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.JudgeDoubt():
             return judgement.judge_doubt(state, command)
         case c.Assign():
-            ctx.offices.unit(command.unit)
-            if command.unit == state.assigned:
-                raise Rejected(
-                    f"{state.id} is assigned to {command.unit} already; name another unit",
-                    code="already-assigned",
-                    incident=state.id,
-                    unit=command.unit,
-                )
-            assigned = triage.IncidentAssigned(unit=command.unit, reason=_typed(command.reason))
-            return [Occurred(assigned, basis=tree)]
+            return assigning.assigned(state, command, ctx)
+        case c.Designate():
+            return assigning.designated(state, command, ctx)
         case c.Accept():
             return [triage.IncidentAccepted(unit=_assigned(state))]
         case c.Return():
-            return [triage.IncidentReturned(unit=_assigned(state), reason=Typed(text=command.reason))]
+            return assigning.returned(state, command, ctx)
         case c.Transfer():
             return moves.transfer(state, command, ctx)
         case c.MovePolicy():
@@ -409,17 +406,21 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
         )
         for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
     ]
+    given = leaving.dispatch
+    told = {"dispatches": given.number, "returns": given.returns, "designates": given.designates}
+    absorbed[0] = absorbed[0].model_copy(update=told)
     pack = moves.of_matter(state, ctx)
-    told = moves.in_terms_of(pack, leaving, ctx)
-    judged = _raised(state, told, pack, earlier)
+    known = moves.in_terms_of(pack, leaving, ctx)
+    judged = _raised(state, known, pack, earlier)
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
-    assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id)
+    by = leaving.dispatch.designated_by
+    assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id, by)
     further = sorted(leaving.verifying - state.verifying)
     verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
-    helping = [triage.IncidentHelpRequested(unit=unit) for unit in sorted(leaving.helping - state.helping)]
-    grave = judgement.brought(state, told, ctx)
+    helping = [_helping_as(leaving, unit) for unit in sorted(leaving.helping - state.helping)]
+    grave = judgement.brought(state, known, ctx)
     return [*absorbed, *grave, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]
 
 
@@ -447,12 +448,19 @@ def _may_answer(kind: AnswerKind, level: str | None, pack: LoadedPack) -> bool:
     )
 
 
-def _assigned_as(unit: str | None, accepted: bool, taken_from: str) -> list[Fact]:
-    """The assignment of another incident, as this one's."""
+def _helping_as(leaving: State, unit: str) -> Fact:
+    """The share of a unit in another incident, as its share in this one."""
+    if share := leaving.dispatch.helper(unit):
+        return triage.IncidentHelpRequested(unit=unit, text=share.text, due=share.due)
+    return triage.IncidentHelpRequested(unit=unit)
+
+
+def _assigned_as(unit: str | None, accepted: bool, taken_from: str, designated_by: str | None) -> list[Fact]:
+    """The assignment of another incident, as this one's. A designation goes on to bind."""
     if unit is None:
         return []
     taken = [triage.IncidentAccepted(unit=unit, taken_from=taken_from)] if accepted else []
-    return [triage.IncidentAssigned(unit=unit, taken_from=taken_from), *taken]
+    return [triage.IncidentAssigned(unit=unit, taken_from=taken_from, designated_by=designated_by), *taken]
 
 
 def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
@@ -475,7 +483,7 @@ def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
         *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
         *(judgement.reached(counted, command.split_from) for counted in counts),
         *judgement.levels(opening, counts, ctx),
-        *_assigned_as(command.assigned, command.accepted, command.split_from),
+        *_assigned_as(command.assigned, command.accepted, command.split_from, command.designated_by),
         *(triage.IncidentReportRefused(report=report) for report in command.refused),
         *_dismissed(len(command.reports), command.refused),
     ]

@@ -65,6 +65,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
             policy=parent.state.policy,
             assigned=parent.state.assigned,
             accepted=parent.state.accepted,
+            designated_by=parent.state.dispatch.designated_by if parent.state.assigned else None,
             reports=reports,
             refused=refused,
             counts=tuple(judgement.counts_of(before, command.reports)),

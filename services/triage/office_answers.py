@@ -194,6 +194,15 @@ class Level(Answered):
     """Its title."""
 
 
+class GroundOfReturn(Answered):
+    """A reason for which a unit may give a matter back."""
+
+    ground: Code
+    """The reason's code."""
+    title: str
+    """Its title."""
+
+
 class KindOfAnswer(Answered):
     """A kind of answer in a pack."""
 
@@ -300,6 +309,8 @@ class Pack(Answered):
     """The steps of its scale of harm."""
     answer_kinds: tuple[KindOfAnswer, ...]
     """Its kinds of answer."""
+    return_grounds: tuple[GroundOfReturn, ...]
+    """The reasons for which a unit may give a matter back."""
     open: tuple[Code, ...]
     """The places whose values it leaves open."""
     units: tuple[UnitCode, ...]
@@ -407,6 +418,7 @@ class Packs(
                         "levels": ["general", "major"],
                     }
                 ],
+                "return_grounds": [{"ground": "need_more", "title": "材料不足，需补充"}],
                 "open": [],
                 "units": ["town-east"],
             }

@@ -5,6 +5,8 @@ Words that have not arrived yet are null, erased ones `[erased]`.
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.fields import (
     Code,
     Figure,
@@ -18,6 +20,7 @@ from schemas.fields import (
 from schemas.triage import Asked, Proposable, Track
 from services.kernel.serving.answers import Answered
 from services.kernel.serving.approvals import Step
+from services.triage.ball import Awaited
 
 
 class Assignment(Answered):
@@ -31,6 +34,38 @@ class Assignment(Answered):
     """Since when."""
     accepted_at: Instant | None
     """When the unit accepted it."""
+
+
+class BallOf(Answered):
+    """Whom a matter waits for."""
+
+    unit: UnitCode
+    """The unit that acts next."""
+    post: Post | None
+    """The post, if one alone can act."""
+    since: Instant | None
+    """Since when it waits for them."""
+    for_: Awaited = Field(alias="for")
+    """What it waits for."""
+
+
+class ShareOf(Answered):
+    """The share of a unit in the handling."""
+
+    part: Literal["lead", "helper"]
+    """Whether the unit leads or helps."""
+    unit: UnitCode
+    """The unit."""
+    share: str | None
+    """Its share in words."""
+    due: Instant | None
+    """By when it is to be done, if somebody set a limit."""
+    asked_at: Instant
+    """When the unit was asked."""
+    accepted_at: Instant | None
+    """When it confirmed that it has its share."""
+    completed_at: Instant | None
+    """When a helping unit had done its share."""
 
 
 class EstablishedFact(Answered):

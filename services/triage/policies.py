@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from schemas.fields import instant
+from schemas.pack.assigning import ReturnReason
 from schemas.pack.values import open_places
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -140,9 +141,15 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
             }
             for answer in model.answers
         ],
+        "return_grounds": [{"ground": one.code, "title": one.title_zh} for one in _return_reasons(pack)],
         "open": list(open_places(model)),
         "units": sorted(unit for unit, of in offices.assigned.items() if of == pack.ref),
     }
+
+
+def _return_reasons(pack: LoadedPack) -> tuple[ReturnReason, ...]:
+    rule = pack.model.assigning
+    return rule.returning.reasons if rule and rule.returning else ()
 
 
 async def _decided(runtime: Runtime, caller: Caller, command: Command) -> Response:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, case, func, select, tupl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.fields import REACH
+from schemas.fields import REACH, instant
 from schemas.triage import IncidentAbsorbed, IncidentSplit
 from services.kernel.access.approving import nearest
 from services.kernel.access.rights import may
@@ -26,9 +26,12 @@ from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
+from services.triage.ball import ball
+from services.triage.dispatch import Dispatch, Share
 from services.triage.grading import gravity, proposed
+from services.triage.incident import TRACKS, Incident
 from services.triage.proposals import Proposal
-from services.triage.rights import APPROVING, RIGHTS, TRACKS, Incident
+from services.triage.rights import APPROVING, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (
     INCIDENT_FACTS,
@@ -40,6 +43,7 @@ from services.triage.views import (
     METADATA,
     OF_ONE,
     REPORTS,
+    dispatch_of,
     proposals_of,
 )
 
@@ -90,15 +94,25 @@ async def incidents(
         {
             **_shown(row, subjects.get(row["id"])),
             "refusal": refusals.get(row["id"]),
-            "may": _may(row, known[row["id"]], figures.get(row["id"]), ctx),
+            **_waiting(asked_of(row, known[row["id"]], figures.get(row["id"])), ctx),
         }
         for row in rows
     ]
     return items, further
 
 
-def _may(row: Row, standing: Standing, figures: Figures | None, ctx: Ctx) -> list[str]:
-    return may(RIGHTS.values(), asked_of(row, standing, figures), ctx)
+def _waiting(asked: Incident, ctx: Ctx) -> dict[str, Any]:
+    """Whom the matter waits for, and what the actor may do."""
+    return {"ball": _shown_ball(asked, ctx.offices), "may": may(RIGHTS.values(), asked, ctx)}
+
+
+def _shown_ball(asked: Incident, offices: Offices) -> dict[str, Any] | None:
+    """Whom the matter waits for, and since when; None if it waits for nobody."""
+    found = ball(asked, offices)
+    if found is None:
+        return None
+    since = instant(found.since) if found.since else None
+    return {"unit": found.unit, "post": found.post, "since": since, "for": found.awaited}
 
 
 def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
@@ -124,6 +138,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         harm=row["harm"],
         doubtful=row["doubtful"],
         proposals=proposals_of(row),
+        dispatch=dispatch_of(row),
         report_count=row["reports"],
     )
 
@@ -182,6 +197,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         **{name: row[name] for name in plain},
         "subject": subject,
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
+        **_shown_counts(dispatch_of(dict(row))),
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
         "split_from": row["split_from"],
@@ -191,6 +207,11 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "version": row["revision"],
         "revision": row["revision"],
     }
+
+
+def _shown_counts(dispatch: Dispatch) -> dict[str, Any]:
+    plain = ("returns", "designates", "designated_by")
+    return {"dispatches": dispatch.number, **{name: getattr(dispatch, name) for name in plain}}
 
 
 class Record(NamedTuple):
@@ -228,11 +249,12 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
         told = await _told(connection, record)
         for item, proposal in zip(told["proposals"], asked.proposals, strict=True):
             item.update(_due(proposal, asked, ctx))
-        verbs = may(RIGHTS.values(), asked, ctx)
+        waiting = _waiting(asked, ctx)
     else:
-        record, verbs = await _then(connection, id_, reading.until), []
+        record = await _then(connection, id_, reading.until)
         told = await _told(connection, record)
-    return {**told, **_proposed(record, ctx.offices), "may": verbs}
+        waiting = {"ball": _shown_ball(asked_of(record.row, Standing(), None), ctx.offices), "may": []}
+    return {**told, **_proposed(record, ctx.offices), **waiting}
 
 
 def _due(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
@@ -346,6 +368,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(note[name] for note in notes for name in ("words", "late_reason")),
             *(one["words"] for one in record.judgements),
             *(one.text.ref for one in proposals_of(record.row)),
+            *(one.text.ref for one in _shares(record.row).values() if one.text),
         ],
     )
     written = [_shown_note(note, words) for note in notes]
@@ -361,6 +384,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         "related": record.related,
         "split_off": record.split_off,
         "assignments": [_shown_assignment(one) for one in (record.row, *record.before) if one["assigned"]],
+        "shares": [_shown_share(part, share, words) for part, share in _shares(record.row).items()],
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
@@ -452,6 +476,23 @@ def _shown_assignment(row: Row) -> dict[str, Any]:
         "incident": row["id"],
         "unit": row["assigned"],
         **{name: row[name] for name in ("assigned_at", "accepted_at")},
+    }
+
+
+def _shares(row: Row) -> dict[tuple[str, str], Share]:
+    """The shares in the handling, the lead's first: part and unit -> share."""
+    given = dispatch_of(row)
+    lead = {("lead", given.lead.unit): given.lead} if given.lead else {}
+    return {**lead, **{("helper", share.unit): share for share in given.helpers}}
+
+
+def _shown_share(part: tuple[str, str], share: Share, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    times = ("due", "asked_at", "accepted_at", "completed_at")
+    return {
+        "part": part[0],
+        "unit": share.unit,
+        "share": words(share.text.ref) if share.text else None,
+        **{name: instant(at) if (at := getattr(share, name)) else None for name in times},
     }
 
 

@@ -6,12 +6,9 @@ unit that sends it is often the assigned one, which would meet its own limit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from schemas.titles import titled
-from schemas.triage import AnswerKind, Track
 from services.kernel.access.approving import answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
@@ -19,48 +16,11 @@ from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
-from services.kernel.rules.conditions import Context, Figures
+from services.kernel.rules.conditions import Context
+from services.triage import assigning
 from services.triage import commands as c
+from services.triage.incident import TRACKS, Incident
 from services.triage.proposals import Proposal
-
-UNKNOWN = Figures()
-Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
-TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """The facts on which the rights over an incident depend."""
-
-    id: str = ""
-    phase: Phase = "new"
-    unit: str = ""
-    """The accountable unit."""
-    assigned: str | None = None
-    accepted: bool = False
-    verifying: frozenset[str] = frozenset()
-    """Units that were asked to establish facts."""
-    helping: frozenset[str] = frozenset()
-    """Units that were asked to help in the present handling."""
-    handled: frozenset[Track] = frozenset()
-    """Tracks that are completed since the matter was opened, or opened again: it was solved, it was answered."""
-    merged_into: str | None = None
-    policy: str | None = None
-    """The matter's pack; None if none was in force when it was opened."""
-    level: str | None = None
-    answer_kind: AnswerKind | None = None
-    category: str | None = None
-    channel: str | None = None
-    flags: frozenset[str] = frozenset()
-    harm: int | None = None
-    figures: Figures = UNKNOWN
-    """The highest counts so far of its reports."""
-    doubtful: bool = False
-    proposals: tuple[Proposal, ...] = ()
-    """Measures, explanations and replies that need approval, in order."""
-    report_count: int = 0
-    """The number of its reports. The views hold their ids, which only splits and mergers need."""
-
 
 Refusal = Rejected | None
 
@@ -83,6 +43,14 @@ def _handling(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
 
 def _assigned(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
     return (incident.assigned or incident.unit,)
+
+
+def _designating(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return (incident.dispatch.designates,) if incident.dispatch.designates else _above(incident, ctx)
+
+
+def _helping(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    return sorted(incident.helping) or (incident.unit,)
 
 
 def _verifying(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
@@ -147,6 +115,28 @@ def _once_assigned(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             act=verb,
         )
     return None
+
+
+def _assignable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _open(incident, ctx, verb) or assigning.why_not_assigned(incident, ctx)
+
+
+def _designable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _open(incident, ctx, verb) or assigning.why_not_designated(incident, ctx)
+
+
+def _helped(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _open(incident, ctx, verb):
+        return refusal
+    if not incident.helping:
+        return Rejected(
+            f"no unit helps with {incident.id}; ask one for help first", code="nobody-helps", incident=incident.id
+        )
+    return None
+
+
+def _returnable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _once_assigned(incident, ctx, verb) or assigning.why_not_returned(incident)
 
 
 def _not_accepted(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -346,7 +336,7 @@ APPROVING: Mapping[type[Command], Callable[[Proposal], Right[Incident]]] = {
 
 
 RIGHTS: Mapping[type[Command], Right[Incident]] = {
-    c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed),
+    c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed, assigning.instructs),
     c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
     c.RequestHelp: Right("request-help", ("duty_officer", "chief"), _accountable, _open),
     c.EstablishFact: Right("establish-fact", ("verifier",), _verifying, _unless_closed),
@@ -356,9 +346,13 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.ClearFlag: Right("clear-flag", ("duty_officer",), _accountable, _unless_closed),
     c.JudgeHarm: Right("judge-harm", ("duty_officer",), _accountable, _unless_closed),
     c.JudgeDoubt: Right("judge-doubt", ("duty_officer",), _accountable, _unless_closed),
-    c.Assign: Right("assign", ("duty_officer",), _accountable, _open),
+    c.Assign: Right("assign", ("duty_officer",), _accountable, _assignable),
+    c.Designate: Right("designate", ("chief",), _designating, _designable),
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
-    c.Return: Right("return", ("handler",), _assigned, _once_assigned),
+    c.Return: Right("return", ("handler",), _assigned, _returnable),
+    c.AcceptHelp: Right("accept-help", ("handler",), _helping, _helped),
+    c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped),
+    c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _unless_closed),

@@ -10,9 +10,10 @@ from schemas.envelope import Event
 from schemas.fields import REACH
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
+from services.triage import dispatch
 from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
+from services.triage.incident import Incident
 from services.triage.proposals import after
-from services.triage.rights import Incident
 
 Series = Literal["level", "answer_kind", "phase"]
 """What is decided again and again, so that the newest decision holds."""
@@ -60,6 +61,8 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event. A matter that was opened without a pack keeps the first by which it was judged."""
     if state.policy is None and event.policy:
         state = replace(state, policy=event.policy)
+    if (given := dispatch.after(state.dispatch, event)) is not state.dispatch:
+        state = replace(state, dispatch=given)
     if (proposals := after(state.proposals, event)) is not state.proposals:
         return replace(state, proposals=proposals)
     if series := SERIES.get(type(event.data)):
@@ -106,6 +109,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, verifying=state.verifying | {data.unit})
         case triage.IncidentHelpRequested() as data:
             return replace(state, helping=state.helping | {data.unit})
+        case triage.IncidentHelpReturned() as data:
+            return replace(state, helping=state.helping - {data.unit})
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
             return replace(state, facts={**state.facts, data.key: data})
         case triage.IncidentClassified() as data:

@@ -17,6 +17,8 @@ from schemas.fields import REACH, Fact, WordsRef, instant
 from services.kernel.store import offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
+from services.triage import dispatch
+from services.triage.dispatch import Dispatch
 from services.triage.proposals import Proposal, after
 
 METADATA = tables.metadata()
@@ -61,6 +63,7 @@ INCIDENTS = Table(
     Column("harm", Integer),
     Column("doubtful", Boolean, nullable=False),
     Column("proposals", Text, nullable=False),
+    Column("dispatch", Text, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
@@ -69,7 +72,7 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known` and `proposals` are JSON.
+`flags` are codes with spaces between them; `levels_known`, `proposals` and `dispatch` are JSON.
 """
 
 INCIDENT_REPORTS = Table(
@@ -134,6 +137,24 @@ INCIDENT_JUDGEMENTS = Table(
 )
 """Flags, harm and doubt. `kind` is flag, harm or doubt; `value` is 1 or 0 for a flag and doubt, the step for harm."""
 
+HANDOVERS = Table(
+    "handovers",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("kind", key(10), nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("ground", key(100)),
+    Column("late", Boolean, nullable=False),
+    Column("recorded_at", key(27), nullable=False),
+    Column("drill", Boolean, nullable=False),
+    Index(None, "unit", "recorded_at"),
+)
+"""Each assignment, designation and return, by the unit that got the matter or gave it back.
+
+`kind` is assigned, designated or returned.
+"""
+
 MATCH_KEYS = Table(
     "match_keys",
     METADATA,
@@ -193,6 +214,7 @@ def _incident(key: Key, row: Row | None, event: Event) -> Row | None:
     row = {
         **row,
         "policy": row["policy"] or event.policy,
+        **_dispatched(row, event),
         **_changes(row, event),
         "version": event.version,
         "revision": row["revision"] + (event.actor != "system"),
@@ -220,6 +242,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "flags": "",
         "doubtful": False,
         "proposals": "[]",
+        "dispatch": "{}",
         "drill": event.drill,
     }
 
@@ -312,6 +335,17 @@ def _changes(row: Row, event: Event) -> Row:
     return {}
 
 
+def _dispatched(row: Row, event: Event) -> Row:
+    before = dispatch_of(row)
+    given = dispatch.after(before, event)
+    return {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
+
+
+def dispatch_of(row: Row) -> Dispatch:
+    """How far an incident is given to units, from its row."""
+    return Dispatch.model_validate_json(row["dispatch"])
+
+
 def proposals_of(row: Row) -> tuple[Proposal, ...]:
     """The proposals of an incident, from its row."""
     return _PROPOSALS.validate_json(row["proposals"])
@@ -370,6 +404,24 @@ TRACK_OF: Mapping[type[Fact], triage.Track] = {
     triage.IncidentReplied: "answer",
 }
 """The acts that complete a track."""
+
+
+def _handover_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case triage.IncidentAssigned(taken_from=None) | triage.IncidentReturned():
+            return [(event.stream, event.version)]
+    return []
+
+
+def _handover(key: Key, row: Row | None, event: Event) -> Row:
+    match event.data:
+        case triage.IncidentReturned() as data:
+            told = {"kind": "returned", "unit": data.unit, "ground": data.ground, "late": data.late}
+        case data:
+            kind = "designated" if data.designated_by else "assigned"
+            told = {"kind": kind, "unit": data.unit, "ground": None, "late": False}
+    at = {"recorded_at": event.recorded_text, "drill": event.drill}
+    return {"incident_id": key[0], "version": key[1], **told, **at}
 
 
 def _judgement_keys(event: Event) -> list[Key]:
@@ -516,6 +568,7 @@ VIEWS: tuple[View, ...] = (
     *standings.views(METADATA, triage.standing_of),
     REACHED,
     *OF_ONE,
+    View(HANDOVERS, _handover_keys, _handover, one_stream=True),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),

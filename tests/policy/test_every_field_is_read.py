@@ -8,6 +8,7 @@ import copy
 import functools
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     for level in ("usual", "grave"):
         yield functools.partial(_approvals, pack, level)
     yield functools.partial(_reports, pack)
+    yield from _given_on(pack)
     handled = (triage.IncidentSolved(text="t"), triage.IncidentExplained(text="t", to="asker"))  # type: ignore[arg-type]
     resolved = (*handled, triage.IncidentResolved(reason="r"))  # type: ignore[arg-type]
     for level in ("usual", "grave"):
@@ -128,6 +130,30 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
         ("clock", ClockPaused(clock="hand_out", reason="waits", due=spec.NOW)),
     ):
         yield functools.partial(_said, pack, kind, fact)
+
+
+def _given_on(pack: LoadedPack) -> Iterator[Callable[[], object]]:
+    """The desk assigns at each level without and with an instruction, and the unit returns early, late and again."""
+    for level in ("usual", "grave"):
+        graded = triage.IncidentGraded(level=level, rank=1)
+        case = given(INCIDENTS, OPENED, graded, actor=staff("duty_officer", "chief", unit="town-east"))
+        for command in (c.Assign(), c.Instruct(text="t")):
+            yield functools.partial(_decided, pack, INCIDENTS, case, command)
+    told = triage.IncidentAssigned(unit="county-roads")
+    back = triage.IncidentReturned(unit="county-roads", reason="r", ground="not_ours")  # type: ignore[arg-type]
+    for hours, before in (
+        (1, ()),
+        (30, ()),
+        (130, ()),
+        (1, (told, back)),
+        (1, (told, back) * 2),
+        (1, (told, back) * 4),
+    ):
+        past = (OPENED, *before, spec.At(told, spec.NOW - timedelta(hours=hours)))
+        case = given(INCIDENTS, *past, actor=staff("handler", unit="county-roads"))
+        for ground in ("not_ours", "need_more"):
+            yield functools.partial(_decided, pack, INCIDENTS, case, c.Return(ground=ground, reason="r"))
+    yield functools.partial(_said, pack, "incident", back)
 
 
 def _said(pack: LoadedPack, kind: str, fact: Any) -> str:
@@ -258,7 +284,7 @@ POOL = (
     "accountable", "resolved", "opened", "accepted", "explained", "call", "written", "written_with_plan", "report",
     "meet", "statement", "measure", "explanation", "reply", "none", "by_person", "arrival", "window_start", "reminder",
     "harm >= 1", "figures.clicks >= 7", "unit.kind == 'city'", "level == 'grave'", "festival", "text", "yes_no", "one",
-    "two", "L2", "discovered", "stated", "derived", "reading", "other_code",
+    "two", "L2", "discovered", "stated", "derived", "reading", "other_code", "first_receiver", "chosen",
 )  # fmt: skip
 
 

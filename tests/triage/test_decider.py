@@ -84,8 +84,12 @@ COMMANDS: dict[str, Command] = {
     "judge-harm": c.JudgeHarm(harm=1, reason="r"),
     "judge-doubt": c.JudgeDoubt(doubtful=True, reason="r"),
     "assign": c.Assign(unit="county-water"),
+    "designate": c.Designate(unit="county-water", reason="r"),
     "accept": c.Accept(),
     "return": c.Return(reason="r"),
+    "accept-help": c.AcceptHelp(),
+    "return-help": c.ReturnHelp(reason="r"),
+    "complete-help": c.CompleteHelp(text="t"),
     "transfer": c.Transfer(unit="town-west", reason="r"),
     "move-policy": c.MovePolicy(pack="county-default@99", reason="r"),
     "record-handling": c.RecordHandling(track="answer", text="t"),
@@ -117,7 +121,11 @@ ALLOWED: dict[str, str] = {
     "judge-harm": "open assigned accepted resolved reopened",
     "judge-doubt": "open assigned accepted resolved reopened",
     "assign": "open assigned accepted reopened",
+    "designate": "",
     "accept": "assigned",
+    "accept-help": "",
+    "return-help": "",
+    "complete-help": "",
     "return": "assigned accepted reopened",
     "transfer": "open assigned accepted reopened",
     "move-policy": "open assigned accepted resolved reopened",
@@ -193,10 +201,12 @@ WHO = {
     "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification "
     "request-help receive-material propose-measure",
     "verifier": "establish-fact",
-    "handler": "accept return record-handling explain reply solve explain-delay receive-material resolve follow-up "
+    "handler": "accept return accept-help return-help complete-help "
+    "record-handling explain reply solve explain-delay receive-material resolve follow-up "
     "propose-measure",
-    "approver": "explain reply approve reject cannot-judge",
-    "chief": "instruct transfer move-policy merge split reopen close follow-up request-verification request-help "
+    "approver": "instruct explain reply approve reject cannot-judge",
+    "chief": "instruct designate "
+    "transfer move-policy merge split reopen close follow-up request-verification request-help "
     "explain reply explain-delay approve reject cannot-judge",
 }
 
@@ -249,6 +259,8 @@ def test_a_unit_that_was_asked_to_help_records_its_steps_and_decides_nothing() -
         case = past(*STATES["accepted"], helps, roles=right.roles, unit="county-water").when(COMMANDS[right.verb])
         if verb is c.RecordHandling:
             case.then(triage.IncidentHandlingRecorded(track="answer", text="t"))
+        elif verb in (c.AcceptHelp, c.ReturnHelp, c.CompleteHelp):
+            case.decided()
         else:
             case.then_raises(Forbidden, "takes the role")
 

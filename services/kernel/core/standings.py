@@ -65,6 +65,8 @@ class Standing:
                 new = replace(self, verifying=self.verifying | {change.unit})
             case "verifying":
                 new = replace(self, verifying=frozenset(), helping=frozenset())
+            case "helping" if change.ends:
+                new = replace(self, helping=self.helping - {change.unit})
             case "helping":
                 new = replace(self, helping=self.helping | {change.unit} if change.unit else frozenset())
             case _:

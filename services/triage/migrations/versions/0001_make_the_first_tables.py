@@ -11,6 +11,19 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "handovers",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", key(10), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("ground", key(100), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("recorded_at", key(27), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_handovers")),
+    )
+    op.create_index(op.f("ix_handovers_unit_recorded_at"), "handovers", ["unit", "recorded_at"], unique=False)
+    op.create_table(
         "incident_facts",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("key", key(100), nullable=False),
@@ -100,6 +113,7 @@ def upgrade() -> None:
         sa.Column("harm", sa.Integer(), nullable=True),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
         sa.Column("proposals", sa.Text(), nullable=False),
+        sa.Column("dispatch", sa.Text(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )

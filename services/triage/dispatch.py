@@ -1,0 +1,102 @@
+"""How far a matter is given to units: its lead and helpers, dispatches, returns, and the designation. Pure."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas import triage
+from schemas.envelope import Event
+from schemas.fields import WordsRef
+
+
+class Share(BaseModel):
+    """The part of a unit in the handling."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    text: WordsRef | None = None
+    due: datetime | None = None
+    asked_at: datetime
+    accepted_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class Dispatch(BaseModel):
+    """How far a matter is given to units. Times are those of recording."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first: str = ""
+    """The unit that received the first report."""
+    number: int = 0
+    """How often the matter was given to a unit since it was opened, or opened again."""
+    returns: int = 0
+    """How often it was given back in all."""
+    lead: Share | None = None
+    helpers: tuple[Share, ...] = ()
+    instructed: bool = False
+    """Whether the leader has given the instruction that the pack asks for before an assignment."""
+    designates: str | None = None
+    """The unit that must say who handles the matter."""
+    designated_by: str | None = None
+    """The unit that designated the lead, which cannot give the matter back."""
+    since: datetime | None = None
+    """When the matter last passed on: since then it waits for whoever has it now."""
+
+    def helper(self, unit: str) -> Share | None:
+        """The share of a unit that helps; None if it does not."""
+        return next((share for share in self.helpers if share.unit == unit), None)
+
+    def with_helper(self, unit: str, **changes: datetime) -> "Dispatch":
+        """The same with another state of a helper's share."""
+        helpers = (one.model_copy(update=changes) if one.unit == unit else one for one in self.helpers)
+        return self.model_copy(update={"helpers": tuple(helpers)})
+
+
+def after(dispatch: Dispatch, event: Event) -> Dispatch:
+    """How far the matter is given to units after an event of it; the same object after most events."""
+    at = event.recorded
+    match event.data:
+        case triage.IncidentOpened() as data:
+            return Dispatch(first=data.unit, since=at)
+        case triage.IncidentInstructionGiven(post=str()):
+            return _passed(dispatch, at if dispatch.lead is None else dispatch.since, instructed=True)
+        case triage.IncidentAssigned() as data:
+            lead = Share(unit=data.unit, text=data.share, due=data.due, asked_at=at)
+            number = dispatch.number + (data.taken_from is None)
+            return _passed(dispatch, at, number=number, lead=lead, designates=None, designated_by=data.designated_by)
+        case triage.IncidentAccepted() if dispatch.lead:
+            return _passed(dispatch, at, lead=dispatch.lead.model_copy(update={"accepted_at": at}))
+        case triage.IncidentReturned() as data:
+            given = {"lead": None, "designates": data.designates, "designated_by": None}
+            return _passed(dispatch, at, returns=dispatch.returns + 1, **given)
+        case triage.IncidentHelpRequested() as data:
+            share = Share(unit=data.unit, text=data.text, due=data.due, asked_at=at)
+            others = (one for one in dispatch.helpers if one.unit != data.unit)
+            return dispatch.model_copy(update={"helpers": (*others, share)})
+        case triage.IncidentHelpAccepted() as data:
+            return dispatch.with_helper(data.unit, accepted_at=at)
+        case triage.IncidentHelpCompleted() as data:
+            return dispatch.with_helper(data.unit, completed_at=at)
+        case triage.IncidentHelpReturned() as data:
+            others = (one for one in dispatch.helpers if one.unit != data.unit)
+            return dispatch.model_copy(update={"helpers": tuple(others)})
+        case triage.IncidentReopened():
+            return _passed(dispatch, at, number=0, helpers=(), instructed=False, designates=None)
+        case triage.IncidentAbsorbed() as data:
+            number, returns = max(dispatch.number, data.dispatches), dispatch.returns + data.returns
+            designates = dispatch.designates or (None if dispatch.lead else data.designates)
+            told = {"number": number, "returns": returns, "designates": designates}
+            return dispatch.model_copy(update=told)
+        case triage.IncidentTransferred() if dispatch.lead is None:
+            return _passed(dispatch, at)
+        case triage.IncidentProposalRejected() | triage.IncidentProposalApproved(last=True):
+            return _passed(dispatch, at)
+        case triage.IncidentResolved() | triage.IncidentClosed() | triage.IncidentDismissed():
+            return _passed(dispatch, at)
+    return dispatch
+
+
+def _passed(dispatch: Dispatch, at: datetime | None, **changes: object) -> Dispatch:
+    return dispatch.model_copy(update={"since": at, **changes})

@@ -1,0 +1,51 @@
+"""The facts of an incident on which the rights over it depend. A row of the view holds them, and the state does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.triage import AnswerKind, Track
+from services.kernel.rules.conditions import Figures
+from services.triage.dispatch import Dispatch
+from services.triage.proposals import Proposal
+
+UNKNOWN = Figures()
+GIVEN_TO_NOBODY = Dispatch()
+Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
+TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """The facts on which the rights over an incident depend."""
+
+    id: str = ""
+    phase: Phase = "new"
+    unit: str = ""
+    """The accountable unit."""
+    assigned: str | None = None
+    accepted: bool = False
+    verifying: frozenset[str] = frozenset()
+    """Units that were asked to establish facts."""
+    helping: frozenset[str] = frozenset()
+    """Units that were asked to help in the present handling."""
+    handled: frozenset[Track] = frozenset()
+    """Tracks that are completed since the matter was opened, or opened again: it was solved, it was answered."""
+    merged_into: str | None = None
+    policy: str | None = None
+    """The matter's pack; None if none was in force when it was opened."""
+    level: str | None = None
+    answer_kind: AnswerKind | None = None
+    category: str | None = None
+    channel: str | None = None
+    flags: frozenset[str] = frozenset()
+    harm: int | None = None
+    figures: Figures = UNKNOWN
+    """The highest counts so far of its reports."""
+    doubtful: bool = False
+    proposals: tuple[Proposal, ...] = ()
+    """Measures, explanations and replies that need approval, in order."""
+    dispatch: Dispatch = GIVEN_TO_NOBODY
+    """Its lead and helpers, and how often it was given on and back."""
+    report_count: int = 0
+    """The number of its reports. The views hold their ids, which only splits and mergers need."""
