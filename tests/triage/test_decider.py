@@ -829,6 +829,7 @@ class TestAnySequence:
             "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
             "proposal": 1, "of": "measure", "chain": "c", "step": "s", "steps": (), "who": "w", "last": True,
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
+            "cause": "closed",
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):
