@@ -104,6 +104,13 @@ StreamId = Annotated[str, StringConstraints(pattern=f"^[a-z]+-{UUID}$")]
 IncidentId = Annotated[str, StringConstraints(pattern=f"^incident-{UUID}$")]
 ReportId = Annotated[str, StringConstraints(pattern=f"^report-{UUID}$")]
 StatementId = Annotated[str, StringConstraints(pattern=f"^statement-{UUID}$")]
+NUMBER = r"[a-z0-9][a-z0-9-]{0,63}-[12][0-9]{3}-S?X?[0-9]{5,9}"
+"""The pattern of a number that people say, see `schemas.numbers`. No id of a stream has this form."""
+Number = Annotated[str, StringConstraints(pattern=f"^{NUMBER}$", max_length=90)]
+IncidentRef = Annotated[str, StringConstraints(pattern=f"^(incident-{UUID}|{NUMBER})$", max_length=90)]
+"""An incident in a request, by its id or its number."""
+StatementRef = Annotated[str, StringConstraints(pattern=f"^(statement-{UUID}|{NUMBER})$", max_length=90)]
+StreamRef = Annotated[str, StringConstraints(pattern=f"^([a-z]+-{UUID}|{NUMBER})$", max_length=90)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PolicyRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.]+#[0-9a-f]{12,64}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
@@ -135,6 +142,10 @@ FORMS = {
         (Post, "post"),
         (Addressee, "addressee"),
         (StreamId, "stream-id"),
+        (Number, "number-of-record"),
+        (IncidentRef, "incident-ref"),
+        (StatementRef, "statement-ref"),
+        (StreamRef, "stream-ref"),
         (Uuid, "uuid"),
         (Digest, "digest"),
         (PolicyRef, "policy-ref"),

@@ -3,7 +3,7 @@
 `by` is a keyed digest of statement and person. It shows whether one person did two acts, and follows nobody.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from schemas.approval import Step
 from schemas.catalogue import event
@@ -20,19 +20,22 @@ from schemas.fields import (
     UnitCode,
     Words,
 )
+from schemas.numbers import Numbered
 
 StatementKind = Literal["status", "facts"]
 
 
 @event("statement.drafted")
-class StatementDrafted(Fact):
+class StatementDrafted(Numbered):
     """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`.
 
-    `secret` and `major_information` are what the drafter says of it: it touches a secret, or is major information.
+    People name it by its `number`. `secret` and `major_information` are what the drafter says of it: it touches a
+    secret, or is major information.
     """
 
+    MARK: ClassVar[str] = "S"
+
     incident: StreamId
-    unit: UnitCode
     kind: StatementKind
     title: Words
     draft: Words

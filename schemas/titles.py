@@ -171,7 +171,20 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "incident-id": ("事项编号，如 incident-…", "the id of an incident, such as incident-…"),
     "report-id": ("反映编号，如 report-…", "the id of a report, such as report-…"),
     "statement-id": ("稿件编号，如 statement-…", "the id of a statement, such as statement-…"),
-    "stream-id": ("记录编号，如 incident-…", "the id of a stream, such as incident-…"),
+    "stream-id": ("记录标识，如 incident-…", "the id of a stream, such as incident-…"),
+    "number-of-record": ("编号，如 town-east-2026-00042", "a number, such as town-east-2026-00042"),
+    "incident-ref": (
+        "事项的标识或编号，如 incident-… 或 town-east-2026-00042",
+        "an incident's id or number, such as incident-… or town-east-2026-00042",
+    ),
+    "statement-ref": (
+        "答复的标识或编号，如 statement-… 或 town-east-2026-S00007",
+        "a statement's id or number, such as statement-… or town-east-2026-S00007",
+    ),
+    "stream-ref": (
+        "记录的标识或编号，如 incident-… 或 town-east-2026-00042",
+        "the id or number of a record, such as incident-… or town-east-2026-00042",
+    ),
     "fact-text": ("1 至 10,000 字的文字", "1 to 10,000 characters"),
     "fact-number": ("不超过 10^15 的数字", "a number up to 10^15"),
     "fact-time": (

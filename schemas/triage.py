@@ -20,6 +20,7 @@ from schemas.fields import (
     UnitCode,
     Words,
 )
+from schemas.numbers import Numbered
 from schemas.standing import Change
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
@@ -30,15 +31,15 @@ Asked = Literal["asker", "public"]
 
 
 @event("incident.opened")
-class IncidentOpened(Fact):
+class IncidentOpened(Numbered):
     """A matter became the business of an office. `unit` is accountable for it from `discovered_at` on.
 
-    `relates_to` names the incident of the same matter that was resolved or closed before this report came in.
+    People name it by its `number`. `relates_to` names the incident of the same matter that was resolved or closed
+    before this report came in.
     `entered_late` is taken from the report. `split_from` names the incident that its reports left. `policy` is the pack
     of the matter from now on; without it, none was in force.
     """
 
-    unit: UnitCode
     report: StreamId
     discovered_at: Instant
     category: Code | None = None

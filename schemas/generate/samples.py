@@ -75,6 +75,7 @@ KINDS: tuple[tuple[Any, Callable[[str], str]], ...] = (
     (fields.PostCode, lambda name: "duty_officer"),
     (fields.Post, lambda name: "duty_officer@county"),
     (fields.StreamId, _named_stream),
+    (fields.Number, lambda name: "town-east-2026-00042"),
     (fields.Uuid, _uuid),
     (fields.Digest, _digest),
     (fields.PolicyRef, lambda name: POLICY),

@@ -334,7 +334,7 @@ def policy_evaluate(
 
 @policies.command("explain")
 def policy_explain(
-    incident: Annotated[str, typer.Argument(help="The matter's id.")],
+    incident: Annotated[str, typer.Argument(help="The matter's number or id.")],
     data: Data = None,
 ) -> None:
     """Why a matter owes what it owes, in Chinese: each rule, what it looked at, its clause and its quotation.
@@ -515,7 +515,7 @@ def verify(file: Annotated[Path, typer.Argument(resolve_path=True, help="An expo
 
 @app.command()
 def export(
-    incident: Annotated[str, typer.Option("--incident", help="The incident's id.")],
+    incident: Annotated[str, typer.Option("--incident", help="The incident's number or id.")],
     to: Annotated[Path, typer.Option("--to", resolve_path=True, help="The file to write.")],
     data: Data = None,
 ) -> None:

@@ -18,6 +18,7 @@ from services.kernel.core.ids import stream_of
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules.conditions import Context
+from services.kernel.serving import records
 from services.kernel.settings import Settings
 from services.triage import state as incidents
 
@@ -89,12 +90,13 @@ class Reader(NamedTuple):
     offices: Offices
 
     async def matter(self, incident: str) -> Record:
-        """One matter. Raises `Refused` if there is none."""
+        """One matter, by its id or its number. Raises `Refused` if there is none."""
+        incident = await records.find(self.runtimes["triage"], "incident", incident) or incident
         case, clock, told = incidents.initial_state(), clocks.initial_state(), []
         for event in await self._events("triage", incident):
             case = incidents.evolve(case, event)
         if not case.unit:
-            raise Refused(f"no matter has the id {incident!r}; name one such as incident-0189…")
+            raise Refused(f"no matter has the id or number {incident!r}; name one such as town-east-2026-00042")
         for event in await self._events("escalation", stream_of("clock", incident)):
             clock = clocks.evolve(clock, event)
             if isinstance(event.data, e.ClockReminderSent):

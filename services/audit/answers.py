@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.fields import IncidentId, Instant
+from schemas.fields import IncidentId, Instant, Number
 from schemas.wire import Envelope
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -55,10 +55,20 @@ class TimelineEntry(Answered):
 class Timeline(
     Stated,
     Page,
-    json_schema_extra=example(incident_id=INCIDENT, as_of=None, known_at=None, **_STATED, items=[_ENTRY], next=None),
+    json_schema_extra=example(
+        number="town-east-2026-00042",
+        incident_id=INCIDENT,
+        as_of=None,
+        known_at=None,
+        **_STATED,
+        items=[_ENTRY],
+        next=None,
+    ),
 ):
     """The record of an incident, in the order of recording."""
 
+    number: Number | None
+    """The incident's number."""
     incident_id: IncidentId
     """The incident."""
     as_of: Instant | None

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
 from schemas.envelope import Event
-from schemas.fields import UUID, IncidentId, StreamId, UnitCode, instant
+from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode, instant
 from schemas.titles import Language
 from services.audit import answers, queries
 from services.audit.queries import FIRST, Filters, Place, happened, recorded
@@ -28,7 +28,7 @@ from services.kernel.core.problems import Forbidden, Malformed, NotFound, Unavai
 from services.kernel.core.standings import Reading, reading_of
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import documents, erasure, http, paging
+from services.kernel.serving import documents, erasure, http, paging, records
 from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, must_be_known
 from services.kernel.serving.problems import language_of, spoken
 
@@ -76,6 +76,7 @@ def router(runtime: Runtime) -> APIRouter:
             axes = {"as_of": _instant(as_of), "known_at": _instant(known_at)}
             narrow = [*happened(axes["as_of"]), *recorded(axes["known_at"])]
             found, last = await queries.timeline(connection, id, size, _until(reading), narrow, Place(*place), limit)
+            number = await queries.number(connection, id, size)
             stated = await _stated(connection, size)
             names = await _names(runtime, connection, size, language)
         items = [
@@ -87,7 +88,7 @@ def router(runtime: Runtime) -> APIRouter:
             for row in found
         ]
         next_ = None if last is None else paging.cursor_of(*last, size)
-        body = {"incident_id": id, **axes, **stated, "items": items, "next": next_}
+        body = {"number": number, "incident_id": id, **axes, **stated, "items": items, "next": next_}
         return http.json_response(body, headers=spoken(language))
 
     @routes.get("/events", **documents.answers(answers.Events))
@@ -96,9 +97,9 @@ def router(runtime: Runtime) -> APIRouter:
         type: Annotated[
             Narrow, Query(description="Only events of this type: the full name, or the short one for all its versions.")
         ] = None,
-        subject: Annotated[StreamId | None, Query(description="Only events of this stream.")] = None,
+        subject: Annotated[StreamRef | None, Query(description="Only events of this stream.")] = None,
         unit: Annotated[UnitCode | None, Query(description="Only events of this unit's acts.")] = None,
-        incident: Annotated[IncidentId | None, Query(description="Only events of this incident.")] = None,
+        incident: Annotated[IncidentRef | None, Query(description="Only events of this incident.")] = None,
         actor: Annotated[Narrow, Query(description="Only events of this post's acts.")] = None,
         from_: Annotated[At | None, Query(alias="from", description="Only events that happened then or later.")] = None,
         to: Annotated[At | None, Query(description="Only events that happened by then.")] = None,
@@ -113,6 +114,8 @@ def router(runtime: Runtime) -> APIRouter:
         """
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
         _must_agree(log_size, kept)
+        incident = incident and await records.named(runtime, "incident", incident, "incident")
+        subject = subject and await records.named(runtime, None, subject, "subject")
         filters = Filters(_types(type), subject, unit, incident, actor, _instant(from_), _instant(to))
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)

@@ -25,6 +25,7 @@ from services.kernel.delivery.recovery import Diverged
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.delivery.unit_of_work import UnitOfWork, hold
 from services.kernel.store import sql
+from services.kernel.store.numbers import number_in
 from services.kernel.store.session import Session
 from services.kernel.store.sql import Query, Write
 
@@ -120,6 +121,9 @@ class AuditWork(UnitOfWork):
         session.also.append(Head(size, next_, own.version, complete).write())
 
     async def _observe(self, session: Session, event: Event) -> None:
+        if number_in(event) is not None:
+            session.observed.append(event)
+            return
         if event.kind not in OFFICES and not catalogue.is_erasure(event.type):
             return
         if not _is_read(event):

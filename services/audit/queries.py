@@ -19,6 +19,7 @@ from services.audit.rights import LEAVING, reports_left, standing_after
 from services.audit.views import DECIDED, ENTRIES, HEAD, LINKS, SIZES, TIMELINE
 from services.kernel.core.standings import Moment, Standing
 from services.kernel.store import sql
+from services.kernel.store.numbers import number_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,14 @@ async def knows(connection: AsyncConnection, incident: str) -> bool:
     size, _ = await head(connection)
     chosen = select(LINKS.c.position).where(LINKS.c.incident_id == incident, LINKS.c.position < size).limit(1)
     return (await connection.execute(chosen)).first() is not None
+
+
+async def number(connection: AsyncConnection, incident: str, size: int) -> str | None:
+    """The number of an incident, by its first event in the first `size` positions."""
+    t = TIMELINE.c
+    chosen = select(t.bytes).where(t.stream_id == incident, t.version == 1, t.position < size)
+    opened = (await connection.execute(chosen)).scalar()
+    return None if opened is None else number_in(Event.parse(opened))
 
 
 async def standings(connection: AsyncConnection, incident: str) -> dict[str, Standing]:

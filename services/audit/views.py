@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, text
 
-from services.kernel.store import offices
+from services.kernel.store import numbers, offices
 from services.kernel.store.columns import key, serial
 from services.kernel.store.tables import metadata
 
@@ -13,6 +13,7 @@ LOG = "log-7d1f2a54-3c0e-5c6b-9d44-2f1b8a6e0c11"
 """The one stream on which audit records its order."""
 
 METADATA = metadata()
+numbers.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 ATTACHED = "huiying.incident.report_attached."
 DECIDED = text(
@@ -91,4 +92,4 @@ PLANNED = Table(
     Column("position", BigInteger, nullable=False, unique=True),
 )
 """The positions that the log gave to events which the timeline lacks."""
-VIEWS = offices.views(METADATA)
+VIEWS = (*offices.views(METADATA), *numbers.views(METADATA))

@@ -3,12 +3,13 @@
 from typing import Any, Literal
 
 from schemas.escalation import ReportForm
-from schemas.fields import Code, IncidentId, Instant, Post, PostCode, UnitCode, Uuid
+from schemas.fields import Code, IncidentId, Instant, Number, Post, PostCode, UnitCode, Uuid
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 
 INCIDENT = "incident-01890a5d-ac96-774b-bcce-b302099a8057"
 _CLOCK: dict[str, Any] = {
+    "number": "town-east-2026-00042",
     "incident_id": INCIDENT,
     "clock": "public_statement",
     "unit": "town-east",
@@ -46,6 +47,8 @@ _CLOCK: dict[str, Any] = {
 class Clock(Answered):
     """A time limit: what is due by when, and its state."""
 
+    number: Number | None
+    """The incident's number."""
     incident_id: IncidentId
     """The incident."""
     clock: Code
@@ -266,13 +269,20 @@ class ReportTo(Answered):
 class MatterToReport(Answered):
     """A matter with the reports that units owe on it now."""
 
+    number: Number | None
+    """The incident's number."""
     incident_id: IncidentId
     """The incident."""
     report_to: tuple[ReportTo, ...]
     """What is owed, in the order of the rules."""
 
 
-class ReportsOwed(Page, json_schema_extra=example(items=[{"incident_id": INCIDENT, "report_to": [_HOP]}], next=None)):
+class ReportsOwed(
+    Page,
+    json_schema_extra=example(
+        items=[{"number": "town-east-2026-00042", "incident_id": INCIDENT, "report_to": [_HOP]}], next=None
+    ),
+):
     """Matters on which reports are owed."""
 
     items: tuple[MatterToReport, ...]
@@ -282,6 +292,7 @@ class ReportsOwed(Page, json_schema_extra=example(items=[{"incident_id": INCIDEN
 class Limits(
     Answered,
     json_schema_extra=example(
+        number="town-east-2026-00042",
         id=INCIDENT,
         version=1,
         revision=1,
@@ -320,6 +331,8 @@ class Limits(
 ):
     """An incident's limits and reports upward."""
 
+    number: Number | None
+    """The incident's number."""
     id: IncidentId
     """The incident."""
     version: int

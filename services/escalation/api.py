@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from schemas.fields import IncidentId, UnitCode
+from schemas.fields import IncidentRef, UnitCode
 from services.escalation import answers, queries, roster, seen
 from services.escalation.commands import (
     AcceptLead,
@@ -37,7 +37,7 @@ from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Forbidden, NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http
+from services.kernel.serving import commands, documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
@@ -57,7 +57,7 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
         staff: http.Staff,
-        incident: Annotated[IncidentId | None, Query(description="Only clocks of this incident.")] = None,
+        incident: Annotated[IncidentRef | None, Query(description="Only clocks of this incident.")] = None,
         unit: Annotated[
             UnitCode | None, Query(description="Only clocks with which this unit, or one below it, is charged.")
         ] = None,
@@ -74,6 +74,7 @@ def router(runtime: Runtime) -> APIRouter:
         Units below the caller's unit count like it. `unit` filters for clocks with which that unit, or one below it, is
         charged.
         """
+        incident = incident and await records.named(runtime, "incident", incident, "incident")
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)

@@ -113,7 +113,7 @@ async def clocks(
     return [_shown(row, reading_of(known, row["incident_id"], overseen), ctx) for row in rows], further
 
 
-OF_MATTER = ("unit", "level", "assigned", "merged_into", "policy", "ended")
+OF_MATTER = ("number", "unit", "level", "assigned", "merged_into", "policy", "ended")
 """The columns of a matter that are read with its clocks."""
 
 
@@ -128,6 +128,7 @@ def _shown(row: Row, reading: Reading | None, ctx: Ctx) -> Row:
     """A clock as the API shows it. Of the matter, it holds only what the charged unit may still know."""
     whole = reading is not None and reading.until is None
     return {
+        "number": row["of_number"],
         **{name: row[name] for name in SHOWN},
         "late_by": _late_by(row, row["met_at"]),
         "late_by_happened": _late_by(row, row["happened_at"] or row["met_at"]),
@@ -186,7 +187,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     chosen = _of_incidents().where(CLOCKS.c.incident_id == id_).order_by(CLOCKS.c.due, CLOCKS.c.clock)
     now = [_row(found) for found in (await connection.execute(chosen)).mappings()]
     if reading.until is not None:
-        return await _then(connection, ctx, id_, reading.until, now)
+        return await _then(connection, ctx, row, reading.until, now)
     told = select(REPORTS).where(REPORTS.c.incident_id == id_).order_by(REPORTS.c.at, REPORTS.c.report)
     reports = await _reports(connection, [_row(found) for found in (await connection.execute(told)).mappings()], ctx)
     pack = pack_of(row["policy"], row["unit"], ctx.offices)
@@ -204,6 +205,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
     written = PARTS.c.notice.in_([notice["notice"] for notice in notices])
     parts = await _rows(connection, select(PARTS).where(written).order_by(PARTS.c.at)) if notices else []
     return {
+        "number": row["number"],
         "id": id_,
         "version": row["revision"],
         "revision": row["revision"],
@@ -274,7 +276,8 @@ async def reports_owed(
         pack = pack_of(row["policy"], row["unit"] or "", ctx.offices)
         asked = _asked(await _state(connection, row["incident_id"]), pack, ctx)
         if mine := [one for one in asked if one["owed"] and one["owed_by"] in units]:
-            shown.append({"incident_id": row["incident_id"], "report_to": mine})
+            named = {"number": row["number"], "incident_id": row["incident_id"]}
+            shown.append({**named, "report_to": mine})
     return shown, further
 
 
@@ -284,9 +287,11 @@ async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozense
     reports = await _reports(connection, await _rows(connection, chosen.order_by(REPORTS.c.at, REPORTS.c.report)), ctx)
     if not reports:
         return None
-    revision = (await read_incident(connection, id_) or {})["revision"]
+    row = await read_incident(connection, id_) or {}
+    revision = row["revision"]
     nothing = dict.fromkeys(("unit", "assigned", "lead", "asked_to_lead", "level", "merged_into"))
     return {
+        "number": row["number"],
         "id": id_,
         "version": revision,
         "revision": revision,
@@ -300,19 +305,21 @@ async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozense
     }
 
 
-async def _then(connection: AsyncConnection, ctx: Ctx, id_: str, until: Moment, now: Sequence[Row]) -> Row:
+async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, now: Sequence[Row]) -> Row:
     """The same at the time of an event of the incident, from the clock stream's events until then."""
+    id_, number = row["incident_id"], row["number"]
     overseen = ctx.offices.overseen(ctx.actor.unit)
     events = await _events(connection, id_, until.at)
     state = reduce(DECIDER.evolve, events, DECIDER.initial_state())
     past = state.past
     rows, reports, notices, parts, made = (folded(view, events) for view in OF_ONE)
-    of = {f"of_{name}": None for name in OF_MATTER}
+    of = {**{f"of_{name}": None for name in OF_MATTER}, "of_number": number}
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
     clocks = {clock["clock"]: clock for clock in (*shown, *charged)}
     revision = sum(event.actor != "system" for event in events)
     return {
+        "number": number,
         "id": id_,
         "version": revision,
         "revision": revision,

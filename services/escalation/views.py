@@ -10,12 +10,13 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from services.escalation.heirs import links_of, told
 from services.kernel.core.ids import stream_of
-from services.kernel.store import offices, standings, tables
+from services.kernel.store import numbers, offices, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 METADATA = tables.metadata()
 standings.tables(METADATA)
+numbers.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 CLOCKS = Table(
@@ -75,6 +76,7 @@ INCIDENTS = Table(
     "incidents",
     METADATA,
     Column("incident_id", key(), primary_key=True),
+    Column("number", key(90)),
     Column("unit", key()),
     Column("assigned", key()),
     Column("lead", key()),
@@ -323,7 +325,9 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
     if event.stream != key[0] and event.kind == "incident":
         return row
     match event.data:
-        case triage.IncidentOpened() | triage.IncidentTransferred() as data:
+        case triage.IncidentOpened() as data:
+            row = {**row, "unit": data.unit, "number": data.number}
+        case triage.IncidentTransferred() as data:
             row = {**row, "unit": data.unit}
         case e.ClockLeadAsked() as data:
             row = {**row, "asked_to_lead": data.of}
@@ -486,6 +490,7 @@ OF_ONE = (
 VIEWS = (
     *offices.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
+    *numbers.views(METADATA),
     *OF_ONE,
     View(INCIDENTS, _matter_keys, _incident_row),
     View(ROSTER, _duty_keys, _duty_row, one_stream=True),

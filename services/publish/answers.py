@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.fields import Code, IncidentId, Instant, Post, StatementId, UnitCode
+from schemas.fields import Code, IncidentId, Instant, Number, Post, StatementId, UnitCode
 from schemas.publish import StatementKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -15,9 +15,11 @@ STATEMENT = "statement-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
 INCIDENT = "incident-01890a5d-ac96-774b-bcce-b302099a8057"
 TEXT = "卫生院门前12盏路灯因线路故障熄灭，今日已修复。"
 _SHOWN: dict[str, Any] = {
+    "number": "town-east-2026-S00007",
     "id": STATEMENT,
     "version": 4,
     "revision": 4,
+    "incident_number": "town-east-2026-00042",
     "incident_id": INCIDENT,
     "unit": "town-east",
     "kind": "facts",
@@ -67,12 +69,16 @@ _SHOWN: dict[str, Any] = {
 class Statement(Answered):
     """A statement. Words that have not arrived yet are null, erased ones `[erased]`."""
 
+    number: Number
+    """The number by which people name it."""
     id: StatementId
     """The statement's id."""
     version: int
     """The same number as `revision`."""
     revision: int
     """How many decisions staff took on it. `If-Match` names this number."""
+    incident_number: Number | None
+    """The number of the incident that it is about."""
     incident_id: IncidentId
     """The incident that it is about."""
     unit: UnitCode
@@ -176,6 +182,10 @@ class FeedAuthor(Answered):
 class FeedAbout(Answered):
     """Fields that JSON Feed itself does not have."""
 
+    number: Number
+    """The statement's number."""
+    incident_number: Number | None
+    """The number of what the statement is about."""
     incident_id: IncidentId
     """What the statement is about."""
     corrections: int
@@ -223,7 +233,12 @@ class Feed(
                 "date_modified": "2026-03-02T10:00:00Z",
                 "authors": [{"name": "东镇"}],
                 "tags": ["facts"],
-                "_huiying": {"incident_id": INCIDENT, "corrections": 0},
+                "_huiying": {
+                    "number": "town-east-2026-S00007",
+                    "incident_number": "town-east-2026-00042",
+                    "incident_id": INCIDENT,
+                    "corrections": 0,
+                },
             }
         ],
     ),

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from schemas.fields import IncidentId
+from schemas.fields import IncidentRef
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.core.uuid7 import RandomIds
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands as kernel
-from services.kernel.serving import documents, erasure, http
+from services.kernel.serving import documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.session import Session
@@ -39,11 +39,12 @@ def router(runtime: Runtime) -> APIRouter:
     @api.post("/statements", **documents.answers(Done, 201))
     async def draft_statement(command: Draft, caller: http.Command) -> Response:
         """Begins a statement. A statement on a drill is part of the drill."""
-        stream = RandomIds().new("statement")
+        stream, command = RandomIds().new("statement"), await records.by_ids(runtime, command)
 
         async def begin(session: Session, ctx: Ctx) -> kernel.Answer:
             incident = await seen.read_incident(session.connection, command.incident_id)
             session.begin(stream).drill = incident is not None and incident.drill
+            await session.hold_numbers(incident.units if incident else (), ctx)
             known = kernel.with_seen(ctx, {"stream": stream, "incident": incident})
             return kernel.answer(session, stream, session.decide(stream, command, known), 201)
 
@@ -92,7 +93,7 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/statements", **documents.answers(answers.Statements))
     async def list_statements(
         staff: http.Staff,
-        incident: Annotated[IncidentId | None, Query(description="Only statements on this incident.")] = None,
+        incident: Annotated[IncidentRef | None, Query(description="Only statements on this incident.")] = None,
         state: Annotated[answers.Phase | None, Query(description="Only statements in this state.")] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -101,6 +102,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         Newest draft first. `may` holds the commands that the caller may send now.
         """
+        incident = incident and await records.named(runtime, "incident", incident, "incident")
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             page = await queries.list_statements(

@@ -24,7 +24,7 @@ from schemas.titles import titled
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import documents, http
+from services.kernel.serving import documents, http, records
 from services.kernel.serving.documents import DescribedRoute
 from services.kernel.serving.paging import must_be_known
 from services.kernel.settings import Settings
@@ -128,11 +128,14 @@ def router(runtime: Runtime) -> APIRouter:
         return site.page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
-    async def show_statement(request: Request, id: Annotated[str, Path(description="The statement's id.")]) -> Response:
+    async def show_statement(
+        request: Request, id: Annotated[str, Path(description="The statement's id or its number.")]
+    ) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
+        named = await records.find(runtime, "statement", id) or id
         async with runtime.database.read() as connection:
             zone = (await runtime.offices(connection)).zone
-            row = await queries.public_statement(connection, id)
+            row = await queries.public_statement(connection, named)
         if row is None:
             return site.missing()
         return site.page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
@@ -229,7 +232,9 @@ class _Site:
                     "date_modified": item["updated"].iso,
                     "authors": [{"name": item["unit_name"]}],
                     "tags": _tags(item),
-                    "_huiying": {"incident_id": item["incident_id"], "corrections": item["corrections"]},
+                    "_huiying": {
+                        name: item[name] for name in ("number", "incident_number", "incident_id", "corrections")
+                    },
                 }
                 for item in page.items
             ],

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, IncidentId, Post, UnitCode
+from schemas.fields import Code, IncidentRef, Post, UnitCode
 from schemas.publish import StatementKind
 from services.kernel.core.commands import Command, example
 
@@ -57,7 +57,7 @@ class Draft(
     `unit` is the unit that speaks. It works on the matter; by default it is the accountable unit.
     """
 
-    incident_id: IncidentId
+    incident_id: IncidentRef
     """The incident that it is about."""
     unit: UnitCode | None = None
     """The unit that speaks; by default the accountable unit."""

@@ -24,7 +24,7 @@ from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
 from services.publish.rights import RIGHTS, Case, reading
 from services.publish.seen import read_incidents
-from services.publish.views import METADATA, OF_ONE, releases, state_of, statements
+from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
 
 
 class Page(NamedTuple):
@@ -143,11 +143,14 @@ async def _shown(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
         METADATA,
         [ref for row in rows for ref in (row["title_ref"], row["draft_ref"], row["rejection_ref"])],
     )
+    numbers = await _numbers(connection, rows)
     return [
         {
+            "number": row["number"],
             "id": row["id"],
             "version": row["revision"],
             "revision": row["revision"],
+            "incident_number": numbers.get(row["incident_id"]),
             "incident_id": row["incident_id"],
             "unit": row["unit"],
             "kind": row["kind"],
@@ -198,7 +201,19 @@ async def public_statement(connection: AsyncConnection, id_: str) -> Row | None:
 
 
 def _public() -> Any:
-    names = ("id", "incident_id", "unit", "kind", "state", "title", "text", "published_at", "updated_at", "corrections")
+    names = (
+        "number",
+        "id",
+        "incident_id",
+        "unit",
+        "kind",
+        "state",
+        "title",
+        "text",
+        "published_at",
+        "updated_at",
+        "corrections",
+    )
     columns = [statements.c[name] for name in names]
     return select(*columns).where(statements.c.published_at.is_not(None), statements.c.drill.is_(False))
 
@@ -207,15 +222,24 @@ async def _public_rows(connection: AsyncConnection, rows: Sequence[Row]) -> list
     said = await _releases(connection, [row["id"] for row in rows])
     lines = await _lines(connection, [row["incident_id"] for row in rows])
     names = await _names(connection, [row["unit"] for row in rows])
+    numbers = await _numbers(connection, rows)
     return [
         row
         | {
+            "incident_number": numbers.get(row["incident_id"]),
             "said": [release for release in said if release["statement_id"] == row["id"]],
             "unit_name": _name_at(names.get(row["unit"], []), row["published_at"]) or row["unit"],
             **_neighbours(lines.get(row["incident_id"], []), row["id"]),
         }
         for row in rows
     ]
+
+
+async def _numbers(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, str]:
+    """The incidents of statements -> their numbers."""
+    wanted = incidents.c.id.in_(sorted({row["incident_id"] for row in rows}))
+    found = await connection.execute(select(incidents.c.id, incidents.c.number).where(wanted))
+    return {row.id: row.number for row in found}
 
 
 async def _releases(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:

@@ -43,7 +43,7 @@ from schemas.triage import (
     standing_of,
 )
 from services.kernel.rules.approval import Course
-from services.kernel.store import offices, reach, standings, tables
+from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.publish.decider import State, evolve, initial_state
@@ -51,12 +51,14 @@ from services.publish.decider import State, evolve, initial_state
 METADATA = tables.metadata()
 standings.tables(METADATA)
 reach.table(METADATA)
+numbers.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 incidents = Table(
     "incidents",
     METADATA,
     Column("id", key(), primary_key=True),
+    Column("number", key(90)),
     Column("version", Integer, nullable=False),
     Column("unit", key(), nullable=False),
     Column("policy", key(200)),
@@ -89,6 +91,7 @@ statements = Table(
     "statements",
     METADATA,
     Column("id", key(), primary_key=True),
+    Column("number", key(90)),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("incident_id", key(), nullable=False),
@@ -147,6 +150,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
     if isinstance(data, IncidentOpened):
         return {
             "id": event.stream,
+            "number": data.number,
             "version": event.version,
             "unit": data.unit,
             "policy": data.policy,
@@ -235,6 +239,7 @@ def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
             initial_state(),
             {
                 "id": event.stream,
+                "number": data.number,
                 "revision": 0,
                 "incident_id": data.incident,
                 "unit": data.unit,
@@ -344,6 +349,7 @@ OF_ONE = (
 VIEWS = (
     *offices.views(METADATA),
     *standings.views(METADATA, standing_of),
+    *numbers.views(METADATA, own="statement"),
     reach.view(METADATA, reach_of),
     View(incidents, _incident_keys, _incident, one_stream=True),
     View(incident_facts, _fact_keys, _fact, one_stream=True),

@@ -9,6 +9,7 @@ from schemas.fields import (
     Code,
     IncidentId,
     Instant,
+    Number,
     PolicyRef,
     UnitCode,
 )
@@ -73,6 +74,7 @@ State = Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed
 INCIDENT = "incident-01890a5d-ac96-774b-bcce-b302099a8057"
 REPORT = "report-01890a5d-a1b2-7c3d-8e4f-5061728394a5"
 _SHOWN: dict[str, Any] = {
+    "number": "town-east-2026-00042",
     "id": INCIDENT,
     "state": "assigned",
     "unit": "town-east",
@@ -128,6 +130,8 @@ class Handled(Answered):
 class Incident(Answered):
     """An incident."""
 
+    number: Number
+    """The number by which people name it."""
     id: IncidentId
     """The incident's id."""
     state: State

@@ -16,7 +16,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, erasure, http
+from services.kernel.serving import commands, documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
@@ -240,6 +240,7 @@ def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine
     """The handler of one command. Its body is the model."""
 
     async def ask(id: Id, caller: http.Command, command: Any) -> Response:
+        command = await records.by_ids(runtime, command)
         match command:
             case Merge():
                 answer = await linking.merge(runtime, caller, id, command)

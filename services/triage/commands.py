@@ -24,6 +24,7 @@ from schemas.fields import (
     Digest,
     Figure,
     IncidentId,
+    IncidentRef,
     Instant,
     PolicyRef,
     Post,
@@ -437,7 +438,7 @@ class Merge(
 ):
     """Merge this incident into `into`, which is the same matter and where it goes on."""
 
-    into: IncidentId
+    into: IncidentRef
     """The incident in which the matter goes on."""
     reason: Text | None = None
     """The reason why they are one matter."""

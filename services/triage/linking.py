@@ -50,6 +50,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         knowing = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
         events = commands.decide(session, stream, command, knowing, caller, staff=True)
         session.begin(new).drill = parent.drill
+        await session.hold_numbers([parent.state.unit], ctx)
         reports = tuple(
             Received(
                 report=row["report_id"],

@@ -192,7 +192,7 @@ _TIMES = (
 
 
 def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
-    plain = ("id", "state", "unit", "assigned", "level", "rank", "policy", "answer_kind", "category", *_TIMES)
+    plain = ("number", "id", "state", "unit", "assigned", "level", "rank", "policy", "answer_kind", "category", *_TIMES)
     return {
         **{name: row[name] for name in plain},
         "subject": subject,

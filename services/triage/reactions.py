@@ -33,7 +33,8 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
                 relates_to=found.incident if found and found.over else None,
                 basis=basis,
             )
-            return [Reaction(found.incident if found and not found.over else own, command)]
+            stream = found.incident if found and not found.over else own
+            return [Reaction(stream, command, numbered=report.unit)]
         case ReportRefused() if incident := match_keys.incident_of(event.stream):
             return [Reaction(incident, RecordRefusal(report=event.stream, basis=basis))]
         case ReportReachMeasured() as measured if incident := match_keys.incident_of(event.stream):

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import REACH, Fact, WordsRef, instant
-from services.kernel.store import offices, reach, standings, tables
+from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 from services.triage import dispatch
@@ -24,12 +24,14 @@ from services.triage.proposals import Proposal, after
 METADATA = tables.metadata()
 standings.tables(METADATA)
 reach.table(METADATA)
+numbers.table(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 INCIDENTS = Table(
     "incidents",
     METADATA,
     Column("id", key(), primary_key=True),
+    Column("number", key(90)),
     Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("state", key(16), nullable=False),
@@ -227,6 +229,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
     return {
         **dict.fromkeys(INCIDENTS.columns.keys()),
         "id": event.stream,
+        "number": data.number,
         "revision": 0,
         "unit": data.unit,
         "accepted": False,
@@ -566,6 +569,7 @@ OF_ONE = (
 VIEWS: tuple[View, ...] = (
     *offices.views(METADATA),
     *standings.views(METADATA, triage.standing_of),
+    *numbers.views(METADATA, own="incident"),
     REACHED,
     *OF_ONE,
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),

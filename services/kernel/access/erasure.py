@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.envelope import Event
-from schemas.fields import StreamId, Typed, Uuid
+from schemas.fields import StreamRef, Typed, Uuid
 from schemas.words import Cause, WordsErased, WordsErasureAsked
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command, example
@@ -37,7 +37,7 @@ class EraseWords(
     `refs` are references of words as the stream's events name them. Both calls name the same.
     """
 
-    stream: StreamId
+    stream: StreamRef
     """The record that holds the words."""
     refs: Annotated[tuple[Uuid, ...], Field(min_length=1, max_length=500)]
     """References of the words, as the record's events name them."""

@@ -16,6 +16,8 @@ class Reaction(NamedTuple):
     stream: str
     command: Any
     beside: tuple[str, ...] = ()
+    numbered: str | None = None
+    """The unit whose next number the record takes if the command opens one."""
 
 
 class Known:

@@ -246,6 +246,12 @@ class Offices:
                     return self.pack(code).model.timezone
         return UTC
 
+    def zone_of(self, code: str) -> tzinfo:
+        """The time zone of a unit: that of its pack; that of the readers without one."""
+        with suppress(Unavailable):
+            return self.pack(code).model.timezone
+        return self.zone
+
     def parent(self, code: str) -> str | None:
         unit = self.units.get(code) or self.former.get(code)
         return unit.parent if unit else None

@@ -298,6 +298,8 @@ class UnitOfWork(Streams):
             return
         await session.load(foreseen)
         usual = await self.runtime.context(session.connection)
+        opening = [of.numbered for of in reactions if of.numbered and session.streams[of.stream].version == 0]
+        await session.hold_numbers(opening, usual)
         for event in await self._not_reacted_to(session, events):
             ids = DerivedIds(self.service.name, event.id)
             ctx = replace(usual, actor=Actor("system", event.unit), cause=event.id, ids=ids)
@@ -323,13 +325,15 @@ class UnitOfWork(Streams):
     async def _decide(
         self, session: Session, intake: Intake, event: Event, reaction: Reaction, ctx: Any
     ) -> list[Event]:
-        stream, command, beside = reaction
+        stream, command, beside, numbered = reaction
         for _ in range(16):
             await session.load([stream, *beside])
             if beside:
                 ctx = replace(ctx, seen={other: session.streams[other].state for other in beside})
             if session.streams[stream].version == 0:
                 session.streams[stream].drill = event.drill
+                if numbered:
+                    await session.hold_numbers([numbered], ctx)
             try:
                 return session.decide(stream, command, ctx)
             except Moved as moved:

@@ -51,7 +51,7 @@ async def replay(live: Runtime, into: Database, wait: float = 30.0) -> list[Diff
         await _own(fresh, live, moment)
         await _foreign(fresh, moment)
         found: list[Difference] = []
-        for table in (*(view.table for view in live.service.views), *live.service.rebuilt):
+        for table in dict.fromkeys((*(view.table for view in live.service.views), *live.service.rebuilt)):
             found += [difference async for difference in _compare(table, moment, into)]
     return found
 

@@ -5,7 +5,7 @@ Answers are sent as the views give them; these models do not shape them. The tes
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.fields import StreamId, Uuid
+from schemas.fields import Number, StreamId, Uuid
 from services.kernel.core.commands import example
 
 
@@ -27,6 +27,7 @@ class Appended(Answered):
 
 
 DONE = {
+    "number": "town-east-2026-00042",
     "id": "incident-01890a5d-ac96-774b-bcce-b302099a8057",
     "version": 3,
     "revision": 3,
@@ -37,6 +38,8 @@ DONE = {
 class Done(Answered, json_schema_extra=example(**DONE)):
     """The result of a command. `events` is empty if everything was done already."""
 
+    number: Number | None
+    """The record's number, if it has one."""
     id: StreamId
     """The record on which the command was decided."""
     version: int

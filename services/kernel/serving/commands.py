@@ -72,7 +72,7 @@ async def execute(
     see: See | None = None,
     status: int = 200,
 ) -> Answer:
-    """Runs one command on one stream and answers `{"id", "version", "revision", "events"}`.
+    """Runs one command on one stream and answers `{"number", "id", "version", "revision", "events"}`.
 
     `staff` commands must name the version that the caller saw. If another command names one, it counts too. `see` reads
     the facts that the decision needs from the service's views.
@@ -134,9 +134,9 @@ def with_seen(ctx: Ctx, seen: Mapping[str, Any]) -> Ctx:
 
 def answer(session: Session, stream: str, events: list[Event], status: int = 200) -> Answer:
     """The standard answer of a command."""
-    revision = session.streams[stream].revision
+    number, revision = session.streams[stream].number, session.streams[stream].revision
     brief = [{"id": event.id, "type": event.type, "version": event.version} for event in events]
-    body = {"id": stream, "version": revision, "revision": revision, "events": brief}
+    body = {"number": number, "id": stream, "version": revision, "revision": revision, "events": brief}
     return Answer(body, status, revision, tuple(events))
 
 

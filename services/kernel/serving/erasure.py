@@ -12,7 +12,7 @@ from services.kernel.access.erasure import KIND, EraseWords
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound, Rejected
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import commands, documents, http
+from services.kernel.serving import commands, documents, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
@@ -28,7 +28,7 @@ def add_route(api: APIRouter, runtime: Runtime) -> None:
         The second person is of a unit above the unit that answers for the words; at the root, another person of the
         root. The events stay and show that there were words.
         """
-        return http.reply(await erase(runtime, caller, body))
+        return http.reply(await erase(runtime, caller, await records.by_ids(runtime, body)))
 
 
 async def erase(runtime: Runtime, caller: Caller, command: EraseWords) -> Answer:

@@ -33,7 +33,7 @@ from services.kernel.core.problems import (
 )
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.serving import documents, idempotency
+from services.kernel.serving import documents, idempotency, records
 from services.kernel.serving.bodies import StrictRequest, Timed, Unpacked
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.serving.documents import Application, DescribedRoute
@@ -112,16 +112,27 @@ def router(prefix: str, tag: str, route_class: type[DescribedRoute] = StrictRout
     )
 
 
-def stream_id(kind: str) -> Callable[[str], str]:
-    """A dependency that takes `id` from the path: the id of a stream of this kind. Other ids get 404."""
-    pattern = re.compile(f"{kind}-{UUID}")
+def stream_id(kind: str) -> Callable[..., Coroutine[Any, Any, str]]:
+    """A dependency that takes `id` from the path: the id of a stream of this kind, or its number. Others get 404."""
+    pattern, either = re.compile(f"{kind}-{UUID}"), " or its number" if kind in records.NUMBERED else ""
 
-    def checked(id: Annotated[str, Path(description=f"The {kind}'s id, `{kind}-` and a UUID.")]) -> str:
-        if not pattern.fullmatch(id):
+    async def checked(
+        request: Request,
+        id: Annotated[str, Path(description=f"The {kind}'s id, `{kind}-` and a UUID{either and f',{either}'}.")],
+    ) -> str:
+        found = id if pattern.fullmatch(id) else await records.find(asked(request), kind, id)
+        if found is None:
             raise NotFound(f"there is no {kind} {id[:60]!r}", what=id[:60])
-        return id
+        return found
 
     return checked
+
+
+def asked(request: Request) -> Runtime:
+    """The service of a path."""
+    runtimes: Sequence[Runtime] = request.app.state.runtimes
+    name = request.scope["path"].lstrip("/").partition("/")[0]
+    return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
 
 
 Staff = Annotated[Actor, Depends(signed_in)]
@@ -279,11 +290,6 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
     )
     app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
     app.state.runtimes = tuple(runtimes)
-
-    def asked(request: Request) -> Runtime:
-        """The service of a path."""
-        name = request.scope["path"].lstrip("/").partition("/")[0]
-        return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import catalogue, upcast
 from schemas.envelope import MAX_BYTES, Event, seal
 from schemas.fields import Fact, Typed, WordsRef, instant
+from schemas.numbers import Numbered
 from services.kernel.access import erasure
 from services.kernel.core.decider import Ctx, Decider, Occurred
 from services.kernel.core.problems import Malformed, Unavailable
@@ -29,6 +30,7 @@ from services.kernel.core.uuid7 import uuid7
 from services.kernel.masking import Listed, mask
 from services.kernel.settings import Settings
 from services.kernel.store import database, sql
+from services.kernel.store.numbers import Counters
 from services.kernel.store.sql import Hold, Write
 from services.kernel.store.streams import Memory, Stream
 from services.kernel.store.tables import READ
@@ -98,6 +100,7 @@ class Session:
         self.also: list[Write] = []
         """Further rows, written after everything else."""
         self._words: list[dict[str, Any]] = []
+        self._numbers = Counters(service.metadata)
         self._tables = service.metadata.tables
 
     async def load(self, ids: Iterable[str]) -> None:
@@ -172,6 +175,10 @@ class Session:
         self.streams[id_] = stream
         return stream
 
+    async def hold_numbers(self, units: Iterable[str], ctx: Ctx) -> None:
+        """Must come before records of these units are opened; see `Counters.hold`."""
+        await self._numbers.hold(self.connection, units, ctx)
+
     def authorize(self, id_: str, command: Any, ctx: Ctx) -> None:
         """Raises `Forbidden` if the stream's decider gives the actor no right to the command."""
         stream = self.streams[id_]
@@ -200,8 +207,11 @@ class Session:
             recorded = max(ctx.now, last.recorded) if last else ctx.now
             kind = catalogue.kind_of(id_)
             incident = correlation or stream.correlation or _incident(kind, id_, occurred.data)
+            data = occurred.data
+            if isinstance(data, Numbered):
+                data = self._numbers.give(data, id_, ctx, drill=stream.drill)
             event = seal(
-                self._seal_words(occurred.data, ctx.offices.lists.telephones),
+                self._seal_words(data, ctx.offices.lists.telephones),
                 id=ctx.ids.new(""),
                 source=self.settings.source(self.service.name),
                 stream=id_,
@@ -285,8 +295,9 @@ class Session:
         stored = sorted((*self.restored, *events), key=_order)
         outbox = [self._content_row(words["ref"]) for words in self._words]
         outbox += [self._event_outbox(event) for event in events]
+        claims = [*self.claimed, *self._numbers.claims()]
         writes = [
-            *self.claimed,
+            *claims,
             Write(tables["events"], [_event_row(event, self.service.deciders.get(event.kind)) for event in stored]),
             Write(tables["contents"], self._words),
             Write(tables["outbox"], outbox),
@@ -296,7 +307,7 @@ class Session:
         try:
             await sql.write(connection, writes, tell if self.appended else None)
         except IntegrityError as error:
-            claimed = any(database.violates_key(error, one.table.name) for one in self.claimed)
+            claimed = any(database.violates_key(error, one.table.name) for one in claims)
             if not claimed and not database.violates(error, "events", "stream_id", "version"):
                 raise
             raise Conflict("a stream has grown in between, or somebody else took what was free") from error

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.envelope import Event
 from services.kernel.core.decider import Decider
+from services.kernel.store.numbers import number_in
 
 LONG = 16_384
 """A stream is remembered if decisions must read so many bytes of events, about twenty events."""
@@ -21,6 +22,8 @@ class Stream:
     last: Event | None = None
     correlation: str | None = None
     drill: bool = False
+    number: str | None = None
+    """The number by which people name it."""
     held: bool = False
     """Whether the stream waits for an operator, see `session.Held`."""
     revision: int = 0
@@ -57,6 +60,7 @@ class Stream:
     def take(self, event: Event) -> None:
         """One more event."""
         self._end(event)
+        self.number = number_in(event) or self.number
         self._unfolded.append(event)
         self.size += len(event.bytes)
         if event.actor != "system":

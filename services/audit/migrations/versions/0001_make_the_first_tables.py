@@ -41,6 +41,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_stream", "links", ["stream_id"], unique=False)
     op.create_table(
+        "numbers",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("mark", key(4), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
+    )
+    op.create_table(
         "planned",
         sa.Column("digest", key(64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),

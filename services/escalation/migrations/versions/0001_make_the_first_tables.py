@@ -79,6 +79,7 @@ def upgrade() -> None:
     op.create_table(
         "incidents",
         sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("number", key(90), nullable=True),
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("lead", key(64), nullable=True),
@@ -137,6 +138,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("notice", name=op.f("pk_notices")),
     )
     op.create_index(op.f("ix_notices_incident_id"), "notices", ["incident_id"], unique=False)
+    op.create_table(
+        "numbers",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("mark", key(4), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
+    )
     op.create_table(
         "roster",
         sa.Column("unit", key(64), nullable=False),

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "incidents",
         sa.Column("id", key(64), nullable=False),
+        sa.Column("number", key(90), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("unit", key(64), nullable=False),
         sa.Column("policy", key(200), nullable=True),
@@ -37,6 +38,15 @@ def upgrade() -> None:
         sa.Column("merged_into", key(64), nullable=True),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    op.create_table(
+        "numbers",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("mark", key(4), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
     )
     op.create_table(
         "reach",
@@ -82,6 +92,7 @@ def upgrade() -> None:
     op.create_table(
         "statements",
         sa.Column("id", key(64), nullable=False),
+        sa.Column("number", key(90), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),

@@ -80,6 +80,7 @@ def upgrade() -> None:
     op.create_table(
         "incidents",
         sa.Column("id", key(64), nullable=False),
+        sa.Column("number", key(90), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("state", key(16), nullable=False),
@@ -140,6 +141,15 @@ def upgrade() -> None:
         sa.Column("mainstream_sites", sa.BigInteger(), nullable=True),
         sa.Column("shares", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("report_id", "version", name=op.f("pk_measurements")),
+    )
+    op.create_table(
+        "numbers",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("mark", key(4), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
     )
     op.create_table(
         "reach",
