@@ -16,7 +16,8 @@ async def test_a_statement_from_draft_to_withdrawal(office: Office) -> None:
     answer = await office.client.post(STATEMENTS, json=body, headers=office.as_("handler"))
     assert answer.status_code == 201
     made = answer.json()
-    assert made == {"id": made["id"], "version": 1, "revision": 1, "events": made["events"]}
+    assert made["number"].endswith("-S00001")
+    assert made == {"number": made["number"], "id": made["id"], "version": 1, "revision": 1, "events": made["events"]}
     assert [event["type"] for event in made["events"]] == ["huiying.statement.drafted.v1"]
     assert answer.headers["ETag"] == '"1"'
     id_, text = made["id"], "明日17时恢复。"
