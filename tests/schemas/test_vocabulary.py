@@ -19,6 +19,7 @@ KINDS: tuple[Any, ...] = (
     fields.Post,
     fields.PostCode,
     fields.StreamId,
+    fields.Number,
     fields.Uuid,
     fields.Digest,
     fields.PolicyRef,
