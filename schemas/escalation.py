@@ -453,39 +453,119 @@ class ClockNoticeFailed(Fact):
 
 @event("roster.duty_planned")
 class RosterDutyPlanned(Fact):
-    """A post is on duty for a unit from `since` until `until`."""
+    """A post is on duty for a unit from `since` until `until`; `substitute` may sign on in its place."""
 
     unit: UnitCode
     post: Post
     since: Instant
     until: Instant
+    substitute: Post | None = None
 
 
-@event("roster.duty_handed_over", planned=True)
-class RosterDutyHandedOver(Fact):
-    """The duty passed to the next post, with a note on open matters."""
+@event("roster.duty_cancelled")
+class RosterDutyCancelled(Fact):
+    """A planned duty was taken off the roster before it began."""
 
     unit: UnitCode
-    post: Code
-    to: Code
-    note: Words | None = None
+    post: Post
+    since: Instant
+    until: Instant
+    reason: Words
 
 
-@event("roster.duty_gap_found", planned=True)
+@event("roster.substitute_named")
+class RosterSubstituteNamed(Fact):
+    """Another post may sign on to the duty that begins at `since`."""
+
+    unit: UnitCode
+    post: Post
+    since: Instant
+    substitute: Post
+    reason: Words
+
+
+@event("roster.signed_on")
+class RosterSignedOn(Fact):
+    """The duty was taken up by `by`: the planned post or its substitute. It takes over the matters `held` for it."""
+
+    unit: UnitCode
+    post: Post
+    since: Instant
+    by: Post
+    held: tuple[StreamId, ...] = ()
+
+
+@event("roster.duty_handed_over")
+class RosterDutyHandedOver(Fact):
+    """The duty passed to the post `to`, with a note and the list of what is open.
+
+    `open` says how many matters of the unit are open, and `incidents` names them, at most 500.
+    """
+
+    unit: UnitCode
+    post: Post
+    since: Instant
+    to: Post
+    note: Words
+    open: Figure
+    incidents: tuple[StreamId, ...] = ()
+
+
+@event("roster.duty_ended")
+class RosterDutyEnded(Fact):
+    """The time of a duty is over. `note_missing` says that it was taken up and not handed over with a note."""
+
+    unit: UnitCode
+    post: Post
+    since: Instant
+    until: Instant
+    signed_on: bool
+    note_missing: bool
+
+
+@event("roster.duty_gap_found")
 class RosterDutyGapFound(Fact):
-    """Nobody was planned for a time for which the pack requires duty."""
+    """The pack asks for duty, and nobody is planned, or who was planned did not sign on.
+
+    It is found 24 hours `ahead`, and again when it begins. `post` is who did not sign on. `told` are the posts to be
+    told: the unit's head and its information officer.
+    """
+
+    unit: UnitCode
+    since: Instant
+    until: Instant
+    cause: Literal["not_planned", "not_signed_on"]
+    ahead: bool
+    post: Post | None = None
+    told: tuple[Post, ...] = ()
+
+
+@event("roster.duty_gap_closed")
+class RosterDutyGapClosed(Fact):
+    """A gap that was found ahead is gone before it began, since the plan or what the pack asks for changed."""
 
     unit: UnitCode
     since: Instant
     until: Instant
 
 
-@event("roster.reachability_tested", planned=True)
+@event("roster.report_held")
+class RosterReportHeld(Fact):
+    """A report came in while nobody was on duty. It waits for the next post on duty; `told` is the unit's head."""
+
+    unit: UnitCode
+    incident: StreamId
+    report: StreamId
+    told: Post | None = None
+
+
+@event("roster.reachability_tested")
 class RosterReachabilityTested(Fact):
     """A duty post was called, to see whether it answers."""
 
     unit: UnitCode
-    post: Code
+    post: Post
+    way: WayToTell
     reached: bool
 
 

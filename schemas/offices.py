@@ -178,12 +178,12 @@ class UnitTokenRevoked(Fact):
     token: Uuid
 
 
-@event("unit.officer_named", planned=True)
+@event("unit.officer_named")
 class UnitOfficerNamed(Fact):
-    """The post that collects a unit's reports and answers for the reply was named."""
+    """The post that collects a unit's reports and answers for the reply was named. A unit has one: the last named."""
 
     unit: UnitCode
-    post: Code
+    post: Post
 
 
 @event("unit.delegation_given")

@@ -85,6 +85,8 @@ class Roster(Model):
     """
 
     coverage: Setting[Duration]
+    sign_on: Setting[Duration] | None = None
+    """How long after its begin a duty that nobody took up is a gap."""
     windows: tuple[Window, ...] = ()
     """The daily duty, in local time. Without windows, somebody is on duty round the clock."""
     special: tuple[Coverage, ...] = ()

@@ -104,7 +104,7 @@ TEMPLATES: dict[str, str] = {
     "unit.post_placed": "{unit}设岗位 {title}（{code}），自 {since}|{unit} has the post {code} ({title}) from {since}",
     "unit.days_set": "{unit}设定 {since} 至 {until} 的工作日或作息时间|{unit}: own days from {since} to {until}",
     "unit.token_revoked": "令牌 {token} 已注销|the token {token} was revoked",
-    "unit.officer_named": "{unit}指定岗位 {post}|{unit} named the post {post}",
+    "unit.officer_named": "{unit}指定信息员 {post}|{unit} named {post} its information officer",
     "unit.delegation_given": "{unit}：{post} 委托 {to}，至 {until}|{unit}: {post} delegated to {to} until {until}",
     "unit.delegation_ended": "{unit}：{post} 对 {to} 的委托结束|{unit}: delegation of {post} to {to} ended",
     "clock.milestone_reached": "节点 {milestone}（{happened_at}）|milestone {milestone} at {happened_at}",
@@ -148,9 +148,24 @@ TEMPLATES: dict[str, str] = {
     "clock.notice_delivered": "通知经{way}送达{unit}|notice delivered to {unit} by {way}",
     "clock.notice_failed": "通知未能经{way}送达{unit}（{error}）|notice to {unit} by {way} failed ({error})",
     "roster.duty_planned": "{unit}值班：{post}，{since} 至 {until}|{unit}: {post} on duty from {since} until {until}",
-    "roster.duty_handed_over": "{unit}交班：{post} 至 {to}|{unit}: duty passed from {post} to {to}",
-    "roster.duty_gap_found": "{unit}值班空缺，{since} 至 {until}|{unit}: nobody on duty from {since} until {until}",
-    "roster.reachability_tested": "{unit}值班抽查 {post}：接通 {reached}|{unit}: {post} called, reached: {reached}",
+    "roster.duty_cancelled": "{unit}取消 {post} 自 {since} 的班次"
+    "|{unit}: the duty of {post} from {since} was cancelled",
+    "roster.substitute_named": "{unit}指定 {substitute} 替 {post} 值 {since} 的班"
+    "|{unit}: {substitute} may take up the duty of {post} from {since}",
+    "roster.signed_on": "{unit}：{by} 到岗（{post}，{since} 的班）"
+    "|{unit}: {by} signed on to the duty of {post} from {since}",
+    "roster.duty_handed_over": "{unit}交班：{post} 至 {to}，未结事项 {open} 件"
+    "|{unit}: duty passed from {post} to {to}, {open} open matters",
+    "roster.duty_ended": "{unit}：{post} 的班次结束（到岗 {signed_on}，缺交班记录 {note_missing}）"
+    "|{unit}: the duty of {post} ended (signed on: {signed_on}, note missing: {note_missing})",
+    "roster.duty_gap_found": "{unit}值班空缺（{cause}），{since} 至 {until}，已告知 {told}"
+    "|{unit}: gap on duty from {since} until {until} ({cause}), told: {told}",
+    "roster.duty_gap_closed": "{unit} {since} 至 {until} 的值班空缺已补上"
+    "|{unit}: the gap on duty from {since} until {until} is closed",
+    "roster.report_held": "{unit}无人值班，来件留待下一班，已告知 {told}"
+    "|{unit}: nobody on duty, a report is held for the next post; told: {told}",
+    "roster.reachability_tested": "{unit}值班抽查 {post}（{way}）：接通 {reached}"
+    "|{unit}: {post} called ({way}), reached: {reached}",
     "surge.noticed": "{unit}反映激增：{reports}，平时 {usual}|surge at {unit}: {reports} reports, usually {usual}",
     "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
     "statement.revised": "修改稿件|the draft was revised",
@@ -335,7 +350,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "unit": (Names.unit,),
     "units": (Names.unit,),
     "parent": (Names.unit,),
-    "told": (Names.unit,),
+    "told": (Names.unit, Names.post),
     "previous": (Names.unit, Names.level, Names.pack),
     "policy": (Names.pack,),
     "addressee": (Names.addressee,),
@@ -350,6 +365,8 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "part": (Names.part,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),
+    "substitute": (Names.post,),
+    "by": (Names.post,),
     "posts": (Names.post,),
     "level": (Names.level,),
     "clock": (Names.clock,),

@@ -7,18 +7,23 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentRef, UnitCode
-from services.escalation import answers, queries, roster, seen
+from services.escalation import answers, calendar, queries, roster, seen
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    CancelDuty,
     ConfirmDecision,
     Decide,
     DecideDeferral,
     DecideExtension,
     GiveNotice,
+    HandOver,
+    NameSubstitute,
+    OfRoster,
     Pause,
     PlanDuties,
     Receipt,
@@ -28,8 +33,10 @@ from services.escalation.commands import (
     RequestExtension,
     Resume,
     SetLimit,
+    SignOn,
     TakeLead,
     TellAsker,
+    TestReachability,
     WritePart,
 )
 from services.kernel.core.commands import Command
@@ -53,6 +60,26 @@ def router(runtime: Runtime) -> APIRouter:
         """`If-Match` is optional here. If it is sent, it must name the newest version."""
         see = partial(seen.for_clock, incident)
         return http.reply(await commands.execute(runtime, caller, stream_of("clock", incident), body, see=see))
+
+    async def at_desk(caller: commands.Caller, body: OfRoster) -> Response:
+        """A command at a unit's desk."""
+        stream = roster.stream_of_unit(body.unit)
+
+        async def act(session: Any, ctx: Any) -> commands.Answer:
+            await session.load([stream])
+            if isinstance(body, HandOver):
+                ctx = commands.with_seen(ctx, await seen.for_roster(session.connection, body.unit))
+            return commands.answer(session, stream, commands.decide(session, stream, body, ctx, caller))
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    async def read(connection: AsyncConnection, unit: str, staff: Actor) -> queries.Desk:
+        """A roster, for the unit itself and those above it."""
+        ctx = await runtime.context(connection, staff)
+        ctx.offices.unit(unit)
+        if not ctx.offices.within(unit, staff.unit):
+            raise _others(unit, staff, "read-roster")
+        return await queries.desk(connection, unit, ctx)
 
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
@@ -220,26 +247,54 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/roster", **documents.answers(answers.Roster))
     async def read_roster(unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff) -> Response:
-        """The duties planned for a unit."""
+        """A unit's roster: its duties, its information officer, who is on duty, gaps, and what waits for the next."""
         async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-            offices.unit(unit)
-            if not offices.within(unit, staff.unit):
-                raise _others(unit, staff, "read-roster")
-            duties, revision = await queries.roster(connection, unit)
-        body = {"unit": unit, "version": revision, "revision": revision, "duties": duties}
-        return http.json_response(body, version=revision)
+            found = await read(connection, unit, staff)
+        return http.json_response(found.body, version=found.revision)
+
+    @api.get(
+        "/roster.ics",
+        **documents.answers_content("The roster.", {"text/calendar": documents.text("BEGIN:VCALENDAR\r\n…")}),
+    )
+    async def export_roster(
+        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff
+    ) -> Response:
+        """The duties of a unit as an iCalendar file, for the desk's own calendar."""
+        async with runtime.database.read() as connection:
+            found = await read(connection, unit, staff)
+            ctx = await runtime.context(connection, staff)
+        file = calendar.of_roster(unit, found.shifts, ctx.offices, ctx.now)
+        return Response(file, media_type="text/calendar; charset=utf-8")
 
     @api.put("/roster", **documents.answers(Done))
     async def plan_duties(body: PlanDuties, caller: http.Command) -> Response:
-        """Plan duties for a unit. Duties that were planned before stay."""
-        stream = roster.stream_of_unit(body.unit)
+        """Plan duties for a unit, or correct them before they begin. Duties that were planned before stay."""
+        return await at_desk(caller, body)
 
-        async def act(session: Any, ctx: Any) -> commands.Answer:
-            await session.load([stream])
-            return commands.answer(session, stream, commands.decide(session, stream, body, ctx, caller))
+    @api.post("/roster/cancel-duty", **documents.answers(Done))
+    async def cancel_duty(body: CancelDuty, caller: http.Command) -> Response:
+        """Take a duty off the roster before it begins."""
+        return await at_desk(caller, body)
 
-        return http.reply(await commands.transact(runtime, caller, act))
+    @api.post("/roster/name-substitute", **documents.answers(Done))
+    async def name_substitute(body: NameSubstitute, caller: http.Command) -> Response:
+        """Name a post that may take up a duty in place of the planned one."""
+        return await at_desk(caller, body)
+
+    @api.post("/roster/sign-on", **documents.answers(Done))
+    async def sign_on(body: SignOn, caller: http.Command) -> Response:
+        """Take up the duty that waits for your post, with what was held for it."""
+        return await at_desk(caller, body)
+
+    @api.post("/roster/hand-over", **documents.answers(Done))
+    async def hand_over(body: HandOver, caller: http.Command) -> Response:
+        """Hand your duty over, with a note and the list of what is open."""
+        return await at_desk(caller, body)
+
+    @api.post("/roster/test-reachability", **documents.answers(Done))
+    async def test_reachability(body: TestReachability, caller: http.Command) -> Response:
+        """Record whether a duty post answered."""
+        return await at_desk(caller, body)
 
     return api
 

@@ -229,6 +229,8 @@ class Duty(Command):
     """When its duty begins."""
     until: WrittenInstant
     """When its duty ends."""
+    substitute: Post | None = None
+    """The post that may sign on in its place."""
 
     @model_validator(mode="after")
     def _ends_later(self) -> Self:
@@ -239,25 +241,101 @@ class Duty(Command):
         return self
 
 
-class PlanDuties(
-    Command,
-    json_schema_extra=example(
-        unit="town-east",
-        duties=[
-            {
-                "post": "duty_officer@town-east",
-                "since": "2026-03-02T08:00:00+08:00",
-                "until": "2026-03-02T20:00:00+08:00",
-            }
-        ],
-    ),
-):
-    """Put duties on a unit's roster. Earlier duties that are not named stay."""
+class OfRoster(Command):
+    """What somebody does at a unit's desk."""
 
     unit: UnitCode
     """The unit of the roster."""
+
+
+_SHIFT = {
+    "post": "duty_officer@town-east",
+    "since": "2026-03-02T08:00:00+08:00",
+    "until": "2026-03-02T20:00:00+08:00",
+}
+
+
+class PlanDuties(OfRoster, json_schema_extra=example(unit="town-east", duties=[_SHIFT])):
+    """Put duties on a unit's roster, or change the end or the substitute of one that has not begun. Earlier duties that
+    are not named stay.
+    """
+
     duties: tuple[Duty, ...] = Field(max_length=500)
     """The duties, in any order."""
+
+
+class CancelDuty(
+    OfRoster,
+    json_schema_extra=example(unit="town-east", post=_SHIFT["post"], since=_SHIFT["since"], reason="班次有误"),
+):
+    """Take a duty off the roster before it begins."""
+
+    post: Post
+    """The post that was planned."""
+    since: WrittenInstant
+    """When the duty would begin."""
+    reason: Reason
+    """Why."""
+
+
+class NameSubstitute(
+    OfRoster,
+    json_schema_extra=example(
+        unit="town-east", post=_SHIFT["post"], since=_SHIFT["since"], substitute="handler@town-east", reason="请假"
+    ),
+):
+    """Name a post that may sign on to a duty in place of the planned one, until the duty is taken up."""
+
+    post: Post
+    """The post that was planned."""
+    since: WrittenInstant
+    """When the duty begins."""
+    substitute: Post
+    """The post that may take it up."""
+    reason: Reason
+    """Why."""
+
+
+class SignOn(OfRoster, json_schema_extra=example(unit="town-east")):
+    """Take up the duty that is planned for your post now, or for which it is the substitute. What was held comes to
+    you.
+    """
+
+
+class HandOver(OfRoster, json_schema_extra=example(unit="town-east", note="两件待核实，停水一事等水务局回复")):
+    """Hand your duty over, with a note. The list of the unit's open matters goes with it."""
+
+    to: Post | None = None
+    """The post that takes over; by default the one that is planned next."""
+    note: Report
+    """What the next post must know."""
+
+
+class TestReachability(
+    OfRoster, json_schema_extra=example(unit="town-east", post=_SHIFT["post"], way="call", reached=True)
+):
+    """Record that a duty post was called, and whether it answered."""
+
+    __test__ = False
+
+    post: Post
+    """The post that was called."""
+    way: WayToTell
+    """How."""
+    reached: StrictBool
+    """Whether it answered."""
+
+
+class HoldReport(OfRoster):
+    """A report came in at `at`. Nobody asks for this; it is held if nobody was on duty then."""
+
+    incident: StreamId
+    report: StreamId
+    at: datetime
+
+
+class WatchRoster(OfRoster):
+    """Record what time alone brings: gaps, duties that nobody took up, ends of duties."""
 
 
 class RecordMilestones(Command):

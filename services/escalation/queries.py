@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,8 @@ from services.escalation.commands import (
 )
 from services.escalation.decider import DECIDER
 from services.escalation.decisions import deciders, rule_on
+from services.escalation.desk import RIGHTS as DESK_RIGHTS
+from services.escalation.desk import AtDesk, Shift
 from services.escalation.leads import OF_LEAD, Leading, leading
 from services.escalation.milestones import accountable, assigned, level_of
 from services.escalation.rights import (
@@ -43,11 +45,14 @@ from services.escalation.state import State
 from services.escalation.views import (
     CLOCKS,
     DECISIONS,
+    GAPS,
+    HELD,
     INCIDENTS,
     METADATA,
     NOTICES,
     OF_ONE,
     PARTS,
+    REACHABILITY,
     REPORTS,
     ROSTER,
     ROSTERS,
@@ -438,9 +443,64 @@ def _reported(row: Row) -> Reported:
     return Reported((row["to"],), frozenset(row["answered_by"].split()), row["addressee"])
 
 
-async def roster(connection: AsyncConnection, unit: str) -> tuple[list[Row], int]:
-    """The duties planned for a unit, in order of time, and the roster's version."""
-    chosen = select(ROSTER.c.post, ROSTER.c.since, ROSTER.c.until).where(ROSTER.c.unit == unit)
-    rows = await connection.execute(chosen.order_by(ROSTER.c.since, ROSTER.c.post))
-    revision = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
-    return [_row(row) for row in rows.mappings()], (await connection.execute(revision)).scalar() or 0
+class Desk(NamedTuple):
+    """A unit's desk, as the API shows it."""
+
+    body: Row
+    revision: int
+    shifts: tuple[Shift, ...]
+
+
+async def desk(connection: AsyncConnection, unit: str, ctx: Ctx) -> Desk:
+    """The roster of a unit: its duties in order of time, who is on duty, gaps, and what is held."""
+    chosen = select(ROSTER).where(ROSTER.c.unit == unit).order_by(ROSTER.c.since, ROSTER.c.post)
+    rows = await _rows(connection, chosen)
+    gaps = select(GAPS).where(GAPS.c.unit == unit, GAPS.c.closed.is_(None)).order_by(GAPS.c.since, GAPS.c.until)
+    held = select(HELD).where(HELD.c.unit == unit, HELD.c.taken_at.is_(None)).order_by(HELD.c.since)
+    tested = select(REACHABILITY).where(REACHABILITY.c.unit == unit).order_by(REACHABILITY.c.post)
+    number = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
+    revision = (await connection.execute(number)).scalar() or 0
+    words = await resolve(connection, METADATA, [row["note_ref"] for row in rows])
+    shifts = tuple(_shift(row) for row in rows)
+    at = AtDesk.of(unit, shifts, ctx)
+    body = {
+        "unit": unit,
+        "version": revision,
+        "revision": revision,
+        "officer": ctx.offices.officer(unit),
+        "on_duty": sorted({one.by for one in shifts if one.by and one.on_duty(ctx.now)}),
+        "duties": [
+            {
+                **{name: row[name] for name in _OF_DUTY},
+                "note": words(row["note_ref"]),
+                "incidents": row["incidents"].split(),
+            }
+            for row in rows
+        ],
+        "gaps": [
+            {name: row[name] for name in ("since", "until", "cause", "post", "found_ahead", "found")}
+            for row in await _rows(connection, gaps)
+        ],
+        "held": [
+            {"incident_id": row["incident_id"], "since": row["since"], "told": row["told"]}
+            for row in await _rows(connection, held)
+        ],
+        "reachability": [
+            {name: row[name] for name in ("post", "way", "reached", "at")} for row in await _rows(connection, tested)
+        ],
+        "may": may(DESK_RIGHTS.values(), at, ctx),
+    }
+    return Desk(body, revision, shifts)
+
+
+_OF_DUTY = ("post", "since", "until", "substitute", "by", "signed_on", "handed_over", "handed_to", "open", "ended",
+            "note_missing")  # fmt: skip
+
+
+def _shift(row: Row) -> Shift:
+    def at(name: str) -> datetime | None:
+        return parse_instant(row[name]) if row[name] else None
+
+    since, until = parse_instant(row["since"]), parse_instant(row["until"])
+    signed_on, handed_over = at("signed_on"), at("handed_over")
+    return Shift(row["post"], since, until, row["substitute"], row["by"], signed_on, handed_over, row["ended"])

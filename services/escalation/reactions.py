@@ -1,6 +1,6 @@
 """The milestones in other services' events, with the times when they happened and were recorded. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from schemas import publish, triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached
-from services.escalation.commands import RecordMilestones, TakeOver
+from services.escalation.commands import HoldReport, RecordMilestones, TakeOver
 from services.escalation.heirs import Heirs, carried
+from services.escalation.roster import stream_of_unit
 from services.kernel.core.ids import stream_of
 from services.kernel.core.reactions import Known, Reaction
 
@@ -19,6 +20,8 @@ class Batch(Known):
     """The lookups for a batch of events."""
 
     heirs: Heirs = field(default_factory=Heirs)
+    staffed: Mapping[str, Collection[tuple[str, str]]] = field(default_factory=dict)
+    """Unit with a desk -> the times, from and until, at which somebody is on duty."""
     outdone: Collection[str] = frozenset()
     """Ids of events that another event of the batch makes superfluous."""
 
@@ -58,6 +61,7 @@ def react(event: Event, batch: Batch) -> Iterable[Reaction]:
     incident = event.data.incident if event.kind == "statement" else event.stream
     own, basis = stream_of("clock", incident), (f"{event.stream}@{event.version}",)
     yield Reaction(own, RecordMilestones(milestones=milestones, basis=basis))
+    yield from _held(event, batch)
     for heir in batch.heirs.of(incident):
         theirs = stream_of("clock", heir.incident)
         if isinstance(event.data, triage.IncidentMerged | triage.IncidentSplit):
@@ -65,6 +69,18 @@ def react(event: Event, batch: Batch) -> Iterable[Reaction]:
             yield Reaction(theirs, command, beside=(own,))
         elif done := tuple(carried(milestones, heir)):
             yield Reaction(theirs, RecordMilestones(milestones=done, basis=basis))
+
+
+def _held(event: Event, batch: Batch) -> Iterable[Reaction]:
+    """A report that came while nobody was on duty at the unit's desk. The roster's own rules decide on it again."""
+    data = event.data
+    if event.drill or not isinstance(data, triage.IncidentOpened | triage.IncidentReportAttached):
+        return
+    spans = batch.staffed.get(data.unit)
+    if spans is None or any(since <= event.recorded_text < until for since, until in spans):
+        return
+    held = HoldReport(unit=data.unit, incident=event.stream, report=data.report, at=event.recorded)
+    yield Reaction(stream_of_unit(data.unit), held)
 
 
 def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:

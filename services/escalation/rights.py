@@ -21,7 +21,6 @@ from services.escalation.commands import (
     DecideExtension,
     GiveNotice,
     Pause,
-    PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
@@ -152,10 +151,6 @@ def _charged_or_accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
 
 def _above_charged(clock: Owed, ctx: Ctx) -> Sequence[str]:
     return (ctx.offices.parent(clock.unit) or clock.unit,)
-
-
-def _planned(unit: str, ctx: Ctx) -> Sequence[str]:
-    return (unit,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,7 +515,6 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
     ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),
-    PlanDuties: Right("plan-duties", ("duty_officer", "chief", "admin"), _planned),
 }
 ON_LIMITS = (
     SetLimit,

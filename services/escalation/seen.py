@@ -4,14 +4,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation.heirs import Heirs, Link, links_of
 from services.escalation.reactions import Batch, outdone
-from services.escalation.views import CLOCKS, COUNTING, INCIDENTS, MERGED, SPLIT, WITHOUT_PACK
+from services.escalation.views import CLOCKS, COUNTING, INCIDENTS, MERGED, ROSTER, ROSTERS, SPLIT, WITHOUT_PACK
 from services.kernel.core.ids import stream_of
 from services.kernel.store import sql
 
@@ -22,6 +23,24 @@ async def for_clock(incident: str, connection: AsyncConnection, state: Any) -> M
     """The content of `ctx.seen` for a decision on an incident's clocks."""
     into = select(INCIDENTS.c.merged_into).where(INCIDENTS.c.incident_id == incident)
     return {"stream": stream_of("clock", incident), "into": (await connection.execute(into)).scalar()}
+
+
+OPEN_MATTERS = 500
+"""The most that a hand-over lists."""
+
+
+async def for_roster(connection: AsyncConnection, unit: str) -> Mapping[str, Any]:
+    """The content of `ctx.seen` for a decision at a desk: the open matters for which the unit is accountable."""
+    of = INCIDENTS.c
+    open_ = (of.unit == unit, of.ended.is_(None), of.merged_into.is_(None))
+    listed = select(of.incident_id).where(*open_).order_by(of.incident_id).limit(OPEN_MATTERS)
+    number = (await connection.execute(select(func.count()).select_from(INCIDENTS).where(*open_))).scalar_one()
+    return {"open": number, "incidents": tuple((await connection.execute(listed)).scalars())}
+
+
+async def desks(connection: AsyncConnection) -> dict[str, int]:
+    """Unit -> the version of its roster, for every desk that has begun."""
+    return {row.unit: row.version for row in await connection.execute(select(ROSTERS.c.unit, ROSTERS.c.version))}
 
 
 # for the timers
@@ -134,4 +153,22 @@ async def know(connection: AsyncConnection, events: Sequence[Event]) -> Batch:
         found = await _linked(connection, LINKED_FROM, further)
         links += found
         further = {link.heir for link in found}
-    return Batch(Heirs(links), outdone(events))
+    return Batch(Heirs(links), await _staffed(connection, events), outdone(events))
+
+
+async def _staffed(connection: AsyncConnection, events: Sequence[Event]) -> dict[str, list[tuple[str, str]]]:
+    """When somebody is on duty at the desks of the units to which reports came."""
+    coming = [one for one in events if isinstance(one.data, triage.IncidentOpened | triage.IncidentReportAttached)]
+    if not coming:
+        return {}
+    units = sorted({one.data.unit for one in coming})
+    desks = select(ROSTERS.c.unit).where(ROSTERS.c.unit.in_(units))
+    found: dict[str, list[tuple[str, str]]] = {unit: [] for unit in (await connection.execute(desks)).scalars()}
+    if found:
+        first = min(one.recorded_text for one in coming)
+        chosen = select(ROSTER.c.unit, ROSTER.c.signed_on, ROSTER.c.handed_over, ROSTER.c.until).where(
+            ROSTER.c.unit.in_(sorted(found)), ROSTER.c.until > first, ROSTER.c.signed_on.is_not(None)
+        )
+        for unit, since, handed_over, until in await connection.execute(chosen):
+            found[unit].append((since, min(handed_over or until, until)))
+    return found

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant
-from services.escalation import seen
+from services.escalation import seen, watch
 from services.escalation.commands import DetectBreaches, TakeOver
 from services.escalation.heirs import Link
 from services.escalation.seen import Wake
@@ -100,6 +100,7 @@ class Pace:
     periods: tuple[SpecialPeriod, ...] = ()
     """The special periods with which matters were tried."""
     tried: float = 0.0
+    desks: watch.Desks = field(default_factory=watch.Desks)
 
     def rest(self, incident: str) -> None:
         """Lets an incident rest."""
@@ -155,6 +156,7 @@ async def settle(runtime: Runtime, limit: float = 30.0) -> None:
         offices = await runtime.offices(connection)
     looks = [seen.without_pack, seen.counting_work, *([_under(offices)] if offices.values or offices.periods else [])]
     await _judge_all(runtime, horizons, Pace(), now, looks)
+    await watch.turn(runtime, watch.Desks())
 
 
 async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
@@ -173,6 +175,7 @@ async def turn(runtime: Runtime, horizons: Horizons, pace: Pace) -> None:
         await _judge_all(runtime, horizons, pace, now, waiting)
     if looks and (not waiting or len(horizons.reached) == runtime.settings.partitions):
         pace.looked(offices)
+    await watch.turn(runtime, pace.desks)
 
 
 def _under(offices: Offices) -> Look:

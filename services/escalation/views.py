@@ -180,16 +180,68 @@ ROSTER = Table(
     Column("post", key(130), primary_key=True),
     Column("since", key(27), primary_key=True),
     Column("until", key(27), nullable=False),
+    Column("substitute", key(130)),
+    Column("by", key(130)),
+    Column("signed_on", key(27)),
+    Column("handed_over", key(27)),
+    Column("handed_to", key(130)),
+    Column("note_ref", key(36)),
+    Column("open", Integer),
+    Column("incidents", Text, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("note_missing", Boolean, nullable=False),
+    Index(None, "unit", "until"),
 )
-"""One row for each planned duty."""
+"""One row for each planned duty. `by` took it up. `open` and `incidents` are what was open at the hand-over."""
+
+GAPS = Table(
+    "duty_gaps",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("since", key(27), primary_key=True),
+    Column("until", key(27), primary_key=True),
+    Column("cause", key(16), primary_key=True),
+    Column("post", key(130)),
+    Column("found_ahead", key(27)),
+    Column("found", key(27)),
+    Column("closed", key(27)),
+    Index(None, "until"),
+)
+"""One row for each gap. `found` is when it was found after it had begun, `closed` when a plan closed it before."""
+
+HELD = Table(
+    "held_reports",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("incident_id", key(), primary_key=True),
+    Column("report_id", key(), nullable=False),
+    Column("since", key(27), nullable=False),
+    Column("told", key(130)),
+    Column("taken_by", key(130)),
+    Column("taken_at", key(27)),
+)
+"""One row for each matter of which a report came while nobody was on duty, by the last such time."""
+
+REACHABILITY = Table(
+    "reachability",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("post", key(130), primary_key=True),
+    Column("way", key(16), nullable=False),
+    Column("reached", Boolean, nullable=False),
+    Column("at", key(27), nullable=False),
+)
+"""The last test of each duty post."""
 
 ROSTERS = Table(
     "rosters",
     METADATA,
     Column("stream_id", key(), primary_key=True),
+    Column("unit", key()),
     Column("revision", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
 )
-"""The version of each roster."""
+"""Each roster. `revision` counts the decisions of staff, `version` all events."""
 
 
 # folds
@@ -460,13 +512,95 @@ def _decision_row(key: Key, row: Row | None, event: Event) -> Row | None:
 
 def _duty_keys(event: Event) -> list[Key]:
     match event.data:
-        case e.RosterDutyPlanned() as data:
+        case (
+            e.RosterDutyPlanned()
+            | e.RosterDutyCancelled()
+            | e.RosterSubstituteNamed()
+            | e.RosterSignedOn()
+            | e.RosterDutyHandedOver()
+            | e.RosterDutyEnded()
+        ) as data:
             return [(data.unit, data.post, instant(data.since))]
     return []
 
 
-def _duty_row(key: Key, row: Row | None, event: Event) -> Row:
-    return {"unit": key[0], "post": key[1], "since": key[2], "until": instant(event.data.until)}
+def _duty_row(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case e.RosterDutyPlanned() as data:
+            unit, post, since = key
+            known = {"unit": unit, "post": post, "since": since, "until": instant(data.until)}
+            empty = dict.fromkeys(("by", "signed_on", "handed_over", "handed_to", "note_ref", "open"))
+            none = {"incidents": "", "ended": False, "note_missing": False}
+            return {**known, **empty, **none, "substitute": data.substitute}
+        case e.RosterDutyCancelled():
+            return None
+        case e.RosterSubstituteNamed() as data if row:
+            return {**row, "substitute": data.substitute}
+        case e.RosterSignedOn() as data if row:
+            return {**row, "by": data.by, "signed_on": event.recorded_text}
+        case e.RosterDutyHandedOver() as data if row:
+            told = {"handed_to": data.to, "note_ref": data.note.ref, "open": data.open}
+            return {**row, **told, "handed_over": event.recorded_text, "incidents": " ".join(data.incidents)}
+        case e.RosterDutyEnded() as data if row:
+            return {**row, "ended": True, "note_missing": data.note_missing}
+    return row
+
+
+def _gap_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.RosterDutyGapFound() as data:
+            return [(data.unit, instant(data.since), instant(data.until), data.cause)]
+        case e.RosterDutyGapClosed() as data:
+            return [(data.unit, instant(data.since), instant(data.until), "not_planned")]
+    return []
+
+
+def _gap_row(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case e.RosterDutyGapFound() as data:
+            unit, since, until, cause = key
+            known = row or {
+                "unit": unit,
+                "since": since,
+                "until": until,
+                "cause": cause,
+                "found_ahead": None,
+                "found": None,
+            }
+            at = "found_ahead" if data.ahead else "found"
+            return {**known, "post": data.post, "closed": None, at: event.recorded_text}
+    return row and {**row, "closed": event.recorded_text}
+
+
+def _held_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.RosterReportHeld() as data:
+            return [(data.unit, data.incident)]
+        case e.RosterSignedOn() as data:
+            return [(data.unit, incident) for incident in data.held]
+    return []
+
+
+def _held_row(key: Key, row: Row | None, event: Event) -> Row | None:
+    match event.data:
+        case e.RosterReportHeld() as data:
+            told = {"report_id": data.report, "since": event.time_text, "told": data.told}
+            return {"unit": key[0], "incident_id": key[1], **told, "taken_by": None, "taken_at": None}
+        case e.RosterSignedOn() as data if row:
+            return {**row, "taken_by": data.by, "taken_at": event.recorded_text}
+    return row
+
+
+def _reachability_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.RosterReachabilityTested() as data:
+            return [(data.unit, data.post)]
+    return []
+
+
+def _reachability_row(key: Key, row: Row | None, event: Event) -> Row:
+    data: e.RosterReachabilityTested = event.data
+    return {"unit": key[0], "post": key[1], "way": data.way, "reached": data.reached, "at": event.time_text}
 
 
 def _roster_keys(event: Event) -> list[Key]:
@@ -474,8 +608,8 @@ def _roster_keys(event: Event) -> list[Key]:
 
 
 def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
-    before = row["revision"] if row else 0
-    return {"stream_id": key[0], "revision": before + (event.actor != "system")}
+    revision = (row["revision"] if row else 0) + (event.actor != "system")
+    return {"stream_id": key[0], "unit": event.data.unit, "revision": revision, "version": event.version}
 
 
 OF_ONE = (
@@ -494,5 +628,8 @@ VIEWS = (
     *OF_ONE,
     View(INCIDENTS, _matter_keys, _incident_row),
     View(ROSTER, _duty_keys, _duty_row, one_stream=True),
+    View(GAPS, _gap_keys, _gap_row, one_stream=True),
+    View(HELD, _held_keys, _held_row, one_stream=True),
+    View(REACHABILITY, _reachability_keys, _reachability_row, one_stream=True),
     View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
 )

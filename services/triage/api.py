@@ -23,10 +23,10 @@ from services.kernel.store.session import Session
 from services.triage import answers, linking, office_answers, queries, seen, statistics
 from services.triage.commands import Accept, AcceptHelp, EstablishFact, Merge, Split
 from services.triage.delegations import DELEGATIONS
-from services.triage.office_commands import Delegate, EndDelegation, RevokeToken, SetDays
+from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
-from services.triage.units import DAYS, TOKENS
+from services.triage.units import DAYS, OFFICERS, TOKENS
 
 _SEES: Mapping[type[Command], commands.See] = {EstablishFact: seen.for_fact}
 """The facts that a decision needs besides its incident."""
@@ -190,6 +190,16 @@ def router(runtime: Runtime) -> APIRouter:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([DAYS])
             return commands.answer(session, DAYS, session.decide(DAYS, body, ctx))
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    @routes.post("/units/name-officer", **documents.answers(Done))
+    async def name_officer(body: NameOfficer, caller: http.Command) -> Response:
+        """Names the one information officer of a unit. With the first one, its desk begins."""
+
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            await session.load([OFFICERS])
+            return commands.answer(session, OFFICERS, session.decide(OFFICERS, body, ctx))
 
         return http.reply(await commands.transact(runtime, caller, act))
 

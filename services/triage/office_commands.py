@@ -87,6 +87,15 @@ class SetDays(
         return self
 
 
+class NameOfficer(Command, json_schema_extra=example(unit="town-east", post="handler@town-east")):
+    """Name the one post that collects a unit's reports, feeds back, and answers for the reply."""
+
+    unit: UnitCode
+    """The unit."""
+    post: Post
+    """The post, of the unit's own directory."""
+
+
 class Delegate(
     Command,
     json_schema_extra=example(

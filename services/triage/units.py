@@ -15,6 +15,7 @@ from schemas.offices import (
     UnitDaysSet,
     UnitDelegationEnded,
     UnitDelegationGiven,
+    UnitOfficerNamed,
     UnitPlaced,
     UnitPostPlaced,
     UnitTokenRevoked,
@@ -25,7 +26,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, NotFound, Rejected
 from services.triage import delegations
-from services.triage.office_commands import Delegate, EndDelegation, PlaceUnits, RevokeToken, SetDays
+from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, PlaceUnits, RevokeToken, SetDays
 
 TREE = f"unit-{derived('unit-tree')}"
 """The stream that holds every unit of the deployment and its posts."""
@@ -33,8 +34,11 @@ TOKENS = f"unit-{derived('revoked-tokens')}"
 """The stream of revoked staff tokens. It is separate, since tokens change no decision's `basis`."""
 DAYS = f"unit-{derived('own-days')}"
 """The stream of the days on which units work otherwise than the country."""
+OFFICERS = f"unit-{derived('information-officers')}"
+"""The stream of the information officers of units."""
 SETTING_DAYS: Right[str] = Right("set-days", ("chief", "admin"), lambda unit, ctx: (ctx.offices.parent(unit) or unit,))
 """A unit above decides, since days move limits. The root decides for itself."""
+NAMING: Right[str] = Right("name-officer", ("chief", "admin"), lambda unit, ctx: (unit,))
 REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
@@ -61,6 +65,8 @@ class State:
     """For the stream of delegations: each by its id."""
     ended: frozenset[str] = frozenset()
     """Those of them that were ended before their time."""
+    officers: Mapping[str, str] = field(default_factory=dict)
+    """For the stream of officers: unit -> post."""
 
 
 def initial_state() -> State:
@@ -79,6 +85,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, revoked=state.revoked | {token})
         case UnitDelegationGiven() as given:
             return replace(state, delegations={**state.delegations, given.delegation: given})
+        case UnitOfficerNamed() as named:
+            return replace(state, officers={**state.officers, named.unit: named.post})
         case UnitDelegationEnded(delegation=id_):
             return replace(state, ended=state.ended | {id_})
     return state
@@ -89,6 +97,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if isinstance(command, RevokeToken):
         REVOKING.require(None, ctx)
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
+    if isinstance(command, NameOfficer):
+        return _name_officer(state, command, ctx)
     if isinstance(command, SetDays):
         return _set_days(command, ctx)
     if isinstance(command, Delegate):
@@ -101,6 +111,24 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
     return placed(state, command.units, command.posts)
+
+
+def _name_officer(state: State, command: NameOfficer, ctx: Ctx) -> Decided:
+    """A unit has exactly one. Naming another one replaces it."""
+    ctx.offices.unit(command.unit)
+    NAMING.require(command.unit, ctx)
+    post = ctx.offices.post(command.post)
+    if post.members or command.post.partition("@")[2] != command.unit:
+        raise Malformed(
+            f"post: {command.post} is no post of {command.unit}; the officer is one post of the unit's own directory",
+            code="officer-elsewhere",
+            field="post",
+            post=command.post,
+            unit=command.unit,
+        )
+    if state.officers.get(command.unit) == command.post:
+        return []
+    return [Occurred(UnitOfficerNamed(unit=command.unit, post=command.post), basis=ctx.offices.basis)]
 
 
 def _set_days(command: SetDays, ctx: Ctx) -> Decided:

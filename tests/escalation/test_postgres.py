@@ -26,6 +26,7 @@ from tests.escalation.conftest import Desk
         on.test_a_report_upward_and_its_receipt_over_http,
         test_notices.test_a_notice_and_its_answer_over_http,
         on.test_the_roster_is_planned_and_read,
+        on.test_a_day_at_the_desk,
     ],
     ids=lambda flow: flow.__name__,
 )

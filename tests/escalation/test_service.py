@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 from sqlalchemy import insert
 
 from schemas import publish, triage
@@ -695,9 +696,9 @@ async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
     assert (await desk.ask("PUT", "/roster", "chief", "county", longer, If_Match='"1"')).status_code == 200
     assert (await desk.ask("PUT", "/roster", "chief", "county", longer, If_Match='"1"')).status_code == 412
     read = await desk.ask("GET", "/roster?unit=town-east", "handler", "town-east")
-    assert read.json()["duties"] == [
-        {"post": "duty_officer@town-east", "since": instant(at(0)), "until": instant(at(18))}
-    ]
+    (planned,) = read.json()["duties"]
+    assert (planned["post"], planned["since"], planned["until"]) == (duty["post"], instant(at(0)), instant(at(18)))
+    assert (planned["by"], planned["note"], read.json()["may"]) == (None, None, [])
     assert read.headers["ETag"] == '"2"'
     assert (await desk.ask("PUT", "/roster", "handler", "county", plan)).status_code == 403
     assert (await desk.ask("PUT", "/roster", "chief", "county", {**plan, "unit": "nowhere"})).status_code == 422
@@ -714,6 +715,57 @@ async def test_the_roster_is_planned_and_read(desk: Desk) -> None:
     for wrong in (back, *({**duty, "until": wrong} for wrong in (1772442000, *NO_INSTANTS))):
         answer = await desk.ask("PUT", "/roster", "chief", "county", {**plan, "duties": [wrong]})
         assert (answer.status_code, answer.json()["field"].split(".")[0]) == (422, "duties")
+
+
+@pytest.mark.requirement("ING-05", "ESC-17")
+async def test_a_day_at_the_desk(desk: Desk) -> None:
+    """Gaps, sign-on, what was held, hand-over, calendar; each is read again."""
+    officer, handler = "duty_officer@town-east", "handler@town-east"
+    first = {"post": officer, "since": instant(at(1)), "until": instant(at(13)), "substitute": handler}
+    second = {"post": handler, "since": instant(at(24)), "until": instant(at(32))}
+    plan = {"unit": "town-east", "duties": [first, second]}
+    assert (await desk.ask("PUT", "/roster", "chief", "town-east", plan)).status_code == 200
+    await desk.turn(at(12))
+    calls: list[tuple[str, str, dict[str, Any], int]] = [
+        ("sign-on", "verifier", {}, 409),
+        ("hand-over", "duty_officer", {"note": "n"}, 409),
+        ("test-reachability", "chief", {"post": officer, "way": "call", "reached": True}, 200),
+        ("cancel-duty", "chief", {"post": officer, "since": first["since"], "reason": "r"}, 409),
+        ("cancel-duty", "chief", {"post": officer, "since": instant(at(2)), "reason": "r"}, 422),
+        ("name-substitute", "handler", {"post": officer, "since": first["since"], "substitute": handler}, 422),
+    ]
+    for verb, role, body, status in calls:
+        answer = await desk.ask("POST", f"/roster/{verb}", role, "town-east", {"unit": "town-east", **body})
+        assert answer.status_code == status, (verb, answer.text)
+    incident = opened(desk, hour=12)
+    await desk.consume()
+    body = (await desk.ask("GET", "/roster?unit=town-east", "duty_officer", "town-east")).json()
+    assert [(one["cause"], one["since"], one["found_ahead"]) for one in body["gaps"]] == [
+        ("not_signed_on", first["since"], None),
+        ("not_planned", instant(at(36)), instant(at(12))),
+    ]
+    assert ([one["incident_id"] for one in body["held"]], body["on_duty"]) == ([incident], [])
+    assert "sign-on" in body["may"] and "hand-over" not in body["may"]
+    desk.clock.at = at(12.5)
+    for verb, more in (("sign-on", {}), ("hand-over", {"note": "两件待核实"})):
+        answer = await desk.ask("POST", f"/roster/{verb}", "duty_officer", "town-east", {"unit": "town-east", **more})
+        assert answer.status_code == 200, answer.text
+    body = (await desk.ask("GET", "/roster?unit=town-east", "duty_officer", "town-east")).json()
+    (shift, _) = body["duties"]
+    assert (shift["by"], shift["handed_to"], shift["note"], shift["open"]) == (officer, handler, "两件待核实", 1)
+    assert (shift["incidents"], body["held"]) == ([incident], [])
+    assert [one["reached"] for one in body["reachability"]] == [True]
+    await desk.turn(at(40))
+    body = (await desk.ask("GET", "/roster?unit=town-east", "duty_officer", "town-east")).json()
+    assert [(one["ended"], one["note_missing"]) for one in body["duties"]] == [(True, False), (True, False)]
+    assert next(one["found"] for one in body["gaps"] if one["since"] == instant(at(36))) == instant(at(40))
+    assert (await desk.ask("GET", "/roster.ics?unit=town-east", "duty_officer", "town-west")).status_code == 403
+    file = await desk.ask("GET", "/roster.ics?unit=town-east", "duty_officer", "town-east")
+    assert file.headers["content-type"].startswith("text/calendar")
+    entries = Calendar.from_ical(file.content).walk("VEVENT")
+    assert [entry.decoded("dtstart") for entry in entries] == [at(1), at(24)]
+    again = await desk.ask("GET", "/roster.ics?unit=town-east", "duty_officer", "town-east")
+    assert [one["uid"] for one in Calendar.from_ical(again.content).walk("VEVENT")] == [one["uid"] for one in entries]
 
 
 @pytest.mark.requirement("PUB-11")

@@ -154,6 +154,8 @@ class Offices:
     """All that have not ended. Some of them begin later."""
     periods: tuple[SpecialPeriod, ...] = ()
     """The special periods of all units, past ones and ones to come, in order."""
+    officers: Mapping[str, str] = field(default_factory=dict)
+    """Unit -> the post that was named its information officer."""
     former: Mapping[str, Unit] = field(default_factory=dict)
     """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
 
@@ -203,6 +205,17 @@ class Offices:
                 known=sorted(where),
             )
         return found
+
+    def officer(self, unit: str) -> str | None:
+        """The unit's one information officer, such as `handler@town-east`. None if its post is no longer there."""
+        post = self.officers.get(unit)
+        return post if post and post.partition("@")[0] in self.posts.get(unit, {}) else None
+
+    def head(self, unit: str) -> str | None:
+        """The post that answers for the unit: its head, or else the post of its chief."""
+        heads = (code for code, post in sorted(self.posts.get(unit, {}).items()) if post.head)
+        found = next(heads, None) or self.with_role(unit, "chief")
+        return f"{found}@{unit}" if found else None
 
     def roles_in(self, unit: str) -> frozenset[str]:
         """The roles of the unit's posts."""

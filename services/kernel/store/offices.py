@@ -24,6 +24,7 @@ from schemas.offices import (
     UnitDaysSet,
     UnitDelegationEnded,
     UnitDelegationGiven,
+    UnitOfficerNamed,
     UnitPlaced,
     UnitPostPlaced,
     UnitTokenRevoked,
@@ -48,7 +49,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables of units, posts, packs, their values, own days, special periods, delegations, revoked tokens."""
+    """Adds the tables of units, posts, packs, their values, own days, periods, delegations, officers, tokens."""
     Table(
         "units",
         metadata,
@@ -137,6 +138,14 @@ def tables(metadata: MetaData) -> None:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
+    Table(
+        "officers",
+        metadata,
+        Column("unit", key(64), primary_key=True),
+        Column("post", key(130), nullable=False),
+        Column("stream_id", key(64), nullable=False),
+        Column("version", Integer, nullable=False),
+    )
     Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
 
 
@@ -152,6 +161,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["own_days"], _days_keys, _days),
         View(tables["periods"], _period_keys, _period),
         View(tables["delegations"], _delegation_keys, _delegation),
+        View(tables["officers"], _officer_keys, _officer),
         View(tables["revoked_tokens"], _token_keys, _revoke),
     )
 
@@ -301,6 +311,16 @@ def _delegation(key: Key, row: Row | None, event: Event) -> Row | None:
             return None if row is None else row | known | {"until": min(row["until"], event.time_text)}
 
 
+def _officer_keys(event: Event) -> list[Key]:
+    return [(event.data.unit,)] if event.kind == "unit" and isinstance(event.data, UnitOfficerNamed) else []
+
+
+def _officer(key: Key, row: Row | None, event: Event) -> Row | None:
+    if row is not None and row["version"] > event.version:
+        return row
+    return {"unit": key[0], "post": event.data.post, "stream_id": event.stream, "version": event.version}
+
+
 def _token_keys(event: Event) -> list[Key]:
     return [(event.data.token,)] if event.kind == "unit" and isinstance(event.data, UnitTokenRevoked) else []
 
@@ -336,7 +356,17 @@ async def mark(connection: AsyncConnection, metadata: MetaData) -> Mark:
 
 def _marks(metadata: MetaData) -> Any:
     found = []
-    for name in ("units", "posts", "packs", "packs_assigned", "values_set", "own_days", "periods", "delegations"):
+    for name in (
+        "units",
+        "posts",
+        "packs",
+        "packs_assigned",
+        "values_set",
+        "own_days",
+        "periods",
+        "delegations",
+        "officers",
+    ):
         table = metadata.tables[name]
         versions = func.coalesce(func.sum(table.c.version), 0)
         found.append(select(literal(name), func.count(), versions).select_from(table))
@@ -403,6 +433,10 @@ async def snapshot(
         if row["until"] > at:
             since, until = parse_instant(row["since"]), parse_instant(row["until"])
             delegations.append(Delegation(row["post"], row["to"], since, until, row["delegation"]))
+    officers, named = dict[str, str](), metadata.tables["officers"]
+    for row in (await connection.execute(select(named).order_by(named.c.unit))).mappings():
+        basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
+        officers[row["unit"]] = row["post"]
     found = Offices(
         units=units,
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
@@ -414,6 +448,7 @@ async def snapshot(
         days={unit: OwnDays(spans) for unit, spans in days.items()},
         periods=tuple(periods),
         delegations=tuple(delegations),
+        officers=officers,
         former={unit: _unit(row) for (unit,), row in places.items() if not stands(row)},
     )
     return Snapshot(found, known, at, min((one for one in instants if one > at), default=None))

@@ -77,6 +77,30 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_decisions_incident_id"), "decisions", ["incident_id"], unique=False)
     op.create_table(
+        "duty_gaps",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=False),
+        sa.Column("cause", key(16), nullable=False),
+        sa.Column("post", key(130), nullable=True),
+        sa.Column("found_ahead", key(27), nullable=True),
+        sa.Column("found", key(27), nullable=True),
+        sa.Column("closed", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("unit", "since", "until", "cause", name=op.f("pk_duty_gaps")),
+    )
+    op.create_index(op.f("ix_duty_gaps_until"), "duty_gaps", ["until"], unique=False)
+    op.create_table(
+        "held_reports",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("told", key(130), nullable=True),
+        sa.Column("taken_by", key(130), nullable=True),
+        sa.Column("taken_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("unit", "incident_id", name=op.f("pk_held_reports")),
+    )
+    op.create_table(
         "incidents",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("number", key(90), nullable=True),
@@ -148,17 +172,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
     )
     op.create_table(
+        "reachability",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("post", key(130), nullable=False),
+        sa.Column("way", key(16), nullable=False),
+        sa.Column("reached", sa.Boolean(), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "post", name=op.f("pk_reachability")),
+    )
+    op.create_table(
         "roster",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("post", key(130), nullable=False),
         sa.Column("since", key(27), nullable=False),
         sa.Column("until", key(27), nullable=False),
+        sa.Column("substitute", key(130), nullable=True),
+        sa.Column("by", key(130), nullable=True),
+        sa.Column("signed_on", key(27), nullable=True),
+        sa.Column("handed_over", key(27), nullable=True),
+        sa.Column("handed_to", key(130), nullable=True),
+        sa.Column("note_ref", key(36), nullable=True),
+        sa.Column("open", sa.Integer(), nullable=True),
+        sa.Column("incidents", sa.Text(), nullable=False),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.Column("note_missing", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("unit", "post", "since", name=op.f("pk_roster")),
     )
+    op.create_index(op.f("ix_roster_unit_until"), "roster", ["unit", "until"], unique=False)
     op.create_table(
         "rosters",
         sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("stream_id", name=op.f("pk_rosters")),
     )
     op.create_table(

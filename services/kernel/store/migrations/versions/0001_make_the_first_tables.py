@@ -108,6 +108,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
+        "officers",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("post", key(130), nullable=False),
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", name=op.f("pk_officers")),
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", serial(), autoincrement=True, nullable=False),
         sa.Column("event_id", key(36), nullable=True),

@@ -1,0 +1,97 @@
+"""The rights at a unit's desk: who plans its duties, signs on and hands over. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from services.escalation.commands import (
+    CancelDuty,
+    HandOver,
+    NameSubstitute,
+    PlanDuties,
+    SignOn,
+    TestReachability,
+)
+from services.kernel.access.rights import Right
+from services.kernel.core.commands import Command
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Rejected
+
+EARLY = timedelta(hours=1)
+"""How long before its begin a post can sign on to its duty."""
+EVERY_ROLE = ("duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "admin")
+PLANNERS = ("duty_officer", "chief", "admin")
+
+
+class Shift(NamedTuple):
+    """A planned duty. `by` is the post that took it up."""
+
+    post: str
+    since: datetime
+    until: datetime
+    substitute: str | None = None
+    by: str | None = None
+    signed_on: datetime | None = None
+    handed_over: datetime | None = None
+    ended: bool = False
+
+    def on_duty(self, at: datetime) -> bool:
+        """Whether its post is on duty at an instant."""
+        if self.signed_on is None or not self.signed_on <= at < self.until:
+            return False
+        return self.handed_over is None or at < self.handed_over
+
+
+class AtDesk(NamedTuple):
+    """What the actor has to do with the unit's duty now."""
+
+    unit: str
+    to_sign: Shift | None = None
+    """The duty to which the actor's post can sign on."""
+    own: Shift | None = None
+    """The duty that the actor's post has taken up."""
+
+    @classmethod
+    def of(cls, unit: str, shifts: Iterable[Shift], ctx: Ctx) -> "AtDesk":
+        """For the actor at the time of the decision."""
+        near = sorted((one for one in shifts if one.since - EARLY <= ctx.now < one.until), key=lambda one: one.since)
+        waiting = (one for one in near if one.by is None and ctx.actor.post in (one.post, one.substitute))
+        own = (one for one in near if one.by == ctx.actor.post and one.handed_over is None)
+        return cls(unit, next(waiting, None), next(own, None))
+
+
+def _unit(desk: AtDesk, ctx: Ctx) -> Sequence[str]:
+    return (desk.unit,)
+
+
+def _can_sign_on(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+    if desk.to_sign is None:
+        return Rejected(
+            f"no duty at {desk.unit} waits now for {ctx.actor.post}; sign on from an hour before its begin until its "
+            "end, as the planned post or its substitute",
+            code="no-duty-now",
+            unit=desk.unit,
+            post=ctx.actor.post,
+        )
+    return None
+
+
+def _is_on_duty(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
+    if desk.own is None:
+        return Rejected(
+            f"{ctx.actor.post} is not on duty at {desk.unit}; only who has signed on can hand over",
+            code="not-on-duty",
+            unit=desk.unit,
+            post=ctx.actor.post,
+        )
+    return None
+
+
+RIGHTS: Mapping[type[Command], Right[Any]] = {
+    PlanDuties: Right("plan-duties", PLANNERS, _unit),
+    CancelDuty: Right("cancel-duty", PLANNERS, _unit),
+    NameSubstitute: Right("name-substitute", PLANNERS, _unit),
+    SignOn: Right("sign-on", EVERY_ROLE, _unit, _can_sign_on),
+    HandOver: Right("hand-over", EVERY_ROLE, _unit, _is_on_duty),
+    TestReachability: Right("test-reachability", PLANNERS, _unit),
+}

@@ -1,0 +1,71 @@
+"""Watches the desks: gaps before and when they begin, duties that nobody took up, ends of duties.
+
+It is a part of the timer loop. A desk is looked at again when its roster or the offices changed, and when time alone
+brings something. What it remembers is lost at a restart, and then all desks are looked at.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from services.escalation import roster, seen
+from services.escalation.commands import WatchRoster
+from services.kernel.core.decider import Ctx
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store.session import Session
+
+
+class Looked(NamedTuple):
+    """A desk as it was looked at, and when to look again."""
+
+    version: int
+    basis: tuple[str, ...]
+    wakes: datetime
+
+
+@dataclass(slots=True)
+class Desks:
+    """The desks that were looked at."""
+
+    looked: dict[str, Looked] = field(default_factory=dict)
+
+
+async def turn(runtime: Runtime, desks: Desks) -> None:
+    """Looks at the desks for which it is time."""
+    now = runtime.time_source.now()
+    async with runtime.database.read() as connection:
+        offices = await runtime.offices(connection)
+        begun = await seen.desks(connection)
+    due = [
+        unit
+        for unit in sorted({*begun, *offices.officers})
+        if unit in offices.units and not _rests(desks.looked.get(unit), begun.get(unit, 0), offices.basis, now)
+    ]
+    if due:
+        await _look(runtime, desks, due)
+
+
+def _rests(known: Looked | None, version: int, basis: tuple[str, ...], now: datetime) -> bool:
+    return known is not None and (known.version, known.basis) == (version, basis) and now < known.wakes
+
+
+async def _look(runtime: Runtime, desks: Desks, units: Collection[str]) -> None:
+    found = dict[str, Looked]()
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        found.clear()
+        streams = {unit: roster.stream_of_unit(unit) for unit in units}
+        await session.load(streams.values())
+        for unit, stream in streams.items():
+            if session.streams[stream].held:
+                continue
+            session.decide(stream, WatchRoster(unit=unit), ctx)
+            known = session.streams[stream]
+            found[unit] = Looked(known.version, ctx.offices.basis, roster.wakes(known.state, unit, ctx))
+        return Answer({})
+
+    await commands.transact(runtime, Caller(), act)
+    desks.looked.update(found)
