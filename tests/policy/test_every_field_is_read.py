@@ -188,7 +188,7 @@ def _approvals(pack: LoadedPack, level: str) -> object:
 
 def _gaps(pack: LoadedPack) -> object:
     """A desk in a special period on its second day, with one duty that nobody took up."""
-    periods = (SpecialPeriod("festival", at(24), at(30), "town-east"),)
+    periods = (SpecialPeriod("festival", at(14), at(20), "town-east"),)
     ctx = dataclasses.replace(spec.ctx(), now=at(9), offices=dataclasses.replace(_under(pack), periods=periods))
     planned = RosterDutyPlanned(unit="town-east", post="duty_officer@town-east", since=at(8.8), until=at(10))
     (event,) = spec.events("roster", [planned])
@@ -325,7 +325,7 @@ FIELDS: dict[str, list[Place]] = {}
 for field, place in leaves(WHOLE.model, CONTENT, (), "PolicyPack"):
     FIELDS.setdefault(field, []).append(place)
 
-ALONE = ("Level.code", "Period.code", "Rung.rung", "PackFact.kind")
+ALONE = ("Level.code", "Period.code", "Coverage.period", "Rung.rung", "PackFact.kind")
 """Fields that other fields name or need: the check of the pack reads them, and refuses a change of one alone."""
 ONE_VALUE = ("Publication.speaks_as", "Publication.single_text", "Publication.corrections", "FollowUp.ends_with",
              "FollowUp.recurrence", "Ungraded.owes")  # fmt: skip

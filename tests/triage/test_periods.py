@@ -79,3 +79,23 @@ async def test_it_is_not_opened_twice(triage: Triage) -> None:
     problem(await send(triage, "periods/open", BODY, "chief", "county"), 409, "special of county goes on")
     below = {**BODY, "unit": "town-east"}
     problem(await send(triage, "periods/open", below, "chief", "town-east"), 409, "special of county goes on")
+
+
+@pytest.mark.requirement("ING-04")
+async def test_a_unit_has_exactly_one_information_officer(triage: Triage) -> None:
+    async def officer() -> str | None:
+        async with triage.runtime.database.read() as connection:
+            return (await triage.runtime.offices(connection)).officer("town-east")
+
+    body = {"unit": "town-east", "post": "handler@town-east"}
+    problem(await send(triage, "units/name-officer", body, "chief", "town-west"), 403, "over town-east")
+    for post, status in (("handler@county", 422), ("nobody@town-east", 422)):
+        answer = await send(triage, "units/name-officer", {**body, "post": post}, "chief", "town-east")
+        assert answer.status_code == status, answer.text
+    assert await officer() is None
+    for post in ("handler@town-east", "duty_officer@town-east"):
+        answer = await send(triage, "units/name-officer", {**body, "post": post}, "chief", "town-east")
+        assert (answer.status_code, len(answer.json()["events"])) == (200, 1)
+        assert await officer() == post
+        again = await send(triage, "units/name-officer", {**body, "post": post}, "chief", "town-east")
+        assert again.json()["events"] == []
