@@ -12,6 +12,7 @@ from schemas.fields import (
     StreamId,
     Token,
     UnitCode,
+    Uuid,
     Words,
 )
 from schemas.words import Cause
@@ -78,11 +79,15 @@ class ReportRefused(Fact):
     reason: Words
 
 
-@event("report.helpfulness_given", planned=True)
+@event("report.helpfulness_given")
 class ReportHelpfulnessGiven(Fact):
-    """The asker said whether an answer helped. Only the receipt identifies the asker."""
+    """The asker said whether an answer of the office helped. Only the receipt tells that it was the asker.
 
-    statement: StreamId
+    `incident` is the matter that was answered, `answer` the event of the answer.
+    """
+
+    incident: StreamId
+    answer: Uuid
     helps: bool
     reason: Words | None = None
 

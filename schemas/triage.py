@@ -18,6 +18,7 @@ from schemas.fields import (
     StreamId,
     Token,
     UnitCode,
+    Uuid,
     Words,
 )
 from schemas.numbers import Numbered
@@ -26,6 +27,7 @@ from schemas.standing import Change
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
 Proposable = Literal["measure", "explanation", "reply"]
+FollowUpEnd = Literal["over", "risk_gone"]
 Asked = Literal["asker", "public"]
 """Whom an explanation is given."""
 
@@ -486,16 +488,44 @@ class IncidentResolved(Done):
 
 @event("incident.followed_up")
 class IncidentFollowedUp(Done):
-    """Somebody looked again at the matter after it was handled."""
+    """Somebody looked again at the matter after it was handled.
+
+    With `ends`, nobody need look again: the matter is over, or the risk is gone.
+    """
 
     text: Words
+    ends: FollowUpEnd | None = None
+
+
+@event("incident.answer_judged")
+class IncidentAnswerJudged(Fact):
+    """The asker of a report said whether the answer helped. The asker's words stand with the report."""
+
+    report: StreamId
+    answer: Uuid
+    helps: bool
+
+
+@event("incident.round_declined")
+class IncidentRoundDeclined(Fact):
+    """The office opens no new round although the answer did not help the asker of a report, and says why."""
+
+    report: StreamId
+    reason: Words
 
 
 @event("incident.reopened")
 class IncidentReopened(Done):
-    """The matter is open again: it came back, or the answer did not hold."""
+    """The matter is open again: it came back, or the answer did not hold. The rounds of a matter count from 1.
+
+    `report` tells of it, and `discovered_at` is when the office learned of it. What is owed in this round counts from
+    then on; without it, from the reopening.
+    """
 
     reason: Words
+    report: StreamId | None = None
+    discovered_at: Instant | None = None
+    round: Figure = 2
 
 
 @event("incident.closed")

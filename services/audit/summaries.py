@@ -86,8 +86,10 @@ TEMPLATES: dict[str, str] = {
     "incident.policy_moved": "改用制度 {policy}（原为 {previous}）|moved to the pack {policy} from {previous}",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
     "incident.resolved": "办结（跟踪：{follows_up}）|resolved (followed up by {follows_up})",
-    "incident.followed_up": "回访|followed up",
-    "incident.reopened": "重新办理|reopened",
+    "incident.followed_up": "回访（终结：{ends}）|followed up (end: {ends})",
+    "incident.answer_judged": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
+    "incident.round_declined": "答复被评无用，决定不再办理|it was decided to open no round of its own",
+    "incident.reopened": "第 {round} 轮办理，{discovered_at} 获知|round {round}, known since {discovered_at}",
     "incident.closed": "结案（归档缺：{missing}；评估：{evaluated_by}）"
     "|closed (not in the file: {missing}; evaluated by {evaluated_by})",
     "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",

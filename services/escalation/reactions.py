@@ -151,8 +151,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "closed", unit=event.unit)
         case triage.IncidentDismissed():
             yield _reached(event, "dismissed", unit=event.unit)
-        case triage.IncidentReopened():
-            yield _reached(event, "reopened", unit=event.unit)
+        case triage.IncidentReopened() as data:
+            yield _reached(event, "reopened", data.discovered_at, unit=event.unit)
         case triage.IncidentMerged():
             yield _reached(event, "merged")
         case publish.StatementPublished() as data:

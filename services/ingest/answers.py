@@ -36,11 +36,21 @@ class Extension(Answered):
     """What the office tells the sender; null if it has not arrived yet."""
 
 
+class AnswerOf(Answered):
+    """An answer of the office."""
+
+    at: Instant
+    """When it was recorded."""
+    helps: bool | None
+    """Whether the sender said that it helped; null if the sender said nothing."""
+
+
 class Status(
     Answered,
     json_schema_extra=example(
         state="received",
         received_at="2026-03-02T01:00:00.000000Z",
+        answers=[{"at": "2026-03-03T01:00:00.000000Z", "helps": None}],
         extensions=[
             {
                 "title_zh": "信访办结",
@@ -58,6 +68,8 @@ class Status(
     """The report's state."""
     received_at: Instant
     """When it was recorded."""
+    answers: tuple[AnswerOf, ...]
+    """The answers of the office on the matter, in order of time. The sender may judge the last one."""
     extensions: tuple[Extension, ...]
     """Limits of the matter that were extended, in order of time."""
 

@@ -19,7 +19,7 @@ from schemas.envelope import Event
 from schemas.ingest import ReportErased
 from services.ingest import answers, batch, evidence, intake, queries, seen
 from services.ingest.blobs import blobs_of
-from services.ingest.commands import AttachEvidence, Erase, KeyListing, KeyRequest, Reach, Refuse, Report
+from services.ingest.commands import AttachEvidence, Erase, JudgeAnswer, KeyListing, KeyRequest, Reach, Refuse, Report
 from services.ingest.keys import PREFIX, Keys
 from services.ingest.rights import RIGHTS, Filed, reading
 from services.kernel.core.commands import Command
@@ -274,6 +274,24 @@ def router(runtime: Runtime) -> APIRouter:
         if found is None:
             raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
         return http.json_response(found)
+
+    @api.post("/receipts/{receipt}/helpfulness", **documents.answers(Done))
+    async def judge_answer(
+        receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)], body: JudgeAnswer
+    ) -> Response:
+        """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
+        digest = runtime.keys.digest("receipt", receipt.strip().upper())
+
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            id_ = await queries.of_receipt(session.connection, digest)
+            if id_ is None:
+                raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
+            await session.load([id_])
+            found = [(row.incident_id, row.event) for row in await queries.answers(session.connection, id_)]
+            knowing = commands.with_seen(ctx, {"answer": found[-1] if found else None})
+            return commands.answer(session, id_, session.decide(id_, body, knowing))
+
+        return http.reply(await commands.transact(runtime, Caller(), act))
 
     @api.get("/keys", **documents.answers(answers.Keys))
     async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:

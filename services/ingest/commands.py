@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from schemas.fields import Code, Digest, Figure, MediaType, Token, UnitCode, WrittenInstant
@@ -142,6 +142,15 @@ class Refuse(Command, json_schema_extra=example(reason="与本单位职责无关
 
     reason: Note
     """Why no answer is given."""
+
+
+class JudgeAnswer(Command, json_schema_extra=example(helps=False, reason="路灯仍然不亮")):
+    """The sender of a report says whether the latest answer helped. It counts once for each answer."""
+
+    helps: StrictBool
+    """Whether it helped."""
+    reason: Note | None = None
+    """Why it did not help."""
 
 
 class Erase(Command, json_schema_extra=example(cause="asked", reason="反映人要求删除")):

@@ -11,11 +11,12 @@ from schemas.ingest import (
     ReportErased,
     ReportErasureAsked,
     ReportEvidenceAttached,
+    ReportHelpfulnessGiven,
     ReportReachMeasured,
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.commands import AttachEvidence, Erase, Reach, ReceiveReport, Refuse, Report
+from services.ingest.commands import AttachEvidence, Erase, JudgeAnswer, Reach, ReceiveReport, Refuse, Report
 from services.ingest.rights import RIGHTS, Filed
 from services.kernel.access import erasure
 from services.kernel.core.commands import Command
@@ -34,6 +35,8 @@ class State(Filed):
     id: str = ""
     refs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    judged: frozenset[str] = frozenset()
+    """The answers of which the sender said whether they helped."""
 
 
 def initial_state() -> State:
@@ -51,6 +54,8 @@ def evolve(state: State, event: Event) -> State:
             state = replace(state, received=event.recorded)
         case ReportEvidenceAttached(file=file):
             state = replace(state, files=(*state.files, file))
+        case ReportHelpfulnessGiven(answer=answer):
+            state = replace(state, judged=state.judged | {answer})
         case ReportRefused():
             state = replace(state, refused=True)
     words = event.words
@@ -58,7 +63,9 @@ def evolve(state: State, event: Event) -> State:
 
 
 def authorize(state: State, command: Command, ctx: Ctx) -> None:
-    """Raises `Forbidden` if the actor has no right to the command."""
+    """Raises `Forbidden` if the actor has no right to the command. The receipt alone lets its holder judge answers."""
+    if isinstance(command, JudgeAnswer):
+        return
     right = RIGHTS[type(command)]
     if isinstance(command, ReceiveReport):
         ctx.offices.unit(command.report.unit)
@@ -75,8 +82,11 @@ def _of(state: State, ctx: Ctx) -> State:
 def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """The events that the command causes.
 
-    `ctx.seen["standing"]` is the standing of the report's incident; None if the report belongs to none yet.
+    `ctx.seen["standing"]` is the standing of the report's incident; None if the report belongs to none yet. For
+    JudgeAnswer, `ctx.seen["answer"]` is the incident and the event of the latest answer; None if there is none.
     """
+    if isinstance(command, JudgeAnswer):
+        return _judge(state, command, ctx)
     if isinstance(command, ReceiveReport):
         if state.unit is not None:
             raise Rejected("this report was received already", code="already-received")
@@ -131,6 +141,22 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
         by=command.by,
     )
     return Occurred(received, time=discovered, unit=report.unit, basis=ctx.offices.basis)
+
+
+def _judge(state: State, command: JudgeAnswer, ctx: Ctx) -> Decided:
+    if state.erased:
+        raise Rejected("this report was erased; nothing can be added to it", code="erased")
+    found = ctx.seen["answer"]
+    if found is None:
+        raise Rejected("this report has no answer yet; say whether it helped once there is one", code="no-answer-yet")
+    incident, answer = found
+    if answer in state.judged:
+        raise Rejected(
+            "you said already whether the latest answer helped; that counts once for each answer", code="answer-judged"
+        )
+    reason = None if command.reason is None else Typed(text=command.reason)
+    judged = ReportHelpfulnessGiven(incident=incident, answer=answer, helps=command.helps, reason=reason)
+    return [Occurred(judged, unit=state.unit)]
 
 
 def _measure(state: State, command: Reach, ctx: Ctx) -> Occurred:

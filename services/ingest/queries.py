@@ -12,11 +12,12 @@ from schemas.ingest import (
     ReportErased,
     ReportErasureAsked,
     ReportEvidenceAttached,
+    ReportHelpfulnessGiven,
     ReportReachMeasured,
     ReportReceived,
     ReportRefused,
 )
-from services.ingest.views import API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, METADATA, RECEIPTS
+from services.ingest.views import ANSWERS, API_KEYS, BELONGINGS, EVIDENCE, EXTENSIONS, METADATA, RECEIPTS
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.serving import paging
 from services.kernel.store.words import resolve
@@ -61,16 +62,18 @@ async def by_receipt(connection: AsyncConnection, receipt: str, offices: Offices
 
     It holds no internal words: of a limit that was extended, only the text that was written for the sender.
     """
-    chosen = select(RECEIPTS.c.report_id).where(RECEIPTS.c.receipt == receipt)
-    id_ = (await connection.execute(chosen)).scalar()
+    id_ = await of_receipt(connection, receipt)
     if id_ is None:
         return None
-    found = await report(connection, await events_of(connection, id_))
+    events = await events_of(connection, id_)
+    found = await report(connection, events)
+    judged = {event.data.answer: event.data.helps for event in events if _judges(event)}
     rows = [] if found["state"] == "erased" else await _extensions(connection, id_)
     words = await resolve(connection, METADATA, [row["notice_ref"] for row in rows])
     return {
         "state": found["state"],
         "received_at": found["received_at"],
+        "answers": [{"at": row.at, "helps": judged.get(row.event)} for row in await answers(connection, id_)],
         "extensions": [
             {
                 "title_zh": _title(row["clock"], offices.packs.get(row["policy"])),
@@ -82,10 +85,29 @@ async def by_receipt(connection: AsyncConnection, receipt: str, offices: Offices
     }
 
 
+def _judges(event: Event) -> bool:
+    return isinstance(event.data, ReportHelpfulnessGiven)
+
+
+async def of_receipt(connection: AsyncConnection, receipt: str) -> str | None:
+    """The report with the digest of this receipt; None if there is none."""
+    chosen = select(RECEIPTS.c.report_id).where(RECEIPTS.c.receipt == receipt)
+    return (await connection.execute(chosen)).scalar()
+
+
+async def answers(connection: AsyncConnection, report: str) -> Sequence[Any]:
+    """The answers on the matters to which a report belongs now, in order, as `event`, `incident_id` and `at`."""
+    chosen = select(ANSWERS).where(ANSWERS.c.incident_id.in_(_matters(report)))
+    return (await connection.execute(chosen.order_by(ANSWERS.c.at, ANSWERS.c.event))).all()
+
+
+def _matters(report: str) -> Any:
+    return select(BELONGINGS.c.incident_id).where(BELONGINGS.c.report_id == report, BELONGINGS.c.left_at.is_(None))
+
+
 async def _extensions(connection: AsyncConnection, report: str) -> Sequence[Any]:
     """The extensions of the matters to which a report belongs now, in order."""
-    matters = select(BELONGINGS.c.incident_id).where(BELONGINGS.c.report_id == report, BELONGINGS.c.left_at.is_(None))
-    chosen = select(EXTENSIONS).where(EXTENSIONS.c.incident_id.in_(matters))
+    chosen = select(EXTENSIONS).where(EXTENSIONS.c.incident_id.in_(_matters(report)))
     return (await connection.execute(chosen.order_by(EXTENSIONS.c.at, EXTENSIONS.c.event))).mappings().all()
 
 

@@ -85,6 +85,15 @@ EXTENSIONS = Table(
     Index(None, "incident_id"),
 )
 """Limits that were extended, of which the sender of a report is told. `notice_ref` are the words for the sender."""
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("event", key(36), primary_key=True),
+    Column("incident_id", key(), nullable=False),
+    Column("at", key(27), nullable=False),
+    Index(None, "incident_id", "at"),
+)
+"""The answers of the office on each matter: explanations to the asker, replies, published facts."""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -180,6 +189,17 @@ def _extension(key: Key, row: Row | None, event: Event) -> Row:
     }
 
 
+def _answer_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "incident" else None:
+        case triage.IncidentExplained() | triage.IncidentReplied() | triage.IncidentHandlingRecorded(statement=str()):
+            return [(event.id,)]
+    return []
+
+
+def _answer(key: Key, row: Row | None, event: Event) -> Row:
+    return {"event": event.id, "incident_id": event.stream, "at": event.recorded_text}
+
+
 def _evidence_keys(event: Event) -> list[Key]:
     if event.kind != "report":
         return []
@@ -202,6 +222,7 @@ VIEWS = (
     View(API_KEYS, _api_key_keys, _turn_key),
     View(RECEIPTS, _receipt_keys, _take_receipt, one_stream=True),
     View(EXTENSIONS, _extension_keys, _extension, one_stream=True),
+    View(ANSWERS, _answer_keys, _answer, one_stream=True),
     View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
     *standings.views(METADATA, triage.standing_of),
     View(BELONGINGS, _belonging_keys, _belonging, one_stream=True),

@@ -11,9 +11,10 @@ from schemas.fields import (
     Instant,
     Number,
     PolicyRef,
+    Post,
     UnitCode,
 )
-from schemas.triage import AnswerKind
+from schemas.triage import AnswerKind, FollowUpEnd
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
 from services.triage.part_answers import (
@@ -31,6 +32,7 @@ from services.triage.part_answers import (
     ReportOf,
     ShareOf,
     Spread,
+    UnhelpfulAnswer,
 )
 
 Verb = Literal[
@@ -65,6 +67,7 @@ Verb = Literal[
     "cannot-judge",
     "resolve",
     "follow-up",
+    "decline-round",
     "reopen",
     "close",
     "merge",
@@ -99,6 +102,10 @@ _SHOWN: dict[str, Any] = {
     "returns": 0,
     "designates": None,
     "designated_by": None,
+    "round": 1,
+    "unhelpful": [],
+    "follows_up": None,
+    "follow_up_ended": None,
     "ball": {"unit": "county-roads", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"},
     "merged_into": None,
     "relates_to": None,
@@ -180,6 +187,14 @@ class Incident(Answered):
     """The unit that must designate who handles it."""
     designated_by: UnitCode | None
     """The unit that designated who handles it; then nobody gives it back."""
+    round: int
+    """The round of its handling: 1, and one more for each reopening."""
+    unhelpful: tuple[UnhelpfulAnswer, ...]
+    """The askers whom the answer did not help, as long as the office has not decided on them."""
+    follows_up: Post | None
+    """The post that follows it after its end."""
+    follow_up_ended: FollowUpEnd | None
+    """Why nobody need follow it any more: it is over, or the risk is gone."""
     ball: BallOf | None
     """Whom it waits for; null if it waits for nobody."""
     merged_into: IncidentId | None

@@ -5,6 +5,7 @@ have not arrived yet are null, erased ones "[erased]". An office sees the matter
 part. `may` holds the commands that the caller may send now.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, office_answers, queries, seen, statistics
-from services.triage.commands import Accept, AcceptHelp, EstablishFact, Merge, Split
+from services.triage.commands import Accept, AcceptHelp, EstablishFact, Merge, Reopen, Split
 from services.triage.delegations import DELEGATIONS
 from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
 from services.triage.queries import Filters
@@ -256,6 +257,9 @@ def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine
                 answer = await linking.merge(runtime, caller, id, command)
             case Split():
                 answer = await linking.split(runtime, caller, id, command)
+            case Reopen(report=str() as report):
+                known = functools.partial(seen.for_reopening, report=report)
+                answer = await commands.execute(runtime, caller, id, command, staff=True, see=known)
             case _:
                 see = _SEES.get(model)
                 answer = await commands.execute(runtime, caller, id, command, staff=True, see=see)

@@ -9,7 +9,9 @@ from services.kernel.core.units import Offices
 from services.triage.assigning import instruction_of
 from services.triage.incident import Incident
 
-Awaited = Literal["instruction", "assignment", "designation", "acceptance", "approval", "handling", "closing"]
+Awaited = Literal[
+    "instruction", "assignment", "designation", "acceptance", "approval", "handling", "round", "closing", "follow_up"
+]
 """What a matter waits for."""
 
 
@@ -28,6 +30,11 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
     A proposal that waits for approval holds the handling up, so the ball is then with who must agree next.
     """
     dispatch = incident.dispatch
+    after = incident.aftercare
+    if incident.phase in ("resolved", "closed", "dismissed") and after.unhelpful:
+        return Ball(incident.unit, None, after.unhelpful[0].at, "round")
+    if incident.phase == "closed" and after.follows_up and after.ended is None:
+        return Ball(after.follows_up.partition("@")[2], after.follows_up, dispatch.since, "follow_up")
     if incident.phase == "resolved":
         return Ball(incident.unit, None, dispatch.since, "closing")
     if incident.phase != "open":

@@ -31,9 +31,10 @@ from schemas.fields import (
     ReportId,
     StatementId,
     UnitCode,
+    Uuid,
     WrittenInstant,
 )
-from schemas.triage import AnswerKind, Asked, Track
+from schemas.triage import AnswerKind, Asked, FollowUpEnd, Track
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
@@ -415,6 +416,20 @@ class FollowUp(Act, json_schema_extra=example(text="回访三户，供水正常"
 
     text: Text
     """The finding."""
+    ends: FollowUpEnd | None = None
+    """Why nobody need look again: the matter is over, or the risk is gone."""
+
+
+class DeclineRound(
+    Command,
+    json_schema_extra=example(report="report-01890a5d-a1b2-7c3d-8e4f-5061728394a5", reason="属另一路段，另案办理"),
+):
+    """The answer did not help an asker, and the office opens no round of its own. It says why."""
+
+    report: ReportId
+    """The report of the asker."""
+    reason: Text
+    """The reason."""
 
 
 class Reopen(Act, json_schema_extra=example(reason="再次停水")):
@@ -422,6 +437,8 @@ class Reopen(Act, json_schema_extra=example(reason="再次停水")):
 
     reason: Text
     """The reason for opening it again."""
+    report: ReportId | None = None
+    """The report that tells of it. What is owed in this round counts from when the office learned of it."""
 
 
 class Close(Act, json_schema_extra=example(reason="回访满意", parts=["handling"])):
@@ -485,6 +502,15 @@ class RecordRefusal(Command):
     """The office refused a report an answer. `basis` is the report as `stream@version`."""
 
     report: ReportId
+    basis: Basis
+
+
+class RecordJudgement(Command):
+    """The asker of a report said whether the answer helped. `answer` is its event, `basis` is as in a refusal."""
+
+    report: ReportId
+    answer: Uuid
+    helps: bool
     basis: Basis
 
 

@@ -14,7 +14,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, assigning, endings, grading, judgement, moves
+from services.triage import acts, approvals, assigning, endings, grading, judgement, moves, rounds
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -69,6 +69,13 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
             return judgement.take_count(state, command, ctx)
         case c.RecordRefusal():
             return [Occurred(fact, basis=(command.basis,)) for fact in _refuse(state, command)]
+        case c.RecordJudgement():
+            if moved := state.merged_into or state.left.get(command.report):
+                raise Moved(moved)
+            if state.phase == "new":
+                return []
+            judged = triage.IncidentAnswerJudged(report=command.report, answer=command.answer, helps=command.helps)
+            return [Occurred(judged, basis=(command.basis,))]
         case c.RecordAnswerPublished():
             if state.merged_into:
                 raise Moved(state.merged_into)
@@ -185,9 +192,11 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Resolve():
             return endings.resolved(state, command, ctx)
         case c.FollowUp():
-            return [triage.IncidentFollowedUp(text=Typed(text=command.text))]
+            return [triage.IncidentFollowedUp(text=Typed(text=command.text), ends=command.ends)]
+        case c.DeclineRound():
+            return rounds.declined(state, command, ctx)
         case c.Reopen():
-            return [triage.IncidentReopened(reason=Typed(text=command.reason))]
+            return rounds.reopened(state, command, ctx)
         case c.Close():
             return endings.closed(state, command, ctx)
         case c.Merge():

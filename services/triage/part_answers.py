@@ -49,6 +49,15 @@ class BallOf(Answered):
     """What it waits for."""
 
 
+class UnhelpfulAnswer(Answered):
+    """An asker whom the answer did not help."""
+
+    report: ReportId
+    """The asker's report."""
+    at: Instant
+    """When the asker said so."""
+
+
 class ShareOf(Answered):
     """The share of a unit in the handling."""
 

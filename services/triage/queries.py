@@ -26,6 +26,7 @@ from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
+from services.triage.aftercare import Aftercare
 from services.triage.ball import ball
 from services.triage.dispatch import Dispatch, Share
 from services.triage.grading import gravity, proposed
@@ -43,6 +44,7 @@ from services.triage.views import (
     METADATA,
     OF_ONE,
     REPORTS,
+    aftercare_of,
     dispatch_of,
     proposals_of,
 )
@@ -139,6 +141,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         doubtful=row["doubtful"],
         proposals=proposals_of(row),
         dispatch=dispatch_of(row),
+        aftercare=aftercare_of(row),
         report_count=row["reports"],
     )
 
@@ -198,6 +201,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "subject": subject,
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         **_shown_counts(dispatch_of(dict(row))),
+        **_shown_aftercare(aftercare_of(dict(row))),
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
         "split_from": row["split_from"],
@@ -212,6 +216,15 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
 def _shown_counts(dispatch: Dispatch) -> dict[str, Any]:
     plain = ("returns", "designates", "designated_by")
     return {"dispatches": dispatch.number, **{name: getattr(dispatch, name) for name in plain}}
+
+
+def _shown_aftercare(aftercare: Aftercare) -> dict[str, Any]:
+    return {
+        "round": aftercare.round,
+        "unhelpful": [{"report": one.report, "at": instant(one.at)} for one in aftercare.unhelpful],
+        "follows_up": aftercare.follows_up,
+        "follow_up_ended": aftercare.ended,
+    }
 
 
 class Record(NamedTuple):

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from schemas.envelope import Event
 from schemas.fields import REACH
-from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
+from schemas.ingest import ReportHelpfulnessGiven, ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
-from services.triage.commands import CountReach, RecordAnswerPublished, RecordRefusal, TakeReport
+from services.triage.commands import CountReach, RecordAnswerPublished, RecordJudgement, RecordRefusal, TakeReport
 from services.triage.matching import Matching
 
 
@@ -42,6 +42,9 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             # The sender's clock may be ahead.
             at = min(measured.measured_at, event.recorded)
             return [Reaction(incident, CountReach(report=event.stream, counted_at=at, basis=basis, **figures))]
+        case ReportHelpfulnessGiven() as said:
+            judged = RecordJudgement(report=event.stream, answer=said.answer, helps=said.helps, basis=basis)
+            return [Reaction(said.incident, judged)]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
             return [Reaction(statement.incident, answered)]

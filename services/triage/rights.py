@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from schemas.titles import titled
-from services.kernel.access.approving import answering
+from services.kernel.access.approving import acting_posts, answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -185,6 +185,34 @@ def _no_longer_open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
         }
         return Rejected(said[verb], code="still-open", incident=incident.id, act=verb)
     return _unless_merged(incident, ctx, verb)
+
+
+def _followed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _no_longer_open(incident, ctx, verb):
+        return refusal
+    if incident.aftercare.ended:
+        return Rejected(
+            f"the follow-up of {incident.id} has ended; reopen the matter if it came back",
+            code="follow-up-over",
+            incident=incident.id,
+        )
+    return None
+
+
+def _follows(incident: Incident, ctx: Ctx) -> bool:
+    return incident.aftercare.follows_up in acting_posts(ctx)
+
+
+def _unhelpful(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _unless_merged(incident, ctx, verb):
+        return refusal
+    if not incident.aftercare.unhelpful:
+        return Rejected(
+            f"no asker waits for a decision on {incident.id}; each said that the answer helped, or nothing",
+            code="nothing-unhelpful",
+            incident=incident.id,
+        )
+    return None
 
 
 def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -366,7 +394,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.RejectProposal: _some("reject"),
     c.CannotJudgeProposal: _some("cannot-judge"),
     c.Resolve: Right("resolve", ("handler",), _working, _handled),
-    c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _no_longer_open),
+    c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _followed, _follows),
+    c.DeclineRound: Right("decline-round", ("chief",), _accountable, _unhelpful),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),
     c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),

@@ -117,6 +117,20 @@ async def known(connection: AsyncConnection, incidents: Iterable[str]) -> dict[s
     return {row.id: Known(parse_instant(row.discovered_at), row.entered_late) for row in rows}
 
 
+async def for_reopening(connection: AsyncConnection, state: State, report: str) -> Mapping[str, Any]:
+    """When the office learned of a report of this matter, or of one that was opened after it had ended."""
+    of, incidents = INCIDENT_REPORTS, INCIDENTS
+    chosen = (
+        select(REPORTS.c.discovered_at)
+        .join(of, of.c.report_id == REPORTS.c.report_id)
+        .join(incidents, incidents.c.id == of.c.incident_id)
+        .where(REPORTS.c.report_id == report, of.c.active)
+        .where((incidents.c.id == state.id) | (incidents.c.relates_to == state.id))
+    )
+    found = (await connection.execute(chosen)).scalar()
+    return {"recurrence": parse_instant(found) if found else None}
+
+
 async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]:
     """`report_id, unit, discovered_at, entered_late, match_key` of reports from ingest, in order of discovery."""
     names = ("report_id", "unit", "discovered_at", "entered_late", "match_key")

@@ -17,7 +17,8 @@ from schemas.fields import REACH, Fact, WordsRef, instant
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import dispatch
+from services.triage import aftercare, dispatch
+from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
 from services.triage.proposals import Proposal, after
 
@@ -66,6 +67,7 @@ INCIDENTS = Table(
     Column("doubtful", Boolean, nullable=False),
     Column("proposals", Text, nullable=False),
     Column("dispatch", Text, nullable=False),
+    Column("aftercare", Text, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
@@ -74,7 +76,8 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known`, `proposals` and `dispatch` are JSON.
+`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch` and
+`aftercare` are JSON.
 """
 
 INCIDENT_REPORTS = Table(
@@ -246,6 +249,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "doubtful": False,
         "proposals": "[]",
         "dispatch": "{}",
+        "aftercare": "{}",
         "drill": event.drill,
     }
 
@@ -339,14 +343,20 @@ def _changes(row: Row, event: Event) -> Row:
 
 
 def _dispatched(row: Row, event: Event) -> Row:
-    before = dispatch_of(row)
-    given = dispatch.after(before, event)
-    return {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
+    before, until = dispatch_of(row), aftercare_of(row)
+    given, follows = dispatch.after(before, event), aftercare.after(until, event)
+    changed = {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
+    return changed if follows is until else {**changed, "aftercare": follows.model_dump_json(exclude_defaults=True)}
 
 
 def dispatch_of(row: Row) -> Dispatch:
     """How far an incident is given to units, from its row."""
     return Dispatch.model_validate_json(row["dispatch"])
+
+
+def aftercare_of(row: Row) -> Aftercare:
+    """What follows the end of an incident, from its row."""
+    return Aftercare.model_validate_json(row["aftercare"])
 
 
 def proposals_of(row: Row) -> tuple[Proposal, ...]:

@@ -441,6 +441,7 @@ BODIES: dict[str, object] = {
     "complete-help": {"text": "t"},
     "resolve": {"reason": "r"},
     "follow-up": {"text": "t"},
+    "decline-round": {"report": f"report-{derived('a')}", "reason": "r"},
     "reopen": {"reason": "r"},
     "close": {"reason": "r"},
     "merge": {"into": f"incident-{derived('other')}"},

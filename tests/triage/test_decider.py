@@ -104,6 +104,7 @@ COMMANDS: dict[str, Command] = {
     "cannot-judge": c.CannotJudgeProposal(proposal=1, reason="r"),
     "resolve": c.Resolve(reason="r"),
     "follow-up": c.FollowUp(text="t"),
+    "decline-round": c.DeclineRound(report=REPORTS[0], reason="r"),
     "reopen": c.Reopen(reason="r"),
     "close": c.Close(reason="r"),
     "merge": c.Merge(into=OTHER),
@@ -141,6 +142,7 @@ ALLOWED: dict[str, str] = {
     "cannot-judge": "",
     "resolve": "accepted",
     "follow-up": "resolved closed dismissed",
+    "decline-round": "",
     "reopen": "resolved closed dismissed",
     "close": "resolved",
     "merge": "open assigned accepted resolved reopened",
@@ -189,7 +191,7 @@ def test_a_merged_incident_names_where_it_goes_on(verb: str) -> None:
     past(*STATES["merged"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(Rejected, OTHER)
 
 
-@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay"}))
+@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay", "decline-round"}))
 def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
     right = RIGHTS[type(COMMANDS[verb])]
     past(*STATES["closed"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(
@@ -205,7 +207,7 @@ WHO = {
     "record-handling explain reply solve explain-delay receive-material resolve follow-up "
     "propose-measure",
     "approver": "instruct explain reply approve reject cannot-judge",
-    "chief": "instruct designate "
+    "chief": "instruct designate decline-round "
     "transfer move-policy merge split reopen close follow-up request-verification request-help "
     "explain reply explain-delay approve reject cannot-judge",
 }
@@ -829,7 +831,7 @@ class TestAnySequence:
             "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
             "proposal": 1, "of": "measure", "chain": "c", "step": "s", "steps": (), "who": "w", "last": True,
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
-            "cause": "closed",
+            "cause": "closed", "answer": derived("a"), "helps": True,
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):

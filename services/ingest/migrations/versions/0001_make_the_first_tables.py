@@ -11,6 +11,14 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "answers",
+        sa.Column("event", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("event", name=op.f("pk_answers")),
+    )
+    op.create_index(op.f("ix_answers_incident_id_at"), "answers", ["incident_id", "at"], unique=False)
+    op.create_table(
         "api_keys",
         sa.Column("id", key(64), nullable=False),
         sa.Column("digest", key(64), nullable=True),

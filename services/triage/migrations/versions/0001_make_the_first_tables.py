@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("doubtful", sa.Boolean(), nullable=False),
         sa.Column("proposals", sa.Text(), nullable=False),
         sa.Column("dispatch", sa.Text(), nullable=False),
+        sa.Column("aftercare", sa.Text(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
