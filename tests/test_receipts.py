@@ -1,10 +1,11 @@
-"""What the sender of a report reads with the receipt alone: a limit of the matter that was extended."""
+"""What the sender of a report reads and says with the receipt alone."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from services.apps.embedded import Embedded, running
 from services.kernel.settings import Settings
@@ -75,3 +76,49 @@ async def test_the_sender_reads_the_new_end_and_the_text_for_them_and_no_interna
         await ask(system, "chief@town-east", "POST", "/escalation/v1/words/erase", gone)
         await ask(system, "chief@county", "POST", "/escalation/v1/words/erase", gone)
         assert (await ask(system, "", "GET", path))["extensions"][0]["text"] == ERASED
+
+
+@pytest.mark.requirement("ING-12")
+async def test_the_sender_says_once_for_each_answer_whether_it_helps_and_a_no_opens_a_round(tmp_path: Path) -> None:
+    async with running(Settings(data=tmp_path)) as system:
+        report = {
+            "unit": "town-east",
+            "channel": "letter",
+            "subject": "路灯不亮",
+            "text": "路灯不亮。",
+            "discovered_at": datetime.now(UTC).isoformat(),
+        }
+        sent = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
+        path = f"/ingest/v1/receipts/{sent['receipt']}"
+        no = {"helps": False, "reason": "灯还是不亮，请打13912345678"}
+        early = await ask(system, "", "POST", f"{path}/helpfulness", no, 409)
+        assert early["type"].endswith("no-answer-yet")
+        await ask(system, "", "POST", "/ingest/v1/receipts/AAAA-BBBB-CCCC/helpfulness", no, 404)
+        (matter,) = (await ask(system, "chief@town-east", "GET", "/triage/v1/incidents"))["items"]
+        at = f"/triage/v1/incidents/{matter['id']}"
+
+        async def act(who: str, verb: str, body: Any) -> None:
+            version = (await ask(system, "chief@town-east", "GET", at))["version"]
+            await ask(system, who, "POST", f"{at}/{verb}", body, **{"If-Match": str(version)})
+
+        await act("duty_officer@town-east", "assign", {"unit": "town-east"})
+        await act("handler@town-east", "accept", {})
+        for number in (1, 2):
+            await act("handler@town-east", "solve", {"text": "t"})
+            await act("handler@town-east", "explain", {"text": "t"})
+            await act("approver@town-east", "approve", {"proposal": number})
+            await act("handler@town-east", "resolve", {"reason": "r"})
+            assert [one["helps"] for one in (await ask(system, "", "GET", path))["answers"]][-1] is None
+            await ask(system, "", "POST", f"{path}/helpfulness", no if number == 1 else {"helps": True})
+            again = await ask(system, "", "POST", f"{path}/helpfulness", {"helps": True}, 409)
+            assert again["type"].endswith("answer-judged")
+            found = await ask(system, "chief@town-east", "GET", at)
+            assert [one["report"] for one in found["unhelpful"]] == [sent["report_id"]] * (number == 1)
+            if number == 1:
+                await act("chief@town-east", "reopen", {"reason": "r", "report": sent["report_id"]})
+        assert found["round"] == 2
+        assert [one["helps"] for one in (await ask(system, "", "GET", path))["answers"]] == [False, True]
+        told = await ask(system, "duty_officer@town-east", "GET", f"/ingest/v1/reports/{sent['report_id']}")
+        assert [one["helps"] for one in told["helpfulness"]] == [False, True]
+        assert told["helpfulness"][0]["reason"].startswith("灯还是不亮，请打")
+        assert "13912345678" not in str(told)

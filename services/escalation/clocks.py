@@ -183,7 +183,9 @@ def _clock(
     terms: Terms,
 ) -> Clock | None:
     """One run of a clock; None if it never applied."""
-    met_at = _met(spec, run.from_at, past, there)
+    start = past.own[run.began]
+    # A round may be known before it is opened. What was done by then belongs to the round before.
+    met_at = _met(spec, start.recorded_at if start.milestone == "reopened" else run.from_at, past, there)
     applied, cancelled = in_force(spec, run, past.own, past.graded, met_at, pack, terms)
     if not applied:
         return None

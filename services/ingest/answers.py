@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from schemas.fields import Code, Figure, Instant, MediaType, ReportId, StreamId, Token, UnitCode
+from schemas.fields import Code, Figure, IncidentId, Instant, MediaType, ReportId, StreamId, Token, UnitCode, Uuid
 from schemas.words import Cause
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -104,6 +104,21 @@ class MeasuredReach(Answered):
     """When it was counted."""
 
 
+class Helpfulness(Answered):
+    """What the sender said of an answer."""
+
+    incident: IncidentId
+    """The matter that was answered."""
+    answer: Uuid
+    """The event of the answer."""
+    helps: bool
+    """Whether it helped."""
+    reason: str | None = None
+    """Why it did not."""
+    at: Instant
+    """When the sender said so."""
+
+
 class EvidenceFile(Answered):
     """A file of a report's evidence."""
 
@@ -127,6 +142,7 @@ class StoredReport(
         state="received",
         reach=[{"clicks": 1200, "comments": 86, "measured_at": "2026-03-02T04:00:00.000000Z"}],
         evidence=[],
+        helpfulness=[],
         id=REPORT,
         received_at="2026-03-02T01:05:00.000000Z",
         unit="town-east",
@@ -151,6 +167,8 @@ class StoredReport(
     """The figures of its spread, in order of arrival."""
     evidence: tuple[EvidenceFile, ...]
     """Its files, in order of arrival."""
+    helpfulness: tuple[Helpfulness, ...]
+    """What the sender said of answers, in order."""
     id: ReportId
     """The report's id."""
     received_at: Instant

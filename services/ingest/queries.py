@@ -33,7 +33,7 @@ async def events_of(connection: AsyncConnection, stream: str) -> list[Event]:
 async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, Any]:
     """One report from its events, with its words. Times are UTC; `received_at` is when it was recorded."""
     words = await resolve(connection, METADATA, [ref for event in events for ref in event.words.values()])
-    body: dict[str, Any] = {"state": "received", "reach": [], "evidence": []}
+    body: dict[str, Any] = {"state": "received", "reach": [], "evidence": [], "helpfulness": []}
     for event in events:
         facts = event.data.model_dump(mode="json", exclude_none=True)
         facts |= {name: words(ref) for name, ref in event.words.items()}
@@ -46,6 +46,8 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
                 body["reach"].append(facts)
             case ReportEvidenceAttached():
                 body["evidence"].append({**facts, "attached_at": instant(event.recorded)})
+            case ReportHelpfulnessGiven():
+                body["helpfulness"].append({**facts, "at": instant(event.recorded)})
             case ReportRefused():
                 body.update(state="refused", refused=facts["reason"])
             case ReportErasureAsked():

@@ -18,6 +18,7 @@ from services.escalation.milestones import is_carried
 from services.kernel.core.ids import derived
 from tests.escalation.incident import DAY, OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
 
+OTHER = f"incident-{derived('other')}"
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
 
 
@@ -204,6 +205,38 @@ def test_reopening_gives_a_round_of_its_own() -> None:
     assert (found["explanation#2"].since, found["explanation#2"].due) == (at(0, day=3), at(0, day=4))
     assert found["explanation#2"].met_at is None
     assert "transfer#2" not in found
+
+
+RECURRED = (
+    opened(at(0)),
+    GENERAL,
+    reached("solved", at(5)),
+    reached("resolved", at(6)),
+    reached("reopened", at(9, day=3), happened=at(2, day=3), unit="town-east"),
+)
+"""A matter that was known to have come back seven hours before it was opened again."""
+
+
+@pytest.mark.requirement("AUD-03")
+def test_a_round_counts_from_the_discovery_of_what_came_back() -> None:
+    found = clocks(*RECURRED)
+    assert (found["explanation#2"].since, found["explanation#2"].due) == (at(2, day=3), at(2, day=4))
+    before = reached("explained", at(5, day=3))
+    assert clocks(*RECURRED, before)["explanation#2"].met_at is None, "it was not of this round"
+    assert clocks(*RECURRED, reached("explained", at(10, day=3)))["explanation#2"].met_at == at(10, day=3)
+
+
+@pytest.mark.requirement("AUD-03")
+@pytest.mark.parametrize("known", [at(-5), at(3), at(1, day=3), at(8, day=3)])
+@pytest.mark.parametrize("merged", [at(10, day=3), at(5, day=4)])
+def test_what_is_merged_in_later_moves_no_round_back(known: datetime, merged: datetime) -> None:
+    event = derived("merger")
+    absorbed = brings(
+        milestone("discovered", merged, known, event), milestone("absorbed", merged, event=event, incident=OTHER)
+    )
+    there = reached("discovered", at(9, day=3), happened=known, incident=OTHER)
+    alone, found = clocks(*RECURRED)["explanation#2"], clocks(*RECURRED, absorbed, there)["explanation#2"]
+    assert (found.since, found.due) == (alone.since, alone.due)
 
 
 def test_a_round_is_met_by_what_was_recorded_in_it_whenever_it_happened() -> None:
