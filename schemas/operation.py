@@ -34,6 +34,16 @@ class OperationRecordRead(Fact):
     purpose: Words
 
 
+@event("operation.similar_asked")
+class OperationSimilarAsked(Fact):
+    """Somebody asked for matters of a unit that are like a text, and was offered these. The text is not kept."""
+
+    unit: UnitCode
+    offered: tuple[StreamId, ...]
+    above: tuple[UnitCode, ...] = ()
+    """The units above that have something similar."""
+
+
 @event("operation.access_refused")
 class OperationAccessRefused(Fact):
     """A post asked for something that its role may not do. Refusals are added up per post, act and minute."""

@@ -555,6 +555,30 @@ class IncidentDismissed(Fact):
     report_count: Figure
 
 
+LinkKind = Literal["same", "part", "related", "other"]
+
+
+@event("incident.linked")
+class IncidentLinked(Fact):
+    """A person decided how this incident and `to` belong together.
+
+    They are the same matter, this one is a part of the other, they are related, or they have nothing to do with each
+    other. A later decision replaces it.
+    """
+
+    to: StreamId
+    kind: LinkKind
+    reason: Words
+
+
+@event("incident.offered")
+class IncidentOffered(Fact):
+    """The matter was offered to a unit above, which has a similar one."""
+
+    to: UnitCode
+    reason: Words | None = None
+
+
 @event("incident.merged")
 class IncidentMerged(Fact):
     """This incident is the same matter as `into` and goes on there. Its breaches stay its own."""

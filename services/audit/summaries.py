@@ -95,6 +95,8 @@ TEMPLATES: dict[str, str] = {
     "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",
     "incident.dismissed": "不予答复，终止办理|ended without an answer",
     "incident.merged": "并入 {into}|merged into {into}",
+    "incident.linked": "与 {to} 判断为：{kind}|linked to {to}: {kind}",
+    "incident.offered": "提请{to}判断是否同一事项|offered to {to}, which has something similar",
     "incident.absorbed": "并入了 {incident}|absorbed {incident}",
     "incident.split": "拆分至 {into}|split into {into}",
     "policy.pack_loaded": "载入规则 {pack}@{version}|pack {pack}@{version} loaded",
@@ -190,6 +192,8 @@ TEMPLATES: dict[str, str] = {
     "operation.key_made": "为{unit}的集成 {name} 发放密钥 {key}|key {key} made for the integration {name} of {unit}",
     "operation.key_revoked": "注销密钥 {key}|key {key} was revoked",
     "operation.record_read": "查阅 {record}|{record} was consulted",
+    "operation.similar_asked": "在{unit}查找疑似同一事项：{offered}"
+    "|similar matters of {unit} were asked for: {offered}",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.redriven": "死信重新处理|a dead letter was redriven",
     "operation.discarded": "死信弃用|a dead letter was discarded",

@@ -71,6 +71,8 @@ Verb = Literal[
     "reopen",
     "close",
     "merge",
+    "link",
+    "offer",
     "split",
 ]
 State = Literal["open", "assigned", "accepted", "resolved", "closed", "dismissed", "merged"]

@@ -22,7 +22,7 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, office_answers, queries, seen, statistics
-from services.triage.commands import Accept, AcceptHelp, EstablishFact, Merge, Reopen, Split
+from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Merge, Reopen, Split
 from services.triage.delegations import DELEGATIONS
 from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
 from services.triage.queries import Filters
@@ -255,6 +255,8 @@ def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine
         match command:
             case Merge():
                 answer = await linking.merge(runtime, caller, id, command)
+            case Link():
+                answer = await linking.link(runtime, caller, id, command)
             case Split():
                 answer = await linking.split(runtime, caller, id, command)
             case Reopen(report=str() as report):

@@ -1,10 +1,17 @@
 """Triage, joined with the kernel."""
 
-from services.kernel.delivery.runtime import Service
+from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.store import word_index
 from services.triage import decider, packs, setup, units
 from services.triage.reactions import react
 from services.triage.seen import know
 from services.triage.views import METADATA, REVISIONS, VIEWS
+
+
+async def _start(runtime: Runtime) -> None:
+    await word_index.make(runtime.database)
+    await setup.place(runtime)
+
 
 SERVICE = Service(
     name="triage",
@@ -16,7 +23,8 @@ SERVICE = Service(
     contents=("ingest",),
     react=react,
     know=know,
-    apis=("services.triage.api", "services.triage.policies"),
-    on_start=setup.place,
+    apis=("services.triage.api", "services.triage.finding", "services.triage.policies"),
+    on_start=_start,
+    forget=word_index.forget,
     stream="services.triage.stream",
 )

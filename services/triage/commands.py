@@ -34,7 +34,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.triage import AnswerKind, Asked, FollowUpEnd, Track
+from schemas.triage import AnswerKind, Asked, FollowUpEnd, LinkKind, Track
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
@@ -459,6 +459,33 @@ class Merge(
     """The incident in which the matter goes on."""
     reason: Text | None = None
     """The reason why they are one matter."""
+
+
+class Link(
+    Command,
+    json_schema_extra=example(
+        to="incident-01890a5d-ac96-774b-bcce-b302099a8057", kind="related", reason="同一路段的另一处"
+    ),
+):
+    """Decide how this incident and another one belong together. A later decision on the same two replaces it."""
+
+    to: IncidentId
+    """The other incident."""
+    kind: LinkKind
+    """`same`: one matter, which a chief may merge. `part`: this is a part of the other one. `related`: not the same.
+    `other`: they have nothing to do with each other.
+    """
+    reason: Text
+    """The reason."""
+
+
+class Offer(Command, json_schema_extra=example(to="county", reason="县里有类似事项")):
+    """Offer the matter to a unit above, which has a similar one. That unit decides whether they are one."""
+
+    to: UnitCode
+    """The unit above."""
+    reason: Text | None = None
+    """The reason."""
 
 
 class Split(Command, json_schema_extra=example(reports=["report-01890a5d-a1b2-7c3d-8e4f-5061728394a5"])):

@@ -14,7 +14,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, assigning, endings, grading, judgement, moves, rounds
+from services.triage import acts, approvals, assigning, endings, grading, judgement, links, moves, rounds
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -201,6 +201,10 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return endings.closed(state, command, ctx)
         case c.Merge():
             return _merge(state, command, ctx)
+        case c.Link():
+            return links.linked(state, command)
+        case c.Offer():
+            return links.offered(state, command, ctx)
         case c.Split():
             return _split(state, command, ctx)
         case c.Explain() | c.Reply() if approvals.asked(state, command, ctx):

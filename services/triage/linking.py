@@ -1,14 +1,16 @@
-"""Commands that concern two incidents: merging one into another, and splitting one. Each is one transaction."""
+"""Commands that concern two incidents: merging, splitting and linking. Each is one transaction."""
 
 from schemas.fields import parse_instant
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
+from services.kernel.core.standings import reading_of
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller, with_seen
+from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.triage import judgement, seen
-from services.triage.commands import Absorb, Merge, OpenSplit, Received, Split
+from services.triage.commands import Absorb, Link, Merge, OpenSplit, Received, Split
 
 
 async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -> Answer:
@@ -29,6 +31,22 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         told = {"discovered": [of.discovered_at for of in known.values()], "late": known[stream].entered_late}
         knowing = with_seen(ctx, {"leaving": before, "reports": reports, **told})
         events += session.decide(command.into, Absorb(incident=stream), knowing)
+        return commands.answer(session, stream, events)
+
+    return await commands.transact(runtime, caller, act)
+
+
+async def link(runtime: Runtime, caller: Caller, stream: str, command: Link) -> Answer:
+    """`incident.linked` on the stream. The caller must be allowed to read the other incident."""
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await session.load([stream])
+        _must_exist(session, stream)
+        session.authorize(stream, command, ctx)
+        known = await standings.read(session.connection, session.service.metadata, [command.to])
+        if reading_of(known, command.to, ctx.offices.overseen(ctx.actor.unit)) is None:
+            raise NotFound(f"there is no {command.to} that concerns {ctx.actor.unit}", what=command.to)
+        events = commands.decide(session, stream, command, ctx, caller, staff=True)
         return commands.answer(session, stream, events)
 
     return await commands.transact(runtime, caller, act)

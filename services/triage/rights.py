@@ -12,7 +12,7 @@ from schemas.titles import titled
 from services.kernel.access.approving import acting_posts, answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Ctx
+from services.kernel.core.decider import STAFF_ROLES, Ctx
 from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
@@ -399,9 +399,14 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),
     c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
+    c.Link: Right("link", ("duty_officer", "chief"), _accountable, _unless_merged),
+    c.Offer: Right("offer", ("duty_officer", "chief"), _accountable, _unless_closed),
     c.Split: Right("split", ("chief",), _accountable, _can_be_split),
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""
+
+ASK_SIMILAR: Right[str] = Right("ask-similar", STAFF_ROLES, lambda unit, ctx: (unit,))
+"""Asking for matters of a unit that are like a text."""
 
 VERBS: Mapping[str, type[Command]] = {right.verb: command for command, right in RIGHTS.items()}
 """The commands by the last part of their path."""

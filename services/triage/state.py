@@ -47,6 +47,10 @@ class State(Incident):
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
+    links: Mapping[str, triage.LinkKind] = field(default_factory=dict)
+    """Other incidents -> how this one and they belong together."""
+    offered: frozenset[str] = frozenset()
+    """The units above to which the matter was offered."""
     drill: bool = False
     last: Mapping[Series, datetime] = field(default_factory=dict)
     """When the latest grading happened, the latest choice of a kind of answer, and the latest end or reopening."""
@@ -169,6 +173,10 @@ def evolve(state: State, event: Event) -> State:
             # The reopening of a dismissed matter means that its reports will be answered.
             refused = frozenset[str]() if state.phase == "dismissed" else state.refused
             return replace(state, phase="open", handled=frozenset(), refused=refused)
+        case triage.IncidentLinked() as data:
+            return replace(state, links={**state.links, data.to: data.kind})
+        case triage.IncidentOffered() as data:
+            return replace(state, offered=state.offered | {data.to})
         case triage.IncidentMerged() as data:
             return replace(state, phase="merged", merged_into=data.into)
     return state

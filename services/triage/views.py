@@ -189,8 +189,24 @@ REPORTS = Table(
     Column("refused_at", key(27)),
     Column("refused_by", key(130)),
     Column("refusal", key(36)),
+    Index(None, "subject"),
+    Index(None, "text"),
+    Index(None, "place"),
 )
 """One row for each report from ingest. `refusal` is the reason why it gets no answer."""
+
+INCIDENT_LINKS = Table(
+    "incident_links",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("to", key(), primary_key=True),
+    Column("kind", key(16), nullable=False),
+    Column("at", key(27), nullable=False),
+    Column("actor", key(130), nullable=False),
+    Column("reason", key(36), nullable=False),
+    Index(None, "to"),
+)
+"""What a person decided on two incidents that look alike. `kind` is same, part, related or other; the newest counts."""
 
 MEASUREMENTS = Table(
     "measurements",
@@ -516,6 +532,23 @@ def _match_key(key: Key, row: Row | None, event: Event) -> Row:
     return {"match_key": key[0], "incident_id": key[1], "since": event.recorded_text, "split": split}
 
 
+def _link_keys(event: Event) -> list[Key]:
+    linked = event.kind == "incident" and isinstance(event.data, triage.IncidentLinked)
+    return [(event.stream, event.data.to)] if linked else []
+
+
+def _link(key: Key, row: Row | None, event: Event) -> Row:
+    data: triage.IncidentLinked = event.data
+    return {
+        "incident_id": key[0],
+        "to": key[1],
+        "kind": data.kind,
+        "at": event.recorded_text,
+        "actor": event.actor,
+        "reason": data.reason.ref,
+    }
+
+
 def _received_keys(event: Event) -> list[Key]:
     told = event.kind == "report" and isinstance(event.data, ingest.ReportReceived | ingest.ReportRefused)
     return [(event.stream,)] if told else []
@@ -583,6 +616,7 @@ VIEWS: tuple[View, ...] = (
     REACHED,
     *OF_ONE,
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),
+    View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),

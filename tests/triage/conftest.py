@@ -198,7 +198,8 @@ async def made(database: Database, settings: Settings) -> AsyncIterator[Runtime]
     try:
         async with database.transaction() as connection:
             await connection.run_sync(SERVICE.metadata.create_all)
-        await setup.place(runtime)
+        assert SERVICE.on_start is not None
+        await SERVICE.on_start(runtime)
         yield runtime
     finally:
         await database.close()

@@ -74,6 +74,8 @@ class Service(Owner):
     """A `UnitOfWork` subclass for a service that takes in events in its own way (audit)."""
     stream: str = ""
     """Module of the service's Faust application."""
+    forget: Callable[[Database], Awaitable[None]] | None = None
+    """Removes from the file what the database still holds of erased words besides their rows."""
     timeline: Timeline | None = None
     """Set only by the service that keeps the events of all."""
     rebuilt: tuple[Table, ...] = ()

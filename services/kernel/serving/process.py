@@ -165,10 +165,12 @@ async def _sum_refusals(runtime: Runtime) -> None:
 
 
 async def _forget(runtime: Runtime) -> None:
-    """Removes erased words from the write-ahead file."""
+    """Removes what is left of erased words in the service's own index and in the write-ahead file."""
     while True:
         await runtime.erased.wait()
         runtime.erased.clear()
+        if runtime.service.forget is not None:
+            await runtime.service.forget(runtime.database)
         while not await runtime.database.forget():
             await asyncio.sleep(LOOP_SECONDS)
 

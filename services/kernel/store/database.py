@@ -1,6 +1,6 @@
 """One SQL database for each service: PostgreSQL in a deployment, a SQLite file embedded.
 
-Only this module and `sql` know which one it is.
+Only this module, `sql` and `word_index` know which one it is.
 """
 
 import asyncio

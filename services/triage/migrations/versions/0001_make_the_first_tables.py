@@ -52,6 +52,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_incident_judgements")),
     )
     op.create_table(
+        "incident_links",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("to", key(64), nullable=False),
+        sa.Column("kind", key(16), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("actor", key(130), nullable=False),
+        sa.Column("reason", key(36), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "to", name=op.f("pk_incident_links")),
+    )
+    op.create_index(op.f("ix_incident_links_to"), "incident_links", ["to"], unique=False)
+    op.create_table(
         "incident_notes",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -182,6 +193,9 @@ def upgrade() -> None:
         sa.Column("refusal", key(36), nullable=True),
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_reports")),
     )
+    op.create_index(op.f("ix_reports_place"), "reports", ["place"], unique=False)
+    op.create_index(op.f("ix_reports_subject"), "reports", ["subject"], unique=False)
+    op.create_index(op.f("ix_reports_text"), "reports", ["text"], unique=False)
     op.create_table(
         "standing_units",
         sa.Column("incident_id", key(64), nullable=False),

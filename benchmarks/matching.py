@@ -1,0 +1,243 @@
+"""How well triage ranks known matters for a new report, and what that costs with 100,000 of them, on both databases.
+
+`python -m benchmarks.matching` measures the ranking on real messages beside the repository, of which 40 matters with
+166 messages were labelled by hand (`matters.json`: ids and labels only). `--replied` measures the suggestion of a unit.
+`python -m benchmarks matching` measures the cost.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from benchmarks import rig
+from benchmarks.measure import Figure, percentile
+from benchmarks.reports import REAL
+from schemas.fields import instant
+from services.kernel.core.decider import Actor
+from services.kernel.core.ids import derived
+from services.kernel.core.time_source import TimeSource
+from services.kernel.delivery.log import EventLog
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.settings import Settings
+from services.kernel.store.database import Database
+from services.kernel.store.sql import insert
+from services.triage import similar
+from services.triage.app import SERVICE
+from services.triage.views import INCIDENTS, REPORTS
+from tests.kit import substrate
+
+LABELS = Path(__file__).parent / "matters.json"
+MATTERS, ASKED = 100_000, 1_000
+OFFICER = Actor("duty_officer@county", "county", frozenset({"duty_officer"}), "p")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A report as the index needs it, and the matter to which it belongs."""
+
+    id: str
+    matter: str
+    subject: str
+    text: str
+    at: str
+    unit: str = "county"
+    assigned: str | None = None
+
+
+@dataclass(slots=True)
+class Known:
+    """Triage with matters that were written straight into its tables."""
+
+    runtime: Runtime
+    matters: dict[str, int] = field(default_factory=dict)
+
+    async def add(self, messages: Iterable[Message]) -> None:
+        """Writes reports, their words and their incidents."""
+        rows: dict[str, list[dict[str, Any]]] = {"contents": [], "reports": [], "incidents": [], "incident_reports": []}
+        for one in messages:
+            report, incident = f"report-{derived(one.id)}", incident_of(one)
+            refs = {name: derived(one.id, name) for name in ("subject", "text")}
+            rows["contents"] += [
+                {"ref": refs[name], "salt": b"", "words": getattr(one, name) or " "} for name in ("subject", "text")
+            ]
+            rows["reports"].append(
+                {
+                    **dict.fromkeys(REPORTS.columns.keys()),
+                    **refs,
+                    "report_id": report,
+                    "unit": one.unit,
+                    "channel": "board",
+                    "discovered_at": one.at,
+                    "received_at": one.at,
+                    "entered_late": False,
+                }
+            )
+            position = self.matters[one.matter] = self.matters.get(one.matter, 0) + 1
+            rows["incident_reports"].append(
+                {"report_id": report, "incident_id": incident, "position": position, "active": True}
+            )
+            if position == 1:
+                rows["incidents"].append(_incident(incident, one))
+        async with self.runtime.database.transaction() as connection:
+            for table, of_table in rows.items():
+                await insert(connection, self.runtime.tables[table], of_table)
+
+    async def ask(self, one: Message, limit: int, threshold: float) -> list[similar.Near]:
+        """The nearest known matters."""
+        asked = similar.Asked(one.unit, one.subject, one.text, at=one.at)
+        async with self.runtime.database.read() as connection:
+            ctx = await self.runtime.context(connection, OFFICER)
+            return (await similar.find(self.runtime, connection, ctx, asked, limit, threshold)).near
+
+
+def incident_of(one: Message) -> str:
+    """The incident of a message's matter."""
+    return f"incident-{derived(one.matter)}"
+
+
+def _incident(id_: str, one: Message) -> dict[str, Any]:
+    defaults: dict[type, Any] = {int: 0, str: "", bool: False}
+    row = {
+        column.name: None if column.nullable else defaults.get(column.type.python_type) for column in INCIDENTS.columns
+    }
+    return row | {
+        "id": id_,
+        "state": "open",
+        "unit": one.unit,
+        "assigned": one.assigned,
+        "discovered_at": one.at,
+        "opened_at": one.at,
+        "updated_at": one.at,
+        "proposals": "[]",
+        "reports": 1,
+    }
+
+
+@asynccontextmanager
+async def triage(kind: str) -> AsyncIterator[Known]:
+    """Triage on an empty database of a kind."""
+    template = substrate.new_databases("matching", rig.postgres(), ("triage",)) if kind == "PostgreSQL" else ""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(template.format(service="triage") if template else Path(folder) / "triage.sqlite")
+        settings = Settings(data=Path(folder), database=template)
+        runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), b"only-for-measuring-" * 4)
+        try:
+            async with database.transaction() as connection:
+                await connection.run_sync(SERVICE.metadata.create_all)
+            assert SERVICE.on_start is not None
+            await SERVICE.on_start(runtime)
+            yield Known(runtime)
+        finally:
+            await database.close()
+            if template:
+                substrate.drop_databases(template)
+
+
+def real(labels: Mapping[str, str]) -> list[Message]:
+    """The real messages in order of time; one without a label is a matter of its own."""
+    found = [
+        Message(
+            one["external_id"],
+            labels.get(one["external_id"], one["external_id"]),
+            one["title"],
+            one["body"],
+            instant(datetime.fromisoformat(one["submitted_at"])),
+        )
+        for one in map(json.loads, REAL.read_text("utf-8").splitlines())
+    ]
+    return sorted(found, key=lambda one: (one.at, one.id))
+
+
+async def ranking(kind: str) -> dict[str, float]:
+    """Each message is compared with those before it: how often its matter is among the first, and the offers."""
+    of_matter = json.loads(LABELS.read_text())
+    labels = {id_: matter for matter, ids in of_matter.items() for id_ in ids}
+    places: list[int] = []
+    offers: list[int] = []
+    took: list[float] = []
+    async with triage(kind) as known:
+        for one in real(labels):
+            begun = time.perf_counter()
+            near = await known.ask(one, 5, similar.OFFERED_FROM)
+            took.append(time.perf_counter() - begun)
+            if one.matter in known.matters:
+                ids = [each.row["id"] for each in near]
+                places.append(ids.index(incident_of(one)) if incident_of(one) in ids else 99)
+            elif one.id not in labels:
+                offers.append(len(near))
+            await known.add([one])
+    return {
+        "later messages of labelled matters": len(places),
+        "right matter among the first five": sum(place < 5 for place in places) / len(places),
+        "right matter first": sum(place == 0 for place in places) / len(places),
+        "unrelated messages": len(offers),
+        "offers to an unrelated message, median": statistics.median(offers),
+        "offers to an unrelated message, mean": statistics.fmean(offers),
+        "milliseconds, median": statistics.median(took) * 1000,
+    }
+
+
+def many(number: int, salt: str) -> Iterator[Message]:
+    """Messages of as many matters: each is made of sentences of several real or shipped ones, so no two are alike."""
+    from random import Random
+
+    from benchmarks.reports import reports
+
+    sources = reports(2_000)
+    sentences = [part for one in sources for part in one["text"].replace("？", "。").split("。") if len(part) > 5]
+    random, begin = Random(salt), datetime(2026, 1, 1, tzinfo=UTC)
+    for at in range(number):
+        text = "。".join(random.choices(sentences, k=8))[:600]
+        subject = random.choice(sources)["subject"].partition(" ")[0]
+        unit = ("town-east", "town-west", "county-roads", "county-water")[at % 4]
+        yield Message(f"{salt}{at}", f"{salt}{at}", subject, text, instant(begin + timedelta(seconds=at)), unit)
+
+
+async def measure(runs: int) -> list[Figure]:
+    """1,000 new reports against 100,000 matters: milliseconds of a question."""
+    figures = []
+    for kind in ("SQLite", "PostgreSQL"):
+        async with triage(kind) as known:
+            begun = time.perf_counter()
+            messages = many(MATTERS, "known")
+            while part := list(islice(messages, 2_000)):
+                await known.add(part)
+            written = MATTERS / (time.perf_counter() - begun)
+            took = []
+            for one in many(ASKED, "new"):
+                begun = time.perf_counter()
+                await known.ask(Message(one.id, one.matter, one.subject, one.text, one.at), 5, similar.OFFERED_FROM)
+                took.append((time.perf_counter() - begun) * 1000)
+        name = f"similar among {MATTERS:,} ({kind})"
+        figures += [
+            Figure(f"{name}: median", "ms", statistics.median(took), 100),
+            Figure(f"{name}: 99 %", "ms", percentile(took, 0.99), 300),
+            Figure(f"{name}: written", "reports/s", written, 200, at_least=True),
+        ]
+    return figures
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.matching", description=__doc__)
+    parser.add_argument("--on", default="SQLite", choices=("SQLite", "PostgreSQL"))
+    chosen = parser.parse_args()
+    try:
+        for name, value in asyncio.run(ranking(chosen.on)).items():
+            print(f"{name:45} {value:10.3f}")
+    finally:
+        rig.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Finds words in a service's content records, through the database's own full-text means.
+
+The index holds the pairs of neighbouring characters of each text, so it needs no dictionary and serves Chinese and
+Latin text alike. On PostgreSQL it is a GIN index over an expression, on SQLite an FTS5 table that triggers keep. So it
+always holds exactly the words of `contents`, whoever writes or erases them. It is made at the start of a service, and
+from the words at hand if it is missing: it is no table of the record, and no migration or replay knows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.kernel.store.database import Database, is_sqlite
+
+INDEXED = 4000
+"""Characters of a text that are indexed, from its beginning."""
+ASKED = 64
+"""At most so many pairs are asked for at once."""
+OF_ONE = 200
+"""At most so many texts are taken for one pair of a `nearest`."""
+STEP = 500
+"""Pages that one step of `forget` writes."""
+_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def plain(words: str) -> str:
+    """The text in the form in which it is indexed and compared: Latin letters small."""
+    return words.translate(_ASCII)
+
+
+def pairs_of(words: str) -> list[str]:
+    """Each pair of neighbouring characters that has no white space, in order, once."""
+    told = plain(words)
+    pairs = (told[at : at + 2] for at in range(len(told) - 1))
+    return [pair for pair in dict.fromkeys(pairs) if not any(map(str.isspace, pair))]
+
+
+async def make(database: Database) -> None:
+    """Makes the index unless it is there. Only the leader calls it."""
+    async with database.transaction() as connection:
+        if not is_sqlite(connection):
+            for statement in _POSTGRES:
+                await connection.execute(text(statement))
+        elif not (await connection.execute(text("select 1 from sqlite_master where name = 'word_pairs'"))).first():
+            for statement in _SQLITE:
+                await connection.exec_driver_sql(statement)
+
+
+async def nearest(connection: AsyncConnection, weights: Mapping[str, float], limit: int) -> dict[str, float]:
+    """References of texts with some of these pairs, and the sum of the weights of the pairs that each has.
+
+    The heaviest come first. At most `ASKED` pairs count, and at most `OF_ONE` texts for each pair.
+    """
+    if not weights:
+        return {}
+    assert len(weights) <= ASKED, "the caller chooses the pairs"
+    if is_sqlite(connection):
+        values: dict[str, Any] = {"limit": limit}
+        for at, (pair, weight) in enumerate(weights.items()):
+            values |= {f"pair{at}": _token(pair), f"weight{at}": weight}
+        found = await connection.execute(_nearest_in_fts5(len(weights)), values)
+    else:
+        values = {"pairs": list(weights), "weights": list(weights.values()), "limit": limit}
+        found = await connection.execute(_NEAREST_IN_GIN, values)
+    return {row.ref: row.weight for row in found}
+
+
+async def holding(connection: AsyncConnection, pairs: Sequence[str], limit: int) -> list[str]:
+    """References of the texts that have all of these pairs, in the order of their references, newest first."""
+    if is_sqlite(connection):
+        asked: dict[str, Any] = {"all": " AND ".join(map(_token, pairs)), "limit": limit}
+        found = await connection.execute(_HOLDING_IN_FTS5, asked)
+    else:
+        found = await connection.execute(_HOLDING_IN_GIN, {"pairs": list(pairs), "limit": limit})
+    return list(found.scalars())
+
+
+async def forget(database: Database) -> None:
+    """Removes pairs of erased words from the file. FTS5 only marks them, and drops them when it merges its segments.
+
+    It goes in short steps, so that writers hardly wait. PostgreSQL's VACUUM does it there.
+    """
+    if not database.is_sqlite:
+        return
+    size = -STEP
+    while True:
+        async with database.transaction() as connection:
+            if not (await connection.execute(text("select 1 from sqlite_master where name = 'word_pairs'"))).first():
+                return
+            changes = text("select total_changes()")
+            before = (await connection.execute(changes)).scalar_one()
+            merge = text("insert into word_pairs(word_pairs, rank) values ('merge', :size)")
+            await connection.execute(merge, {"size": size})
+            if (await connection.execute(changes)).scalar_one() - before < 2:
+                return
+        size = STEP
+
+
+def _token(pair: str) -> str:
+    """FTS5 sees each pair as one token: its bytes in hexadecimal digits."""
+    return f'"{pair.encode().hex()}"'
+
+
+def _pairs_in_sqlite(row: str) -> str:
+    counted = (
+        "with recursive at(n) as (select 1 union all "
+        f"select n + 1 from at where n < min(length({row}words), {INDEXED}) - 1) select n from at"
+    )
+    return f"(select group_concat(hex(substr(lower({row}words), n, 2)), ' ') from ({counted}))"
+
+
+_SQLITE = (
+    f"create view word_pairs_of as select rowid, {_pairs_in_sqlite('contents.')} as pairs from contents",
+    "create virtual table word_pairs using fts5(pairs, content='word_pairs_of', detail=none, tokenize='ascii')",
+    f"""create trigger word_pairs_come after insert on contents begin
+        insert into word_pairs(rowid, pairs) values (new.rowid, {_pairs_in_sqlite("new.")});
+    end""",
+    f"""create trigger word_pairs_go after delete on contents begin
+        insert into word_pairs(word_pairs, rowid, pairs) values ('delete', old.rowid, {_pairs_in_sqlite("old.")});
+    end""",
+    "insert into word_pairs(word_pairs) values ('rebuild')",
+)
+_HOLDING_IN_FTS5 = text(
+    "select ref from contents where rowid in (select rowid from word_pairs where word_pairs match :all) "
+    "order by ref desc limit :limit"
+)
+
+# The cost keeps the planner from reading the table, which would take the pairs of every text.
+_POSTGRES = (
+    f"""create or replace function word_pairs(words text) returns text[]
+    language sql immutable strict parallel safe cost 10000 as $$
+        select coalesce(array_agg(distinct pair), '{{}}') from (
+            select one || lead(one) over (order by n) as pair
+            from unnest(string_to_array(lower(left(words, {INDEXED}) collate "C"), null)) with ordinality as t(one, n)
+        ) as pairs where pair is not null
+    $$""",
+    "create index if not exists word_pairs on contents using gin (word_pairs(words))",
+)
+_NEAREST_IN_GIN = text(
+    f"""select found.ref, sum(asked.weight) as weight
+    from unnest(cast(:pairs as text[]), cast(:weights as float8[])) as asked(pair, weight)
+    cross join lateral (
+        select ref from contents where word_pairs(words) @> array[asked.pair] limit {OF_ONE}
+    ) as found
+    group by found.ref order by weight desc, found.ref desc limit :limit"""
+)
+_HOLDING_IN_GIN = text(
+    "select ref from contents where word_pairs(words) @> cast(:pairs as text[]) order by ref desc limit :limit"
+)
+
+
+@lru_cache(ASKED)
+def _nearest_in_fts5(count: int) -> TextClause:
+    """SQLite has no lateral join, so each pair is a part of the statement."""
+    parts = (
+        f"select * from (select rowid, cast(:weight{at} as real) as weight from word_pairs "
+        f"where word_pairs match :pair{at} order by rowid desc limit {OF_ONE})"
+        for at in range(count)
+    )
+    return text(
+        f"with found as (select rowid, sum(weight) as weight from ({' union all '.join(parts)}) group by rowid "
+        "order by weight desc, rowid desc limit :limit) "
+        "select contents.ref, found.weight from found join contents on contents.rowid = found.rowid "
+        "order by found.weight desc, contents.ref desc"
+    )

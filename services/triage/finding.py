@@ -1,0 +1,153 @@
+"""Finding matters over HTTP: similar ones, the suggestion of a category and a unit, and search.
+
+Nothing here decides. `POST incidents/{id}/link` does, and `merge` and `split`.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import StringConstraints
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import Code, IncidentId, UnitCode
+from schemas.operation import OperationSimilarAsked
+from services.kernel.core.commands import Command, example
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import NotFound
+from services.kernel.core.standings import reading_of
+from services.kernel.delivery import operations
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.masking import mask
+from services.kernel.serving import commands, documents, http
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store import standings
+from services.kernel.store.session import Session
+from services.kernel.store.views import Row
+from services.triage import similar, similar_answers
+from services.triage.rights import ASK_SIMILAR
+from services.triage.seen import rows_of
+from services.triage.views import INCIDENT_LINKS, INCIDENTS, METADATA
+
+MOST = 20
+"""At most so many similar matters are offered at once."""
+Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
+Few = Annotated[int, Query(ge=1, le=MOST, description="The most matters that are offered.")]
+
+
+class AskSimilar(
+    Command,
+    json_schema_extra=example(
+        unit="town-east", subject="卫生院门前路灯不亮", text="已经四天不亮了。", place="卫生院门前"
+    ),
+):
+    """Ask for known matters that are like a report which was not sent in yet. Personal data in it is masked first."""
+
+    unit: UnitCode
+    """The unit among whose matters, and those of units below it, is looked."""
+    subject: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    """The concern in short."""
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+    """The text. It is not kept."""
+    place: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)] | None = None
+    """The place."""
+    category: Code | None = None
+    """The category."""
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of finding."""
+    routes = http.router("/triage/v1", "triage")
+
+    @routes.get("/incidents/{id}/similar", **documents.answers(similar_answers.Similar))
+    async def list_similar(id: Id, staff: http.Staff, limit: Few = 5) -> Response:
+        """Known matters that are like this one, best first, with the words that they share.
+
+        Compared are open, resolved and recently closed matters of the accountable unit and of those below it, by
+        subject, text, place, category and time. Of a unit above it is said only that it has something similar.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            row = await _readable(connection, ctx, id)
+            asked = await similar.asked_of(connection, row)
+            found = await similar.find(runtime, connection, ctx, asked, limit) if asked else similar.Found([], [])
+            decided = await _decided(connection, id)
+        return http.json_response(_shown(found, decided))
+
+    @routes.post("/similar", **documents.answers(similar_answers.Similar))
+    async def ask_similar(body: AskSimilar, caller: http.Command) -> Response:
+        """Known matters that are like what is asked, best first, with the words that they share.
+
+        What is asked is masked, compared and not kept. That somebody asked, and which matters were offered, is an
+        event.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, caller.actor)
+            ctx.offices.unit(body.unit)
+            ASK_SIMILAR.require(body.unit, ctx)
+            listed = ctx.offices.lists.telephones
+            subject, text = (mask(words, listed).text for words in (body.subject, body.text))
+            place = mask(body.place, listed).text if body.place else None
+            asked = similar.Asked(body.unit, subject, text, place, body.category)
+            found = await similar.find(runtime, connection, ctx, asked, 5)
+        fact = OperationSimilarAsked(
+            unit=body.unit, offered=tuple(near.row["id"] for near in found.near), above=tuple(found.above)
+        )
+        await record(runtime, caller, fact)
+        return http.json_response(_shown(found, {}))
+
+    @routes.get("/incidents/{id}/suggestion", **documents.answers(similar_answers.Suggestion))
+    async def read_suggestion(id: Id, staff: http.Staff) -> Response:
+        """The category and the unit that most of the ten nearest earlier matters have, and how many of them have it.
+
+        A person decides. Nothing is learned or trained: the matters on which it rests are named.
+        """
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            row = await _readable(connection, ctx, id)
+            suggestion = await similar.suggest(runtime, connection, ctx, row)
+        return http.json_response(suggestion)
+
+    return routes
+
+
+async def record(runtime: Runtime, caller: Caller, fact: Any) -> None:
+    """Records that somebody looked, before anything is shown."""
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await operations.record(session, ctx, fact)
+        return Answer({})
+
+    await commands.transact(runtime, caller, act)
+
+
+async def _readable(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row:
+    """The incident, if the caller may read all of it now."""
+    known = await standings.read(connection, METADATA, [id_])
+    reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
+    rows = await rows_of(connection, INCIDENTS, INCIDENTS.c.id == id_)
+    if not rows or reading is None or (reading.until is not None and not rows[0]["merged_into"]):
+        raise NotFound(f"there is no {id_} that concerns {ctx.actor.unit}", what=id_)
+    return rows[0]
+
+
+async def _decided(connection: AsyncConnection, id_: str) -> dict[str, str]:
+    """Other incidents -> what was decided on them and this one, from either side; the newest decision counts."""
+    table = INCIDENT_LINKS
+    chosen = select(table).where(or_(table.c.incident_id == id_, table.c.to == id_)).order_by(table.c.at)
+    rows = (await connection.execute(chosen)).mappings()
+    return {row["to"] if row["incident_id"] == id_ else row["incident_id"]: row["kind"] for row in rows}
+
+
+def _shown(found: similar.Found, decided: dict[str, str]) -> dict[str, Any]:
+    items = [
+        {
+            "incident_id": near.row["id"],
+            "number": near.row.get("number"),
+            "score": near.score,
+            "shared": near.shared,
+            "decided": decided.get(near.row["id"]),
+        }
+        for near in found.near
+    ]
+    return {"items": items, "above": found.above}
