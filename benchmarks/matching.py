@@ -113,6 +113,7 @@ def _incident(id_: str, one: Message) -> dict[str, Any]:
     return row | {
         "id": id_,
         "state": "open",
+        "number": id_,
         "unit": one.unit,
         "assigned": one.assigned,
         "discovered_at": one.at,

@@ -3,7 +3,7 @@
 from schemas import triage
 from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
-from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.core.problems import Rejected
 from services.triage import commands as c
 from services.triage.state import State
 
@@ -30,10 +30,9 @@ def offered(state: State, command: c.Offer, ctx: Ctx) -> Decided:
     ctx.offices.unit(command.to, "to")
     above = ctx.offices.above(state.unit)[1:]
     if command.to not in above:
-        raise Malformed(
-            f"to: {command.to} is not above {state.unit}; above it {', '.join(above) or 'there is none'}",
-            code="not-above",
-            field="to",
+        raise Rejected(
+            f"{command.to} is not above {state.unit}; above it {', '.join(above) or 'there is none'}",
+            code="offered-aside",
             unit=state.unit,
             to=command.to,
             known=list(above),

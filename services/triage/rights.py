@@ -79,6 +79,19 @@ def _can_be_split(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return _unless_closed(incident, ctx, verb) or (last_report(incident) if incident.report_count < 2 else None)
 
 
+def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _unless_closed(incident, ctx, verb):
+        return refusal
+    if ctx.offices.parent(incident.unit) is None:
+        return Rejected(
+            f"no unit is above {incident.unit}, so {incident.id} is offered to none",
+            code="nothing-above",
+            incident=incident.id,
+            unit=incident.unit,
+        )
+    return None
+
+
 def last_report(incident: Incident) -> Rejected:
     """Something stays when reports leave."""
     return Rejected(
@@ -400,7 +413,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Close: Right("close", ("chief",), _accountable, _resolved),
     c.Merge: Right("merge", ("chief",), _accountable, _unless_closed),
     c.Link: Right("link", ("duty_officer", "chief"), _accountable, _unless_merged),
-    c.Offer: Right("offer", ("duty_officer", "chief"), _accountable, _unless_closed),
+    c.Offer: Right("offer", ("duty_officer", "chief"), _accountable, _can_be_offered),
     c.Split: Right("split", ("chief",), _accountable, _can_be_split),
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""

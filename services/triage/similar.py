@@ -6,6 +6,7 @@ the memory of one question are bounded, however many matters there are.
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -110,7 +111,7 @@ async def _newest(connection: AsyncConnection) -> list[str]:
     )
     rows = (await connection.execute(chosen)).all()
     words = await texts(connection, METADATA, [ref for row in rows for ref in (row.subject, row.text, row.place)])
-    return [document(*(words.get(ref) for ref in (row.subject, row.text, row.place))) for row in rows]
+    return [document(*(words.get(ref or "") for ref in (row.subject, row.text, row.place))) for row in rows]
 
 
 async def find(
@@ -127,7 +128,7 @@ async def find(
     words = await texts(connection, METADATA, [ref for row in rows for ref in _refs(row)])
     mine, best = vector(told, known), dict[str, tuple[float, Row, str]]()
     for row in rows:
-        other = document(*(words.get(ref) for ref in _refs(row)))
+        other = document(*(words.get(ref or "") for ref in _refs(row)))
         score = _adjusted(cosine(mine, vector(other, known)), row, asked, words, ctx)
         if score >= threshold and score > best.get(row["id"], (0.0,))[0]:
             best[row["id"]] = (score, row, other)
@@ -152,7 +153,7 @@ def _adjusted(alike: float, row: Row, asked: Asked, words: Mapping[str, str], ct
         alike *= 1.05
     at = parse_instant(asked.at) if asked.at else ctx.now
     apart = abs(at - parse_instant(row["discovered_at"]))
-    return min(1.0, alike * 0.95 ** (apart / timedelta(days=365)))
+    return min(1.0, alike * math.pow(0.95, apart / timedelta(days=365)))
 
 
 async def _reports(
@@ -161,7 +162,11 @@ async def _reports(
     """The reports of these texts, with their incidents, as far as they are compared; the likeliest ones first."""
     if not refs:
         return []
-    columns = [INCIDENTS.c[name] for name in (one.name for one in INCIDENTS.columns) if name not in ("category", "discovered_at")]
+    columns = [
+        INCIDENTS.c[name]
+        for name in (one.name for one in INCIDENTS.columns)
+        if name not in ("category", "discovered_at")
+    ]
     of_report = [REPORTS.c[name] for name in ("report_id", "subject", "text", "place", "category", "discovered_at")]
     named = list(refs)
     chosen = (

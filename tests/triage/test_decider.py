@@ -108,6 +108,8 @@ COMMANDS: dict[str, Command] = {
     "reopen": c.Reopen(reason="r"),
     "close": c.Close(reason="r"),
     "merge": c.Merge(into=OTHER),
+    "link": c.Link(to=OTHER, kind="related", reason="r"),
+    "offer": c.Offer(to="county"),
     "split": c.Split(reports=(REPORTS[1],)),
 }
 ALLOWED: dict[str, str] = {
@@ -146,6 +148,8 @@ ALLOWED: dict[str, str] = {
     "reopen": "resolved closed dismissed",
     "close": "resolved",
     "merge": "open assigned accepted resolved reopened",
+    "link": "open assigned accepted resolved closed reopened dismissed",
+    "offer": "open assigned accepted resolved reopened",
     "split": "open assigned accepted resolved reopened",
 }
 """Verb -> the states in which it is taken. In all others it gives 409."""
@@ -191,7 +195,7 @@ def test_a_merged_incident_names_where_it_goes_on(verb: str) -> None:
     past(*STATES["merged"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(Rejected, OTHER)
 
 
-@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay", "decline-round"}))
+@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay", "decline-round", "link"}))
 def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
     right = RIGHTS[type(COMMANDS[verb])]
     past(*STATES["closed"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(
@@ -200,7 +204,7 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification "
+    "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification link offer "
     "request-help receive-material propose-measure",
     "verifier": "establish-fact",
     "handler": "accept return accept-help return-help complete-help "
@@ -208,7 +212,7 @@ WHO = {
     "propose-measure",
     "approver": "instruct explain reply approve reject cannot-judge",
     "chief": "instruct designate decline-round "
-    "transfer move-policy merge split reopen close follow-up request-verification request-help "
+    "transfer move-policy merge link offer split reopen close follow-up request-verification request-help "
     "explain reply explain-delay approve reject cannot-judge",
 }
 
@@ -847,4 +851,8 @@ class TestAnySequence:
                 data["cause"] = "closed"
             if name == "huiying.incident.policy_moved.v1":
                 data["previous"] = REF
+            if name == "huiying.incident.linked.v1":
+                data |= {"to": OTHER, "kind": "related"}
+            if name == "huiying.incident.offered.v1":
+                data["to"] = "county"
             past(OPENED, model.model_validate(data)).state  # noqa: B018

@@ -110,6 +110,11 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
             return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
         case "move-policy" if "@99" in (state.policy or ""):
             return c.MovePolicy(pack="county-default@2", reason="r")
+        case "link" if state.links.get(OTHER) == "related":
+            return c.Link(to=OTHER, kind="other", reason="r")
+        case "offer":
+            above = [unit for unit in ctx(SYSTEM).offices.above(state.unit)[1:] if unit not in state.offered]
+            return c.Offer(to=above[0]) if above else None
         case "split":
             return c.Split(reports=tuple(reports[-1:] or [OTHER.replace("incident", "report")]))
     return COMMANDS[verb]

@@ -1,0 +1,238 @@
+"""Similar matters are ranked and offered, on both databases; a person decides. The index holds what the words hold."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from schemas.envelope import Event
+from schemas.ingest import ReportErased, ReportReceived
+from services.kernel.core.ids import derived
+from services.kernel.store import word_index
+from services.triage import similar
+from services.triage.tokens import commonness, cosine, document, shared, vector
+from tests.triage.conftest import Triage, words
+
+LAMP = ("卫生院门前路灯不亮", "卫生院门前的路灯已经四天不亮，晚上看病的人走路不安全。")
+LAMP_AGAIN = ("路灯坏了没人修", "卫生院门前那排路灯四天了还是不亮，老人晚上看病走路很不安全。")
+WATER = ("小区停水两天", "东门小区自来水停了两天，没有通知，居民做饭都成问题。")
+
+
+@pytest.fixture(params=["triage", pytest.param("triage_on_postgres", marks=pytest.mark.postgres)])
+def desk(request: pytest.FixtureRequest) -> Triage:
+    """Triage on both databases, one after the other."""
+    made: Triage = request.getfixturevalue(request.param)
+    return made
+
+
+def report(desk: Triage, said: tuple[str, str], unit: str = "town-east", **more: Any) -> Event:
+    """A report with these words, which are not there yet."""
+    event = desk.report(f"{unit} {said[0]} {more}", unit=unit, drill=more.pop("drill", False))
+    data: ReportReceived = event.data
+    told = data.model_copy(update={"subject": words(said[0]), "text": words(said[1])})
+    desk.streams.pop(event.stream)
+    return desk.event(event.stream, told, service="ingest", unit=unit, drill=event.drill)
+
+
+async def opened(desk: Triage, said: tuple[str, str], unit: str = "town-east", *, say: bool = True, **more: Any) -> str:
+    """The incident of a report with these words."""
+    event = report(desk, said, unit, **more)
+    if say:
+        known = await heard(desk)
+        await desk.say(*(one for one in said if one not in known))
+    await desk.take(event)
+    [item] = (await desk.get("incidents", "city", report_id=event.stream)).json()["items"]
+    return str(item["id"])
+
+
+async def heard(desk: Triage) -> set[str]:
+    async with desk.runtime.database.read() as connection:
+        return set((await connection.execute(text("select words from contents"))).scalars())
+
+
+async def offered(desk: Triage, id_: str, unit: str = "town-east") -> dict[str, Any]:
+    answer = await desk.get(f"incidents/{id_}/similar", unit)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def asked(desk: Triage, said: tuple[str, str], unit: str = "town-east", **more: Any) -> Any:
+    body = {"unit": unit, "subject": said[0], "text": said[1], **more}
+    return await desk.client.post("/triage/v1/similar", json=body, headers=desk.token("duty_officer", unit))
+
+
+async def test_the_same_matter_in_other_words_is_offered_first_with_the_words_that_it_shares(desk: Triage) -> None:
+    lamp, _, again = await opened(desk, LAMP), await opened(desk, WATER), await opened(desk, LAMP_AGAIN)
+    [first, *rest] = (await offered(desk, again))["items"]
+    assert first["incident_id"] == lamp
+    assert first["score"] > 2 * max((item["score"] for item in rest), default=0)
+    assert "卫生院门前" in first["shared"]
+    assert first["decided"] is None
+
+
+async def test_what_is_said_of_a_unit_beside_is_not_offered_and_a_unit_above_only_has_something(desk: Triage) -> None:
+    await opened(desk, LAMP, "county")
+    await opened(desk, (LAMP[0], LAMP[1] + "请看看"), "town-west")
+    again = await opened(desk, LAMP_AGAIN)
+    assert await offered(desk, again) == {"items": [], "above": ["county"]}
+    done = await desk.ask(again, "offer", {"to": "county", "reason": "县里有类似事项"}, role="duty_officer")
+    assert done.status_code == 200, done.text
+    assert (await desk.kinds(again))[-1] == "offered"
+    assert (await desk.ask(again, "offer", {"to": "county"}, role="chief")).json()["type"].endswith("already-offered")
+    wrong = await desk.ask(again, "offer", {"to": "town-west"}, role="chief")
+    assert (wrong.status_code, wrong.json()["known"]) == (409, ["county", "city"])
+
+
+async def test_a_person_decides_and_both_sides_show_it(desk: Triage) -> None:
+    lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
+    body = {"to": lamp, "kind": "part", "reason": "同一路段"}
+    done = await desk.ask(again, "link", body, role="duty_officer", unit="town-east")
+    assert done.status_code == 200, done.text
+    for one, other in ((again, lamp), (lamp, again)):
+        assert [(i["incident_id"], i["decided"]) for i in (await offered(desk, one))["items"]] == [(other, "part")]
+    repeated = await desk.ask(again, "link", body, role="duty_officer")
+    assert repeated.json()["type"].endswith("already-linked")
+    later = await desk.ask(lamp, "link", {**body, "to": again, "kind": "same"}, role="chief")
+    assert later.status_code == 200, later.text
+    assert (await offered(desk, again))["items"][0]["decided"] == "same"
+    assert (await desk.ask(lamp, "link", {**body, "to": lamp}, role="chief")).status_code == 409
+    stale = await desk.ask(lamp, "link", {**body, "to": again, "kind": "other"}, role="chief", version=0)
+    assert stale.status_code == 412
+
+
+async def test_nothing_is_linked_to_a_matter_that_the_caller_may_not_read(desk: Triage) -> None:
+    here, there = await opened(desk, LAMP), await opened(desk, WATER, "town-west")
+    for unknown in (there, f"incident-{derived('nobody')}"):
+        body = {"to": unknown, "kind": "other", "reason": "r"}
+        answer = await desk.ask(here, "link", body, role="chief", unit="town-east")
+        assert answer.status_code == 404
+    assert (await desk.get(f"incidents/{there}/similar", "town-east")).status_code == 404
+    forbidden = await desk.ask(here, "link", {"to": there, "kind": "other", "reason": "r"}, role="handler")
+    assert forbidden.status_code == 403
+
+
+async def test_an_exercise_is_compared_with_exercises_only(desk: Triage) -> None:
+    await opened(desk, LAMP)
+    drill = await opened(desk, LAMP_AGAIN, drill=True)
+    assert (await offered(desk, drill))["items"] == []
+    other = await opened(desk, (LAMP[0], LAMP[1] + "演练"), drill=True)
+    assert [item["incident_id"] for item in (await offered(desk, drill))["items"]] == [other]
+
+
+async def test_asking_masks_what_is_asked_offers_and_is_an_event_without_the_words(desk: Triage) -> None:
+    lamp = await opened(desk, LAMP)
+    answer = await asked(desk, (LAMP_AGAIN[0], LAMP_AGAIN[1] + "我的电话是13800000000"), place="卫生院门前")
+    assert answer.status_code == 200, answer.text
+    [item] = answer.json()["items"]
+    assert item["incident_id"] == lamp
+    async with desk.runtime.database.read() as connection:
+        rows = (await connection.execute(text("select bytes from events where type like '%similar_asked%'"))).all()
+        kept = (await connection.execute(text("select words from contents"))).scalars().all()
+    [event] = [Event.parse(bytes(row.bytes)) for row in rows]
+    assert (event.data.unit, event.data.offered, event.actor) == ("town-east", (lamp,), "duty_officer@town-east")
+    assert not any("13800000000" in one or LAMP_AGAIN[0] in one for one in kept)
+
+
+async def test_bad_questions_are_refused(desk: Triage) -> None:
+    elsewhere = {"unit": "town-west", "subject": "s", "text": "t"}
+    headers = desk.token("duty_officer", "town-east")
+    assert (await desk.client.post("/triage/v1/similar", json=elsewhere, headers=headers)).status_code == 403
+    for body in ({"unit": "nowhere", "subject": "s", "text": "t"}, {"unit": "town-east", "subject": "", "text": "t"}):
+        assert (await desk.client.post("/triage/v1/similar", json=body, headers=headers)).status_code == 422
+    id_ = await opened(desk, LAMP)
+    for limit in ("0", "21", "x"):
+        assert (await desk.get(f"incidents/{id_}/similar", limit=limit)).status_code == 422
+    assert (await desk.get("incidents/incident-1/similar")).status_code == 404
+    for strange in (("。。。", "！！"), ("a", "b"), ("\U0001f600" * 9, "' OR \" * NEAR( - ^")):
+        assert (await asked(desk, strange)).json() == {"items": [], "above": []}
+
+
+async def test_words_that_come_after_their_report_are_found_as_well(desk: Triage) -> None:
+    lamp, again = await opened(desk, LAMP, say=False), await opened(desk, LAMP_AGAIN)
+    assert (await offered(desk, again))["items"] == []
+    assert (await offered(desk, lamp))["items"] == []
+    await desk.say(*LAMP)
+    assert [item["incident_id"] for item in (await offered(desk, again))["items"]] == [lamp]
+
+
+async def test_erased_words_leave_the_index_with_their_row(desk: Triage) -> None:
+    event = report(desk, LAMP)
+    await desk.say(*LAMP)
+    await desk.take(event)
+    again = await opened(desk, LAMP_AGAIN)
+    assert (await offered(desk, again))["items"]
+    refs = (words(LAMP[0]).ref, words(LAMP[1]).ref)
+    erased = ReportErased(refs=refs, cause="mistake", by="0" * 64)
+    await desk.take(desk.event(event.stream, erased, service="ingest"))
+    assert (await offered(desk, again))["items"] == []
+    assert (await asked(desk, LAMP)).json()["items"][0]["incident_id"] == again
+    async with desk.runtime.database.read() as connection:
+        assert await word_index.nearest(connection, {"不亮": 1.0}, 10) == {words(LAMP_AGAIN[1]).ref: 1.0}
+    database = desk.runtime.database
+    await word_index.forget(database)
+    assert await database.forget()
+    if database.is_sqlite:
+        bytes_ = await asyncio.to_thread(Path(database.location).read_bytes)
+        only = "门前路灯"  # stands in the erased subject and nowhere else
+        assert only.encode() not in bytes_
+        assert "前路".encode().hex().encode() not in bytes_
+
+
+async def test_the_index_is_made_from_the_words_where_it_is_missing(desk: Triage) -> None:
+    lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
+    async with desk.runtime.database.transaction() as connection:
+        if desk.runtime.database.is_sqlite:
+            for kind, name in (("trigger", "word_pairs_come"), ("trigger", "word_pairs_go"), ("table", "word_pairs")):
+                await connection.execute(text(f"drop {kind} {name}"))
+            await connection.execute(text("drop view word_pairs_of"))
+        else:
+            await connection.execute(text("drop index word_pairs"))
+    await word_index.make(desk.runtime.database)
+    assert [item["incident_id"] for item in (await offered(desk, again))["items"]] == [lamp]
+
+
+@pytest.mark.parametrize("of", ["closed_at", "state"])
+async def test_ended_matters_are_compared_for_a_time_and_dismissed_ones_never(desk: Triage, of: str) -> None:
+    lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
+    long_ago = desk.runtime.time_source.now() - similar.RECENT
+    values = {
+        "closed_at": f"closed_at = '{long_ago:%Y-%m-%dT%H:%M:%S}.000000Z', state = 'closed'",
+        "state": "state = 'dismissed'",
+    }
+    async with desk.runtime.database.transaction() as connection:
+        await connection.execute(text(f"update incidents set {values[of]} where id = :id"), {"id": lamp})
+    assert (await offered(desk, again))["items"] == []
+
+
+async def test_a_suggestion_counts_the_nearest_earlier_matters(desk: Triage) -> None:
+    for number in range(3):
+        lamp = await opened(desk, (f"{LAMP[0]}{number}", f"{LAMP[1]}第{number}次反映"))
+        body = {"unit": "county-roads" if number else "town-east", "reason": "r"}
+        assert (await desk.ask(lamp, "assign", body, role="duty_officer")).status_code == 200
+    await opened(desk, WATER)
+    again = await opened(desk, LAMP_AGAIN)
+    found = (await desk.get(f"incidents/{again}/suggestion", "town-east")).json()
+    assert found["unit"] == {"code": "county-roads", "having": 2, "of": 3}
+    assert found["category"] == {"code": "roads", "having": 3, "of": 3}
+    assert len(found["nearest"]) == 3
+    assert (await desk.kinds(again)) == ["opened"]
+
+
+def test_likeness_needs_no_language_and_shares_name_whole_words() -> None:
+    texts = [
+        document(*LAMP),
+        document(*LAMP_AGAIN),
+        document(*WATER),
+        document("Bridge closed", "the BRIDGE is closed"),
+    ]
+    known = commonness(texts)
+    vectors = [vector(one, known) for one in texts]
+    assert cosine(vectors[0], vectors[0]) == pytest.approx(1)
+    assert cosine(vectors[0], vectors[1]) > 3 * cosine(vectors[0], vectors[2])
+    assert cosine(vectors[3], vector(document("bridge", "Closed bridge"), known)) > 0.5
+    assert "卫生院门前" in shared(texts[0], texts[1], known)
+    assert vector("", known) == {}
+    assert word_index.pairs_of("Ab c路灯") == ["ab", "c路", "路灯"]
