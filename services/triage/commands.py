@@ -469,7 +469,7 @@ class Link(
 ):
     """Decide how this incident and another one belong together. A later decision on the same two replaces it."""
 
-    to: IncidentId
+    to: IncidentRef
     """The other incident."""
     kind: LinkKind
     """`same`: one matter, which a chief may merge. `part`: this is a part of the other one. `related`: not the same.
