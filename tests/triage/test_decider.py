@@ -195,7 +195,9 @@ def test_a_merged_incident_names_where_it_goes_on(verb: str) -> None:
     past(*STATES["merged"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(Rejected, OTHER)
 
 
-@pytest.mark.parametrize("verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay", "decline-round", "link"}))
+@pytest.mark.parametrize(
+    "verb", sorted(set(COMMANDS) - {"reopen", "follow-up", "explain-delay", "decline-round", "link"})
+)
 def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
     right = RIGHTS[type(COMMANDS[verb])]
     past(*STATES["closed"], roles=right.roles, into=other()).when(COMMANDS[verb]).then_raises(
