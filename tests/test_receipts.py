@@ -61,6 +61,11 @@ async def test_the_sender_reads_the_new_end_and_the_text_for_them_and_no_interna
         assert datetime.fromisoformat(extension["due"]) == due
         assert REASON not in str(read) and "petition" not in str(read)
 
+        # Another report comes to the matter later: the words were not written for its sender.
+        other = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
+        (theirs,) = (await ask(system, "", "GET", f"/ingest/v1/receipts/{other['receipt']}"))["extensions"]
+        assert theirs == {**extension, "text": None}
+
         (owed,) = [
             one for one in (await ask(system, "chief@town-east", "GET", matter))["clocks"] if one["asker_untold"]
         ]

@@ -33,7 +33,8 @@ class Extension(Answered):
     at: Instant
     """When that was decided."""
     text: str | None
-    """What the office tells the sender; null if it has not arrived yet."""
+    """What the office tells the sender; null if it has not arrived yet, or was written before the report came to this
+    matter, for others."""
 
 
 class AnswerOf(Answered):

@@ -62,7 +62,8 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
 async def by_receipt(connection: AsyncConnection, receipt: str, offices: Offices) -> dict[str, Any] | None:
     """What the sender of a report reads with the digest of its receipt; None if there is no such receipt.
 
-    It holds no internal words: of a limit that was extended, only the text that was written for the sender.
+    It holds no internal words: of a limit that was extended, only the text that was written for the sender. What was
+    written for other senders, before the report came to their matter, is not shown.
     """
     id_ = await of_receipt(connection, receipt)
     if id_ is None:
@@ -80,7 +81,7 @@ async def by_receipt(connection: AsyncConnection, receipt: str, offices: Offices
             {
                 "title_zh": _title(row["clock"], offices.packs.get(row["policy"])),
                 **{name: row[name] for name in ("previous", "due", "at")},
-                "text": words(row["notice_ref"]),
+                "text": words(row["notice_ref"]) if row["at"] >= row["joined_at"] else None,
             }
             for row in rows
         ],
@@ -108,8 +109,10 @@ def _matters(report: str) -> Any:
 
 
 async def _extensions(connection: AsyncConnection, report: str) -> Sequence[Any]:
-    """The extensions of the matters to which a report belongs now, in order."""
-    chosen = select(EXTENSIONS).where(EXTENSIONS.c.incident_id.in_(_matters(report)))
+    """The extensions of the matters to which a report belongs now, in order, with when the report came to them."""
+    theirs = EXTENSIONS.join(BELONGINGS, BELONGINGS.c.incident_id == EXTENSIONS.c.incident_id)
+    chosen = select(EXTENSIONS, BELONGINGS.c.joined_at).select_from(theirs)
+    chosen = chosen.where(BELONGINGS.c.report_id == report, BELONGINGS.c.left_at.is_(None))
     return (await connection.execute(chosen.order_by(EXTENSIONS.c.at, EXTENSIONS.c.event))).mappings().all()
 
 

@@ -22,6 +22,8 @@ SERIES: Mapping[type[Act], Series] = {
     c.Reopen: "phase",
 }
 """Of these, one that is entered later follows the others of its series."""
+ANSWERING = (c.Explain, c.Reply, c.Solve, c.ReceiveMaterial)
+"""A reopening asks for these anew: what was done before it completes nothing after it."""
 
 
 def decided(command: Act, ctx: Ctx) -> Decided:
@@ -69,5 +71,15 @@ def happened(state: State, command: Act, ctx: Ctx) -> datetime | None:
             field="happened_at",
             incident=state.id,
             at=last,
+        )
+    reopened = state.last.get("phase")
+    if reopened is not None and at < reopened and state.phase == "open" and isinstance(command, ANSWERING):
+        raise Malformed(
+            f"happened_at: {state.id} was reopened at {reopened.isoformat()}, and what was done before answers nothing "
+            "that is owed since; note it as handling",
+            code="before-reopening",
+            field="happened_at",
+            incident=state.id,
+            at=reopened,
         )
     return at

@@ -421,6 +421,19 @@ def test_whoever_decides_for_two_members_is_one_in_a_quorum() -> None:
     assert text.does(at("chief"), three, HOUR).last, "after the delegation's end"
 
 
+def test_whoever_decides_for_two_other_members_is_one_in_a_quorum() -> None:
+    text = a_quorum()
+    loans = [
+        Delegation(f"{post}@town-east", "verifier@town-east", spec.NOW, spec.NOW + HOUR)
+        for post in ("chief", "approver")
+    ]
+    text.offices = replace(offices(), delegations=tuple(loans))
+    others = Approve(took_part=("approver@town-east", "spokesperson@town-east", "chief@town-east"))
+    with pytest.raises(Rejected, match="you name 2"):
+        text.does(at("verifier"), others)
+    assert text.does(at("chief"), others, HOUR).last, "after the delegations' end"
+
+
 def test_a_delegation_gives_no_other_right_and_is_not_passed_on() -> None:
     chain = (
         Delegation("chief@town-east", "verifier@town-east", spec.NOW, spec.NOW + HOUR),

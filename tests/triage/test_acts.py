@@ -132,6 +132,27 @@ def test_what_is_decided_again_follows_the_decision_before(before: tuple[Any, ..
     of_town(*before, role=role).when(command).then_raises(Malformed, "a later decision of this kind is on record")
 
 
+REOPENED = (
+    *RESOLVED,
+    At(triage.IncidentReopened(reason="r"), NOW - timedelta(minutes=10), NOW - timedelta(minutes=10)),
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        (c.Explain(text="t", to="asker", **LATE), "handler"),
+        (c.Reply(text="t", **LATE), "handler"),
+        (c.Solve(text="t", **LATE), "handler"),
+        (c.ReceiveMaterial(unit="county-water", signed=True, sealed=True, **LATE), "duty_officer"),
+    ],
+)
+def test_what_was_done_before_a_reopening_does_not_complete_the_matter_again(command: Any, role: str) -> None:
+    of_town(*REOPENED, role=role).when(command).then_raises(Malformed, "was reopened at")
+    in_time = command.model_copy(update={"happened_at": NOW - timedelta(minutes=10)})
+    of_town(*REOPENED, role=role).when(in_time).decided()
+
+
 def test_what_is_entered_at_once_has_no_reason() -> None:
     of_town(role="duty_officer").when(c.Assign(unit="county-roads")).then(triage.IncidentAssigned(unit="county-roads"))
 

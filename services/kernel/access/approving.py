@@ -42,11 +42,20 @@ def _answers(offices: Offices, unit: str, entry: Post, quorum: int | None) -> tu
 
 
 def _persons(posts: Sequence[str], ctx: Ctx) -> list[str]:
-    """The posts, with one of each two of which one has delegated to the other: one person may decide for both."""
-    pairs = {frozenset((one.post, one.to)) for one in ctx.offices.delegations if one.since <= ctx.now < one.until}
+    """The posts, with one of each two for which one person may decide.
+
+    One of the two has delegated to the other, or both have delegated to a third.
+    """
+    acts = {
+        post: {
+            post,
+            *(one.to for one in ctx.offices.delegations if one.post == post and one.since <= ctx.now < one.until),
+        }
+        for post in posts
+    }
     found: list[str] = []
     for post in posts:
-        if not any(frozenset((post, other)) in pairs for other in found):
+        if all(acts[post].isdisjoint(acts[other]) for other in found):
             found.append(post)
     return found
 
