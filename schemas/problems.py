@@ -98,6 +98,7 @@ TYPES: Mapping[str, ProblemType] = {
             "answer-judged": ("已经评价", "您已评价过最近一次答复，每次答复只评价一次。"),
             "follow-up-over": ("跟踪已结束", "{incident} 的跟踪已经结束；情况反复的，请重启。"),
             "nothing-unhelpful": ("无须决定", "没有反映人认为 {incident} 的答复无用而待决定。"),
+            "team-needed": ("须先成立专班", "{incident} 办理前须先成立工作专班，请先确定组长、副组长和成员。"),
             "nobody-helps": ("没有协办单位", "{incident} 没有协办单位，请先请求协办。"),
             "head-designates": ("由主要负责人指定", "{unit}没有上级单位，由 {posts} 指定承办单位。"),
             "instruction-needed": ("须先批示", "{incident} 交办前须有{who}的批示，请先请示。"),

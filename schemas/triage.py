@@ -27,6 +27,7 @@ from schemas.standing import Change
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
 Proposable = Literal["measure", "explanation", "reply"]
+Meeting = Literal["leading_group", "joint", "consultation"]
 FollowUpEnd = Literal["over", "risk_gone"]
 Asked = Literal["asker", "public"]
 """Whom an explanation is given."""
@@ -327,26 +328,54 @@ class IncidentPolicyMoved(Fact):
         return self.policy.partition("@")[0] != self.previous.partition("@")[0]
 
 
-@event("incident.team_named", planned=True)
-class IncidentTeamNamed(Fact):
-    """A responsible team was named, by posts."""
+@event("incident.team_named")
+class IncidentTeamNamed(Done):
+    """The one team that handles the matter was named, by posts. A later naming replaces it."""
 
-    posts: tuple[Code, ...]
+    head: Post
+    deputy: Post | None = None
+    members: tuple[Post, ...] = ()
 
 
-@event("incident.plan_started", planned=True)
-class IncidentPlanStarted(Fact):
+@event("incident.plan_made")
+class IncidentPlanMade(Done):
+    """How the matter is handled: by when, by which unit and post, in which steps. A later plan replaces it."""
+
+    unit: UnitCode
+    post: Post
+    due: Instant
+    text: Words
+
+
+@event("incident.plan_started")
+class IncidentPlanStarted(Done):
     """The emergency plan was put in force for the matter."""
 
     plan: Code
 
 
-@event("incident.meeting_held", planned=True)
-class IncidentMeetingHeld(Fact):
-    """The units concerned met about the matter. The minutes are words."""
+@event("incident.meeting_held")
+class IncidentMeetingHeld(Done):
+    """The leading group or the offices concerned met about the matter, or consulted on a new situation.
 
+    The minutes are words. A meeting may form the release group and name the spokesperson.
+    """
+
+    meeting: Meeting
     units: tuple[UnitCode, ...]
+    took_part: tuple[Post, ...]
     minutes: Words
+    release_group: tuple[Post, ...] = ()
+    spokesperson: Post | None = None
+
+
+@event("incident.passed_upward")
+class IncidentPassedUpward(Done):
+    """A unit cannot solve the matter alone. `designates` is the unit above, which says who handles it."""
+
+    unit: UnitCode
+    designates: UnitCode
+    reason: Words
 
 
 @event("incident.proposed")

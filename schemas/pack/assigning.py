@@ -40,6 +40,12 @@ class Returning(Rule):
         return self
 
 
+class TeamRule(Rule):
+    """A team is named before the matter is handled, at these levels; None means at every level."""
+
+    levels: tuple[Slug, ...] | None = None
+
+
 class Assigning(Model):
     """Who leads the handling, and what happens if nobody wants to.
 
@@ -50,4 +56,5 @@ class Assigning(Model):
     lead: Setting[Literal["first_receiver", "chosen"]]
     instruction: Instruction | None = None
     returning: Returning | None = None
+    team: TeamRule | None = None
     dispatches: Setting[Annotated[int, Field(ge=1)]] | None = None

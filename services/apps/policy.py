@@ -121,6 +121,9 @@ def _assigning(pack: PolicyPack) -> Iterator[Row]:
     if back := rule.returning:
         yield _limited("returning", TITLES["return"][0], back.limit, back.source, "within")
         yield from (Row(f"returning.{reason.code}", reason.title_zh, reason.source) for reason in back.reasons)
+    if team := rule.team:
+        where = "at every level" if team.levels is None else f"at {', '.join(team.levels)}"
+        yield Row("team", TITLES["name-team"][0], team.source, where)
     if most := rule.dispatches:
         yield Row("dispatches", TITLES["designate"][0], most.source, f"after {most.value or 'open'}")
 

@@ -67,9 +67,13 @@ TEMPLATES: dict[str, str] = {
     "incident.returned": "{unit}第 {returns} 次退回（{ground}；逾期退回：{late}；由 {designates} 指定承办）"
     "|{unit} gave it back, return no. {returns} ({ground}; late: {late}; designates: {designates})",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
-    "incident.team_named": "成立工作组：{posts}|team named: {posts}",
+    "incident.team_named": "成立专班：组长 {head}，副组长 {deputy}，成员 {members}"
+    "|team named: head {head}, deputy {deputy}, members {members}",
+    "incident.plan_made": "制定办理方案：{unit}，{post}，{due} 前|plan made: {unit}, {post}, by {due}",
+    "incident.passed_upward": "{unit}提请 {designates} 解决|{unit} passed the matter upward to {designates}",
     "incident.plan_started": "启动预案 {plan}|plan {plan} started",
-    "incident.meeting_held": "会商：{units}|meeting held: {units}",
+    "incident.meeting_held": "{meeting}：{units}，参加 {took_part}（发布小组：{release_group}；发言人：{spokesperson}）"
+    "|{meeting} of {units} with {took_part} (release group: {release_group}; spokesperson: {spokesperson})",
     "incident.proposed": "提出第 {proposal} 号{of}，待审定|{of} no. {proposal} proposed for approval",
     "incident.proposal_approved": "第 {proposal} 号审批通过（{step}，{post}）|no. {proposal} approved ({step}, {post})",
     "incident.proposal_referred": "第 {proposal} 号转请{to}审定（{step}）|no. {proposal} referred to {to} ({step})",
@@ -374,6 +378,12 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "substitute": (Names.post,),
     "by": (Names.post,),
     "posts": (Names.post,),
+    "head": (Names.post,),
+    "deputy": (Names.post,),
+    "members": (Names.post,),
+    "took_part": (Names.post,),
+    "release_group": (Names.post,),
+    "spokesperson": (Names.post,),
     "level": (Names.level,),
     "clock": (Names.clock,),
     "step": (Names.step,),

@@ -21,17 +21,21 @@ from services.triage.part_answers import (
     Assignment,
     BallOf,
     DoubtOf,
+    EmergencyPlanOf,
     EstablishedFact,
     FlagOf,
     HarmOf,
     LevelKnown,
+    MeetingOf,
     Note,
+    PlanOf,
     ProposalOf,
     Proposed,
     Refusal,
     ReportOf,
     ShareOf,
     Spread,
+    TeamOf,
     UnhelpfulAnswer,
 )
 
@@ -46,6 +50,11 @@ Verb = Literal[
     "clear-flag",
     "judge-harm",
     "judge-doubt",
+    "name-team",
+    "make-plan",
+    "start-plan",
+    "hold-meeting",
+    "pass-upward",
     "assign",
     "designate",
     "accept",
@@ -296,6 +305,10 @@ class WholeIncident(
                 "completed_at": None,
             }
         ],
+        team=None,
+        plan=None,
+        emergency_plan=None,
+        meetings=[],
         facts=[
             {
                 "incident": INCIDENT,
@@ -358,6 +371,14 @@ class WholeIncident(
     """The unit that handles it, and those that handled the merged incidents."""
     shares: tuple[ShareOf, ...]
     """The shares in the handling: that of the lead, then those of the units that help."""
+    team: TeamOf | None
+    """The team that handles it; null if none was named."""
+    plan: PlanOf | None
+    """How it is handled; null if nobody made a plan."""
+    emergency_plan: EmergencyPlanOf | None
+    """The emergency plan in force; null if none is."""
+    meetings: tuple[MeetingOf, ...]
+    """The meetings about it, in order."""
     facts: tuple[EstablishedFact, ...]
     """The established facts."""
     reports: tuple[ReportOf, ...]

@@ -34,7 +34,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.triage import AnswerKind, Asked, FollowUpEnd, LinkKind, Track
+from schemas.triage import AnswerKind, Asked, FollowUpEnd, LinkKind, Meeting, Track
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
@@ -226,6 +226,79 @@ class JudgeDoubt(Command, json_schema_extra=example(doubtful=True, reason="情�
     """Whether it is in doubt."""
     reason: Text
     """The reason."""
+
+
+class Planning(Act):
+    """Organises the handling."""
+
+
+class NameTeam(Planning, json_schema_extra=example(head="chief@town-east", members=["handler@town-east"])):
+    """Name the one team that handles the matter. Naming another one replaces it."""
+
+    head: Post
+    """The post that heads it."""
+    deputy: Post | None = None
+    """The head's deputy."""
+    members: tuple[Post, ...] = Field((), max_length=100)
+    """The other posts."""
+
+
+class MakePlan(
+    Planning,
+    json_schema_extra=example(
+        unit="county-roads", post="handler@county-roads", due="2030-03-05T09:00:00+08:00", text="先抢修，再排查同类线路"
+    ),
+):
+    """Say how the matter is handled: by when, by whom, in which steps. Measures that need approval are proposed."""
+
+    unit: UnitCode
+    """The unit that is responsible."""
+    post: Post
+    """The post that is responsible."""
+    due: WrittenInstant
+    """By when."""
+    text: Text
+    """The procedure and its steps."""
+
+
+class StartPlan(Planning, json_schema_extra=example(plan="water_outage")):
+    """Put the emergency plan in force for the matter."""
+
+    plan: Code
+    """The plan's code."""
+
+
+class HoldMeeting(
+    Planning,
+    json_schema_extra=example(
+        meeting="leading_group",
+        units=["county"],
+        took_part=["chief@county"],
+        minutes="统一口径，成立发布小组",
+        spokesperson="spokesperson@county",
+    ),
+):
+    """Record a meeting about the matter: of the leading group, of offices together, or on a new situation."""
+
+    meeting: Meeting
+    """Who met, and what for."""
+    units: tuple[UnitCode, ...] = Field(min_length=1, max_length=100)
+    """The units that met."""
+    took_part: tuple[Post, ...] = Field(min_length=1, max_length=100)
+    """The posts that took part."""
+    minutes: Text
+    """The minutes."""
+    release_group: tuple[Post, ...] = Field((), max_length=100)
+    """The release group that it formed."""
+    spokesperson: Post | None = None
+    """The spokesperson that it named."""
+
+
+class PassUpward(Planning, json_schema_extra=example(reason="涉及多个部门，本单位无法单独解决")):
+    """Pass upward what the unit cannot solve alone. The unit above designates who handles it."""
+
+    reason: Text
+    """Why the unit cannot solve it."""
 
 
 class _Dispatch(Act):

@@ -14,7 +14,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, assigning, endings, grading, judgement, links, moves, rounds
+from services.triage import acts, approvals, assigning, endings, grading, judgement, links, moves, planning, rounds
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -171,6 +171,8 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return judgement.judge_harm(state, command, ctx)
         case c.JudgeDoubt():
             return judgement.judge_doubt(state, command)
+        case c.Planning():
+            return planning.decided(state, command, ctx)
         case c.Assign():
             return assigning.assigned(state, command, ctx)
         case c.Designate():

@@ -66,6 +66,8 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
             lead = Share(unit=data.unit, text=data.share, due=data.due, asked_at=at)
             number = dispatch.number + (data.taken_from is None)
             return _passed(dispatch, at, number=number, lead=lead, designates=None, designated_by=data.designated_by)
+        case triage.IncidentPassedUpward() as data:
+            return _passed(dispatch, at, designates=data.designates)
         case triage.IncidentAccepted() if dispatch.lead:
             return _passed(dispatch, at, lead=dispatch.lead.model_copy(update={"accepted_at": at}))
         case triage.IncidentReturned() as data:

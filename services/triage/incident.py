@@ -8,11 +8,13 @@ from schemas.triage import AnswerKind, Track
 from services.kernel.rules.conditions import Figures
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
+from services.triage.plans import Plans
 from services.triage.proposals import Proposal
 
 UNKNOWN = Figures()
 GIVEN_TO_NOBODY = Dispatch()
 NOTHING_AFTER = Aftercare()
+NO_PLANS = Plans()
 Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
 TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
 
@@ -51,5 +53,7 @@ class Incident:
     """Its lead and helpers, and how often it was given on and back."""
     aftercare: Aftercare = NOTHING_AFTER
     """What follows its end: rounds, follow-up, and what askers said of the answer."""
+    plans: Plans = NO_PLANS
+    """Its team, plan, emergency plan and meetings."""
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""

@@ -17,7 +17,7 @@ from schemas.fields import (
     StatementId,
     UnitCode,
 )
-from schemas.triage import Asked, Proposable, Track
+from schemas.triage import Asked, Meeting, Proposable, Track
 from services.kernel.serving.answers import Answered
 from services.kernel.serving.approvals import Step
 from services.triage.ball import Awaited
@@ -47,6 +47,62 @@ class BallOf(Answered):
     """Since when it waits for them."""
     for_: Awaited = Field(alias="for")
     """What it waits for."""
+
+
+class TeamOf(Answered):
+    """The team that handles a matter."""
+
+    head: Post
+    """Who heads it."""
+    deputy: Post | None
+    """The head's deputy."""
+    members: tuple[Post, ...]
+    """The others."""
+    named_at: Instant
+    """When it was named."""
+
+
+class PlanOf(Answered):
+    """How a matter is handled."""
+
+    unit: UnitCode
+    """The unit that is responsible."""
+    post: Post
+    """The post that is responsible."""
+    text: str | None
+    """The procedure and its steps."""
+    due: Instant
+    """By when."""
+    made_at: Instant
+    """When the plan was made."""
+
+
+class EmergencyPlanOf(Answered):
+    """An emergency plan that is in force."""
+
+    plan: Code
+    """Its code."""
+    started_at: Instant
+    """Since when."""
+
+
+class MeetingOf(Answered):
+    """A meeting about a matter."""
+
+    meeting: Meeting
+    """Who met: the leading group, offices together, or a consultation on a new situation."""
+    units: tuple[UnitCode, ...]
+    """The units."""
+    took_part: tuple[Post, ...]
+    """The posts that took part."""
+    minutes: str | None
+    """The minutes."""
+    release_group: tuple[Post, ...]
+    """The release group that it formed."""
+    spokesperson: Post | None
+    """The spokesperson that it named."""
+    held_at: Instant
+    """When it was held."""
 
 
 class UnhelpfulAnswer(Answered):

@@ -31,6 +31,7 @@ from services.triage.ball import ball
 from services.triage.dispatch import Dispatch, Share
 from services.triage.grading import gravity, proposed
 from services.triage.incident import TRACKS, Incident
+from services.triage.plans import Plans
 from services.triage.proposals import Proposal
 from services.triage.rights import APPROVING, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
@@ -46,6 +47,7 @@ from services.triage.views import (
     REPORTS,
     aftercare_of,
     dispatch_of,
+    plans_of,
     proposals_of,
 )
 
@@ -142,6 +144,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         proposals=proposals_of(row),
         dispatch=dispatch_of(row),
         aftercare=aftercare_of(row),
+        plans=plans_of(row),
         report_count=row["reports"],
     )
 
@@ -381,6 +384,8 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(note[name] for note in notes for name in ("words", "late_reason")),
             *(one["words"] for one in record.judgements),
             *(one.text.ref for one in proposals_of(record.row)),
+            *(one.minutes.ref for one in plans_of(record.row).meetings),
+            *(plan.text.ref for plan in (plans_of(record.row).plan,) if plan),
             *(one.text.ref for one in _shares(record.row).values() if one.text),
         ],
     )
@@ -398,6 +403,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         "split_off": record.split_off,
         "assignments": [_shown_assignment(one) for one in (record.row, *record.before) if one["assigned"]],
         "shares": [_shown_share(part, share, words) for part, share in _shares(record.row).items()],
+        **_shown_plans(plans_of(record.row), words),
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
@@ -497,6 +503,30 @@ def _shares(row: Row) -> dict[tuple[str, str], Share]:
     given = dispatch_of(row)
     lead = {("lead", given.lead.unit): given.lead} if given.lead else {}
     return {**lead, **{("helper", share.unit): share for share in given.helpers}}
+
+
+def _shown_plans(plans: Plans, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+    team, plan = plans.team, plans.plan
+    return {
+        "team": team and {**team.model_dump(exclude={"named_at"}), "named_at": instant(team.named_at)},
+        "plan": plan
+        and {
+            **plan.model_dump(include={"unit", "post"}),
+            "text": words(plan.text.ref),
+            "due": instant(plan.due),
+            "made_at": instant(plan.made_at),
+        },
+        "emergency_plan": plans.emergency
+        and {"plan": plans.emergency, "started_at": plans.emergency_at and instant(plans.emergency_at)},
+        "meetings": [
+            {
+                **one.model_dump(exclude={"minutes", "held_at"}),
+                "minutes": words(one.minutes.ref),
+                "held_at": instant(one.held_at),
+            }
+            for one in plans.meetings
+        ],
+    }
 
 
 def _shown_share(part: tuple[str, str], share: Share, words: Callable[[str | None], str | None]) -> dict[str, Any]:

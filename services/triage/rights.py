@@ -17,7 +17,7 @@ from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
 from services.kernel.rules.conditions import Context
-from services.triage import assigning
+from services.triage import assigning, planning
 from services.triage import commands as c
 from services.triage.incident import TRACKS, Incident
 from services.triage.proposals import Proposal
@@ -148,6 +148,12 @@ def _helped(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _passable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _open(incident, ctx, verb):
+        return refusal
+    return assigning.why_not_assigned(incident, ctx) if incident.dispatch.designates else None
+
+
 def _returnable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return _once_assigned(incident, ctx, verb) or assigning.why_not_returned(incident)
 
@@ -165,8 +171,12 @@ def _not_accepted(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _handling_begun(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or planning.why_not_handled(incident, ctx)
+
+
 def _unsolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    if refusal := _open(incident, ctx, verb):
+    if refusal := _open(incident, ctx, verb) or planning.why_not_handled(incident, ctx):
         return refusal
     if "problem" in incident.handled:
         return Rejected(
@@ -387,6 +397,11 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.ClearFlag: Right("clear-flag", ("duty_officer",), _accountable, _unless_closed),
     c.JudgeHarm: Right("judge-harm", ("duty_officer",), _accountable, _unless_closed),
     c.JudgeDoubt: Right("judge-doubt", ("duty_officer",), _accountable, _unless_closed),
+    c.NameTeam: Right("name-team", ("chief",), _accountable, _open),
+    c.MakePlan: Right("make-plan", ("handler", "chief"), _working, _open),
+    c.StartPlan: Right("start-plan", ("chief",), _accountable, _open),
+    c.HoldMeeting: Right("hold-meeting", ("duty_officer", "chief"), _accountable, _unless_closed),
+    c.PassUpward: Right("pass-upward", ("chief",), _working, _passable),
     c.Assign: Right("assign", ("duty_officer",), _accountable, _assignable),
     c.Designate: Right("designate", ("chief",), _designating, _designable),
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
@@ -396,7 +411,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
-    c.RecordHandling: Right("record-handling", ("handler",), _handling, _unless_closed),
+    c.RecordHandling: Right("record-handling", ("handler",), _handling, _handling_begun),
     c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _unless_closed),
     c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _unless_closed),
     c.Solve: Right("solve", ("handler",), _working, _unsolved),

@@ -10,7 +10,7 @@ from schemas.envelope import Event
 from schemas.fields import REACH
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
-from services.triage import aftercare, dispatch
+from services.triage import aftercare, dispatch, plans
 from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.incident import Incident
 from services.triage.proposals import after
@@ -69,6 +69,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, dispatch=given)
     if (follows := aftercare.after(state.aftercare, event)) is not state.aftercare:
         state = replace(state, aftercare=follows)
+    if (planned := plans.after(state.plans, event)) is not state.plans:
+        state = replace(state, plans=planned)
     if (proposals := after(state.proposals, event)) is not state.proposals:
         return replace(state, proposals=proposals)
     if series := SERIES.get(type(event.data)):

@@ -17,9 +17,10 @@ from schemas.fields import REACH, Fact, WordsRef, instant
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, dispatch
+from services.triage import aftercare, dispatch, plans
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
+from services.triage.plans import Plans
 from services.triage.proposals import Proposal, after
 
 METADATA = tables.metadata()
@@ -68,6 +69,7 @@ INCIDENTS = Table(
     Column("proposals", Text, nullable=False),
     Column("dispatch", Text, nullable=False),
     Column("aftercare", Text, nullable=False),
+    Column("plans", Text, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
@@ -76,8 +78,8 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch` and
-`aftercare` are JSON.
+`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`,
+`aftercare` and `plans` are JSON.
 """
 
 INCIDENT_REPORTS = Table(
@@ -266,6 +268,7 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "proposals": "[]",
         "dispatch": "{}",
         "aftercare": "{}",
+        "plans": "{}",
         "drill": event.drill,
     }
 
@@ -361,7 +364,10 @@ def _changes(row: Row, event: Event) -> Row:
 def _dispatched(row: Row, event: Event) -> Row:
     before, until = dispatch_of(row), aftercare_of(row)
     given, follows = dispatch.after(before, event), aftercare.after(until, event)
-    changed = {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
+    planned_before = plans_of(row)
+    planned = plans.after(planned_before, event)
+    changed = {} if planned is planned_before else {"plans": planned.model_dump_json(exclude_defaults=True)}
+    changed |= {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
     return changed if follows is until else {**changed, "aftercare": follows.model_dump_json(exclude_defaults=True)}
 
 
@@ -373,6 +379,11 @@ def dispatch_of(row: Row) -> Dispatch:
 def aftercare_of(row: Row) -> Aftercare:
     """What follows the end of an incident, from its row."""
     return Aftercare.model_validate_json(row["aftercare"])
+
+
+def plans_of(row: Row) -> Plans:
+    """The team, the plan and the meetings of an incident, from its row."""
+    return Plans.model_validate_json(row["plans"])
 
 
 def proposals_of(row: Row) -> tuple[Proposal, ...]:
@@ -511,7 +522,9 @@ def _note(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _noted(event: Event) -> str | None:
-    return event.words.get("text") or event.words.get("reason") or event.words.get("measure")
+    return (
+        event.words.get("text") or event.words.get("reason") or event.words.get("measure") or event.words.get("minutes")
+    )
 
 
 def _ref(words: WordsRef | None) -> str | None:

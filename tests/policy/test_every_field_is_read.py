@@ -140,8 +140,8 @@ def _given_on(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     """The desk assigns at each level without and with an instruction, and the unit returns early, late and again."""
     for level in ("usual", "grave"):
         graded = triage.IncidentGraded(level=level, rank=1)
-        case = given(INCIDENTS, OPENED, graded, actor=staff("duty_officer", "chief", unit="town-east"))
-        for command in (c.Assign(), c.Instruct(text="t")):
+        case = given(INCIDENTS, OPENED, graded, actor=staff("duty_officer", "chief", "handler", unit="town-east"))
+        for command in (c.Assign(), c.Instruct(text="t"), c.Solve(text="t")):
             yield functools.partial(_decided, pack, INCIDENTS, case, command)
     told = triage.IncidentAssigned(unit="county-roads")
     back = triage.IncidentReturned(unit="county-roads", reason="r", ground="not_ours")  # type: ignore[arg-type]

@@ -84,6 +84,11 @@ COMMANDS: dict[str, Command] = {
     "judge-harm": c.JudgeHarm(harm=1, reason="r"),
     "judge-doubt": c.JudgeDoubt(doubtful=True, reason="r"),
     "assign": c.Assign(unit="county-water"),
+    "name-team": c.NameTeam(head="chief@county"),
+    "make-plan": c.MakePlan(unit="county", post="chief@county", due=NOW + timedelta(days=1), text="t"),
+    "start-plan": c.StartPlan(plan="p"),
+    "hold-meeting": c.HoldMeeting(meeting="joint", units=("county",), took_part=("chief@county",), minutes="m"),
+    "pass-upward": c.PassUpward(reason="r"),
     "designate": c.Designate(unit="county-water", reason="r"),
     "accept": c.Accept(),
     "return": c.Return(reason="r"),
@@ -124,6 +129,11 @@ ALLOWED: dict[str, str] = {
     "judge-harm": "open assigned accepted resolved reopened",
     "judge-doubt": "open assigned accepted resolved reopened",
     "assign": "open assigned accepted reopened",
+    "name-team": "open assigned accepted reopened",
+    "make-plan": "open assigned accepted reopened",
+    "start-plan": "open assigned accepted reopened",
+    "hold-meeting": "open assigned accepted resolved reopened",
+    "pass-upward": "open assigned accepted reopened",
     "designate": "",
     "accept": "assigned",
     "accept-help": "",
@@ -206,14 +216,14 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "classify grade set-flag clear-flag judge-harm judge-doubt assign request-verification link offer "
-    "request-help receive-material propose-measure",
+    "duty_officer": "hold-meeting classify grade set-flag clear-flag judge-harm judge-doubt assign link offer "
+    "request-verification request-help receive-material propose-measure",
     "verifier": "establish-fact",
-    "handler": "accept return accept-help return-help complete-help "
+    "handler": "make-plan accept return accept-help return-help complete-help "
     "record-handling explain reply solve explain-delay receive-material resolve follow-up "
     "propose-measure",
     "approver": "instruct explain reply approve reject cannot-judge",
-    "chief": "instruct designate decline-round "
+    "chief": "instruct name-team make-plan start-plan hold-meeting pass-upward designate decline-round "
     "transfer move-policy merge link offer split reopen close follow-up request-verification request-help "
     "explain reply explain-delay approve reject cannot-judge",
 }
@@ -837,7 +847,8 @@ class TestAnySequence:
             "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
             "proposal": 1, "of": "measure", "chain": "c", "step": "s", "steps": (), "who": "w", "last": True,
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
-            "cause": "closed", "answer": derived("a"), "helps": True,
+            "cause": "closed", "answer": derived("a"), "helps": True, "head": "chief@county", "due": NOW,
+            "meeting": "joint", "took_part": ("chief@county",), "designates": "county",
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):

@@ -127,6 +127,7 @@ def upgrade() -> None:
         sa.Column("proposals", sa.Text(), nullable=False),
         sa.Column("dispatch", sa.Text(), nullable=False),
         sa.Column("aftercare", sa.Text(), nullable=False),
+        sa.Column("plans", sa.Text(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )

@@ -1,0 +1,100 @@
+"""Team, plan, emergency plan, meetings, and what a unit passes upward."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas import triage
+from services.kernel.core.problems import Malformed, Rejected
+from services.triage import commands as c
+from services.triage.ball import ball
+from services.triage.decider import DECIDER
+from tests.kit import spec
+from tests.kit.spec import NOW, Given, given, staff
+from tests.triage.conftest import Triage
+from tests.triage.test_assigning import ACCEPTED, ASSIGNED, OPENED, SOURCE, under
+
+TEAM = triage.IncidentTeamNamed(head="chief@town-east", deputy="approver@town-east", members=("handler@town-east",))
+
+
+def past(*facts: Any, role: str = "chief", unit: str = "town-east") -> Given:
+    return given(DECIDER, OPENED, *facts, actor=staff(role, unit=unit))
+
+
+@pytest.mark.requirement("CON-04", "ESC-05")
+def test_one_matter_has_one_team_of_posts() -> None:
+    named = c.NameTeam(head="chief@town-east", deputy="approver@town-east", members=("handler@town-east",))
+    past().when(named).then(TEAM)
+    other = triage.IncidentTeamNamed(head="chief@county")
+    assert past(TEAM, other).state.plans.team.head == "chief@county"
+    past().when(c.NameTeam(head="wang@town-east")).then_raises(Malformed, "wang@town-east")
+
+
+@pytest.mark.requirement("ESC-05")
+def test_where_the_pack_asks_for_it_nobody_handles_before_a_team() -> None:
+    rule = {"levels": ["major"], "source": SOURCE}
+    major = triage.IncidentGraded(level="major", rank=2)
+    solve = c.Solve(text="t")
+    for facts, allowed in (((major,), False), ((), True), ((major, TEAM), True)):
+        case = past(ASSIGNED, ACCEPTED, *facts, role="handler")
+        when = replace(case, context=replace(case.context, offices=under(team=rule))).when(solve)
+        if allowed:
+            when.then(triage.IncidentSolved(text="t"))  # type: ignore[arg-type]
+        else:
+            when.then_raises(Rejected, "team")
+
+
+@pytest.mark.requirement("TRI-12")
+def test_a_plan_names_limit_procedure_unit_and_post() -> None:
+    due = NOW + timedelta(days=3)
+    made = c.MakePlan(unit="county-roads", post="handler@county-roads", due=due, text="p")
+    past().when(made).then(
+        triage.IncidentPlanMade(unit="county-roads", post="handler@county-roads", due=due, text="p")  # type: ignore[arg-type]
+    )
+    past().when(made.model_copy(update={"due": NOW})).then_raises(Malformed, "has passed")
+
+
+@pytest.mark.requirement("ESC-11", "MUL-02")
+def test_what_a_unit_cannot_solve_goes_to_the_unit_above_which_designates() -> None:
+    passed = triage.IncidentPassedUpward(unit="county-roads", designates="county", reason="r")  # type: ignore[arg-type]
+    past(ASSIGNED, ACCEPTED, unit="county-roads").when(c.PassUpward(reason="r")).then(passed)
+    found = ball(past(ASSIGNED, ACCEPTED, passed).state, spec.offices())
+    assert found is not None
+    assert (found.unit, found.awaited) == ("county", "designation")
+    assert past(ASSIGNED, ACCEPTED, passed).state.unit == "town-east", "the accountable unit stays"
+    past(passed).when(c.PassUpward(reason="r")).then_raises(Rejected, "county")
+    past(passed, unit="county").when(c.Designate(unit="county-water", reason="r")).then(
+        triage.IncidentAssigned(unit="county-water", reason="r", designated_by="county")  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.requirement("ESC-06", "ESC-09", "MUL-05")
+async def test_meetings_have_minutes_and_form_the_release_group_over_http(triage: Triage) -> None:
+    id_ = await triage.open()
+    met = {
+        "meeting": "leading_group",
+        "units": ["county", "town-east"],
+        "took_part": ["chief@county", "chief@town-east"],
+        "minutes": "m",
+        "release_group": ["approver@county"],
+        "spokesperson": "spokesperson@county",
+    }
+    for verb, body in (
+        ("hold-meeting", met),
+        ("hold-meeting", {**met, "meeting": "joint", "release_group": [], "spokesperson": None}),
+        ("start-plan", {"plan": "outage"}),
+        ("name-team", {"head": "chief@town-east"}),
+        ("make-plan", {"unit": "county", "post": "chief@county", "due": "2100-01-01T00:00:00Z", "text": "t"}),
+    ):
+        done = await triage.ask(id_, verb, body, role="chief")
+        assert done.status_code == 200, done.text
+    found = (await triage.get(f"incidents/{id_}")).json()
+    assert [one["meeting"] for one in found["meetings"]] == ["leading_group", "joint"]
+    assert found["meetings"][0]["spokesperson"] == "spokesperson@county"
+    assert found["meetings"][0]["took_part"] == ["chief@county", "chief@town-east"]
+    assert (found["team"]["head"], found["emergency_plan"]["plan"], found["plan"]["unit"]) == (
+        "chief@town-east", "outage", "county")  # fmt: skip
+    strange = {**met, "took_part": ["wang@county"]}
+    assert (await triage.ask(id_, "hold-meeting", strange, role="chief")).status_code == 422
