@@ -854,6 +854,8 @@ class TestAnySequence:
             if not name.startswith("huiying.incident."):
                 continue
             data = {field: filled[field] for field in model.model_fields if field in filled}
+            if name == "huiying.incident.opened.v1":
+                data["number"] = "county-2026-00001"
             if name == "huiying.incident.transferred.v1":
                 data["previous"] = "county"
             if name in ("huiying.incident.explained.v1", "huiying.incident.proposed.v1"):
