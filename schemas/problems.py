@@ -231,6 +231,24 @@ TYPES: Mapping[str, ProblemType] = {
             "parts-missing": ("整改情况不全", "上报整改结果缺少 {missing}；请先填写各部分。"),
             "proposal-needed": ("须附处理意见", "报给{unit}的 {to} 须附拟办意见；请填写 proposal。"),
             "plan-needed": ("须附应对方案", "报给{unit}的 {to} 须附应对方案；请写在 text 中。"),
+            "verification-open": (
+                "尚在核实",
+                "已要求{units}核实，尚无结论；请先作出核实结论，或者先发布处置情况。",
+            ),
+            "not-verified": (
+                "尚未核实",
+                "还没有核实；请核实员先查明事实或作出核实结论。处置情况不必等待。",
+            ),
+            "established-above": (
+                "须由上级查明",
+                "按现有级别由{unit}查明事实，须由其先作出核实结论。处置情况不必等待。",
+            ),
+            "already-concluded": ("已有此结论", "{incident} 的核实已有此结论；如须重新核实，请先提出要求。"),
+            "clarification-owed": (
+                "尚未澄清",
+                "{incident} 所反映的情况与事实不符，尚未澄清；请先答复澄清。",
+            ),
+            "only-prepared": ("尚未撰写", "这份草稿由规则预先建立，还没有人撰写；请先修改。"),
             "not-approved": ("尚未审核通过", "稿件{phase}；各环节都审核通过后才能发布。"),
             "not-assigned": ("尚未交办", "{incident} 尚未交办给任何单位；请值班员先交办，再{act}。"),
             "not-graded": ("尚未定级", "事项尚未定级，无法确定由谁审核；请先定级。"),
@@ -329,6 +347,7 @@ TYPES: Mapping[str, ProblemType] = {
             "delegation-ends-early": ("委托结束早于开始", "委托须在 {since} 之后结束；请改 until。"),
             "notice-needed": ("要告知提问人", "同意延期须告知提问人；请填写 notice。"),
             "pause-reason-unknown": ("没有此中止理由", "{clock} 只能因以下理由中止：{known}。"),
+            "evidence-unknown": ("没有此证据", "{incident} 的反映没有文件 {file}；请先把它附在反映上。"),
             "time-passed": ("时间已过", "{field} 已过；请写以后的时间。"),
             "time-too-late": ("超过上限", "{field}：{pack}最晚允许 {latest}。"),
             "lead-needed": ("须写明主办单位", "请写明主办单位；按该事项的制度，由值班员选定。"),

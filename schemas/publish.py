@@ -30,7 +30,7 @@ class StatementDrafted(Numbered):
     """A statement on an incident was begun. It speaks for `unit` and rests on the established `facts`.
 
     People name it by its `number`. `secret` and `major_information` are what the drafter says of it: it touches a
-    secret, or is major information.
+    secret, or is major information. `prepared` means that the rules began it and nobody has written it yet.
     """
 
     MARK: ClassVar[str] = "S"
@@ -42,6 +42,7 @@ class StatementDrafted(Numbered):
     facts: tuple[Code, ...] = ()
     secret: bool = False
     major_information: bool = False
+    prepared: bool = False
     by: Digest
 
 

@@ -23,6 +23,7 @@ from schemas.fields import (
 )
 from schemas.numbers import Numbered
 from schemas.standing import Change
+from schemas.verification import Outcome
 
 AnswerKind = Literal["answer", "status", "clarification", "adoption"]
 Track = Literal["problem", "answer"]
@@ -31,6 +32,8 @@ Meeting = Literal["leading_group", "joint", "consultation"]
 FollowUpEnd = Literal["over", "risk_gone"]
 Asked = Literal["asker", "public"]
 """Whom an explanation is given."""
+ClarifiedFor = Literal["not_in_line", "dual_report"]
+"""Why a clarification is prepared."""
 
 
 @event("incident.opened")
@@ -85,10 +88,28 @@ class IncidentInstructionGiven(Done):
 
 @event("incident.verification_requested")
 class IncidentVerificationRequested(Fact):
-    """A unit was asked to establish the facts before an answer."""
+    """A unit was asked to establish the facts before an answer, until `due`. The matter waits for an outcome.
+
+    `taken_from` names the merged incident in which the unit was asked, if there was an outcome there. Then nothing
+    waits for it here.
+    """
 
     unit: UnitCode
     text: Words | None = None
+    due: Instant | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.clarification_opened")
+class IncidentClarificationOpened(Fact):
+    """A clarification is to be prepared by `unit`.
+
+    What was reported is not in line with the facts, or the matter was reported to two leaders at once. In the first
+    case an answer is owed.
+    """
+
+    unit: UnitCode
+    cause: ClarifiedFor
 
 
 @event("incident.help_requested")
@@ -123,8 +144,31 @@ class IncidentHelpCompleted(Done):
     text: Words
 
 
+@event("incident.verification_concluded")
+class IncidentVerificationConcluded(Done):
+    """Verification has an outcome, established by `unit`, with the finding.
+
+    `taken_from` names the incident that brought it along by a merger.
+    """
+
+    unit: UnitCode
+    outcome: Outcome
+    text: Words | None = None
+    taken_from: StreamId | None = None
+
+
+@event("incident.assessed")
+class IncidentAssessed(Done):
+    """The office assessed the matter: its cause, the truth of the problem, the trend and the possible impact."""
+
+    cause: Words
+    truth: Words
+    trend: Words
+    impact: Words
+
+
 class FactValue(Done):
-    """A fact's value by its kind. A text is `Words`."""
+    """A fact's value by its kind. A text is `Words`. `evidence` are files of the matter's reports."""
 
     key: Code
     kind: Literal["text", "number", "time", "code", "yes_no"]
@@ -133,6 +177,7 @@ class FactValue(Done):
     at: Instant | None = None
     code: Code | None = None
     yes: bool | None = None
+    evidence: tuple[Token, ...] = ()
 
 
 @event("incident.fact_established")
@@ -620,9 +665,10 @@ class IncidentMerged(Fact):
 class IncidentAbsorbed(Fact):
     """Another incident of the same matter goes on here. The earlier first knowledge counts.
 
-    `refused` are its reports that get no answer, `handled` the tracks on which it was handled. `entered_late` says
-    whether one of its discoveries was old when it was entered. `dispatches` and `returns` say how often it was given on
-    and back, and `designates` which unit above must say who handles it.
+    `refused` are its reports that get no answer, `handled` the tracks on which it was handled, `verified_by` the units
+    that established its facts. `entered_late` says whether one of its discoveries was old when it was entered.
+    `dispatches` and `returns` say how often it was given on and back, and `designates` which unit above must say who
+    handles it.
     """
 
     incident: StreamId
@@ -634,6 +680,7 @@ class IncidentAbsorbed(Fact):
     dispatches: Figure = 0
     returns: Figure = 0
     designates: UnitCode | None = None
+    verified_by: tuple[UnitCode, ...] = ()
 
 
 @event("incident.split")

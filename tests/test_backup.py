@@ -248,17 +248,18 @@ async def test_an_empty_place_gets_everything_with_its_secret(lived: Path, setti
 
 async def close(system: Embedded, report_id: str) -> None:
     """The report's incident is handled and closed."""
-    token = system.token("town-east", "duty_officer", "handler", "chief")
+    token = system.token("town-east", "duty_officer", "verifier", "handler", "chief")
     approver = {"Authorization": f"Bearer {system.token('town-east', 'approver')}"}
     async with system.client(token) as client:
         found = await client.get("/triage/v1/incidents", params={"report_id": report_id})
         incident = found.json()["items"][0]["id"]
         steps: tuple[tuple[int, str, Any, dict[str, str]], ...] = (
             (0, "solve", {"text": "换了灯泡"}, {}),
-            (1, "reply", {"text": "已答复"}, {}),
-            (2, "approve", {"proposal": 1}, approver),
-            (4, "resolve", {"reason": "办结"}, {}),
-            (5, "close", {"reason": "结案"}, {}),
+            (1, "conclude-verification", {"outcome": "confirmed", "text": "属实"}, {}),
+            (2, "reply", {"text": "已答复"}, {}),
+            (3, "approve", {"proposal": 1}, approver),
+            (5, "resolve", {"reason": "办结"}, {}),
+            (6, "close", {"reason": "结案"}, {}),
         )
         for version, verb, body, by in steps:
             path = f"/triage/v1/incidents/{incident}/{verb}"

@@ -21,6 +21,7 @@ from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, Level
 from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
+from schemas.pack.verification import Verification
 from schemas.publish import StatementKind
 from schemas.triage import AnswerKind
 
@@ -58,6 +59,7 @@ class PolicyPack(Model):
     growth: Growth | None = None
     level_maps: tuple[LevelMap, ...] = ()
     facts: tuple[PackFact, ...] = ()
+    verification: Verification | None = None
     answers: tuple[AnswerRule, ...] = ()
     clocks: tuple[ClockRule, ...] = ()
     workday: Workday | None = None

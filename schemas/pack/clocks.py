@@ -22,6 +22,8 @@ Act = Literal[
     "returned",
     "transferred",
     "fact_established",
+    "verification_requested",
+    "verified",
     "material_received",
     "plan_started",
     "team_named",

@@ -99,6 +99,7 @@ class Incident:
     version: int
     assigned: str = ""
     proposals: int = 0
+    verified: bool = False
 
 
 @dataclass
@@ -229,21 +230,28 @@ class Desk:
         self.incident.assigned = to
         await self.decide("duty_officer", "assign", {"unit": to, "reason": "按职责分工交办"})
 
-    async def verify(self) -> None:
-        """Two facts, each with its source."""
+    async def verify(self, by: str = "") -> None:
+        """Two facts, each with its source, and the outcome. Of a grave matter, the unit above establishes them."""
         source = "现场查看记录"
-        await self.decide(
-            "verifier", "establish-fact", {"key": "inspected", "kind": "yes_no", "value": True, "source": source}
-        )
-        fact = {"key": "finding", "kind": "text", "value": "现场情况与反映基本一致", "source": source}
-        await self.decide("verifier", "establish-fact", fact)
+        inspected = {"key": "inspected", "kind": "yes_no", "value": True, "source": source}
+        finding = {"key": "finding", "kind": "text", "value": "现场情况与反映基本一致", "source": source}
+        for fact in (inspected, finding):
+            await self.decide("verifier", "establish-fact", fact, by)
+        await self.conclude(by)
+
+    async def conclude(self, by: str = "") -> None:
+        """What was reported is so."""
+        await self.decide("verifier", "conclude-verification", {"outcome": "confirmed", "text": "经核实属实"}, by)
+        self.incident.verified = True
 
     async def act(self, verb: str, text: str) -> None:
         """The assigned unit acts."""
         await self.decide("handler", verb, {"text": text}, by=self.incident.assigned)
 
     async def reply(self, text: str, chief: bool = False) -> None:
-        """The assigned unit writes a reply. It is given when the accountable unit has approved it."""
+        """The assigned unit writes a reply on what is verified. It is given when the accountable unit approved it."""
+        if not self.incident.verified:
+            await self.conclude()
         await self.act("reply", text)
         self.incident.proposals += 1
         for role in ("approver", "chief") if chief else ("approver",):

@@ -185,7 +185,7 @@ async def major(desk: Desk, level: str = "major") -> None:
     await desk.decide("chief", "instruct", {"text": "请立即到现场，先公布处置情况"})
     said = await desk.approve(await desk.draft("status"), 3 * STEP, chief=True)
     await desk.at(said + HOUR)
-    await desk.verify()
+    await desk.verify("county")
     await desk.at(said + HOUR + STEP)
     said = await desk.approve(await desk.draft("facts"), said + HOUR + STEP, chief=True)
     await desk.finish(said + STEP)

@@ -36,7 +36,17 @@ from services.escalation.duties import by_pack, derive, difference, pack_in_forc
 from services.escalation.heirs import Heir, carried
 from services.escalation.ladder import detect
 from services.escalation.leads import Leading, leading
-from services.escalation.milestones import ENDINGS, accountable, assigned, began, counted, in_order, is_own, level_of
+from services.escalation.milestones import (
+    ENDINGS,
+    accountable,
+    assigned,
+    began,
+    counted,
+    in_order,
+    is_own,
+    level_of,
+    unverified,
+)
 from services.escalation.notices import Notice
 from services.escalation.rights import (
     RIGHTS,
@@ -300,7 +310,7 @@ def _report(state: State, command: ReportUpward, at: datetime, ctx: Ctx) -> Deci
         form=reporting.form(command, meant),
         hop=meant.hop.code if meant else None,
         level=level_of(past),
-        unverified=all(reached.milestone != "fact_established" for reached in counted(past)),
+        unverified=unverified(past),
         text=None if command.text is None else Typed(text=command.text),
         proposal=None if command.proposal is None else Typed(text=command.proposal),
     )
@@ -384,8 +394,7 @@ def _answer_notice(state: State, command: WritePart | ReportBack, at: datetime, 
     if isinstance(command, WritePart):
         return by_pack([notices.part(command, notice, rule)], pack, ctx)
     past = state.past
-    unverified = all(reached.milestone != "fact_established" for reached in counted(past))
-    report = notices.report_back(command, notice, rule, level_of(past), unverified=unverified, ctx=ctx)
+    report = notices.report_back(command, notice, rule, level_of(past), unverified=unverified(past), ctx=ctx)
     sent = UpwardReport(report.report, report.to, report.addressee, report.form, report.hop)
     return [*by_pack([report], pack, ctx), *_own(state, "reported", sent, report.unit, at, ctx)]
 

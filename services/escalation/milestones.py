@@ -50,6 +50,11 @@ def counted(milestones: Iterable[ClockMilestoneReached]) -> list[ClockMilestoneR
     return [reached for reached in milestones if is_own(reached) or reached.incident in absorbed]
 
 
+def unverified(past: Iterable[ClockMilestoneReached]) -> bool:
+    """Whether no fact is established yet, and verification has no outcome that says what is so."""
+    return all(reached.milestone not in ("fact_established", "verified") for reached in counted(past))
+
+
 def is_own(reached: ClockMilestoneReached) -> bool:
     """Whether the milestone was reached under this incident."""
     return reached.incident is None or reached.milestone in LINKS

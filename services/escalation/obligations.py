@@ -132,16 +132,11 @@ def placed(
 
     Of units beside or below, it is the one that handles the matter, or the only one whose directory has `to`.
     """
-    if place == "unit":
-        return holder
-    above = offices.above(holder)[1:]
-    if place == "parent":
-        return next(iter(above), None)
     if place in ("beside", "below"):
         around = _beside(holder, offices) if place == "beside" else offices.below(holder) - {holder}
         having = [one for one in around if to is None or offices.receivers(one, to)]
         return handling if handling in having else having[0] if len(having) == 1 else None
-    return next((unit for unit in above if offices.ever[unit].kind == place), None)
+    return offices.placed(place, holder)
 
 
 def _beside(unit: str, offices: Offices) -> frozenset[str]:

@@ -122,6 +122,10 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             )
         case triage.IncidentFactEstablished():
             yield _reached(event, "fact_established", unit=event.unit)
+        case triage.IncidentVerificationRequested(taken_from=None) as data:
+            yield _reached(event, "verification_requested", unit=data.unit)
+        case triage.IncidentVerificationConcluded(taken_from=None) as data if data.outcome != "not_established":
+            yield _reached(event, "verified", unit=data.unit)
         case triage.IncidentHandlingRecorded() as data:
             yield _reached(event, f"note_{data.track}", unit=event.unit)
         case triage.IncidentExplained():

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Code, IncidentRef, Post, UnitCode
+from schemas.fields import Code, IncidentId, IncidentRef, Post, UnitCode
 from schemas.publish import StatementKind
 from services.kernel.core.commands import Command, example
 
@@ -73,6 +73,14 @@ class Draft(
     """Whether it touches a secret. A pack may ask for further approvals then."""
     major_information: StrictBool = False
     """Whether it is major information. A pack may ask for further approvals then."""
+
+
+class Prepare(Command):
+    """The matter needs a clarification. `basis` is the incident as `stream@version`."""
+
+    incident: IncidentId
+    unit: UnitCode
+    basis: str
 
 
 class Revise(Command, json_schema_extra=example(text="卫生院门前12盏路灯因线路故障熄灭，3月2日18时已修复。")):

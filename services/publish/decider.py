@@ -29,9 +29,22 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.rules.approval import Agreement, Course, Referral, chain_of, chains, fixed
 from services.publish import wording
-from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
+from services.publish.commands import (
+    Approve,
+    CannotJudge,
+    Correct,
+    Draft,
+    Prepare,
+    Publish,
+    Reject,
+    Revise,
+    Submit,
+    Withdraw,
+)
 from services.publish.rights import RIGHTS, UNSUBMITTED, Case, Incident, Statement
 
+CLARIFICATION = ("关于有关情况的说明", "（待填写：请写明查明的事实和依据。）")
+"""Title and text of a draft that the rules begin. Somebody must write it before it is submitted."""
 MARKS = ("secret", "major_information")
 """What a drafter or an approver may say of a text."""
 
@@ -66,6 +79,7 @@ def evolve(state: State, event: Event) -> State:
                 title=data.title,
                 draft=data.draft,
                 facts=data.facts,
+                prepared=data.prepared,
             )
         case StatementRevised() as data:
             facts = state.facts if data.facts is None else data.facts
@@ -73,6 +87,7 @@ def evolve(state: State, event: Event) -> State:
                 _back(state),
                 writers=state.writers | {data.by},
                 desks=state.desks | {event.actor},
+                prepared=False,
                 marks=_marked(state.marks, data, state.raised),
             )
             return replace(written, title=data.title or state.title, draft=data.draft, facts=facts)
@@ -153,6 +168,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     Each event names the versions of the incident and of the unit tree on which it rests, and the pack in force for the
     accountable unit.
     """
+    if isinstance(command, Prepare):
+        return _prepare(state, command, ctx)
     case, right = _case(state, ctx), RIGHTS[type(command)]
     right.require(case, ctx)
     right.refuse(case, ctx)
@@ -242,6 +259,23 @@ def _draft(command: Draft, case: Case) -> Fact:
         major_information=command.major_information,
         by=case.by,
     )
+
+
+def _prepare(state: State, command: Prepare, ctx: Ctx) -> Decided:
+    """Begins the draft of a clarification, in the name of the accountable unit."""
+    if state.phase != "new":
+        return []
+    title, text = (Typed(text=text) for text in CLARIFICATION)
+    drafted = StatementDrafted(
+        incident=command.incident,
+        unit=command.unit,
+        kind="facts",
+        title=title,
+        draft=text,
+        prepared=True,
+        by=ctx.by(command.incident),
+    )
+    return [Occurred(drafted, basis=(command.basis,), unit=command.unit)]
 
 
 def _submit(state: State, case: Case, ctx: Ctx) -> Fact:

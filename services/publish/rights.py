@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.publish import StatementKind
+from schemas.verification import Verification
 from services.kernel.access.approving import Answering, answering
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
@@ -19,10 +20,11 @@ from services.kernel.core.standings import Reading, Units
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import Course, Due, chain_of, chains, everybody, fixed
 from services.kernel.rules.conditions import Context, Figures
+from services.kernel.rules.verification import missing
 from services.publish.commands import Approve, CannotJudge, Correct, Draft, Publish, Reject, Revise, Submit, Withdraw
 
 Refusal = Rejected | None
-UNSUBMITTED, UNKNOWN = Course(), Figures()
+UNSUBMITTED, UNKNOWN, UNVERIFIED = Course(), Figures(), Verification()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Incident:
     harm: int | None = None
     figures: Figures = UNKNOWN
     """The highest counts so far, and the number of reports."""
+    verification: Verification = UNVERIFIED
+    """Its verification; for a merged incident, that of the incident where it goes on."""
     merged_into: str | None = None
     drill: bool = False
     facts: frozenset[str] = frozenset()
@@ -86,6 +90,8 @@ class Statement:
     """Digests of the persons who agreed to the submitted text or could not judge it, and of those who corrected the
     published text.
     """
+    prepared: bool = False
+    """Whether the rules opened the draft, and nobody has written it yet."""
     marks: frozenset[str] = frozenset()
     """`secret`, `major_information`, or both."""
     raised: frozenset[str] = frozenset()
@@ -261,7 +267,19 @@ def _can_be_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
     phase = case.statement.phase
     if phase != "drafted" and not (phase in ("submitted", "approved") and case.outgrown):
         return Rejected(f"the statement is {phase}; only a draft can be submitted", code="only-drafts", phase=phase)
-    return _still_works(case)
+    if case.statement.prepared:
+        return Rejected(
+            "this draft was prepared by the rules and nobody has written it yet; revise it first", code="only-prepared"
+        )
+    return _still_works(case) or _unverified(case, ctx)
+
+
+def _unverified(case: Case, ctx: Ctx) -> Refusal:
+    """Why a statement of facts must wait for verification. A statement of status never waits."""
+    if case.statement.kind == "status":
+        return None
+    incident = case.incident
+    return missing(case.pack.model, "facts", incident.verification, case.level, incident.unit, ctx.offices)
 
 
 def _is_submitted(case: Case, ctx: Ctx, verb: str) -> Refusal:
@@ -332,7 +350,7 @@ def _can_be_published(case: Case, ctx: Ctx, verb: str) -> Refusal:
             code="not-approved",
             phase=phase,
         )
-    return _not_outgrown(case) or _still_works(case)
+    return _not_outgrown(case) or _still_works(case) or _unverified(case, ctx)
 
 
 def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:

@@ -13,7 +13,7 @@ from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.publish.decider import State
 from services.publish.rights import Incident
-from services.publish.views import METADATA, incident_facts, incidents
+from services.publish.views import METADATA, incident_facts, incidents, verification_of
 
 
 async def read_incident(connection: AsyncConnection, incident: str) -> Incident | None:
@@ -66,6 +66,7 @@ def _judged(row: Row, rows: Mapping[str, Row], figures: Mapping[str, Figures]) -
         "policy": highest["policy"],
         "level": highest["level"],
         "rank": highest["rank"],
+        "verification": verification_of(row),
         "doubtful": any(one["doubtful"] for one in line.values()),
         "flags": frozenset(flag for one in line.values() for flag in one["flags"].split()),
         "figures": functools.reduce(Figures.highest, (_figures(one, figures) for one in line.values())),

@@ -42,6 +42,9 @@ from schemas.triage import (
     reach_of,
     standing_of,
 )
+from schemas.verification import Verification
+from schemas.verifying import TOLD_BY
+from schemas.verifying import after as verified
 from services.kernel.rules.approval import Course
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
@@ -74,9 +77,12 @@ incidents = Table(
     Column("harm", Integer),
     Column("state", key(16), nullable=False),
     Column("merged_into", key()),
+    Column("verification", Text, nullable=False),
     Column("drill", Boolean, nullable=False),
 )
-"""`state` is open, resolved, closed, dismissed or merged. `version` is the last event that was seen, of any type."""
+"""`state` is open, resolved, closed, dismissed or merged. `version` is the last event that was seen, of any type.
+`verification` is JSON.
+"""
 
 incident_facts = Table(
     "incident_facts",
@@ -101,6 +107,7 @@ statements = Table(
     Column("title_ref", key(36), nullable=False),
     Column("draft_ref", key(36), nullable=False),
     Column("facts", Text, nullable=False),
+    Column("prepared", Boolean, nullable=False),
     Column("level", key(100)),
     Column("marks", Text, nullable=False),
     Column("raised", Text, nullable=False),
@@ -166,11 +173,20 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "harm": None,
             "state": "open",
             "merged_into": None,
+            "verification": Verification().model_dump_json(),
             "drill": event.drill,
         }
     if row is None:
         return None
-    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(row, data)
+    told = (
+        {"verification": verified(verification_of(row), event).model_dump_json()} if isinstance(data, TOLD_BY) else {}
+    )
+    return row | {"version": event.version, "policy": row["policy"] or event.policy} | _change(row, data) | told
+
+
+def verification_of(row: Row) -> Verification:
+    """The verification of an incident, from its row."""
+    return Verification.model_validate_json(row["verification"])
 
 
 def _change(row: Row, data: Any) -> Row:
@@ -282,6 +298,7 @@ def state_of(row: Row) -> State:
         title=title,
         draft=draft,
         facts=tuple(row["facts"].split()),
+        prepared=row["prepared"],
     )
 
 
@@ -291,6 +308,7 @@ def _columns(state: State) -> Row:
     sets = {name: getattr(state, name) for name in ("writers", "desks", "approvers", "marks", "raised")}
     return {
         "state": state.phase,
+        "prepared": state.prepared,
         "level": state.level,
         "title_ref": state.title.ref,
         "draft_ref": state.draft.ref,

@@ -18,11 +18,13 @@ from schemas.triage import AnswerKind, FollowUpEnd
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
 from services.triage.part_answers import (
+    Assessment,
     Assignment,
     BallOf,
     DoubtOf,
     EmergencyPlanOf,
     EstablishedFact,
+    FactOfSheet,
     FlagOf,
     HarmOf,
     LevelKnown,
@@ -37,6 +39,7 @@ from services.triage.part_answers import (
     Spread,
     TeamOf,
     UnhelpfulAnswer,
+    VerificationOf,
 )
 
 Verb = Literal[
@@ -44,6 +47,8 @@ Verb = Literal[
     "request-verification",
     "request-help",
     "establish-fact",
+    "conclude-verification",
+    "assess",
     "classify",
     "grade",
     "set-flag",
@@ -118,6 +123,8 @@ _SHOWN: dict[str, Any] = {
     "follows_up": None,
     "follow_up_ended": None,
     "ball": {"unit": "county-roads", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"},
+    "verification": {"asked": ["county-water"], "due": "2026-03-02T04:00:00.000000Z", "outcome": None, "by": None},
+    "clarifying": False,
     "merged_into": None,
     "relates_to": None,
     "split_from": None,
@@ -208,6 +215,10 @@ class Incident(Answered):
     """Why nobody need follow it any more: it is over, or the risk is gone."""
     ball: BallOf | None
     """Whom it waits for; null if it waits for nobody."""
+    verification: VerificationOf
+    """Whether its facts are verified."""
+    clarifying: bool
+    """Whether what was reported is not in line with the facts, and no answer has said so yet."""
     merged_into: IncidentId | None
     """The incident into which it was merged."""
     relates_to: IncidentId | None
@@ -351,6 +362,18 @@ class WholeIncident(
         ],
         harm=None,
         doubt=None,
+        assessments=[
+            {
+                "incident": INCIDENT,
+                "cause": "线路老化",
+                "truth": "情况属实，涉及12盏路灯",
+                "trend": "关注集中在周边居民",
+                "impact": "夜间通行不便",
+                "at": "2026-03-02T02:00:00.000000Z",
+                "recorded_at": "2026-03-02T02:00:00.000000Z",
+                "by": "duty_officer@town-east",
+            }
+        ],
         handling=[],
         notes=[],
         reach={"clicks": 1200, "comments": 86, "mainstream_sites": None, "shares": None, "basis": [f"{REPORT}@2"]},
@@ -391,6 +414,8 @@ class WholeIncident(
     """The last judgement of the harm to the public; null if nobody judged it."""
     doubt: DoubtOf | None
     """The last judgement whether it is in doubt; null if nobody judged it."""
+    assessments: tuple[Assessment, ...]
+    """Its assessments, in order."""
     handling: tuple[Note, ...]
     """What was done, in order."""
     notes: tuple[Note, ...]
@@ -401,3 +426,38 @@ class WholeIncident(
     """The levels above the lowest that facts have proposed, and since when each is known."""
     proposed: Proposed | None
     """The pack's proposal; null if it proposes nothing."""
+
+
+class FactSheet(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "key": "lamps",
+                "title": "路灯数量",
+                "title_en": "Street lamps",
+                "kind": "number",
+                "measure": "盏",
+                "values": [
+                    {
+                        "incident": INCIDENT,
+                        "version": 4,
+                        "value": 12,
+                        "source": "3月2日现场核查记录",
+                        "evidence": [],
+                        "by": "verifier@town-east",
+                        "unit": "town-east",
+                        "at": "2026-03-02T01:50:00.000000Z",
+                        "recorded_at": "2026-03-02T01:50:00.000000Z",
+                        "used_by": [],
+                    }
+                ],
+            }
+        ],
+        next=None,
+    ),
+):
+    """The facts of a matter, in order of their keys."""
+
+    items: tuple[FactOfSheet, ...]
+    """The facts."""

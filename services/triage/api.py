@@ -24,6 +24,7 @@ from services.kernel.store.session import Session
 from services.triage import answers, linking, office_answers, queries, seen, statistics
 from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Merge, Reopen, Split
 from services.triage.delegations import DELEGATIONS
+from services.triage.fact_sheet import fact_sheet
 from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
@@ -87,6 +88,15 @@ def router(runtime: Runtime) -> APIRouter:
         if found is None:
             raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
         return http.json_response(found, version=found["version"])
+
+    @routes.get("/incidents/{id}/facts", **documents.answers(answers.FactSheet))
+    async def read_facts(id: Id, staff: http.Staff) -> Response:
+        """The fact sheet: each fact with all its values, their sources, and the statements that rest on each value."""
+        async with runtime.database.read() as connection:
+            found = await fact_sheet(connection, await runtime.context(connection, staff), id)
+        if found is None:
+            raise NotFound(f"there is no {id} that concerns {staff.unit}", what=id)
+        return http.json_response({"items": found, "next": None})
 
     for verb, model in VERBS.items():
         routes.add_api_route(

@@ -10,7 +10,16 @@ from services.triage.assigning import instruction_of
 from services.triage.incident import Incident
 
 Awaited = Literal[
-    "instruction", "assignment", "designation", "acceptance", "approval", "handling", "round", "closing", "follow_up"
+    "instruction",
+    "assignment",
+    "designation",
+    "acceptance",
+    "verification",
+    "approval",
+    "handling",
+    "round",
+    "closing",
+    "follow_up",
 ]
 """What a matter waits for."""
 
@@ -27,7 +36,8 @@ class Ball(NamedTuple):
 def ball(incident: Incident, offices: Offices) -> Ball | None:
     """Whom the matter waits for; None if it waits for nobody, or goes on in another incident.
 
-    A proposal that waits for approval holds the handling up, so the ball is then with who must agree next.
+    A proposal that waits for approval holds the handling up, so the ball is then with who must agree next. Before that,
+    it is with the unit that was asked to verify, since answers wait for the outcome.
     """
     dispatch = incident.dispatch
     after = incident.aftercare
@@ -48,6 +58,9 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
         return Ball(incident.unit, None, dispatch.since, "assignment")
     if not incident.accepted:
         return Ball(incident.assigned, None, dispatch.since, "acceptance")
+    known = incident.verification
+    if known.asked and known.since:
+        return Ball(known.asked[0], None, parse_instant(known.since), "verification")
     for proposal in incident.proposals:
         if due := proposal.due():
             asked = [

@@ -30,11 +30,13 @@ from schemas.fields import (
     Post,
     ReportId,
     StatementId,
+    Token,
     UnitCode,
     Uuid,
     WrittenInstant,
 )
 from schemas.triage import AnswerKind, Asked, FollowUpEnd, LinkKind, Meeting, Track
+from schemas.verification import Outcome
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
@@ -52,13 +54,18 @@ class Instruct(Act, json_schema_extra=example(text="请立即到现场，先公�
     """The instruction."""
 
 
-class RequestVerification(Command, json_schema_extra=example(unit="town-east", text="请核实停水范围和原因")):
-    """Ask a unit to establish the facts before an answer."""
+class RequestVerification(
+    Command,
+    json_schema_extra=example(unit="town-east", text="请核实停水范围和原因", due="2026-03-02T12:00:00+08:00"),
+):
+    """Ask a unit to establish the facts before an answer. Answers that the matter's pack names wait for an outcome."""
 
     unit: UnitCode
     """The unit that establishes the facts."""
     text: Text | None = None
     """The question."""
+    due: WrittenInstant | None = None
+    """By when an outcome is asked for."""
 
 
 class RequestHelp(Command, json_schema_extra=example(unit="county-roads", text="请协助提供路灯线路资料")):
@@ -98,6 +105,36 @@ class CompleteHelp(_OfHelp, json_schema_extra=example(text="已提供线路图")
     """What it did."""
 
 
+class ConcludeVerification(Act, json_schema_extra=example(outcome="confirmed", text="现场核查，12盏路灯不亮")):
+    """Say how verification ended.
+
+    What is not in line with the facts owes a clarification. At grave levels, the pack may let a unit above conclude.
+    """
+
+    outcome: Outcome
+    """`confirmed`, `not_in_line` with the facts, or `not_established` yet."""
+    text: Text
+    """The finding, with its source."""
+
+
+class Assess(
+    Act,
+    json_schema_extra=example(
+        cause="线路老化", truth="情况属实，涉及12盏路灯", trend="关注集中在周边居民", impact="夜间通行不便"
+    ),
+):
+    """Assess the matter, objectively and completely. A later assessment stands beside the earlier ones."""
+
+    cause: Text
+    """The cause."""
+    truth: Text
+    """The truth of the problem."""
+    trend: Text
+    """The trend."""
+    impact: Text
+    """The possible impact on the public."""
+
+
 class EstablishFact(
     Act, json_schema_extra=example(key="inspected", kind="yes_no", value=True, source="3月2日现场核查记录")
 ):
@@ -115,6 +152,8 @@ class EstablishFact(
     """The value, of this kind."""
     source: Text
     """The source."""
+    evidence: tuple[Token, ...] = Field((), max_length=100)
+    """Files of the matter's reports that show it."""
 
     @field_validator("value", mode="before")
     @classmethod
@@ -619,6 +658,13 @@ class RecordAnswerPublished(Command):
 
     statement: StatementId
     unit: UnitCode
+    basis: Basis
+
+
+class PrepareClarification(Command):
+    """The matter was reported upward to `addressee`. `basis` is the report as `stream@version`."""
+
+    addressee: Code
     basis: Basis
 
 

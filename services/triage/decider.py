@@ -14,7 +14,19 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
-from services.triage import acts, approvals, assigning, endings, grading, judgement, links, moves, planning, rounds
+from services.triage import (
+    acts,
+    approvals,
+    assigning,
+    endings,
+    establishing,
+    grading,
+    judgement,
+    links,
+    moves,
+    planning,
+    rounds,
+)
 from services.triage import commands as c
 from services.triage.rights import last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
@@ -37,7 +49,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     """The events that the command causes.
 
     `ctx.seen` holds, for EstablishFact: `absorbed` (key -> fact, of
-    the incidents that were merged into this one) and `words` (reference -> text of the facts' texts). For Merge: `into`
+    the incidents that were merged into this one), `words` (reference -> text of the facts' texts) and `files` (the
+    named pieces of evidence that the matter's reports have). For Merge: `into`
     (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
     reports), `late` (whether one of them was entered late) and `discovered` (when each of both was first known by any
     report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
@@ -83,6 +96,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
                 return []
             answered = triage.IncidentHandlingRecorded(track="answer", statement=command.statement)
             return [Occurred(answered, basis=(command.basis,), unit=command.unit)]
+        case c.PrepareClarification():
+            return establishing.prepared(state, command, ctx)
         case c.Absorb():
             return _absorb(state, ctx)
         case c.OpenSplit():
@@ -147,9 +162,11 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Instruct():
             return assigning.instructed(state, command, ctx)
         case c.RequestVerification():
-            ctx.offices.unit(command.unit)
-            asked = triage.IncidentVerificationRequested(unit=command.unit, text=_typed(command.text))
-            return [Occurred(asked, basis=tree)]
+            return establishing.requested(command, ctx)
+        case c.ConcludeVerification():
+            return establishing.concluded(state, command, ctx)
+        case c.Assess():
+            return establishing.assessed(command)
         case c.RequestHelp():
             ctx.offices.unit(command.unit)
             assigning.must_be_ahead(command.due, ctx)
@@ -227,13 +244,25 @@ def _assigned(state: State) -> str:
 
 def _establish(state: State, command: c.EstablishFact, ctx: Ctx) -> Decided:
     _must_be_listed(command, ctx.offices.lists.fact(command.key, moves.of_matter(state, ctx).model.facts))
+    _must_be_there(command.evidence, ctx.seen.get("files", ()), state)
     model: type[triage.IncidentFactEstablished | triage.IncidentFactRevised] = triage.IncidentFactEstablished
     if known := state.facts.get(command.key) or ctx.seen.get("absorbed", {}).get(command.key):
         if _same(known, command, ctx.seen.get("words", {}), ctx.offices.lists.telephones):
             return []
         model = triage.IncidentFactRevised
-    fact = model(key=command.key, kind=command.kind, source=Typed(text=command.source), **_value(command))
-    return [fact]
+    given: dict[str, Any] = {"source": Typed(text=command.source), "evidence": tuple(dict.fromkeys(command.evidence))}
+    return [model(key=command.key, kind=command.kind, **given, **_value(command))]
+
+
+def _must_be_there(evidence: Sequence[str], files: Collection[str], state: State) -> None:
+    if missing := [file for file in evidence if file not in files]:
+        raise Malformed(
+            f"evidence: no report of {state.id} has the file {missing[0]}; attach it to a report first",
+            code="evidence-unknown",
+            field="evidence",
+            incident=state.id,
+            file=missing[0],
+        )
 
 
 def _must_be_listed(command: c.EstablishFact, listed: FactKey) -> None:
@@ -274,7 +303,7 @@ def _value(command: c.EstablishFact) -> dict[str, Any]:
 
 
 def _same(known: FactValue, command: c.EstablishFact, words: Mapping[str, str | None], listed: Listed) -> bool:
-    if known.kind != command.kind:
+    if known.kind != command.kind or not set(command.evidence) <= set(known.evidence):
         return False
     if command.kind == "text":
         said = mask(str(command.value), listed).text
@@ -418,6 +447,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
             entered_late=ctx.seen.get("late", False),
             refused=tuple(sorted(leaving.refused.intersection(part))),
             handled=tuple(sorted(leaving.handled)),
+            verified_by=leaving.verification.facts,
         )
         for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
     ]
@@ -432,8 +462,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
     by = leaving.dispatch.designated_by
     assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id, by)
-    further = sorted(leaving.verifying - state.verifying)
-    verifying = [triage.IncidentVerificationRequested(unit=unit) for unit in further]
+    verifying = establishing.brought(state, leaving)
     helping = [_helping_as(leaving, unit) for unit in sorted(leaving.helping - state.helping)]
     grave = judgement.brought(state, known, ctx)
     return [*absorbed, *grave, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]

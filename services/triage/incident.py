@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.triage import AnswerKind, Track
+from schemas.verification import Verification
 from services.kernel.rules.conditions import Figures
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
 from services.triage.proposals import Proposal
 
-UNKNOWN = Figures()
+UNKNOWN, UNVERIFIED = Figures(), Verification()
 GIVEN_TO_NOBODY = Dispatch()
 NOTHING_AFTER = Aftercare()
 NO_PLANS = Plans()
@@ -47,6 +48,9 @@ class Incident:
     figures: Figures = UNKNOWN
     """The highest counts so far of its reports."""
     doubtful: bool = False
+    verification: Verification = UNVERIFIED
+    clarifying: bool = False
+    """Whether what was reported is not in line with the facts and the office has not said so yet."""
     proposals: tuple[Proposal, ...] = ()
     """Measures, explanations and replies that need approval, in order."""
     dispatch: Dispatch = GIVEN_TO_NOBODY

@@ -15,9 +15,11 @@ from schemas.fields import (
     Post,
     ReportId,
     StatementId,
+    Token,
     UnitCode,
 )
 from schemas.triage import Asked, Meeting, Proposable, Track
+from schemas.verification import Outcome
 from services.kernel.serving.answers import Answered
 from services.kernel.serving.approvals import Step
 from services.triage.ball import Awaited
@@ -131,6 +133,95 @@ class ShareOf(Answered):
     """When it confirmed that it has its share."""
     completed_at: Instant | None
     """When a helping unit had done its share."""
+
+
+class VerificationOf(Answered):
+    """Who was asked to verify a matter, and how verification ended."""
+
+    asked: tuple[UnitCode, ...]
+    """The units that were asked since the last outcome."""
+    due: Instant | None
+    """By when an outcome is asked for."""
+    outcome: Outcome | None
+    """The last outcome; null before the first."""
+    by: UnitCode | None
+    """The unit that established it."""
+
+
+class Assessment(Answered):
+    """An assessment of a matter."""
+
+    incident: IncidentId
+    """This incident, or one that was merged into it."""
+    cause: str | None
+    """The cause."""
+    truth: str | None
+    """The truth of the problem."""
+    trend: str | None
+    """The trend."""
+    impact: str | None
+    """The possible impact on the public."""
+    at: Instant
+    """When it was assessed."""
+    recorded_at: Instant
+    """When that was recorded."""
+    by: str
+    """The post that assessed it."""
+
+
+class FactUse(Answered):
+    """A published statement that rests on a value."""
+
+    statement: StatementId
+    """The statement."""
+    unit: UnitCode
+    """The unit that speaks in it."""
+    by: str
+    """The post that published it."""
+    at: Instant
+    """When it was published."""
+
+
+class FactSheetValue(Answered):
+    """A value that a fact has or had."""
+
+    incident: IncidentId
+    """This incident, or one that was merged into it."""
+    version: int
+    """The version of the incident's stream that established the value."""
+    value: str | float | bool | None
+    """The value, of the fact's kind. A `time` is in UTC."""
+    source: str | None
+    """The source."""
+    evidence: tuple[Token, ...]
+    """Files of reports that show it."""
+    by: str
+    """The post that established it."""
+    unit: UnitCode | None
+    """Its unit."""
+    at: Instant
+    """When it was established."""
+    recorded_at: Instant
+    """When that was recorded."""
+    used_by: tuple[FactUse, ...]
+    """The published statements that rest on this value."""
+
+
+class FactOfSheet(Answered):
+    """A fact with all its values."""
+
+    key: Code
+    """The fact's key."""
+    title: str
+    """Its title in Chinese."""
+    title_en: str
+    """Its title in English."""
+    kind: Literal["text", "number", "time", "code", "yes_no"]
+    """The kind of its values."""
+    measure: str | None
+    """The measure of a number."""
+    values: tuple[FactSheetValue, ...]
+    """Its values, oldest first. The last one holds."""
 
 
 class EstablishedFact(Answered):

@@ -36,6 +36,7 @@ from services.triage.proposals import Proposal
 from services.triage.rights import APPROVING, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (
+    ASSESSMENTS,
     INCIDENT_FACTS,
     INCIDENT_JUDGEMENTS,
     INCIDENT_NOTES,
@@ -49,8 +50,10 @@ from services.triage.views import (
     dispatch_of,
     plans_of,
     proposals_of,
+    verification_of,
 )
 
+ASSESSED = ("cause", "truth", "trend", "impact")
 SHOWN_REPORTS = 500
 """The answer for one incident holds at most this many reports."""
 
@@ -145,6 +148,8 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         dispatch=dispatch_of(row),
         aftercare=aftercare_of(row),
         plans=plans_of(row),
+        verification=verification_of(row),
+        clarifying=row["clarifying"],
         report_count=row["reports"],
     )
 
@@ -205,6 +210,8 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         **_shown_counts(dispatch_of(dict(row))),
         **_shown_aftercare(aftercare_of(dict(row))),
+        "verification": verification_of(row).model_dump(mode="json", include={"asked", "due", "outcome", "by"}),
+        "clarifying": row["clarifying"],
         "merged_into": row["merged_into"],
         "relates_to": row["relates_to"],
         "split_from": row["split_from"],
@@ -239,6 +246,7 @@ class Record(NamedTuple):
     reports: list[Row]
     """At most `SHOWN_REPORTS`."""
     judgements: list[Row]
+    assessments: list[Row]
     measured: list[Row]
     absorbed: list[str]
     """The incidents that were merged into it."""
@@ -294,6 +302,7 @@ async def _now(connection: AsyncConnection, id_: str) -> Record:
         facts=await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(family)),
         notes=await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
         judgements=await rows_of(connection, INCIDENT_JUDGEMENTS, INCIDENT_JUDGEMENTS.c.incident_id == id_),
+        assessments=await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(family)),
         reports=await _reports(connection, id_),
         measured=await measurements(connection, id_),
         before=before,
@@ -311,7 +320,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     counted = METADATA.tables["events"].c.counted
     attached = await _until(connection, id_, until, counted, SHOWN_REPORTS + leaving)
     unread = until.version - len(events) - len(attached)
-    (row,), belonging, facts, notes, judgements = (
+    (row,), belonging, facts, notes, judgements, assessments = (
         folded(view, sorted([*events, *attached], key=attrgetter("version"))) for view in OF_ONE
     )
     of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
@@ -337,6 +346,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         facts=[*facts, *await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
         notes=[*notes, *await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
         judgements=judgements,
+        assessments=[*assessments, *await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(merged))],
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
         measured=figures,
         absorbed=absorbed,
@@ -383,6 +393,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(fact[name] for fact in facts for name in ("words", "source")),
             *(note[name] for note in notes for name in ("words", "late_reason")),
             *(one["words"] for one in record.judgements),
+            *(one[name] for one in record.assessments for name in ASSESSED),
             *(one.text.ref for one in proposals_of(record.row)),
             *(one.minutes.ref for one in plans_of(record.row).meetings),
             *(plan.text.ref for plan in (plans_of(record.row).plan,) if plan),
@@ -420,6 +431,15 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         "flags": [{"flag": one["code"], **_shown_judgement(one, words)} for one in _present(judgements)],
         "harm": {"harm": harm[-1]["value"], **_shown_judgement(harm[-1], words)} if harm else None,
         "doubt": {"doubtful": bool(doubt[-1]["value"]), **_shown_judgement(doubt[-1], words)} if doubt else None,
+        "assessments": [
+            {
+                "incident": one["incident_id"],
+                **{name: words(one[name]) for name in ASSESSED},
+                **{name: one[name] for name in ("at", "recorded_at")},
+                "by": one["actor"],
+            }
+            for one in sorted(record.assessments, key=itemgetter("recorded_at", "incident_id", "version"))
+        ],
         "handling": [note for note in written if note["track"]],
         "notes": [note for note in written if not note["track"]],
     }

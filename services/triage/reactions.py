@@ -3,12 +3,20 @@
 from collections.abc import Iterable
 
 from schemas.envelope import Event
+from schemas.escalation import ClockReportedUpward
 from schemas.fields import REACH
 from schemas.ingest import ReportHelpfulnessGiven, ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
-from services.triage.commands import CountReach, RecordAnswerPublished, RecordJudgement, RecordRefusal, TakeReport
+from services.triage.commands import (
+    CountReach,
+    PrepareClarification,
+    RecordAnswerPublished,
+    RecordJudgement,
+    RecordRefusal,
+    TakeReport,
+)
 from services.triage.matching import Matching
 
 
@@ -45,6 +53,9 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
         case ReportHelpfulnessGiven() as said:
             judged = RecordJudgement(report=event.stream, answer=said.answer, helps=said.helps, basis=basis)
             return [Reaction(said.incident, judged)]
+        case ClockReportedUpward() as reported if event.correlation:
+            prepare = PrepareClarification(addressee=reported.addressee, basis=basis)
+            return [Reaction(event.correlation, prepare)]
         case StatementPublished(kind="facts") as statement:
             answered = RecordAnswerPublished(statement=event.stream, unit=statement.unit, basis=basis)
             return [Reaction(statement.incident, answered)]

@@ -8,6 +8,7 @@ unit that sends it is often the assigned one, which would meet its own limit.
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from schemas.pack.verification import Answer
 from schemas.titles import titled
 from services.kernel.access.approving import acting_posts, answering
 from services.kernel.access.rights import Right
@@ -17,6 +18,7 @@ from services.kernel.core.problems import Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
 from services.kernel.rules.conditions import Context
+from services.kernel.rules.verification import establishing, missing
 from services.triage import assigning, planning
 from services.triage import commands as c
 from services.triage.incident import TRACKS, Incident
@@ -55,6 +57,13 @@ def _helping(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
 
 def _verifying(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
     return (incident.assigned, incident.unit, *sorted(incident.verifying))
+
+
+def _concluding(incident: Incident, ctx: Ctx) -> Sequence[str | None]:
+    """Those who may verify; at a level at which a unit above establishes the facts, this unit alone."""
+    pack = _pack(incident, ctx)
+    above = establishing(pack.model, incident.level, incident.unit, ctx.offices) if pack else None
+    return (above,) if above else _verifying(incident, ctx)
 
 
 def _unless_merged(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -187,9 +196,31 @@ def _unsolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _waits(answer: Answer) -> Callable[[Incident, Ctx, str], Refusal]:
+    """An answer that may have to wait for verification."""
+
+    def refusal(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+        return _unless_closed(incident, ctx, verb) or _unverified(incident, answer, ctx)
+
+    return refusal
+
+
+def _unverified(incident: Incident, answer: Answer, ctx: Ctx) -> Refusal:
+    pack = _pack(incident, ctx)
+    if pack is None:
+        return None
+    return missing(pack.model, answer, incident.verification, incident.level, incident.unit, ctx.offices)
+
+
 def _handled(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _open(incident, ctx, verb):
         return refusal
+    if incident.clarifying:
+        return Rejected(
+            f"what was reported on {incident.id} is not in line with the facts; clarify it in an answer first",
+            code="clarification-owed",
+            incident=incident.id,
+        )
     if missing := [track for track in TRACKS if track not in incident.handled]:
         return Rejected(
             f"{incident.id} cannot be resolved yet; first {', and '.join(TRACKS[track] for track in missing)}",
@@ -310,6 +341,8 @@ def _undecidable(proposal: Proposal, incident: Incident, ctx: Ctx, verb: str) ->
             code="proposal-outdated",
             given=str(proposal.number),
         )
+    if verb == "approve" and proposal.of != "measure" and (waits := _unverified(incident, proposal.of, ctx)):
+        return waits
     approval, by = pack.model.approval, ctx.by(incident.id)
     if approval and approval.separation.value == "by_person":
         if by == proposal.by:
@@ -391,6 +424,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
     c.RequestHelp: Right("request-help", ("duty_officer", "chief"), _accountable, _open),
     c.EstablishFact: Right("establish-fact", ("verifier",), _verifying, _unless_closed),
+    c.ConcludeVerification: Right("conclude-verification", ("verifier",), _concluding, _unless_closed),
+    c.Assess: Right("assess", ("duty_officer", "verifier"), _verifying, _unless_closed),
     c.Classify: Right("classify", ("duty_officer",), _accountable, _unless_closed),
     c.Grade: Right("grade", ("duty_officer",), _accountable, _unless_closed),
     c.SetFlag: Right("set-flag", ("duty_officer",), _accountable, _unless_closed),
@@ -412,8 +447,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _handling_begun),
-    c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _unless_closed),
-    c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _unless_closed),
+    c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _waits("explanation")),
+    c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _waits("reply")),
     c.Solve: Right("solve", ("handler",), _working, _unsolved),
     c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
     c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _accountable, _unless_closed),

@@ -20,6 +20,7 @@ from services.triage.grading import Counted, Fact, Flagged, Harmed
 from services.triage.matching import Lead, Matching, places
 from services.triage.state import State
 from services.triage.views import (
+    EVIDENCE,
     INCIDENT_FACTS,
     INCIDENT_REPORTS,
     INCIDENTS,
@@ -140,7 +141,7 @@ async def received(connection: AsyncConnection, ids: Sequence[str]) -> list[Row]
 
 
 async def for_fact(connection: AsyncConnection, state: State) -> Mapping[str, Any]:
-    """The facts for establishing a fact: facts of merged incidents, and the texts of the facts so far.
+    """The facts for establishing a fact: facts of merged incidents, the texts of the facts so far, and the files.
 
     If several merged incidents have the same key, the fact that was established last counts.
     """
@@ -150,7 +151,14 @@ async def for_fact(connection: AsyncConnection, state: State) -> Mapping[str, An
     absorbed = {row["key"]: _fact_of(row) for row in rows}
     refs = [fact.words.ref for fact in (*absorbed.values(), *state.facts.values()) if fact.words]
     words = await resolve(connection, METADATA, refs)
-    return {"absorbed": absorbed, "words": {ref: words(ref) for ref in refs}}
+    of = INCIDENT_REPORTS
+    chosen = (
+        select(EVIDENCE.c.file)
+        .join(of, of.c.report_id == EVIDENCE.c.report_id)
+        .where(of.c.incident_id == state.id, of.c.active)
+    )
+    files = frozenset((await connection.execute(chosen)).scalars())
+    return {"absorbed": absorbed, "words": {ref: words(ref) for ref in refs}, "files": files}
 
 
 def _fact_of(row: Row) -> FactValue:

@@ -9,6 +9,7 @@ from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import REACH
 from schemas.triage import FactValue
+from schemas.verifying import after as verified
 from services.kernel.rules.conditions import Figures
 from services.triage import aftercare, dispatch, plans
 from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
@@ -52,6 +53,8 @@ class State(Incident):
     offered: frozenset[str] = frozenset()
     """The units above to which the matter was offered."""
     drill: bool = False
+    clarified_for: frozenset[triage.ClarifiedFor] = frozenset()
+    """Why clarifications were opened since the matter was opened, or opened again."""
     last: Mapping[Series, datetime] = field(default_factory=dict)
     """When the latest grading happened, the latest choice of a kind of answer, and the latest end or reopening."""
 
@@ -73,6 +76,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, plans=planned)
     if (proposals := after(state.proposals, event)) is not state.proposals:
         return replace(state, proposals=proposals)
+    if (verification := verified(state.verification, event)) is not state.verification:
+        state = replace(state, verification=verification)
     if series := SERIES.get(type(event.data)):
         state = replace(state, last={**state.last, series: event.time})
     match event.data:
@@ -121,6 +126,9 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, helping=state.helping - {data.unit})
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
             return replace(state, facts={**state.facts, data.key: data})
+        case triage.IncidentClarificationOpened() as data:
+            owed = state.clarifying or data.cause == "not_in_line"
+            return replace(state, clarifying=owed, clarified_for=state.clarified_for | {data.cause})
         case triage.IncidentClassified() as data:
             return replace(state, answer_kind=data.answer_kind)
         case triage.IncidentGraded() as data:
@@ -160,11 +168,12 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentHandlingRecorded() as data:
             if data.statement is None:
                 return state
-            return replace(state, handled=state.handled | {data.track}, statements=state.statements | {data.statement})
+            published = replace(state, handled=state.handled | {data.track}, clarifying=False)
+            return replace(published, statements=state.statements | {data.statement})
         case triage.IncidentSolved():
             return replace(state, handled=state.handled | {"problem"})
         case triage.IncidentExplained() | triage.IncidentReplied():
-            return replace(state, handled=state.handled | {"answer"})
+            return replace(state, handled=state.handled | {"answer"}, clarifying=False)
         case triage.IncidentResolved():
             return replace(state, phase="resolved", helping=frozenset())
         case triage.IncidentClosed():
@@ -174,7 +183,8 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentReopened():
             # The reopening of a dismissed matter means that its reports will be answered.
             refused = frozenset[str]() if state.phase == "dismissed" else state.refused
-            return replace(state, phase="open", handled=frozenset(), refused=refused)
+            again = replace(state, phase="open", handled=frozenset(), clarified_for=frozenset())
+            return replace(again, refused=refused)
         case triage.IncidentLinked() as data:
             return replace(state, links={**state.links, data.to: data.kind})
         case triage.IncidentOffered() as data:

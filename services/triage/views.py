@@ -7,6 +7,7 @@ first. Instants are texts in UTC that sort like times. Words are kept as referen
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
@@ -14,6 +15,9 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import REACH, Fact, WordsRef, instant
+from schemas.publish import StatementPublished
+from schemas.verification import Verification
+from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
@@ -70,6 +74,8 @@ INCIDENTS = Table(
     Column("dispatch", Text, nullable=False),
     Column("aftercare", Text, nullable=False),
     Column("plans", Text, nullable=False),
+    Column("verification", Text, nullable=False),
+    Column("clarifying", Boolean, nullable=False),
     Column("drill", Boolean, nullable=False),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
@@ -78,8 +84,8 @@ INCIDENTS = Table(
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`,
-`aftercare` and `plans` are JSON.
+`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`, `aftercare`, `plans` and
+`verification` are JSON.
 """
 
 INCIDENT_REPORTS = Table(
@@ -108,6 +114,63 @@ INCIDENT_FACTS = Table(
     Column("established_at", key(27), nullable=False),
     Column("revised_at", key(27)),
 )
+
+FACT_VALUES = Table(
+    "fact_values",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("key", key(100), nullable=False),
+    Column("kind", key(8), nullable=False),
+    Column("words", key(36)),
+    Column("number", Float),
+    Column("at", key(27)),
+    Column("code", key(100)),
+    Column("yes", Boolean),
+    Column("source", key(36), nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("actor", key(130), nullable=False),
+    Column("unit", key()),
+    Column("recorded_at", key(27), nullable=False),
+    Column("happened_at", key(27), nullable=False),
+)
+"""Every value that a fact had, by the version of the incident. `evidence` are references with spaces between them."""
+
+FACT_USES = Table(
+    "fact_uses",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("key", key(100), primary_key=True),
+    Column("statement_id", key(), primary_key=True),
+    Column("version", Integer),
+    Column("actor", key(130), nullable=False),
+    Column("unit", key(), nullable=False),
+    Column("at", key(27), nullable=False),
+)
+"""The published statements that rest on a fact. `version` is that of the incident on which the statement rests."""
+
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("report_id", key(), primary_key=True),
+    Column("file", key(128), primary_key=True),
+)
+"""The files of reports."""
+
+ASSESSMENTS = Table(
+    "assessments",
+    METADATA,
+    Column("incident_id", key(), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("cause", key(36), nullable=False),
+    Column("truth", key(36), nullable=False),
+    Column("trend", key(36), nullable=False),
+    Column("impact", key(36), nullable=False),
+    Column("at", key(27), nullable=False),
+    Column("recorded_at", key(27), nullable=False),
+    Column("actor", key(130), nullable=False),
+)
+"""The assessments of a matter."""
 
 INCIDENT_NOTES = Table(
     "incident_notes",
@@ -269,6 +332,8 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "dispatch": "{}",
         "aftercare": "{}",
         "plans": "{}",
+        "verification": Verification().model_dump_json(),
+        "clarifying": False,
         "drill": event.drill,
     }
 
@@ -305,7 +370,16 @@ def _changes(row: Row, event: Event) -> Row:
             handled = {f"handled_{track}": row[f"handled_{track}"] or at for track in data.handled}
             late = row["entered_late"] or data.entered_late
             absorbed = {"reports": row["reports"] + len(data.reports), "discovered_at": earlier, "entered_late": late}
-            return {**absorbed, **handled}
+            return {**absorbed, **handled, **_verified(row, event)}
+        case (
+            triage.IncidentVerificationRequested()
+            | triage.IncidentVerificationConcluded()
+            | triage.IncidentFactEstablished()
+            | triage.IncidentFactRevised()
+        ):
+            return _verified(row, event)
+        case triage.IncidentClarificationOpened() as data:
+            return {"clarifying": row["clarifying"] or data.cause == "not_in_line"}
         case triage.IncidentClassified() as data:
             return {"answer_kind": data.answer_kind}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:
@@ -326,11 +400,11 @@ def _changes(row: Row, event: Event) -> Row:
             moved = {"policy": data.policy, "level": data.level, "rank": data.rank, "graded_at": graded}
             return {**moved, "harm": None} if data.changes_rules else moved
         case triage.IncidentHandlingRecorded(statement=str()) as data:
-            return {f"handled_{data.track}": at}
+            return {f"handled_{data.track}": at, "clarifying": False}
         case triage.IncidentSolved():
             return {"handled_problem": at}
         case triage.IncidentExplained() | triage.IncidentReplied():
-            return {"handled_answer": at}
+            return {"handled_answer": at, "clarifying": False}
         case triage.IncidentFlagSet() as data:
             return {"flags": " ".join(sorted({*row["flags"].split(), data.flag}))}
         case triage.IncidentFlagCleared() as data:
@@ -386,6 +460,15 @@ def plans_of(row: Row) -> Plans:
     return Plans.model_validate_json(row["plans"])
 
 
+def _verified(row: Row, event: Event) -> Row:
+    return {"verification": verified(verification_of(row), event).model_dump_json()}
+
+
+def verification_of(row: Mapping[str, Any]) -> Verification:
+    """The verification of an incident, from its row."""
+    return Verification.model_validate_json(row["verification"])
+
+
 def proposals_of(row: Row) -> tuple[Proposal, ...]:
     """The proposals of an incident, from its row."""
     return _PROPOSALS.validate_json(row["proposals"])
@@ -435,6 +518,79 @@ def _fact(key: Key, row: Row | None, event: Event) -> Row:
         "source": data.source.ref,
         "established_at": row["established_at"] if row else event.recorded_text,
         "revised_at": event.recorded_text if row else None,
+    }
+
+
+def _value_keys(event: Event) -> list[Key]:
+    return [(event.stream, event.version)] if _fact_keys(event) else []
+
+
+def _fact_value(key: Key, row: Row | None, event: Event) -> Row:
+    data: triage.IncidentFactEstablished | triage.IncidentFactRevised = event.data
+    return {
+        "incident_id": key[0],
+        "version": key[1],
+        "key": data.key,
+        "kind": data.kind,
+        "words": _ref(data.words),
+        "number": data.number,
+        "at": instant(data.at) if data.at else None,
+        "code": data.code,
+        "yes": data.yes,
+        "source": data.source.ref,
+        "evidence": " ".join(data.evidence),
+        "actor": event.actor,
+        "unit": event.unit,
+        "recorded_at": event.recorded_text,
+        "happened_at": event.time_text,
+    }
+
+
+def _use_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "statement" else None:
+        case StatementPublished() as data:
+            return [(data.incident, fact, event.stream) for fact in data.facts]
+    return []
+
+
+def _use(key: Key, row: Row | None, event: Event) -> Row:
+    rests = (stream.rpartition("@") for stream in event.basis)
+    return {
+        "incident_id": key[0],
+        "key": key[1],
+        "statement_id": key[2],
+        "version": next((int(version) for stream, _, version in rests if stream == key[0]), None),
+        "actor": event.actor,
+        "unit": event.data.unit,
+        "at": event.recorded_text,
+    }
+
+
+def _file_keys(event: Event) -> list[Key]:
+    match event.data if event.kind == "report" else None:
+        case ingest.ReportEvidenceAttached() as data:
+            return [(event.stream, data.file)]
+    return []
+
+
+def _file(key: Key, row: Row | None, event: Event) -> Row:
+    return {"report_id": key[0], "file": key[1]}
+
+
+def _assessment_keys(event: Event) -> list[Key]:
+    assessed = event.kind == "incident" and isinstance(event.data, triage.IncidentAssessed)
+    return [(event.stream, event.version)] if assessed else []
+
+
+def _assessment(key: Key, row: Row | None, event: Event) -> Row:
+    data: triage.IncidentAssessed = event.data
+    return {
+        "incident_id": key[0],
+        "version": key[1],
+        **{name: getattr(data, name).ref for name in ("cause", "truth", "trend", "impact")},
+        "at": event.time_text,
+        "recorded_at": event.recorded_text,
+        "actor": event.actor,
     }
 
 
@@ -619,6 +775,7 @@ OF_ONE = (
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
     View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, one_stream=True),
+    View(ASSESSMENTS, _assessment_keys, _assessment, one_stream=True),
 )
 """Views that fold only an incident's own events."""
 
@@ -631,6 +788,9 @@ VIEWS: tuple[View, ...] = (
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),
     View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
+    View(FACT_VALUES, _value_keys, _fact_value, one_stream=True),
+    View(FACT_USES, _use_keys, _use, one_stream=True),
+    View(EVIDENCE, _file_keys, _file, one_stream=True),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
 )

@@ -55,7 +55,8 @@ class Office:
     async def incident(self, *facts: Fact, uuid: str = spec.UUID, drill: bool = False) -> str:
         """Further facts of an incident of triage. Returns its id."""
         past = self.heard.setdefault(uuid, [])
-        all_ = spec.events("incident", [*(event.data for event in past), *facts], uuid=uuid)
+        told = [*(event.data for event in past), *facts]
+        all_ = spec.events("incident", [spec.At(fact, unit="county") for fact in told], uuid=uuid)
         fresh = all_[len(past) :]
         if drill:
             fresh = [Event({**event.attributes, "drill": True}, event.bytes) for event in fresh]

@@ -18,6 +18,7 @@ from schemas.publish import (
     StatementSubmitted,
     StatementWithdrawn,
 )
+from schemas.verification import Verification
 from services.kernel.core.decider import Actor, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavailable
@@ -41,7 +42,14 @@ WHO = {
 }
 MAJOR = ("leader_in_charge", "principal_leader")
 MATTER = Incident(
-    INCIDENT, 7, "town-east", assigned="county-roads", level="general", rank=1, facts=frozenset({"cause", "place"})
+    INCIDENT,
+    7,
+    "town-east",
+    assigned="county-roads",
+    level="general",
+    rank=1,
+    facts=frozenset({"cause", "place"}),
+    verification=Verification(facts=("county",)),
 )
 RAISED = replace(MATTER, level="major", rank=2)
 TITLE = "路面塌陷的处置"

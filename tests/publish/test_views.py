@@ -27,6 +27,7 @@ from schemas.triage import (
     IncidentReturned,
     IncidentTransferred,
 )
+from schemas.verification import Verification
 from services.kernel.core.ids import derived
 from services.kernel.rules.conditions import Figures
 from services.publish import seen, views
@@ -74,9 +75,10 @@ def test_an_incident_as_publish_sees_it(facts: list[Fact], expected: dict[str, A
     (view,) = (view for view in views.VIEWS if view.table.name == "incidents")
     events = spec.events("incident", [opened(), *facts])
     start = {"id": INCIDENT, "unit": "town-east", "state": "open", "version": len(events)}
+    start |= {"verification": Verification().model_dump_json()}
     start |= {"drill": False, "doubtful": False, "flags": "", "reports": 1}
     nothing = dict.fromkeys(
-        ("policy", "assigned", "level", "rank", "answer_kind", "category", "channel", "harm", "merged_into")
+        ("policy", "assigned", "level", "rank", "answer_kind", "category", "channel", "harm", "merged_into", "number")
     )
     row = None
     for event in events:
@@ -100,6 +102,7 @@ async def test_a_decision_sees_facts_and_level(office: Office) -> None:
         assert await seen.read_incident(connection, INCIDENT) == Incident(
             INCIDENT,
             version=6,
+            verification=Verification(facts=("county",)),
             unit="town-east",
             assigned="county-roads",
             level="general",

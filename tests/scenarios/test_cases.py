@@ -88,7 +88,7 @@ def test_company_000(desk: Desk) -> None:
     matter.at("2026-01-13 06:00").does("duty_officer", "classify", answer_kind="answer").owes(owed)
     matter.at("2026-01-13 08:00").does("duty_officer", "assign", unit="county-roads").does("handler", "accept")
     matter.at("2026-01-13 10:00").does("handler", "solve", text="已修复")
-    matter.does("verifier", "establish-fact", key="inspected", kind="yes_no", value=True, source="现场核查记录")
+    matter.does("verifier@county", "establish-fact", key="inspected", kind="yes_no", value=True, source="现场核查记录")
     owed["result_reply"] = "county-roads 2026-01-14 00:00 running"
     result = matter.owes(owed).states("facts", facts=["inspected"])
     result.refuses("approver", "approve", "no-right").does("chief", "approve")

@@ -79,7 +79,9 @@ class Triage:
             answer = await self.client.post(f"/triage/v1/incidents/{id_}/approve", headers=headers, json=body)
             assert answer.status_code == 200, answer.text
 
-    def event(self, stream: str, data: Fact, *, service: str, unit: str = "town-east", drill: bool = False) -> Event:
+    def event(
+        self, stream: str, data: Fact, *, service: str, unit: str = "town-east", drill: bool = False, **more: Any
+    ) -> Event:
         """The next event of another service's stream."""
         before = self.streams.get(stream)
         now = self.runtime.time_source.now()
@@ -96,6 +98,7 @@ class Triage:
             actor="integration",
             unit=unit,
             drill=drill,
+            **more,
         )
         self.streams[stream] = made
         return made

@@ -183,7 +183,10 @@ async def test_what_is_decided_late_keeps_its_times_over_http(triage: Triage) ->
         ("reopen", "chief", {"reason": "r"}),
     )
     times = {verb: discovered + timedelta(seconds=number) for number, (verb, _, _) in enumerate(steps, 1)}
+    concluded = {"outcome": "confirmed", "text": "t"}
     for verb, role, body in steps:
+        if verb == "reply":
+            await triage.ask(id_, "conclude-verification", concluded, role="verifier", unit="county")
         late = {"happened_at": times[verb].isoformat(), "late_reason": "停电"}
         answer = await triage.ask(id_, verb, {**body, **late}, role=role, unit="town-east")
         assert answer.status_code == 200, (verb, answer.text)

@@ -42,6 +42,7 @@ async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -
 
 
 ACTS = ("explain", "reply", "solve", "explain-delay", "receive-material")
+VERIFIED = ("conclude-verification", "verifier", "town-east", {"outcome": "confirmed", "text": "inspected"})
 HANDLED = (
     ("assign", "duty_officer", "town-east", {"unit": "county-roads", "reason": "in charge of roads"}),
     ("accept", "handler", "county-roads", None),
@@ -208,6 +209,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
         ("classify", "duty_officer", "town-east", {"answer_kind": "status"}),
         ("grade", "duty_officer", "county", {"level": "major", "reason": "the street is closed"}),
         ("instruct", "chief", "town-east", {"text": "today"}),
+        ("conclude-verification", "verifier", "county", {"outcome": "confirmed", "text": "inspected"}),
         *HANDLED,
         ("follow-up", "handler", "town-east", {"text": "still dry"}),
         ("close", "chief", "town-east", {"reason": "over"}),
@@ -232,7 +234,7 @@ async def test_a_matter_from_report_to_close(triage: Triage) -> None:
         ("answer", "answered by letter", "county-roads"),
     ]
     assert "today" in [note["text"] for note in found["notes"]]
-    assert found["version"] == 15
+    assert found["version"] == 16
     graded = next(event for event in await triage.events(id_) if event.type == "huiying.incident.graded.v1")
     assert graded.policy is not None
     assert graded.policy.startswith("county-default@2#")
@@ -414,6 +416,8 @@ BODIES: dict[str, object] = {
     "request-verification": {"unit": "county-water"},
     "request-help": {"unit": "county-water", "text": "pumps"},
     "establish-fact": {"key": "burst", "kind": "yes_no", "value": True, "source": "s"},
+    "conclude-verification": {"outcome": "confirmed", "text": "t"},
+    "assess": {"cause": "t", "truth": "t", "trend": "t", "impact": "t"},
     "classify": {"answer_kind": "status"},
     "set-flag": {"flag": "food", "reason": "r"},
     "clear-flag": {"flag": "food", "reason": "r"},
@@ -519,12 +523,21 @@ async def test_who_no_longer_has_a_part_reads_what_was_recorded_until_then_and_d
 
 async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
     id_ = await triage.open()
-    await done(triage, id_, HANDLED[0])
+    await done(triage, id_, VERIFIED, HANDLED[0])
     for role, unit, verbs in (
         (
             "duty_officer",
             "town-east",
-            ["request-verification", "request-help", "classify", "grade", *JUDGING, "assign", "receive-material"],
+            [
+                "request-verification",
+                "request-help",
+                "assess",
+                "classify",
+                "grade",
+                *JUDGING,
+                "assign",
+                "receive-material",
+            ],
         ),
         ("handler", "county-roads", ["accept", "return", "record-handling", *ACTS[:-1]]),
         ("handler", "town-east", ["record-handling", *ACTS]),

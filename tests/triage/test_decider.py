@@ -59,23 +59,27 @@ RESOLVED = triage.IncidentResolved(reason="r")
 CLOSED = triage.IncidentClosed(reason="r")
 REFUSED = tuple(triage.IncidentReportRefused(report=report) for report in REPORTS)
 DISMISSED = triage.IncidentDismissed(report_count=2)
+SOLVED_AND_REPLIED = (PROBLEM, ANSWER)
 REOPENED = triage.IncidentReopened(reason="r")
 MERGED = triage.IncidentMerged(into=OTHER)
 
+ESTABLISHED = At(triage.IncidentFactEstablished(key="inspected", kind="yes_no", yes=True, source="s"), unit="county")
 STATES: dict[str, tuple[Fact | At, ...]] = {
-    "open": (OPENED, ATTACHED, *FLAGGED),
-    "assigned": (OPENED, ATTACHED, *FLAGGED, ASSIGNED),
-    "accepted": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER),
-    "resolved": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
-    "closed": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
-    "reopened": (OPENED, ATTACHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
-    "dismissed": (OPENED, ATTACHED, *FLAGGED, *REFUSED[:2], DISMISSED),
-    "merged": (OPENED, ATTACHED, *FLAGGED, MERGED),
+    "open": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED),
+    "assigned": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, ASSIGNED),
+    "accepted": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER),
+    "resolved": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED),
+    "closed": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, CLOSED),
+    "reopened": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, ASSIGNED, ACCEPTED, PROBLEM, ANSWER, RESOLVED, REOPENED),
+    "dismissed": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, *REFUSED[:2], DISMISSED),
+    "merged": (OPENED, ATTACHED, ESTABLISHED, *FLAGGED, MERGED),
 }
 COMMANDS: dict[str, Command] = {
     "instruct": c.Instruct(text="t"),
     "request-verification": c.RequestVerification(unit="county-water"),
     "request-help": c.RequestHelp(unit="county-water"),
+    "conclude-verification": c.ConcludeVerification(outcome="confirmed", text="t"),
+    "assess": c.Assess(cause="t", truth="t", trend="t", impact="t"),
     "establish-fact": c.EstablishFact(key="confirmed", kind="yes_no", value=True, source="s"),
     "classify": c.Classify(answer_kind="status"),
     "grade": c.Grade(level="major", reason="r"),
@@ -122,6 +126,8 @@ ALLOWED: dict[str, str] = {
     "request-verification": "open assigned accepted resolved reopened",
     "request-help": "open assigned accepted reopened",
     "establish-fact": "open assigned accepted resolved reopened",
+    "conclude-verification": "open assigned accepted resolved reopened",
+    "assess": "open assigned accepted resolved reopened",
     "classify": "open assigned accepted resolved reopened",
     "grade": "open assigned accepted resolved reopened",
     "set-flag": "open assigned accepted resolved reopened",
@@ -217,8 +223,8 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 WHO = {
     "duty_officer": "hold-meeting classify grade set-flag clear-flag judge-harm judge-doubt assign link offer "
-    "request-verification request-help receive-material propose-measure",
-    "verifier": "establish-fact",
+    "request-verification request-help receive-material propose-measure assess",
+    "verifier": "establish-fact conclude-verification assess",
     "handler": "make-plan accept return accept-help return-help complete-help "
     "record-handling explain reply solve explain-delay receive-material resolve follow-up "
     "propose-measure",
@@ -611,7 +617,7 @@ class TestMergingAndSplitting:
             triage.IncidentClassified(answer_kind="status", taken_from=OTHER),
             triage.IncidentAssigned(unit="county-roads", taken_from=OTHER),
             triage.IncidentAccepted(unit="county-roads", taken_from=OTHER),
-            triage.IncidentVerificationRequested(unit="county-water"),
+            triage.IncidentVerificationRequested(unit="county-water", taken_from=OTHER),
             triage.IncidentHelpRequested(unit="county-education"),
         )
         own = (
@@ -849,6 +855,7 @@ class TestAnySequence:
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
             "cause": "closed", "answer": derived("a"), "helps": True, "head": "chief@county", "due": NOW,
             "meeting": "joint", "took_part": ("chief@county",), "designates": "county",
+            "outcome": "confirmed", "truth": words, "trend": words, "impact": words,
         }  # fmt: skip
         for name, model in catalogue.types().items():
             if not name.startswith("huiying.incident."):
@@ -856,6 +863,10 @@ class TestAnySequence:
             data = {field: filled[field] for field in model.model_fields if field in filled}
             if name == "huiying.incident.opened.v1":
                 data["number"] = "county-2026-00001"
+            if name == "huiying.incident.clarification_opened.v1":
+                data["cause"] = "not_in_line"
+            if name == "huiying.incident.assessed.v1":
+                data["cause"] = words
             if name == "huiying.incident.transferred.v1":
                 data["previous"] = "county"
             if name in ("huiying.incident.explained.v1", "huiying.incident.proposed.v1"):

@@ -28,7 +28,7 @@ from services.triage.state import State
 from services.triage.views import OF_ONE, VIEWS
 from tests.kit import access, spec
 from tests.triage.conftest import Triage
-from tests.triage.test_decider import OPENED
+from tests.triage.test_decider import ESTABLISHED, OPENED
 
 PACK = """
 id: trial
@@ -266,7 +266,7 @@ def test_a_secret_or_major_information_chooses_the_approvers_of_a_reply() -> Non
 
 @pytest.mark.parametrize("command", [REPLY, EXPLAIN])
 def test_the_chains_for_statements_approve_what_is_said_where_the_pack_has_no_others(command: Any) -> None:
-    said = spec.given(DECIDER, OPENED, actor=at("handler"))
+    said = spec.given(DECIDER, OPENED, ESTABLISHED, actor=at("handler"))
     said.when(MEASURE).then_raises(Rejected, "no approval of measures")
     [proposal] = said.when(command).decided()
     assert (proposal.data.chain, proposal.data.steps[0].who) == ("usual", ("leader_in_charge", "principal_leader"))

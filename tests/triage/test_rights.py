@@ -94,6 +94,8 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
     match verb:
         case "classify" if state.answer_kind == "status":
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
+        case "conclude-verification" if state.verification.outcome == "confirmed":
+            return c.ConcludeVerification(outcome="not_established", text="t")
         case "grade" if state.level == "major":
             return c.Grade(level="extraordinary", reason="r")
         case "set-flag":

@@ -278,6 +278,15 @@ class Offices:
             at = self.parent(at)
         return tuple(chain)
 
+    def placed(self, place: str, unit: str) -> str | None:
+        """The unit at a place, as seen from another one: itself, its parent, or the nearest one of a kind above it."""
+        above = self.above(unit)[1:]
+        if place == "unit":
+            return unit
+        if place == "parent":
+            return next(iter(above), None)
+        return next((code for code in above if self.ever[code].kind == place), None)
+
     def within(self, code: str, root: str | None) -> bool:
         """Whether the unit is `root` or below it."""
         return root is not None and root in self.above(code)

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("harm", sa.Integer(), nullable=True),
         sa.Column("state", key(16), nullable=False),
         sa.Column("merged_into", key(64), nullable=True),
+        sa.Column("verification", sa.Text(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
@@ -102,6 +103,7 @@ def upgrade() -> None:
         sa.Column("title_ref", key(36), nullable=False),
         sa.Column("draft_ref", key(36), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("prepared", sa.Boolean(), nullable=False),
         sa.Column("level", key(100), nullable=True),
         sa.Column("marks", sa.Text(), nullable=False),
         sa.Column("raised", sa.Text(), nullable=False),

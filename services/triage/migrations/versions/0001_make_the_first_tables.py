@@ -11,6 +11,55 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "assessments",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("cause", key(36), nullable=False),
+        sa.Column("truth", key(36), nullable=False),
+        sa.Column("trend", key(36), nullable=False),
+        sa.Column("impact", key(36), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("recorded_at", key(27), nullable=False),
+        sa.Column("actor", key(130), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_assessments")),
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("report_id", key(64), nullable=False),
+        sa.Column("file", key(128), nullable=False),
+        sa.PrimaryKeyConstraint("report_id", "file", name=op.f("pk_evidence")),
+    )
+    op.create_table(
+        "fact_uses",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("key", key(100), nullable=False),
+        sa.Column("statement_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("actor", key(130), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "key", "statement_id", name=op.f("pk_fact_uses")),
+    )
+    op.create_table(
+        "fact_values",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("key", key(100), nullable=False),
+        sa.Column("kind", key(8), nullable=False),
+        sa.Column("words", key(36), nullable=True),
+        sa.Column("number", sa.Float(), nullable=True),
+        sa.Column("at", key(27), nullable=True),
+        sa.Column("code", key(100), nullable=True),
+        sa.Column("yes", sa.Boolean(), nullable=True),
+        sa.Column("source", key(36), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("actor", key(130), nullable=False),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("recorded_at", key(27), nullable=False),
+        sa.Column("happened_at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_fact_values")),
+    )
+    op.create_table(
         "handovers",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -128,6 +177,8 @@ def upgrade() -> None:
         sa.Column("dispatch", sa.Text(), nullable=False),
         sa.Column("aftercare", sa.Text(), nullable=False),
         sa.Column("plans", sa.Text(), nullable=False),
+        sa.Column("verification", sa.Text(), nullable=False),
+        sa.Column("clarifying", sa.Boolean(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
