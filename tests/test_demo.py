@@ -44,7 +44,8 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     said = done.stdout
-    for act in ("grade", "publish", "correct", "withdraw", "merge", "reopen", "annul", "return", "transfer", "erase"):
+    for act in ("grade", "publish", "correct", "withdraw", "merge", "reopen", "annul", "return", "transfer", "erase",
+                "sign-on", "hand-over", "test-reachability", "open-period"):  # fmt: skip
         assert re.search(rf"^ +\d+  {act}$", said, re.MULTILINE), act
     for status in (403, 409, 412):
         assert f"(refused with {status})" in said
@@ -54,6 +55,7 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     breaches = re.search(r"breaches: (\d+), of which (\d+) were answered late", said)
     assert breaches is not None
     assert 0 < int(breaches[2]) < int(breaches[1])
+    assert re.search(r"gap: not_planned, found a day ahead, and when it began", said)
     for hop in ("report_to_county", "report_to_leader_in_charge", "report_to_principal_leader"):
         assert re.search(rf"^ +\d+  {hop}: met", said, re.MULTILINE), hop
     for rung in ("reminder", "supervision"):

@@ -24,7 +24,7 @@ from schemas.fields import parse_instant
 from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
-from services.demo import samples, stories
+from services.demo import duty, samples, stories
 from services.demo.desk import Desk, Failed, Incident, Officers, Stage
 from services.demo.samples import Message
 from services.escalation import timers
@@ -119,6 +119,7 @@ class Demo:
             end = len(messages) if (day, hour) == ROUNDS[-1][:2] else start + round(len(messages) * share)
             self.stage.begin(self.round(_at(day, hour), messages[start:end]))
             start = end
+        self.stage.begin(duty.duty(self.stage, self.officers, _at))
         await self.stage.play(self.go_on)
         await self.go_on(self.stage.end)
         return await self.show()
@@ -280,6 +281,7 @@ class Demo:
         )
         _table("acts of officers", self.officers.acts)
         await self.show_timeline(incidents, statements)
+        await self.show_duty()
         self.show_breaches(incidents, clocks)
         feed = await self.client.get("/bulletin/feed.atom")
         print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
@@ -304,6 +306,17 @@ class Demo:
             recorded = parse_instant(event["recordedtime"]).astimezone(ZONE)
             print(f"  {recorded:%d %b %H:%M}  {event.get('actor', ''):<24} {item['summary']}")
 
+    async def show_duty(self) -> None:
+        """The roster of one desk: who was there, and when nobody was."""
+        roster = await self.officers.ask(duty.UNIT, "chief", "GET", f"/escalation/v1/roster?unit={duty.UNIT}")
+        print(f"\nduty at {duty.UNIT}, information officer {roster['officer']}")
+        for one in roster["duties"]:
+            handed = f", handed over with {one['open']} open matters" if one["handed_over"] else ""
+            print(f"  {_span(one)}  {one['post']:<24} signed on: {one['by'] or 'nobody'}{handed}")
+        for gap in roster["gaps"]:
+            ahead = ", found a day ahead" if gap["found_ahead"] else ""
+            print(f"  {_span(gap)}  gap: {gap['cause']}{ahead}{', and when it began' if gap['found'] else ''}")
+
     def show_breaches(self, incidents: Sequence[Any], clocks: Sequence[Any]) -> None:
         """Every missed limit, and its consequences."""
         subjects = {item["id"]: item["subject"] or "" for item in incidents}
@@ -316,6 +329,11 @@ class Demo:
             rung = item["rung"] or "-"
             subject = subjects.get(item["incident_id"], "")[:24]
             print(f"  {due:%d %b %H:%M}  {item['clock']:<17} {item['unit']:<13} {rung:<12} {met:<12} {subject}")
+
+
+def _span(one: Any) -> str:
+    since, until = (parse_instant(one[name]).astimezone(ZONE) for name in ("since", "until"))
+    return f"{since:%d %b %H:%M} to {until:%d %b %H:%M}"
 
 
 def _state(clock: Any) -> str:
