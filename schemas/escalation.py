@@ -569,13 +569,21 @@ class RosterReachabilityTested(Fact):
     reached: bool
 
 
-@event("surge.noticed", planned=True)
+@event("surge.noticed")
 class SurgeNoticed(Fact):
-    """Many more reports than usual came in on one subject."""
+    """Far more reports than usual came to an office on one matter, or in one category.
+
+    It counts reports of the office's own channels from `since` until `until`, and compares them with the usual number
+    for as long a time. `told` is the post that is warned, and may give the matter more people. It names no person.
+    """
 
     unit: UnitCode
+    by: Literal["matter", "category"]
+    incident: StreamId | None = None
     category: Code | None = None
     reports: Figure
     usual: float
     since: Instant
-    incidents: tuple[StreamId, ...] = ()
+    until: Instant
+    told: Post | None = None
+    source: Literal["reports_received"] = "reports_received"

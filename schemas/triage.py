@@ -65,6 +65,7 @@ class IncidentReportAttached(Fact):
     unit: UnitCode
     discovered_at: Instant
     entered_late: bool = False
+    category: Code | None = None
 
 
 @event("incident.report_detached", planned=True)

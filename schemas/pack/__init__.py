@@ -18,7 +18,7 @@ from schemas.pack.approval import Approval
 from schemas.pack.assigning import Assigning
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
-from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster
+from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster, Surge
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.pack.verification import Verification
@@ -76,6 +76,7 @@ class PolicyPack(Model):
     review: Review = Review()
     archive: Archive | None = None
     roster: Roster | None = None
+    surge: Surge | None = None
 
     @property
     def effective_at(self) -> datetime:

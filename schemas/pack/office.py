@@ -78,6 +78,20 @@ class Coverage(Rule):
     hours: Duration
 
 
+class Surge(Rule):
+    """An early warning: more reports on a matter or in a category, within a window, than usual for as long a time."""
+
+    window: Duration
+    compared_over: Duration
+    """The time before the window that tells what is usual."""
+    factor: int = Field(ge=2)
+    """How many times the usual number it takes."""
+    at_least: int = Field(ge=2)
+    """How many reports it takes at all."""
+    to: Addressee
+    """Who is warned, within the office."""
+
+
 class Roster(Model):
     """Duty at the intake desk: hours a day, and more in a special period.
 

@@ -177,7 +177,10 @@ TEMPLATES: dict[str, str] = {
     "|{unit}: nobody on duty, a report is held for the next post; told: {told}",
     "roster.reachability_tested": "{unit}值班抽查 {post}（{way}）：接通 {reached}"
     "|{unit}: {post} called ({way}), reached: {reached}",
-    "surge.noticed": "{unit}反映激增：{reports}，平时 {usual}|surge at {unit}: {reports} reports, usually {usual}",
+    "surge.noticed": "{unit}集中反映（{by}{incident}{category}）：自 {since} 收到 {reports} 件，平时 {usual} 件，"
+    "来源 {source}，提醒 {told} 加派人手"
+    "|surge at {unit} ({by} {incident}{category}): {reports} reports since {since}, usually {usual}; "
+    "source {source}; {told} is advised to staff it",
     "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
     "statement.revised": "修改稿件|the draft was revised",
     "statement.submitted": "送审：{chain}|submitted for approval: {chain}",

@@ -367,6 +367,51 @@ class Limits(
     """Decisions whether to report and whether to meet, in order of time."""
 
 
+class Surge(Answered):
+    """An early warning."""
+
+    unit: UnitCode
+    """The unit to which the reports came."""
+    by: Literal["matter", "category"]
+    """What the reports have in common."""
+    code: Code
+    """The incident, or the category."""
+    reports: int
+    """How many came from `since` until `until`."""
+    usual: float
+    """The usual number for as long a time."""
+    since: Instant
+    """The begin of the window."""
+    until: Instant
+    """Its end: when it was noticed."""
+    told: Post | None
+    """The post that is warned."""
+
+
+class Surges(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "town-east",
+                "by": "category",
+                "code": "water",
+                "reports": 12,
+                "usual": 1.5,
+                "since": "2026-03-01T01:00:00.000000Z",
+                "until": "2026-03-02T01:00:00.000000Z",
+                "told": "approver@town-east",
+            }
+        ],
+        next=None,
+    ),
+):
+    """Early warnings, the newest first. The source is what came to the office's own channels."""
+
+    items: tuple[Surge, ...]
+    """The entries of this page."""
+
+
 class PlannedDuty(Answered):
     """A post that is on duty for a time."""
 

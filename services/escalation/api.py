@@ -245,6 +245,20 @@ def router(runtime: Runtime) -> APIRouter:
         """A reviewer finds that a breach does not stand. Breach and finding both stay on record."""
         return await command(caller, id, body)
 
+    @api.get("/surges", **documents.answers(answers.Surges))
+    async def list_surges(
+        staff: http.Staff,
+        unit: Annotated[UnitCode, Query(description="Only warnings of this unit and those below it.")],
+    ) -> Response:
+        """The last early warning of each matter and category: far more reports than usual."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            ctx.offices.unit(unit)
+            if not ctx.offices.within(unit, staff.unit):
+                raise _others(unit, staff, "read-roster")
+            items = await queries.surges(connection, ctx.offices.below(unit))
+        return http.json_response({"items": items, "next": None})
+
     @api.get("/roster", **documents.answers(answers.Roster))
     async def read_roster(unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff) -> Response:
         """A unit's roster: its duties, its information officer, who is on duty, gaps, and what waits for the next."""

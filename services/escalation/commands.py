@@ -338,6 +338,12 @@ class WatchRoster(OfRoster):
     """Record what time alone brings: gaps, duties that nobody took up, ends of duties."""
 
 
+class WatchArrivals(OfRoster):
+    """Compare what came in lately with what is usual. Each entry: by, code, hour, number of reports."""
+
+    arrivals: tuple[tuple[str, str, datetime, int], ...]
+
+
 class RecordMilestones(Command):
     """The milestones of one event of another service."""
 

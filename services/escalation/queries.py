@@ -56,6 +56,7 @@ from services.escalation.views import (
     REPORTS,
     ROSTER,
     ROSTERS,
+    SURGES,
 )
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
@@ -441,6 +442,12 @@ async def _notices(
 
 def _reported(row: Row) -> Reported:
     return Reported((row["to"],), frozenset(row["answered_by"].split()), row["addressee"])
+
+
+async def surges(connection: AsyncConnection, units: Iterable[str]) -> list[Row]:
+    """The last early warnings of units, the newest first."""
+    chosen = select(SURGES).where(SURGES.c.unit.in_(sorted(units))).order_by(SURGES.c.until.desc(), SURGES.c.code)
+    return await _rows(connection, chosen.limit(500))
 
 
 class Desk(NamedTuple):

@@ -314,10 +314,10 @@ def _found(state: State, command: WatchRoster, ctx: Ctx) -> Iterator[Fact | Occu
     for span in now:
         if span.since <= ctx.now and not _known(span, state.begun):
             yield gap(span, "not_planned", ahead=False)
-        elif ctx.now < span.since <= ctx.now + AHEAD and not _known(span, state.ahead):
+        elif ctx.now < span.since <= ctx.now + AHEAD and span not in state.ahead:
             yield gap(span, "not_planned", ahead=True)
     for span in sorted(state.ahead):
-        if span.since > ctx.now and not any(one.since < span.until and span.since < one.until for one in now):
+        if span.since > ctx.now and span not in now:
             yield e.RosterDutyGapClosed(unit=unit, since=span.since, until=span.until)
     grace = _grace(unit, ctx)
     for key, shift in sorted(state.shifts.items(), key=lambda item: item[1].since):

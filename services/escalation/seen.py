@@ -12,9 +12,20 @@ from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
 from services.escalation.heirs import Heirs, Link, links_of
 from services.escalation.reactions import Batch, outdone
-from services.escalation.views import CLOCKS, COUNTING, INCIDENTS, MERGED, ROSTER, ROSTERS, SPLIT, WITHOUT_PACK
+from services.escalation.views import (
+    ARRIVALS,
+    CLOCKS,
+    COUNTING,
+    INCIDENTS,
+    MERGED,
+    ROSTER,
+    ROSTERS,
+    SPLIT,
+    WITHOUT_PACK,
+)
 from services.kernel.core.ids import stream_of
 from services.kernel.store import sql
+from services.kernel.store.views import Row
 
 # for commands
 
@@ -36,6 +47,12 @@ async def for_roster(connection: AsyncConnection, unit: str) -> Mapping[str, Any
     listed = select(of.incident_id).where(*open_).order_by(of.incident_id).limit(OPEN_MATTERS)
     number = (await connection.execute(select(func.count()).select_from(INCIDENTS).where(*open_))).scalar_one()
     return {"open": number, "incidents": tuple((await connection.execute(listed)).scalars())}
+
+
+async def arrivals(connection: AsyncConnection, since: datetime) -> list[Row]:
+    """What came in since an instant, by unit and hour. Old hours are never read."""
+    chosen = select(ARRIVALS).where(ARRIVALS.c.hour > instant(since))
+    return [dict(row) for row in (await connection.execute(chosen)).mappings()]
 
 
 async def desks(connection: AsyncConnection) -> dict[str, int]:

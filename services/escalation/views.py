@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, and_, text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, Table, Text, and_, text
 
 from schemas import escalation as e
 from schemas import triage
@@ -221,6 +221,32 @@ HELD = Table(
     Column("taken_at", key(27)),
 )
 """One row for each matter of which a report came while nobody was on duty, by the last such time."""
+
+ARRIVALS = Table(
+    "arrivals",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("by", key(16), primary_key=True),
+    Column("code", key(100), primary_key=True),
+    Column("hour", key(27), primary_key=True),
+    Column("reports", Integer, nullable=False),
+    Index(None, "hour"),
+)
+"""Reports of each hour of discovery, on a matter or in a category."""
+
+SURGES = Table(
+    "surges",
+    METADATA,
+    Column("unit", key(), primary_key=True),
+    Column("by", key(16), primary_key=True),
+    Column("code", key(100), primary_key=True),
+    Column("reports", Integer, nullable=False),
+    Column("usual", Float, nullable=False),
+    Column("since", key(27), nullable=False),
+    Column("until", key(27), nullable=False),
+    Column("told", key(130)),
+)
+"""The last early warning of each matter and category."""
 
 REACHABILITY = Table(
     "reachability",
@@ -591,6 +617,35 @@ def _held_row(key: Key, row: Row | None, event: Event) -> Row | None:
     return row
 
 
+def _arrival_keys(event: Event) -> list[Key]:
+    data = event.data
+    if not isinstance(data, triage.IncidentOpened | triage.IncidentReportAttached) or event.drill:
+        return []
+    if isinstance(data, triage.IncidentOpened) and data.split_from:
+        return []
+    hour = instant(min(data.discovered_at, event.recorded).replace(minute=0, second=0, microsecond=0))
+    found: list[Key] = [(data.unit, "matter", event.stream, hour)]
+    return [*found, (data.unit, "category", data.category, hour)] if data.category else found
+
+
+def _arrival_row(key: Key, row: Row | None, event: Event) -> Row:
+    unit, by, code, hour = key
+    return {"unit": unit, "by": by, "code": code, "hour": hour, "reports": (row["reports"] if row else 0) + 1}
+
+
+def _surge_keys(event: Event) -> list[Key]:
+    match event.data:
+        case e.SurgeNoticed() as data:
+            return [(data.unit, data.by, data.incident or data.category)]
+    return []
+
+
+def _surge_row(key: Key, row: Row | None, event: Event) -> Row:
+    data: e.SurgeNoticed = event.data
+    named = {"unit": key[0], "by": key[1], "code": key[2], "reports": data.reports, "usual": data.usual}
+    return {**named, "since": instant(data.since), "until": instant(data.until), "told": data.told}
+
+
 def _reachability_keys(event: Event) -> list[Key]:
     match event.data:
         case e.RosterReachabilityTested() as data:
@@ -631,5 +686,7 @@ VIEWS = (
     View(GAPS, _gap_keys, _gap_row, one_stream=True),
     View(HELD, _held_keys, _held_row, one_stream=True),
     View(REACHABILITY, _reachability_keys, _reachability_row, one_stream=True),
+    View(ARRIVALS, _arrival_keys, _arrival_row),
+    View(SURGES, _surge_keys, _surge_row, one_stream=True),
     View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
 )

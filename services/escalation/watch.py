@@ -6,16 +6,21 @@ brings something. What it remembers is lost at a restart, and then all desks are
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.escalation import roster, seen
-from services.escalation.commands import WatchRoster
+from schemas.fields import parse_instant
+from services.escalation import roster, seen, surges
+from services.escalation.commands import WatchArrivals, WatchRoster
 from services.kernel.core.decider import Ctx
+from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
+
+OFTEN = timedelta(minutes=1)
+"""How often arrivals are compared."""
 
 
 class Looked(NamedTuple):
@@ -31,6 +36,8 @@ class Desks:
     """The desks that were looked at."""
 
     looked: dict[str, Looked] = field(default_factory=dict)
+    counted: datetime | None = None
+    """When arrivals were last compared."""
 
 
 async def turn(runtime: Runtime, desks: Desks) -> None:
@@ -46,6 +53,37 @@ async def turn(runtime: Runtime, desks: Desks) -> None:
     ]
     if due:
         await _look(runtime, desks, due)
+    if desks.counted is None or not desks.counted <= now < desks.counted + OFTEN:
+        await _compare(runtime, offices, now)
+        desks.counted = now
+
+
+async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
+    """Compares what came in lately with what is usual, where something came in lately."""
+    rules = [pack.model.surge for pack in offices.packs.values() if pack.model.surge]
+    if not rules:
+        return
+    longest = max(rule.window for rule in rules)
+    async with runtime.database.read() as connection:
+        lately = {row["unit"] for row in await seen.arrivals(connection, now - longest)}
+        if not lately:
+            return
+        before = max(min(rule.compared_over, surges.LONGEST) for rule in rules)
+        rows = await seen.arrivals(connection, now - longest - before)
+    of: dict[str, list[tuple[str, str, datetime, int]]] = {unit: [] for unit in sorted(lately)}
+    for row in rows:
+        if row["unit"] in of:
+            of[row["unit"]].append((row["by"], row["code"], parse_instant(row["hour"]), row["reports"]))
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        streams = {unit: surges.stream_of_unit(unit) for unit in of}
+        await session.load(streams.values())
+        for unit, stream in streams.items():
+            if not session.streams[stream].held:
+                session.decide(stream, WatchArrivals(unit=unit, arrivals=tuple(of[unit])), ctx)
+        return Answer({})
+
+    await commands.transact(runtime, Caller(), act)
 
 
 def _rests(known: Looked | None, version: int, basis: tuple[str, ...], now: datetime) -> bool:

@@ -132,6 +132,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
         unit=command.unit,
         discovered_at=command.discovered_at,
         entered_late=command.entered_late,
+        category=command.category,
     )
     known = judgement.levels(state, (), ctx, reports=state.report_count + 1)
     return [Occurred(attached, basis=(command.basis,), unit=command.unit), *known]

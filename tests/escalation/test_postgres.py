@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.escalation import test_notices
+from tests.escalation import test_notices, test_surges
 from tests.escalation import test_service as on
 from tests.escalation.conftest import Desk
 
@@ -27,6 +27,7 @@ from tests.escalation.conftest import Desk
         test_notices.test_a_notice_and_its_answer_over_http,
         on.test_the_roster_is_planned_and_read,
         on.test_a_day_at_the_desk,
+        test_surges.test_reports_of_one_category_are_counted_and_the_warning_is_read_over_http,
     ],
     ids=lambda flow: flow.__name__,
 )

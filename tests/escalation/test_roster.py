@@ -239,6 +239,15 @@ class TestGaps:
         assert (closed.since, closed.until) == (at(36), at(40))
         assert (36, 40, False) not in found(desk.watch(36))
 
+    def test_a_gap_that_a_plan_fills_in_part_is_found_anew(self) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(1, 13), duty(25, 33))), 0, chief)
+        desk.watch(12)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(38, 40),)), 14, chief)
+        (gap, closed) = [one for one in desk.watch(15) if not isinstance(one, e.RosterDutyEnded) and one.since > at(24)]
+        assert (found([gap]), closed.since, closed.until) == ([(36, 38, True)], at(36), at(40))
+        assert found(desk.watch(16)) == []
+
     def test_a_mass_event_asks_for_duty_round_the_clock_until_it_is_over(self) -> None:
         desk, chief = Desk(), staff("chief", unit=UNIT)
         desk.do(PlanDuties(unit=UNIT, duties=(duty(0, 12), duty(24, 36))), -1, chief)

@@ -25,7 +25,7 @@ from services.apps import policy
 from services.apps.evaluate import evaluate
 from services.apps.facts import parse
 from services.audit.summaries import Names, summary
-from services.escalation import roster
+from services.escalation import roster, surges
 from services.escalation.commands import (
     Decide,
     DecideDeferral,
@@ -37,6 +37,7 @@ from services.escalation.commands import (
     RequestDeferral,
     RequestExtension,
     SetLimit,
+    WatchArrivals,
     WatchRoster,
     WritePart,
 )
@@ -121,6 +122,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     yield functools.partial(_reports, pack)
     yield from _given_on(pack)
     yield functools.partial(_gaps, pack)
+    yield functools.partial(_surges, pack)
     handled = (triage.IncidentSolved(text="t"), triage.IncidentExplained(text="t", to="asker"))  # type: ignore[arg-type]
     resolved = (*handled, triage.IncidentResolved(reason="r"))  # type: ignore[arg-type]
     for level in ("usual", "grave"):
@@ -184,6 +186,16 @@ def _approvals(pack: LoadedPack, level: str) -> object:
         with contextlib.suppress(Problem):
             past += [item.data for item in _decided(pack, STATEMENTS, case, command)]  # type: ignore[attr-defined]
     return found
+
+
+def _surges(pack: LoadedPack) -> object:
+    """Three reports in some hours, and one on each of two earlier days."""
+    ctx = dataclasses.replace(spec.ctx(), now=at(9), offices=_under(pack))
+    came = ((8, 3), (7, 2), (2.5, 1), (-10, 2), (-150, 36), (-207, 12), (-220, 40))
+    arrivals = tuple(("category", code, at(hour), number) for code in ("water", "road") for hour, number in came)
+    few = (("category", "few", at(8), 3), ("category", "fewer", at(8), 2))
+    command = WatchArrivals(unit="town-east", arrivals=(*arrivals, *few))
+    return surges.decide(surges.initial_state(), command, ctx)
 
 
 def _gaps(pack: LoadedPack) -> object:

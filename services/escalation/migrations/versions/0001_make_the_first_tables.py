@@ -11,6 +11,16 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "arrivals",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("by", key(16), nullable=False),
+        sa.Column("code", key(100), nullable=False),
+        sa.Column("hour", key(27), nullable=False),
+        sa.Column("reports", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", "by", "code", "hour", name=op.f("pk_arrivals")),
+    )
+    op.create_index(op.f("ix_arrivals_hour"), "arrivals", ["hour"], unique=False)
+    op.create_table(
         "clocks",
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("clock", key(100), nullable=False),
@@ -226,6 +236,18 @@ def upgrade() -> None:
         sa.Column("merged_at", key(27), nullable=True),
         sa.Column("merged_into", key(64), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
+    )
+    op.create_table(
+        "surges",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("by", key(16), nullable=False),
+        sa.Column("code", key(100), nullable=False),
+        sa.Column("reports", sa.Integer(), nullable=False),
+        sa.Column("usual", sa.Float(), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("until", key(27), nullable=False),
+        sa.Column("told", key(130), nullable=True),
+        sa.PrimaryKeyConstraint("unit", "by", "code", name=op.f("pk_surges")),
     )
     op.create_table(
         "upward_reports",
