@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import triage
@@ -49,9 +49,20 @@ async def for_roster(connection: AsyncConnection, unit: str) -> Mapping[str, Any
     return {"open": number, "incidents": tuple((await connection.execute(listed)).scalars())}
 
 
-async def arrivals(connection: AsyncConnection, since: datetime) -> list[Row]:
-    """What came in since an instant, by unit and hour. Old hours are never read."""
-    chosen = select(ARRIVALS).where(ARRIVALS.c.hour > instant(since))
+async def arrivals(connection: AsyncConnection, since: datetime, lately: datetime, at_least: int) -> list[Row]:
+    """The hours since an instant of each matter and category of which so many reports came `lately`.
+
+    So the many matters with one report are not read.
+    """
+    place = (ARRIVALS.c.unit, ARRIVALS.c.by, ARRIVALS.c.code)
+    many = (
+        select(*place)
+        .where(ARRIVALS.c.hour > instant(lately))
+        .group_by(*place)
+        .having(func.sum(ARRIVALS.c.reports) >= at_least)
+    ).subquery()
+    same = and_(*(column == many.c[column.name] for column in place))
+    chosen = select(ARRIVALS).join(many, same).where(ARRIVALS.c.hour > instant(since))
     return [dict(row) for row in (await connection.execute(chosen)).mappings()]
 
 

@@ -4,6 +4,7 @@ It is a part of the timer loop. A desk is looked at again when its roster or the
 brings something. What it remembers is lost at a restart, and then all desks are looked at.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,17 +64,15 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
     rules = [pack.model.surge for pack in offices.packs.values() if pack.model.surge]
     if not rules:
         return
-    longest = max(rule.window for rule in rules)
+    lately = now - max(rule.window for rule in rules)
+    since = lately - max(min(rule.compared_over, surges.LONGEST) for rule in rules)
     async with runtime.database.read() as connection:
-        lately = {row["unit"] for row in await seen.arrivals(connection, now - longest)}
-        if not lately:
-            return
-        before = max(min(rule.compared_over, surges.LONGEST) for rule in rules)
-        rows = await seen.arrivals(connection, now - longest - before)
-    of: dict[str, list[tuple[str, str, datetime, int]]] = {unit: [] for unit in sorted(lately)}
+        rows = await seen.arrivals(connection, since, lately, min(rule.at_least for rule in rules))
+    of = defaultdict[str, list[tuple[str, str, datetime, int]]](list)
     for row in rows:
-        if row["unit"] in of:
-            of[row["unit"]].append((row["by"], row["code"], parse_instant(row["hour"]), row["reports"]))
+        of[row["unit"]].append((row["by"], row["code"], parse_instant(row["hour"]), row["reports"]))
+    if not of:
+        return
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         streams = {unit: surges.stream_of_unit(unit) for unit in of}
