@@ -137,6 +137,10 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "limit-not-per-case": ("不可定个案时限", "{pack}没有规定 {clock} 由人按个案定时限。"),
             "limit-set-already": ("已定个案时限", "本事项的 {clock} 已定于 {due}；只有经他人批准延期才能推后。"),
+            "extension-overtaken": (
+                "期限已更晚",
+                "{clock} 现在的到期时间 {due} 已晚于所申请的时间，请不予同意，由单位重新申请。",
+            ),
             "extension-used-up": ("延期次数已满", "{pack}最多允许将 {clock} 延长 {times} 次。"),
             "duty-begun": ("班次已开始", "{post} 自 {since} 起的班次已经开始，不能再改；请指定替班或另排班次。"),
             "duty-taken": ("班次已有人到岗", "{post} 自 {since} 起的班次已有人到岗或已结束，无需替班。"),
@@ -151,6 +155,10 @@ TYPES: Mapping[str, ProblemType] = {
             "request-waits": ("已经申请", "{clock} 的{request}已有人申请，尚未审批。"),
             "nothing-asked": ("没有申请", "没有人申请 {clock} 的{request}。"),
             "confirmed-already": ("已经确认", "{post} 已经确认这项决定。"),
+            "decision-outdated": (
+                "须重新提出",
+                "提出之后，按事件现在的单位、级别或规则包，应由其他岗位决定，请重新提出。",
+            ),
             "confirmed-by-you": ("须由他人确认", "您已以其他岗位参加这项决定，须由他人确认。"),
             "own-request": ("申请人不能审批", "{clock} 的{request}是您申请的，须由他人审批。"),
             "asker-told": ("无需告知", "时限 {clock} 无需告知提问人：已经告知，或者没有延期。"),
@@ -393,6 +401,10 @@ TYPES: Mapping[str, ProblemType] = {
             "officer-elsewhere": ("不是本单位岗位", "{post} 不是{unit}自己的岗位；信息员须为本单位岗位之一。"),
             "pack-not-known": ("没有此制度", "没有载入 {pack}；已载入：{known}。"),
             "before-what-it-answers": ("早于所答复之事", "所答复之事发生在 {at}，{field} 请填写不早于此的时间。"),
+            "before-reopening": (
+                "早于重新办理",
+                "{incident} 已于 {at} 重新办理，此前所做的不算其后的答复，请记为办理情况。",
+            ),
             "before-last-judgement": ("早于已有判定", "{at} 已有判定，请填写其后的时间。"),
             "flag-unknown": ("没有此标识", "{pack} 没有标识 {flag}；现有：{known}。"),
             "harm-unknown": ("没有此程度", "{pack} 没有危害程度 {harm}；现有：{known}。"),

@@ -11,6 +11,7 @@ from typing import Literal
 
 from schemas import escalation as e
 from schemas.fields import Fact, Typed
+from schemas.pack.reports import DecisionRule
 from schemas.pack.reports import Notice as NoticeRule
 from services.escalation import decisions, growth, limits, notices, obligations, reporting
 from services.escalation.commands import (
@@ -95,12 +96,10 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
         case AskLead() | AcceptLead() | TakeLead():
             return _leading(state, unit, pack, ctx)
         case Decide():
-            rule = decisions.rule_on(pack.model if pack else None, command.decides, _level(state, pack))
-            units = (*ctx.offices.below(unit), assigned(state.past))
-            posts = decisions.deciders(rule, units, ctx.offices) if rule else None
-            return Deciding(unit, posts, merged, incident.into)
+            rule, posts = _deciders(state, command.decides, unit, pack, ctx)
+            return Deciding(unit, posts if rule else None, merged, incident.into)
         case ConfirmDecision():
-            return _confirming(state, command.decision, unit, incident, ctx)
+            return _confirming(state, command.decision, unit, pack, incident, ctx)
         case WritePart() | ReportBack():
             found = notices.meant(state.notices, command.notice, state.milestones)
             return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
@@ -138,7 +137,18 @@ def _owed(state: State, name: str, incident: Reportable, ctx: Ctx) -> Owed:
     )
 
 
-def _confirming(state: State, decision: str, unit: str, incident: Reportable, ctx: Ctx) -> Confirming:
+def _deciders(
+    state: State, decides: str, unit: str, pack: LoadedPack | None, ctx: Ctx
+) -> tuple[DecisionRule | None, frozenset[str]]:
+    """The pack's rule on a decision now, and the posts that may take it."""
+    rule = decisions.rule_on(pack.model if pack else None, decides, _level(state, pack))
+    units = (*ctx.offices.below(unit), assigned(state.past))
+    return rule, decisions.deciders(rule, units, ctx.offices) if rule else frozenset()
+
+
+def _confirming(
+    state: State, decision: str, unit: str, pack: LoadedPack | None, incident: Reportable, ctx: Ctx
+) -> Confirming:
     """Raises `Malformed` for a decision that nobody proposed."""
     waiting = state.proposed.get(decision)
     if waiting is None:
@@ -148,6 +158,7 @@ def _confirming(state: State, decision: str, unit: str, incident: Reportable, ct
             field="decision",
             decision=decision,
         )
+    rule, posts = _deciders(state, waiting.data.decides, unit, pack, ctx)
     return Confirming(
         unit,
         frozenset(waiting.data.took_part),
@@ -156,6 +167,7 @@ def _confirming(state: State, decision: str, unit: str, incident: Reportable, ct
         frozenset(waiting.persons),
         frozenset(waiting.persons.values()),
         ctx.by(ctx.seen["stream"]),
+        decisions.stands(rule, waiting.data.took_part, posts),
     )
 
 

@@ -38,6 +38,11 @@ def deciders(rule: DecisionRule, units: Iterable[str | None], offices: Offices) 
     return frozenset(found)
 
 
+def stands(rule: DecisionRule | None, took_part: Collection[str], posts: Collection[str]) -> bool:
+    """Whether a proposed decision could be proposed now too: those who take part still decide, and are enough."""
+    return rule is not None and len(took_part) >= rule.together and all(post in posts for post in took_part)
+
+
 def decided(command: Decide, unit: str, rule: DecisionRule, posts: Collection[str], ctx: Ctx) -> Fact:
     """The decision of one post, or a proposal that each of several posts must confirm.
 

@@ -91,6 +91,14 @@ def decided(
             reason = Typed(text=command.reason)
             if not command.granted:
                 return [e.ClockExtensionRefused(clock=command.clock, post=post, reason=reason)]
+            if request.due <= due:
+                raise Rejected(
+                    f"{command.clock} is due at {instant(due)}, and that is later already than what was asked for; "
+                    "refuse this request, and let the unit ask anew",
+                    code="extension-overtaken",
+                    clock=command.clock,
+                    due=due,
+                )
             if command.notice is None:
                 raise Malformed("the asker is told of an extension; add `notice`", code="notice-needed", field="notice")
             return [

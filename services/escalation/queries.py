@@ -23,7 +23,7 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.decider import DECIDER
-from services.escalation.decisions import deciders, rule_on
+from services.escalation.decisions import deciders, rule_on, stands
 from services.escalation.desk import RIGHTS as DESK_RIGHTS
 from services.escalation.desk import AtDesk, Shift
 from services.escalation.leads import OF_LEAD, Leading, leading
@@ -224,7 +224,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         "report_to": asked,
         "reports": reports,
         "notices": await _notices(connection, notices, parts, reports, pack, ctx),
-        "decisions": await _decisions(connection, made, row, ctx),
+        "decisions": await _decisions(connection, made, row, pack, ctx),
     }
 
 
@@ -340,7 +340,7 @@ async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, 
         "report_to": _asked(state, pack_of(state.policy, accountable(past) or "", ctx.offices), ctx),
         "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
         "notices": await _notices(connection, sorted(notices, key=itemgetter("at")), parts, reports, None, ctx),
-        "decisions": await _decisions(connection, sorted(made, key=itemgetter("at")), None, ctx),
+        "decisions": await _decisions(connection, sorted(made, key=itemgetter("at")), None, None, ctx),
     }
 
 
@@ -379,7 +379,9 @@ def _deciding(row: Row, pack: LoadedPack | None, ctx: Ctx) -> list[Deciding]:
     ]
 
 
-async def _decisions(connection: AsyncConnection, rows: Sequence[Row], matter: Row | None, ctx: Ctx) -> list[Row]:
+async def _decisions(
+    connection: AsyncConnection, rows: Sequence[Row], matter: Row | None, pack: LoadedPack | None, ctx: Ctx
+) -> list[Row]:
     """Decisions as the API shows them. Without the matter's row, nobody may confirm one."""
     words = await resolve(connection, METADATA, [row["text_ref"] for row in rows])
     return [
@@ -388,7 +390,7 @@ async def _decisions(connection: AsyncConnection, rows: Sequence[Row], matter: R
             "took_part": row["took_part"].split(),
             "confirmed_by": row["confirmed_by"].split(),
             "reason": words(row["text_ref"]),
-            "may": may([RIGHTS[ConfirmDecision]], _confirming(row, matter, ctx), ctx)
+            "may": may([RIGHTS[ConfirmDecision]], _confirming(row, matter, pack, ctx), ctx)
             if matter and row["state"] == "proposed"
             else [],
         }
@@ -396,7 +398,9 @@ async def _decisions(connection: AsyncConnection, rows: Sequence[Row], matter: R
     ]
 
 
-def _confirming(row: Row, matter: Row, ctx: Ctx) -> Confirming:
+def _confirming(row: Row, matter: Row, pack: LoadedPack | None, ctx: Ctx) -> Confirming:
+    rule = rule_on(pack.model if pack else None, row["decides"], matter["level"])
+    posts = deciders(rule, (*ctx.offices.below(matter["unit"]), matter["assigned"]), ctx.offices) if rule else ()
     return Confirming(
         row["unit"],
         frozenset(row["took_part"].split()),
@@ -405,6 +409,7 @@ def _confirming(row: Row, matter: Row, ctx: Ctx) -> Confirming:
         frozenset(row["confirmed_by"].split()),
         frozenset(row["persons"].split()),
         ctx.by(stream_of("clock", row["incident_id"])),
+        stands(rule, row["took_part"].split(), posts),
     )
 
 

@@ -246,6 +246,8 @@ class Confirming(Deciding):
     """Digests of the persons who confirmed it."""
     by: str = ""
     """Digest of the person who acts."""
+    stands: bool = True
+    """Whether those who take part still decide this together."""
 
 
 def _unconfirmed(subject: Confirming, ctx: Ctx, verb: str) -> Refusal:
@@ -257,6 +259,9 @@ def _unconfirmed(subject: Confirming, ctx: Ctx, verb: str) -> Refusal:
     if subject.by in subject.persons:
         says = "you take part in this decision as another post already; another person must confirm it"
         return Rejected(says, code="confirmed-by-you")
+    if not subject.stands:
+        says = "since this was proposed, other posts decide it, by the matter's unit, level or pack; propose it anew"
+        return Rejected(says, code="decision-outdated")
     return None
 
 

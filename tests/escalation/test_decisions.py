@@ -100,6 +100,16 @@ def test_each_head_confirms_it_before_it_is_one_record(heads: Offices) -> None:
         incident.do(confirm, at(3), WATER)
 
 
+@pytest.mark.parametrize("change", [reached("transferred", at(1.5), unit="county-roads"), graded(at(1.5), "major")])
+def test_those_who_do_not_decide_any_more_confirm_nothing(heads: Offices, change: Any) -> None:
+    """The matter went to another unit, or the pack asks other posts at its new level."""
+    rules = (deciding(["section"], together=2, levels=["general"]), deciding(["principal_leader"], levels=["major"]))
+    incident = matter(*rules, at_=heads).do(TOGETHER, at(1), HEAD).hear(change)
+    [proposed] = incident.of(e.ClockDecisionProposed)
+    with pytest.raises(Rejected, match="propose it anew"):
+        incident.do(ConfirmDecision(decision=proposed.decision), at(2), WATER)
+
+
 def test_the_head_of_the_unit_that_handles_the_matter_takes_part() -> None:
     incident = matter(deciding(["section"], together=2)).hear(reached("assigned", at(1), unit="county-roads"))
     incident.do(MEET.model_copy(update={"took_part": ("handler@county-roads",)}), at(2), HEAD)

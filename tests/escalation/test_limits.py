@@ -137,6 +137,16 @@ class TestExtensions:
             incident.do(GRANTED, at(26), APPROVER)
         assert "explanation" in incident.breaches()
 
+    def test_an_extension_that_a_pause_has_overtaken_makes_nothing_earlier(self) -> None:
+        incident = matter().do(ASKED, at(5), HANDLER).do(Pause(clock="explanation", reason="third_party"), at(6), CHIEF)
+        incident.do(Resume(clock="explanation"), at(0, day=4), CHIEF)
+        due = started(incident).due
+        assert due > at(1, day=4) > ASKED.due
+        with pytest.raises(Rejected, match="later already"):
+            incident.do(GRANTED, at(1, day=4), APPROVER)
+        incident.do(GRANTED.model_copy(update={"granted": False, "notice": None}), at(1, day=4), APPROVER)
+        assert started(incident).due == due
+
     def test_an_extension_during_a_pause_counts_the_rest_of_the_pause(self) -> None:
         incident = matter().do(TestPauses.PAUSE, at(20), CHIEF).do(ASKED, at(21), HANDLER).do(GRANTED, at(22), APPROVER)
         incident.do(Resume(clock="explanation"), at(30), CHIEF)
