@@ -27,6 +27,7 @@ NAMES = (
     "embedded",
     "restart",
     "rules",
+    "desk",
 )
 
 

@@ -94,12 +94,12 @@ async def incidents(
     found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
     rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
     ids = [row["id"] for row in rows]
-    subjects, known = await _subjects(connection, ids), await standings.read(connection, METADATA, ids)
+    titles, known = await subjects(connection, ids), await standings.read(connection, METADATA, ids)
     figures = await reach.read(connection, METADATA, ids)
     refusals = await _refusals(connection, [row["id"] for row in rows if row["state"] == "dismissed"])
     items = [
         {
-            **_shown(row, subjects.get(row["id"])),
+            **_shown(row, titles.get(row["id"])),
             "refusal": refusals.get(row["id"]),
             **_waiting(asked_of(row, known[row["id"]], figures.get(row["id"])), ctx),
         }
@@ -111,6 +111,12 @@ async def incidents(
 def _waiting(asked: Incident, ctx: Ctx) -> dict[str, Any]:
     """Whom the matter waits for, and what the actor may do."""
     return {"ball": _shown_ball(asked, ctx.offices), "may": may(RIGHTS.values(), asked, ctx)}
+
+
+async def balls(connection: AsyncConnection, ctx: Ctx, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+    """Incident -> whom it waits for."""
+    rows = await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_(ids))
+    return {row["id"]: _shown_ball(asked_of(row, Standing(), None), ctx.offices) for row in rows}
 
 
 def _shown_ball(asked: Incident, offices: Offices) -> dict[str, Any] | None:
@@ -154,7 +160,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
     )
 
 
-async def _subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
+async def subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
     """Incident -> subject of the first of its reports."""
     of, table = INCIDENT_REPORTS, INCIDENTS
     first = (

@@ -21,7 +21,7 @@ from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, dispatch, plans
+from services.triage import aftercare, desk, dispatch, plans
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
@@ -224,6 +224,8 @@ HANDOVERS = Table(
 
 `kind` is assigned, designated or returned.
 """
+
+DESK = desk.table(METADATA)
 
 MATCH_KEYS = Table(
     "match_keys",
@@ -787,6 +789,7 @@ VIEWS: tuple[View, ...] = (
     *OF_ONE,
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),
     View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
+    desk.view(DESK),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(FACT_VALUES, _value_keys, _fact_value, one_stream=True),
     View(FACT_USES, _use_keys, _use, one_stream=True),

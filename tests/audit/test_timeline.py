@@ -242,8 +242,8 @@ async def test_who_may_read_a_matter_is_found_without_its_reports(world: World) 
     with asked() as questions:
         await world.get(f"incidents/{incident}/timeline", "county", limit=1)
     about = [one for one in questions if "timeline.stream_id " in one]
-    assert len(about) == 4, "its standing, what left it, its number, and the page"
-    *rights, page = await plans(world.runtime.database, about)
+    assert len(about) == 4, "its standing, what left it, the page, and its number"
+    *rights, page, _ = await plans(world.runtime.database, about)
     for plan in rights:
         assert "ix_timeline_decided" in plan, plan
     assert "autoindex_entries_1 (incident_id=? AND (recordedtime,event_id)>" in page, "the page is read in its order"

@@ -24,6 +24,169 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "version", name=op.f("pk_assessments")),
     )
     op.create_table(
+        "desk",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("number", key(90), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifying", key(64), nullable=True),
+        sa.Column("helping", key(64), nullable=True),
+        sa.Column("level", key(100), nullable=True),
+        sa.Column("phase", key(16), nullable=True),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("sent_back", sa.Boolean(), nullable=False),
+        sa.Column("proposals", sa.Text(), nullable=False),
+        sa.Column("limits", sa.Text(), nullable=False),
+        sa.Column("due", key(27), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("to_verify", sa.Boolean(), nullable=False),
+        sa.Column("to_accept", sa.Boolean(), nullable=False),
+        sa.Column("to_approve", sa.Boolean(), nullable=False),
+        sa.Column("waiting_material", sa.Boolean(), nullable=False),
+        sa.Column("returned", sa.Boolean(), nullable=False),
+        sa.Column("deferred", sa.Boolean(), nullable=False),
+        sa.Column("to_follow_up", sa.Boolean(), nullable=False),
+        sa.Column("lists", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_desk")),
+    )
+    op.create_index(
+        "ix_desk_counts",
+        "desk",
+        ["unit", "lists"],
+        unique=False,
+        postgresql_where=sa.text("lists > 0"),
+        sqlite_where=sa.text("lists > 0"),
+    )
+    op.create_index(
+        "ix_desk_deferred_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("deferred"),
+        sqlite_where=sa.text("deferred"),
+    )
+    op.create_index(
+        "ix_desk_deferred_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("deferred"),
+        sqlite_where=sa.text("deferred"),
+    )
+    op.create_index(
+        "ix_desk_open_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("open"),
+        sqlite_where=sa.text("open"),
+    )
+    op.create_index(
+        "ix_desk_open_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("open"),
+        sqlite_where=sa.text("open"),
+    )
+    op.create_index(
+        "ix_desk_returned_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("returned"),
+        sqlite_where=sa.text("returned"),
+    )
+    op.create_index(
+        "ix_desk_returned_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("returned"),
+        sqlite_where=sa.text("returned"),
+    )
+    op.create_index(
+        "ix_desk_to_accept_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_accept"),
+        sqlite_where=sa.text("to_accept"),
+    )
+    op.create_index(
+        "ix_desk_to_accept_unit",
+        "desk",
+        ["assigned", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_accept"),
+        sqlite_where=sa.text("to_accept"),
+    )
+    op.create_index(
+        "ix_desk_to_approve_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_approve"),
+        sqlite_where=sa.text("to_approve"),
+    )
+    op.create_index(
+        "ix_desk_to_approve_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_approve"),
+        sqlite_where=sa.text("to_approve"),
+    )
+    op.create_index(
+        "ix_desk_to_follow_up_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_follow_up"),
+        sqlite_where=sa.text("to_follow_up"),
+    )
+    op.create_index(
+        "ix_desk_to_follow_up_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_follow_up"),
+        sqlite_where=sa.text("to_follow_up"),
+    )
+    op.create_index(
+        "ix_desk_to_verify_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_verify"),
+        sqlite_where=sa.text("to_verify"),
+    )
+    op.create_index(
+        "ix_desk_to_verify_unit",
+        "desk",
+        ["verifying", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_verify"),
+        sqlite_where=sa.text("to_verify"),
+    )
+    op.create_index(
+        "ix_desk_waiting_material_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("waiting_material"),
+        sqlite_where=sa.text("waiting_material"),
+    )
+    op.create_index(
+        "ix_desk_waiting_material_unit",
+        "desk",
+        ["helping", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("waiting_material"),
+        sqlite_where=sa.text("waiting_material"),
+    )
+    op.create_table(
         "evidence",
         sa.Column("report_id", key(64), nullable=False),
         sa.Column("file", key(128), nullable=False),

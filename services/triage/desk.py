@@ -1,0 +1,216 @@
+"""The lists of a desk: one row for each incident, with what is to be done on it, by whom and by when.
+
+A row is folded from the incident's own events and from its clocks. Its columns do not depend on which of both topics
+comes first. `LISTS` says which rows a list holds, and which unit has them on its desk.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
+
+from schemas import escalation, triage
+from schemas.envelope import Event
+from schemas.fields import Fact, instant
+from services.kernel.core.ids import stream_of
+from services.kernel.store.columns import key
+from services.kernel.store.views import Key, Row, View
+
+ListName = Literal[
+    "open", "to_verify", "to_accept", "to_approve", "waiting_material", "returned", "deferred", "to_follow_up"
+]
+NAMES: tuple[ListName, ...] = get_args(ListName)
+NEVER = "~"
+"""Sorts after every instant."""
+INBOX: Mapping[str, tuple[ListName, ...]] = {
+    "duty_officer": ("returned",),
+    "verifier": ("to_verify",),
+    "handler": ("to_accept", "waiting_material"),
+    "approver": ("to_approve",),
+    "chief": ("to_approve", "returned"),
+}
+"""The lists that wait for an act of somebody with a role."""
+
+
+HELD = text("lists > 0")
+"""The rows that any list holds."""
+
+
+def unit_column(name: str) -> str:
+    """The column with the unit that has a list's rows on its desk."""
+    return {"to_verify": "verifying", "to_accept": "assigned", "waiting_material": "helping"}.get(name, "unit")
+
+
+def table(metadata: MetaData) -> Table:
+    """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit.
+
+    `proposals` are the numbers of those that wait for approval, with spaces between them. `lists` is the
+    mask of the lists that hold the row.
+    """
+    desk = Table(
+        "desk",
+        metadata,
+        Column("incident_id", key(), primary_key=True),
+        Column("number", key(90)),
+        Column("unit", key()),
+        Column("assigned", key()),
+        Column("verifying", key()),
+        Column("helping", key()),
+        Column("level", key(100)),
+        Column("phase", key(16)),
+        Column("accepted", Boolean, nullable=False),
+        Column("sent_back", Boolean, nullable=False),
+        Column("proposals", Text, nullable=False),
+        Column("limits", Text, nullable=False),
+        Column("due", key(27), nullable=False),
+        Column("drill", Boolean, nullable=False),
+        *(Column(name, Boolean, nullable=False) for name in NAMES),
+        Column("lists", Integer, nullable=False),
+    )
+    Index("ix_desk_counts", desk.c.unit, desk.c.lists, postgresql_where=HELD, sqlite_where=HELD)
+    for name in NAMES:
+        # SQLite and PostgreSQL write truth values otherwise, so this is text.
+        holds = text(name)
+        for short, columns in (("unit", (unit_column(name), "due", "incident_id")), ("due", ("due", "incident_id"))):
+            Index(
+                f"ix_desk_{name}_{short}",
+                *(desk.c[column] for column in columns),
+                postgresql_where=holds,
+                sqlite_where=holds,
+            )
+    return desk
+
+
+_OWN: tuple[type[Fact], ...] = (
+    triage.IncidentOpened,
+    triage.IncidentTransferred,
+    triage.IncidentAssigned,
+    triage.IncidentAccepted,
+    triage.IncidentReturned,
+    triage.IncidentVerificationRequested,
+    triage.IncidentHelpRequested,
+    triage.IncidentVerificationConcluded,
+    triage.IncidentMaterialReceived,
+    triage.IncidentGraded,
+    triage.IncidentRegraded,
+    triage.IncidentPolicyMoved,
+    triage.IncidentResolved,
+    triage.IncidentClosed,
+    triage.IncidentDismissed,
+    triage.IncidentReopened,
+    triage.IncidentMerged,
+    triage.IncidentProposed,
+    triage.IncidentProposalApproved,
+    triage.IncidentProposalRejected,
+    triage.IncidentProposalWithdrawn,
+)
+"""The events that change a row. Attached reports, which may be thousands, do not."""
+
+
+def view(desk: Table) -> View:
+    """The view that fills the table."""
+    return View(desk, _keys, _row)
+
+
+def _keys(event: Event) -> list[Key]:
+    if event.kind == "clock":
+        return [(stream_of("incident", event.stream),)] if getattr(event.data, "clock", None) else []
+    if event.kind != "incident":
+        return []
+    return [(event.stream,)] if isinstance(event.data, _OWN) else []
+
+
+def _row(key: Key, row: Row | None, event: Event) -> Row:
+    row = {**(row or _empty(key[0]))}
+    row |= _of_clock(row, event) if event.kind == "clock" else _of_incident(row, event)
+    held = [name for name, holds in zip(NAMES, _listed(row), strict=True) if holds]
+    return row | {name: name in held for name in NAMES} | {"lists": mask(held)}
+
+
+def _empty(incident: str) -> Row:
+    unknown = dict.fromkeys(("number", "unit", "assigned", "verifying", "helping", "level", "phase"))
+    no = dict.fromkeys(("accepted", "sent_back", "drill", *NAMES), False)
+    return {"incident_id": incident, **unknown, **no, "proposals": "", "limits": "{}", "due": NEVER, "lists": 0}
+
+
+def mask(names: Iterable[ListName]) -> int:
+    """These lists as the bits of a number, for the index from which they are counted."""
+    return sum(1 << NAMES.index(name) for name in names)
+
+
+def _of_incident(row: Row, event: Event) -> Row:
+    match event.data:
+        case triage.IncidentOpened() as data:
+            return {"number": data.number, "unit": data.unit, "phase": "open", "drill": event.drill}
+        case triage.IncidentTransferred() as data:
+            return {"unit": data.unit}
+        case triage.IncidentAssigned() as data:
+            return {"assigned": data.unit, "accepted": False, "sent_back": False}
+        case triage.IncidentAccepted():
+            return {"accepted": True}
+        case triage.IncidentReturned():
+            return {"assigned": None, "accepted": False, "sent_back": True}
+        case triage.IncidentVerificationRequested() as data:
+            return {"verifying": data.unit}
+        case triage.IncidentVerificationConcluded():
+            return {"verifying": None}
+        case triage.IncidentMaterialReceived():
+            return {"helping": None}
+        case triage.IncidentHelpRequested() as data:
+            return {"helping": data.unit}
+        case triage.IncidentGraded() | triage.IncidentRegraded() | triage.IncidentPolicyMoved() as data:
+            return {"level": data.level}
+        case triage.IncidentResolved():
+            return {"phase": "resolved", "helping": None}
+        case triage.IncidentReopened():
+            return {"phase": "open"}
+        case triage.IncidentClosed() | triage.IncidentDismissed() | triage.IncidentMerged():
+            return {"phase": "ended", "helping": None, "verifying": None}
+        case triage.IncidentProposed(steps=(_, *_)) as data:
+            return {"proposals": f"{row['proposals']} {data.proposal}".strip()}
+        case triage.IncidentProposalApproved(last=False):
+            return {}
+        case (
+            triage.IncidentProposalApproved() | triage.IncidentProposalRejected() | triage.IncidentProposalWithdrawn()
+        ) as data:
+            left = (number for number in row["proposals"].split() if number != str(data.proposal))
+            return {"proposals": " ".join(left)}
+    return {}
+
+
+def _of_clock(row: Row, event: Event) -> Row:
+    limits: dict[str, dict[str, str]] = json.loads(row["limits"])
+    clock = event.data.clock
+    match event.data:
+        case escalation.ClockStarted() as data:
+            limits[clock] = {"due": instant(data.due), "state": "paused" if data.paused_at else "running"}
+        case escalation.ClockExtended() as data if clock in limits:
+            limits[clock] = {**limits[clock], "due": instant(data.due)}
+        case escalation.ClockBreached() as data:
+            limits[clock] = {"due": instant(data.due), "state": "breached"}
+        case escalation.ClockDeferred() as data:
+            limits[clock] = {"due": instant(data.review), "state": "deferred"}
+        case escalation.ClockCancelled(cause="deferred") if limits.get(clock, {}).get("state") == "deferred":
+            pass
+        case escalation.ClockMet() | escalation.ClockCancelled():
+            limits.pop(clock, None)
+        case escalation.ClockBreachAnnulled(cause="reviewed"):
+            limits.pop(clock, None)
+    due = min((one["due"] for one in limits.values() if one["state"] != "paused"), default=NEVER)
+    return {"limits": json.dumps(limits, sort_keys=True), "due": due}
+
+
+def _listed(row: Row) -> tuple[bool, ...]:
+    """Whether each list holds the row, in the order of `NAMES`."""
+    is_open = row["phase"] == "open"
+    return (
+        is_open,
+        is_open and row["verifying"] is not None,
+        is_open and row["assigned"] is not None and not row["accepted"],
+        is_open and bool(row["proposals"]),
+        is_open and row["helping"] is not None,
+        is_open and row["sent_back"],
+        is_open and any(one["state"] == "deferred" for one in json.loads(row["limits"]).values()),
+        row["phase"] == "resolved",
+    )

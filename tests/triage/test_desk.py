@@ -1,0 +1,133 @@
+"""The lists of a desk: what they hold, their counts, their order and their pages."""
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from schemas.envelope import Event
+from schemas.escalation import ClockBreached, ClockCancelled, ClockDeferred, ClockMet, ClockStarted
+from schemas.fields import Fact, instant
+from services.kernel.core.ids import stream_of
+from services.triage import desk
+from services.triage.views import DESK
+from tests.triage.conftest import Triage, words
+
+
+async def listed(triage: Triage, name: str, **more: Any) -> list[dict[str, Any]]:
+    """A list of town-east's desk."""
+    answer = await triage.get(f"desk/{name}", **{"unit": "town-east", **more})
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+async def counted(triage: Triage, **more: Any) -> dict[str, int]:
+    answer = await triage.get("desk", **{"unit": "town-east", **more})
+    assert answer.status_code == 200, answer.text
+    return {name: count for name, count in answer.json()["lists"].items() if count}
+
+
+def clock(triage: Triage, incident: str, data: Fact) -> Event:
+    return triage.event(stream_of("clock", incident), data, service="escalation")
+
+
+def started(triage: Triage, name: str = "accept", hours: float = 1) -> ClockStarted:
+    now = triage.runtime.time_source.now()
+    return ClockStarted(clock=name, unit="town-east", since=now, due=now + timedelta(hours=hours))
+
+
+async def test_open_matters_stand_by_their_earliest_limit(triage: Triage) -> None:
+    none, late, soon = [await triage.open(name) for name in ("none", "late", "soon")]
+    await triage.take(clock(triage, late, started(triage, hours=5)), clock(triage, late, started(triage, "reply", 9)))
+    await triage.take(clock(triage, soon, started(triage, hours=2)))
+    await triage.say("soon: subject")
+    rows = await listed(triage, "open")
+    assert [row["incident_id"] for row in rows] == [soon, late, none]
+    assert list(rows[0])[:3] == ["number", "incident_id", "title"]
+    assert rows[0]["title"] == "soon: subject"
+    assert (rows[0]["ball"]["unit"], rows[0]["ball"]["for"]) == ("town-east", "assignment")
+    assert [one["clock"] for one in rows[1]["limits"]] == ["accept", "reply"]
+    assert 7000 < rows[0]["limits"][0]["seconds_left"] <= 7200
+    assert await counted(triage) == {"open": 3}
+    first = (await triage.get("desk/open", "town-east", limit=2)).json()
+    then = (await triage.get("desk/open", "town-east", limit=2, cursor=first["next"])).json()
+    assert [row["incident_id"] for row in first["items"] + then["items"]] == [soon, late, none]
+    assert then["next"] is None
+    assert await listed(triage, "open", unit="town-west") == []
+
+
+async def test_each_step_moves_a_matter_to_the_list_where_it_waits(triage: Triage) -> None:
+    one = await triage.open("one")
+    steps: tuple[tuple[str, dict[str, Any], str, str, dict[str, int]], ...] = (
+        ("request-verification", {"unit": "town-east"}, "duty_officer", "town-east", {"open": 1, "to_verify": 1}),
+        ("conclude-verification", {"outcome": "confirmed", "text": "现场核查"}, "verifier", "town-east", {"open": 1}),
+        ("assign", {"unit": "town-east", "reason": "属本镇"}, "duty_officer", "town-east", {"open": 1, "to_accept": 1}),
+    )
+    for verb, body, role, unit, there in steps:
+        answer = await triage.ask(one, verb, body, role=role, unit=unit)
+        assert answer.status_code == 200, (verb, answer.text)
+        assert await counted(triage) == there, verb
+    assert (await listed(triage, "to_accept"))[0]["ball"]["for"] == "acceptance"
+    assert await counted(triage, role="handler") == {"inbox": 1, "open": 1, "to_accept": 1}
+    assert [row["incident_id"] for row in await listed(triage, "inbox", role="handler")] == [one]
+    answer = await triage.ask(one, "accept", role="handler", unit="town-east")
+    assert answer.status_code == 200, answer.text
+    assert await counted(triage) == {"open": 1}
+    assert (await listed(triage, "open"))[0]["ball"]["for"] == "handling"
+
+
+async def test_a_limit_that_is_met_is_gone_a_breached_one_stays_and_a_deferred_one_has_its_review(
+    triage: Triage,
+) -> None:
+    one = await triage.open("one")
+    now = triage.runtime.time_source.now()
+    await triage.take(clock(triage, one, started(triage)), clock(triage, one, started(triage, "reply", 2)))
+    await triage.take(clock(triage, one, ClockMet(clock="accept", met_at=now, late=False)))
+    due = now - timedelta(minutes=1)
+    await triage.take(clock(triage, one, ClockBreached(clock="reply", unit="town-east", due=due, detected_at=now)))
+    [row] = await listed(triage, "open")
+    assert [(limit["clock"], limit["state"]) for limit in row["limits"]] == [("reply", "breached")]
+    assert row["limits"][0]["seconds_left"] < 0
+    review = now + timedelta(days=30)
+    deferred = ClockDeferred(clock="reply", post="chief@county", review=review, reason=words("plan"))
+    await triage.take(clock(triage, one, deferred), clock(triage, one, ClockCancelled(clock="reply", cause="deferred")))
+    [row] = await listed(triage, "deferred")
+    assert row["limits"][0]["due"] == instant(review)
+    assert await counted(triage) == {"open": 1, "deferred": 1}
+
+
+@pytest.mark.postgres
+async def test_the_lists_are_the_same_on_postgres(triage_on_postgres: Triage) -> None:
+    triage = triage_on_postgres
+    late, soon = [await triage.open(name) for name in ("late", "soon")]
+    await triage.take(clock(triage, late, started(triage, hours=5)), clock(triage, soon, started(triage, hours=2)))
+    body = {"unit": "town-east", "reason": "属本镇"}
+    assert (await triage.ask(soon, "assign", body, role="duty_officer", unit="town-east")).status_code == 200
+    for unit in ("town-east", "city"):
+        assert [row["incident_id"] for row in await listed(triage, "open", unit=unit)] == [soon, late]
+        first = (await triage.get("desk/open", unit, limit=1)).json()
+        then = (await triage.get("desk/open", unit, limit=1, cursor=first["next"])).json()
+        assert [row["incident_id"] for row in first["items"] + then["items"]] == [soon, late]
+        assert await counted(triage, unit=unit, role="handler") == {"inbox": 1, "open": 2, "to_accept": 1}
+    assert await counted(triage, unit="town-west") == {}
+
+
+async def test_a_row_is_the_same_whichever_topic_comes_first(triage: Triage) -> None:
+    one = await triage.open("one")
+    (opened,) = await triage.events(one)
+    events = [opened, clock(triage, one, started(triage))]
+    fold = desk.view(DESK)
+    rows = []
+    for order in permutations(events):
+        row = None
+        for event in order:
+            row = fold.apply((one,), row, event)
+        rows.append(row)
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("name", ["nothing", "OPEN", "drill"])
+async def test_an_unknown_list_is_refused_with_the_known_ones(triage: Triage, name: str) -> None:
+    answer = await triage.get(f"desk/{name}", "town-east")
+    assert answer.status_code == 422 and "to_accept" in answer.text
