@@ -11,7 +11,7 @@ from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
 from tests.kit.spec import NOW, At
 from tests.triage.conftest import Triage
-from tests.triage.test_decider import DISCOVERED, OPENED, past
+from tests.triage.test_decider import DISCOVERED, ESTABLISHED, OPENED, past
 
 EARLIER = NOW - timedelta(minutes=30)
 LATE: dict[str, Any] = {"happened_at": EARLIER - timedelta(seconds=1), "late_reason": "停电"}
@@ -133,6 +133,7 @@ def test_what_is_decided_again_follows_the_decision_before(before: tuple[Any, ..
 
 
 REOPENED = (
+    ESTABLISHED,
     *RESOLVED,
     At(triage.IncidentReopened(reason="r"), NOW - timedelta(minutes=10), NOW - timedelta(minutes=10)),
 )
