@@ -53,6 +53,9 @@ async def test_the_sender_reads_the_new_end_and_the_text_for_them_and_no_interna
         granted = {**clock, "granted": True, "reason": REASON, "notice": NOTICE}
         await ask(system, "approver@town-east", "POST", f"{matter}/decide-extension", granted)
 
+        async with system.client("") as client:
+            kept = (await client.get(path)).headers["Cache-Control"]
+        assert kept == "no-store", "no proxy keeps words that may be erased"
         read = await ask(system, "", "GET", path.lower())
         assert read["state"] == "received"
         (extension,) = read["extensions"]

@@ -273,7 +273,8 @@ def router(runtime: Runtime) -> APIRouter:
             found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
         if found is None:
             raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
-        return http.json_response(found)
+        # Nobody signed in, and the words may be erased: no proxy keeps them.
+        return http.json_response(found, headers={"Cache-Control": "no-store"})
 
     @api.post("/receipts/{receipt}/helpfulness", **documents.answers(Done))
     async def judge_answer(
