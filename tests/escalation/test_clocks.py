@@ -239,6 +239,17 @@ def test_what_is_merged_in_later_moves_no_round_back(known: datetime, merged: da
     assert (found.since, found.due) == (alone.since, alone.due)
 
 
+def test_an_assignment_that_nobody_takes_is_a_breach_and_a_return_stops_no_other_limit() -> None:
+    given_on = reached("assigned", at(1.5), unit="county-roads")
+    found = clocks(opened(at(0)), MAJOR, given_on)
+    assert found["hand_over"].due == at(3.5)
+    assert found["hand_over"].overdue(at(4))
+    taken = clocks(opened(at(0)), MAJOR, given_on, reached("accepted", at(2), unit="county-roads"))
+    assert taken["hand_over"].met_at == at(2)
+    back = clocks(opened(at(0)), MAJOR, given_on, reached("returned", at(2), unit="county-roads"))
+    assert back["public_statement"] == found["public_statement"]
+
+
 def test_a_round_is_met_by_what_was_recorded_in_it_whenever_it_happened() -> None:
     again = (opened(at(0)), GENERAL, reached("solved", at(5)), reached("reopened", at(0, day=3)))
     paper = reached("replied", at(1, day=3), happened=at(20, day=2))
