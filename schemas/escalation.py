@@ -29,6 +29,8 @@ ReportForm = Literal["call", "written", "written_with_plan"]
 """How a report is made. `written_with_plan` is a written report with a response plan."""
 WayToTell = Literal["call", "message", "letter", "in_person"]
 """How the asker of a matter is told something."""
+Way = Literal["mail", "webhook", "wecom", "dingtalk", "feishu"]
+"""The kind of channel of an outgoing notice."""
 
 
 @event("clock.milestone_reached")
@@ -432,23 +434,33 @@ class ClockLeadTaken(Done):
     reason: Words
 
 
-@event("clock.notice_delivered", planned=True)
+@event("clock.notice_delivered")
 class ClockNoticeDelivered(Fact):
-    """A notice reached the duty post."""
+    """A place of a post took an outgoing notice. `notice` is the event that it tells of.
+
+    `way` is the kind of channel, and `place` a random id of the setting that holds the address. The address itself
+    stands in no event. `attempt` counts from 1.
+    """
 
     notice: Uuid
     unit: UnitCode
-    way: Code
+    post: Post
+    way: Way
+    place: Uuid
+    attempt: Figure
 
 
-@event("clock.notice_failed", planned=True)
+@event("clock.notice_failed")
 class ClockNoticeFailed(Fact):
-    """A notice did not get through."""
+    """A place of a post did not take an outgoing notice, or its address could not be read under this secret."""
 
     notice: Uuid
     unit: UnitCode
-    way: Code
-    error: Code
+    post: Post
+    way: Way
+    place: Uuid
+    attempt: Figure
+    error: Literal["not_taken", "unreadable"]
 
 
 @event("roster.duty_planned")

@@ -30,7 +30,7 @@ from schemas.catalogue import SERVICES
 from schemas.fields import instant
 from services.kernel.access.keys import SECRET_FILE
 from services.kernel.access.signing import KEY_SET_FILE, SIGNING_KEY_FILE
-from services.kernel.delivery.recovery import RESTORED
+from services.kernel.delivery.recovery import RESTORED, SENDS_FROM
 from services.kernel.files import private_file, private_folder
 
 FORMAT = "huiying-backup-1"
@@ -247,7 +247,8 @@ def _forget_words(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...
 def _restored() -> tuple[str, list[tuple[object, ...]]]:
     """Lets the service take later events back. Without this note, events beyond the store are an alarm."""
     statement = "insert or replace into deployment (name, value) values (?, ?)"
-    return statement, [(RESTORED, instant(datetime.now(UTC)))]
+    now = instant(datetime.now(UTC))
+    return statement, [(RESTORED, now), (SENDS_FROM, now)]
 
 
 def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
@@ -322,7 +323,8 @@ def _forget_sql(refs: Collection[str]) -> str:
 
 
 def _restored_sql() -> str:
-    row = f"('{RESTORED}', '{instant(datetime.now(UTC))}')"
+    now = instant(datetime.now(UTC))
+    row = f"('{RESTORED}', '{now}'), ('{SENDS_FROM}', '{now}')"
     return (
         f"\ninsert into public.deployment (name, value) values {row} "
         "on conflict (name) do update set value = excluded.value;\n"

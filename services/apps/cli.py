@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from services.apps import callers, repairs
+from services.apps.addressbook import addresses
 from services.apps.terminal import (
     CannotDo,
     Data,
@@ -42,6 +43,7 @@ app = group(
 policies = group("The files of the policy folder: packs, units, lists.")
 app.add_typer(callers.keys, name="keys")
 app.add_typer(callers.users, name="users")
+app.add_typer(addresses, name="addresses")
 app.add_typer(policies, name="policy")
 for repair in (repairs.resend, repairs.redrive, repairs.recover):
     app.command()(repair)

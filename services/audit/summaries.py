@@ -156,8 +156,10 @@ TEMPLATES: dict[str, str] = {
     "|{unit} decided whether {decides}: {yes} (took part: {took_part})",
     "clock.notice_given": "{unit}向{to}下发整改通知，{due} 前报结果|{unit} gave {to} a notice, report back due {due}",
     "clock.notice_part_written": "{unit}填写整改情况（{part}）|{unit} wrote a part of its answer ({part})",
-    "clock.notice_delivered": "通知经{way}送达{unit}|notice delivered to {unit} by {way}",
-    "clock.notice_failed": "通知未能经{way}送达{unit}（{error}）|notice to {unit} by {way} failed ({error})",
+    "clock.notice_delivered": "通知经{way}送达 {post}（第 {attempt} 次）"
+    "|notice delivered to {post} by {way}, try {attempt}",
+    "clock.notice_failed": "通知第 {attempt} 次未能经{way}送达 {post}（{error}）"
+    "|notice to {post} by {way} failed at try {attempt} ({error})",
     "roster.duty_planned": "{unit}值班：{post}，{since} 至 {until}|{unit}: {post} on duty from {since} until {until}",
     "roster.duty_cancelled": "{unit}取消 {post} 自 {since} 的班次"
     "|{unit}: the duty of {post} from {since} was cancelled",

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from schemas.escalation import ReportForm, WayToTell
+from schemas.escalation import ReportForm, Way, WayToTell
 from schemas.fields import Code, IncidentId, Instant, Number, Post, PostCode, UnitCode, Uuid
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -482,6 +482,37 @@ class Reachability(Answered):
     """Whether it answered."""
     at: Instant
     """When."""
+
+
+class Place(
+    Answered,
+    json_schema_extra=example(
+        place="018f0000-0000-7000-8000-000000000000",
+        post="duty_officer@town-east",
+        way="mail",
+        language="zh",
+        since="2026-03-02T00:00:00.000000Z",
+    ),
+):
+    """A place to which notices for a post go. Its address is never shown."""
+
+    place: Uuid
+    """Its id."""
+    post: Post
+    """The post."""
+    way: Way
+    """The kind of channel."""
+    language: Literal["zh", "en"]
+    """The language of its notices."""
+    since: Instant
+    """When it was set. Earlier notices never go there."""
+
+
+class Addresses(Answered):
+    """The places of posts."""
+
+    items: tuple[Place, ...]
+    """In the order of their setting."""
 
 
 class Roster(

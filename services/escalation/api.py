@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentRef, UnitCode
-from services.escalation import answers, calendar, queries, roster, seen
+from services.escalation import addressing, answers, calendar, queries, roster, seen
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -55,6 +55,7 @@ def router(runtime: Runtime) -> APIRouter:
     """The service's paths."""
     api = http.router("/escalation/v1", "escalation")
     erasure.add_route(api, runtime)
+    addressing.add_routes(api, runtime)
 
     async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here. If it is sent, it must name the newest version."""

@@ -1,7 +1,7 @@
 """The parts of escalation for the kernel."""
 
 from schemas import offices
-from services.escalation import decider, reactions, roster, seen, surges, timers, views
+from services.escalation import decider, posting, reactions, roster, seen, surges, timers, views
 from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
@@ -14,6 +14,6 @@ SERVICE = Service(
     react=reactions.react,
     know=seen.know,
     apis=("services.escalation.api",),
-    loops=(timers.run,),
+    loops=(timers.run, posting.run),
     stream="services.escalation.stream",
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.escalation import ClockMilestoneReached, ReportForm, WayToTell
+from schemas.escalation import ClockMilestoneReached, ReportForm, Way, WayToTell
 from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
@@ -372,3 +372,15 @@ class DetectBreaches(Command):
 
     until: datetime
     incomplete: bool = False
+
+
+class RecordAttempt(Command):
+    """A place took an outgoing notice, or did not: then `error` says why."""
+
+    notice: Uuid
+    unit: UnitCode
+    post: Post
+    way: Way
+    place: Uuid
+    attempt: int
+    error: Literal["not_taken", "unreadable"] | None = None

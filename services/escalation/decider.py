@@ -13,7 +13,7 @@ from schemas import escalation as e
 from schemas.fields import Fact, Typed
 from schemas.pack.reports import DecisionRule
 from schemas.pack.reports import Notice as NoticeRule
-from services.escalation import decisions, growth, limits, notices, obligations, reporting
+from services.escalation import attempts, decisions, growth, limits, notices, obligations, reporting
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -24,6 +24,7 @@ from services.escalation.commands import (
     GiveNotice,
     OnLimit,
     Receipt,
+    RecordAttempt,
     RecordMilestones,
     ReportBack,
     ReportUpward,
@@ -197,6 +198,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _take_over(state, command, ctx)
         case DetectBreaches():
             return detect(state, command, ctx)
+        case RecordAttempt():
+            return [attempts.recorded(command)]
         case OnLimit():
             return _on_limit(state, command, ctx)
         case AnnulBreach():

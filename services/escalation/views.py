@@ -8,6 +8,7 @@ from schemas import escalation as e
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
+from services.escalation import outgoing
 from services.escalation.heirs import links_of, told
 from services.kernel.core.ids import stream_of
 from services.kernel.store import numbers, offices, standings, tables
@@ -17,6 +18,7 @@ from services.kernel.store.views import Key, Row, View
 METADATA = tables.metadata()
 standings.tables(METADATA)
 numbers.table(METADATA)
+outgoing.tables(METADATA)
 REVISIONS = Path(__file__).parent / "migrations" / "versions"
 
 CLOCKS = Table(
@@ -681,6 +683,7 @@ VIEWS = (
     *standings.views(METADATA, triage.standing_of),
     *numbers.views(METADATA),
     *OF_ONE,
+    *outgoing.views(METADATA),
     View(INCIDENTS, _matter_keys, _incident_row),
     View(ROSTER, _duty_keys, _duty_row, one_stream=True),
     View(GAPS, _gap_keys, _gap_row, one_stream=True),

@@ -20,7 +20,9 @@ from services.kernel.settings import Settings
 SECRET_FILE = "secret"  # noqa: S105  a name
 MIN_SECRET = 32
 NONCE = 12
-USES = frozenset({"match", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer"})
+USES = frozenset(
+    {"match", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer", "notice-address"}
+)
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""
 
 

@@ -39,6 +39,8 @@ ATTEMPTS = 8
 PAGE = 1000
 RESTORED = "restored"
 """The name in `deployment` under which `huiying restore` notes the restore of a store."""
+SENDS_FROM = "sends-from"
+"""The name in `deployment` of the time of the last restore. What happened before it is told to nobody again."""
 Place = tuple[str, int]
 """A stream and a version."""
 logger = structlog.get_logger()

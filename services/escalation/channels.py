@@ -1,0 +1,61 @@
+"""The ways by which a notice leaves the office, through Apprise. This blocks, so it runs in threads.
+
+Apprise logs parts of addresses, so nothing of its log is kept.
+"""
+
+import logging
+from urllib.parse import quote
+
+from apprise import Apprise, AppriseAsset, NotifyFormat
+from apprise.plugins import NotifyBase
+
+from services.kernel.core.problems import Malformed
+
+WAYS = {
+    "mailto": "mail",
+    "mailtos": "mail",
+    "json": "webhook",
+    "jsons": "webhook",
+    "wecombot": "wecom",
+    "dingtalk": "dingtalk",
+    "feishu": "feishu",
+}
+"""Scheme of an Apprise address -> kind of channel."""
+HEADER = "X-Huiying-Notice"
+"""The header of mails and webhooks with the notice's id. It is the same in each try."""
+HEADED = frozenset({"mail", "webhook"})
+_ASSET = AppriseAsset(app_id="Huiying", app_desc="Huiying", app_url="", secure_logging=True, async_mode=False)
+logging.getLogger("apprise").disabled = True
+
+
+def way_of(address: str) -> str:
+    """The kind of channel of an address. Raises `Malformed` without repeating the address."""
+    way = WAYS.get(address.partition("://")[0].lower())
+    if way is None:
+        raise Malformed(
+            f"an address begins with {', '.join(f'{scheme}://' for scheme in WAYS)}; see Apprise for the rest",
+            code="address-unknown-way",
+            field="address",
+            known=sorted(WAYS),
+        )
+    made = _made(address)
+    copies = made is not None and any(getattr(made, name, None) for name in ("cc", "bcc"))
+    if made is None or len(made) != 1 or copies:
+        raise Malformed(
+            "the address cannot be used: write one whole address of Apprise, with one recipient",
+            code="address-unusable",
+            field="address",
+        )
+    return way
+
+
+def send(address: str, notice: str, subject: str, text: str) -> bool:
+    """Whether the place took the notice. It raises nothing for a place that is away."""
+    if WAYS.get(address.partition("://")[0].lower()) in HEADED:
+        address = f"{address}{'&' if '?' in address else '?'}%2B{HEADER}={quote(notice)}"
+    made = _made(address)
+    return made is not None and bool(made.notify(body=text, title=subject, body_format=NotifyFormat.TEXT))
+
+
+def _made(address: str) -> NotifyBase | None:
+    return Apprise.instantiate(address, asset=_ASSET, suppress_exceptions=True)

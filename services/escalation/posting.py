@@ -1,0 +1,255 @@
+"""The one loop that sends notices to posts. It runs in the leader, like the timers.
+
+What is to be sent, and what a place took, are folds of events. A place that took a notice gets it never again. If the
+process dies after the sending and before the recording, the notice goes out again under the same id.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import numbers
+from schemas.fields import instant, parse_instant
+from schemas.titles import Language
+from services.escalation import channels, outgoing, places
+from services.escalation.commands import RecordAttempt
+from services.escalation.messages import Matter, compose
+from services.escalation.places import Place
+from services.escalation.rights import pack_of
+from services.escalation.views import INCIDENTS, METADATA, ROSTER
+from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import stream_of
+from services.kernel.core.problems import Problem
+from services.kernel.core.units import Offices
+from services.kernel.delivery.recovery import SENDS_FROM
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.failpoints import failpoint
+from services.kernel.logging import Lasting, brief
+from services.kernel.serving import commands
+from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store.lease import Superseded
+from services.kernel.store.session import Held, Session
+from services.kernel.store.views import Row
+from services.kernel.tasks import side_by_side
+
+OUTGOING, ATTEMPTS = METADATA.tables["outgoing"], METADATA.tables["attempts"]
+VALID = timedelta(days=1)
+"""After this time, a notice that no place took is not sent any more."""
+STEPS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800))
+"""The time after each failed try."""
+OVERLAP = timedelta(minutes=1)
+"""Commits become visible out of order; within this time the loop looks again."""
+PAGE = 500
+WIDTH = 16
+"""How many notices are on their way at once."""
+REST = 0.2
+LONGEST_REST = 1.0
+
+
+class Sending(NamedTuple):
+    """One notice for one place."""
+
+    notice: Row
+    place: Place
+    attempt: int
+    subject: str
+    text: str
+
+
+class Tried(NamedTuple):
+    """A try that is to be recorded."""
+
+    stream: str
+    command: RecordAttempt
+
+
+@dataclass(slots=True)
+class Known:
+    """What this process need not look at again. A restart forgets it and looks at the last day."""
+
+    low: str = ""
+    settled: dict[str, str] = field(default_factory=dict)
+    """Notices with which nothing is left to do -> when they arose."""
+    unrecorded: dict[tuple[str, str], "Tried"] = field(default_factory=dict)
+    """Tries of this process that the store could not record yet, by notice and place. They are not made again."""
+
+
+async def run(runtime: Runtime) -> None:
+    """The loop, until cancelled."""
+    known, waits = Known(), Lasting("posting.waits", service=runtime.service.name)
+    with ThreadPoolExecutor(WIDTH, "posting") as threads:
+        while True:
+            try:
+                await turn(runtime, known, threads)
+                waits.over()
+            except (Problem, DBAPIError, OSError) as error:
+                waits.told(brief(error))
+            await asyncio.sleep(REST)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_REST - REST):
+                    await runtime.changed.wait()
+
+
+async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> int:
+    """Sends what is due now. Returns how many sendings were tried. Raises `Superseded` if another process leads."""
+    for tried in list(known.unrecorded.values()):
+        await _record(runtime, known, tried)
+    now = runtime.time_source.now()
+    async with runtime.database.read() as connection:
+        waiting = await _waiting(runtime, connection, known, now)
+    if not waiting:
+        return 0
+    async with runtime.database.transaction() as connection:
+        due = await _due(runtime, connection, waiting, known, now)
+    queue = iter(due)
+
+    async def worker() -> None:
+        for sending in queue:
+            await _send(runtime, known, sending, threads)
+
+    await side_by_side(worker() for _ in range(min(WIDTH, len(due))))
+    return len(due)
+
+
+async def _waiting(runtime: Runtime, connection: AsyncConnection, known: Known, now: datetime) -> list[Row]:
+    """The notices of the last day with which something may be left to do."""
+    deployment = runtime.tables["deployment"]
+    restored = select(deployment.c.value).where(deployment.c.name == SENDS_FROM)
+    oldest = max(instant(now - VALID), (await connection.execute(restored)).scalar() or "")
+    low, found = max(oldest, known.low), list[Row]()
+    known.settled = {notice: at for notice, at in known.settled.items() if at >= low}
+    last = (low, "")
+    while True:
+        after = (OUTGOING.c.at > last[0]) | ((OUTGOING.c.at == last[0]) & (OUTGOING.c.notice > last[1]))
+        chosen = select(OUTGOING).where(after).order_by(OUTGOING.c.at, OUTGOING.c.notice).limit(PAGE)
+        page = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+        found += [row for row in page if row["notice"] not in known.settled]
+        if len(page) < PAGE:
+            break
+        last = (page[-1]["at"], page[-1]["notice"])
+    known.low = min([instant(now - OVERLAP), *(row["at"] for row in found)])
+    return found
+
+
+async def _due(
+    runtime: Runtime, connection: AsyncConnection, waiting: Sequence[Row], known: Known, now: datetime
+) -> list[Sending]:
+    offices = await runtime.offices(connection)
+    by_post: dict[str, list[Place]] = {}
+    for place in await places.all_places(connection):
+        by_post.setdefault(place.post, []).append(place)
+    due = []
+    for start in range(0, len(waiting), PAGE):
+        part = waiting[start : start + PAGE]
+        tried = await _by(connection, ATTEMPTS, "notice", {row["notice"] for row in part})
+        matters = {row["incident_id"]: row for row in await _by(connection, INCIDENTS, "incident_id", _matters(part))}
+        duties = await _by(connection, ROSTER, "unit", {row["unit"] for row in part})
+        attempts = {(row["notice"], row["place"]): row for row in tried}
+        for notice in part:
+            matter = matters.get(notice["incident_id"])
+            if matter is None or matter["unit"] is None:
+                continue
+            found = _places(notice, matter, offices, duties, by_post)
+            open_ = [one for one in found if not _took(attempts.get((notice["notice"], one.id)))]
+            if not open_:
+                known.settled[notice["notice"]] = notice["at"]
+            for place in open_:
+                row = attempts.get((notice["notice"], place.id))
+                count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
+                if (notice["notice"], place.id) in known.unrecorded:
+                    continue
+                if outgoing.next_at(count, last, STEPS) <= now:
+                    said = compose(_said(runtime, notice, matter, offices, place.language), place.language)
+                    due.append(Sending(notice, place, count + 1, *said))
+    return due
+
+
+def _matters(notices: Iterable[Row]) -> set[str]:
+    return {row["incident_id"] for row in notices}
+
+
+async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str]) -> list[Row]:
+    chosen = select(table).where(table.c[column].in_(sorted(wanted)))
+    return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+def _took(attempt: Row | None) -> bool:
+    return attempt is not None and attempt["delivered"]
+
+
+def _places(
+    notice: Row, matter: Row, offices: Offices, duties: Iterable[Row], by_post: Mapping[str, Sequence[Place]]
+) -> list[Place]:
+    """Where the notice goes. An exercise goes nowhere, and an address that was set later gets no earlier notice."""
+    number = numbers.parts(matter["number"]) if matter["number"] else None
+    if notice["drill"] or (number is not None and numbers.DRILL in number[0].mark):
+        return []
+    posts = outgoing.told(notice, offices, duties)
+    return [place for post in posts for place in by_post.get(post, ()) if place.since <= notice["at"]]
+
+
+def _said(runtime: Runtime, notice: Row, matter: Row, offices: Offices, language: Language) -> Matter:
+    """Packs have only Chinese titles, so an English notice names levels and limits by their codes."""
+    pack = pack_of(matter["policy"], matter["unit"], offices)
+    clock, what = notice["clock"], None
+    if clock:
+        name, _, number = clock.partition("#")
+        timed = pack.model.timed.get(name.removesuffix(".review")) if pack and language == "zh" else None
+        what = (timed.title_zh if timed else name) + (f" #{number}" if number else "")
+    levels = {level.code: level.title_zh for level in pack.model.levels} if pack and language == "zh" else {}
+    due = parse_instant(notice["due"]).astimezone(offices.zone_of(notice["unit"])) if notice["due"] else None
+    number = matter["number"] or matter["incident_id"]
+    link = runtime.settings.link(f"triage/v1/incidents/{number}")
+    return Matter(notice["rule"], number, levels.get(matter["level"], matter["level"]), what, due, link)
+
+
+async def _send(runtime: Runtime, known: Known, sending: Sending, threads: ThreadPoolExecutor) -> None:
+    """One try, and its record."""
+    notice, place, error = sending.notice, sending.place, None
+    try:
+        address = place.address(runtime.keys)
+    except ValueError:
+        error = "unreadable"
+    else:
+        asked = (address, notice["notice"], sending.subject, sending.text)
+        if not await asyncio.get_running_loop().run_in_executor(threads, channels.send, *asked):
+            error = "not_taken"
+    failpoint("notice.sent")
+    command = RecordAttempt.model_validate(
+        {
+            "notice": notice["notice"],
+            "unit": place.post.partition("@")[2],
+            "post": place.post,
+            "way": place.way,
+            "place": place.id,
+            "attempt": sending.attempt,
+            "error": error,
+        }
+    )
+    await _record(runtime, known, Tried(stream_of("clock", notice["incident_id"]), command))
+
+
+async def _record(runtime: Runtime, known: Known, tried: Tried) -> None:
+    """Keeps a try that cannot be recorded now, for example on a stream that waits for an operator."""
+
+    async def act(session: Session, ctx: Ctx) -> Answer:
+        await session.load([tried.stream])
+        session.decide(tried.stream, tried.command, ctx)
+        return Answer({})
+
+    name = (tried.command.notice, tried.command.place)
+    try:
+        await commands.transact(runtime, Caller(), act)
+        known.unrecorded.pop(name, None)
+    except Superseded:
+        raise
+    except (Problem, Held):
+        known.unrecorded[name] = tried
