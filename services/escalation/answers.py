@@ -484,16 +484,16 @@ class Reachability(Answered):
     """When."""
 
 
-class Place(
-    Answered,
-    json_schema_extra=example(
-        place="018f0000-0000-7000-8000-000000000000",
-        post="duty_officer@town-east",
-        way="mail",
-        language="zh",
-        since="2026-03-02T00:00:00.000000Z",
-    ),
-):
+_PLACE: dict[str, Any] = {
+    "place": "018f0000-0000-7000-8000-000000000000",
+    "post": "duty_officer@town-east",
+    "way": "mail",
+    "language": "zh",
+    "since": "2026-03-02T00:00:00.000000Z",
+}
+
+
+class Place(Answered, json_schema_extra=example(**_PLACE)):
     """A place to which notices for a post go. Its address is never shown."""
 
     place: Uuid
@@ -508,7 +508,7 @@ class Place(
     """When it was set. Earlier notices never go there."""
 
 
-class Addresses(Answered):
+class Addresses(Answered, json_schema_extra=example(items=[_PLACE])):
     """The places of posts."""
 
     items: tuple[Place, ...]

@@ -5,17 +5,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.header import decode_header, make_header
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import insert, update
 
-from deploy.native import free_port
 from schemas import triage
 from schemas.fields import instant
 from services.escalation import outgoing, posting, views
@@ -25,32 +20,17 @@ from services.kernel.store.views import folded
 from tests.escalation.conftest import LONG_AGO, Desk
 from tests.escalation.incident import at
 from tests.escalation.test_service import REPORT, grade, incident, opened
+from tests.kit.mailbox import Mailbox
+from tests.kit.mailbox import opened as opened_mailbox
 
 POST, HEAD = "duty_officer@town-east", "chief@town-east"
 WORD = "黄河路停水三天没人管"
 
 
-@dataclass
-class Mailbox:
-    """A local SMTP server. `refuses` makes it answer that it is busy."""
-
-    mails: list[Message] = field(default_factory=list)
-    refuses: bool = False
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  as aiosmtpd calls it
-        if self.refuses:
-            return "451 busy"
-        self.mails.append(message_from_bytes(envelope.content))
-        return "250 taken"
-
-
 @pytest.fixture
-def mailbox() -> Iterator[tuple[Mailbox, str]]:
-    box, port = Mailbox(), free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield box, f"mailto://127.0.0.1:{port}?from=huiying@example.org&to=desk@example.org&mode=insecure"
-    controller.stop()
+def mailbox() -> Iterator[Mailbox]:
+    with opened_mailbox() as box:
+        yield box
 
 
 @dataclass
@@ -105,23 +85,21 @@ async def assigned(desk: Desk) -> str:
     return id_
 
 
-async def test_a_notice_reaches_mailbox_and_webhook_once(
-    desk: Desk, mailbox: tuple[Mailbox, str], hook: tuple[Hook, str]
-) -> None:
+async def test_a_notice_reaches_mailbox_and_webhook_once(desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str]) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, mailbox[1])
+    await place(desk, HEAD, mailbox.address)
     await place(desk, HEAD, hook[1], "en")
     desk.clock.at = at(0.6)
     id_ = await assigned(desk)
     assert await send(desk) == 4
     assert await send(desk) == 0
-    mails, calls = mailbox[0].mails, hook[0].calls
-    assert sorted(str(make_header(decode_header(mail["Subject"]))) for mail in mails) == [
+    calls = hook[0].calls
+    assert sorted(mailbox.subjects) == [
         f"【{id_}】交办",
         f"【{id_}】新事项",
     ]
     told = {row["notice"] for row in await desk.rows("outgoing")}
-    assert {mail["X-Huiying-Notice"] for mail in mails} == told
+    assert set(mailbox.notices) == told
     assert {headers["X-Huiying-Notice"] for headers, _ in calls} == told
     assert f"/triage/v1/incidents/{id_}" in calls[0][1]["message"]
     found = await tries(desk, id_)
@@ -130,20 +108,20 @@ async def test_a_notice_reaches_mailbox_and_webhook_once(
 
 
 async def test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_second_one(
-    desk: Desk, mailbox: tuple[Mailbox, str], hook: tuple[Hook, str]
+    desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str]
 ) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, mailbox[1])
+    await place(desk, HEAD, mailbox.address)
     await place(desk, HEAD, hook[1])
-    desk.clock.at, mailbox[0].refuses = at(1), True
+    desk.clock.at, mailbox.refuses = at(1), True
     id_ = opened(desk)
     await desk.consume()
     known = posting.Known()
     assert await send(desk, known) == 2
     assert await send(desk, known) == 0
-    desk.clock.at, mailbox[0].refuses = at(1.01), False
+    desk.clock.at, mailbox.refuses = at(1.01), False
     assert await send(desk, known) == 1
-    assert (len(mailbox[0].mails), len(hook[0].calls)) == (1, 1)
+    assert (len(mailbox.mails), len(hook[0].calls)) == (1, 1)
     kinds = [(type(one).__name__, one.way, one.attempt) for one in await tries(desk, id_)]
     assert sorted(kinds) == [
         ("ClockNoticeDelivered", "mail", 2),
@@ -244,3 +222,18 @@ async def test_only_an_administrator_sets_addresses(desk: Desk) -> None:
     body = {"post": HEAD, "address": "json://example.org/hook"}
     assert (await desk.ask("POST", "/addresses", "chief", json=body)).status_code == 403
     assert (await desk.ask("GET", "/addresses?unit=town-east", "chief")).status_code == 403
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "flow",
+    [
+        test_a_notice_reaches_mailbox_and_webhook_once,
+        test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_second_one,
+    ],
+    ids=lambda flow: flow.__name__,
+)
+async def test_postgresql_sends_alike(
+    desk_on_postgres: Desk, mailbox: Mailbox, hook: tuple[Hook, str], flow: Any
+) -> None:
+    await flow(desk_on_postgres, mailbox, hook)
