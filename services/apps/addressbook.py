@@ -34,7 +34,7 @@ def addresses_set(
     body = {"post": post, "address": address, "language": language}
     made = run(_ask(quiet(settings_of(data)), "POST", json=body))
     say(made["place"])
-    note(f"to end it: huiying addresses remove {made['place']}")
+    note(f"to end it: huiying addresses end {made['place']}")
 
 
 @addresses.command("list")
@@ -45,10 +45,10 @@ def addresses_list(unit: Unit, as_json: Json = False, data: Data = None) -> None
     note(f"{len(found)} places")
 
 
-@addresses.command("remove")
-def addresses_remove(
+@addresses.command("end")
+def addresses_end(
     place: Annotated[str, typer.Argument(help="The id of the place, see `addresses list`.")], data: Data = None
 ) -> None:
     """Forget an address."""
-    run(_ask(quiet(settings_of(data)), "POST", f"{PATH}/{quote(place, safe='')}/remove"))
-    say(f"{place} was removed")
+    run(_ask(quiet(settings_of(data)), "POST", f"{PATH}/{quote(place, safe='')}/end"))
+    say(f"{place} was forgotten")

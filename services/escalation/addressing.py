@@ -51,8 +51,8 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    @api.post("/addresses/{place}/remove", **documents.answers(Place))
-    async def remove_address(place: PlaceId, caller: http.Command) -> Response:
+    @api.post("/addresses/{place}/end", **documents.answers(Place))
+    async def end_address(place: PlaceId, caller: http.Command) -> Response:
         """Forget an address of a post. Nothing more goes there."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:

@@ -205,7 +205,7 @@ async def test_an_address_is_sealed_and_one_that_cannot_be_read_is_said(desk: De
     assert [found.error for found in await tries(desk, id_)] == ["unreadable"]
     listed = await desk.ask("GET", "/addresses?unit=town-east", "admin")
     assert [item["place"] for item in listed.json()["items"]] == [one]
-    assert (await desk.ask("POST", f"/addresses/{one}/remove", "admin", json={})).status_code == 200
+    assert (await desk.ask("POST", f"/addresses/{one}/end", "admin", json={})).status_code == 200
     assert await desk.rows("addresses") == []
 
 
