@@ -11,6 +11,17 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "addresses",
+        sa.Column("place", key(36), nullable=False),
+        sa.Column("post", key(130), nullable=False),
+        sa.Column("way", key(16), nullable=False),
+        sa.Column("language", key(2), nullable=False),
+        sa.Column("since", key(27), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_addresses")),
+    )
+    op.create_index(op.f("ix_addresses_post"), "addresses", ["post"], unique=False)
+    op.create_table(
         "arrivals",
         sa.Column("unit", key(64), nullable=False),
         sa.Column("by", key(16), nullable=False),
@@ -20,6 +31,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit", "by", "code", "hour", name=op.f("pk_arrivals")),
     )
     op.create_index(op.f("ix_arrivals_hour"), "arrivals", ["hour"], unique=False)
+    op.create_table(
+        "attempts",
+        sa.Column("notice", key(36), nullable=False),
+        sa.Column("place", key(36), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.PrimaryKeyConstraint("notice", "place", name=op.f("pk_attempts")),
+    )
     op.create_table(
         "clocks",
         sa.Column("incident_id", key(64), nullable=False),
@@ -181,6 +201,21 @@ def upgrade() -> None:
         sa.Column("stream_id", key(64), nullable=False),
         sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
     )
+    op.create_table(
+        "outgoing",
+        sa.Column("notice", key(36), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("rule", key(16), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("addressee", key(60), nullable=True),
+        sa.Column("posts", sa.Text(), nullable=False),
+        sa.Column("clock", key(100), nullable=True),
+        sa.Column("due", key(27), nullable=True),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("notice", name=op.f("pk_outgoing")),
+    )
+    op.create_index(op.f("ix_outgoing_at"), "outgoing", ["at"], unique=False)
     op.create_table(
         "reachability",
         sa.Column("unit", key(64), nullable=False),
