@@ -433,7 +433,7 @@ def take_in(batches: Iterable[Sequence[Event]]) -> dict[str, Any]:
     links: list[Link] = []
     for events in batches:
         links += [link for event in events for link in links_of(event)]
-        batch = Batch(Heirs(links), outdone(events))
+        batch = Batch(Heirs(links), outdone=outdone(events))
         for event in events:
             for reaction in react(event, batch):
                 matter = streams.setdefault(reaction.stream, Incident())
