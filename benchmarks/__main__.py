@@ -24,6 +24,7 @@ NAMES = (
     "timers",
     "burst",
     "matter",
+    "matching",
     "embedded",
     "restart",
     "rules",

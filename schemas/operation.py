@@ -44,6 +44,16 @@ class OperationSimilarAsked(Fact):
     """The units above that have something similar."""
 
 
+@event("operation.searched")
+class OperationSearched(Fact):
+    """Somebody searched among matters. A search that reads words names its purpose. `found` counts this page."""
+
+    purpose: Words | None = None
+    words: Words | None = None
+    place: Words | None = None
+    found: Figure
+
+
 @event("operation.access_refused")
 class OperationAccessRefused(Fact):
     """A post asked for something that its role may not do. Refusals are added up per post, act and minute."""

@@ -411,6 +411,8 @@ TYPES: Mapping[str, ProblemType] = {
             "level-unknown": ("没有此级别", "{pack} 没有级别 {level}；现有：{known}。"),
             "log-size-unknown": ("没有这么多记录", "记录总数是 {given}，不是 {asked}。"),
             "list-too-long": ("条目过多", "{field} 最多 {maximum} 条。"),
+            "word-too-short": ("词太短", "{field} 中的“{given}”太短，每个词至少两个字。"),
+            "purpose-needed": ("缺少用途", "按文字查找须在 {field} 中写明用途。"),
             "list-too-short": ("条目过少", "{field} 至少 {minimum} 条。"),
             "number-too-large": ("数字过大", "{field} 最大为 {maximum}。"),
             "number-too-small": ("数字过小", "{field} 最小为 {minimum}。"),

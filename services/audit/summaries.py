@@ -206,6 +206,7 @@ TEMPLATES: dict[str, str] = {
     "operation.record_read": "查阅 {record}|{record} was consulted",
     "operation.similar_asked": "在{unit}查找疑似同一事项：{offered}"
     "|similar matters of {unit} were asked for: {offered}",
+    "operation.searched": "查找事项，本页 {found} 件|matters were searched, {found} on this page",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.redriven": "死信重新处理|a dead letter was redriven",
     "operation.discarded": "死信弃用|a dead letter was discarded",

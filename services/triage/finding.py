@@ -10,21 +10,23 @@ from pydantic import StringConstraints
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import Code, IncidentId, UnitCode
-from schemas.operation import OperationSimilarAsked
+from schemas.fields import Code, IncidentId, Number, Typed, UnitCode, instant
+from schemas.operation import OperationSearched, OperationSimilarAsked
 from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
-from services.kernel.core.problems import NotFound
+from services.kernel.core.problems import Malformed, NotFound
 from services.kernel.core.standings import reading_of
 from services.kernel.delivery import operations
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.masking import mask
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.kernel.store.views import Row
-from services.triage import similar, similar_answers
+from services.triage import search, similar, similar_answers
+from services.triage.answers import State
 from services.triage.rights import ASK_SIMILAR
 from services.triage.seen import rows_of
 from services.triage.views import INCIDENT_LINKS, INCIDENTS, METADATA
@@ -95,6 +97,56 @@ def router(runtime: Runtime) -> APIRouter:
         )
         await record(runtime, caller, fact)
         return http.json_response(_shown(found, {}))
+
+    @routes.get("/search", **documents.answers(similar_answers.Results))
+    async def search_matters(
+        staff: http.Staff,
+        words: Annotated[
+            str | None, Query(min_length=2, max_length=200, description="Words that the matter's reports hold, all.")
+        ] = None,
+        place: Annotated[
+            str | None, Query(min_length=2, max_length=200, description="Words of the place of a report, all.")
+        ] = None,
+        number: Annotated[Number | None, Query(description="The matter's number.")] = None,
+        category: Annotated[Code | None, Query(description="Only matters of this category.")] = None,
+        unit: Annotated[UnitCode | None, Query(description="Only matters for which this unit is accountable.")] = None,
+        state: Annotated[State | None, Query(description="Only matters in this state.")] = None,
+        from_: Annotated[At | None, Query(alias="from", description="Only matters opened then or later.")] = None,
+        to: Annotated[At | None, Query(description="Only matters opened before.")] = None,
+        purpose: Annotated[
+            str | None, Query(min_length=1, max_length=1000, description="What for, if words or a place are searched.")
+        ] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        """Matters in which the caller's office, or one below it, has a part, newest first.
+
+        Words are looked for in the masked subjects, texts and places of reports, in the first 4,000 characters of each.
+        Every search is an event, with its purpose where words are read.
+        """
+        if (words or place) and not (purpose or "").strip():
+            raise Malformed(
+                "purpose: say what the search is for, since it reads words", code="purpose-needed", field="purpose"
+            )
+        wanted = search.Wanted(
+            words=words,
+            place=place,
+            number=number,
+            unit=unit,
+            category=category,
+            state=state,
+            opened_from=instant(from_) if from_ else None,
+            opened_to=instant(to) if to else None,
+        )
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            must_be_known("unit", unit, ctx.offices.ever)
+            found = await search.find(connection, ctx, wanted, cursor, limit)
+        said = {
+            name: Typed(text=one) for name, one in (("purpose", purpose), ("words", words), ("place", place)) if one
+        }
+        await record(runtime, Caller(actor=staff), OperationSearched(found=len(found.items), **said))
+        return http.json_response({"items": found.items, "complete": found.complete, "next": found.further})
 
     @routes.get("/incidents/{id}/suggestion", **documents.answers(similar_answers.Suggestion))
     async def read_suggestion(id: Id, staff: http.Staff) -> Response:

@@ -236,3 +236,47 @@ def test_likeness_needs_no_language_and_shares_name_whole_words() -> None:
     assert "卫生院门前" in shared(texts[0], texts[1], known)
     assert vector("", known) == {}
     assert word_index.pairs_of("Ab c路灯") == ["ab", "c路", "路灯"]
+
+
+async def searched(desk: Triage, unit: str = "town-east", **asked: str) -> list[str]:
+    answer = await desk.get("search", unit, **asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["complete"]
+    return [item["incident_id"] for item in answer.json()["items"]]
+
+
+async def test_a_search_finds_by_words_and_columns_names_its_purpose_and_is_an_event(desk: Triage) -> None:
+    lamp, water, far = await opened(desk, LAMP), await opened(desk, WATER), await opened(desk, LAMP_AGAIN, "town-west")
+    why = {"purpose": "回访"}
+    assert await searched(desk, words="路灯 看病", **why) == [lamp]
+    assert await searched(desk, "county", words="卫生院门前", **why) == [far, lamp]
+    assert await searched(desk, words="路灯 自来水", **why) == []
+    assert await searched(desk, words="灯路", **why) == []
+    assert await searched(desk, category="roads") == [water, lamp]
+    number = (await desk.get(f"incidents/{water}")).json()["number"]
+    assert await searched(desk, number=number) == [water]
+    assert await searched(desk, state="closed") == []
+    assert await searched(desk, **{"from": "2200-01-01T00:00:00+08:00"}) == []
+    page = (await desk.get("search", "town-east", limit="1")).json()
+    assert [page["items"][0]["incident_id"], *await searched(desk, cursor=page["next"])] == [water, lamp]
+    async with desk.runtime.database.read() as connection:
+        rows = (
+            await connection.execute(text("select bytes from events where type like '%searched%' order by seq"))
+        ).all()
+        kept = (await connection.execute(text("select words from contents"))).scalars().all()
+    events = [Event.parse(bytes(row.bytes)) for row in rows]
+    assert (len(events), events[0].data.found, set(events[0].words)) == (10, 1, {"purpose", "words"})
+    assert {"回访", "路灯 看病"} <= set(kept)
+
+
+async def test_bad_searches_are_refused(desk: Triage) -> None:
+    for asked in (
+        {"words": "路灯"},
+        {"words": "路灯", "purpose": " "},
+        {"words": "路 灯", "purpose": "p"},
+        {"state": "lost"},
+        {"cursor": "x"},
+        {"from": "yesterday"},
+        {"author": "x"},
+    ):
+        assert (await desk.get("search", **asked)).status_code == 422, asked
