@@ -445,6 +445,9 @@ TYPES: Mapping[str, ProblemType] = {
             "due-passed": ("期限已过", "整改通知的期限须在将来；请给出更晚的 due。"),
             "addressee-unknown": ("没有此报告对象", "{to} 不是报告对象；可选：{known}。"),
             "unit-unknown": ("没有此单位", "没有代码为 {unit} 的单位；现有：{known}。"),
+            "number-unknown": ("没有此编号", "{field}：没有编号 {number}，请重新查找。"),
+            "address-unknown-way": ("没有此通知方式", "地址须以下列之一开头：{known}，后接 ://。"),
+            "address-unusable": ("地址无法使用", "请写一个完整的地址，只含一个收件人。"),
         },
     ),
     **_types(

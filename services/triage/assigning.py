@@ -247,21 +247,26 @@ def helped(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHel
     fact: Fact
     match command:
         case c.AcceptHelp():
-            _must_be_missing(share.accepted_at, unit, "accepted")
+            if at := share.accepted_at:
+                raise Rejected(
+                    f"{unit} has accepted its share already, at {at.isoformat()}",
+                    code="help-accepted-already",
+                    unit=unit,
+                    at=at,
+                )
             fact = triage.IncidentHelpAccepted(unit=unit)
         case c.ReturnHelp():
             fact = triage.IncidentHelpReturned(unit=unit, reason=Typed(text=command.reason))
         case c.CompleteHelp():
-            _must_be_missing(share.completed_at, unit, "completed")
+            if at := share.completed_at:
+                raise Rejected(
+                    f"{unit} has completed its share already, at {at.isoformat()}",
+                    code="help-completed-already",
+                    unit=unit,
+                    at=at,
+                )
             fact = triage.IncidentHelpCompleted(unit=unit, text=Typed(text=command.text))
     return [fact]
-
-
-def _must_be_missing(at: datetime | None, unit: str, done: str) -> None:
-    if at is not None:
-        raise Rejected(
-            f"{unit} has {done} its share already, at {at.isoformat()}", code=f"help-{done}-already", unit=unit, at=at
-        )
 
 
 def _helper(state: Incident, named: str | None, ctx: Ctx) -> str:

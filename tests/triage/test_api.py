@@ -454,6 +454,8 @@ BODIES: dict[str, object] = {
     "reopen": {"reason": "r"},
     "close": {"reason": "r"},
     "merge": {"into": f"incident-{derived('other')}"},
+    "link": {"to": f"incident-{derived('other')}", "kind": "related", "reason": "r"},
+    "offer": {"to": "city"},
     "split": {"reports": [f"report-{derived('a')}"]},
 }
 
@@ -535,13 +537,16 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
                 "classify",
                 "grade",
                 *JUDGING,
+                "hold-meeting",
                 "assign",
                 "receive-material",
+                "link",
+                "offer",
             ],
         ),
-        ("handler", "county-roads", ["accept", "return", "record-handling", *ACTS[:-1]]),
-        ("handler", "town-east", ["record-handling", *ACTS]),
-        ("chief", "county-roads", ["explain", "reply", "explain-delay"]),
+        ("handler", "county-roads", ["make-plan", "accept", "return", "record-handling", *ACTS[:-1]]),
+        ("handler", "town-east", ["make-plan", "record-handling", *ACTS]),
+        ("chief", "county-roads", ["make-plan", "pass-upward", "explain", "reply", "explain-delay"]),
     ):
         one = (await triage.get(f"incidents/{id_}", unit, role)).json()
         (listed,) = (await triage.get("incidents", unit, role)).json()["items"]
