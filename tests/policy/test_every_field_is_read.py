@@ -121,6 +121,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
         yield functools.partial(_approvals, pack, level)
     yield functools.partial(_reports, pack)
     yield from _given_on(pack)
+    yield from _verified(pack)
     yield functools.partial(_gaps, pack)
     yield functools.partial(_surges, pack)
     handled = (triage.IncidentSolved(text="t"), triage.IncidentExplained(text="t", to="asker"))  # type: ignore[arg-type]
@@ -160,6 +161,22 @@ def _given_on(pack: LoadedPack) -> Iterator[Callable[[], object]]:
         for ground in ("not_ours", "need_more"):
             yield functools.partial(_decided, pack, INCIDENTS, case, c.Return(ground=ground, reason="r"))
     yield functools.partial(_said, pack, "incident", back)
+
+
+def _verified(pack: LoadedPack) -> Iterator[Callable[[], object]]:
+    """At each level, the unit and the one above conclude, answers are given, and a report upward goes to two posts."""
+    for level in ("usual", "grave"):
+        graded = triage.IncidentGraded(level=level, rank=1)
+        case = given(INCIDENTS, OPENED, graded, actor=staff("handler", unit="town-east"))
+        for answer in (c.Explain(text="t"), c.Reply(text="t")):
+            yield functools.partial(_decided, pack, INCIDENTS, case, answer)
+        for unit in ("town-east", "county", "city"):
+            case = given(INCIDENTS, OPENED, graded, actor=staff("verifier", unit=unit))
+            concluded = c.ConcludeVerification(outcome="confirmed", text="t")
+            yield functools.partial(_decided, pack, INCIDENTS, case, concluded)
+    for addressee in ("office", "principal_leader", "leading_group"):
+        prepare = c.PrepareClarification(addressee=addressee, basis=f"clock-{spec.UUID}@1")
+        yield functools.partial(_decided, pack, INCIDENTS, given(INCIDENTS, OPENED), prepare)
 
 
 def _said(pack: LoadedPack, kind: str, fact: Any) -> str:
