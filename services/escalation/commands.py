@@ -334,11 +334,11 @@ class HoldReport(OfRoster):
     at: datetime
 
 
-class WatchRoster(OfRoster):
+class ReviewRoster(OfRoster):
     """Record what time alone brings: gaps, duties that nobody took up, ends of duties."""
 
 
-class WatchArrivals(OfRoster):
+class CountArrivals(OfRoster):
     """Compare what came in lately with what is usual. Each entry: by, code, hour, number of reports."""
 
     arrivals: tuple[tuple[str, str, datetime, int], ...]

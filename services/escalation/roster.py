@@ -21,9 +21,9 @@ from services.escalation.commands import (
     NameSubstitute,
     OfRoster,
     PlanDuties,
+    ReviewRoster,
     SignOn,
     TestReachability,
-    WatchRoster,
 )
 from services.escalation.coverage import Span
 from services.escalation.desk import RIGHTS, AtDesk, Shift
@@ -142,7 +142,7 @@ def decide(state: State, command: OfRoster, ctx: Ctx) -> Decided:
             return [tested]
         case HoldReport():
             return _held(state, command, ctx)
-        case WatchRoster():
+        case ReviewRoster():
             return list(_found(state, command, ctx))
     raise TypeError(f"no rule for {type(command).__name__}")
 
@@ -297,7 +297,7 @@ def missing(state: State, unit: str, ctx: Ctx) -> list[Span]:
     return coverage.gaps(pack.model, ctx.offices.periods_of(unit), planned, during)
 
 
-def _found(state: State, command: WatchRoster, ctx: Ctx) -> Iterator[Fact | Occurred]:
+def _found(state: State, command: ReviewRoster, ctx: Ctx) -> Iterator[Fact | Occurred]:
     """What time alone brings: gaps ahead and begun, duties that nobody took up, and the ends of duties."""
     unit = command.unit
     if not has_desk(state, unit, ctx):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from schemas.envelope import Event
 from schemas.escalation import SurgeNoticed
 from schemas.pack.office import Surge
-from services.escalation.commands import WatchArrivals
+from services.escalation.commands import CountArrivals
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Unavailable
@@ -75,7 +75,7 @@ def rates(arrivals: Iterable[Arrivals], rule: Surge, now: datetime) -> dict[tupl
     return {key: Rate(number, round(before.get(key, 0) * share, 2)) for key, number in found.items()}
 
 
-def decide(state: State, command: WatchArrivals, ctx: Ctx) -> Decided:
+def decide(state: State, command: CountArrivals, ctx: Ctx) -> Decided:
     """A warning for each rate beyond the usual one. While it goes on, a further one when the number has doubled."""
     try:
         pack = ctx.offices.pack(command.unit)

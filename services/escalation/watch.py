@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from schemas.fields import parse_instant
 from services.escalation import roster, seen, surges
-from services.escalation.commands import WatchArrivals, WatchRoster
+from services.escalation.commands import CountArrivals, ReviewRoster
 from services.kernel.core.decider import Ctx
 from services.kernel.core.units import Offices
 from services.kernel.delivery.runtime import Runtime
@@ -79,7 +79,7 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
         await session.load(streams.values())
         for unit, stream in streams.items():
             if not session.streams[stream].held:
-                session.decide(stream, WatchArrivals(unit=unit, arrivals=tuple(of[unit])), ctx)
+                session.decide(stream, CountArrivals(unit=unit, arrivals=tuple(of[unit])), ctx)
         return Answer({})
 
     await commands.transact(runtime, Caller(), act)
@@ -99,7 +99,7 @@ async def _look(runtime: Runtime, desks: Desks, units: Collection[str]) -> None:
         for unit, stream in streams.items():
             if session.streams[stream].held:
                 continue
-            session.decide(stream, WatchRoster(unit=unit), ctx)
+            session.decide(stream, ReviewRoster(unit=unit), ctx)
             known = session.streams[stream]
             found[unit] = Looked(known.version, ctx.offices.basis, roster.wakes(known.state, unit, ctx))
         return Answer({})

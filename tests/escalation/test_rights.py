@@ -170,6 +170,7 @@ async def test_who_had_a_part_reads_what_was_recorded_until_then_and_the_own_clo
     assert {clock["clock"] for clock in now["clocks"]} - {clock["clock"] for clock in then["clocks"]} == {
         "public_statement",
         "interim_reply",
+        "hand_over",
     }
     (own,) = [clock for clock in then["clocks"] if clock["clock"] == "transfer"]
     assert (own["state"], own["late"], own["unit"], own["level"]) == ("breached", False, "town-east", None)

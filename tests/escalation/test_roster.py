@@ -20,9 +20,9 @@ from services.escalation.commands import (
     HoldReport,
     NameSubstitute,
     PlanDuties,
+    ReviewRoster,
     SignOn,
     TestReachability,
-    WatchRoster,
 )
 from services.escalation.coverage import Span
 from services.kernel.core.decider import SYSTEM
@@ -62,7 +62,7 @@ class Desk:
         return made
 
     def watch(self, hour: float) -> list[Any]:
-        return self.do(WatchRoster(unit=UNIT), hour, SYSTEM)
+        return self.do(ReviewRoster(unit=UNIT), hour, SYSTEM)
 
 
 def _at(event: Any, recorded: datetime) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from schemas import triage
 from services.escalation import surges
-from services.escalation.commands import WatchArrivals
+from services.escalation.commands import CountArrivals
 from services.escalation.surges import Arrivals
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, at
@@ -23,7 +23,7 @@ def noticed(*came: tuple[float, int], past: tuple[tuple[float, int], ...] = (), 
     for now in (*(one for one, _ in past), hour):
         arrivals = tuple(("category", "water", at(one), number) for one, number in (*came, *past) if one <= now)
         ctx = replace(spec.ctx(), now=at(now), offices=OFFICES)
-        made = surges.decide(state, WatchArrivals(unit=UNIT, arrivals=arrivals), ctx)
+        made = surges.decide(state, CountArrivals(unit=UNIT, arrivals=arrivals), ctx)
         for event in spec.events("surge", [one.data for one in made]):  # type: ignore[union-attr]
             state = surges.evolve(state, event)
             found.append(event.data.reports)
@@ -47,7 +47,7 @@ class TestWarning:
 
     def test_it_names_a_post_of_the_office_and_its_source_and_no_person(self) -> None:
         ctx = replace(spec.ctx(), now=at(1), offices=OFFICES)
-        command = WatchArrivals(unit=UNIT, arrivals=(("matter", f"incident-{spec.UUID}", at(0), 7),))
+        command = CountArrivals(unit=UNIT, arrivals=(("matter", f"incident-{spec.UUID}", at(0), 7),))
         (made,) = surges.decide(surges.initial_state(), command, ctx)
         data = made.data  # type: ignore[union-attr]
         assert data.told and data.told.endswith("@town-east")

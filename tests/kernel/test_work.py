@@ -380,7 +380,7 @@ async def test_broken_words_are_set_aside(triage: Runtime) -> None:
 @pytest.mark.parametrize("row", [{"unit": "county"}, None])
 async def test_a_view_that_makes_rows_which_no_table_takes_sets_one_record_aside(triage: Runtime, row: Any) -> None:
     """A defect of a view must not stop the partition, whatever way it fails."""
-    (view,) = triage.service.views
+    view, *_ = triage.service.views
     bad = report(2)
 
     def apply(key: Any, before: Any, event: Event) -> Any:

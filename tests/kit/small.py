@@ -16,7 +16,7 @@ from services.kernel.core.decider import Ctx, Decided, Decider
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
 from services.kernel.delivery.runtime import Service
-from services.kernel.store import tables
+from services.kernel.store import numbers, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
@@ -73,7 +73,7 @@ INCIDENT = Decider("incident", lambda: 0, count, open_incident)
 def react(event: Event, known: Any) -> Iterable[Reaction]:
     """One incident a report."""
     if isinstance(event.data, ReportReceived):
-        yield Reaction(f"incident-{derived('small', event.id)}", Attach(event.stream))
+        yield Reaction(f"incident-{derived('small', event.id)}", Attach(event.stream), numbered="county")
 
 
 def _keys(event: Event) -> list[Key]:
@@ -93,9 +93,10 @@ def triage() -> Service:
     """Opens incidents and counts the reports of a unit."""
     metadata = tables.metadata()
     table = Table("report_counts", metadata, Column("unit", key(), primary_key=True), Column("reports", Integer))
+    numbers.table(metadata)
     return replace(
         Service("triage", metadata, {"incident": INCIDENT}),
-        views=(View(table, _keys, _apply),),
+        views=(View(table, _keys, _apply), *numbers.views(metadata, own="incident")),
         topics=("ingest.report",),
         contents=("ingest",),
         react=react,

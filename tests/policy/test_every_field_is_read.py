@@ -27,6 +27,7 @@ from services.apps.facts import parse
 from services.audit.summaries import Names, summary
 from services.escalation import roster, surges
 from services.escalation.commands import (
+    CountArrivals,
     Decide,
     DecideDeferral,
     DecideExtension,
@@ -36,9 +37,8 @@ from services.escalation.commands import (
     ReportUpward,
     RequestDeferral,
     RequestExtension,
+    ReviewRoster,
     SetLimit,
-    WatchArrivals,
-    WatchRoster,
     WritePart,
 )
 from services.kernel.core.decider import Actor
@@ -211,7 +211,7 @@ def _surges(pack: LoadedPack) -> object:
     came = ((8, 3), (7, 2), (2.5, 1), (-10, 2), (-150, 36), (-207, 12), (-220, 40))
     arrivals = tuple(("category", code, at(hour), number) for code in ("water", "road") for hour, number in came)
     few = (("category", "few", at(8), 3), ("category", "fewer", at(8), 2))
-    command = WatchArrivals(unit="town-east", arrivals=(*arrivals, *few))
+    command = CountArrivals(unit="town-east", arrivals=(*arrivals, *few))
     return surges.decide(surges.initial_state(), command, ctx)
 
 
@@ -222,7 +222,7 @@ def _gaps(pack: LoadedPack) -> object:
     planned = RosterDutyPlanned(unit="town-east", post="duty_officer@town-east", since=at(8.8), until=at(10))
     (event,) = spec.events("roster", [planned])
     state = roster.evolve(roster.initial_state(), event)
-    return roster.decide(dataclasses.replace(state, began=at(0)), WatchRoster(unit="town-east"), ctx)
+    return roster.decide(dataclasses.replace(state, began=at(0)), ReviewRoster(unit="town-east"), ctx)
 
 
 def _reports(pack: LoadedPack) -> object:

@@ -90,7 +90,7 @@ async def test_an_explanation_names_rule_inputs_clause_and_quotation(system: Emb
 
 
 async def test_a_matter_that_does_not_exist_is_told(system: Embedded) -> None:
-    with pytest.raises(Refused, match="no matter has the id 'incident-x'"):
+    with pytest.raises(Refused, match="no matter has the id or number 'incident-x'"):
         await (await reader(system)).matter("incident-x")
 
 
@@ -164,7 +164,7 @@ async def test_a_pack_is_shown_with_conditions_and_with_what_people_decide() -> 
     assert ("major/harm", "harm >= 2") in [(row.name, row.value) for row in county["levels"]]
     assert ("reminder", "tells unit after elapsed P1D") in [(row.name, row.value) for row in county["ladder"]]
     both = COUNTY.replace(
-        "who: [leader_in_charge, principal_leader]", "who: [a, b]\n          needs: 2\n          quorum: 3"
+        "      who: [leader_in_charge, principal_leader]", "      who: [a, b]\n          needs: 2\n          quorum: 3"
     )
     assert policy.rows(parse_pack(both).model)["approval"][-1].value == "2 of a, b (quorum 3)"
     national = policy.rows(load_pack(ROOT / "policies" / "national-answer.yaml").model)

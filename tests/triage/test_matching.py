@@ -12,9 +12,10 @@ from schemas.triage import IncidentRegraded
 from services.triage.matching import Key, Lead, Place, places
 from services.triage.seen import know
 from tests.triage.conftest import Triage
-from tests.triage.test_api import HANDLED, done
+from tests.triage.test_api import HANDLED, VERIFIED, done
 
-CLOSED = (*HANDLED, ("close", "chief", "town-east", {"reason": "over"}))
+RESOLVED = (VERIFIED, *HANDLED)
+CLOSED = (*RESOLVED, ("close", "chief", "town-east", {"reason": "over"}))
 REOPENED = ("reopen", "chief", "town-east", {"reason": "it came back"})
 
 
@@ -66,7 +67,7 @@ async def test_a_restored_consumer_leaves_each_report_where_it_is(triage: Triage
     assert {id_: [event.bytes for event in await triage.events(id_)] for id_ in stored} == stored
 
 
-@pytest.mark.parametrize("over", [HANDLED, CLOSED], ids=["resolved", "closed"])
+@pytest.mark.parametrize("over", [RESOLVED, CLOSED], ids=["resolved", "closed"])
 async def test_a_report_of_what_is_over_opens_an_incident_that_names_it(triage: Triage, over: Any) -> None:
     earlier = await triage.open("a", match_key="pothole")
     await done(triage, earlier, *over)
@@ -109,7 +110,7 @@ async def test_what_goes_on_in_an_incident_that_is_over_names_that_one(triage: T
 async def test_a_close_between_lookup_and_load_attaches_to_nothing_that_is_closed(triage_on_postgres: Triage) -> None:
     triage = triage_on_postgres
     earlier = await triage.open("a", match_key="pothole")
-    await done(triage, earlier, *HANDLED)
+    await done(triage, earlier, *RESOLVED)
     await done(triage, earlier, REOPENED, *HANDLED[2:])
     await done(triage, earlier, REOPENED, *HANDLED[2:4])
 
@@ -203,7 +204,9 @@ async def test_a_fact_of_what_was_merged_is_revised_where_the_matter_goes_on(tri
 async def test_what_is_split_off_goes_on_with_who_was_handling_it(triage: Triage) -> None:
     a, report = await triage.open("a", match_key="m"), triage.report("b", match_key="m")
     await triage.take(report)
-    await done(triage, a, ("grade", "duty_officer", "county", {"level": "major", "reason": "harm"}), *HANDLED[:4])
+    major = ("grade", "duty_officer", "county", {"level": "major", "reason": "harm"})
+    verified = ("conclude-verification", "verifier", "county", {"outcome": "confirmed", "text": "seen"})
+    await done(triage, a, major, verified, *HANDLED[:4])
     answer = await triage.ask(a, "split", {"reports": [report.stream]}, role="chief")
     new = answer.json()["into"]
     assert await triage.kinds(new) == ["opened", "assigned", "accepted"]
