@@ -1,7 +1,7 @@
 """How well triage ranks known matters for a new report, and what that costs with 100,000 of them, on both databases.
 
 `python -m benchmarks.matching` measures the ranking on real messages beside the repository, of which 40 matters with
-166 messages were labelled by hand (`matters.json`: ids and labels only). `--replied` measures the suggestion of a unit.
+166 messages were labelled by hand (`matters.json`: ids and labels only).
 `python -m benchmarks matching` measures the cost.
 """
 

@@ -7,6 +7,7 @@ an offset: `2026-03-02 09:00`.
 
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from pprint import pformat
@@ -98,14 +99,14 @@ class Desk:
         return Matter(self, unit, answer.json()["report_id"])
 
 
-class Acting:
+class Acting(ABC):
     """Something on which posts act."""
 
     unit: str
 
+    @abstractmethod
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
-        raise NotImplementedError
 
     def does(self, post: str, verb: str, person: str = "", **body: Any) -> Self:
         """A post acts. Without a unit, it is one of the accountable unit."""
