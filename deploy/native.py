@@ -13,6 +13,7 @@ import base64
 import contextlib
 import fcntl
 import functools
+import itertools
 import os
 import random
 import re
@@ -24,6 +25,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -260,10 +262,34 @@ def until(holds: Callable[[], bool], otherwise: str, lives: Callable[[], bool] =
 
 
 def free_port() -> int:
-    """A port below those that the system assigns, so that no outgoing connection takes it while a server is down."""
-    while not _is_free(port := random.randrange(20000, 32000)):
-        pass
-    return port
+    """A port that this process has not given before, and that no other process which asks here gives meanwhile.
+
+    It is below those that the system assigns, so that no outgoing connection takes it while a server is down.
+    """
+    return next(port for port in _ports() if _is_free(port))
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """A block of ports that is locked as long as this process lives, in turn: a server may start long after it asked.
+
+    A process that finds no free block shares one.
+    """
+    blocks = [range(first, first + 500) for first in range(20000, 32000, 500)]
+    random.shuffle(blocks)
+    for block in blocks:
+        path = Path(tempfile.gettempdir()) / f"huiying-ports-{os.getuid()}-{block.start}"
+        lock = path.open("w")
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _held.append(lock)
+            return itertools.cycle(block)
+        lock.close()
+    return itertools.cycle(blocks[0])
+
+
+_held: list[IO[str]] = []
+"""The locks on blocks of ports. Their end would be the end of the lock."""
 
 
 def _is_free(port: int) -> bool:

@@ -138,12 +138,14 @@ async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
     log = EmbeddedLog(tmp_path / "log.sqlite", settings.partitions)
     runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), log, SECRET)
-    await start(runtime)
-    app = http.application([runtime], title="ingest", keys=access.PUBLIC)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
-        yield Ingest(runtime, client)
-    await runtime.database.close()
+    try:
+        await start(runtime)
+        app = http.application([runtime], title="ingest", keys=access.PUBLIC)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+            yield Ingest(runtime, client)
+    finally:
+        await runtime.database.close()
 
 
 @pytest.fixture

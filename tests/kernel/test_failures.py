@@ -42,10 +42,12 @@ async def broken(ingest: Ingest) -> None:
 async def started(where: str, folder: Path) -> AsyncIterator[Ingest]:
     """Ingest on one of the two databases."""
     template = substrate.new_databases("t", services=("ingest",)) if where == "postgres" else ""
-    async with running(folder, template.format(service="ingest") or folder / "ingest.sqlite") as service:
-        yield service
-    if template:
-        substrate.drop_databases(template)
+    try:
+        async with running(folder, template.format(service="ingest") or folder / "ingest.sqlite") as service:
+            yield service
+    finally:
+        if template:
+            substrate.drop_databases(template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -114,14 +116,16 @@ async def held(service: Ingest) -> AsyncIterator[None]:
     """Somebody else holds a row that a command needs, and keeps it."""
     where = service.runtime.database.location
     made: AsyncEngine = create_async_engine(f"sqlite+aiosqlite:///{where}" if where.startswith("/") else where)
-    async with made.connect() as connection:
-        if service.runtime.database.is_sqlite:
-            await connection.execute(text("begin immediate"))
-        else:
-            await connection.execute(text("lock table events, outbox, dead_letters in access exclusive mode"))
-        yield
-        await connection.rollback()
-    await made.dispose()
+    try:
+        async with made.connect() as connection:
+            if service.runtime.database.is_sqlite:
+                await connection.execute(text("begin immediate"))
+            else:
+                await connection.execute(text("lock table events, outbox, dead_letters in access exclusive mode"))
+            yield
+            await connection.rollback()
+    finally:
+        await made.dispose()
 
 
 async def test_what_somebody_else_holds_is_waited_for_a_moment(service: Ingest) -> None:

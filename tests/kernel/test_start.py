@@ -1,13 +1,14 @@
 """A service starts while the event log is away. It answers, but decides nothing until recovery has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from services.apps import embedded, operate
 from services.ingest.app import SERVICE
@@ -15,11 +16,12 @@ from services.kernel.core.problems import Unavailable
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery import recovery
 from services.kernel.delivery import runtime as delivery
-from services.kernel.delivery.log import LogGone
+from services.kernel.delivery.log import LogGone, Partition, TopicsMissing
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import http, process
 from services.kernel.settings import Settings
+from services.kernel.store import migrations
 from services.kernel.store.database import Database
 from tests.ingest import conftest as ingest
 from tests.kit import access, substrate
@@ -34,11 +36,18 @@ class Brokers(EmbeddedLog):
     """A log that can be away."""
 
     away = False
+    lost: tuple[str, ...] = ()
 
     async def create_topics(self, event_topics: Sequence[str], content_topics: Sequence[str]) -> Sequence[str]:
         if self.away:
             raise LogGone("nobody answers")
-        return ()
+        made, self.lost = self.lost, ()
+        return made
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Partition, int]:
+        if missing := set(topics) & set(self.lost):
+            raise TopicsMissing(f"no topic {missing}")
+        return await super().ends(topics)
 
 
 class Process:
@@ -112,6 +121,26 @@ def refused(answer: httpx.Response) -> None:
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) >= 1
     assert COMPARES in answer.json()["detail"]
+
+
+async def test_a_topic_that_was_lost_is_named_by_any_service_that_makes_it_anew(
+    template: str, brokers: Brokers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one to see the loss makes the topic. It may be a service that neither reads nor writes it."""
+    monkeypatch.setattr(process, "KEEP_SECONDS", 0)
+    brokers.lost = ("publish.statement",)
+    async with started(template, brokers, tmp_path) as one:
+        await migrations.upgrade(one.runtime.database, SERVICE)
+        with capture_logs() as told:
+            keeping = asyncio.create_task(process._keep_topics(one.runtime))
+            async with asyncio.timeout(10):
+                while brokers.lost or not told:
+                    await asyncio.sleep(0.01)
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+    (line,) = told
+    assert (line["event"], line["topic"]) == ("topic.made_anew", "publish.statement")
 
 
 async def test_without_tables_everything_but_the_health_is_503(template: str, brokers: Brokers, tmp_path: Path) -> None:

@@ -122,23 +122,25 @@ def _pack() -> str:
 @asynccontextmanager
 async def staffed(database: Database, settings: Settings) -> AsyncIterator[Office]:
     """Publish on an empty database, with units, a pack, and one incident of town-east, which is graded general."""
-    async with database.transaction() as connection:
-        await connection.run_sync(SERVICE.metadata.create_all)
-    runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
-    app = http.application([runtime], title="publish", keys=access.PUBLIC)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://office.test") as client:
-        made = Office(runtime, app, client)
-        for code, name in NAMES.items():
-            kind = spec.KINDS.get(code, "department")
-            placed = {"unit": code, "kind": kind, "name": name, "parent": spec.UNITS[code], "since": SINCE}
-            placing = [UnitPlaced.model_validate(placed), *spec.posts_of(code, SINCE)]
-            await made.hear(spec.events("unit", placing, uuid=derived(code)))
-        assigned = PolicyPackAssigned(unit="city", policy=_pack(), since=SINCE)
-        await made.hear(spec.events("policy", [spec.loaded(spec.offices().packs[_pack()]), assigned]))
-        await made.incident(opened(), graded())
-        yield made
-    await database.close()
+    try:
+        async with database.transaction() as connection:
+            await connection.run_sync(SERVICE.metadata.create_all)
+        runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
+        app = http.application([runtime], title="publish", keys=access.PUBLIC)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://office.test") as client:
+            made = Office(runtime, app, client)
+            for code, name in NAMES.items():
+                kind = spec.KINDS.get(code, "department")
+                placed = {"unit": code, "kind": kind, "name": name, "parent": spec.UNITS[code], "since": SINCE}
+                placing = [UnitPlaced.model_validate(placed), *spec.posts_of(code, SINCE)]
+                await made.hear(spec.events("unit", placing, uuid=derived(code)))
+            assigned = PolicyPackAssigned(unit="city", policy=_pack(), since=SINCE)
+            await made.hear(spec.events("policy", [spec.loaded(spec.offices().packs[_pack()]), assigned]))
+            await made.incident(opened(), graded())
+            yield made
+    finally:
+        await database.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -60,7 +60,7 @@ async def prepare(runtime: Runtime) -> None:
     name = runtime.service.name
     await migrations.upgrade(runtime.database, runtime.service)
     await placement.keep(runtime)
-    await _make_topics(runtime)
+    await _make_topics(runtime, await own_topics.known(runtime))
     taken = await recovery.recover(runtime)
     runtime.recovered = True
     await repairs.unpark(unit_of_work(runtime))
@@ -374,17 +374,18 @@ async def _keep_topics(runtime: Runtime) -> None:
         try:
             await runtime.log.ends(catalogue.all_topics())
         except TopicsMissing:
-            await _make_topics(runtime)
+            # All of them were there when the service began, also those that it neither reads nor writes.
+            await _make_topics(runtime, set(catalogue.all_topics()))
 
 
-async def _make_topics(runtime: Runtime) -> None:
+async def _make_topics(runtime: Runtime, known: Collection[str]) -> None:
+    """Makes the topics that are missing, and names those that existed before."""
     events = [topic for service in catalogue.SERVICES for topic in catalogue.event_topics(service)]
     contents = [catalogue.content_topic(service) for service in catalogue.SERVICES]
-    made = set(await runtime.log.create_topics(events, contents))
-    known = await own_topics.known(runtime)
-    if made - known:
-        logger.info("topics.made", service=runtime.service.name, topics=sorted(made - known))
-    for topic in sorted(made & known):
+    made = await runtime.log.create_topics(events, contents)
+    if new := sorted({*made} - {*known}):
+        logger.info("topics.made", service=runtime.service.name, topics=new)
+    for topic in sorted({*made} & {*known}):
         logger.critical(
             "topic.made_anew",
             service=runtime.service.name,
