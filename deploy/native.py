@@ -271,25 +271,20 @@ def free_port() -> int:
 
 @functools.cache
 def _ports() -> Iterator[int]:
-    """A block of ports that is locked as long as this process lives, in turn: a server may start long after it asked.
+    """A block of ports, in turn: a server may start long after it asked, and again on the same port.
 
-    A process that finds no free block shares one.
+    The block is locked as long as this process lives. A process that finds no free block shares one.
     """
     blocks = [range(first, first + 500) for first in range(20000, 32000, 500)]
     random.shuffle(blocks)
     for block in blocks:
         path = Path(tempfile.gettempdir()) / f"huiying-ports-{os.getuid()}-{block.start}"
-        lock = path.open("w")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _held.append(lock)
             return itertools.cycle(block)
-        lock.close()
+        os.close(lock)
     return itertools.cycle(blocks[0])
-
-
-_held: list[IO[str]] = []
-"""The locks on blocks of ports. Their end would be the end of the lock."""
 
 
 def _is_free(port: int) -> bool:

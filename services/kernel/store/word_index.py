@@ -1,7 +1,8 @@
 """Finds words in a service's content records, through the database's own full-text means.
 
 The index holds the pairs of neighbouring characters of each text, so it needs no dictionary and serves Chinese and
-Latin text alike. On PostgreSQL it is a GIN index over an expression, on SQLite an FTS5 table that triggers keep. So it
+Latin text alike. On PostgreSQL it is a GIN index over an expression, in which each pair is a number: GIN takes numbers
+in half the time of texts. On SQLite it is an FTS5 table that triggers keep. So it
 always holds exactly the words of `contents`, whoever writes or erases them. It is made at the start of a service, and
 from the words at hand if it is missing: it is no table of the record, and no migration or replay knows it.
 """
@@ -63,7 +64,7 @@ async def nearest(connection: AsyncConnection, weights: Mapping[str, float], lim
             values |= {f"pair{at}": _token(pair), f"weight{at}": weight}
         found = await connection.execute(_nearest_in_fts5(len(weights)), values)
     else:
-        values = {"pairs": list(weights), "weights": list(weights.values()), "limit": limit}
+        values = {"pairs": list(map(_number, weights)), "weights": list(weights.values()), "limit": limit}
         found = await connection.execute(_NEAREST_IN_GIN, values)
     return {row.ref: row.weight for row in found}
 
@@ -74,7 +75,7 @@ async def holding(connection: AsyncConnection, pairs: Sequence[str], limit: int)
         asked: dict[str, Any] = {"all": " AND ".join(map(_token, pairs)), "limit": limit}
         found = await connection.execute(_HOLDING_IN_FTS5, asked)
     else:
-        found = await connection.execute(_HOLDING_IN_GIN, {"pairs": list(pairs), "limit": limit})
+        found = await connection.execute(_HOLDING_IN_GIN, {"pairs": list(map(_number, pairs)), "limit": limit})
     return list(found.scalars())
 
 
@@ -104,6 +105,12 @@ def _token(pair: str) -> str:
     return f'"{pair.encode().hex()}"'
 
 
+def _number(pair: str) -> int:
+    """GIN sees each pair as one number, made of its two code points."""
+    one, other = map(ord, pair)
+    return one << 21 | other
+
+
 def _pairs_in_sqlite(row: str) -> str:
     counted = (
         "with recursive at(n) as (select 1 union all "
@@ -130,25 +137,25 @@ _HOLDING_IN_FTS5 = text(
 
 # The cost keeps the planner from reading the table, which would take the pairs of every text.
 _POSTGRES = (
-    f"""create or replace function word_pairs(words text) returns text[]
+    f"""create or replace function word_pairs(words text) returns bigint[]
     language sql immutable strict parallel safe cost 10000 as $$
-        select coalesce(array_agg(distinct pair), '{{}}') from (
-            select one || lead(one) over (order by n) as pair
-            from unnest(string_to_array(lower(left(words, {INDEXED}) collate "C"), null)) with ordinality as t(one, n)
-        ) as pairs where pair is not null
+        select coalesce(array_agg(ascii(one)::bigint << 21 | ascii(other)), '{{}}') from unnest(
+            string_to_array(lower(left(words, {INDEXED}) collate "C"), null),
+            string_to_array(substr(lower(left(words, {INDEXED}) collate "C"), 2), null)
+        ) as pair(one, other) where other is not null
     $$""",
     "create index if not exists word_pairs on contents using gin (word_pairs(words))",
 )
 _NEAREST_IN_GIN = text(
     f"""select found.ref, sum(asked.weight) as weight
-    from unnest(cast(:pairs as text[]), cast(:weights as float8[])) as asked(pair, weight)
+    from unnest(cast(:pairs as bigint[]), cast(:weights as float8[])) as asked(pair, weight)
     cross join lateral (
         select ref from contents where word_pairs(words) @> array[asked.pair] limit {OF_ONE}
     ) as found
     group by found.ref order by weight desc, found.ref desc limit :limit"""
 )
 _HOLDING_IN_GIN = text(
-    "select ref from contents where word_pairs(words) @> cast(:pairs as text[]) order by ref desc limit :limit"
+    "select ref from contents where word_pairs(words) @> cast(:pairs as bigint[]) order by ref desc limit :limit"
 )
 
 
