@@ -72,6 +72,11 @@ async def find(connection: AsyncConnection, place: str) -> Place | None:
     return _place(row) if row else None
 
 
+async def are_set(connection: AsyncConnection) -> bool:
+    """Whether any post has an address."""
+    return (await connection.execute(select(ADDRESSES.c.place).limit(1))).first() is not None
+
+
 async def all_places(connection: AsyncConnection) -> list[Place]:
     """Every place, in the order of its making. A deployment has as many as its posts, a few hundred."""
     return [_place(row) for row in (await connection.execute(select(ADDRESSES).order_by(ADDRESSES.c.place))).mappings()]

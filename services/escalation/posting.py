@@ -104,7 +104,8 @@ async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> i
         await _record(runtime, known, tried)
     now = runtime.time_source.now()
     async with runtime.database.read() as connection:
-        waiting = await _waiting(runtime, connection, known, now)
+        # An address that is set later gets no earlier notice. So without addresses there is nothing to look for.
+        waiting = await _waiting(runtime, connection, known, now) if await places.are_set(connection) else []
     if not waiting:
         return 0
     async with runtime.database.transaction() as connection:
