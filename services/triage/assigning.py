@@ -13,6 +13,7 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavai
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import calendars
 from services.triage import commands as c
+from services.triage.dispatch import Share
 from services.triage.incident import Incident
 
 DISPATCHES = 3
@@ -247,31 +248,55 @@ def helped(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHel
     fact: Fact
     match command:
         case c.AcceptHelp():
-            if at := share.accepted_at:
-                raise Rejected(
-                    f"{unit} has accepted its share already, at {at.isoformat()}",
-                    code="help-accepted-already",
-                    unit=unit,
-                    at=at,
-                )
+            if refusal := _accepted(share):
+                raise refusal
             fact = triage.IncidentHelpAccepted(unit=unit)
         case c.ReturnHelp():
             fact = triage.IncidentHelpReturned(unit=unit, reason=Typed(text=command.reason))
         case c.CompleteHelp():
-            if at := share.completed_at:
-                raise Rejected(
-                    f"{unit} has completed its share already, at {at.isoformat()}",
-                    code="help-completed-already",
-                    unit=unit,
-                    at=at,
-                )
+            if refusal := _completed(share):
+                raise refusal
             fact = triage.IncidentHelpCompleted(unit=unit, text=Typed(text=command.text))
     return [fact]
 
 
+def why_no_help(state: Incident, ctx: Ctx, verb: str) -> Rejected | None:
+    """Refuses to accept or to complete where the actor's units have said so of all their shares."""
+    shares = [share for unit in _own_helpers(state, ctx) if (share := state.dispatch.helper(unit))]
+    refusals = [_accepted(share) if verb == "accept-help" else _completed(share) for share in shares]
+    return refusals[0] if refusals and all(refusals) else None
+
+
+def _accepted(share: Share) -> Rejected | None:
+    if share.accepted_at is None:
+        return None
+    return Rejected(
+        f"{share.unit} has accepted its share already, at {share.accepted_at.isoformat()}",
+        code="help-accepted-already",
+        unit=share.unit,
+        at=share.accepted_at,
+    )
+
+
+def _completed(share: Share) -> Rejected | None:
+    if share.completed_at is None:
+        return None
+    return Rejected(
+        f"{share.unit} has completed its share already, at {share.completed_at.isoformat()}",
+        code="help-completed-already",
+        unit=share.unit,
+        at=share.completed_at,
+    )
+
+
+def _own_helpers(state: Incident, ctx: Ctx) -> list[str]:
+    """The helping units for which the actor may speak."""
+    return sorted(unit for unit in state.helping if ctx.offices.within(unit, ctx.actor.unit))
+
+
 def _helper(state: Incident, named: str | None, ctx: Ctx) -> str:
     """The helping unit for which the actor speaks: the named one, its own, or the only one below it."""
-    own = sorted(unit for unit in state.helping if ctx.offices.within(unit, ctx.actor.unit))
+    own = _own_helpers(state, ctx)
     if named is None and ctx.actor.unit in own:
         return ctx.actor.unit
     if named is None and len(own) == 1:

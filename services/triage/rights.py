@@ -157,6 +157,10 @@ def _helped(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _helped_openly(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _helped(incident, ctx, verb) or assigning.why_no_help(incident, ctx, verb)
+
+
 def _passable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _open(incident, ctx, verb):
         return refusal
@@ -441,9 +445,9 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Designate: Right("designate", ("chief",), _designating, _designable),
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
     c.Return: Right("return", ("handler",), _assigned, _returnable),
-    c.AcceptHelp: Right("accept-help", ("handler",), _helping, _helped),
+    c.AcceptHelp: Right("accept-help", ("handler",), _helping, _helped_openly),
     c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped),
-    c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped),
+    c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped_openly),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),
     c.RecordHandling: Right("record-handling", ("handler",), _handling, _handling_begun),

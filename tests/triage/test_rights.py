@@ -14,7 +14,7 @@ from services.kernel.access.rights import may
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Forbidden, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.conditions import Figures
 from services.kernel.store.reach import figures_in
 from services.kernel.store.standings import standing_in
@@ -53,7 +53,7 @@ def came_to(commands: list[Command]) -> tuple[State, list[Event]]:
         seen = {"into": OTHER if isinstance(command, c.Split) else other(), "belonging": belonging(past)}
         try:
             decided = DECIDER.decide(state, command, ctx(actor, cause=str(number), seen=seen))
-        except (Rejected, Moved):
+        except (Malformed, Rejected, Moved):
             continue
         for item in decided:
             fact = item.data if isinstance(item, Occurred) else item
@@ -87,6 +87,8 @@ def fitting(verb: str, state: State, reports: list[str]) -> list[Command]:
     command = fitting_one(verb, state, reports)
     if isinstance(command, c.ApproveProposal | c.RejectProposal | c.CannotJudgeProposal) and state.proposals:
         return [command.model_copy(update={"proposal": one.number}) for one in state.proposals]
+    if isinstance(command, c.AcceptHelp | c.ReturnHelp | c.CompleteHelp) and state.helping:
+        return [command.model_copy(update={"unit": unit}) for unit in sorted(state.helping)]
     return [command] if command else []
 
 
@@ -108,6 +110,8 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
             return c.JudgeDoubt(doubtful=not state.doubtful, reason="r")
         case "assign":
             return c.Assign(unit="county-roads" if state.assigned == "county-water" else "county-water")
+        case "designate" if state.assigned == "county-water":
+            return c.Designate(unit="county-roads", reason="r")
         case "transfer":
             return c.Transfer(unit="town-east" if state.unit == "town-west" else "town-west", reason="r")
         case "move-policy" if "@99" in (state.policy or ""):
