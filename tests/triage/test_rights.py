@@ -4,8 +4,8 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import example, settings
 from hypothesis import given as examples
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas import triage
@@ -150,6 +150,9 @@ actors = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @examples(st.lists(st.sampled_from(STEPS), max_size=20), actors)
+@example([COMMANDS["request-help"], c.AcceptHelp()], EVERYONE)
+@example([COMMANDS["request-help"], c.RequestHelp(unit="county-roads"), c.AcceptHelp(unit="county-water")], EVERYONE)
+@example([c.PassUpward(reason="r"), c.Designate(unit="county-water", reason="r")], EVERYONE)
 def test_a_verb_is_shown_exactly_where_it_is_taken(commands: list[Command], actor: Actor) -> None:
     state, past = came_to(commands)
     reports = belonging(past)
