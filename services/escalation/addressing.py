@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from schemas.fields import UnitCode
+from schemas.fields import UnitCode, Uuid
 from services.escalation import channels, places
 from services.escalation.answers import Addresses, Place
 from services.escalation.places import SetAddress
@@ -17,7 +17,7 @@ from services.kernel.serving.commands import Answer
 from services.kernel.serving.paging import must_be_known
 from services.kernel.store.session import Session
 
-PlaceId = Annotated[str, Path(description="The id of the place, see the list.")]
+PlaceId = Annotated[Uuid, Path(description="The id of the place, see the list.")]
 
 
 def add_routes(api: APIRouter, runtime: Runtime) -> None:
@@ -44,8 +44,11 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
             ctx.offices.post(body.post)
             places.SET.require(body.post.partition("@")[2], ctx)
             way = await asyncio.to_thread(channels.way_of, body.address)
-            place = await places.add(session.connection, runtime.keys, body, way, ctx.now)
-            made = await places.find(session.connection, place)
+            # Twice the same address would double each notice.
+            made = await places.same(session.connection, runtime.keys, body)
+            if made is None:
+                place = await places.add(session.connection, runtime.keys, body, way, ctx.now)
+                made = await places.find(session.connection, place)
             assert made is not None, "it was added just now"
             return Answer(_shown(made), 201)
 
@@ -58,7 +61,7 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
         async def act(session: Session, ctx: Ctx) -> Answer:
             found = await places.find(session.connection, place)
             if found is None:
-                raise NotFound(f"there is no place {place[:60]!r}", what=place[:60])
+                raise NotFound(f"there is no place {place!r}", what=place)
             places.SET.require(found.post.partition("@")[2], ctx)
             await places.remove(session.connection, place)
             return Answer(_shown(found))

@@ -24,6 +24,8 @@ WAYS = {
 HEADER = "X-Huiying-Notice"
 """The header of mails and webhooks with the notice's id. It is the same in each try."""
 HEADED = frozenset({"mail", "webhook"})
+PATIENCE = 10.0
+"""The most seconds that a place may take to connect, and to answer. An address can ask for less, and not for more."""
 _ASSET = AppriseAsset(app_id="Huiying", app_desc="Huiying", app_url="", secure_logging=True, async_mode=False)
 logging.getLogger("apprise").disabled = True
 
@@ -50,12 +52,19 @@ def way_of(address: str) -> str:
 
 
 def send(address: str, notice: str, subject: str, text: str) -> bool:
-    """Whether the place took the notice. It raises nothing for a place that is away."""
+    """Whether the place took the notice. It raises nothing: one address must not stop what goes to others."""
     if WAYS.get(address.partition("://")[0].lower()) in HEADED:
         address = f"{address}{'&' if '?' in address else '?'}%2B{HEADER}={quote(notice)}"
     made = _made(address)
-    return made is not None and bool(made.notify(body=text, title=subject, body_format=NotifyFormat.TEXT))
+    try:
+        return made is not None and bool(made.notify(body=text, title=subject, body_format=NotifyFormat.TEXT))
+    except Exception:  # noqa: BLE001  Apprise lets some through, such as those of a name that no header can hold
+        return False
 
 
 def _made(address: str) -> NotifyBase | None:
-    return Apprise.instantiate(address, asset=_ASSET, suppress_exceptions=True)
+    made = Apprise.instantiate(address, asset=_ASSET, suppress_exceptions=True)
+    if made is not None:
+        made.socket_connect_timeout = min(made.socket_connect_timeout, PATIENCE)
+        made.socket_read_timeout = min(made.socket_read_timeout, PATIENCE)
+    return made

@@ -120,25 +120,32 @@ def _attempt_row(key: Key, row: Row | None, event: Event) -> Row:
 def told(notice: Row, offices: Offices, duties: Iterable[Row]) -> tuple[str, ...]:
     """The posts that are told. `duties` are those that the unit planned.
 
-    While nobody has signed on, the planned posts are told, and the unit's head. The head also hears of each rung.
+    While nobody has signed on, those are told who are to come, and the unit's head. The head also hears of each rung.
     """
     if notice["posts"]:
         return tuple(notice["posts"].split())
     unit, at = notice["unit"], notice["at"]
     if notice["addressee"] and (receivers := offices.receivers(unit, notice["addressee"])):
         return tuple(sorted(receivers))
-    planned = [duty for duty in duties if duty["unit"] == unit and duty["since"] <= at < duty["until"]]
+    planned = [duty for duty in duties if duty["unit"] == unit and at < duty["until"]]
     there = [duty["by"] for duty in planned if _is_there(duty, at)]
     heads = [f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head]
     if not there:
-        return tuple(dict.fromkeys([*(duty["post"] for duty in planned), *heads]))
+        expected = (post for duty in planned if duty["since"] <= at for post in _expected(duty, at))
+        return tuple(dict.fromkeys([*expected, *heads]))
     return tuple(dict.fromkeys([*there, *(heads if notice["rule"] in HEADS else ())]))
 
 
 def _is_there(duty: Row, at: str) -> bool:
-    """Whether the duty was taken up and not handed over yet."""
+    """Whether the duty was taken up and not handed over yet. It can be taken up before its begin."""
     signed, over = duty["signed_on"], duty["handed_over"]
     return signed is not None and signed <= at and (over is None or at < over)
+
+
+def _expected(duty: Row, at: str) -> list[str]:
+    """Who is to come to a duty on which nobody is: the planned post and its substitute, or to whom it was handed."""
+    over = duty["handed_over"] is not None and duty["handed_over"] <= at
+    return [post for post in ([duty["handed_to"]] if over else [duty["post"], duty["substitute"]]) if post]
 
 
 def next_at(count: int, last: datetime, steps: tuple[Any, ...]) -> datetime:

@@ -1,5 +1,6 @@
 """The addresses of posts: settings outside the log, encrypted at rest, and never shown again."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from services.kernel.access.keys import Keys
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command, example
 from services.kernel.core.uuid7 import uuid7
+from services.kernel.store import sql
 
 ADDRESSES = METADATA.tables["addresses"]
 USE = "notice-address"
@@ -59,6 +61,18 @@ async def add(connection: AsyncConnection, keys: Keys, asked: SetAddress, way: s
     sealed = keys.seal(USE, asked.address.encode(), place)
     await connection.execute(insert(ADDRESSES).values(**row, sealed=sealed))
     return place
+
+
+async def same(connection: AsyncConnection, keys: Keys, asked: SetAddress) -> Place | None:
+    """The place of the post that has this address and language already. It waits for others who set one."""
+    await sql.lock(connection, sql.Hold("addresses", [asked.post]))
+    mine = (ADDRESSES.c.post == asked.post, ADDRESSES.c.language == asked.language)
+    for row in (await connection.execute(select(ADDRESSES).where(*mine).order_by(ADDRESSES.c.place))).mappings():
+        # One that was sealed under another secret is another one.
+        with suppress(ValueError):
+            if (found := _place(row)).address(keys) == asked.address:
+                return found
+    return None
 
 
 async def remove(connection: AsyncConnection, place: str) -> None:

@@ -54,6 +54,15 @@ REST = 0.2
 LONGEST_REST = 1.0
 
 
+@dataclass(slots=True)
+class Waiting:
+    """A notice with which something may be left to do."""
+
+    row: Row
+    next_at: datetime | None = None
+    """When to look at it again; None if at once."""
+
+
 class Sending(NamedTuple):
     """One notice for one place."""
 
@@ -73,11 +82,16 @@ class Tried(NamedTuple):
 
 @dataclass(slots=True)
 class Known:
-    """What this process need not look at again. A restart forgets it and looks at the last day."""
+    """What this process has read. A restart forgets it and reads the last day."""
 
     low: str = ""
-    settled: dict[str, str] = field(default_factory=dict)
-    """Notices with which nothing is left to do -> when they arose."""
+    """Earlier notices were read, all of them."""
+    read: dict[str, str] = field(default_factory=dict)
+    """Notices since then that were read too -> when they arose."""
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    resting: dict[str, datetime] = field(default_factory=dict)
+    """Places that did not take a notice -> until when nothing else goes there. So a place that is away delays no
+    other."""
     unrecorded: dict[tuple[str, str], "Tried"] = field(default_factory=dict)
     """Tries of this process that the store could not record yet, by notice and place. They are not made again."""
 
@@ -103,56 +117,69 @@ async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> i
     for tried in list(known.unrecorded.values()):
         await _record(runtime, known, tried)
     now = runtime.time_source.now()
+    known.resting = {place: until for place, until in known.resting.items() if until > now}
     async with runtime.database.read() as connection:
         # An address that is set later gets no earlier notice. So without addresses there is nothing to look for.
-        waiting = await _waiting(runtime, connection, known, now) if await places.are_set(connection) else []
+        if not await places.are_set(connection):
+            return 0
+        await _read(runtime, connection, known, now)
+    waiting = [one for one in known.waiting.values() if one.next_at is None or one.next_at <= now]
     if not waiting:
         return 0
     async with runtime.database.transaction() as connection:
         due = await _due(runtime, connection, waiting, known, now)
-    queue = iter(due)
+    if due:
+        # What could not be recorded now would be sent again by another process.
+        await runtime.ready_to_decide()
+    queue, done = iter(due), 0
 
     async def worker() -> None:
+        nonlocal done
         for sending in queue:
-            await _send(runtime, known, sending, threads)
+            if sending.place.id not in known.resting:
+                done += 1
+                await _send(runtime, known, sending, threads)
 
     await side_by_side(worker() for _ in range(min(WIDTH, len(due))))
-    return len(due)
+    return done
 
 
-async def _waiting(runtime: Runtime, connection: AsyncConnection, known: Known, now: datetime) -> list[Row]:
-    """The notices of the last day with which something may be left to do."""
+async def _read(runtime: Runtime, connection: AsyncConnection, known: Known, now: datetime) -> None:
+    """Adds the notices that arose since the last look, and leaves those that are too old."""
     deployment = runtime.tables["deployment"]
     restored = select(deployment.c.value).where(deployment.c.name == SENDS_FROM)
     oldest = max(instant(now - VALID), (await connection.execute(restored)).scalar() or "")
-    low, found = max(oldest, known.low), list[Row]()
-    known.settled = {notice: at for notice, at in known.settled.items() if at >= low}
+    low = max(oldest, known.low)
+    known.read = {notice: at for notice, at in known.read.items() if at >= low}
+    known.waiting = {notice: one for notice, one in known.waiting.items() if one.row["at"] >= oldest}
     last = (low, "")
     while True:
         after = (OUTGOING.c.at > last[0]) | ((OUTGOING.c.at == last[0]) & (OUTGOING.c.notice > last[1]))
         chosen = select(OUTGOING).where(after).order_by(OUTGOING.c.at, OUTGOING.c.notice).limit(PAGE)
         page = [dict(row) for row in (await connection.execute(chosen)).mappings()]
-        found += [row for row in page if row["notice"] not in known.settled]
+        known.waiting |= {row["notice"]: Waiting(row) for row in page if row["notice"] not in known.read}
+        known.read |= {row["notice"]: row["at"] for row in page}
         if len(page) < PAGE:
             break
         last = (page[-1]["at"], page[-1]["notice"])
-    known.low = min([instant(now - OVERLAP), *(row["at"] for row in found)])
-    return found
+    known.low = max(low, instant(now - OVERLAP))
 
 
 async def _due(
-    runtime: Runtime, connection: AsyncConnection, waiting: Sequence[Row], known: Known, now: datetime
+    runtime: Runtime, connection: AsyncConnection, waiting: Sequence[Waiting], known: Known, now: datetime
 ) -> list[Sending]:
+    """What is to be sent now. Notices with which nothing is left to do are not looked at again."""
     offices = await runtime.offices(connection)
     by_post: dict[str, list[Place]] = {}
     for place in await places.all_places(connection):
         by_post.setdefault(place.post, []).append(place)
     due = []
     for start in range(0, len(waiting), PAGE):
-        part = waiting[start : start + PAGE]
+        part = [one.row for one in waiting[start : start + PAGE]]
         tried = await _by(connection, ATTEMPTS, "notice", {row["notice"] for row in part})
         matters = {row["incident_id"]: row for row in await _by(connection, INCIDENTS, "incident_id", _matters(part))}
-        duties = await _by(connection, ROSTER, "unit", {row["unit"] for row in part})
+        still = ROSTER.c.until > min(row["at"] for row in part)
+        duties = await _by(connection, ROSTER, "unit", {row["unit"] for row in part}, still)
         attempts = {(row["notice"], row["place"]): row for row in tried}
         for notice in part:
             matter = matters.get(notice["incident_id"])
@@ -161,15 +188,17 @@ async def _due(
             found = _places(notice, matter, offices, duties, by_post)
             open_ = [one for one in found if not _took(attempts.get((notice["notice"], one.id)))]
             if not open_:
-                known.settled[notice["notice"]] = notice["at"]
+                del known.waiting[notice["notice"]]
+                continue
+            nexts = []
             for place in open_:
                 row = attempts.get((notice["notice"], place.id))
                 count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
-                if (notice["notice"], place.id) in known.unrecorded:
-                    continue
-                if outgoing.next_at(count, last, STEPS) <= now:
+                nexts.append(max(outgoing.next_at(count, last, STEPS), known.resting.get(place.id, now)))
+                if nexts[-1] <= now and (notice["notice"], place.id) not in known.unrecorded:
                     said = compose(_said(runtime, notice, matter, offices, place.language), place.language)
                     due.append(Sending(notice, place, count + 1, *said))
+            known.waiting[notice["notice"]].next_at = min(nexts)
     return due
 
 
@@ -177,8 +206,8 @@ def _matters(notices: Iterable[Row]) -> set[str]:
     return {row["incident_id"] for row in notices}
 
 
-async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str]) -> list[Row]:
-    chosen = select(table).where(table.c[column].in_(sorted(wanted)))
+async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str], *more: Any) -> list[Row]:
+    chosen = select(table).where(table.c[column].in_(sorted(wanted)), *more)
     return [dict(row) for row in (await connection.execute(chosen)).mappings()]
 
 
@@ -223,6 +252,7 @@ async def _send(runtime: Runtime, known: Known, sending: Sending, threads: Threa
         asked = (address, notice["notice"], sending.subject, sending.text)
         if not await asyncio.get_running_loop().run_in_executor(threads, channels.send, *asked):
             error = "not_taken"
+            known.resting[place.id] = runtime.time_source.now() + STEPS[0]
     failpoint("notice.sent")
     command = RecordAttempt.model_validate(
         {

@@ -13,13 +13,15 @@ from sqlalchemy import insert, update
 
 from schemas import triage
 from schemas.fields import instant
-from services.escalation import outgoing, posting, views
+from services.escalation import channels, outgoing, posting, views
 from services.kernel.core.ids import stream_of
+from services.kernel.core.problems import Unavailable
 from services.kernel.delivery.recovery import SENDS_FROM
 from services.kernel.store.views import folded
 from tests.escalation.conftest import LONG_AGO, Desk
 from tests.escalation.incident import at
 from tests.escalation.test_service import REPORT, grade, incident, opened
+from tests.kit import spec
 from tests.kit.mailbox import Mailbox
 from tests.kit.mailbox import opened as opened_mailbox
 
@@ -222,6 +224,114 @@ async def test_only_an_administrator_sets_addresses(desk: Desk) -> None:
     body = {"post": HEAD, "address": "json://example.org/hook"}
     assert (await desk.ask("POST", "/addresses", "chief", json=body)).status_code == 403
     assert (await desk.ask("GET", "/addresses?unit=town-east", "chief")).status_code == 403
+
+
+async def test_an_address_that_no_message_can_carry_stops_no_other(desk: Desk, hook: tuple[Hook, str]) -> None:
+    desk.clock.at = LONG_AGO
+    bad = await place(desk, HEAD, "json://desk:密码@127.0.0.1:9/hook")
+    good = await place(desk, HEAD, hook[1])
+    desk.clock.at = at(1)
+    id_ = opened(desk)
+    await desk.consume()
+    assert await send(desk) == 2
+    assert len(hook[0].calls) == 1
+    found = {one.place: getattr(one, "error", None) for one in await tries(desk, id_)}
+    assert found == {bad: "not_taken", good: None}
+
+
+async def test_the_same_address_is_one_place_and_a_place_has_an_id(desk: Desk, hook: tuple[Hook, str]) -> None:
+    first = await place(desk, HEAD, hook[1])
+    assert await place(desk, HEAD, hook[1]) == first
+    assert await place(desk, HEAD, hook[1], "en") != first
+    assert await place(desk, POST, hook[1]) != first
+    assert len(await desk.rows("addresses")) == 3
+    for wrong, status in {"%00": 404, "x" * 5000: 422, spec.UUID: 404}.items():
+        assert (await desk.ask("POST", f"/addresses/{wrong}/end", "admin", json={})).status_code == status, wrong
+
+
+async def test_nothing_is_sent_while_nothing_can_be_recorded(
+    desk: Desk, hook: tuple[Hook, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clock.at = LONG_AGO
+    await place(desk, HEAD, hook[1])
+    desk.clock.at, known = at(1), posting.Known()
+    opened(desk)
+    await desk.consume()
+
+    async def full() -> None:
+        raise Unavailable("the outbox is full", 5, code="store-busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.runtime, "ready_to_decide", full)
+        with pytest.raises(Unavailable):
+            await send(desk, known)
+    assert hook[0].calls == []
+    assert await send(desk, known) == 1
+
+
+@pytest.mark.parametrize("address", ["json://127.0.0.1/hook", "mailto://127.0.0.1?from=a@b.cn&to=c@d.cn"])
+def test_no_address_makes_the_others_wait_for_hours(address: str) -> None:
+    made = channels._made(f"{address}{'&' if '?' in address else '?'}cto=90000&rto=90000")
+    assert made is not None
+    assert (made.socket_connect_timeout, made.socket_read_timeout) == (channels.PATIENCE, channels.PATIENCE)
+
+
+async def test_a_place_that_is_away_delays_no_other_and_keeps_nobody_reading(
+    desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "WIDTH", 1)
+    desk.clock.at, mailbox.refuses = LONG_AGO, True
+    await place(desk, HEAD, mailbox.address)
+    await place(desk, HEAD, hook[1])
+    desk.clock.at, known = at(1), posting.Known()
+    matters = [opened(desk, name) for name in "abcde"]
+    await desk.consume()
+    assert await send(desk, known) == 1 + len(matters)
+    assert len(hook[0].calls) == len(matters)
+    assert known.low >= instant(at(1) - posting.OVERLAP), "what waits is not read from the store again"
+    assert await send(desk, known) == 0
+    with monkeypatch.context() as patched:
+        patched.delattr(posting, "_due")
+        assert await send(desk, known) == 0, "nothing is looked at before its time"
+    desk.clock.at, mailbox.refuses = at(1.01), False
+    assert await send(desk, known) == len(matters)
+    assert await send(desk, known) == 0
+    assert (len(mailbox.mails), len(hook[0].calls), known.waiting) == (len(matters), len(matters), {})
+
+
+HANDLER = "handler@town-east"
+
+
+def duty(since: float, until: float, **more: Any) -> dict[str, Any]:
+    names = ("substitute", "by", "signed_on", "handed_over", "handed_to")
+    times = {name: instant(at(value)) if isinstance(value, float) else value for name, value in more.items()}
+    known = {"unit": "town-east", "post": POST, "since": instant(at(since)), "until": instant(at(until))}
+    return {**known, **dict.fromkeys(names), **times}
+
+
+@pytest.mark.parametrize(
+    ("duties", "posts"),
+    [
+        ([duty(0, 12, by=POST, signed_on=0.0)], (POST,)),
+        ([duty(2, 12, by=POST, signed_on=0.5)], (POST,)),
+        (
+            [
+                duty(-12, 2, by=POST, signed_on=-12.0, handed_over=0.9),
+                duty(2, 12, post=HANDLER, by=HANDLER, signed_on=0.5),
+            ],
+            (HANDLER,),
+        ),
+        ([duty(0, 12)], (POST, HEAD)),
+        ([duty(0, 12, substitute=HANDLER)], (POST, HANDLER, HEAD)),
+        ([duty(0, 12, by=POST, signed_on=0.0, handed_over=0.9, handed_to=HANDLER)], (HANDLER, HEAD)),
+        ([duty(2, 12)], (HEAD,)),
+        ([duty(-12, 0, by=POST, signed_on=-12.0)], (HEAD,)),
+    ],
+    ids=["on duty", "before its begin", "relieved early", "not come", "substitute", "handed over", "later", "over"],
+)
+def test_who_is_there_or_is_to_come_is_told(duties: list[dict[str, Any]], posts: tuple[str, ...]) -> None:
+    notice = {"rule": "new", "unit": "town-east", "at": instant(at(1)), "posts": "", "addressee": None}
+    assert outgoing.told(notice, spec.offices(), duties) == posts
 
 
 @pytest.mark.postgres
