@@ -57,12 +57,12 @@ async def arrivals(connection: AsyncConnection, since: datetime, lately: datetim
     place = (ARRIVALS.c.unit, ARRIVALS.c.by, ARRIVALS.c.code)
     many = (
         select(*place)
-        .where(ARRIVALS.c.hour > instant(lately))
+        .where(ARRIVALS.c.hour >= instant(lately))
         .group_by(*place)
         .having(func.sum(ARRIVALS.c.reports) >= at_least)
     ).subquery()
     same = and_(*(column == many.c[column.name] for column in place))
-    chosen = select(ARRIVALS).join(many, same).where(ARRIVALS.c.hour > instant(since))
+    chosen = select(ARRIVALS).join(many, same).where(ARRIVALS.c.hour >= instant(since))
     return [dict(row) for row in (await connection.execute(chosen)).mappings()]
 
 

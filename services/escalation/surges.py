@@ -62,16 +62,21 @@ def evolve(state: State, event: Event) -> State:
     return replace(state, noticed={**state.noticed, (data.by, data.incident or data.category or ""): data})
 
 
+def begin(rule: Surge, now: datetime) -> datetime:
+    """When the window begins that ends now: with a whole hour, since reports are counted by the hour."""
+    return (now - rule.window).replace(minute=0, second=0, microsecond=0)
+
+
 def rates(arrivals: Iterable[Arrivals], rule: Surge, now: datetime) -> dict[tuple[str, str], Rate]:
     """The rate of each matter and category of which a report came within the window."""
-    begins = now - rule.window
+    begins = begin(rule, now)
     since = begins - min(rule.compared_over, LONGEST)
     found, before = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
     for one in arrivals:
-        counts = found if begins < one.hour <= now else before if since < one.hour <= begins else None
+        counts = found if begins <= one.hour <= now else before if since <= one.hour < begins else None
         if counts is not None:
             counts[one.by, one.code] = counts.get((one.by, one.code), 0) + one.reports
-    share = rule.window / (begins - since)
+    share = (now - begins) / (begins - since)
     return {key: Rate(number, round(before.get(key, 0) * share, 2)) for key, number in found.items()}
 
 
@@ -101,7 +106,7 @@ def decide(state: State, command: CountArrivals, ctx: Ctx) -> Decided:
             category=code if by == "category" else None,
             reports=rate.reports,
             usual=rate.usual,
-            since=ctx.now - rule.window,
+            since=begin(rule, ctx.now),
             until=ctx.now,
             told=told,
         )

@@ -62,6 +62,14 @@ def test_a_pure_fold_of_hours() -> None:
     assert surges.rates(rows, RULE, at(0)) == {("category", "water"): (4, round(2 / 14, 2))}
 
 
+def test_a_short_window_counts_whole_hours_and_says_so() -> None:
+    assert RULE is not None
+    rule, now = RULE.model_copy(update={"window": timedelta(hours=1)}), at(1.2)
+    rows = [Arrivals("category", "water", at(hour), 10) for hour in (0, 1)]
+    assert surges.begin(rule, now) == at(0)
+    assert surges.rates(rows, rule, now) == {("category", "water"): (20, 0.0)}
+
+
 async def test_reports_of_one_category_are_counted_and_the_warning_is_read_over_http(desk: Desk) -> None:
     for number in range(6):
         id_ = f"{spec.UUID[:-1]}{number}"
