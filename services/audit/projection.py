@@ -121,10 +121,9 @@ class AuditWork(UnitOfWork):
         session.also.append(Head(size, next_, own.version, complete).write())
 
     async def _observe(self, session: Session, event: Event) -> None:
-        if number_in(event) is not None:
-            session.observed.append(event)
-            return
         if event.kind not in OFFICES and not catalogue.is_erasure(event.type):
+            if number_in(event) is not None:
+                session.observed.append(event)
             return
         if not _is_read(event):
             return

@@ -67,8 +67,8 @@ TEMPLATES: dict[str, str] = {
     "incident.assigned": "交{unit}办理（指定单位：{designated_by}，限期：{due}）"
     "|assigned to {unit} (designated by {designated_by}, due {due})",
     "incident.accepted": "{unit}接办|{unit} accepted",
-    "incident.returned": "{unit}第 {returns} 次退回（{ground}；逾期退回：{late}；由 {designates} 指定承办）"
-    "|{unit} gave it back, return no. {returns} ({ground}; late: {late}; designates: {designates})",
+    "incident.returned": "{unit}第 {returns} 次退回{late}（{ground}；由 {designates} 指定承办）"
+    "|{unit} gave it back{late}, return no. {returns} ({ground}; designates: {designates})",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
     "incident.team_named": "成立专班：组长 {head}，副组长 {deputy}，成员 {members}"
     "|team named: head {head}, deputy {deputy}, members {members}",

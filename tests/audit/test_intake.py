@@ -142,6 +142,15 @@ async def test_what_audit_would_read_and_cannot_is_kept_all_the_same(world: Worl
     assert len(await world.rows("timeline", "position")) == len(UNITS) + 2
 
 
+async def test_a_number_in_an_unknown_event_of_the_offices_stops_nothing(world: World) -> None:
+    stream = id_of("unit", "strange")
+    strange = {"type": "huiying.unit.painted.v1", "data": {"number": "town-east-2026-00001"}}
+    await world.send(changed(world.event("triage", stream, placed("town-south"), unit="city"), **strange))
+    await world.take()
+    assert await world.rows("dead_letters", "reason") == []
+    assert len(await world.rows("timeline", "position")) == len(UNITS) + 1
+
+
 async def test_units_of_a_type_that_was_unknown_are_known_after_an_upgrade(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from schemas.triage import (
     IncidentHarmJudged,
     IncidentPolicyMoved,
     IncidentRegraded,
+    IncidentReturned,
     IncidentTransferred,
 )
 from services.audit.summaries import Names, summary
@@ -63,6 +64,15 @@ def said(kind: str, fact: Fact, language: Language) -> str:
             IncidentTransferred.model_validate({"unit": "county", "previous": "town-east", "reason": "r"}),
             "由东镇移交示例县",
             "transferred from 东镇 to 示例县",
+        ),
+        (
+            "incident",
+            IncidentReturned.model_validate(
+                {"unit": "town-east", "reason": "r", "ground": "not_ours_by_duty", "late": True, "returns": 2}
+                | {"designates": "county"}
+            ),
+            "东镇第 2 次退回（逾期）（不属本单位职责；由 示例县 指定承办）",
+            "东镇 gave it back (late), return no. 2 (not ours by duty; designates: 示例县)",
         ),
         (
             "incident",
