@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from schemas.fields import instant
 from services.kernel.core.units import Offices
 from services.kernel.delivery import runtime
+from services.kernel.store import offices
 from tests.ingest.conftest import Ingest, running
 
 
@@ -61,3 +63,24 @@ async def test_what_ends_and_what_begins_counts_from_its_instant_on(
     assert await posts_at(hour) == (False, False)
     assert await posts_at(2 * hour) == (False, True)
     assert await posts_at(timedelta()) == (True, False), "a clock that was set back"
+
+
+async def test_what_this_process_records_while_the_offices_are_read_is_seen_at_once(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "OFFICES_FRESH", 3600.0)
+    read, units = offices.snapshot, ingest.runtime.tables["units"]
+
+    async def slowly(*asked: Any) -> offices.Snapshot:
+        found = await read(*asked)
+        async with ingest.runtime.database.transaction() as connection:
+            east = update(units).where(units.c.unit == "town-east")
+            await connection.execute(east.values(name="东镇街道", version=units.c.version + 1))
+        ingest.runtime.offices_changed()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(offices, "snapshot", slowly)
+        ingest.runtime.offices_changed()
+        await known(ingest)
+    assert (await known(ingest)).units["town-east"].name == "东镇街道"

@@ -122,6 +122,7 @@ class Runtime:
         steps."""
         self.erased.set()
         self._offices: offices.Snapshot | None = None
+        self._offices_changes = 0
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
@@ -131,8 +132,10 @@ class Runtime:
         known, now, metadata = self._offices, self.time_source.now(), self.service.metadata
         fresh = known is not None and time.monotonic() <= self._offices_until
         if known is None or not known.holds(known.mark if fresh else await offices.mark(connection, metadata), now):
-            known = self._offices = await offices.snapshot(connection, metadata, self.packs, now, self.lists)
-            fresh = False
+            changes, fresh = self._offices_changes, False
+            known = await offices.snapshot(connection, metadata, self.packs, now, self.lists)
+            # It may lack what this process recorded while it was read. So it counts for this decision alone.
+            self._offices = known if changes == self._offices_changes else None
         if not fresh:
             self._offices_until = time.monotonic() + OFFICES_FRESH
         return known.offices
@@ -155,7 +158,7 @@ class Runtime:
         if not events:
             return
         if any(event.kind in ("unit", "policy") for event in events):
-            self._offices = None
+            self.offices_changed()
         self.noted(events)
         for event in events:
             metrics.APPENDED.labels(self.service.name, event.type).inc()
@@ -168,8 +171,8 @@ class Runtime:
             self.erased.set()
 
     def offices_changed(self) -> None:
-        """Called when events of the unit tree or the packs were taken in."""
-        self._offices = None
+        """Called when events of the unit tree or the packs were committed or taken in."""
+        self._offices, self._offices_changes = None, self._offices_changes + 1
 
     async def ready_to_decide(self) -> None:
         """Raises `Unavailable` before recovery, and while the outbox is full or this machine's clock is wrong."""
