@@ -3,6 +3,7 @@
 `may` holds the commands that the caller may send now: on a matter, on each clock and on each report.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -49,6 +50,10 @@ from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
+Since = Annotated[
+    At | None,
+    Query(description="Only duties and gaps that end after this instant; by default those of the last 31 days."),
+]
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -74,13 +79,13 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    async def read(connection: AsyncConnection, unit: str, staff: Actor) -> queries.Desk:
+    async def read(connection: AsyncConnection, unit: str, staff: Actor, since: datetime | None) -> queries.Desk:
         """A roster, for the unit itself and those above it."""
         ctx = await runtime.context(connection, staff)
         ctx.offices.unit(unit)
         if not ctx.offices.within(unit, staff.unit):
             raise _others(unit, staff, "read-roster")
-        return await queries.desk(connection, unit, ctx)
+        return await queries.desk(connection, unit, ctx, since)
 
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
@@ -261,10 +266,12 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None})
 
     @api.get("/roster", **documents.answers(answers.Roster))
-    async def read_roster(unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff) -> Response:
+    async def read_roster(
+        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff, since: Since = None
+    ) -> Response:
         """A unit's roster: its duties, its information officer, who is on duty, gaps, and what waits for the next."""
         async with runtime.database.read() as connection:
-            found = await read(connection, unit, staff)
+            found = await read(connection, unit, staff, since)
         return http.json_response(found.body, version=found.revision)
 
     @api.get(
@@ -272,11 +279,11 @@ def router(runtime: Runtime) -> APIRouter:
         **documents.answers_content("The roster.", {"text/calendar": documents.text("BEGIN:VCALENDAR\r\n…")}),
     )
     async def export_roster(
-        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff
+        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff, since: Since = None
     ) -> Response:
         """The duties of a unit as an iCalendar file, for the desk's own calendar."""
         async with runtime.database.read() as connection:
-            found = await read(connection, unit, staff)
+            found = await read(connection, unit, staff, since)
             ctx = await runtime.context(connection, staff)
         file = calendar.of_roster(unit, found.shifts, ctx.offices, ctx.now)
         return Response(file, media_type="text/calendar; charset=utf-8")

@@ -303,7 +303,9 @@ class SignOn(OfRoster, json_schema_extra=example(unit="town-east")):
 
 
 class HandOver(OfRoster, json_schema_extra=example(unit="town-east", note="两件待核实，停水一事等水务局回复")):
-    """Hand your duty over, with a note. The list of the unit's open matters goes with it."""
+    """Hand your duty over, with a note, until half an hour after its end. The list of the unit's open matters goes with
+    it.
+    """
 
     to: Post | None = None
     """The post that takes over; by default the one that is planned next."""

@@ -19,6 +19,8 @@ from services.kernel.core.problems import Rejected
 
 EARLY = timedelta(hours=1)
 """How long before its begin a post can sign on to its duty."""
+LATE = timedelta(minutes=30)
+"""How long after its end a duty can still be handed over."""
 EVERY_ROLE = ("duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "admin")
 PLANNERS = ("duty_officer", "chief", "admin")
 
@@ -54,8 +56,13 @@ class AtDesk(NamedTuple):
     @classmethod
     def of(cls, unit: str, shifts: Iterable[Shift], ctx: Ctx) -> "AtDesk":
         """For the actor at the time of the decision."""
-        near = sorted((one for one in shifts if one.since - EARLY <= ctx.now < one.until), key=lambda one: one.since)
-        waiting = (one for one in near if one.by is None and ctx.actor.post in (one.post, one.substitute))
+        near = [one for one in shifts if one.since - EARLY <= ctx.now < one.until + LATE]
+        near.sort(key=lambda one: one.since)
+        waiting = (
+            one
+            for one in near
+            if one.by is None and ctx.now < one.until and ctx.actor.post in (one.post, one.substitute)
+        )
         own = (one for one in near if one.by == ctx.actor.post and one.handed_over is None)
         return cls(unit, next(waiting, None), next(own, None))
 
@@ -79,7 +86,8 @@ def _can_sign_on(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
 def _is_on_duty(desk: AtDesk, ctx: Ctx, verb: str) -> Rejected | None:
     if desk.own is None:
         return Rejected(
-            f"{ctx.actor.post} is not on duty at {desk.unit}; only who has signed on can hand over",
+            f"{ctx.actor.post} is not on duty at {desk.unit}; only who has signed on can hand over, until "
+            f"{LATE // timedelta(minutes=1)} minutes after the end",
             code="not-on-duty",
             unit=desk.unit,
             post=ctx.actor.post,

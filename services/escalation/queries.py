@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ from services.escalation.commands import (
 )
 from services.escalation.decider import DECIDER
 from services.escalation.decisions import deciders, rule_on, stands
+from services.escalation.desk import LATE, AtDesk, Shift
 from services.escalation.desk import RIGHTS as DESK_RIGHTS
-from services.escalation.desk import AtDesk, Shift
 from services.escalation.leads import OF_LEAD, Leading, leading
 from services.escalation.milestones import accountable, assigned, level_of
 from services.escalation.rights import (
@@ -463,17 +463,28 @@ class Desk(NamedTuple):
     shifts: tuple[Shift, ...]
 
 
-async def desk(connection: AsyncConnection, unit: str, ctx: Ctx) -> Desk:
-    """The roster of a unit: its duties in order of time, who is on duty, gaps, and what is held."""
-    chosen = select(ROSTER).where(ROSTER.c.unit == unit).order_by(ROSTER.c.since, ROSTER.c.post)
-    rows = await _rows(connection, chosen)
-    gaps = select(GAPS).where(GAPS.c.unit == unit, GAPS.c.closed.is_(None)).order_by(GAPS.c.since, GAPS.c.until)
+LATELY = timedelta(days=31)
+"""How far back a roster is read if the reader names no time. It grows for years."""
+
+
+async def desk(connection: AsyncConnection, unit: str, ctx: Ctx, since: datetime | None = None) -> Desk:
+    """The roster of a unit: its duties in order of time, who is on duty, gaps, and what is held.
+
+    It shows the duties and gaps that end after `since`.
+    """
+    since = since or ctx.now - LATELY
+    # Who is on duty, and who may sign on, is said whatever the reader asks for.
+    lately = (ROSTER.c.unit == unit, ROSTER.c.until > instant(min(since, ctx.now - LATE)))
+    near = await _rows(connection, select(ROSTER).where(*lately).order_by(ROSTER.c.since, ROSTER.c.post))
+    rows = [row for row in near if row["until"] > instant(since)]
+    open_ = (GAPS.c.unit == unit, GAPS.c.closed.is_(None), GAPS.c.until > instant(since))
+    gaps = select(GAPS).where(*open_).order_by(GAPS.c.since, GAPS.c.until)
     held = select(HELD).where(HELD.c.unit == unit, HELD.c.taken_at.is_(None)).order_by(HELD.c.since)
     tested = select(REACHABILITY).where(REACHABILITY.c.unit == unit).order_by(REACHABILITY.c.post)
     number = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
     revision = (await connection.execute(number)).scalar() or 0
     words = await resolve(connection, METADATA, [row["note_ref"] for row in rows])
-    shifts = tuple(_shift(row) for row in rows)
+    shifts = tuple(_shift(row) for row in near)
     at = AtDesk.of(unit, shifts, ctx)
     body = {
         "unit": unit,
@@ -502,7 +513,7 @@ async def desk(connection: AsyncConnection, unit: str, ctx: Ctx) -> Desk:
         ],
         "may": may(DESK_RIGHTS.values(), at, ctx),
     }
-    return Desk(body, revision, shifts)
+    return Desk(body, revision, tuple(_shift(row) for row in rows))
 
 
 _OF_DUTY = ("post", "since", "until", "substitute", "by", "signed_on", "handed_over", "handed_to", "open", "ended",

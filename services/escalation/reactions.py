@@ -76,6 +76,9 @@ def _held(event: Event, batch: Batch) -> Iterable[Reaction]:
     data = event.data
     if event.drill or not isinstance(data, triage.IncidentOpened | triage.IncidentReportAttached):
         return
+    if isinstance(data, triage.IncidentOpened) and data.split_from:
+        # Its reports came before.
+        return
     spans = batch.staffed.get(data.unit)
     if spans is None or any(since <= event.recorded_text < until for since, until in spans):
         return

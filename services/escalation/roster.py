@@ -26,7 +26,7 @@ from services.escalation.commands import (
     TestReachability,
 )
 from services.escalation.coverage import Span
-from services.escalation.desk import RIGHTS, AtDesk, Shift
+from services.escalation.desk import EVERY_ROLE, LATE, RIGHTS, AtDesk, Shift
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
@@ -36,6 +36,10 @@ AHEAD = timedelta(hours=24)
 """How long before it begins a gap is found."""
 LOOKS_BACK = timedelta(days=7)
 """Gaps that began earlier, while no process watched, are not looked for."""
+LONGEST = timedelta(days=7)
+"""The longest duty."""
+FARTHEST = timedelta(days=366)
+"""How far ahead a duty can be planned."""
 Shifts = Mapping[tuple[str, datetime], Shift]
 
 
@@ -79,7 +83,8 @@ def evolve(state: State, event: Event) -> State:
         case e.RosterSubstituteNamed() as data:
             return _with(state, data, substitute=data.substitute)
         case e.RosterSignedOn() as data:
-            return replace(_with(state, data, by=data.by, signed_on=event.recorded), held=())
+            waiting = tuple(one for one in state.held if one not in frozenset(data.held))
+            return replace(_with(state, data, by=data.by, signed_on=event.recorded), held=waiting)
         case e.RosterDutyHandedOver() as data:
             return _with(state, data, handed_over=event.recorded)
         case e.RosterDutyEnded() as data:
@@ -150,24 +155,56 @@ def decide(state: State, command: OfRoster, ctx: Ctx) -> Decided:
 def _planned(state: State, command: PlanDuties, ctx: Ctx) -> Iterator[Fact]:
     """One event for each duty that is new or changed. One that has begun stays as it was planned."""
     for index, duty in enumerate(command.duties):
-        ctx.offices.post(duty.post, f"duties.{index}.post")
+        _must_serve(command.unit, duty.post, f"duties.{index}.post", ctx)
         if duty.substitute:
-            ctx.offices.post(duty.substitute, f"duties.{index}.substitute")
+            _must_serve(command.unit, duty.substitute, f"duties.{index}.substitute", ctx)
     for duty in dict.fromkeys(command.duties):
         known = state.shifts.get((duty.post, duty.since))
         if known and (known.until, known.substitute) == (duty.until, duty.substitute):
             continue
-        if duty.since < ctx.now:
+        if duty.since < ctx.now or (known and known.by):
             raise _begun(duty, ctx)
+        _must_be_near(duty, ctx)
         yield e.RosterDutyPlanned(
             unit=command.unit, post=duty.post, since=duty.since, until=duty.until, substitute=duty.substitute
         )
 
 
+def _must_serve(unit: str, name: str, field: str, ctx: Ctx) -> None:
+    """Raises `Malformed` for a post that could not sign on at the unit's desk."""
+    post, of = ctx.offices.post(name, field), name.partition("@")[2]
+    if not post.roles & {*EVERY_ROLE} or not ctx.offices.within(unit, of):
+        raise Malformed(
+            f"{field}: {name} could not sign on at {unit}; take a post of it, or of a unit above, that has a role",
+            code="post-not-for-desk",
+            field=field,
+            post=name,
+            unit=unit,
+        )
+
+
+def _must_be_near(duty: Duty, ctx: Ctx) -> None:
+    """Raises `Malformed` for a duty that nobody means: with a wrong year it would hide every gap before its end."""
+    if duty.until - duty.since > LONGEST:
+        raise Malformed(
+            f"until: a duty lasts at most {LONGEST.days} days; plan one after the other",
+            code="duty-too-long",
+            field="until",
+            days=LONGEST.days,
+        )
+    if duty.since > ctx.now + FARTHEST:
+        raise Malformed(
+            f"since: a duty is planned at most {FARTHEST.days} days ahead; look at the year",
+            code="duty-too-far",
+            field="since",
+            days=FARTHEST.days,
+        )
+
+
 def _begun(duty: Duty | Shift, ctx: Ctx) -> Rejected:
     return Rejected(
-        f"the duty of {duty.post} from {duty.since.isoformat()} has begun; a plan can be made and corrected before "
-        "its duty begins. Name a substitute, or plan a further duty",
+        f"the duty of {duty.post} from {duty.since.isoformat()} has begun or was taken up; a plan can be made and "
+        "corrected before that. Name a substitute for a post that does not come, or plan a further duty",
         code="duty-begun",
         post=duty.post,
         since=duty.since,
@@ -189,7 +226,7 @@ def _meant(state: State, post: str, since: datetime) -> Shift:
 
 def _to_come(state: State, post: str, since: datetime, ctx: Ctx) -> Shift:
     known = _meant(state, post, since)
-    if known.since < ctx.now:
+    if known.since < ctx.now or known.by:
         raise _begun(known, ctx)
     return known
 
@@ -197,7 +234,7 @@ def _to_come(state: State, post: str, since: datetime, ctx: Ctx) -> Shift:
 def _substituted(state: State, command: NameSubstitute, ctx: Ctx) -> Decided:
     """A substitute can be named until the duty is taken up or over."""
     shift = _meant(state, command.post, command.since)
-    ctx.offices.post(command.substitute, "substitute")
+    _must_serve(command.unit, command.substitute, "substitute", ctx)
     if shift.by is not None or shift.until <= ctx.now:
         raise Rejected(
             f"the duty of {shift.post} from {shift.since.isoformat()} was taken up or is over; it needs no substitute",
@@ -257,8 +294,12 @@ def is_staffed(shifts: Iterable[Shift], at: datetime) -> bool:
 
 
 def _held(state: State, command: HoldReport, ctx: Ctx) -> Decided:
-    """A report of a matter that waits already, or that came while somebody was on duty, is not held."""
-    if state.began is None or is_staffed(state.shifts.values(), command.at) or command.incident in state.held:
+    """A report of a matter that waits already, or that came while somebody was on duty, is not held.
+
+    Nor is one of which escalation hears only when somebody has signed on meanwhile: the next post is there.
+    """
+    there = any(is_staffed(state.shifts.values(), at) for at in (command.at, ctx.now))
+    if state.began is None or there or command.incident in state.held:
         return []
     if _rules(command.unit, ctx) is None:
         return []
@@ -321,10 +362,10 @@ def _found(state: State, command: ReviewRoster, ctx: Ctx) -> Iterator[Fact | Occ
             yield e.RosterDutyGapClosed(unit=unit, since=span.since, until=span.until)
     grace = _grace(unit, ctx)
     for key, shift in sorted(state.shifts.items(), key=lambda item: item[1].since):
-        late = shift.by is None and grace is not None and shift.since + grace < ctx.now
+        late = shift.by is None and grace is not None and shift.since + grace <= ctx.now
         if late and key not in state.missed and not shift.ended:
             yield gap(Span(shift.since, shift.until), "not_signed_on", ahead=False, post=shift.post)
-        if shift.until <= ctx.now and not shift.ended:
+        if _over(shift) <= ctx.now and not shift.ended:
             ended = e.RosterDutyEnded(
                 unit=unit,
                 post=shift.post,
@@ -334,6 +375,11 @@ def _found(state: State, command: ReviewRoster, ctx: Ctx) -> Iterator[Fact | Occ
                 note_missing=shift.by is not None and shift.handed_over is None,
             )
             yield Occurred(ended, time=shift.until, unit=unit)
+
+
+def _over(shift: Shift) -> datetime:
+    """When the end of a duty is recorded. Whoever is there may still hand it over for a while."""
+    return shift.until + (LATE if shift.by and shift.handed_over is None else timedelta())
 
 
 def _known(span: Span, found: Iterable[Span]) -> bool:
@@ -352,7 +398,7 @@ def wakes(state: State, unit: str, ctx: Ctx) -> datetime:
     for span in missing(state, unit, ctx):
         found += [span.since - AHEAD, span.since]
     for shift in state.shifts.values():
-        found += [shift.until, *([shift.since + grace] if grace is not None else [])]
+        found += [_over(shift), *([shift.since + grace] if grace is not None else [])]
     return min(at for at in found if at > ctx.now)
 
 

@@ -25,7 +25,7 @@ from services.escalation.heirs import Link
 from services.escalation.seen import Wake
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
-from services.kernel.core.problems import Problem, Unavailable
+from services.kernel.core.problems import Problem
 from services.kernel.core.units import Offices, SetValue, SpecialPeriod
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange, Partition
 from services.kernel.delivery.offsets import Offset, look
@@ -231,7 +231,7 @@ async def _judge(runtime: Runtime, horizons: Horizons, pace: Pace, due: Mapping[
     try:
         await _decide(runtime, pace, cases)
     except Exception as error:
-        if _is_elsewhere(error):
+        if watch.is_elsewhere(error):
             raise
         for case in cases:
             await _judge_alone(runtime, pace, case)
@@ -241,17 +241,10 @@ async def _judge_alone(runtime: Runtime, pace: Pace, case: Case) -> None:
     try:
         await _decide(runtime, pace, [case])
     except Exception as error:
-        if _is_elsewhere(error):
+        if watch.is_elsewhere(error):
             raise
         failures.defect(error, service=runtime.service.name, incident=case.incident)
         pace.rest(case.incident)
-
-
-def _is_elsewhere(error: Exception) -> bool:
-    """Whether the store or the log failed, which is no fault of an incident."""
-    if isinstance(error, Unavailable):
-        return error.code != "changed-by-many"
-    return isinstance(error, LogGone | OffsetOutOfRange | DBAPIError | OSError)
 
 
 async def _decide(runtime: Runtime, pace: Pace, cases: Sequence[Case]) -> None:

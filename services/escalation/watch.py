@@ -10,18 +10,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from sqlalchemy.exc import DBAPIError
+
 from schemas.fields import parse_instant
 from services.escalation import roster, seen, surges
 from services.escalation.commands import CountArrivals, ReviewRoster
 from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Unavailable
 from services.kernel.core.units import Offices
+from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store import failures
 from services.kernel.store.session import Session
 
 OFTEN = timedelta(minutes=1)
 """How often arrivals are compared."""
+AGAIN = timedelta(seconds=30)
+"""The time before a desk is looked at again that could not be looked at."""
 
 
 class Looked(NamedTuple):
@@ -53,7 +60,7 @@ async def turn(runtime: Runtime, desks: Desks) -> None:
         if unit in offices.units and not _rests(desks.looked.get(unit), begun.get(unit, 0), offices.basis, now)
     ]
     if due:
-        await _look(runtime, desks, due)
+        await _look_at(runtime, desks, due)
     if desks.counted is None or not desks.counted <= now < desks.counted + OFTEN:
         await _compare(runtime, offices, now)
         desks.counted = now
@@ -64,7 +71,7 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
     rules = [pack.model.surge for pack in offices.packs.values() if pack.model.surge]
     if not rules:
         return
-    lately = now - max(rule.window for rule in rules)
+    lately = min(surges.begin(rule, now) for rule in rules)
     since = lately - max(min(rule.compared_over, surges.LONGEST) for rule in rules)
     async with runtime.database.read() as connection:
         rows = await seen.arrivals(connection, since, lately, min(rule.at_least for rule in rules))
@@ -87,6 +94,37 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
 
 def _rests(known: Looked | None, version: int, basis: tuple[str, ...], now: datetime) -> bool:
     return known is not None and (known.version, known.basis) == (version, basis) and now < known.wakes
+
+
+async def _look_at(runtime: Runtime, desks: Desks, units: Collection[str]) -> None:
+    """Looks at desks in one transaction. If that fails, at each by itself: a desk that fails holds up no other."""
+    try:
+        await _look(runtime, desks, units)
+    except Exception as error:
+        if is_elsewhere(error):
+            raise
+        for unit in units:
+            await _look_alone(runtime, desks, unit)
+
+
+async def _look_alone(runtime: Runtime, desks: Desks, unit: str) -> None:
+    try:
+        await _look(runtime, desks, [unit])
+    except Exception as error:
+        if is_elsewhere(error):
+            raise
+        failures.defect(error, service=runtime.service.name, desk=unit)
+        now = runtime.time_source.now()
+        async with runtime.database.read() as connection:
+            offices, begun = await runtime.offices(connection), await seen.desks(connection)
+        desks.looked[unit] = Looked(begun.get(unit, 0), offices.basis, now + AGAIN)
+
+
+def is_elsewhere(error: Exception) -> bool:
+    """Whether the store or the log failed, which is no fault of a matter or a desk."""
+    if isinstance(error, Unavailable):
+        return error.code != "changed-by-many"
+    return isinstance(error, LogGone | OffsetOutOfRange | DBAPIError | OSError)
 
 
 async def _look(runtime: Runtime, desks: Desks, units: Collection[str]) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from schemas import escalation as e
+from schemas import triage
 from schemas.pack import PolicyPack
 from schemas.pack.office import Roster
 from services.escalation import coverage
@@ -26,8 +27,9 @@ from services.escalation.commands import (
 )
 from services.escalation.coverage import Span
 from services.kernel.core.decider import SYSTEM
-from services.kernel.core.problems import Forbidden, Problem, Rejected
+from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import SpecialPeriod
+from tests.escalation.conftest import Desk as Service
 from tests.escalation.incident import OFFICES, PACK, at
 from tests.kit import spec
 from tests.kit.spec import staff
@@ -133,6 +135,41 @@ class TestPlan:
         with pytest.raises(Problem, match="no duty of"):
             desk.do(CancelDuty(unit=UNIT, post=OFFICER, since=at(4), reason="r"), 3.6, chief)
 
+    def test_a_duty_that_was_taken_up_early_is_not_planned_anew(self) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(4, 8),)), 0, chief)
+        desk.do(SignOn(unit=UNIT), 3.5, staff("duty_officer", unit=UNIT))
+        for command in (
+            PlanDuties(unit=UNIT, duties=(duty(4, 12),)),
+            CancelDuty(unit=UNIT, post=OFFICER, since=at(4), reason="r"),
+        ):
+            with pytest.raises(Rejected, match="was taken up"):
+                desk.do(command, 3.6, chief)
+
+    @pytest.mark.parametrize("post", ["handler@town-west", "leading_group@county"])
+    def test_a_post_that_could_not_sign_on_is_not_planned(self, post: str) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(4, 8, "duty_officer@county"),)), 0, chief)
+        for command in (
+            PlanDuties(unit=UNIT, duties=(duty(4, 8, post),)),
+            PlanDuties(unit=UNIT, duties=(duty(4, 8, OFFICER, post),)),
+            NameSubstitute(unit=UNIT, post="duty_officer@county", since=at(4), substitute=post, reason="r"),
+        ):
+            with pytest.raises(Malformed, match="could not sign on"):
+                desk.do(command, 1, chief)
+        (signed,) = desk.do(SignOn(unit=UNIT), 4, staff("duty_officer", unit="county"))
+        assert signed.by == "duty_officer@county"
+
+    def test_a_plan_with_a_wrong_year_is_refused(self) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+        last = datetime(9999, 12, 31, 23, 50, tzinfo=UTC)
+        for wrong in (
+            Duty(post=OFFICER, since=last, until=last + timedelta(minutes=9)),
+            Duty(post=OFFICER, since=at(4), until=at(4) + timedelta(days=365)),
+        ):
+            with pytest.raises(Malformed, match="days"):
+                desk.do(PlanDuties(unit=UNIT, duties=(wrong,)), 0, chief)
+
     def test_only_planners_of_the_unit_or_above_plan(self) -> None:
         for actor in (staff("handler", unit=UNIT), staff("chief", unit="town-west")):
             with pytest.raises(Forbidden):
@@ -185,6 +222,36 @@ class TestOnDuty:
         desk.do(HandOver(unit=UNIT, note="n"), 11, officer)
         assert len(comes(11.5)) == 1
         assert Desk().do(HoldReport(unit=UNIT, incident=MATTER, report=REPORT, at=at(0)), 0) == [], "no desk"
+
+    def test_a_report_of_which_the_desk_hears_late_is_not_held_from_the_post_that_is_there(self) -> None:
+        desk = self.desk()
+        desk.do(SignOn(unit=UNIT), 0.5, staff("duty_officer", unit=UNIT))
+        assert desk.do(HoldReport(unit=UNIT, incident=MATTER, report=REPORT, at=at(0.2)), 0.6) == []
+
+    def test_what_was_more_than_one_post_could_take_waits_for_the_next(self) -> None:
+        shift = rules.Shift(OFFICER, at(0), at(12))
+        matters = tuple(f"incident-{spec.UUID[:-4]}{number:04}" for number in range(501))
+        state = rules.State(began=at(-9), shifts={(OFFICER, at(0)): shift}, held=matters)
+        ctx = replace(spec.ctx(actor=staff("duty_officer", unit=UNIT)), now=at(1), offices=OFFICES)
+        (signed,) = rules.decide(state, SignOn(unit=UNIT), ctx)
+        assert isinstance(signed, e.RosterSignedOn)
+        (event,) = spec.events("roster", [signed])
+        assert (len(signed.held), rules.evolve(state, event).held) == (500, matters[500:])
+
+    def test_a_duty_can_be_handed_over_shortly_after_its_end(self) -> None:
+        desk, officer = self.desk(), staff("duty_officer", unit=UNIT)
+        desk.do(SignOn(unit=UNIT), 0, officer)
+        desk.do(SignOn(unit=UNIT), 12, staff("handler", unit=UNIT))
+        assert not [one for one in desk.watch(12.1) if isinstance(one, e.RosterDutyEnded)]
+        desk.do(HandOver(unit=UNIT, note="n"), 12.2, officer)
+        (ended,) = [one for one in desk.watch(12.3) if isinstance(one, e.RosterDutyEnded)]
+        assert (ended.post, ended.until, ended.note_missing) == (OFFICER, at(12), False)
+        with pytest.raises(Rejected, match="is not on duty"):
+            desk.do(HandOver(unit=UNIT, note="n"), 24.5, staff("handler", unit=UNIT))
+
+    def test_a_duty_is_missed_at_the_very_end_of_its_time_of_grace(self) -> None:
+        causes = [getattr(one, "cause", "") for one in self.desk().watch(0.25)]
+        assert "not_signed_on" in causes
 
     def test_a_duty_that_nobody_takes_up_is_a_gap_and_the_end_without_a_note_is_recorded(self) -> None:
         desk = self.desk()
@@ -281,3 +348,35 @@ class TestGaps:
             state = rules.evolve(state, _at(event, recorded))
         ctx = replace(spec.ctx(), now=at(1.5), offices=desk.offices)
         assert rules.wakes(state, UNIT, ctx) == at(12), "when a gap comes into sight"
+
+
+async def test_a_desk_that_cannot_be_looked_at_holds_up_no_other(
+    desk: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clock.at, known = at(-1), rules.missing
+    for unit in ("town-east", "town-west"):
+        shift = {"post": f"duty_officer@{unit}", "since": at(0).isoformat(), "until": at(1).isoformat()}
+        planned = await desk.ask("PUT", "/roster", "chief", unit, json={"unit": unit, "duties": [shift]})
+        assert planned.status_code == 200, planned.text
+
+    def fails(state: rules.State, unit: str, ctx: Any) -> list[Span]:
+        if unit == "town-east":
+            raise OverflowError("date value out of range")
+        return known(state, unit, ctx)
+
+    monkeypatch.setattr(rules, "missing", fails)
+    await desk.turn(at(2))
+    assert [(row["unit"], row["cause"]) for row in await desk.rows("duty_gaps", cause="not_signed_on")] == [
+        ("town-west", "not_signed_on")
+    ]
+
+
+async def test_a_split_at_night_holds_no_report(desk: Service) -> None:
+    desk.clock.at = at(-1)
+    shift = {"post": OFFICER, "since": at(0).isoformat(), "until": at(1).isoformat()}
+    assert (await desk.ask("PUT", "/roster", "chief", UNIT, json={"unit": UNIT, "duties": [shift]})).status_code == 200
+    for name, split_from in (("0", None), ("1", f"incident-{spec.UUID[:-1]}0")):
+        opened = triage.IncidentOpened(unit=UNIT, report=REPORT, discovered_at=at(2), split_from=split_from)
+        desk.tell(f"incident-{spec.UUID[:-1]}{name}", opened, at(3))
+    await desk.consume()
+    assert [row["incident_id"][-1] for row in await desk.rows("held_reports")] == ["0"]

@@ -768,6 +768,26 @@ async def test_a_day_at_the_desk(desk: Desk) -> None:
     assert [one["uid"] for one in Calendar.from_ical(again.content).walk("VEVENT")] == [one["uid"] for one in entries]
 
 
+async def test_a_roster_is_read_from_a_time_on(desk: Desk) -> None:
+    """So an answer does not grow for years. Who is on duty is said whatever is asked."""
+    officer = "duty_officer@town-east"
+    for day in (0, 40):
+        desk.clock.at = at(0, day)
+        shift = {"post": officer, "since": instant(at(1, day)), "until": instant(at(13, day))}
+        plan = {"unit": "town-east", "duties": [shift]}
+        assert (await desk.ask("PUT", "/roster", "chief", "town-east", plan)).status_code == 200
+        desk.clock.at = at(1, day)
+        signed = await desk.ask("POST", "/roster/sign-on", "duty_officer", "town-east", {"unit": "town-east"})
+        assert signed.status_code == 200, signed.text
+    for since, days in {"": [40], f"&since={instant(at(0))}": [0, 40], f"&since={instant(at(0, 41))}": []}.items():
+        body = (await desk.ask("GET", f"/roster?unit=town-east{since}", "duty_officer", "town-east")).json()
+        assert [one["since"] for one in body["duties"]] == [instant(at(1, day)) for day in days]
+        assert (body["on_duty"], "hand-over" in body["may"]) == ([officer], True)
+        file = await desk.ask("GET", f"/roster.ics?unit=town-east{since}", "duty_officer", "town-east")
+        assert len(Calendar.from_ical(file.content).walk("VEVENT")) == len(days)
+    assert (await desk.ask("GET", "/roster?unit=town-east&since=yesterday", "handler", "town-east")).status_code == 422
+
+
 @pytest.mark.requirement("PUB-11")
 async def test_only_material_that_is_signed_and_sealed_is_accepted_and_meets_a_limit(desk: Desk) -> None:
     id_ = opened(desk)
