@@ -23,5 +23,7 @@ class Verification(BaseModel):
     """The last outcome. A new request leaves it, and is open until the next one."""
     by: str | None = None
     """The unit that established it."""
+    concluded_at: str | None = None
+    """When the last open request got its outcome, as recorded."""
     facts: tuple[str, ...] = ()
     """The units that established facts, in order of their codes."""

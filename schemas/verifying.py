@@ -1,5 +1,8 @@
 """How the events of a matter change what is known of its verification. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
@@ -11,8 +14,10 @@ TOLD_BY = (
     triage.IncidentFactEstablished,
     triage.IncidentFactRevised,
     triage.IncidentAbsorbed,
+    triage.IncidentReopened,
 )
 """The events that change it."""
+NOBODY_ASKED: Mapping[str, Any] = {"asked": (), "due": None, "since": None}
 
 
 def after(known: Verification, event: Event) -> Verification:
@@ -23,8 +28,11 @@ def after(known: Verification, event: Event) -> Verification:
             asked = {"asked": _with(known.asked, data.unit), "due": due, "since": known.since or event.recorded_text}
             return known.model_copy(update=asked)
         case triage.IncidentVerificationConcluded() as data:
-            nothing = {"asked": (), "due": None, "since": None}
-            return known.model_copy(update={**nothing, "outcome": data.outcome, "by": data.unit})
+            answered = {"concluded_at": event.recorded_text} if known.asked else {}
+            return known.model_copy(update={**NOBODY_ASKED, **answered, "outcome": data.outcome, "by": data.unit})
+        case triage.IncidentReopened() if known.asked:
+            # The units that were asked in the round before may have no part in this one.
+            return known.model_copy(update=NOBODY_ASKED)
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() if event.unit:
             return known.model_copy(update={"facts": _with(known.facts, event.unit)})
         case triage.IncidentAbsorbed(verified_by=units) if units:

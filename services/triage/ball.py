@@ -42,7 +42,8 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
     dispatch = incident.dispatch
     after = incident.aftercare
     if incident.phase in ("resolved", "closed", "dismissed") and after.unhelpful:
-        return Ball(incident.unit, None, after.unhelpful[0].at, "round")
+        since = max(after.unhelpful[0].at, after.ended_at or after.unhelpful[0].at)
+        return Ball(incident.unit, None, since, "round")
     if incident.phase == "closed" and after.follows_up and after.ended is None:
         return Ball(after.follows_up.partition("@")[2], after.follows_up, dispatch.since, "follow_up")
     if incident.phase == "resolved":
@@ -61,16 +62,19 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
     known = incident.verification
     if known.asked and known.since:
         return Ball(known.asked[0], None, parse_instant(known.since), "verification")
+    verified = [known.concluded_at] if known.concluded_at else []
     for proposal in incident.proposals:
         if due := proposal.due():
             asked = [
+                *verified,
                 proposal.at,
                 *(one.at for one in proposal.course.agreed),
                 *(one.at for one in proposal.course.referred),
             ]
             found = _post(nearest(due.who, incident.unit, offices), incident.unit)
             return Ball(*found, parse_instant(max(asked)), "approval")
-    return Ball(incident.assigned, None, dispatch.since, "handling")
+    times = [at for at in (dispatch.since, *map(parse_instant, verified)) if at]
+    return Ball(incident.assigned, None, max(times, default=None), "handling")
 
 
 def _post(posts: list[str], unit: str) -> tuple[str, str | None]:

@@ -1,7 +1,7 @@
 """Verification before an answer: who is asked, how it ended, and which clarification it asks for. Pure."""
 
 from schemas import triage
-from schemas.fields import Fact, Typed
+from schemas.fields import Fact, Typed, parse_instant
 from services.kernel.core.decider import Ctx, Decided, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.triage import commands as c
@@ -23,14 +23,13 @@ def requested(command: c.RequestVerification, ctx: Ctx) -> Decided:
 
 def concluded(state: State, command: c.ConcludeVerification, ctx: Ctx) -> Decided:
     """The outcome. What is not in line with the facts opens a clarification."""
-    known = state.verification
-    if command.outcome == known.outcome and not known.asked:
+    known, unit = state.verification, ctx.actor.unit or state.unit
+    if (command.outcome, unit) == (known.outcome, known.by) and not known.asked:
         raise Rejected(
             f"the verification of {state.id} has this outcome already; ask for another one if it is open again",
             code="already-concluded",
             incident=state.id,
         )
-    unit = ctx.actor.unit or state.unit
     outcome = triage.IncidentVerificationConcluded(unit=unit, outcome=command.outcome, text=Typed(text=command.text))
     opened = _opened(state, "not_in_line") if command.outcome == "not_in_line" and not state.clarifying else []
     return [Occurred(fact, policy=state.policy, basis=ctx.offices.basis) for fact in (outcome, *opened)]
@@ -69,7 +68,8 @@ def brought(state: State, leaving: State) -> list[Fact]:
         facts.append(
             triage.IncidentVerificationConcluded(unit=theirs.by, outcome=theirs.outcome, taken_from=leaving.id)
         )
-    facts += [triage.IncidentVerificationRequested(unit=unit) for unit in asked]
+    due = parse_instant(theirs.due) if theirs.due else None
+    facts += [triage.IncidentVerificationRequested(unit=unit, due=due) for unit in asked]
     facts += [triage.IncidentVerificationRequested(unit=unit, taken_from=leaving.id) for unit in done]
     if leaving.clarifying and not state.clarifying:
         facts += _opened(state, "not_in_line")

@@ -431,7 +431,7 @@ def _changes(row: Row, event: Event) -> Row:
             return {"dismissed_at": at}
         case triage.IncidentReopened():
             ended = ("resolved_at", "closed_at", "dismissed_at")
-            return dict.fromkeys((*ended, "handled_problem", "handled_answer"))
+            return {**dict.fromkeys((*ended, "handled_problem", "handled_answer")), **_verified(row, event)}
         case triage.IncidentMerged() as data:
             return {"merged_into": data.into}
     return {}

@@ -15,6 +15,7 @@ from services.kernel.core.decider import SYSTEM
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.triage import commands as c
+from services.triage.ball import ball
 from services.triage.establishing import brought
 from services.triage.state import State
 from tests.kit.spec import NOW, UUID, At, Given
@@ -115,6 +116,44 @@ def test_at_a_grave_level_the_unit_above_establishes() -> None:
 
 
 @pytest.mark.requirement("ESC-15")
+def test_the_unit_above_concludes_with_the_outcome_that_the_unit_concerned_had_found() -> None:
+    conclude = c.ConcludeVerification(outcome="confirmed", text="t")
+    case = of_town(concluded(), MAJOR, role="verifier", unit="county")
+    case.when(conclude).then(concluded(unit="county"))
+    assert goes_on(of_town(concluded(), MAJOR, concluded(unit="county")))
+    of_town(concluded(), MAJOR, concluded(unit="county"), role="verifier", unit="county").when(conclude).then_raises(
+        Rejected, "this outcome already"
+    )
+
+
+@pytest.mark.requirement("TRI-01")
+@pytest.mark.parametrize("end", [triage.IncidentDismissed(report_count=1), triage.IncidentClosed(reason="r")])
+def test_a_request_ends_with_its_round(end: Fact) -> None:
+    """The unit that was asked has no part any more, so nobody may wait for it."""
+    assigned = (triage.IncidentAssigned(unit="county-roads"), triage.IncidentAccepted(unit="county-roads"))
+    again = triage.IncidentReopened(reason="r")
+    case = of_town(ESTABLISHED, ASKED, *assigned, end, again)
+    assert (case.state.verifying, case.state.verification.asked) == (frozenset(), ())
+    found = ball(case.state, case.context.offices)
+    assert found is not None
+    assert (found.unit, found.awaited) == ("county-roads", "handling")
+    assert goes_on(case)
+
+
+def test_after_the_outcome_the_matter_waits_for_the_handler_since_then() -> None:
+    assigned = (triage.IncidentAssigned(unit="county-roads"), triage.IncidentAccepted(unit="county-roads"))
+    told = [At(one, NOW - timedelta(days=3)) for one in (OPENED, *assigned, ASKED)]
+    then = At(concluded(), NOW - timedelta(hours=2))
+    for facts, awaited, since in ((told, "verification", 3 * 24), ([*told, then], "handling", 2)):
+        found = ball(past(*facts).state, past().context.offices)
+        assert found is not None
+        assert (found.awaited, found.since) == (awaited, NOW - timedelta(hours=since))
+    unasked = ball(past(*told[:-1], then).state, past().context.offices)
+    assert unasked is not None
+    assert unasked.since == NOW - timedelta(days=3), "it had not waited for anybody else"
+
+
+@pytest.mark.requirement("ESC-15")
 def test_the_unit_at_the_top_establishes_by_itself() -> None:
     at_top = OPENED.model_copy(update={"unit": "city"})
     conclude = c.ConcludeVerification(outcome="confirmed", text="t")
@@ -150,7 +189,8 @@ def test_a_merger_brings_open_requests_and_an_outcome_along() -> None:
     theirs = past(OPENED, concluded("not_in_line"), triage.IncidentClarificationOpened(unit="u", cause="not_in_line"))
     kinds = [type(fact) for fact in brought(ours, theirs.state)]
     assert kinds == [triage.IncidentVerificationConcluded, triage.IncidentClarificationOpened]
-    assert brought(ours, past(OPENED, ASKED).state) == [ASKED]
+    timed = ASKED.model_copy(update={"due": NOW + timedelta(hours=2)})
+    assert brought(ours, past(OPENED, timed).state) == [timed]
     done: State = past(OPENED, ASKED, concluded()).state
     assert brought(done, done) == []
     [carried] = brought(past(OPENED, concluded()).state, done)
