@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import triage
 from schemas.envelope import Event
+from schemas.fields import Fact
 
 
 class Unhelpful(BaseModel):
@@ -14,6 +15,8 @@ class Unhelpful(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     report: str
+    answer: str
+    """The event of the answer."""
     at: datetime
 
 
@@ -30,9 +33,9 @@ class Aftercare(BaseModel):
     ended_at: datetime | None = None
     """When the handling last ended."""
 
-    def without(self, report: str) -> tuple[Unhelpful, ...]:
-        """The askers on whom the office has not decided yet, without the asker of this report."""
-        return tuple(one for one in self.unhelpful if one.report != report)
+    def without(self, *reports: str) -> tuple[Unhelpful, ...]:
+        """The askers on whom the office has not decided yet, without the askers of these reports."""
+        return tuple(one for one in self.unhelpful if one.report not in reports)
 
 
 def after(aftercare: Aftercare, event: Event) -> Aftercare:
@@ -47,10 +50,22 @@ def after(aftercare: Aftercare, event: Event) -> Aftercare:
             return aftercare.model_copy(update={"ended": data.ends})
         case triage.IncidentAnswerJudged() as data:
             others = aftercare.without(data.report)
-            unhelpful = others if data.helps else (*others, Unhelpful(report=data.report, at=event.recorded))
+            unhelpful = (
+                others
+                if data.helps
+                else (*others, Unhelpful(report=data.report, answer=data.answer, at=event.recorded))
+            )
             return aftercare.model_copy(update={"unhelpful": unhelpful})
         case triage.IncidentRoundDeclined() as data:
             return aftercare.model_copy(update={"unhelpful": aftercare.without(data.report)})
+        case triage.IncidentSplit() as data if aftercare.unhelpful:
+            # The matter to which these reports go is open, and will be answered anew.
+            return aftercare.model_copy(update={"unhelpful": aftercare.without(*data.reports)})
         case triage.IncidentReopened() as data:
             return Aftercare(round=data.round)
     return aftercare
+
+
+def brought(leaving: Aftercare) -> list[Fact]:
+    """What a merger brings: each asker whom an answer did not help, since a merger is no decision on it."""
+    return [triage.IncidentAnswerJudged(report=one.report, answer=one.answer, helps=False) for one in leaving.unhelpful]

@@ -7,7 +7,7 @@ from schemas import triage
 from schemas.fields import Fact, Typed
 from schemas.pack.assigning import Assigning, Instruction
 from schemas.pack.clocks import Limit
-from services.kernel.access.approving import acting_posts, answering
+from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack, Offices
@@ -52,7 +52,7 @@ def _instructing(incident: Incident, ctx: Ctx) -> str | None:
     rule = rule_of(incident, ctx.offices)
     if rule is None or rule.instruction is None:
         return None
-    found = next(answering(rule.instruction.who, incident.unit, ctx), None)
+    found = next(answering(rule.instruction.who, incident.unit, ctx, posts=own_posts(ctx)), None)
     return found.post if found else None
 
 
@@ -106,7 +106,7 @@ def why_not_designated(incident: Incident, ctx: Ctx) -> Rejected | None:
         )
     by = dispatch.designates or ctx.offices.parent(incident.unit) or incident.unit
     heads = [f"{post.code}@{by}" for post in ctx.offices.posts.get(by, {}).values() if post.head]
-    if ctx.offices.parent(by) is None and heads and not set(heads).intersection(acting_posts(ctx)):
+    if ctx.offices.parent(by) is None and heads and not set(heads).intersection(own_posts(ctx)):
         return Rejected(
             f"no unit is above {by}, so its head designates; ask {' or '.join(heads)}",
             code="head-designates",
@@ -163,6 +163,32 @@ def designated(state: Incident, command: c.Designate, ctx: Ctx) -> Decided:
         raise _already(state, command.unit)
     by = state.dispatch.designates or ctx.offices.parent(state.unit) or state.unit
     return _given(command, command.unit, by, ctx)
+
+
+def brought(state: Incident, leaving: Incident) -> list[Fact]:
+    """What a merger brings: the lead of the other matter, if there is none here, or if a unit above designated it.
+
+    A designation binds, so it outranks the choice of the desk.
+    """
+    unit, bound = leaving.assigned, leaving.dispatch.designated_by
+    if unit is None or (state.assigned and (bound is None or state.dispatch.designated_by)):
+        return []
+    accepted = leaving.accepted or (state.accepted and state.assigned == unit)
+    return taken_over(unit, accepted, leaving.id, bound, leaving.dispatch.lead)
+
+
+def taken_over(
+    unit: str, accepted: bool, taken_from: str, designated_by: str | None, share: Share | None = None
+) -> list[Fact]:
+    """The assignment of another incident, as this one's, with the share that the unit has."""
+    assigned = triage.IncidentAssigned(
+        unit=unit,
+        share=share.text if share else None,
+        due=share.due if share else None,
+        designated_by=designated_by,
+        taken_from=taken_from,
+    )
+    return [assigned, *([triage.IncidentAccepted(unit=unit, taken_from=taken_from)] if accepted else [])]
 
 
 def _already(state: Incident, unit: str) -> Rejected:
@@ -235,7 +261,7 @@ def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:
         ground=command.ground,
         returns=dispatch.returns + 1,
         late=late,
-        designates=above if late or dispatch.number >= most else None,
+        designates=above if late or dispatch.number >= most else dispatch.designates,
     )
     return [Occurred(fact, policy=pack.ref, basis=ctx.offices.basis) if pack else fact]
 

@@ -16,6 +16,7 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
 from services.triage import (
     acts,
+    aftercare,
     approvals,
     assigning,
     endings,
@@ -25,6 +26,7 @@ from services.triage import (
     links,
     moves,
     planning,
+    plans,
     rounds,
 )
 from services.triage import commands as c
@@ -461,12 +463,14 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
-    by = leaving.dispatch.designated_by
-    assigned = [] if state.assigned else _assigned_as(leaving.assigned, leaving.accepted, leaving.id, by)
+    assigned = assigning.brought(state, leaving)
+    planned = plans.brought(state.plans, leaving.plans)
     verifying = establishing.brought(state, leaving)
     helping = [_helping_as(leaving, unit) for unit in sorted(leaving.helping - state.helping)]
     grave = judgement.brought(state, known, ctx)
-    return [*absorbed, *grave, *(_by_pack(fact, pack, ctx) for fact in judged), *assigned, *verifying, *helping]
+    after = aftercare.brought(leaving.aftercare)
+    ruled = [_by_pack(fact, pack, ctx) for fact in judged]
+    return [*absorbed, *grave, *ruled, *assigned, *verifying, *helping, *planned, *after]
 
 
 def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:
@@ -500,14 +504,6 @@ def _helping_as(leaving: State, unit: str) -> Fact:
     return triage.IncidentHelpRequested(unit=unit)
 
 
-def _assigned_as(unit: str | None, accepted: bool, taken_from: str, designated_by: str | None) -> list[Fact]:
-    """The assignment of another incident, as this one's. A designation goes on to bind."""
-    if unit is None:
-        return []
-    taken = [triage.IncidentAccepted(unit=unit, taken_from=taken_from)] if accepted else []
-    return [triage.IncidentAssigned(unit=unit, taken_from=taken_from, designated_by=designated_by), *taken]
-
-
 def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
     """The split-off matter goes on with the assigned unit.
 
@@ -528,7 +524,11 @@ def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
         *(triage.IncidentReportAttached(**other.model_dump()) for other in others),
         *(judgement.reached(counted, command.split_from) for counted in counts),
         *judgement.levels(opening, counts, ctx),
-        *_assigned_as(command.assigned, command.accepted, command.split_from, command.designated_by),
+        *(
+            assigning.taken_over(command.assigned, command.accepted, command.split_from, command.designated_by)
+            if command.assigned
+            else ()
+        ),
         *(triage.IncidentReportRefused(report=report) for report in command.refused),
         *_dismissed(len(command.reports), command.refused),
     ]

@@ -64,8 +64,11 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
             return _passed(dispatch, at if dispatch.lead is None else dispatch.since, instructed=True)
         case triage.IncidentAssigned() as data:
             lead = Share(unit=data.unit, text=data.share, due=data.due, asked_at=at)
+            # What another matter brings along decides nothing here.
             number = dispatch.number + (data.taken_from is None)
-            return _passed(dispatch, at, number=number, lead=lead, designates=None, designated_by=data.designated_by)
+            designates = dispatch.designates if data.taken_from else None
+            given = {"number": number, "designates": designates, "designated_by": data.designated_by}
+            return _passed(dispatch, at, lead=lead, **given)
         case triage.IncidentPassedUpward() as data:
             return _passed(dispatch, at, designates=data.designates)
         case triage.IncidentAccepted() if dispatch.lead:
@@ -85,12 +88,15 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
             others = (one for one in dispatch.helpers if one.unit != data.unit)
             return dispatch.model_copy(update={"helpers": tuple(others)})
         case triage.IncidentReopened():
-            return _passed(dispatch, at, number=0, helpers=(), instructed=False, designates=None)
+            # The limit for returning counts anew, and what was to be done by then was of the round before.
+            again = {"lead": dispatch.lead and dispatch.lead.model_copy(update={"asked_at": at, "due": None})}
+            return _passed(dispatch, at, number=0, helpers=(), instructed=False, designates=None, **again)
         case triage.IncidentAbsorbed() as data:
             number, returns = max(dispatch.number, data.dispatches), dispatch.returns + data.returns
-            designates = dispatch.designates or (None if dispatch.lead else data.designates)
-            told = {"number": number, "returns": returns, "designates": designates}
-            return dispatch.model_copy(update=told)
+            told = dispatch.model_copy(update={"number": number, "returns": returns})
+            if dispatch.designates or dispatch.designated_by or data.designates is None:
+                return told
+            return _passed(told, at, designates=data.designates)
         case triage.IncidentTransferred() if dispatch.lead is None:
             return _passed(dispatch, at)
         case triage.IncidentProposalRejected() | triage.IncidentProposalApproved(last=True):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import triage
 from schemas.envelope import Event
-from schemas.fields import WordsRef
+from schemas.fields import Fact, WordsRef
 
 
 class _Model(BaseModel):
@@ -78,3 +78,18 @@ def after(plans: Plans, event: Event) -> Plans:
             )
             return plans.model_copy(update={"meetings": (*plans.meetings, held)})
     return plans
+
+
+def brought(plans: Plans, leaving: Plans) -> list[Fact]:
+    """What a merger brings: the other matter's team, plan and emergency plan, as far as there is none here.
+
+    Meetings stay with the matter about which they were held; answers show them here as well.
+    """
+    team, plan, facts = leaving.team, leaving.plan, list[Fact]()
+    if team and not plans.team:
+        facts.append(triage.IncidentTeamNamed(head=team.head, deputy=team.deputy, members=team.members))
+    if plan and not plans.plan:
+        facts.append(triage.IncidentPlanMade(unit=plan.unit, post=plan.post, due=plan.due, text=plan.text))
+    if leaving.emergency and not plans.emergency:
+        facts.append(triage.IncidentPlanStarted(plan=leaving.emergency))
+    return facts

@@ -31,7 +31,7 @@ from services.triage.ball import ball
 from services.triage.dispatch import Dispatch, Share
 from services.triage.grading import gravity, proposed
 from services.triage.incident import TRACKS, Incident
-from services.triage.plans import Plans
+from services.triage.plans import Meeting, Plans
 from services.triage.proposals import Proposal
 from services.triage.rights import APPROVING, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
@@ -401,7 +401,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(one["words"] for one in record.judgements),
             *(one[name] for one in record.assessments for name in ASSESSED),
             *(one.text.ref for one in proposals_of(record.row)),
-            *(one.minutes.ref for one in plans_of(record.row).meetings),
+            *(one.minutes.ref for one in _meetings(record)),
             *(plan.text.ref for plan in (plans_of(record.row).plan,) if plan),
             *(one.text.ref for one in _shares(record.row).values() if one.text),
         ],
@@ -420,7 +420,7 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
         "split_off": record.split_off,
         "assignments": [_shown_assignment(one) for one in (record.row, *record.before) if one["assigned"]],
         "shares": [_shown_share(part, share, words) for part, share in _shares(record.row).items()],
-        **_shown_plans(plans_of(record.row), words),
+        **_shown_plans(plans_of(record.row), _meetings(record), words),
         "facts": [_shown_fact(fact, words) for fact in facts],
         "reports": [
             {
@@ -531,7 +531,15 @@ def _shares(row: Row) -> dict[tuple[str, str], Share]:
     return {**lead, **{("helper", share.unit): share for share in given.helpers}}
 
 
-def _shown_plans(plans: Plans, words: Callable[[str | None], str | None]) -> dict[str, Any]:
+def _meetings(record: Record) -> list[Meeting]:
+    """The meetings about an incident and those that were merged into it, in order of their times."""
+    held = [one for row in (record.row, *record.before) for one in plans_of(row).meetings]
+    return sorted(held, key=attrgetter("held_at"))
+
+
+def _shown_plans(
+    plans: Plans, meetings: Iterable[Meeting], words: Callable[[str | None], str | None]
+) -> dict[str, Any]:
     team, plan = plans.team, plans.plan
     return {
         "team": team and {**team.model_dump(exclude={"named_at"}), "named_at": instant(team.named_at)},
@@ -550,7 +558,7 @@ def _shown_plans(plans: Plans, words: Callable[[str | None], str | None]) -> dic
                 "minutes": words(one.minutes.ref),
                 "held_at": instant(one.held_at),
             }
-            for one in plans.meetings
+            for one in meetings
         ],
     }
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from schemas.pack.verification import Answer
 from schemas.titles import titled
-from services.kernel.access.approving import acting_posts, answering
+from services.kernel.access.approving import answering, own_posts
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import STAFF_ROLES, Ctx
@@ -258,7 +258,7 @@ def _followed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _follows(incident: Incident, ctx: Ctx) -> bool:
-    return incident.aftercare.follows_up in acting_posts(ctx)
+    return incident.aftercare.follows_up in own_posts(ctx)
 
 
 def _unhelpful(incident: Incident, ctx: Ctx, verb: str) -> Refusal:

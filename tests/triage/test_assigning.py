@@ -10,7 +10,7 @@ from schemas import triage
 from schemas.fields import Fact
 from schemas.pack import PolicyPack
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.kernel.core.units import Offices
+from services.kernel.core.units import Delegation, Offices
 from services.triage import commands as c
 from services.triage.ball import ball
 from services.triage.decider import DECIDER
@@ -76,6 +76,13 @@ class TestInstruction:
         past(roles=HEAD, instruction=alone).when(c.Instruct(text="t")).then(
             triage.IncidentInstructionGiven(text="t")  # type: ignore[arg-type]
         )
+
+    def test_who_only_approves_for_the_leader_gives_none(self) -> None:
+        told = past(roles=DESK, instruction=LEADER)
+        loan = Delegation("chief@town-east", "duty_officer@town-east", NOW - timedelta(days=1), NOW + timedelta(days=1))
+        offices = replace(told.context.offices, delegations=(loan,))
+        asked = replace(told, context=replace(told.context, offices=offices)).when(c.Instruct(text="t"))
+        asked.then_raises(Forbidden)
 
     def test_a_pack_says_at_which_levels(self) -> None:
         rule = {**LEADER, "levels": ["major"]}
@@ -182,6 +189,10 @@ class TestReturn:
 TO_DESIGNATE = (*BACK * 2, ASSIGNED, triage.IncidentReturned(unit="county-roads", reason="r", designates="county"))  # type: ignore[arg-type]
 
 
+ELSEWHERE = triage.IncidentAssigned(unit="county-water")
+PASSED = triage.IncidentPassedUpward(unit="county-roads", designates="county", reason="r")  # type: ignore[arg-type]
+
+
 class TestDesignation:
     def test_then_the_desk_assigns_no_more_and_the_unit_above_designates(self) -> None:
         past(*TO_DESIGNATE, roles=DESK).when(c.Assign(unit="town-east")).then_raises(Rejected, "county designates")
@@ -235,6 +246,63 @@ class TestDesignation:
         (absorbed,) = (getattr(one, "data", one) for one in into.when(c.Absorb(incident=leaving.id)).decided())
         state = given(DECIDER, OPENED, *BACK, absorbed).state
         assert (state.dispatch.number, state.dispatch.returns, state.dispatch.designates) == (3, 4, "county")
+
+    @pytest.mark.parametrize(
+        ("here", "there", "designates", "lead", "bound"),
+        [
+            (TO_DESIGNATE, (ELSEWHERE,), "county", "county-water", None),
+            ((ELSEWHERE,), TO_DESIGNATE, "county", "county-water", None),
+            ((), (ASSIGNED, ACCEPTED, PASSED), "county", "county-roads", None),
+            ((ELSEWHERE,), (*TO_DESIGNATE, DESIGNATED), None, "county-roads", "county"),
+            ((ASSIGNED, ACCEPTED), (*TO_DESIGNATE, DESIGNATED), None, "county-roads", "county"),
+            ((*TO_DESIGNATE, DESIGNATED), (*TO_DESIGNATE,), None, "county-roads", "county"),
+        ],
+    )
+    def test_whichever_matter_is_merged_into_the_other(
+        self, here: tuple[Fact, ...], there: tuple[Fact, ...], designates: str | None, lead: str, bound: str | None
+    ) -> None:
+        state = merged((OPENED, *here), (OPENED, *there)).state
+        told = state.dispatch
+        assert (told.designates, told.designated_by, state.assigned) == (designates, bound, lead)
+        desk = replace(staff("duty_officer"), unit="town-east", post="duty_officer@town-east")
+        past_merger = merged((OPENED, *here), (OPENED, *there)).by(desk)
+        past_merger.when(c.Assign(unit="town-west")).then_raises(Rejected, "county")
+        assert state.accepted == (ACCEPTED in (*here, *there))
+
+    def test_what_was_passed_upward_stays_there_when_the_unit_gives_the_matter_back(self) -> None:
+        back = past(ASSIGNED, ACCEPTED, PASSED, roles=LEAD, unit="county-roads")
+        (done,) = back.when(c.Return(reason="r")).decided()
+        assert done.data.designates == "county"  # type: ignore[union-attr]
+
+
+def merged(here: tuple[Fact, ...], there: tuple[Fact, ...]) -> Given:
+    """The past of a matter into which another one was merged."""
+    seen = {"leaving": given(DECIDER, *there).state, "reports": [f"report-{spec.UUID}"]}
+    into = given(DECIDER, *here, actor=staff("chief")).seeing(**seen)
+    done = into.when(c.Absorb(incident=into.stream)).decided()
+    return given(DECIDER, *here, *(getattr(one, "data", one) for one in done))
+
+
+def test_a_merger_brings_the_share_and_the_limit_of_the_lead_along() -> None:
+    due = NOW + timedelta(days=2)
+    share = triage.IncidentAssigned(unit="county-roads", share="s", due=due)  # type: ignore[arg-type]
+    lead = merged((OPENED,), (OPENED, share, ACCEPTED)).state.dispatch.lead
+    assert (lead.unit, lead.due, lead.text is not None, lead.accepted_at is not None) == (
+        "county-roads", due, True, True)  # fmt: skip
+
+
+def test_in_a_further_round_the_limit_for_returning_counts_from_the_reopening() -> None:
+    long_ago = NOW - timedelta(days=90)
+    told = triage.IncidentAssigned(unit="county-roads", due=long_ago + timedelta(days=2))
+    ended = (At(told, long_ago), At(ACCEPTED, long_ago), At(RESOLVED, long_ago + timedelta(days=1)))
+    again = triage.IncidentReopened(reason="r")  # type: ignore[arg-type]
+    case = past(*ended, again, roles=LEAD, unit="county-roads")
+    (done,) = case.when(c.Return(reason="r")).decided()
+    assert (done.data.late, done.data.designates) == (False, None)  # type: ignore[union-attr]
+    assert case.state.dispatch.lead.due is None, "it was of the round before"
+    late = past(*ended, At(again, NOW - timedelta(hours=25)), roles=LEAD, unit="county-roads")
+    (done,) = late.when(c.Return(reason="r")).decided()
+    assert done.data.late  # type: ignore[union-attr]
 
 
 CLOCK = {

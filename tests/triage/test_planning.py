@@ -46,6 +46,17 @@ def test_where_the_pack_asks_for_it_nobody_handles_before_a_team() -> None:
             when.then_raises(Rejected, "team")
 
 
+@pytest.mark.requirement("ESC-05")
+def test_a_merger_brings_team_plan_and_emergency_plan_along_where_there_is_none() -> None:
+    plan = triage.IncidentPlanMade(unit="county-roads", post="handler@county-roads", due=NOW, text="t")  # type: ignore[arg-type]
+    started, other = triage.IncidentPlanStarted(plan="outage"), triage.IncidentTeamNamed(head="chief@county")
+    leaving = past(TEAM, plan, started).state
+    for here, brought in (((), [TEAM, "plan_made", started]), ((other,), ["plan_made", started])):
+        into = past(*here).seeing(leaving=leaving, reports=[OPENED.report])
+        done = [getattr(one, "data", one) for one in into.when(c.Absorb(incident=leaving.id)).decided()][1:]
+        assert [one if one in (TEAM, started) else "plan_made" for one in done] == brought
+
+
 @pytest.mark.requirement("TRI-12")
 def test_a_plan_names_limit_procedure_unit_and_post() -> None:
     due = NOW + timedelta(days=3)

@@ -1,5 +1,6 @@
 """After the end of a matter: what the asker says of the answer, rounds, recurrence, follow-up until it is over."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from schemas.fields import Fact, instant
 from schemas.ingest import ReportHelpfulnessGiven
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.units import Delegation
 from services.triage import commands as c
 from services.triage.ball import ball
 from services.triage.decider import DECIDER
@@ -72,6 +74,35 @@ def test_a_no_waits_until_it_opens_a_round_or_somebody_says_why_not() -> None:
     case.when(other).then_raises(Malformed, REPORT)
     assert past(*ENDED, said, opens()).state.aftercare.unhelpful == ()
     assert past(*ENDED, YES).state.aftercare.unhelpful == ()
+
+
+@pytest.mark.requirement("ING-12")
+def test_a_no_goes_with_its_report_and_a_merger_is_no_decision_on_it() -> None:
+    other = f"incident-{derived('other')}"
+    split = triage.IncidentSplit(into=other, reports=(REPORT,))
+    further = triage.IncidentReportAttached(report=f"report-{derived('x')}", unit="town-east", discovered_at=NOW)
+    gone = past(OPENED, further, *ENDED[1:], NO, split).state
+    assert gone.aftercare.unhelpful == ()
+    found = ball(gone, spec.offices())
+    assert found is not None
+    assert found.awaited == "closing"
+    leaving = past(*ENDED, NO).state
+    into = past(OPENED, leaving=leaving, reports=[REPORT])
+    assert NO in [getattr(one, "data", one) for one in into.when(c.Absorb(incident=other)).decided()]
+
+
+def test_a_no_that_came_before_the_end_waits_since_the_end() -> None:
+    found = ball(past(OPENED, At(NO, NOW - timedelta(days=5)), *ENDED[1:]).state, spec.offices())
+    assert found is not None
+    assert (found.awaited, found.since) == ("round", NOW - timedelta(days=2))
+
+
+def test_a_delegate_of_the_named_post_approves_for_it_and_follows_up_nothing() -> None:
+    case = past(*ENDED, CLOSED, role="duty_officer")
+    loan = Delegation("verifier@town-east", "duty_officer@town-east", NOW - timedelta(days=1), NOW + timedelta(days=1))
+    offices = replace(case.context.offices, delegations=(loan,))
+    asked = replace(case, context=replace(case.context, offices=offices)).when(c.FollowUp(text="t"))
+    asked.then_raises(Forbidden)
 
 
 @pytest.mark.requirement("AUD-03")

@@ -18,12 +18,15 @@ class Answering(NamedTuple):
     body: Post | None = None
 
 
-def answering(codes: Iterable[str], unit: str, ctx: Ctx, quorum: int | None = None) -> Iterator[Answering]:
+def answering(
+    codes: Iterable[str], unit: str, ctx: Ctx, quorum: int | None = None, posts: Sequence[str] | None = None
+) -> Iterator[Answering]:
     """Every way in which the actor may answer for one of these addressees of the unit or of a unit above.
 
-    For a body answers its head; with a quorum, any member.
+    For a body answers its head; with a quorum, any member. `posts` are the posts as which the actor acts; by default
+    those as which the actor may approve.
     """
-    posts = acting_posts(ctx)
+    posts = acting_posts(ctx) if posts is None else posts
     for code in codes:
         if ctx.may(code, units=(unit,)):
             yield Answering(code, ctx.actor.post)
@@ -63,16 +66,22 @@ def _persons(posts: Sequence[str], ctx: Ctx) -> list[str]:
 def acting_posts(ctx: Ctx) -> tuple[str, ...]:
     """The posts as which the actor may approve.
 
-    These are the actor's own post, the unit's posts for further roles of the actor, and the posts that delegated to the
-    own one and whose delegation has begun and not ended.
+    These are the actor's `own_posts`, and the posts that delegated to the own one and whose delegation has begun and
+    not ended.
     """
-    actor, offices, now = ctx.actor, ctx.offices, ctx.now
+    now = ctx.now
+    given = (one.post for one in ctx.offices.delegations if one.to == ctx.actor.post and one.since <= now < one.until)
+    return tuple(dict.fromkeys((*own_posts(ctx), *given)))
+
+
+def own_posts(ctx: Ctx) -> tuple[str, ...]:
+    """The actor's own post, and the unit's posts for further roles of the actor. A delegation adds none."""
+    actor, offices = ctx.actor, ctx.offices
     code, _, unit = actor.post.partition("@")
     own = offices.posts.get(unit, {}).get(code)
     further = sorted(actor.roles - own.roles) if own else sorted(actor.roles)
     held = (offices.with_role(actor.unit or "", role) for role in further)
-    given = (one.post for one in offices.delegations if one.to == actor.post and one.since <= now < one.until)
-    return tuple(dict.fromkeys((actor.post, *(f"{post}@{actor.unit}" for post in held if post), *given)))
+    return tuple(dict.fromkeys((actor.post, *(f"{post}@{actor.unit}" for post in held if post))))
 
 
 def entries(offices: Offices, unit: str, code: str) -> tuple[Post, ...]:
