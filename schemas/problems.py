@@ -401,6 +401,10 @@ TYPES: Mapping[str, ProblemType] = {
             "value-unfit": ("数值不合", "{place} 不能用这个数值。"),
             "period-unknown": ("没有此特殊时期", "{pack} 没有特殊时期 {period}；可选：{known}。"),
             "duty-unknown": ("没有此班次", "{post} 没有自 {since} 起的班次，请查看值班表。"),
+            "follow-up-elsewhere": (
+                "该岗位无权查看此事项",
+                "{post} 所在单位未参与此事项；请指定以下单位的岗位：{known}。",
+            ),
             "officer-elsewhere": ("不是本单位岗位", "{post} 不是{unit}自己的岗位；信息员须为本单位岗位之一。"),
             "pack-not-known": ("没有此制度", "没有载入 {pack}；已载入：{known}。"),
             "before-what-it-answers": ("早于所答复之事", "所答复之事发生在 {at}，{field} 请填写不早于此的时间。"),

@@ -18,10 +18,24 @@ def resolved(state: State, command: Resolve, ctx: Ctx) -> Decided:
     """The handling is complete. If the pack asks for a post of its own for the follow-up, there is one."""
     pack = _pack(state, ctx)
     if command.follows_up is not None:
-        ctx.offices.post(command.follows_up, "follows_up")
+        _must_read_it(command.follows_up, state, ctx)
     asked = pack is not None and pack.model.follow_up is not None and pack.model.follow_up.dedicated_post.value
     post = command.follows_up or (ctx.actor.post if asked else None)
     return _by(pack, triage.IncidentResolved(reason=Typed(text=command.reason), follows_up=post), ctx)
+
+
+def _must_read_it(post: str, state: State, ctx: Ctx) -> None:
+    """Raises `Malformed` for a post that could not read the matter which it is to follow."""
+    ctx.offices.post(post, "follows_up")
+    reading = dict.fromkeys((*ctx.offices.above(state.unit), *ctx.offices.above(state.assigned or state.unit)))
+    if (unit := post.partition("@")[2]) not in reading:
+        raise Malformed(
+            f"follows_up: {unit} has no part in {state.id}; name a post of {', '.join(reading)}",
+            code="follow-up-elsewhere",
+            field="follows_up",
+            post=post,
+            known=list(reading),
+        )
 
 
 def closed(state: State, command: Close, ctx: Ctx) -> Decided:

@@ -47,6 +47,14 @@ def test_an_unknown_post_follows_nothing_up() -> None:
         ends(Resolve(reason="r", follows_up="clerk@town-east"), *HANDLED)
 
 
+def test_only_a_post_that_reads_the_matter_follows_it_up() -> None:
+    assigned = triage.IncidentAssigned(unit="county-roads")
+    for post in ("chief@county", "handler@county-roads", "chief@city"):
+        assert ends(Resolve(reason="r", follows_up=post), assigned, *HANDLED).follows_up == post
+    with pytest.raises(Malformed, match="town-west has no part"):
+        ends(Resolve(reason="r", follows_up="verifier@town-west"), assigned, *HANDLED)
+
+
 def test_the_end_says_which_parts_the_file_lacks() -> None:
     closed = ends(Close(reason="r", parts=("image",)), *HANDLED, RESOLVED, archive={"parts": PARTS})
     assert closed.missing == ("text",)
