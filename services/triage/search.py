@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
 from services.kernel.serving import paging
-from services.kernel.store import standings, word_index
+from services.kernel.store import sql, standings, word_index
 from services.kernel.store.words import texts
 from services.triage.queries import subjects
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
@@ -57,10 +57,12 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
         for word in (said or "").split():
             refs, all_of_them = await _texts_with(connection, field, word)
             complete = complete and all_of_them
+            # One parameter for each word, however many texts have it.
+            holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
             having = (
                 select(INCIDENT_REPORTS.c.incident_id)
                 .join(REPORTS, REPORTS.c.report_id == INCIDENT_REPORTS.c.report_id)
-                .where(INCIDENT_REPORTS.c.active, or_(*(column.in_(refs) for column in looked)))
+                .where(INCIDENT_REPORTS.c.active, or_(*(column.in_(holding) for column in looked)))
             )
             chosen = chosen.where(table.c.id.in_(having))
     for name in ("number", "unit", "category", "state"):

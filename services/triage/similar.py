@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.fields import instant, parse_instant
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery.runtime import Runtime
-from services.kernel.store import word_index
+from services.kernel.store import standings, word_index
 from services.kernel.store.views import Row
 from services.kernel.store.words import texts
 from services.triage.seen import rows_of
@@ -117,7 +117,11 @@ async def _newest(connection: AsyncConnection) -> list[str]:
 async def find(
     runtime: Runtime, connection: AsyncConnection, ctx: Ctx, asked: Asked, limit: int, threshold: float = OFFERED_FROM
 ) -> Found:
-    """The matters that are most like what is asked, and the units above that have such a matter."""
+    """The matters that are most like what is asked, and the units above that have such a matter.
+
+    Of the matters, those in which a unit has a part that the actor oversees: an assigned or helping unit sees others of
+    the accountable unit as little here as in any list.
+    """
     known = await common(runtime, connection)
     told = document(asked.subject, asked.text, asked.place)
     weights = {pair: known.weight(pair) for pair in word_index.pairs_of(told) if pair.isalnum()}
@@ -133,7 +137,7 @@ async def find(
         if score >= threshold and score > best.get(row["id"], (0.0,))[0]:
             best[row["id"]] = (score, row, other)
     ranked = sorted(best.values(), key=lambda one: (-one[0], one[1]["id"]))
-    near = [one for one in ranked if one[1]["unit"] in below][:limit]
+    near = [one for one in ranked if one[1]["unit"] in below and one[1]["concerns"]][:limit]
     return Found(
         [Near(row, round(score, 3), shared(told, other, known)) for score, row, other in near],
         [unit for unit in above if any(row["unit"] == unit for _, row, _ in ranked)],
@@ -168,9 +172,9 @@ async def _reports(
         if name not in ("category", "discovered_at")
     ]
     of_report = [REPORTS.c[name] for name in ("report_id", "subject", "text", "place", "category", "discovered_at")]
-    named = list(refs)
+    named, overseen = list(refs), ctx.offices.overseen(ctx.actor.unit)
     chosen = (
-        select(*columns, *of_report)
+        select(*columns, *of_report, standings.concerns(METADATA, INCIDENTS.c.id, overseen).label("concerns"))
         .select_from(REPORTS)
         .join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.report_id == REPORTS.c.report_id)
         .join(INCIDENTS, INCIDENTS.c.id == INCIDENT_REPORTS.c.incident_id)

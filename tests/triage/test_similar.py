@@ -1,6 +1,7 @@
 """Similar matters are ranked and offered, on both databases; a person decides. The index holds what the words hold."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,19 @@ async def test_nothing_is_linked_to_a_matter_that_the_caller_may_not_read(desk: 
     assert forbidden.status_code == 403
 
 
+async def test_a_unit_that_only_works_on_a_matter_is_offered_none_of_the_others_of_the_accountable_unit(
+    desk: Triage,
+) -> None:
+    lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
+    assert (await desk.ask(again, "assign", {"unit": "county-roads"}, role="duty_officer")).status_code == 200
+    assert (await desk.get(f"incidents/{lamp}", "county-roads")).status_code == 404
+    assert (await offered(desk, again, "county-roads"))["items"] == []
+    assert (await desk.get(f"incidents/{again}/suggestion", "county-roads")).json()["nearest"] == []
+    assert [one["incident_id"] for one in (await offered(desk, again))["items"]] == [lamp]
+    assert (await desk.ask(lamp, "assign", {"unit": "county-roads"}, role="duty_officer")).status_code == 200
+    assert [one["incident_id"] for one in (await offered(desk, again, "county-roads"))["items"]] == [lamp]
+
+
 async def test_an_exercise_is_compared_with_exercises_only(desk: Triage) -> None:
     await opened(desk, LAMP)
     drill = await opened(desk, LAMP_AGAIN, drill=True)
@@ -221,6 +235,20 @@ async def test_a_suggestion_counts_the_nearest_earlier_matters(desk: Triage) -> 
     assert (await desk.kinds(again)) == ["opened"]
 
 
+async def test_a_long_text_is_indexed_as_fast_as_its_beginning(desk: Triage) -> None:
+    """Whoever writes it holds the one lock of an embedded store."""
+    beginning = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(word_index.INDEXED))
+    took = []
+    for said in (beginning, beginning + "长" * 96_000):
+        begun = time.perf_counter()
+        await desk.say(said)
+        took.append(time.perf_counter() - begun)
+    assert took[1] < 10 * took[0] + 0.1
+    async with desk.runtime.database.read() as connection:
+        assert len(await word_index.holding(connection, [beginning[-2:]], 9)) == 2
+        assert await word_index.holding(connection, [beginning[-1] + "长"], 9) == []
+
+
 def test_likeness_needs_no_language_and_shares_name_whole_words() -> None:
     texts = [
         document(*LAMP),
@@ -267,6 +295,17 @@ async def test_a_search_finds_by_words_and_columns_names_its_purpose_and_is_an_e
     events = [Event.parse(bytes(row.bytes)) for row in rows]
     assert (len(events), events[0].data.found, set(events[0].words)) == (10, 1, {"purpose", "words"})
     assert {"回访", "路灯 看病"} <= set(kept)
+
+
+async def test_a_search_for_many_common_words_is_answered(desk: Triage) -> None:
+    """Each word is in hundreds of texts, so the statement names far more texts than a database takes parameters."""
+    said = [f"{first}{second}" for first in "路灯停水坏了不亮" for second in "东门小区西街河桥"]
+    texts = [f"{' '.join(said)} {number}" for number in range(350)]
+    await desk.say(*texts)
+    report_ = report(desk, (texts[0], texts[1]))
+    await desk.take(report_)
+    [item] = (await desk.get("incidents", "city", report_id=report_.stream)).json()["items"]
+    assert await searched(desk, words=" ".join(said), purpose="p") == [item["id"]]
 
 
 async def test_bad_searches_are_refused(desk: Triage) -> None:

@@ -112,11 +112,13 @@ def _number(pair: str) -> int:
 
 
 def _pairs_in_sqlite(row: str) -> str:
-    counted = (
-        "with recursive at(n) as (select 1 union all "
-        f"select n + 1 from at where n < min(length({row}words), {INDEXED}) - 1) select n from at"
+    # The beginning is cut off once. SQLite would count a long text anew for each pair, while all other writers wait.
+    told = f"select lower(substr({row}words, 1, {INDEXED})), min(length({row}words), {INDEXED}) - 1"
+    counted = "select 1 union all select n + 1 from at where n < (select pairs from told)"
+    return (
+        f"(with recursive told(words, pairs) as materialized ({told}), at(n) as ({counted}) "
+        "select group_concat(hex(substr(words, n, 2)), ' ') from told, at)"
     )
-    return f"(select group_concat(hex(substr(lower({row}words), n, 2)), ' ') from ({counted}))"
 
 
 _SQLITE = (
