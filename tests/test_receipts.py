@@ -130,3 +130,42 @@ async def test_the_sender_says_once_for_each_answer_whether_it_helps_and_a_no_op
         assert [one["helps"] for one in told["helpfulness"]] == [False, True]
         assert told["helpfulness"][0]["reason"].startswith("灯还是不亮，请打")
         assert "13912345678" not in str(told)
+
+
+@pytest.mark.requirement("ING-12")
+async def test_what_was_said_to_another_asker_before_is_no_answer_to_a_later_one(tmp_path: Path) -> None:
+    async with running(Settings(data=tmp_path)) as system:
+        report = {
+            "unit": "town-east",
+            "channel": "letter",
+            "subject": "路灯不亮",
+            "text": "路灯不亮。",
+            "discovered_at": datetime.now(UTC).isoformat(),
+        }
+        first = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
+        (matter,) = (await ask(system, "chief@town-east", "GET", "/triage/v1/incidents"))["items"]
+        at = f"/triage/v1/incidents/{matter['id']}"
+
+        async def explain(number: int, to: str) -> None:
+            for who, verb, body in (
+                ("handler@town-east", "explain", {"text": "t", "to": to}),
+                ("approver@town-east", "approve", {"proposal": number}),
+            ):
+                version = (await ask(system, "chief@town-east", "GET", at))["version"]
+                await ask(system, who, "POST", f"{at}/{verb}", body, **{"If-Match": str(version)})
+
+        async def answered(sent: dict[str, Any]) -> int:
+            return len((await ask(system, "", "GET", f"/ingest/v1/receipts/{sent['receipt']}"))["answers"])
+
+        await explain(1, "asker")
+        later = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
+        (same,) = (await ask(system, "chief@town-east", "GET", "/triage/v1/incidents"))["items"]
+        assert (same["report_count"], await answered(first), await answered(later)) == (2, 1, 0)
+        said = f"/ingest/v1/receipts/{later['receipt']}/helpfulness"
+        early = await ask(system, "", "POST", said, {"helps": True}, 409)
+        assert early["type"].endswith("no-answer-yet")
+        await explain(2, "asker")
+        assert (await answered(first), await answered(later)) == (2, 1)
+        await explain(3, "public")
+        last = await ask(system, "duty_officer@town-east", "POST", "/ingest/v1/reports", report, 201)
+        assert (await answered(first), await answered(last)) == (3, 1)

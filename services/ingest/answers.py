@@ -70,7 +70,7 @@ class Status(
     received_at: Instant
     """When it was recorded."""
     answers: tuple[AnswerOf, ...]
-    """The answers of the office on the matter, in order of time. The sender may judge the last one."""
+    """The office's answers to the report, in order of time, and those in public. The sender may judge the last one."""
     extensions: tuple[Extension, ...]
     """Limits of the matter that were extended, in order of time."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -99,13 +99,19 @@ async def of_receipt(connection: AsyncConnection, receipt: str) -> str | None:
 
 
 async def answers(connection: AsyncConnection, report: str) -> Sequence[Any]:
-    """The answers on the matters to which a report belongs now, in order, as `event`, `incident_id` and `at`."""
-    chosen = select(ANSWERS).where(ANSWERS.c.incident_id.in_(_matters(report)))
+    """The answers to a report, in order, as `event`, `incident_id` and `at`.
+
+    These are what was said on a matter while the report belonged to it, and what was said in public on the matters to
+    which it belongs now. What was said to other askers before it came is no answer to it.
+    """
+    of = BELONGINGS.c
+    while_there = and_(ANSWERS.c.at >= of.joined_at, or_(of.left_at.is_(None), ANSWERS.c.at <= of.left_at))
+    chosen = (
+        select(ANSWERS)
+        .join(BELONGINGS, of.incident_id == ANSWERS.c.incident_id)
+        .where(of.report_id == report, or_(while_there, and_(ANSWERS.c.public, of.left_at.is_(None))))
+    )
     return (await connection.execute(chosen.order_by(ANSWERS.c.at, ANSWERS.c.event))).all()
-
-
-def _matters(report: str) -> Any:
-    return select(BELONGINGS.c.incident_id).where(BELONGINGS.c.report_id == report, BELONGINGS.c.left_at.is_(None))
 
 
 async def _extensions(connection: AsyncConnection, report: str) -> Sequence[Any]:

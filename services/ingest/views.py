@@ -91,9 +91,10 @@ ANSWERS = Table(
     Column("event", key(36), primary_key=True),
     Column("incident_id", key(), nullable=False),
     Column("at", key(27), nullable=False),
+    Column("public", Boolean, nullable=False),
     Index(None, "incident_id", "at"),
 )
-"""The answers of the office on each matter: explanations to the asker, replies, published facts."""
+"""The answers of the office on each matter: explanations, replies, published facts. `public` ones are for everybody."""
 EVIDENCE = Table(
     "evidence",
     METADATA,
@@ -197,7 +198,8 @@ def _answer_keys(event: Event) -> list[Key]:
 
 
 def _answer(key: Key, row: Row | None, event: Event) -> Row:
-    return {"event": event.id, "incident_id": event.stream, "at": event.recorded_text}
+    public = not isinstance(event.data, triage.IncidentReplied) and getattr(event.data, "to", "public") == "public"
+    return {"event": event.id, "incident_id": event.stream, "at": event.recorded_text, "public": public}
 
 
 def _evidence_keys(event: Event) -> list[Key]:

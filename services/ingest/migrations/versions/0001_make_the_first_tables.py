@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("event", key(36), nullable=False),
         sa.Column("incident_id", key(64), nullable=False),
         sa.Column("at", key(27), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("event", name=op.f("pk_answers")),
     )
     op.create_index(op.f("ix_answers_incident_id_at"), "answers", ["incident_id", "at"], unique=False)
