@@ -18,7 +18,7 @@ from schemas.escalation import ClockMilestoneReached
 from schemas.fields import WrittenInstant, instant, parse_instant
 from schemas.titles import titled
 from services.apps.course import levels_known
-from services.apps.evaluate import Matter, derived
+from services.apps.evaluate import Matter
 from services.apps.records import Record
 from services.apps.terminal import CannotDo
 from services.escalation import obligations
@@ -140,6 +140,7 @@ async def judge(matters: Matters, pack: LoadedPack, since: datetime) -> Result:
 
 def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Difference]:
     """How the matter would differ by `pack`, with the values that its unit set there. Pure."""
+    whole = pack
     pack = was.offices.effective(pack, was.state.unit) if was.state.unit else pack
     named = {one: _levels(by, pack).get(one.level) for one, by in _judged(was)}
     opened_at = min((one.recorded_at for one in was.state.milestones), default=was.until)
@@ -157,9 +158,11 @@ def differences(incident: str, was: Matter, pack: LoadedPack) -> Iterator[Differ
         ("report", _reports(was), _reports(would)),
     ]
     yield from (Difference(incident, kind, kind, a, b) for kind, a, b in pairs if a != b)
-    moved = len(was.state.moves) > 1
-    own = by_eras(was.state, was.pack, was.offices) if moved else derived(was)
-    before, after = ({clock.name: clock for clock in found} for found in (own, derived(would)))
+    # A value that an office set later counts from then on, by either pack.
+    plain = tuple(one.model_copy(update={"policy": None}) for one in milestones)
+    alone = replace(would.state, milestones=plain, first_policy=None)
+    own, other = by_eras(was.state, was.pack, was.offices), by_eras(alone, whole, was.offices)
+    before, after = ({clock.name: clock for clock in found} for found in (own, other))
     for name in sorted(before.keys() | after.keys()):
         yield from _limits(incident, name, before.get(name), after.get(name), was.until)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from schemas.fields import instant
 from services.apps import dry_run, explain, policy
 from services.apps.client import Refused
 from services.apps.embedded import Embedded, running
@@ -131,6 +132,20 @@ async def test_a_dry_run_counts_the_values_that_offices_set(system: Embedded, ma
     offices = replace(was.offices, values=(value,))
     assert [one.kind for one in dry_run.differences(matter, was, own)] == ["limit_dropped"]
     assert not list(dry_run.differences(matter, was._replace(offices=offices), own))
+
+
+async def test_a_value_that_an_office_set_later_counts_in_a_dry_run_from_then_on(system: Embedded, matter: str) -> None:
+    was = (await (await reader(system)).matter(matter)).matter
+    own = parse_pack(COUNTY.replace("limit: {mode: elapsed, duration: PT3H}", f"limit: {OPEN}", 1))
+    since, limit = was.until + timedelta(days=1), '{"mode":"elapsed","duration":"PT3H"}'
+    value = SetValue("town-east", own.model.id, "clocks.public_statement.limit", limit, since)
+    offices = replace(was.offices, values=(value,), packs={**was.offices.packs, str(was.state.policy): own})
+    set_later = was._replace(offices=offices, pack=own, until=since + timedelta(hours=1))
+    assert not list(dry_run.differences(matter, set_later, own))
+    other = parse_pack(COUNTY.replace("\nversion: 2\n", "\nversion: 3\n"))
+    found = {one.kind: one for one in dry_run.differences(matter, set_later, other)}
+    assert set(found) == {"due_earlier", "missed"}, "the office had no limit before"
+    assert found["due_earlier"].was == instant(since + timedelta(hours=3))
 
 
 async def test_a_dry_run_by_another_document_maps_levels(system: Embedded, matter: str) -> None:
