@@ -29,6 +29,7 @@ NAMES = (
     "restart",
     "rules",
     "desk",
+    "notices",
 )
 
 

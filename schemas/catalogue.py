@@ -17,6 +17,7 @@ STREAMS = {
     "clock": "escalation",
     "roster": "escalation",
     "surge": "escalation",
+    "post": "escalation",
     "statement": "publish",
     "review": "audit",
     "log": "audit",

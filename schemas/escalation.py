@@ -1,4 +1,4 @@
-"""Events of `clock`, `roster` and `surge` streams: what was due, met, missed and passed upward.
+"""Events of `clock`, `roster`, `surge` and `post` streams: what was due, met, missed, passed upward and told.
 
 Each incident has one clock stream. A milestone is recorded even if no clock runs yet. All milestones together give the
 clocks, so the order of their arrival changes nothing.
@@ -23,6 +23,7 @@ from schemas.fields import (
     Uuid,
     Words,
 )
+from schemas.titles import Language
 
 Rung = Literal["reminder", "supervision", "circular"]
 ReportForm = Literal["call", "written", "written_with_plan"]
@@ -31,6 +32,10 @@ WayToTell = Literal["call", "message", "letter", "in_person"]
 """How the asker of a matter is told something."""
 Way = Literal["mail", "webhook", "wecom", "dingtalk", "feishu"]
 """The kind of channel of an outgoing notice."""
+SendingError = Literal["not_taken", "unreadable"]
+"""Why a place has no notice: it did not take it, or its address cannot be read."""
+Asking = Literal["statement", "explanation", "reply", "measure"]
+"""What waits for approval."""
 
 
 @event("clock.milestone_reached")
@@ -434,9 +439,23 @@ class ClockLeadTaken(Done):
     reason: Words
 
 
-@event("clock.notice_delivered")
-class ClockNoticeDelivered(Fact):
-    """A place of a post took an outgoing notice. `notice` is the event that it tells of.
+@event("clock.approval_awaited")
+class ClockApprovalAwaited(Fact):
+    """A statement or a proposal waits for the posts and bodies `who`, of the unit or of the nearest one above.
+
+    `record` is the statement, or the incident of the `proposal`, and `event` asked them.
+    """
+
+    of: Asking
+    record: StreamId
+    proposal: Figure | None = None
+    unit: UnitCode
+    who: tuple[Code, ...]
+    event: Uuid
+
+
+class Attempt(Fact):
+    """A try to send an outgoing notice to a place of a post. `notice` is the event that it tells of.
 
     `way` is the kind of channel, and `place` a random id of the setting that holds the address. The address itself
     stands in no event. `attempt` counts from 1.
@@ -450,17 +469,16 @@ class ClockNoticeDelivered(Fact):
     attempt: Figure
 
 
+@event("clock.notice_delivered")
+class ClockNoticeDelivered(Attempt):
+    """A place of a post took an outgoing notice on a matter."""
+
+
 @event("clock.notice_failed")
-class ClockNoticeFailed(Fact):
+class ClockNoticeFailed(Attempt):
     """A place of a post did not take an outgoing notice, or its address could not be read under this secret."""
 
-    notice: Uuid
-    unit: UnitCode
-    post: Post
-    way: Way
-    place: Uuid
-    attempt: Figure
-    error: Literal["not_taken", "unreadable"]
+    error: SendingError
 
 
 @event("roster.duty_planned")
@@ -599,3 +617,37 @@ class SurgeNoticed(Fact):
     until: Instant
     told: Post | None = None
     source: Literal["reports_received"] = "reports_received"
+
+
+@event("post.address_set")
+class PostAddressSet(Fact):
+    """An address was added to which notices for a post go. The address itself stands in no event.
+
+    `place` is the random id of the setting that holds it.
+    """
+
+    post: Post
+    way: Way
+    place: Uuid
+    language: Language
+
+
+@event("post.address_ended")
+class PostAddressEnded(Fact):
+    """An address of a post was forgotten. Nothing more goes there."""
+
+    post: Post
+    way: Way
+    place: Uuid
+
+
+@event("post.notice_delivered")
+class PostNoticeDelivered(Attempt):
+    """A place of a post took an outgoing notice that belongs to no matter, such as one on a gap on duty."""
+
+
+@event("post.notice_failed")
+class PostNoticeFailed(Attempt):
+    """A place of a post did not take an outgoing notice that belongs to no matter, as in `clock.notice_failed`."""
+
+    error: SendingError

@@ -62,9 +62,10 @@ class StatementRevised(Fact):
 class StatementSubmitted(Fact):
     """The text went to the approval chain that the pack chooses for it. Without steps, the pack asks for no approval.
 
-    The steps stay fixed until the text is submitted again.
+    The steps stay fixed until the text is submitted again. `unit` speaks, and its posts and those above agree.
     """
 
+    unit: UnitCode
     level: Code | None = None
     chain: Code | None = None
     steps: tuple[Step, ...]
@@ -76,8 +77,8 @@ class StatementApproved(Fact):
     """A post or body of a step agreed; `last` means that the chain is complete.
 
     `who` is the addressee of the pack, `post` the post that decided. If another post acted for it, that was by a
-    delegation. `took_part` names the members of a body who decided. An approver may mark the text as `secret` or as
-    `major_information`.
+    delegation. `took_part` names the members of a body who decided. If the step is done by this, `next` are the posts
+    and bodies of the following one. An approver may mark the text as `secret` or as `major_information`.
     """
 
     step: Code
@@ -85,6 +86,7 @@ class StatementApproved(Fact):
     post: Post
     took_part: tuple[Post, ...] = ()
     last: bool
+    next: tuple[Code, ...] = ()
     secret: bool = False
     major_information: bool = False
     reason: Words | None = None

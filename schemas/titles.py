@@ -113,6 +113,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "tell-asker": ("告知提问人延期", "tell the asker of the extension"),
     "request-deferral": ("申请挂账", "ask for the deferral"),
     "decide-deferral": ("审批挂账", "decide on the deferral"),
+    "statement": ("说明稿", "statement"),
+    "notice": ("整改通知", "notice"),
     "extension": ("延期", "extension"),
     "deferral": ("挂账", "deferral"),
     "annul": ("撤销逾期认定", "annul"),

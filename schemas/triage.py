@@ -453,6 +453,7 @@ class IncidentProposalApproved(Fact):
     post: Post
     took_part: tuple[Post, ...] = ()
     last: bool
+    next: tuple[Code, ...] = ()
     reason: Words | None = None
     by: Digest
 

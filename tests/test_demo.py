@@ -45,7 +45,7 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     said = done.stdout
     for act in ("grade", "publish", "correct", "withdraw", "merge", "reopen", "annul", "return", "transfer", "erase",
-                "sign-on", "hand-over", "test-reachability", "open-period"):  # fmt: skip
+                "sign-on", "hand-over", "test-reachability", "open-period", "link", "designate"):  # fmt: skip
         assert re.search(rf"^ +\d+  {act}$", said, re.MULTILINE), act
     for status in (403, 409, 412):
         assert f"(refused with {status})" in said
@@ -56,6 +56,14 @@ def test_the_demo_ends_clean_and_shows_what_was_missed(tmp_path: Path) -> None:
     assert breaches is not None
     assert 0 < int(breaches[2]) < int(breaches[1])
     assert re.search(r"gap: not_planned, found a day ahead, and when it began", said)
+    assert re.search(
+        r"similar matters .+\n(  town-east-2026-\d+ .+\n)+  confirmed: town-east-2026-\d+ is the same", said
+    )
+    mails = re.search(r"notices that arrived at the local mailbox: (\d+)\n", said)
+    assert mails is not None and int(mails[1]) > 50
+    for kind in ("新事项", "交办", "逾期", "催办督办", "等待审定", "值班空缺", "收到上报，请签收"):
+        assert re.search(rf"^ +\d+  {kind}$", said, re.MULTILINE), kind
+    assert re.search(r"^ +to \S+\.(town-east|county) +【.+】.+$", said, re.MULTILINE)
     for hop in ("report_to_county", "report_to_leader_in_charge", "report_to_principal_leader"):
         assert re.search(rf"^ +\d+  {hop}: met", said, re.MULTILINE), hop
     for rung in ("reminder", "supervision"):

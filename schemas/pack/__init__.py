@@ -18,7 +18,7 @@ from schemas.pack.approval import Approval
 from schemas.pack.assigning import Assigning
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
-from schemas.pack.office import Archive, FollowUp, Publication, Review, Roster, Surge
+from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review, Roster, Surge
 from schemas.pack.reports import Bulletin, DecisionRule, Notice, ReportRule
 from schemas.pack.source import Model, PackId, Rule, Text, TimeZone, WrittenDay, once, rules
 from schemas.pack.verification import Verification
@@ -77,6 +77,8 @@ class PolicyPack(Model):
     archive: Archive | None = None
     roster: Roster | None = None
     surge: Surge | None = None
+    outgoing: tuple[Outgoing, ...] | None = None
+    """Of what posts are told outside of the product; None for everything."""
 
     @property
     def effective_at(self) -> datetime:
@@ -160,6 +162,7 @@ class PolicyPack(Model):
             raise ValueError(
                 f"clocks, and hops of reports: {', '.join(sorted(taken))} names another section; rename it"
             )
+        once("outgoing", [told.rule for told in self.outgoing or ()])
         once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])
         for level in self.levels:
             once(f"conditions of the level {level.code}", [condition.code for condition in level.conditions])

@@ -92,6 +92,17 @@ class Surge(Rule):
     """Who is warned, within the office."""
 
 
+Telling = Literal["new", "assigned", "warn", "due", "breach", "rung", "hop", "approval", "gap", "held", "surge"]
+"""Of what posts are told outside of the product."""
+
+
+class Outgoing(Rule):
+    """Posts are told of this outside of the product: those of `to`, or else the post that has to act."""
+
+    rule: Telling
+    to: tuple[Addressee, ...] = ()
+
+
 class Roster(Model):
     """Duty at the intake desk: hours a day, and more in a special period.
 

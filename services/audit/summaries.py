@@ -160,6 +160,13 @@ TEMPLATES: dict[str, str] = {
     "|notice delivered to {post} by {way}, try {attempt}",
     "clock.notice_failed": "通知第 {attempt} 次未能经{way}送达 {post}（{error}）"
     "|notice to {post} by {way} failed at try {attempt} ({error})",
+    "clock.approval_awaited": "{of}等待{unit} {who}审定|{of} waits for the approval of {who} of {unit}",
+    "post.address_set": "{post} 增设通知地址（{way}）|an address of {post} was set ({way})",
+    "post.address_ended": "{post} 的一个通知地址（{way}）已删除|an address of {post} ({way}) was forgotten",
+    "post.notice_delivered": "通知经{way}送达 {post}（第 {attempt} 次）"
+    "|notice delivered to {post} by {way}, try {attempt}",
+    "post.notice_failed": "通知第 {attempt} 次未能经{way}送达 {post}（{error}）"
+    "|notice to {post} by {way} failed at try {attempt} ({error})",
     "roster.duty_planned": "{unit}值班：{post}，{since} 至 {until}|{unit}: {post} on duty from {since} until {until}",
     "roster.duty_cancelled": "{unit}取消 {post} 自 {since} 的班次"
     "|{unit}: the duty of {post} from {since} was cancelled",

@@ -24,10 +24,12 @@ from schemas.fields import parse_instant
 from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
-from services.demo import duty, samples, stories
+from services.demo import duty, mailbox, samples, stories
+from services.demo.day import Day
 from services.demo.desk import Desk, Failed, Incident, Officers, Stage
+from services.demo.mailbox import Mailbox
 from services.demo.samples import Message
-from services.escalation import timers
+from services.escalation import posting, timers
 from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
 
@@ -35,10 +37,14 @@ SEED = 20260302
 ZONE = timezone(timedelta(hours=8))
 MONDAY = datetime(2026, 3, 2, tzinfo=ZONE)
 UNITS = ("town-east", "town-west", "county-roads", "county")
+LAST = 12
+"""How many notices are listed one by one."""
 REAL_MESSAGES = ROOT.parent / "shared" / "data" / "messages.jsonl"
 """The real messages, used if they exist. Else the demo uses the project's samples."""
 SOURCE = "mayors-board"
 PERSONAL = ("我的电话是13800000000。", "回复请发 someone@example.com 。", "我的微信号：weixin_example_1。")
+TOLD = (duty.OFFICER, duty.HANDLER, "approver@town-east", "chief@town-east", "chief@county")
+"""The posts that have an address in the local mailbox."""
 ROUNDS = ((1, 8, 0.45), (1, 13, 0.35), (2, 8, 0.2))
 """Day, hour, and the share of all messages that comes in then."""
 
@@ -60,8 +66,8 @@ async def play(
         socket = stack.enter_context(web.bound(settings.host, settings.port))
         settings = settings.reached_at(web.address_of(socket))
         async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
-            async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-                code = await Demo(system, client, address).run(messages)
+            async with httpx.AsyncClient(base_url=address, timeout=60) as client, mailbox.opened() as box:
+                code = await Demo(system, client, address, box).run(messages)
             if keep_serving:
                 print(
                     f"\nserving on {address}, bulletin {settings.link('bulletin/')}, until Ctrl-C; data in {data}",
@@ -94,8 +100,8 @@ def choose(count: int) -> list[Message]:
 class Demo:
     """One run."""
 
-    def __init__(self, system: Embedded, client: httpx.AsyncClient, address: str) -> None:
-        self.system, self.client, self.address = system, client, address
+    def __init__(self, system: Embedded, client: httpx.AsyncClient, address: str, mailbox: Mailbox) -> None:
+        self.system, self.client, self.address, self.mailbox = system, client, address, mailbox
         self.officers = Officers(client, self._token)
         self.stage = Stage(_at(3, 17.5))
         self.random = dice()
@@ -105,6 +111,7 @@ class Demo:
         self.reports: dict[tuple[str, str], list[str]] = defaultdict(list)
         """Unit and title -> reports."""
         self.known: set[str] = set()
+        self.day = Day(self.stage, self.officers, _at, self.one, self.known)
         self.began = time.monotonic()
 
     async def run(self, count: int) -> int:
@@ -114,14 +121,20 @@ class Demo:
         kind = "real" if REAL_MESSAGES.exists() else "synthetic"
         self.say(f"{len(messages)} {kind} messages, offices {', '.join(UNITS)}, at {self.address}")
         self.key = (await self.officers.ask("county", "admin", "POST", "/ingest/v1/keys", {"unit": "county"}))["key"]
+        for post in TOLD:
+            body = {"post": post, "address": self.mailbox.address(post)}
+            await self.officers.ask("county", "admin", "POST", "/escalation/v1/addresses", body)
         start = 0
         for day, hour, share in ROUNDS:
             end = len(messages) if (day, hour) == ROUNDS[-1][:2] else start + round(len(messages) * share)
             self.stage.begin(self.round(_at(day, hour), messages[start:end]))
             start = end
         self.stage.begin(duty.duty(self.stage, self.officers, _at))
+        self.stage.begin(self.day.run())
         await self.stage.play(self.go_on)
         await self.go_on(self.stage.end)
+        await posting.settle(self.system.runtimes["escalation"])
+        await self.rest()
         return await self.show()
 
     def _token(self, unit: str, *roles: str) -> str:
@@ -281,7 +294,9 @@ class Demo:
         )
         _table("acts of officers", self.officers.acts)
         await self.show_timeline(incidents, statements)
+        self.show_similar()
         await self.show_duty()
+        self.show_mails()
         self.show_breaches(incidents, clocks)
         feed = await self.client.get("/bulletin/feed.atom")
         print(f"\nbulletin: {self.address}/bulletin/ ({feed.text.count('<entry')} entries in the feed)")
@@ -306,6 +321,19 @@ class Demo:
             recorded = parse_instant(event["recordedtime"]).astimezone(ZONE)
             print(f"  {recorded:%d %b %H:%M}  {event.get('actor', ''):<24} {item['summary']}")
 
+    def show_similar(self) -> None:
+        """What was offered for a report in other words, and what the desk made of it."""
+        print(f"\nsimilar matters that were offered at {duty.UNIT}: number, score, shared words")
+        for line in self.day.offered:
+            print(f"  {line}")
+
+    def show_mails(self) -> None:
+        """The notices that arrived at the local mailbox: how many of which kind, and the last ones."""
+        mails = self.mailbox.mails
+        _table(f"notices that arrived at the local mailbox: {len(mails)}", Counter(_kind(one.subject) for one in mails))
+        for one in mails[-LAST:]:
+            print(f"         to {one.to:<24} {one.subject}")
+
     async def show_duty(self) -> None:
         """The roster of one desk: who was there, and when nobody was."""
         roster = await self.officers.ask(duty.UNIT, "chief", "GET", f"/escalation/v1/roster?unit={duty.UNIT}")
@@ -329,6 +357,11 @@ class Demo:
             rung = item["rung"] or "-"
             subject = subjects.get(item["incident_id"], "")[:24]
             print(f"  {due:%d %b %H:%M}  {item['clock']:<17} {item['unit']:<13} {rung:<12} {met:<12} {subject}")
+
+
+def _kind(subject: str) -> str:
+    """What a notice tells, without the number of its matter."""
+    return subject.partition("】")[2]
 
 
 def _span(one: Any) -> str:

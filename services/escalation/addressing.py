@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from schemas.fields import UnitCode, Uuid
-from services.escalation import channels, places
+from services.escalation import channels, places, postbox
 from services.escalation.answers import Addresses, Place
+from services.escalation.commands import KeepAddress
 from services.escalation.places import SetAddress
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
@@ -49,7 +50,8 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
             if made is None:
                 place = await places.add(session.connection, runtime.keys, body, way, ctx.now)
                 made = await places.find(session.connection, place)
-            assert made is not None, "it was added just now"
+                assert made is not None, "it was added just now"
+                await _kept(session, ctx, made)
             return Answer(_shown(made), 201)
 
         return http.reply(await commands.transact(runtime, caller, act))
@@ -64,9 +66,20 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
                 raise NotFound(f"there is no place {place!r}", what=place)
             places.SET.require(found.post.partition("@")[2], ctx)
             await places.remove(session.connection, place)
+            await _kept(session, ctx, found, ended=True)
             return Answer(_shown(found))
 
         return http.reply(await commands.transact(runtime, caller, act))
+
+
+async def _kept(session: Session, ctx: Ctx, place: places.Place, *, ended: bool = False) -> None:
+    """The change goes on record, without the address."""
+    stream = postbox.stream_of_post(place.post)
+    await session.load([stream])
+    command = KeepAddress.model_validate(
+        {"post": place.post, "way": place.way, "place": place.id, "language": place.language, "ended": ended}
+    )
+    session.decide(stream, command, ctx)
 
 
 def _shown(place: places.Place) -> dict[str, str]:

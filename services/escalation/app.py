@@ -1,13 +1,18 @@
 """The parts of escalation for the kernel."""
 
 from schemas import offices
-from services.escalation import decider, posting, reactions, roster, seen, surges, timers, views
+from services.escalation import decider, postbox, posting, reactions, roster, seen, surges, timers, views
 from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(
     name="escalation",
     metadata=views.METADATA,
-    deciders={"clock": decider.DECIDER, "roster": roster.DECIDER, "surge": surges.DECIDER},
+    deciders={
+        "clock": decider.DECIDER,
+        "roster": roster.DECIDER,
+        "surge": surges.DECIDER,
+        "post": postbox.DECIDER,
+    },
     views=views.VIEWS,
     revisions=views.REVISIONS,
     topics=(*offices.TOPICS, *timers.TOPICS),

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.escalation import ClockMilestoneReached, ReportForm, Way, WayToTell
+from schemas.escalation import Asking, ClockMilestoneReached, ReportForm, SendingError, Way, WayToTell
 from schemas.fields import Addressee, Code, Post, StreamId, UnitCode, Uuid, WrittenInstant
+from schemas.titles import Language
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
 
@@ -376,6 +377,30 @@ class DetectBreaches(Command):
     incomplete: bool = False
 
 
+class AwaitApproval(Command):
+    """A statement or a proposal waits for approval, by `event` of another service."""
+
+    of: Asking | None
+    """None for a further step of the same record."""
+    record: StreamId
+    proposal: int | None
+    unit: UnitCode | None
+    who: tuple[Code, ...]
+    event: Uuid
+    basis: tuple[str, ...] = ()
+    """`stream@version` of that event."""
+
+
+class KeepAddress(Command):
+    """An address of a post was added, or with `ended` forgotten."""
+
+    post: Post
+    way: Way
+    place: Uuid
+    language: Language
+    ended: bool = False
+
+
 class RecordAttempt(Command):
     """A place took an outgoing notice, or did not: then `error` says why."""
 
@@ -385,4 +410,4 @@ class RecordAttempt(Command):
     way: Way
     place: Uuid
     attempt: int
-    error: Literal["not_taken", "unreadable"] | None = None
+    error: SendingError | None = None

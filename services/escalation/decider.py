@@ -18,6 +18,7 @@ from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
+    AwaitApproval,
     ConfirmDecision,
     Decide,
     DetectBreaches,
@@ -198,6 +199,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return _take_over(state, command, ctx)
         case DetectBreaches():
             return detect(state, command, ctx)
+        case AwaitApproval():
+            return attempts.awaited(command, state.approvals, state.unit)
         case RecordAttempt():
             return [attempts.recorded(command)]
         case OnLimit():

@@ -4,7 +4,6 @@ An outgoing notice is the event that calls for it, and has its id. Each attempt 
 was delivered, and nothing is sent again.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,33 +13,37 @@ from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import instant
 from services.kernel.core.ids import stream_of
-from services.kernel.core.units import Offices
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
+NOTICE = "notice"
+"""The limit of a superior's notice."""
 MILESTONES = {"opened": "new", "assigned": "assigned"}
 """Milestones of a matter of which the unit is told -> rule."""
-HEADS = frozenset({"rung"})
-"""Rules by which the unit's head is told besides the post on duty."""
 
 
 def tables(metadata: MetaData) -> None:
     """Adds the tables of outgoing notices, of attempts, and of the addresses of posts.
 
-    `posts` of a notice, with a space between them, are told if it names any; else the addressee of a report; else who
-    is on duty in the unit. `addresses` are settings and no fold of events; `sealed` opens only in its own row.
+    `posts` of a notice are told if it names any; else the posts and bodies `who`; else who is on duty in the unit. Both
+    have spaces between them. `what` is a code: what waits for approval, why there is a gap, or where a surge is.
+    `incident_id` is null for a notice that belongs to no matter, and `unit` where the limit `clock` knows it.
+    `addresses` are settings and no fold of events; `sealed` opens only in its own row.
     """
     Table(
         "outgoing",
         metadata,
         Column("notice", key(36), primary_key=True),
-        Column("incident_id", key(), nullable=False),
+        Column("incident_id", key()),
         Column("rule", key(16), nullable=False),
-        Column("unit", key(), nullable=False),
-        Column("addressee", key(60)),
+        Column("unit", key()),
+        Column("who", Text, nullable=False),
         Column("posts", Text, nullable=False),
         Column("clock", key(100)),
+        Column("what", key(100)),
+        Column("reports", Integer),
         Column("due", key(27)),
+        Column("until", key(27)),
         Column("at", key(27), nullable=False),
         Column("drill", Boolean, nullable=False),
         Index(None, "at"),
@@ -81,71 +84,68 @@ def _notice(event: Event) -> dict[str, Any] | None:
         case e.ClockMilestoneReached(milestone=milestone, incident=None, unit=str(unit)) if milestone in MILESTONES:
             return {"rule": MILESTONES[milestone], "unit": unit}
         case e.ClockWarned() as data:
-            return {"rule": "warn", "unit": data.unit, "clock": data.clock, "due": instant(data.due)}
+            return _of_limit("warn", data.clock, data.due, data.unit)
         case e.ClockBreached() as data:
-            return {"rule": "breach", "unit": data.unit, "clock": data.clock, "due": instant(data.due)}
+            return _of_limit("breach", data.clock, data.due, data.unit)
         case e.ClockReminderSent() as data:
-            return {"rule": "rung", "unit": data.told, "clock": data.clock, "due": instant(data.due)}
+            return _of_limit("rung", data.clock, data.due, data.told)
+        case e.ClockNoticeGiven() as data:
+            return _of_limit("due", NOTICE, data.due, data.to)
+        case e.ClockLimitSet() | e.ClockExtended() as data:
+            return _of_limit("due", data.clock, data.due)
+        case e.ClockDeferred() as data:
+            return _of_limit("due", data.clock, data.review)
+        case e.ClockExtensionRefused() | e.ClockDeferralRefused() as data:
+            return _of_limit("due", data.clock)
         case e.ClockReportedUpward() as data:
-            return {"rule": "hop", "unit": data.to, "addressee": data.addressee}
+            return {"rule": "hop", "unit": data.to, "who": data.addressee}
+        case e.ClockApprovalAwaited() as data:
+            return {"rule": "approval", "unit": data.unit, "who": " ".join(data.who), "what": data.of}
+        case e.ClockExtensionRequested() as data:
+            return _of_limit("approval", data.clock, data.due) | {"what": "extension"}
+        case e.ClockDeferralRequested() as data:
+            return _of_limit("approval", data.clock, data.review) | {"what": "deferral"}
         case e.ClockDecisionProposed() as data:
             others = " ".join(post for post in data.took_part if post != event.actor)
             return {"rule": "approval", "unit": data.unit, "posts": others} if others else None
+        case e.RosterDutyGapFound() as data:
+            span = {"due": instant(data.since), "until": instant(data.until)}
+            return {"rule": "gap", "unit": data.unit, "posts": " ".join(data.told), "what": data.cause, **span}
+        case e.RosterReportHeld() as data:
+            return {"rule": "held", "unit": data.unit, "posts": data.told or "", "incident_id": data.incident}
+        case e.SurgeNoticed() as data:
+            where = {"incident_id": data.incident, "what": data.category, "reports": data.reports}
+            return {"rule": "surge", "unit": data.unit, "posts": data.told or "", **where}
     return None
 
 
+def _of_limit(rule: str, clock: str, due: datetime | None = None, unit: str | None = None) -> dict[str, Any]:
+    return {"rule": rule, "unit": unit, "clock": clock, "due": instant(due) if due else None}
+
+
 def _keys(event: Event) -> list[Key]:
-    return [(event.id,)] if event.kind == "clock" and _notice(event) else []
+    return [(event.id,)] if _notice(event) else []
 
 
 def _row(key: Key, row: Row | None, event: Event) -> Row:
-    blank = {"addressee": None, "posts": "", "clock": None, "due": None}
-    place = {"notice": key[0], "incident_id": stream_of("incident", event.stream)}
+    blank = dict.fromkeys(("unit", "clock", "what", "reports", "due", "until"))
+    incident = stream_of("incident", event.stream) if event.kind == "clock" else None
+    place = {"notice": key[0], "incident_id": incident, "who": "", "posts": ""}
     return {**blank, **place, "at": event.recorded_text, "drill": event.drill, **(_notice(event) or {})}
 
 
 def _attempt_keys(event: Event) -> list[Key]:
     match event.data:
-        case e.ClockNoticeDelivered() | e.ClockNoticeFailed() as data:
+        case e.Attempt() as data:
             return [(data.notice, data.place)]
     return []
 
 
 def _attempt_row(key: Key, row: Row | None, event: Event) -> Row:
-    delivered = isinstance(event.data, e.ClockNoticeDelivered) or bool(row and row["delivered"])
+    taken = isinstance(event.data, e.ClockNoticeDelivered | e.PostNoticeDelivered)
+    delivered = taken or bool(row and row["delivered"])
     count = (row["count"] if row else 0) + 1
     return {"notice": key[0], "place": key[1], "count": count, "delivered": delivered, "at": event.recorded_text}
-
-
-def told(notice: Row, offices: Offices, duties: Iterable[Row]) -> tuple[str, ...]:
-    """The posts that are told. `duties` are those that the unit planned.
-
-    While nobody has signed on, those are told who are to come, and the unit's head. The head also hears of each rung.
-    """
-    if notice["posts"]:
-        return tuple(notice["posts"].split())
-    unit, at = notice["unit"], notice["at"]
-    if notice["addressee"] and (receivers := offices.receivers(unit, notice["addressee"])):
-        return tuple(sorted(receivers))
-    planned = [duty for duty in duties if duty["unit"] == unit and at < duty["until"]]
-    there = [duty["by"] for duty in planned if _is_there(duty, at)]
-    heads = [f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head]
-    if not there:
-        expected = (post for duty in planned if duty["since"] <= at for post in _expected(duty, at))
-        return tuple(dict.fromkeys([*expected, *heads]))
-    return tuple(dict.fromkeys([*there, *(heads if notice["rule"] in HEADS else ())]))
-
-
-def _is_there(duty: Row, at: str) -> bool:
-    """Whether the duty was taken up and not handed over yet. It can be taken up before its begin."""
-    signed, over = duty["signed_on"], duty["handed_over"]
-    return signed is not None and signed <= at and (over is None or at < over)
-
-
-def _expected(duty: Row, at: str) -> list[str]:
-    """Who is to come to a duty on which nobody is: the planned post and its substitute, or to whom it was handed."""
-    over = duty["handed_over"] is not None and duty["handed_over"] <= at
-    return [post for post in ([duty["handed_to"]] if over else [duty["post"], duty["substitute"]]) if post]
 
 
 def next_at(count: int, last: datetime, steps: tuple[Any, ...]) -> datetime:

@@ -6,6 +6,7 @@ process dies after the sending and before the recording, the notice goes out aga
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,17 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import numbers
 from schemas.fields import instant, parse_instant
-from schemas.titles import Language
-from services.escalation import channels, outgoing, places
+from schemas.titles import Language, titled
+from services.escalation import channels, outgoing, places, postbox, receivers
 from services.escalation.commands import RecordAttempt
 from services.escalation.messages import Matter, compose
 from services.escalation.places import Place
 from services.escalation.rights import pack_of
-from services.escalation.views import INCIDENTS, METADATA, ROSTER
+from services.escalation.views import CLOCKS, INCIDENTS, METADATA, ROSTER
 from services.kernel.core.decider import Ctx
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Problem
-from services.kernel.core.units import Offices
+from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.recovery import SENDS_FROM
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
@@ -50,6 +51,8 @@ OVERLAP = timedelta(minutes=1)
 PAGE = 500
 WIDTH = 16
 """How many notices are on their way at once."""
+DESKS = {"gap": "escalation/v1/roster?unit={}", "surge": "escalation/v1/surges?unit={}"}
+"""Where a notice that belongs to no matter leads."""
 REST = 0.2
 LONGEST_REST = 1.0
 
@@ -71,6 +74,14 @@ class Sending(NamedTuple):
     attempt: int
     subject: str
     text: str
+
+
+class On(NamedTuple):
+    """A notice with its matter, if it belongs to one, and with the pack that counts for it."""
+
+    notice: Row
+    matter: Row | None
+    pack: LoadedPack | None
 
 
 class Tried(NamedTuple):
@@ -110,6 +121,18 @@ async def run(runtime: Runtime) -> None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LONGEST_REST - REST):
                     await runtime.changed.wait()
+
+
+async def settle(runtime: Runtime, limit: float = 60.0) -> None:
+    """Returns when the loop has nothing left to send now. After `limit` seconds it raises `TimeoutError`."""
+    async with asyncio.timeout(limit):
+        while True:
+            known, now = Known(), runtime.time_source.now()
+            async with runtime.database.read() as connection:
+                await _read(runtime, connection, known, now)
+                if not await _due(runtime, connection, list(known.waiting.values()), known, now):
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> int:
@@ -177,15 +200,12 @@ async def _due(
     for start in range(0, len(waiting), PAGE):
         part = [one.row for one in waiting[start : start + PAGE]]
         tried = await _by(connection, ATTEMPTS, "notice", {row["notice"] for row in part})
-        matters = {row["incident_id"]: row for row in await _by(connection, INCIDENTS, "incident_id", _matters(part))}
-        still = ROSTER.c.until > min(row["at"] for row in part)
-        duties = await _by(connection, ROSTER, "unit", {row["unit"] for row in part}, still)
         attempts = {(row["notice"], row["place"]): row for row in tried}
-        for notice in part:
-            matter = matters.get(notice["incident_id"])
-            if matter is None or matter["unit"] is None:
-                continue
-            found = _places(notice, matter, offices, duties, by_post)
+        on = await _on(connection, part, offices)
+        still = ROSTER.c.until > min(row["at"] for row in part)
+        duties = await _by(connection, ROSTER, "unit", {one.notice["unit"] for one in on}, still)
+        for notice, matter, pack in on:
+            found = _places(notice, matter, pack, offices, duties, by_post)
             open_ = [one for one in found if not _took(attempts.get((notice["notice"], one.id)))]
             if not open_:
                 del known.waiting[notice["notice"]]
@@ -196,14 +216,30 @@ async def _due(
                 count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
                 nexts.append(max(outgoing.next_at(count, last, STEPS), known.resting.get(place.id, now)))
                 if nexts[-1] <= now and (notice["notice"], place.id) not in known.unrecorded:
-                    said = compose(_said(runtime, notice, matter, offices, place.language), place.language)
+                    said = compose(_said(runtime, notice, matter, pack, offices, place.language), place.language)
                     due.append(Sending(notice, place, count + 1, *said))
             known.waiting[notice["notice"]].next_at = min(nexts)
     return due
 
 
-def _matters(notices: Iterable[Row]) -> set[str]:
-    return {row["incident_id"] for row in notices}
+async def _on(connection: AsyncConnection, part: Iterable[Row], offices: Offices) -> list[On]:
+    """The notices with their matters and what the limits of these tell. One of a matter that is not known yet waits."""
+    part = list(part)
+    ids = {row["incident_id"] for row in part if row["incident_id"]}
+    matters = {row["incident_id"]: row for row in await _by(connection, INCIDENTS, "incident_id", ids)}
+    clocks = defaultdict[str, list[Row]](list)
+    for row in await _by(connection, CLOCKS, "incident_id", ids):
+        clocks[row["incident_id"]].append(row)
+    found = []
+    for notice in part:
+        matter = matters.get(notice["incident_id"])
+        if notice["incident_id"] and (matter is None or matter["unit"] is None):
+            continue
+        policy, unit = (matter["policy"], matter["unit"]) if matter else (None, notice["unit"])
+        pack = pack_of(policy, unit, offices)
+        known = receivers.completed(notice, matter, clocks.get(notice["incident_id"], ()), pack, offices)
+        found.append(On(known, matter, pack))
+    return found
 
 
 async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str], *more: Any) -> list[Row]:
@@ -216,29 +252,49 @@ def _took(attempt: Row | None) -> bool:
 
 
 def _places(
-    notice: Row, matter: Row, offices: Offices, duties: Iterable[Row], by_post: Mapping[str, Sequence[Place]]
+    notice: Row,
+    matter: Row | None,
+    pack: LoadedPack | None,
+    offices: Offices,
+    duties: Iterable[Row],
+    by_post: Mapping[str, Sequence[Place]],
 ) -> list[Place]:
     """Where the notice goes. An exercise goes nowhere, and an address that was set later gets no earlier notice."""
-    number = numbers.parts(matter["number"]) if matter["number"] else None
+    number = numbers.parts(matter["number"]) if matter and matter["number"] else None
     if notice["drill"] or (number is not None and numbers.DRILL in number[0].mark):
         return []
-    posts = outgoing.told(notice, offices, duties)
+    posts = receivers.told(notice, offices, duties, pack.model if pack else None)
     return [place for post in posts for place in by_post.get(post, ()) if place.since <= notice["at"]]
 
 
-def _said(runtime: Runtime, notice: Row, matter: Row, offices: Offices, language: Language) -> Matter:
+def _said(
+    runtime: Runtime,
+    notice: Row,
+    matter: Row | None,
+    pack: LoadedPack | None,
+    offices: Offices,
+    language: Language,
+) -> Matter:
     """Packs have only Chinese titles, so an English notice names levels and limits by their codes."""
-    pack = pack_of(matter["policy"], matter["unit"], offices)
-    clock, what = notice["clock"], None
+    clock, what = notice["clock"], []
+    if notice["what"]:
+        category = offices.lists.categories.get(notice["what"])
+        title = (category.title_en if language == "en" else category.title) if category else None
+        what.append(title or titled(notice["what"], language))
     if clock:
         name, _, number = clock.partition("#")
         timed = pack.model.timed.get(name.removesuffix(".review")) if pack and language == "zh" else None
-        what = (timed.title_zh if timed else name) + (f" #{number}" if number else "")
+        what.append((timed.title_zh if timed else titled(name, language)) + (f" #{number}" if number else ""))
     levels = {level.code: level.title_zh for level in pack.model.levels} if pack and language == "zh" else {}
-    due = parse_instant(notice["due"]).astimezone(offices.zone_of(notice["unit"])) if notice["due"] else None
-    number = matter["number"] or matter["incident_id"]
-    link = runtime.settings.link(f"triage/v1/incidents/{number}")
-    return Matter(notice["rule"], number, levels.get(matter["level"], matter["level"]), what, due, link)
+    zone = offices.zone_of(notice["unit"])
+    due, until = (parse_instant(at).astimezone(zone) if at else None for at in (notice["due"], notice["until"]))
+    if matter is None:
+        path, number, level = DESKS[notice["rule"]].format(notice["unit"]), notice["unit"], None
+    else:
+        number = matter["number"] or matter["incident_id"]
+        path, level = f"triage/v1/incidents/{number}", levels.get(matter["level"], matter["level"])
+    link = runtime.settings.link(path)
+    return Matter(notice["rule"], number, level, " · ".join(what) or None, due, link, until, notice["reports"])
 
 
 async def _send(runtime: Runtime, known: Known, sending: Sending, threads: ThreadPoolExecutor) -> None:
@@ -265,7 +321,9 @@ async def _send(runtime: Runtime, known: Known, sending: Sending, threads: Threa
             "error": error,
         }
     )
-    await _record(runtime, known, Tried(stream_of("clock", notice["incident_id"]), command))
+    matter = notice["incident_id"]
+    stream = stream_of("clock", matter) if matter else postbox.stream_of_post(place.post)
+    await _record(runtime, known, Tried(stream, command))
 
 
 async def _record(runtime: Runtime, known: Known, tried: Tried) -> None:

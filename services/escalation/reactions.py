@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas import publish, triage
 from schemas.envelope import Event
-from schemas.escalation import ClockMilestoneReached
-from services.escalation.commands import HoldReport, RecordMilestones, TakeOver
+from schemas.escalation import Asking, ClockMilestoneReached
+from services.escalation.commands import AwaitApproval, HoldReport, RecordMilestones, TakeOver
 from services.escalation.heirs import Heirs, carried
 from services.escalation.roster import stream_of_unit
 from services.kernel.core.ids import stream_of
@@ -55,6 +55,8 @@ def react(event: Event, batch: Batch) -> Iterable[Reaction]:
     When an incident gets an heir, all earlier work under it goes there, too. The work is read from the incident's clock
     stream. That stream grows by the same event, so other commands on it are decided before or after.
     """
+    if awaited := approval_of(event):
+        yield Reaction(stream_of("clock", event.correlation or event.stream), awaited)
     milestones = () if event.id in batch.outdone else tuple(milestones_of(event))
     if not milestones:
         return
@@ -84,6 +86,35 @@ def _held(event: Event, batch: Batch) -> Iterable[Reaction]:
         return
     held = HoldReport(unit=data.unit, incident=event.stream, report=data.report, at=event.recorded)
     yield Reaction(stream_of_unit(data.unit), held)
+
+
+def approval_of(event: Event) -> AwaitApproval | None:
+    """Who is asked for an approval by the event, if anybody is.
+
+    A statement is approved for the unit that speaks, a proposal for the matter's accountable unit.
+    """
+    of: Asking | None = None
+    who, unit = tuple[str, ...](), None
+    match event.data:
+        case publish.StatementSubmitted(steps=(first, *_)) as data:
+            of, who, unit = "statement", first.who, data.unit
+        case triage.IncidentProposed(steps=(first, *_)) as data:
+            of, who = data.of, first.who
+        case publish.StatementApproved() | triage.IncidentProposalApproved() as data:
+            who = data.next
+        case publish.StatementReferred() | triage.IncidentProposalReferred() as data:
+            who = (data.to,)
+    if not who:
+        return None
+    return AwaitApproval(
+        of=of,
+        record=event.stream,
+        proposal=getattr(event.data, "proposal", None),
+        unit=unit,
+        who=who,
+        event=event.id,
+        basis=(f"{event.stream}@{event.version}",),
+    )
 
 
 def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:

@@ -324,24 +324,33 @@ def _accountable(clock: Owed, ctx: Ctx) -> Sequence[str]:
 
 
 def _of_extension(clock: Owed, ctx: Ctx) -> frozenset[str]:
-    extension = clock.spec.extension if clock.spec else None
-    return _approvers(clock.unit, extension.approved_by, ctx) if extension else frozenset()
+    return deciders_of("extension", clock.spec, clock.unit, clock.accountable, ctx.offices)
 
 
 def _of_deferral(clock: Owed, ctx: Ctx) -> frozenset[str]:
-    deferral = clock.spec.deferral if clock.spec else None
-    return _approvers(clock.accountable, deferral.approved_by or HEAD, ctx) if deferral else frozenset()
+    return deciders_of("deferral", clock.spec, clock.unit, clock.accountable, ctx.offices)
 
 
-def _approvers(unit: str, named: str, ctx: Ctx) -> frozenset[str]:
+def deciders_of(
+    request: Literal["extension", "deferral"], spec: ClockRule | None, charged: str, accountable: str, offices: Offices
+) -> frozenset[str]:
+    """The posts that decide on a request about a limit; none if the pack has no rule on it."""
+    if request == "extension":
+        extension = spec.extension if spec else None
+        return _approvers(charged, extension.approved_by, offices) if extension else frozenset()
+    deferral = spec.deferral if spec else None
+    return _approvers(accountable, deferral.approved_by or HEAD, offices) if deferral else frozenset()
+
+
+def _approvers(unit: str, named: str, offices: Offices) -> frozenset[str]:
     """The posts that the pack lets decide: the addressee, or the head of that body.
 
     They sit in the unit, or in the nearest unit above that has any.
     """
-    for at in ctx.offices.above(unit):
-        if entries := ctx.offices.addressee(at, named):
+    for at in offices.above(unit):
+        if entries := offices.addressee(at, named):
             return frozenset(
-                head_of(ctx.offices, at, entry) if entry.members else f"{entry.code}@{at}" for entry in entries
+                head_of(offices, at, entry) if entry.members else f"{entry.code}@{at}" for entry in entries
             )
     return frozenset()
 
@@ -419,7 +428,7 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 
 def _undecidable(clock: Owed, request: str, to: str, unit: str, ctx: Ctx) -> Refusal:
     """Why nobody could decide on a request now; None if somebody could."""
-    if not _approvers(unit, to, ctx):
+    if not _approvers(unit, to, ctx.offices):
         units = ctx.offices.above(unit)
         says = (
             f"{to} decides on the {request} of {clock.clock}, and no directory of {', '.join(units)} has it; "

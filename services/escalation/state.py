@@ -82,6 +82,8 @@ class State:
     lead: str | None = None
     """The unit that leads, besides the accountable one."""
     asked_to_lead: str | None = None
+    approvals: tuple[e.ClockApprovalAwaited, ...] = ()
+    """Who was asked for an approval."""
     first_policy: str | None = None
     """The pack by which clocks were derived first. It counts where the matter was opened without a pack."""
 
@@ -168,6 +170,8 @@ def evolve(state: State, event: Event) -> State:
                 waits, persons={**waits.persons, event.actor: data.by}, last_at=max(waits.last_at, event.time)
             )
             return replace(state, proposed={**state.proposed, data.decision: waits})
+        case e.ClockApprovalAwaited() as data:
+            return replace(state, approvals=(*state.approvals, data))
         case e.ClockLeadAsked() as data:
             return replace(state, asked_to_lead=data.of)
         case e.ClockLeadAccepted() | e.ClockLeadTaken() as data:

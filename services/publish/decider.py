@@ -27,7 +27,7 @@ from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.kernel.rules.approval import Agreement, Course, Referral, chain_of, chains, fixed
+from services.kernel.rules.approval import Agreement, Course, Referral, asked_anew, chain_of, chains, fixed
 from services.publish import wording
 from services.publish.commands import (
     Approve,
@@ -306,7 +306,8 @@ def _submit(state: State, case: Case, ctx: Ctx) -> Fact:
         )
     steps = fixed(chain)
     must_be_answered(steps, state.unit, ctx.offices)
-    return StatementSubmitted(level=level, chain=chain.code if chain else None, steps=steps, by=case.by)
+    chosen = chain.code if chain else None
+    return StatementSubmitted(unit=state.unit, level=level, chain=chosen, steps=steps, by=case.by)
 
 
 def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
@@ -315,12 +316,14 @@ def _approve(state: State, command: Approve, case: Case, ctx: Ctx) -> Fact:
     barred = state.desks | state.course.posts if case.separates else ()
     took_part = taking_part(due, chosen, command.took_part, barred, ctx)
     given = Agreement(step=due.step, who=chosen.who, by=case.by)
+    following = state.course.with_agreement(given).due
     return StatementApproved(
         step=due.step,
         who=chosen.who,
         post=chosen.post,
         took_part=took_part,
-        last=state.course.with_agreement(given).due is None,
+        last=following is None,
+        next=asked_anew(due, following),
         secret=command.secret,
         major_information=command.major_information,
         reason=None if command.reason is None else Typed(text=command.reason),

@@ -11,7 +11,7 @@ from services.kernel.access.approving import must_be_answered, taking_part
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
-from services.kernel.rules.approval import Agreement, chain_of, chains, fixed
+from services.kernel.rules.approval import Agreement, asked_anew, chain_of, chains, fixed
 from services.triage import commands as c
 from services.triage import moves
 from services.triage.proposals import MARKS, Proposal
@@ -113,18 +113,19 @@ def _facts(
     separates = approval is not None and approval.separation.value == "by_person"
     barred = {proposal.desk, *proposal.course.posts} if separates else set[str]()
     given = Agreement(step=due.step, who=chosen.who, by=by)
-    last = proposal.course.with_agreement(given).due is None
+    following = proposal.course.with_agreement(given).due
     approved = triage.IncidentProposalApproved(
         proposal=proposal.number,
         step=due.step,
         who=chosen.who,
         post=chosen.post,
         took_part=taking_part(due, chosen, command.took_part, barred, ctx),
-        last=last,
+        last=following is None,
+        next=asked_anew(due, following),
         reason=None if command.reason is None else Typed(text=command.reason),
         by=by,
     )
-    return [approved, *([_given(proposal)] if last else [])]
+    return [approved, *([] if following else [_given(proposal)])]
 
 
 def _given(proposal: Proposal) -> Fact:

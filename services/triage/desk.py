@@ -1,7 +1,7 @@
 """The lists of a desk: one row for each incident, with what is to be done on it, by whom and by when.
 
-A row is folded from the incident's own events and from its clocks. Its columns do not depend on which of both topics
-comes first. `LISTS` says which rows a list holds, and which unit has them on its desk.
+A row is folded from the incident's own events, its clocks and its statements. Its columns do not depend on which of
+these topics comes first. `_listed` says which rows a list holds, `unit_column` which unit has them on its desk.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
-from schemas import escalation, triage
+from schemas import escalation, publish, triage
 from schemas.envelope import Event
 from schemas.fields import Fact, instant
 from services.kernel.core.ids import stream_of
@@ -45,8 +45,9 @@ def unit_column(name: str) -> str:
 def table(metadata: MetaData) -> Table:
     """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit.
 
-    `proposals` are the numbers of those that wait for approval, with spaces between them. `lists` is the
-    mask of the lists that hold the row.
+    `proposals` are the numbers of those that wait for approval, `statements` the ids of those that do. `helpers` are
+    units that still owe their share, `helping` the first of them. All these have spaces between them. `followed` means
+    that a named post follows the matter after its end. `lists` is the mask of the lists that hold the row.
     """
     desk = Table(
         "desk",
@@ -56,12 +57,15 @@ def table(metadata: MetaData) -> Table:
         Column("unit", key()),
         Column("assigned", key()),
         Column("verifying", key()),
+        Column("helpers", Text, nullable=False),
         Column("helping", key()),
         Column("level", key(100)),
         Column("phase", key(16)),
         Column("accepted", Boolean, nullable=False),
         Column("sent_back", Boolean, nullable=False),
         Column("proposals", Text, nullable=False),
+        Column("statements", Text, nullable=False),
+        Column("followed", Boolean, nullable=False),
         Column("limits", Text, nullable=False),
         Column("due", key(27), nullable=False),
         Column("drill", Boolean, nullable=False),
@@ -90,12 +94,15 @@ _OWN: tuple[type[Fact], ...] = (
     triage.IncidentReturned,
     triage.IncidentVerificationRequested,
     triage.IncidentHelpRequested,
+    triage.IncidentHelpReturned,
+    triage.IncidentHelpCompleted,
     triage.IncidentVerificationConcluded,
     triage.IncidentMaterialReceived,
     triage.IncidentGraded,
     triage.IncidentRegraded,
     triage.IncidentPolicyMoved,
     triage.IncidentResolved,
+    triage.IncidentFollowedUp,
     triage.IncidentClosed,
     triage.IncidentDismissed,
     triage.IncidentReopened,
@@ -106,6 +113,12 @@ _OWN: tuple[type[Fact], ...] = (
     triage.IncidentProposalWithdrawn,
 )
 """The events that change a row. Attached reports, which may be thousands, do not."""
+_STATEMENTS: tuple[type[Fact], ...] = (
+    publish.StatementSubmitted,
+    publish.StatementRevised,
+    publish.StatementApproved,
+    publish.StatementRejected,
+)
 
 
 def view(desk: Table) -> View:
@@ -116,6 +129,8 @@ def view(desk: Table) -> View:
 def _keys(event: Event) -> list[Key]:
     if event.kind == "clock":
         return [(stream_of("incident", event.stream),)] if getattr(event.data, "clock", None) else []
+    if event.kind == "statement":
+        return [(event.correlation,)] if event.correlation and isinstance(event.data, _STATEMENTS) else []
     if event.kind != "incident":
         return []
     return [(event.stream,)] if isinstance(event.data, _OWN) else []
@@ -123,15 +138,17 @@ def _keys(event: Event) -> list[Key]:
 
 def _row(key: Key, row: Row | None, event: Event) -> Row:
     row = {**(row or _empty(key[0]))}
-    row |= _of_clock(row, event) if event.kind == "clock" else _of_incident(row, event)
+    of = {"clock": _of_clock, "statement": _of_statement}.get(event.kind, _of_incident)
+    row |= of(row, event)
     held = [name for name, holds in zip(NAMES, _listed(row), strict=True) if holds]
     return row | {name: name in held for name in NAMES} | {"lists": mask(held)}
 
 
 def _empty(incident: str) -> Row:
     unknown = dict.fromkeys(("number", "unit", "assigned", "verifying", "helping", "level", "phase"))
-    no = dict.fromkeys(("accepted", "sent_back", "drill", *NAMES), False)
-    return {"incident_id": incident, **unknown, **no, "proposals": "", "limits": "{}", "due": NEVER, "lists": 0}
+    no = dict.fromkeys(("accepted", "sent_back", "followed", "drill", *NAMES), False)
+    none = {"helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
+    return {"incident_id": incident, **unknown, **no, **none}
 
 
 def mask(names: Iterable[ListName]) -> int:
@@ -155,18 +172,22 @@ def _of_incident(row: Row, event: Event) -> Row:
             return {"verifying": data.unit}
         case triage.IncidentVerificationConcluded():
             return {"verifying": None}
-        case triage.IncidentMaterialReceived():
-            return {"helping": None}
         case triage.IncidentHelpRequested() as data:
-            return {"helping": data.unit}
+            return _helped([*_others(row, data.unit), data.unit])
+        case triage.IncidentHelpReturned() | triage.IncidentHelpCompleted() | triage.IncidentMaterialReceived() as data:
+            return _helped(_others(row, data.unit))
         case triage.IncidentGraded() | triage.IncidentRegraded() | triage.IncidentPolicyMoved() as data:
             return {"level": data.level}
-        case triage.IncidentResolved():
-            return {"phase": "resolved", "helping": None}
+        case triage.IncidentResolved() as data:
+            return {"phase": "resolved", "followed": data.follows_up is not None, **_helped([])}
+        case triage.IncidentFollowedUp(ends=str()):
+            return {"followed": False}
         case triage.IncidentReopened():
-            return {"phase": "open"}
-        case triage.IncidentClosed() | triage.IncidentDismissed() | triage.IncidentMerged():
-            return {"phase": "ended", "helping": None, "verifying": None}
+            return {"phase": "open", "followed": False}
+        case triage.IncidentClosed():
+            return {"phase": "closed", "verifying": None, **_helped([])}
+        case triage.IncidentDismissed() | triage.IncidentMerged():
+            return {"phase": "ended", "verifying": None, "followed": False, **_helped([])}
         case triage.IncidentProposed(steps=(_, *_)) as data:
             return {"proposals": f"{row['proposals']} {data.proposal}".strip()}
         case triage.IncidentProposalApproved(last=False):
@@ -177,6 +198,25 @@ def _of_incident(row: Row, event: Event) -> Row:
             left = (number for number in row["proposals"].split() if number != str(data.proposal))
             return {"proposals": " ".join(left)}
     return {}
+
+
+def _others(row: Row, unit: str) -> list[str]:
+    return [one for one in row["helpers"].split() if one != unit]
+
+
+def _helped(helpers: list[str]) -> Row:
+    return {"helpers": " ".join(helpers), "helping": next(iter(helpers), None)}
+
+
+def _of_statement(row: Row, event: Event) -> Row:
+    """A statement waits from its submission until the last approval, a rejection or a revision."""
+    match event.data:
+        case publish.StatementSubmitted(steps=(_, *_)):
+            others = [one for one in row["statements"].split() if one != event.stream]
+            return {"statements": " ".join([*others, event.stream])}
+        case publish.StatementApproved(last=False):
+            return {}
+    return {"statements": " ".join(one for one in row["statements"].split() if one != event.stream)}
 
 
 def _of_clock(row: Row, event: Event) -> Row:
@@ -208,9 +248,9 @@ def _listed(row: Row) -> tuple[bool, ...]:
         is_open,
         is_open and row["verifying"] is not None,
         is_open and row["assigned"] is not None and not row["accepted"],
-        is_open and bool(row["proposals"]),
+        (is_open and bool(row["proposals"])) or bool(row["statements"]),
         is_open and row["helping"] is not None,
         is_open and row["sent_back"],
         is_open and any(one["state"] == "deferred" for one in json.loads(row["limits"]).values()),
-        row["phase"] == "resolved",
+        row["phase"] == "resolved" or (row["phase"] == "closed" and row["followed"]),
     )

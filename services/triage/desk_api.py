@@ -1,7 +1,7 @@
 """The lists of a desk: what waits for the caller's office, and how much of it.
 
 A list holds the matters of the caller's unit and the units below it, the earliest limit first. `inbox` holds what waits
-for an act of the caller's roles. What is missing on duty stands with escalation's roster.
+for an act of the caller's roles. `gaps` holds the times for which nobody is on duty.
 """
 
 import json
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Response
 from sqlalchemy import ColumnElement, and_, func, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import Code, IncidentId, Instant, Number, UnitCode, parse_instant
+from schemas.fields import Code, Figure, IncidentId, Instant, Number, Post, StreamId, UnitCode, parse_instant
 from services.kernel.core.commands import example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Units
@@ -22,11 +22,11 @@ from services.kernel.serving import documents, http, paging
 from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.paging import Cursor, Limit
 from services.kernel.store.views import Row
-from services.triage import desk
+from services.triage import desk, desk_gaps
 from services.triage.desk import INBOX, NAMES, ListName
 from services.triage.part_answers import BallOf
 from services.triage.queries import balls, subjects
-from services.triage.views import DESK
+from services.triage.views import DESK, DUTY_GAPS
 
 Asked = Literal[
     "inbox", "open", "to_verify", "to_accept", "to_approve", "waiting_material", "returned", "deferred", "to_follow_up"
@@ -67,6 +67,10 @@ class DeskRow(Answered):
     """Whether it is an exercise."""
     ball: BallOf | None
     """Whom it waits for."""
+    proposals: tuple[Figure, ...]
+    """The numbers of its proposals that wait for approval."""
+    statements: tuple[StreamId, ...]
+    """Its statements that wait for approval."""
     limits: tuple[LimitOf, ...]
     """Its limits, the earliest first."""
 
@@ -84,6 +88,8 @@ class DeskList(
                 "level": "general",
                 "drill": False,
                 "ball": _BALL,
+                "proposals": [],
+                "statements": [],
                 "limits": [_LIMIT],
             }
         ],
@@ -93,6 +99,45 @@ class DeskList(
     """A list of a desk."""
 
     items: tuple[DeskRow, ...]
+    """The entries of this page."""
+
+
+class GapRow(Answered):
+    """A time for which nobody is on duty at a desk."""
+
+    unit: UnitCode
+    """Whose desk."""
+    since: Instant
+    """When it begins, or began."""
+    until: Instant
+    """When it ends."""
+    cause: Literal["not_planned", "not_signed_on"]
+    """Whether nobody is planned, or who was planned has not signed on."""
+    post: Post | None
+    """Who has not signed on."""
+    seconds_left: float
+    """How long until it begins; below 0 afterwards."""
+
+
+class GapList(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "town-east",
+                "since": "2026-03-03T00:00:00.000000Z",
+                "until": "2026-03-03T12:00:00.000000Z",
+                "cause": "not_planned",
+                "post": None,
+                "seconds_left": 79200.0,
+            }
+        ],
+        next=None,
+    ),
+):
+    """The gaps on duty of a desk."""
+
+    items: tuple[GapRow, ...]
     """The entries of this page."""
 
 
@@ -112,8 +157,24 @@ def router(runtime: Runtime) -> APIRouter:
         """How many matters each list of the caller's desk holds, in one request."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
-            found = await counts(connection, ctx.offices.overseen(staff.unit), inbox_of(ctx))
-        return http.json_response({"lists": found})
+            units = ctx.offices.overseen(staff.unit)
+            found = await counts(connection, units, inbox_of(ctx))
+            gaps = await desk_gaps.open_gaps(connection, DUTY_GAPS, units, ctx.now)
+        return http.json_response({"lists": {**found, "gaps": len(gaps)}})
+
+    @routes.get("/desk/gaps", **documents.answers(GapList))
+    async def list_gaps(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """The times for which nobody is on duty at the caller's desk and those below it, the earliest first."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, ctx.offices.overseen(staff.unit), ctx.now)
+        if cursor is not None:
+            after = paging.place_of(cursor, str, str, str, str)
+            found = [gap for gap in found if desk_gaps.place(gap) > after]
+        gaps, further = paging.page(found, limit, desk_gaps.place)
+        for gap in gaps:
+            gap["seconds_left"] = (parse_instant(gap["since"]) - ctx.now).total_seconds()
+        return http.json_response({"items": gaps, "next": further})
 
     @routes.get("/desk/{name}", **documents.answers(DeskList))
     async def list_desk(
@@ -195,5 +256,7 @@ def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
         "title": title,
         **{name: row[name] for name in ("unit", "assigned", "level", "drill")},
         "ball": ball,
+        "proposals": [int(number) for number in row["proposals"].split()],
+        "statements": row["statements"].split(),
         "limits": sorted(limits, key=itemgetter("due", "clock")),
     }

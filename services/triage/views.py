@@ -21,7 +21,7 @@ from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, desk, dispatch, plans
+from services.triage import aftercare, desk, desk_gaps, dispatch, plans
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
@@ -226,6 +226,7 @@ HANDOVERS = Table(
 """
 
 DESK = desk.table(METADATA)
+DUTY_GAPS = desk_gaps.table(METADATA)
 
 MATCH_KEYS = Table(
     "match_keys",
@@ -790,6 +791,7 @@ VIEWS: tuple[View, ...] = (
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),
     View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
     desk.view(DESK),
+    desk_gaps.view(DUTY_GAPS),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(FACT_VALUES, _value_keys, _fact_value, one_stream=True),
     View(FACT_USES, _use_keys, _use, one_stream=True),

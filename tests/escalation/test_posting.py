@@ -1,11 +1,8 @@
 """Notices to posts: to a local mailbox and a local webhook, once, and never from a replay."""
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ from sqlalchemy import insert, update
 
 from schemas import triage
 from schemas.fields import instant
-from services.escalation import channels, outgoing, posting, views
+from services.escalation import channels, outgoing, postbox, posting, receivers, views
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Unavailable
 from services.kernel.delivery.recovery import SENDS_FROM
@@ -24,6 +21,8 @@ from tests.escalation.test_service import REPORT, grade, incident, opened
 from tests.kit import spec
 from tests.kit.mailbox import Mailbox
 from tests.kit.mailbox import opened as opened_mailbox
+from tests.kit.webhook import Hook
+from tests.kit.webhook import opened as opened_hook
 
 POST, HEAD = "duty_officer@town-east", "chief@town-east"
 WORD = "黄河路停水三天没人管"
@@ -35,32 +34,10 @@ def mailbox() -> Iterator[Mailbox]:
         yield box
 
 
-@dataclass
-class Hook:
-    """A local webhook."""
-
-    calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
-
-
 @pytest.fixture
-def hook() -> Iterator[tuple[Hook, str]]:
-    found = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.calls.append((dict(self.headers), json.loads(body)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found, f"json://127.0.0.1:{server.server_port}/hook"
-    server.shutdown()
-    server.server_close()
+def hook() -> Iterator[Hook]:
+    with opened_hook() as made:
+        yield made
 
 
 async def place(desk: Desk, post: str, address: str, language: str = "zh") -> str:
@@ -87,34 +64,34 @@ async def assigned(desk: Desk) -> str:
     return id_
 
 
-async def test_a_notice_reaches_mailbox_and_webhook_once(desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str]) -> None:
+async def test_a_notice_reaches_mailbox_and_webhook_once(desk: Desk, mailbox: Mailbox, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
     await place(desk, HEAD, mailbox.address)
-    await place(desk, HEAD, hook[1], "en")
+    await place(desk, HEAD, hook.address(), "en")
     desk.clock.at = at(0.6)
     id_ = await assigned(desk)
     assert await send(desk) == 4
     assert await send(desk) == 0
-    calls = hook[0].calls
+    calls = hook.calls
     assert sorted(mailbox.subjects) == [
         f"【{id_}】交办",
         f"【{id_}】新事项",
     ]
     told = {row["notice"] for row in await desk.rows("outgoing")}
     assert set(mailbox.notices) == told
-    assert {headers["X-Huiying-Notice"] for headers, _ in calls} == told
-    assert f"/triage/v1/incidents/{id_}" in calls[0][1]["message"]
+    assert {call.headers["X-Huiying-Notice"] for call in calls} == told
+    assert f"/triage/v1/incidents/{id_}" in calls[0].body["message"]
     found = await tries(desk, id_)
     assert [(one.post, one.attempt) for one in found] == [(HEAD, 1)] * 4
     assert {one.way for one in found} == {"mail", "webhook"}
 
 
 async def test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_second_one(
-    desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str]
+    desk: Desk, mailbox: Mailbox, hook: Hook
 ) -> None:
     desk.clock.at = LONG_AGO
     await place(desk, HEAD, mailbox.address)
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at, mailbox.refuses = at(1), True
     id_ = opened(desk)
     await desk.consume()
@@ -123,7 +100,7 @@ async def test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_s
     assert await send(desk, known) == 0
     desk.clock.at, mailbox.refuses = at(1.01), False
     assert await send(desk, known) == 1
-    assert (len(mailbox.mails), len(hook[0].calls)) == (1, 1)
+    assert (len(mailbox.mails), len(hook.calls)) == (1, 1)
     kinds = [(type(one).__name__, one.way, one.attempt) for one in await tries(desk, id_)]
     assert sorted(kinds) == [
         ("ClockNoticeDelivered", "mail", 2),
@@ -132,9 +109,9 @@ async def test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_s
     ]
 
 
-async def test_a_limit_names_what_is_due_when_and_the_post_on_duty_is_told(desk: Desk, hook: tuple[Hook, str]) -> None:
+async def test_a_limit_names_what_is_due_when_and_the_post_on_duty_is_told(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, POST, hook[1])
+    await place(desk, POST, hook.address())
     blank = dict.fromkeys(views.ROSTER.columns.keys())
     known = {"unit": "town-east", "post": POST, "since": instant(LONG_AGO), "until": instant(at(200)), "by": POST}
     more = {"signed_on": instant(LONG_AGO), "incidents": "", "ended": False, "note_missing": False}
@@ -145,14 +122,14 @@ async def test_a_limit_names_what_is_due_when_and_the_post_on_duty_is_told(desk:
     await desk.consume()
     await desk.turn(at(3.5))
     await send(desk)
-    said = [call["message"] for _, call in hook[0].calls if "逾期" in call["title"]]
-    assert any("时限：2026-03-02" in text and "等级：" in text for text in said), hook[0].calls
-    assert WORD not in json.dumps([call for _, call in hook[0].calls], ensure_ascii=False)
+    said = [call.body["message"] for call in hook.calls if "逾期" in call.body["title"]]
+    assert any("时限：2026-03-02" in text and "等级：" in text for text in said), hook.calls
+    assert WORD not in json.dumps([call.body for call in hook.calls], ensure_ascii=False)
 
 
-async def test_a_replay_knows_what_was_delivered(desk: Desk, hook: tuple[Hook, str]) -> None:
+async def test_a_replay_knows_what_was_delivered(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at = at(0.6)
     id_ = await assigned(desk)
     await send(desk)
@@ -163,9 +140,9 @@ async def test_a_replay_knows_what_was_delivered(desk: Desk, hook: tuple[Hook, s
         assert folded(view, events) == sorted(kept, key=lambda row: [row[name] for name in names])
 
 
-async def test_after_a_restore_nothing_earlier_is_sent(desk: Desk, hook: tuple[Hook, str]) -> None:
+async def test_after_a_restore_nothing_earlier_is_sent(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at = at(0.6)
     await assigned(desk)
     async with desk.runtime.database.transaction() as connection:
@@ -175,11 +152,9 @@ async def test_after_a_restore_nothing_earlier_is_sent(desk: Desk, hook: tuple[H
     assert await send(desk) == 0
 
 
-async def test_an_exercise_goes_nowhere_and_a_later_address_gets_nothing_earlier(
-    desk: Desk, hook: tuple[Hook, str]
-) -> None:
+async def test_an_exercise_goes_nowhere_and_a_later_address_gets_nothing_earlier(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at = at(0.6)
     fact = triage.IncidentOpened(unit="town-east", report=REPORT, discovered_at=at(0), number="town-east-2026-X00001")
     desk.tell(incident(), fact, at(0))
@@ -188,13 +163,13 @@ async def test_an_exercise_goes_nowhere_and_a_later_address_gets_nothing_earlier
     opened(desk, "b")
     await desk.consume()
     desk.clock.at = at(0.7)
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     assert await send(desk) == 1
 
 
-async def test_an_address_is_sealed_and_one_that_cannot_be_read_is_said(desk: Desk, hook: tuple[Hook, str]) -> None:
+async def test_an_address_is_sealed_and_one_that_cannot_be_read_is_said(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
-    one = await place(desk, HEAD, hook[1])
+    one = await place(desk, HEAD, hook.address())
     (row,) = await desk.rows("addresses")
     assert b"127.0.0.1" not in row["sealed"]
     table = desk.runtime.tables["addresses"]
@@ -209,6 +184,18 @@ async def test_an_address_is_sealed_and_one_that_cannot_be_read_is_said(desk: De
     assert [item["place"] for item in listed.json()["items"]] == [one]
     assert (await desk.ask("POST", f"/addresses/{one}/end", "admin", json={})).status_code == 200
     assert await desk.rows("addresses") == []
+
+
+async def test_who_changed_an_address_when_is_on_record_and_the_address_is_not(desk: Desk, hook: Hook) -> None:
+    one = await place(desk, HEAD, hook.address(), "en")
+    assert (await desk.ask("POST", f"/addresses/{one}/end", "admin", json={})).status_code == 200
+    made, ended = await desk.events(postbox.stream_of_post(HEAD))
+    assert (made.type, made.actor, made.unit) == ("huiying.post.address_set.v1", "admin@county", "town-east")
+    assert (made.data.post, made.data.way, made.data.place, made.data.language) == (HEAD, "webhook", one, "en")
+    assert (ended.type, ended.actor, ended.data.place) == ("huiying.post.address_ended.v1", "admin@county", one)
+    assert b"127.0.0.1" not in made.bytes + ended.bytes
+    assert (await desk.ask("POST", f"/addresses/{one}/end", "admin", json={})).status_code == 404
+    assert len(await desk.events(postbox.stream_of_post(HEAD))) == 2
 
 
 @pytest.mark.parametrize(
@@ -226,34 +213,34 @@ async def test_only_an_administrator_sets_addresses(desk: Desk) -> None:
     assert (await desk.ask("GET", "/addresses?unit=town-east", "chief")).status_code == 403
 
 
-async def test_an_address_that_no_message_can_carry_stops_no_other(desk: Desk, hook: tuple[Hook, str]) -> None:
+async def test_an_address_that_no_message_can_carry_stops_no_other(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
     bad = await place(desk, HEAD, "json://desk:密码@127.0.0.1:9/hook")
-    good = await place(desk, HEAD, hook[1])
+    good = await place(desk, HEAD, hook.address())
     desk.clock.at = at(1)
     id_ = opened(desk)
     await desk.consume()
     assert await send(desk) == 2
-    assert len(hook[0].calls) == 1
+    assert len(hook.calls) == 1
     found = {one.place: getattr(one, "error", None) for one in await tries(desk, id_)}
     assert found == {bad: "not_taken", good: None}
 
 
-async def test_the_same_address_is_one_place_and_a_place_has_an_id(desk: Desk, hook: tuple[Hook, str]) -> None:
-    first = await place(desk, HEAD, hook[1])
-    assert await place(desk, HEAD, hook[1]) == first
-    assert await place(desk, HEAD, hook[1], "en") != first
-    assert await place(desk, POST, hook[1]) != first
+async def test_the_same_address_is_one_place_and_a_place_has_an_id(desk: Desk, hook: Hook) -> None:
+    first = await place(desk, HEAD, hook.address())
+    assert await place(desk, HEAD, hook.address()) == first
+    assert await place(desk, HEAD, hook.address(), "en") != first
+    assert await place(desk, POST, hook.address()) != first
     assert len(await desk.rows("addresses")) == 3
     for wrong, status in {"%00": 404, "x" * 5000: 422, spec.UUID: 404}.items():
         assert (await desk.ask("POST", f"/addresses/{wrong}/end", "admin", json={})).status_code == status, wrong
 
 
 async def test_nothing_is_sent_while_nothing_can_be_recorded(
-    desk: Desk, hook: tuple[Hook, str], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.clock.at = LONG_AGO
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at, known = at(1), posting.Known()
     opened(desk)
     await desk.consume()
@@ -265,7 +252,7 @@ async def test_nothing_is_sent_while_nothing_can_be_recorded(
         patched.setattr(desk.runtime, "ready_to_decide", full)
         with pytest.raises(Unavailable):
             await send(desk, known)
-    assert hook[0].calls == []
+    assert hook.calls == []
     assert await send(desk, known) == 1
 
 
@@ -277,17 +264,17 @@ def test_no_address_makes_the_others_wait_for_hours(address: str) -> None:
 
 
 async def test_a_place_that_is_away_delays_no_other_and_keeps_nobody_reading(
-    desk: Desk, mailbox: Mailbox, hook: tuple[Hook, str], monkeypatch: pytest.MonkeyPatch
+    desk: Desk, mailbox: Mailbox, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(posting, "WIDTH", 1)
     desk.clock.at, mailbox.refuses = LONG_AGO, True
     await place(desk, HEAD, mailbox.address)
-    await place(desk, HEAD, hook[1])
+    await place(desk, HEAD, hook.address())
     desk.clock.at, known = at(1), posting.Known()
     matters = [opened(desk, name) for name in "abcde"]
     await desk.consume()
     assert await send(desk, known) == 1 + len(matters)
-    assert len(hook[0].calls) == len(matters)
+    assert len(hook.calls) == len(matters)
     assert known.low >= instant(at(1) - posting.OVERLAP), "what waits is not read from the store again"
     assert await send(desk, known) == 0
     with monkeypatch.context() as patched:
@@ -296,7 +283,7 @@ async def test_a_place_that_is_away_delays_no_other_and_keeps_nobody_reading(
     desk.clock.at, mailbox.refuses = at(1.01), False
     assert await send(desk, known) == len(matters)
     assert await send(desk, known) == 0
-    assert (len(mailbox.mails), len(hook[0].calls), known.waiting) == (len(matters), len(matters), {})
+    assert (len(mailbox.mails), len(hook.calls), known.waiting) == (len(matters), len(matters), {})
 
 
 HANDLER = "handler@town-east"
@@ -330,8 +317,8 @@ def duty(since: float, until: float, **more: Any) -> dict[str, Any]:
     ids=["on duty", "before its begin", "relieved early", "not come", "substitute", "handed over", "later", "over"],
 )
 def test_who_is_there_or_is_to_come_is_told(duties: list[dict[str, Any]], posts: tuple[str, ...]) -> None:
-    notice = {"rule": "new", "unit": "town-east", "at": instant(at(1)), "posts": "", "addressee": None}
-    assert outgoing.told(notice, spec.offices(), duties) == posts
+    notice = {"rule": "new", "unit": "town-east", "at": instant(at(1)), "posts": "", "who": ""}
+    assert receivers.told(notice, spec.offices(), duties, None) == posts
 
 
 @pytest.mark.postgres
@@ -343,7 +330,5 @@ def test_who_is_there_or_is_to_come_is_told(duties: list[dict[str, Any]], posts:
     ],
     ids=lambda flow: flow.__name__,
 )
-async def test_postgresql_sends_alike(
-    desk_on_postgres: Desk, mailbox: Mailbox, hook: tuple[Hook, str], flow: Any
-) -> None:
+async def test_postgresql_sends_alike(desk_on_postgres: Desk, mailbox: Mailbox, hook: Hook, flow: Any) -> None:
     await flow(desk_on_postgres, mailbox, hook)

@@ -25,7 +25,7 @@ from services.apps import policy
 from services.apps.evaluate import evaluate
 from services.apps.facts import parse
 from services.audit.summaries import Names, summary
-from services.escalation import roster, surges
+from services.escalation import receivers, roster, surges
 from services.escalation.commands import (
     CountArrivals,
     Decide,
@@ -124,6 +124,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     yield from _verified(pack)
     yield functools.partial(_gaps, pack)
     yield functools.partial(_surges, pack)
+    yield functools.partial(_told, pack)
     handled = (triage.IncidentSolved(text="t"), triage.IncidentExplained(text="t", to="asker"))  # type: ignore[arg-type]
     resolved = (*handled, triage.IncidentResolved(reason="r"))  # type: ignore[arg-type]
     for level in ("usual", "grave"):
@@ -213,6 +214,13 @@ def _surges(pack: LoadedPack) -> object:
     few = (("category", "few", at(8), 3), ("category", "fewer", at(8), 2))
     command = CountArrivals(unit="town-east", arrivals=(*arrivals, *few))
     return surges.decide(surges.initial_state(), command, ctx)
+
+
+def _told(pack: LoadedPack) -> object:
+    """The posts that hear of a limit that is near, of a gap, and of an assignment."""
+    notice = {"unit": "town-east", "at": "2026-03-02T00:00:00.000000Z", "posts": "", "who": ""}
+    rules = ("warn", "gap", "assigned", "approval")
+    return [receivers.told({**notice, "rule": rule}, _under(pack), (), pack.model) for rule in rules]
 
 
 def _gaps(pack: LoadedPack) -> object:

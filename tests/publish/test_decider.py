@@ -87,7 +87,7 @@ def submitted(level: str = "general", steps: tuple[str, ...] = GENERAL) -> Fact:
     """Submitted to the chain of the county's pack."""
     chain = "usual" if level == "general" else "upper"
     fixed = tuple(Step(code=step, who=WHO[level, step]) for step in steps)
-    return StatementSubmitted(level=level, chain=chain, steps=fixed, by=by("wang"))
+    return StatementSubmitted(unit="town-east", level=level, chain=chain, steps=fixed, by=by("wang"))
 
 
 def approved(

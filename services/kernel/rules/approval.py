@@ -137,6 +137,11 @@ class Course(_Model):
         return tuple(dict.fromkeys(who for step in self.steps for who in (*step.who, *self.deciding(step))))
 
 
+def asked_anew(before: Due, now: Due | None) -> tuple[str, ...]:
+    """Who is asked when a step was answered: those of another step. Of the same step, all were asked at its begin."""
+    return now.who if now and now.step != before.step else ()
+
+
 def everybody(of: Iterable[Chain]) -> tuple[str, ...]:
     """The posts and bodies of chains."""
     return tuple(dict.fromkeys(who for chain in of for step in chain.steps for who in step.who))
