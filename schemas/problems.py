@@ -143,6 +143,10 @@ TYPES: Mapping[str, ProblemType] = {
             ),
             "extension-used-up": ("延期次数已满", "{pack}最多允许将 {clock} 延长 {times} 次。"),
             "duty-begun": ("班次已开始", "{post} 自 {since} 起的班次已经开始或已有人到岗，不能再改；请另排班次。"),
+            "duty-overlaps": (
+                "同一岗位班次重叠",
+                "{post} 自 {since} 至 {until} 已有班次；请改排其他岗位，或先更正、取消其中一班。",
+            ),
             "duty-taken": ("班次已有人到岗", "{post} 自 {since} 起的班次已有人到岗或已结束，无需替班。"),
             "no-duty-now": ("现在没有班次", "{unit}现在没有等待 {post} 到岗的班次；可在开始前一小时至结束前到岗。"),
             "not-on-duty": ("不在岗", "{post} 不在{unit}值班，无法交班。"),

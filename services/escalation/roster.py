@@ -153,7 +153,11 @@ def decide(state: State, command: OfRoster, ctx: Ctx) -> Decided:
 
 
 def _planned(state: State, command: PlanDuties, ctx: Ctx) -> Iterator[Fact]:
-    """One event for each duty that is new or changed. One that has begun stays as it was planned."""
+    """One event for each duty that is new or changed. One that has begun stays as it was planned.
+
+    Several posts may be on duty at once, such as a leader besides the officer, but no post twice.
+    """
+    plan = dict(state.shifts)
     for index, duty in enumerate(command.duties):
         _must_serve(command.unit, duty.post, f"duties.{index}.post", ctx)
         if duty.substitute:
@@ -165,9 +169,27 @@ def _planned(state: State, command: PlanDuties, ctx: Ctx) -> Iterator[Fact]:
         if duty.since < ctx.now or (known and known.by):
             raise _begun(duty, ctx)
         _must_be_near(duty, ctx)
+        plan[duty.post, duty.since] = Shift(duty.post, duty.since, duty.until, duty.substitute)
         yield e.RosterDutyPlanned(
             unit=command.unit, post=duty.post, since=duty.since, until=duty.until, substitute=duty.substitute
         )
+    for duty in command.duties:
+        _must_be_free(duty, plan.values())
+
+
+def _must_be_free(duty: Duty, plan: Iterable[Shift]) -> None:
+    """Raises `Rejected` if the post has another duty at that time. A duty that was handed over ends then."""
+    for other in plan:
+        ends = other.handed_over or other.until
+        if other.post == duty.post and other.since != duty.since and other.since < duty.until and duty.since < ends:
+            raise Rejected(
+                f"{duty.post} has a duty from {other.since.isoformat()} until {other.until.isoformat()} already; plan "
+                "another post for that time, or correct or cancel one of the two",
+                code="duty-overlaps",
+                post=duty.post,
+                since=other.since,
+                until=other.until,
+            )
 
 
 def _must_serve(unit: str, name: str, field: str, ctx: Ctx) -> None:

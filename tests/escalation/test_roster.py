@@ -29,10 +29,11 @@ from services.escalation.coverage import Span
 from services.kernel.core.decider import SYSTEM
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import SpecialPeriod
+from services.kernel.rules.packs import load_pack
 from tests.escalation.conftest import Desk as Service
 from tests.escalation.incident import OFFICES, PACK, at
 from tests.kit import spec
-from tests.kit.spec import staff
+from tests.kit.spec import POLICIES, staff
 
 UNIT, OFFICER, HANDLER = "town-east", "duty_officer@town-east", "handler@town-east"
 MATTER, REPORT = f"incident-{spec.UUID}", f"report-{spec.UUID}"
@@ -169,6 +170,23 @@ class TestPlan:
         ):
             with pytest.raises(Malformed, match="days"):
                 desk.do(PlanDuties(unit=UNIT, duties=(wrong,)), 0, chief)
+
+    def test_one_post_has_no_two_duties_at_a_time_and_several_posts_may(self) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+
+        def plans(hour: float, *duties: Duty) -> int:
+            return len(desk.do(PlanDuties(unit=UNIT, duties=duties), hour, chief))
+
+        assert plans(0, duty(4, 12), duty(12, 20), duty(4, 12, HANDLER, substitute=OFFICER)) == 3
+        for again in (duty(3, 5), duty(5, 6), duty(11, 13), duty(1, 24)):
+            with pytest.raises(Rejected, match=f"{OFFICER} has a duty from"):
+                plans(1, again)
+        with pytest.raises(Rejected, match="has a duty"):
+            plans(1, duty(21, 23), duty(22, 24))
+        assert plans(1, duty(4, 8), duty(8, 12)) == 2, "one is cut, another one fills the rest"
+        desk.do(SignOn(unit=UNIT), 4, staff("duty_officer", unit=UNIT))
+        desk.do(HandOver(unit=UNIT, note="n"), 5, staff("duty_officer", unit=UNIT))
+        assert plans(5.5, duty(6, 8)) == 1, "it was handed over"
 
     def test_only_planners_of_the_unit_or_above_plan(self) -> None:
         for actor in (staff("handler", unit=UNIT), staff("chief", unit="town-west")):
@@ -324,6 +342,18 @@ class TestGaps:
         assert (12, 16, True) in found(desk.watch(2))
         desk.offices = replace(desk.offices, periods=(replace(mass_event, until=at(11)),))
         assert (12, 16, False) not in found(desk.watch(12))
+
+    def test_a_declared_mass_event_opens_duty_until_its_end_where_the_document_says_so(
+        self,
+    ) -> None:
+        bureau = load_pack(POLICIES / "bureau-004.yaml")
+        desk, chief = Desk(assigned={"city": bureau.ref}, packs={bureau.ref: bureau}), staff("chief", unit=UNIT)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(4, 8),)), 0, chief)
+        assert found(desk.watch(1)) == [], "the document leaves the usual hours open"
+        desk.offices = replace(desk.offices, periods=(SpecialPeriod("mass_event", at(2), at(12), "county"),))
+        assert found(desk.watch(2)) == [(2, 4, False), (8, 12, True)]
+        assert found(desk.watch(8)) == [(8, 12, False)]
+        assert found(desk.watch(13)) == []
 
     def test_after_a_downtime_a_gap_is_recorded_with_its_own_time(self) -> None:
         desk = Desk()
