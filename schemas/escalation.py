@@ -601,16 +601,18 @@ class RosterReachabilityTested(Fact):
 
 @event("surge.noticed")
 class SurgeNoticed(Fact):
-    """Far more reports than usual came to an office on one matter, or in one category.
+    """Far more reports than usual came to an office on one matter, in one category, or from one place.
 
     It counts reports of the office's own channels from `since` until `until`, and compares them with the usual number
-    for as long a time. `told` is the post that is warned, and may give the matter more people. It names no person.
+    for as long a time. `told` is the post that is warned, and may give the matter more people. It names no person. A
+    `place` is the keyed digest of its words; `incident` is then the latest matter from there, which says the place.
     """
 
     unit: UnitCode
-    by: Literal["matter", "category"]
+    by: Literal["matter", "category", "place"]
     incident: StreamId | None = None
     category: Code | None = None
+    place: Digest | None = None
     reports: Figure
     usual: float
     since: Instant

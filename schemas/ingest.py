@@ -25,8 +25,9 @@ class ReportReceived(Fact):
     `entered_late` marks a discovery so old that somebody probably enters it from paper now. `duplicate` is a keyed
     digest of integration, source and external id. It stays after an erasure, so that a repeated delivery is still a
     duplicate. `sent` is a digest of the sent content; it tells a repetition from another report. `match_key` is a keyed
-    digest of the subject, and finds the report's incident. A report without it has a matter of its own. `by` is a
-    digest of the person of staff who entered it; a report of an integration has none.
+    digest of the subject, and finds the report's incident. A report without it has a matter of its own. `place_key` is
+    one of the place, by which reports of one place are counted. `by` is a digest of the person of staff who entered it;
+    a report of an integration has none.
     """
 
     unit: UnitCode
@@ -40,6 +41,7 @@ class ReportReceived(Fact):
     duplicate: Digest | None = None
     sent: Digest | None = None
     match_key: Digest | None = None
+    place_key: Digest | None = None
     url: Words | None = None
     place: Words | None = None
     category: Code | None = None

@@ -128,6 +128,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "not_signed_on": ("无人到岗", "nobody signed on"),
     "matter": ("事项", "matter"),
     "category": ("类别", "category"),
+    "place": ("地点", "place"),
     "reports_received": ("本单位收到的反映", "reports that the office received"),
     "plan-duties": ("安排值班", "plan duties"),
     "set-address": ("设置通知地址", "set an address for notices"),

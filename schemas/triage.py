@@ -51,6 +51,7 @@ class IncidentOpened(Numbered):
     category: Code | None = None
     channel: Code | None = None
     match_key: Digest | None = None
+    place_key: Digest | None = None
     relates_to: StreamId | None = None
     entered_late: bool = False
     split_from: StreamId | None = None
@@ -66,6 +67,7 @@ class IncidentReportAttached(Fact):
     discovered_at: Instant
     entered_late: bool = False
     category: Code | None = None
+    place_key: Digest | None = None
 
 
 @event("incident.report_detached", planned=True)

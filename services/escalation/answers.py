@@ -372,10 +372,12 @@ class Surge(Answered):
 
     unit: UnitCode
     """The unit to which the reports came."""
-    by: Literal["matter", "category"]
+    by: Literal["matter", "category", "place"]
     """What the reports have in common."""
     code: Code
-    """The incident, or the category."""
+    """The incident, the category, or the digest of the place."""
+    incident_id: IncidentId | None
+    """The matter, or the latest one from the place."""
     reports: int
     """How many came from `since` until `until`."""
     usual: float
@@ -396,6 +398,7 @@ class Surges(
                 "unit": "town-east",
                 "by": "category",
                 "code": "water",
+                "incident_id": None,
                 "reports": 12,
                 "usual": 1.5,
                 "since": "2026-03-01T01:00:00.000000Z",

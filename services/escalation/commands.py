@@ -345,6 +345,8 @@ class CountArrivals(OfRoster):
     """Compare what came in lately with what is usual. Each entry: by, code, hour, number of reports."""
 
     arrivals: tuple[tuple[str, str, datetime, int], ...]
+    matters: dict[str, StreamId] = Field(default_factory=dict)
+    """Place -> the latest matter from there."""
 
 
 class RecordMilestones(Command):

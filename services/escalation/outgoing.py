@@ -114,7 +114,7 @@ def _notice(event: Event) -> dict[str, Any] | None:
         case e.RosterReportHeld() as data:
             return {"rule": "held", "unit": data.unit, "posts": data.told or "", "incident_id": data.incident}
         case e.SurgeNoticed() as data:
-            where = {"incident_id": data.incident, "what": data.category, "reports": data.reports}
+            where = {"incident_id": data.incident, "what": data.category or data.by, "reports": data.reports}
             return {"rule": "surge", "unit": data.unit, "posts": data.told or "", **where}
     return None
 

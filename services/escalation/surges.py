@@ -1,4 +1,4 @@
-"""The early warning: more reports on a matter or in a category than usual. One stream a unit. Pure.
+"""The early warning: more reports on a matter, in a category or from a place than usual. One stream a unit. Pure.
 
 It counts what came to the office's own channels, as escalation heard it from triage: a fold by the hour, which a replay
 builds again. It advises to staff a matter and names no person.
@@ -7,7 +7,7 @@ builds again. It advises to staff a matter and names no person.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from schemas.envelope import Event
 from schemas.escalation import SurgeNoticed
@@ -22,7 +22,7 @@ LONGEST = timedelta(days=60)
 
 
 class Arrivals(NamedTuple):
-    """The reports of one hour on a matter or in a category; `by` is matter or category, `code` which one."""
+    """The reports of one hour; `by` is matter, category or place, `code` which one."""
 
     by: str
     code: str
@@ -59,7 +59,12 @@ def evolve(state: State, event: Event) -> State:
     if not isinstance(event.data, SurgeNoticed):
         return state
     data = event.data
-    return replace(state, noticed={**state.noticed, (data.by, data.incident or data.category or ""): data})
+    return replace(state, noticed={**state.noticed, (data.by, code_of(data)): data})
+
+
+def code_of(data: SurgeNoticed) -> str:
+    """Which matter, category or place a warning is about."""
+    return {"matter": data.incident, "category": data.category, "place": data.place}[data.by] or ""
 
 
 def begin(rule: Surge, now: datetime) -> datetime:
@@ -68,7 +73,7 @@ def begin(rule: Surge, now: datetime) -> datetime:
 
 
 def rates(arrivals: Iterable[Arrivals], rule: Surge, now: datetime) -> dict[tuple[str, str], Rate]:
-    """The rate of each matter and category of which a report came within the window."""
+    """The rate of each matter, category and place of which a report came within the window."""
     begins = begin(rule, now)
     since = begins - min(rule.compared_over, LONGEST)
     found, before = dict[tuple[str, str], int](), dict[tuple[str, str], int]()
@@ -101,9 +106,10 @@ def decide(state: State, command: CountArrivals, ctx: Ctx) -> Decided:
             continue
         warning = SurgeNoticed(
             unit=command.unit,
-            by="matter" if by == "matter" else "category",
-            incident=code if by == "matter" else None,
+            by=cast("Any", by),
+            incident={"matter": code, "place": command.matters.get(code)}.get(by),
             category=code if by == "category" else None,
+            place=code if by == "place" else None,
             reports=rate.reports,
             usual=rate.usual,
             since=begin(rule, ctx.now),

@@ -10,6 +10,7 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from services.escalation import outgoing
 from services.escalation.heirs import links_of, told
+from services.escalation.surges import code_of
 from services.kernel.core.ids import stream_of
 from services.kernel.store import numbers, offices, standings, tables
 from services.kernel.store.columns import key
@@ -232,9 +233,10 @@ ARRIVALS = Table(
     Column("code", key(100), primary_key=True),
     Column("hour", key(27), primary_key=True),
     Column("reports", Integer, nullable=False),
+    Column("incident_id", key(), nullable=False),
     Index(None, "hour"),
 )
-"""Reports of each hour of discovery, on a matter or in a category."""
+"""Reports of each hour of discovery, on a matter, in a category or from a place. `incident_id` is the latest matter."""
 
 SURGES = Table(
     "surges",
@@ -247,8 +249,9 @@ SURGES = Table(
     Column("since", key(27), nullable=False),
     Column("until", key(27), nullable=False),
     Column("told", key(130)),
+    Column("incident_id", key()),
 )
-"""The last early warning of each matter and category."""
+"""The last early warning of each matter, category and place."""
 
 REACHABILITY = Table(
     "reachability",
@@ -626,26 +629,28 @@ def _arrival_keys(event: Event) -> list[Key]:
     if isinstance(data, triage.IncidentOpened) and data.split_from:
         return []
     hour = instant(min(data.discovered_at, event.recorded).replace(minute=0, second=0, microsecond=0))
-    found: list[Key] = [(data.unit, "matter", event.stream, hour)]
-    return [*found, (data.unit, "category", data.category, hour)] if data.category else found
+    found = {"matter": event.stream, "category": data.category, "place": data.place_key}
+    return [(data.unit, by, code, hour) for by, code in found.items() if code]
 
 
 def _arrival_row(key: Key, row: Row | None, event: Event) -> Row:
     unit, by, code, hour = key
-    return {"unit": unit, "by": by, "code": code, "hour": hour, "reports": (row["reports"] if row else 0) + 1}
+    reports = (row["reports"] if row else 0) + 1
+    return {"unit": unit, "by": by, "code": code, "hour": hour, "reports": reports, "incident_id": event.stream}
 
 
 def _surge_keys(event: Event) -> list[Key]:
     match event.data:
         case e.SurgeNoticed() as data:
-            return [(data.unit, data.by, data.incident or data.category)]
+            return [(data.unit, data.by, code_of(data))]
     return []
 
 
 def _surge_row(key: Key, row: Row | None, event: Event) -> Row:
     data: e.SurgeNoticed = event.data
     named = {"unit": key[0], "by": key[1], "code": key[2], "reports": data.reports, "usual": data.usual}
-    return {**named, "since": instant(data.since), "until": instant(data.until), "told": data.told}
+    span = {"since": instant(data.since), "until": instant(data.until)}
+    return {**named, **span, "told": data.told, "incident_id": data.incident}
 
 
 def _reachability_keys(event: Event) -> list[Key]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
@@ -76,7 +77,10 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
     async with runtime.database.read() as connection:
         rows = await seen.arrivals(connection, since, lately, min(rule.at_least for rule in rules))
     of = defaultdict[str, list[tuple[str, str, datetime, int]]](list)
-    for row in rows:
+    matters = defaultdict[str, dict[str, str]](dict)
+    for row in sorted(rows, key=itemgetter("hour")):
+        if row["by"] == "place":
+            matters[row["unit"]][row["code"]] = row["incident_id"]
         of[row["unit"]].append((row["by"], row["code"], parse_instant(row["hour"]), row["reports"]))
     if not of:
         return
@@ -86,7 +90,7 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
         await session.load(streams.values())
         for unit, stream in streams.items():
             if not session.streams[stream].held:
-                session.decide(stream, CountArrivals(unit=unit, arrivals=tuple(of[unit])), ctx)
+                session.decide(stream, CountArrivals(unit=unit, arrivals=tuple(of[unit]), matters=matters[unit]), ctx)
         return Answer({})
 
     await commands.transact(runtime, Caller(), act)

@@ -101,6 +101,7 @@ class ReceiveReport(Command):
 
     report: Report
     match_key: Digest | None
+    place_key: Digest | None = None
     duplicate: Digest | None
     sent: Digest | None
     receipt: Digest

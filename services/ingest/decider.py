@@ -134,6 +134,7 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
         discovered_at=discovered,
         entered_late=ctx.now - discovered > command.late_entry,
         match_key=command.match_key,
+        place_key=command.place_key,
         duplicate=command.duplicate,
         sent=command.sent,
         receipt=command.receipt,

@@ -90,6 +90,7 @@ def prepare(report: Report, actor: Actor, runtime: Runtime) -> Prepared:
     command = ReceiveReport(
         report=clean,
         match_key=recognition.match_key(report, clean, runtime.lists, keyed),
+        place_key=recognition.place_key(report, keyed),
         duplicate=duplicate,
         sent=recognition.sent(report, duplicate, keyed) if duplicate else None,
         receipt=keyed("receipt", code),

@@ -46,6 +46,12 @@ def match_key(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str |
     return keyed("match", typed.unit, about) if about else None
 
 
+def place_key(typed: Report, keyed: Keyed) -> str | None:
+    """The digest of the unit and the place, by which reports of one place are counted. None without a place."""
+    place = _normal(typed.place) if typed.place else None
+    return keyed("place", typed.unit, place) if place else None
+
+
 def _address(typed: Report, clean: Report, lists: Lists) -> str | None:
     if typed.url is None or clean.url is None or _leads_to_person(clean.url):
         return None
@@ -65,6 +71,11 @@ def _leads_to_person(url: str) -> bool:
 
 def _subject(subject: str) -> str | None:
     """The subject in normal form; None if no letter and no digit of the writer's words is left."""
-    normal = normalise(_MARKERS.sub(" ", subject))
+    return _normal(_MARKERS.sub(" ", subject))
+
+
+def _normal(words: str) -> str | None:
+    """The words in normal form; None if they have no letter and no digit."""
+    normal = normalise(words)
     says = any(unicodedata.category(char)[0] in "LN" and char not in _FILLERS for char in normal)
     return normal if says else None

@@ -620,6 +620,7 @@ class TakeReport(Command):
     category: Code | None = None
     channel: Code | None = None
     match_key: Digest | None = None
+    place_key: Digest | None = None
     opens: IncidentId
     relates_to: IncidentId | None = None
     basis: Basis

@@ -122,6 +122,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
             category=command.category,
             channel=command.channel,
             match_key=command.match_key,
+            place_key=command.place_key,
             relates_to=command.relates_to,
             entered_late=command.entered_late,
             policy=moves.in_force(command.unit, ctx),
@@ -135,6 +136,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
         discovered_at=command.discovered_at,
         entered_late=command.entered_late,
         category=command.category,
+        place_key=command.place_key,
     )
     known = judgement.levels(state, (), ctx, reports=state.report_count + 1)
     return [Occurred(attached, basis=(command.basis,), unit=command.unit), *known]

@@ -37,6 +37,7 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
                 category=report.category,
                 channel=report.channel,
                 match_key=report.match_key,
+                place_key=report.place_key,
                 opens=own,
                 relates_to=found.incident if found and found.over else None,
                 basis=basis,

@@ -1,4 +1,4 @@
-"""The early warning: more reports than usual on a matter or in a category."""
+"""The early warning: more reports than usual on a matter, in a category or from a place."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +9,8 @@ from schemas import triage
 from services.escalation import surges
 from services.escalation.commands import CountArrivals
 from services.escalation.surges import Arrivals
+from services.escalation.views import ARRIVALS, VIEWS
+from services.kernel.store.views import folded
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import OFFICES, PACK, at
 from tests.kit import spec
@@ -54,6 +56,24 @@ class TestWarning:
         assert (data.source, data.incident, data.until - data.since) == (
             "reports_received", f"incident-{spec.UUID}", timedelta(days=1),
         )  # fmt: skip
+
+
+async def test_reports_of_one_place_are_counted_and_the_latest_matter_says_which(desk: Desk) -> None:
+    place, other = "a" * 64, "b" * 64
+    for number in range(7):
+        id_ = f"{spec.UUID[:-1]}{number}"
+        key = place if number < 6 else other
+        opened = triage.IncidentOpened(unit=UNIT, report=f"report-{id_}", discovered_at=at(0), place_key=key)
+        desk.tell(f"incident-{id_}", opened, at(0.1))
+    await desk.consume()
+    await desk.turn(at(1))
+    (item,) = (await desk.ask("GET", "/surges?unit=town-east", "duty_officer", UNIT)).json()["items"]
+    assert (item["by"], item["code"], item["reports"]) == ("place", place, 6)
+    assert item["incident_id"] == f"incident-{spec.UUID[:-1]}5"
+    kept = await desk.rows("arrivals")
+    view = next(view for view in VIEWS if view.table is ARRIVALS)
+    told = [event for stream, event in desk.streams.items() if stream.startswith("incident")]
+    assert sorted(map(repr, folded(view, told))) == sorted(map(repr, kept)), "events build it again"
 
 
 def test_a_pure_fold_of_hours() -> None:

@@ -302,6 +302,16 @@ def match_key() -> Digest:
     return of
 
 
+def test_a_place_is_counted_by_a_digest_of_its_words() -> None:
+    def place_key(**more: Any) -> str | None:
+        return recognition.place_key(Report.model_validate(report(**more)), lambda *parts: "|".join(parts))
+
+    assert place_key(place="人民广场 南侧") == place_key(place="人民广场南侧。")
+    assert place_key(place="人民广场南侧") != place_key(place="人民广场北侧")
+    assert place_key(place="人民广场南侧") != place_key(place="人民广场南侧", unit="town-west")
+    assert place_key() is place_key(place="……") is None
+
+
 class TestAMatter:
     def test_is_known_by_its_subject(self, match_key: Digest) -> None:
         assert match_key(subject="路灯不亮!") == match_key(subject=" 路灯 不亮") != match_key(subject="路灯亮")
