@@ -88,7 +88,8 @@ def _notice(event: Event) -> dict[str, Any] | None:
         case e.ClockBreached() as data:
             return _of_limit("breach", data.clock, data.due, data.unit)
         case e.ClockReminderSent() as data:
-            return _of_limit("rung", data.clock, data.due, data.told)
+            # `due` of a rung is the rung's own time.
+            return _of_limit("rung", data.clock, unit=data.told)
         case e.ClockNoticeGiven() as data:
             return _of_limit("due", NOTICE, data.due, data.to)
         case e.ClockLimitSet() | e.ClockExtended() as data:

@@ -199,7 +199,7 @@ async def test_material_is_waited_for_until_each_unit_has_done_its_share(triage:
 async def test_a_matter_is_followed_after_its_closing_until_somebody_says_that_it_is_over(triage: Triage) -> None:
     one = await triage.open("one")
     await resolved(triage, one)
-    await act(triage, one, "close", {"reason": "r", "missing": []}, "chief")
+    await act(triage, one, "close", {"reason": "r"}, "chief")
     [row] = await listed(triage, "to_follow_up")
     assert (row["ball"]["for"], row["ball"]["post"]) == ("follow_up", "verifier@town-east")
     await act(triage, one, "follow-up", {"text": "t"}, "verifier")
@@ -232,7 +232,8 @@ class TestGaps:
     async def test_they_are_listed_by_their_begin_and_counted_with_the_other_lists(self, triage: Triage) -> None:
         begun, ahead = self.gap(triage, -1, 3), self.gap(triage, 5, 8)
         west = self.gap(triage, 2, 4, unit="town-west", cause="not_signed_on", post="duty_officer@town-west")
-        await self.tell(triage, ahead, begun, self.gap(triage, -1, 3, ahead=False), self.gap(triage, -9, -2), west)
+        found_ahead = begun.model_copy(update={"ahead": True})
+        await self.tell(triage, ahead, found_ahead, begun, self.gap(triage, -9, -2), west)
         rows = await listed(triage, "gaps")
         assert [(row["since"], row["cause"], row["post"]) for row in rows] == [
             (one.model_dump(mode="json")["since"], "not_planned", None) for one in (begun, ahead)
@@ -264,4 +265,5 @@ class TestGaps:
     @pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIiwiYiIsImMiXQ"])
     async def test_a_broken_cursor_is_refused(self, triage: Triage, cursor: str) -> None:
         answer = await triage.get("desk/gaps", "town-east", cursor=cursor)
-        assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid")
+        assert answer.status_code == 422
+        assert answer.json()["type"].endswith("cursor-invalid")

@@ -21,7 +21,19 @@ SECRET_FILE = "secret"  # noqa: S105  a name
 MIN_SECRET = 32
 NONCE = 12
 USES = frozenset(
-    {"match", "duplicate", "sent", "receipt", "receipt-of", "by", "caller", "request", "answer", "notice-address"}
+    {
+        "match",
+        "place",
+        "duplicate",
+        "sent",
+        "receipt",
+        "receipt-of",
+        "by",
+        "caller",
+        "request",
+        "answer",
+        "notice-address",
+    }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""
 

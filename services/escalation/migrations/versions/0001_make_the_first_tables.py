@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("code", key(100), nullable=False),
         sa.Column("hour", key(27), nullable=False),
         sa.Column("reports", sa.Integer(), nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
         sa.PrimaryKeyConstraint("unit", "by", "code", "hour", name=op.f("pk_arrivals")),
     )
     op.create_index(op.f("ix_arrivals_hour"), "arrivals", ["hour"], unique=False)
@@ -204,13 +205,16 @@ def upgrade() -> None:
     op.create_table(
         "outgoing",
         sa.Column("notice", key(36), nullable=False),
-        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("incident_id", key(64), nullable=True),
         sa.Column("rule", key(16), nullable=False),
-        sa.Column("unit", key(64), nullable=False),
-        sa.Column("addressee", key(60), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.Column("who", sa.Text(), nullable=False),
         sa.Column("posts", sa.Text(), nullable=False),
         sa.Column("clock", key(100), nullable=True),
+        sa.Column("what", key(100), nullable=True),
+        sa.Column("reports", sa.Integer(), nullable=True),
         sa.Column("due", key(27), nullable=True),
+        sa.Column("until", key(27), nullable=True),
         sa.Column("at", key(27), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("notice", name=op.f("pk_outgoing")),
@@ -282,6 +286,7 @@ def upgrade() -> None:
         sa.Column("since", key(27), nullable=False),
         sa.Column("until", key(27), nullable=False),
         sa.Column("told", key(130), nullable=True),
+        sa.Column("incident_id", key(64), nullable=True),
         sa.PrimaryKeyConstraint("unit", "by", "code", name=op.f("pk_surges")),
     )
     op.create_table(

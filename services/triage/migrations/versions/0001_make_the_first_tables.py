@@ -30,12 +30,15 @@ def upgrade() -> None:
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
         sa.Column("verifying", key(64), nullable=True),
+        sa.Column("helpers", sa.Text(), nullable=False),
         sa.Column("helping", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("phase", key(16), nullable=True),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("sent_back", sa.Boolean(), nullable=False),
         sa.Column("proposals", sa.Text(), nullable=False),
+        sa.Column("statements", sa.Text(), nullable=False),
+        sa.Column("followed", sa.Boolean(), nullable=False),
         sa.Column("limits", sa.Text(), nullable=False),
         sa.Column("due", key(27), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
@@ -185,6 +188,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("waiting_material"),
         sqlite_where=sa.text("waiting_material"),
+    )
+    op.create_table(
+        "duty_gaps",
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("gaps", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("unit", name=op.f("pk_duty_gaps")),
     )
     op.create_table(
         "evidence",
