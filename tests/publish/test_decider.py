@@ -94,7 +94,9 @@ def approved(
     step: str = "leader_in_charge", last: bool = True, person: str = "li", post: str = "", **more: Any
 ) -> Fact:
     role = "approver" if step == "leader_in_charge" else "chief"
+    following = () if last else WHO["major", "principal_leader"]
     said = {"step": step, "who": step, "post": post or f"{role}@town-east", "last": last, "by": by(person)}
+    said |= {"next": following}
     return StatementApproved.model_validate({"reason": None, **said, **more})
 
 
