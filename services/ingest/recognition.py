@@ -1,4 +1,4 @@
-"""How a report is recognised: by the sender's own id, and by its subject. Pure.
+"""How a report is recognised: by the sender's own id, and by its subject and place. Pure.
 
 Events carry only keyed digests, so nobody can test whether a certain thing was reported.
 """
@@ -37,13 +37,14 @@ def sent(report: Report, duplicate: str, keyed: Keyed) -> str:
 
 
 def match_key(typed: Report, clean: Report, lists: Lists, keyed: Keyed) -> str | None:
-    """The digest of the report's subject: its address, else its subject line. None if neither identifies a matter.
+    """The digest of the unit, the place and the subject: the report's address, else its subject line.
 
-    `typed` is the report before masking, `clean` after. An address counts only on the sites that the unit lists. A
-    person's page or a whole site is no matter.
+    None if neither identifies a matter. `typed` is the report before masking, `clean` after. An address counts only on
+    the sites that the unit lists. A person's page or a whole site is no matter. A place that masking shortened could
+    look like another one, so the typed place counts. Reports without a place have the same one, which nobody knows.
     """
     about = _address(typed, clean, lists) or _subject(clean.subject)
-    return keyed("match", typed.unit, about) if about else None
+    return keyed("match", typed.unit, about, _normal(typed.place or "") or "") if about else None
 
 
 def place_key(typed: Report, keyed: Keyed) -> str | None:

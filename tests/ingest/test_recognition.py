@@ -317,6 +317,16 @@ class TestAMatter:
         assert match_key(subject="路灯不亮!") == match_key(subject=" 路灯 不亮") != match_key(subject="路灯亮")
         assert match_key(subject="路灯不亮", unit="town-west") != match_key(subject="路灯不亮")
 
+    def test_is_another_one_at_another_place_and_where_only_one_names_a_place(self, match_key: Digest) -> None:
+        here, there = "卫生院门前", "中心小学门前"
+        for about in ({}, {"url": "https://gov.example/7"}):
+            assert match_key(**about, place=here) == match_key(**about, place=" 卫生院，门前。")
+            assert len({match_key(**about, place=place) for place in (here, there, None)}) == 3
+            assert match_key(**about, place="……") == match_key(**about)
+        # masking hides what tells the two apart
+        homes = {match_key(place=f"{here}，电话1380000000{digit}") for digit in range(2)}
+        assert len(homes) == 2
+
     @pytest.mark.parametrize(
         "subject",
         [
