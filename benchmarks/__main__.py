@@ -25,6 +25,7 @@ NAMES = (
     "burst",
     "matter",
     "matching",
+    "suggestion",
     "embedded",
     "restart",
     "rules",

@@ -1,17 +1,19 @@
-"""How well triage ranks known matters for a new report, and what that costs with 100,000 of them, on both databases.
+"""How well triage ranks known matters for a new report, and what that and a search cost with 100,000 of them.
 
-`python -m benchmarks.matching` measures the ranking on real messages beside the repository, of which 40 matters with
-166 messages were labelled by hand (`matters.json`: ids and labels only).
-`python -m benchmarks matching` measures the cost.
+The ranking is measured on real messages beside the repository, of which 40 matters with 166 messages were labelled by
+hand (`matters.json`: ids and labels only). `python -m benchmarks matching` measures everything, on both databases,
+`python -m benchmarks.matching` one part on one of them.
 """
 
 import argparse
 import asyncio
 import json
+import os
+import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,8 +21,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from sqlalchemy import text
+
 from benchmarks import rig
-from benchmarks.measure import Figure, percentile
+from benchmarks.measure import Figure, percentile, table
 from benchmarks.reports import REAL
 from schemas.fields import instant
 from services.kernel.core.decider import Actor
@@ -31,13 +35,17 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.sql import insert
-from services.triage import similar
+from services.triage import search, similar
 from services.triage.app import SERVICE
 from services.triage.views import INCIDENTS, REPORTS
 from tests.kit import substrate
 
 LABELS = Path(__file__).parent / "matters.json"
-MATTERS, ASKED = 100_000, 1_000
+KINDS = ("SQLite", "PostgreSQL")
+MATTERS, ASKED, SEARCHED = 100_000, 1_000, 200
+AMONG_FIVE, FIRST = "right matter among the first five", "right matter first"
+OFFERS = "offers to an unrelated message, median"
+_WORD = re.compile("[\u4e00-\u9fff]{2,4}")
 OFFICER = Actor("duty_officer@county", "county", frozenset({"duty_officer"}), "p")
 
 
@@ -52,6 +60,7 @@ class Message:
     at: str
     unit: str = "county"
     assigned: str | None = None
+    category: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,7 +72,9 @@ class Known:
 
     async def add(self, messages: Iterable[Message]) -> None:
         """Writes reports, their words and their incidents."""
-        rows: dict[str, list[dict[str, Any]]] = {"contents": [], "reports": [], "incidents": [], "incident_reports": []}
+        rows: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in ("contents", "reports", "incidents", "incident_reports", "standings", "standing_units")
+        }
         for one in messages:
             report, incident = f"report-{derived(one.id)}", incident_of(one)
             refs = {name: derived(one.id, name) for name in ("subject", "text")}
@@ -88,9 +99,30 @@ class Known:
             )
             if position == 1:
                 rows["incidents"].append(_incident(incident, one))
+                rows["standings"].append(
+                    {
+                        **dict.fromkeys(column.name for column in self.runtime.tables["standings"].columns),
+                        **dict.fromkeys(("verifying", "helping", "past"), ""),
+                        "incident_id": incident,
+                        "accountable": one.unit,
+                    }
+                )
+                rows["standing_units"].append({"incident_id": incident, "unit": one.unit})
         async with self.runtime.database.transaction() as connection:
-            for table, of_table in rows.items():
-                await insert(connection, self.runtime.tables[table], of_table)
+            for name, of_table in rows.items():
+                await insert(connection, self.runtime.tables[name], of_table)
+
+    async def settle(self) -> None:
+        """What a server does by itself in the background."""
+        if not self.runtime.database.is_sqlite:
+            async with self.runtime.database.read() as connection:
+                await connection.execute(text("vacuum analyze"))
+
+    async def search(self, wanted: search.Wanted) -> search.Results:
+        """A page of a search."""
+        async with self.runtime.database.read() as connection:
+            ctx = await self.runtime.context(connection, OFFICER)
+            return await search.find(connection, ctx, wanted, None, 50)
 
     async def ask(self, one: Message, limit: int, threshold: float) -> list[similar.Near]:
         """The nearest known matters."""
@@ -116,6 +148,7 @@ def _incident(id_: str, one: Message) -> dict[str, Any]:
         "number": id_,
         "unit": one.unit,
         "assigned": one.assigned,
+        "category": one.category,
         "discovered_at": one.at,
         "opened_at": one.at,
         "updated_at": one.at,
@@ -179,10 +212,10 @@ async def ranking(kind: str) -> dict[str, float]:
             await known.add([one])
     return {
         "later messages of labelled matters": len(places),
-        "right matter among the first five": sum(place < 5 for place in places) / len(places),
-        "right matter first": sum(place == 0 for place in places) / len(places),
+        AMONG_FIVE: sum(place < 5 for place in places) / len(places),
+        FIRST: sum(place == 0 for place in places) / len(places),
         "unrelated messages": len(offers),
-        "offers to an unrelated message, median": statistics.median(offers),
+        OFFERS: statistics.median(offers),
         "offers to an unrelated message, mean": statistics.fmean(offers),
         "milliseconds, median": statistics.median(took) * 1000,
     }
@@ -198,42 +231,96 @@ def many(number: int, salt: str) -> Iterator[Message]:
     sentences = [part for one in sources for part in one["text"].replace("？", "。").split("。") if len(part) > 5]
     random, begin = Random(salt), datetime(2026, 1, 1, tzinfo=UTC)
     for at in range(number):
-        text = "。".join(random.choices(sentences, k=8))[:600]
+        said = "。".join(random.choices(sentences, k=8))[:600]
         subject = random.choice(sources)["subject"].partition(" ")[0]
         unit = ("town-east", "town-west", "county-roads", "county-water")[at % 4]
-        yield Message(f"{salt}{at}", f"{salt}{at}", subject, text, instant(begin + timedelta(seconds=at)), unit)
+        when, id_ = instant(begin + timedelta(seconds=at)), f"{salt}{at}"
+        yield Message(id_, id_, subject, said, when, unit, category=f"category-{random.randrange(30)}")
 
 
-async def measure(runs: int) -> list[Figure]:
-    """1,000 new reports against 100,000 matters: milliseconds of a question."""
+async def measure(runs: int, matters: int = MATTERS) -> list[Figure]:
+    """The ranking of real messages, if they are there, and the cost of questions and searches, on both databases."""
     figures = []
-    for kind in ("SQLite", "PostgreSQL"):
-        async with triage(kind) as known:
-            begun = time.perf_counter()
-            messages = many(MATTERS, "known")
-            while part := list(islice(messages, 2_000)):
-                await known.add(part)
-            written = MATTERS / (time.perf_counter() - begun)
-            took = []
-            for one in many(ASKED, "new"):
-                begun = time.perf_counter()
-                await known.ask(Message(one.id, one.matter, one.subject, one.text, one.at), 5, similar.OFFERED_FROM)
-                took.append((time.perf_counter() - begun) * 1000)
-        name = f"similar among {MATTERS:,} ({kind})"
-        figures += [
-            Figure(f"{name}: median", "ms", statistics.median(took), 100),
-            Figure(f"{name}: 99 %", "ms", percentile(took, 0.99), 300),
-            Figure(f"{name}: written", "reports/s", written, 200, at_least=True),
-        ]
+    for kind in KINDS:
+        if REAL.exists():
+            found = await ranking(kind)
+            first_five, first, offers = (found[name] for name in (AMONG_FIVE, FIRST, OFFERS))
+            figures += [
+                Figure(f"{kind}: {AMONG_FIVE}", "%", first_five * 100, 95, at_least=True),
+                Figure(f"{kind}: {FIRST}", "%", first * 100, 90, at_least=True),
+                Figure(f"{kind}: {OFFERS}", "offers", offers, 2),
+            ]
+        figures += await at_scale(kind, matters)
     return figures
+
+
+async def at_scale(kind: str, matters: int) -> list[Figure]:
+    """1,000 new reports against so many matters, and 200 searches: milliseconds, and the memory that they took."""
+    async with triage(kind) as known:
+        begun = time.perf_counter()
+        messages = many(matters, "known")
+        while part := list(islice(messages, 2_000)):
+            await known.add(part)
+        written = matters / (time.perf_counter() - begun)
+        await known.settle()
+        asked, grown = await timed(
+            known.ask(Message(one.id, one.matter, one.subject, one.text, one.at), 5, similar.OFFERED_FROM)
+            for one in many(ASKED, "new")
+        )
+        # Words of known matters, so that each search finds something.
+        searched, _ = await timed(
+            known.search(search.Wanted(words=" ".join(_WORD.findall(one.subject + one.text)[:2])))
+            for one in many(SEARCHED, "known")
+        )
+        # Half of these find nothing, which reads most.
+        columns, _ = await timed(
+            known.search(search.Wanted(unit=one.unit, category=(one.category, "no-such")[at % 2], state="open"))
+            for at, one in enumerate(many(SEARCHED, "known"))
+        )
+    name = f"{kind}, {matters:,} matters"
+    return [
+        *took(f"{name}: similar ones", asked, 100, 300),
+        *took(f"{name}: a search by words", searched, 100, 300),
+        *took(f"{name}: a search by unit, category and state", columns, 50, 100),
+        Figure(f"{name}: memory of {ASKED:,} questions", "MB", grown, 100),
+        Figure(f"{name}: written", "reports/s", written, 200, at_least=True),
+    ]
+
+
+async def timed(questions: Iterable[Coroutine[Any, Any, Any]]) -> tuple[list[float], float]:
+    """Milliseconds of each, one after the other, and by how many MB the process grew."""
+    before, most, each = _resident(), 0.0, []
+    for question in questions:
+        begun = time.perf_counter()
+        await question
+        each.append((time.perf_counter() - begun) * 1000)
+        most = max(most, _resident())
+    return each, max(0.0, most - before)
+
+
+def took(name: str, each: Sequence[float], median: float, slowest: float) -> list[Figure]:
+    """The two figures of some times, with their goals."""
+    return [
+        Figure(f"{name}: median", "ms", statistics.median(each), median),
+        Figure(f"{name}: 99 %", "ms", percentile(each, 0.99), slowest),
+    ]
+
+
+def _resident() -> float:
+    """MB of memory that the process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.matching", description=__doc__)
-    parser.add_argument("--on", default="SQLite", choices=("SQLite", "PostgreSQL"))
+    parser.add_argument("--on", default="SQLite", choices=KINDS)
+    parser.add_argument("--matters", type=int, default=0, help="measure the cost with so many matters instead")
     chosen = parser.parse_args()
     try:
+        if chosen.matters:
+            print(table(asyncio.run(at_scale(chosen.on, chosen.matters))))
+            return
         for name, value in asyncio.run(ranking(chosen.on)).items():
             print(f"{name:45} {value:10.3f}")
     finally:

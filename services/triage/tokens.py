@@ -19,14 +19,14 @@ LONGEST_WORD = 20
 
 
 class Commonness(NamedTuple):
-    """How many of so many matters have a run of characters. Runs that only one matter has may be left out."""
+    """How much each run of characters says: the fewer matters have it, the more. `rare` is for runs that none has."""
 
-    matters: int
-    having: Mapping[str, int]
+    weights: Mapping[str, float]
+    rare: float
 
     def weight(self, run: str) -> float:
-        """How much the run says: the logarithm of the share of matters that have it."""
-        return math.log(1 + self.matters / self.having.get(run, 1))
+        """How much the run says."""
+        return self.weights.get(run, self.rare)
 
 
 def document(subject: str | None, text: str | None, place: str | None = None) -> str:
@@ -37,22 +37,32 @@ def document(subject: str | None, text: str | None, place: str | None = None) ->
 def runs(document: str) -> Counter[str]:
     """Each run of two and three characters, white space left out, and how often the text has it."""
     told = "".join(document.split())
-    return Counter(told[at : at + size] for size in (2, 3) for at in range(len(told) - size + 1))
+    pairs = [told[at : at + 2] for at in range(len(told) - 1)]
+    return Counter(pairs + [told[at : at + 3] for at in range(len(told) - 2)])
 
 
 def commonness(documents: Iterable[str]) -> Commonness:
-    """How common the runs of these documents are, one document for each matter."""
+    """How common the runs of these documents are, one document for each matter.
+
+    A run weighs the logarithm of the inverse share of the matters that have it. One that a single matter has is as rare
+    as one that none has, and is not kept.
+    """
     having: Counter[str] = Counter()
     matters = 0
     for one in documents:
         matters += 1
         having.update(runs(one).keys())
-    return Commonness(max(matters, 1), {run: count for run, count in having.items() if count > 1})
+    all_ = max(matters, 1)
+    return Commonness({run: math.log(1 + all_ / n) for run, n in having.items() if n > 1}, math.log(1 + all_))
 
 
 def vector(document: str, common: Commonness) -> dict[str, float]:
     """The weights of the document's runs, of length 1. Nothing for a document without runs."""
-    weights = {run: (1 + math.log(count)) * common.weight(run) for run, count in runs(document).items()}
+    known, rare, log = common.weights.get, common.rare, math.log
+    weights = {
+        run: known(run, rare) if count == 1 else (1 + log(count)) * known(run, rare)
+        for run, count in runs(document).items()
+    }
     length = math.sqrt(sum(weight * weight for weight in weights.values()))
     return {run: weight / length for run, weight in weights.items()} if length else {}
 
