@@ -19,6 +19,7 @@ from schemas.fields import (
     Post,
     PostCode,
     PublishedRules,
+    StreamId,
     TimeOfDay,
     UnitCode,
     Uuid,
@@ -45,6 +46,33 @@ class PolicyPackLoaded(Fact):
     digest: Digest
     canonical: PublishedRules
     effective_from: Instant
+    lessons: tuple[Figure, ...] = ()
+    """The lessons that this version answers."""
+
+
+@event("policy.lesson_recorded")
+class PolicyLessonRecorded(Fact):
+    """A matter or an exercise taught something: a numbered proposal to change the pack by which it was handled.
+
+    The numbers run on through the deployment.
+    """
+
+    lesson: Figure
+    incident: StreamId
+    unit: UnitCode
+    pack: Code
+    version: Code
+    """The version by which the matter was handled."""
+    text: Words
+    change: Words
+
+
+@event("policy.lesson_declined")
+class PolicyLessonDeclined(Fact):
+    """It was decided that a lesson changes no pack."""
+
+    lesson: Figure
+    reason: Words
 
 
 @event("policy.pack_assigned")

@@ -44,6 +44,15 @@ class OperationSimilarAsked(Fact):
     """The units above that have something similar."""
 
 
+@event("operation.suggested")
+class OperationSuggested(Fact):
+    """Somebody was shown, for the first time, which category and unit the nearest earlier matters suggest for one."""
+
+    incident: StreamId
+    category: Code | None = None
+    unit: UnitCode | None = None
+
+
 @event("operation.searched")
 class OperationSearched(Fact):
     """Somebody searched among matters. A search that reads words names its purpose. `found` counts this page."""

@@ -634,19 +634,21 @@ class IncidentDismissed(Fact):
 
 
 LinkKind = Literal["same", "part", "related", "other"]
+Linked = Literal["same", "part", "whole", "related", "other"]
+"""A link, seen from one of the two matters: it is a part of the other one, or the whole of which that is a part."""
 
 
 @event("incident.linked")
 class IncidentLinked(Fact):
     """A person decided how this incident and `to` belong together.
 
-    They are the same matter, this one is a part of the other, they are related, or they have nothing to do with each
-    other. A later decision replaces it.
+    They are the same matter, this one is a part of the other or its whole, they are related, or they have nothing to do
+    with each other. A later decision replaces it. Both incidents record it; the reason stands where it was decided.
     """
 
     to: StreamId
-    kind: LinkKind
-    reason: Words
+    kind: Linked
+    reason: Words | None = None
 
 
 @event("incident.offered")

@@ -70,8 +70,12 @@ class NoticePart(Rule):
 
 
 class Notice(Rule):
-    """A superior's notice to correct something. The report back needs every part; its limit comes with the notice."""
+    """A superior's notice to correct something. The report back needs every part.
+
+    Its limit comes with the notice; without one, the pack's runs from the notice.
+    """
 
     parts: tuple[NoticePart, ...] = Field(min_length=1)
     to: Addressee
     """Who gets the report back, in the unit that gave the notice."""
+    limit: Limit | None = None

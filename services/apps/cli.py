@@ -427,6 +427,7 @@ def _held(count: int) -> str:
 @policies.command("load")
 def policy_load(
     file: Annotated[Path, typer.Argument(resolve_path=True, help="A pack.")],
+    lesson: Annotated[list[int] | None, typer.Option(help="A lesson that it answers; may be repeated.")] = None,
     data: Data = None,
 ) -> None:
     """Bring a pack into the record. No unit works by it before `assign`.
@@ -443,7 +444,7 @@ def policy_load(
     except DocumentError as error:
         note(str(error))
         raise typer.Exit(1) from None
-    is_new = run(packs.load(quiet(settings_of(data)), pack))
+    is_new = run(packs.load(quiet(settings_of(data)), pack, lesson or ()))
     say(f"{pack.ref} {'is loaded' if is_new else 'was loaded before'}")
     note(f"to put it in force: huiying policy assign {pack.name} --unit <unit>")
 

@@ -1,5 +1,6 @@
 """How the command line brings packs into the record and puts them in force."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.apps.access import operator
@@ -8,10 +9,13 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.settings import Settings
 
 
-async def load(settings: Settings, pack: LoadedPack) -> bool:
-    """Brings a pack into the record. Returns whether it is new there. Raises `Refused`."""
+async def load(settings: Settings, pack: LoadedPack, lessons: Sequence[int]) -> bool:
+    """Brings a pack into the record, with the lessons that it answers. Returns whether it is new there.
+
+    Raises `Refused`.
+    """
     async with api(settings, "triage") as triage:
-        body = {"text": pack.canonical}
+        body = {"text": pack.canonical, "lessons": list(lessons)}
         done = await ask(triage, "POST", "/triage/v1/packs", operator(settings), json=body)
         return bool(done["events"])
 

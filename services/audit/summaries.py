@@ -106,7 +106,11 @@ TEMPLATES: dict[str, str] = {
     "incident.offered": "提请{to}判断是否同一事项|offered to {to}, which has something similar",
     "incident.absorbed": "并入了 {incident}|absorbed {incident}",
     "incident.split": "拆分至 {into}|split into {into}",
-    "policy.pack_loaded": "载入规则 {pack}@{version}|pack {pack}@{version} loaded",
+    "policy.pack_loaded": "载入规则 {pack}@{version}（回应经验教训：{lessons}）"
+    "|pack {pack}@{version} loaded (answers lessons: {lessons})",
+    "policy.lesson_recorded": "{unit}记录第 {lesson} 号经验教训，建议修改 {pack}@{version}"
+    "|{unit} recorded lesson {lesson}, a change of {pack}@{version}",
+    "policy.lesson_declined": "第 {lesson} 号经验教训不修改规则|lesson {lesson} changes no pack",
     "policy.pack_assigned": "{unit}自 {since} 适用 {policy}|{unit} works by {policy} from {since}",
     "policy.value_set": "{unit}填写 {pack} 的 {place}，自 {since}|{unit} set {place} of {pack} from {since}",
     "policy.period_opened": "{unit}自 {since} 进入特殊时期 {period}|{unit}: special period {period} from {since}",
@@ -213,6 +217,8 @@ TEMPLATES: dict[str, str] = {
     "operation.record_read": "查阅 {record}|{record} was consulted",
     "operation.similar_asked": "在{unit}查找疑似同一事项：{offered}"
     "|similar matters of {unit} were asked for: {offered}",
+    "operation.suggested": "为 {incident} 建议类别 {category}、承办单位{unit}"
+    "|suggested for {incident}: category {category}, unit {unit}",
     "operation.searched": "查找事项，本页 {found} 件|matters were searched, {found} on this page",
     "operation.access_refused": "无权操作 {act}，{count} 次|access refused: {act}, {count} times",
     "operation.redriven": "死信重新处理|a dead letter was redriven",

@@ -103,8 +103,8 @@ class GiveNotice(
 
     text: Report
     """What is to be corrected."""
-    due: WrittenInstant
-    """By when the report back must have arrived."""
+    due: WrittenInstant | None = None
+    """By when the report back must have arrived; by default as the pack says, from now on."""
 
 
 class WritePart(Act, json_schema_extra=example(part="check", text="已全面自查，发现三处线路老化")):

@@ -395,8 +395,7 @@ def _give_notice(state: State, command: GiveNotice, at: datetime, ctx: Ctx) -> D
     pack, unit = pack_in_force(state, ctx), state.unit
     assert unit is not None, "a matter without an accountable unit is refused"
     assert pack is not None, "the table of rights asks for the pack's rule"
-    assert pack.model.notice is not None, "the table of rights asks for the pack's rule"
-    given = notices.given(command, unit, pack.model.notice, ctx)
+    given = notices.given(command, unit, pack.model, at, ctx)
     notice = Notice(given.notice, given.unit, given.to, at, given.due)
     after = replace(state, notices=(*state.notices, notice))
     return by_pack([given, *difference(after, pack, ctx)], pack, ctx)

@@ -1,6 +1,7 @@
 """A superior's notice to correct something, and its answer: the parts that the pack asks for, and a report back. Pure.
 
-The limit comes with the notice and is a clock: `notice`, then `notice#2`. It is met by the receipt of the report back.
+The limit comes with the notice, or from the pack, and is a clock: `notice`, then `notice#2`. It is met by the receipt
+of the report back.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from datetime import datetime
 from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Typed
+from schemas.pack import PolicyPack
 from schemas.pack.reports import Notice as NoticeRule
 from services.escalation import reporting
 from services.escalation.clocks import Clock
@@ -17,6 +19,7 @@ from services.escalation.commands import GiveNotice, ReportBack, WritePart
 from services.escalation.milestones import began
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.rules import calendars
 
 NOTICE = "notice"
 
@@ -81,16 +84,28 @@ def meant(known: Sequence[Notice], named: str | None, milestones: Sequence[e.Clo
     return found
 
 
-def given(command: GiveNotice, to: str, rule: NoticeRule, ctx: Ctx) -> e.ClockNoticeGiven:
-    """The notice of the actor's unit.
+def given(command: GiveNotice, to: str, pack: PolicyPack, at: datetime, ctx: Ctx) -> e.ClockNoticeGiven:
+    """The notice of the actor's unit, given at `at`.
 
-    Raises `Malformed` for a limit that has passed, and `Rejected` if nobody there could confirm the report back.
+    Raises `Malformed` for a limit that has passed or that nobody set, and `Rejected` if nobody there could confirm the
+    report back.
     """
-    if command.due <= ctx.now:
+    rule = pack.notice
+    assert rule is not None, "the table of rights asks for the pack's rule"
+    due = command.due
+    if due is None:
+        if rule.limit is None or rule.limit.is_open:
+            raise Malformed(
+                "the pack sets no limit for the answer to a notice; say in `due` by when it must have arrived",
+                code="notice-limit-needed",
+                field="due",
+            )
+        due = calendars.due(at, rule.limit, pack.timezone, pack.workday, ctx.offices.own_days(to)).at
+    if due <= ctx.now:
         raise Malformed("the limit of a notice lies in the future; give a later `due`", code="due-passed", field="due")
     unit = ctx.actor.unit or to
     reporting.must_be_received(rule.to, unit, ctx.offices)
-    return e.ClockNoticeGiven(notice=ctx.ids.new(""), unit=unit, to=to, due=command.due, text=Typed(text=command.text))
+    return e.ClockNoticeGiven(notice=ctx.ids.new(""), unit=unit, to=to, due=due, text=Typed(text=command.text))
 
 
 def part(command: WritePart, notice: Notice, rule: NoticeRule) -> e.ClockNoticePartWritten:

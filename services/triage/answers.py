@@ -21,6 +21,7 @@ from services.triage.part_answers import (
     Assessment,
     Assignment,
     BallOf,
+    CitedLesson,
     DoubtOf,
     EmergencyPlanOf,
     EstablishedFact,
@@ -41,6 +42,7 @@ from services.triage.part_answers import (
     UnhelpfulAnswer,
     VerificationOf,
 )
+from services.triage.similar_answers import LinkOf
 
 Verb = Literal[
     "instruct",
@@ -295,6 +297,26 @@ class WholeIncident(
     json_schema_extra=example(
         **_SHOWN,
         absorbed=[],
+        links=[
+            {
+                "incident": INCIDENT,
+                "to": "incident-01890a5d-b1c2-7d3e-9f40-617283940516",
+                "number": "town-east-2026-00040",
+                "goes_on_in": None,
+                "kind": "part",
+                "at": "2026-03-02T02:00:00.000000Z",
+                "by": "duty_officer@town-east",
+                "reason": "同一路段",
+            }
+        ],
+        lessons=[
+            {
+                "lesson": 4,
+                "incident": "incident-01890a5d-b1c2-7d3e-9f40-617283940516",
+                "text": "夜间无人值守，路灯故障两日后才派修",
+                "change": "重大事项的接办时限由4小时改为2小时",
+            }
+        ],
         related=[],
         split_off=[],
         assignments=[
@@ -386,6 +408,10 @@ class WholeIncident(
 
     absorbed: tuple[IncidentId, ...]
     """The incidents that were merged into it."""
+    links: tuple[LinkOf, ...]
+    """How it and other matters belong together, as people decided; only matters that the caller may read."""
+    lessons: tuple[CitedLesson, ...]
+    """What earlier matters and exercises taught, as far as the version of its pack answers it."""
     related: tuple[IncidentId, ...]
     """Incidents of the same matter that were opened after it had ended."""
     split_off: tuple[IncidentId, ...]

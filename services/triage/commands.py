@@ -35,7 +35,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.triage import AnswerKind, Asked, FollowUpEnd, LinkKind, Meeting, Track
+from schemas.triage import AnswerKind, Asked, FollowUpEnd, Linked, LinkKind, Meeting, Track
 from schemas.verification import Outcome
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
@@ -667,6 +667,14 @@ class PrepareClarification(Command):
 
     addressee: Code
     basis: Basis
+
+
+class RecordLink(Command):
+    """On another incident it was decided how that one and this one belong together."""
+
+    to: IncidentId
+    kind: Linked
+    """The decision, seen from this incident."""
 
 
 class Absorb(Command):

@@ -52,8 +52,9 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
 
     `ctx.seen` holds, for EstablishFact: `absorbed` (key -> fact, of
     the incidents that were merged into this one), `words` (reference -> text of the facts' texts) and `files` (the
-    named pieces of evidence that the matter's reports have). For Merge: `into`
-    (the other incident's `State`). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
+    named pieces of evidence that the matter's reports have). For Merge and Link: `into`
+    (the other incident's `State`); for a link as a part also `wholes` (the incidents of which the other one is a part
+    by way of others). For Absorb: `leaving` (the `State` of the merged incident), `reports` (all its
     reports), `late` (whether one of them was entered late) and `discovered` (when each of both was first known by any
     report). For Split: `into` (the new incident's id), `belonging` (the named reports that belong to this incident) and
     `match_keys` (their match keys).
@@ -100,6 +101,8 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
             return [Occurred(answered, basis=(command.basis,), unit=command.unit)]
         case c.PrepareClarification():
             return establishing.prepared(state, command, ctx)
+        case c.RecordLink():
+            return [triage.IncidentLinked(to=command.to, kind=command.kind)]
         case c.Absorb():
             return _absorb(state, ctx)
         case c.OpenSplit():
@@ -226,7 +229,7 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Merge():
             return _merge(state, command, ctx)
         case c.Link():
-            return links.linked(state, command)
+            return links.linked(state, command, ctx)
         case c.Offer():
             return links.offered(state, command, ctx)
         case c.Split():

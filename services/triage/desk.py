@@ -18,15 +18,25 @@ from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
 
 ListName = Literal[
-    "open", "to_verify", "to_accept", "to_approve", "waiting_material", "returned", "deferred", "to_follow_up"
+    "open",
+    "to_verify",
+    "to_accept",
+    "to_approve",
+    "waiting_material",
+    "returned",
+    "deferred",
+    "to_follow_up",
+    "to_correct",
 ]
 NAMES: tuple[ListName, ...] = get_args(ListName)
+NOTICE = "notice"
+"""The clock of a superior's notice, and the beginning of the names of further ones: `notice#2`."""
 NEVER = "~"
 """Sorts after every instant."""
 INBOX: Mapping[str, tuple[ListName, ...]] = {
-    "duty_officer": ("returned",),
+    "duty_officer": ("returned", "to_correct"),
     "verifier": ("to_verify",),
-    "handler": ("to_accept", "waiting_material"),
+    "handler": ("to_accept", "to_correct", "waiting_material"),
     "approver": ("to_approve",),
     "chief": ("to_approve", "returned"),
 }
@@ -39,7 +49,13 @@ HELD = text("lists > 0")
 
 def unit_column(name: str) -> str:
     """The column with the unit that has a list's rows on its desk."""
-    return {"to_verify": "verifying", "to_accept": "assigned", "waiting_material": "helping"}.get(name, "unit")
+    elsewhere = {
+        "to_verify": "verifying",
+        "to_accept": "assigned",
+        "waiting_material": "helping",
+        "to_correct": "correcting",
+    }
+    return elsewhere.get(name, "unit")
 
 
 def table(metadata: MetaData) -> Table:
@@ -59,6 +75,7 @@ def table(metadata: MetaData) -> Table:
         Column("verifying", key()),
         Column("helpers", Text, nullable=False),
         Column("helping", key()),
+        Column("correcting", key()),
         Column("level", key(100)),
         Column("phase", key(16)),
         Column("accepted", Boolean, nullable=False),
@@ -145,7 +162,7 @@ def _row(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _empty(incident: str) -> Row:
-    unknown = dict.fromkeys(("number", "unit", "assigned", "verifying", "helping", "level", "phase"))
+    unknown = dict.fromkeys(("number", "unit", "assigned", "verifying", "helping", "correcting", "level", "phase"))
     no = dict.fromkeys(("accepted", "sent_back", "followed", "drill", *NAMES), False)
     none = {"helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
     return {"incident_id": incident, **unknown, **no, **none}
@@ -238,7 +255,12 @@ def _of_clock(row: Row, event: Event) -> Row:
         case escalation.ClockBreachAnnulled(cause="reviewed"):
             limits.pop(clock, None)
     due = min((one["due"] for one in limits.values() if one["state"] != "paused"), default=NEVER)
-    return {"limits": json.dumps(limits, sort_keys=True), "due": due}
+    correcting = row["correcting"]
+    if clock.partition("#")[0] == NOTICE:
+        correcting = getattr(event.data, "unit", None) or correcting
+    if not any(name.partition("#")[0] == NOTICE for name in limits):
+        correcting = None
+    return {"limits": json.dumps(limits, sort_keys=True), "due": due, "correcting": correcting}
 
 
 def _listed(row: Row) -> tuple[bool, ...]:
@@ -253,4 +275,5 @@ def _listed(row: Row) -> tuple[bool, ...]:
         is_open and row["sent_back"],
         is_open and any(one["state"] == "deferred" for one in json.loads(row["limits"]).values()),
         row["phase"] == "resolved" or (row["phase"] == "closed" and row["followed"]),
+        row["correcting"] is not None,
     )

@@ -29,7 +29,16 @@ from services.triage.queries import balls, subjects
 from services.triage.views import DESK, DUTY_GAPS
 
 Asked = Literal[
-    "inbox", "open", "to_verify", "to_accept", "to_approve", "waiting_material", "returned", "deferred", "to_follow_up"
+    "inbox",
+    "open",
+    "to_verify",
+    "to_accept",
+    "to_approve",
+    "waiting_material",
+    "returned",
+    "deferred",
+    "to_follow_up",
+    "to_correct",
 ]
 _BALL = {"unit": "town-east", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"}
 _LIMIT = {"clock": "accept", "state": "running", "due": "2026-03-02T05:00:00.000000Z", "seconds_left": 1800.0}

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
-from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import Code, IncidentId, Number, Typed, UnitCode, instant
-from schemas.operation import OperationSearched, OperationSimilarAsked
+from schemas.operation import OperationSearched, OperationSimilarAsked, OperationSuggested
 from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, NotFound
@@ -25,11 +24,11 @@ from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.kernel.store.views import Row
-from services.triage import search, similar, similar_answers
+from services.triage import linked, search, similar, similar_answers, suggesting
 from services.triage.answers import State
 from services.triage.rights import ASK_SIMILAR
 from services.triage.seen import rows_of
-from services.triage.views import INCIDENT_LINKS, INCIDENTS, METADATA
+from services.triage.views import INCIDENTS, METADATA
 
 MOST = 20
 """At most so many similar matters are offered at once."""
@@ -73,7 +72,7 @@ def router(runtime: Runtime) -> APIRouter:
             row = await _readable(connection, ctx, id)
             asked = await similar.asked_of(connection, row)
             found = await similar.find(runtime, connection, ctx, asked, limit) if asked else similar.Found([], [])
-            decided = await _decided(connection, id)
+            decided = await linked.decided(connection, id)
         return http.json_response(_shown(found, decided))
 
     @routes.post("/similar", **documents.answers(similar_answers.Similar))
@@ -152,12 +151,17 @@ def router(runtime: Runtime) -> APIRouter:
     async def read_suggestion(id: Id, staff: http.Staff) -> Response:
         """The category and the unit that most of the ten nearest earlier matters have, and how many of them have it.
 
-        A person decides. Nothing is learned or trained: the matters on which it rests are named.
+        A person decides. Nothing is learned or trained: the matters on which it rests are named. Beside it stands how
+        often such a suggestion was right here. The first suggestion for a matter is an event, from which that is known.
         """
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             row = await _readable(connection, ctx, id)
-            suggestion = await similar.suggest(runtime, connection, ctx, row)
+            suggestion = await suggesting.suggest(runtime, connection, ctx, row)
+            codes = suggesting.codes(suggestion)
+            fresh = any(codes.values()) and not await suggesting.known(connection, id)
+        if fresh:
+            await record(runtime, Caller(actor=staff), OperationSuggested(incident=id, **codes))
         return http.json_response(suggestion)
 
     return routes
@@ -181,14 +185,6 @@ async def _readable(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row:
     if not rows or reading is None or (reading.until is not None and not rows[0]["merged_into"]):
         raise NotFound(f"there is no {id_} that concerns {ctx.actor.unit}", what=id_)
     return rows[0]
-
-
-async def _decided(connection: AsyncConnection, id_: str) -> dict[str, str]:
-    """Other incidents -> what was decided on them and this one, from either side; the newest decision counts."""
-    table = INCIDENT_LINKS
-    chosen = select(table).where(or_(table.c.incident_id == id_, table.c.to == id_)).order_by(table.c.at)
-    rows = (await connection.execute(chosen)).mappings()
-    return {row["to"] if row["incident_id"] == id_ else row["incident_id"]: row["kind"] for row in rows}
 
 
 def _shown(found: similar.Found, decided: dict[str, str]) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """Commands that concern two incidents: merging, splitting and linking. Each is one transaction."""
 
 from schemas.fields import parse_instant
+from schemas.triage import Linked
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.core.standings import reading_of
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller, with_seen
-from services.kernel.store import standings
+from services.kernel.store import sql, standings
 from services.kernel.store.session import Session
-from services.triage import judgement, seen
-from services.triage.commands import Absorb, Link, Merge, OpenSplit, Received, Split
+from services.triage import judgement, linked, seen
+from services.triage.commands import Absorb, Link, Merge, OpenSplit, Received, RecordLink, Split
 
 
 async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -> Answer:
@@ -37,16 +38,24 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
 
 
 async def link(runtime: Runtime, caller: Caller, stream: str, command: Link) -> Answer:
-    """`incident.linked` on the stream. The caller must be allowed to read the other incident."""
+    """`incident.linked` on both incidents, or on none. The caller must be allowed to read the other one."""
 
     async def act(session: Session, ctx: Ctx) -> Answer:
-        await session.load([stream])
+        await session.load([stream, command.to])
         _must_exist(session, stream)
         session.authorize(stream, command, ctx)
+        other = session.streams[command.to].state
         known = await standings.read(session.connection, session.service.metadata, [command.to])
-        if reading_of(known, command.to, ctx.offices.overseen(ctx.actor.unit)) is None:
+        reading = reading_of(known, command.to, ctx.offices.overseen(ctx.actor.unit))
+        if reading is None or (reading.until is not None and not other.merged_into):
             raise NotFound(f"there is no {command.to} that concerns {ctx.actor.unit}", what=command.to)
-        events = commands.decide(session, stream, command, ctx, caller, staff=True)
+        # Two links at once could close a ring of parts.
+        await sql.lock(session.connection, sql.Hold("link", ["part"] if command.kind == "part" else []))
+        wholes = await linked.wholes(session.connection, command.to, stream) if command.kind == "part" else set[str]()
+        knowing = with_seen(ctx, {"into": other, "wholes": wholes})
+        events = commands.decide(session, stream, command, knowing, caller, staff=True)
+        kind: Linked = "whole" if command.kind == "part" else command.kind
+        events += session.decide(command.to, RecordLink(to=stream, kind=kind), ctx)
         return commands.answer(session, stream, events)
 
     return await commands.transact(runtime, caller, act)

@@ -8,12 +8,22 @@ from services.triage import commands as c
 from services.triage.state import State
 
 
-def linked(state: State, command: c.Link) -> Decided:
-    """The decision on this incident and another one. The caller may read the other one."""
+def linked(state: State, command: c.Link, ctx: Ctx) -> Decided:
+    """The decision on this incident and another one, `ctx.seen["into"]`. The caller may read that one."""
+    other: State = ctx.seen["into"]
     if command.to == state.id:
         raise Rejected(
             f"{state.id} is this incident itself; name another one", code="linked-to-itself", incident=state.id
         )
+    if other.merged_into:
+        raise Rejected(
+            f"{other.id} was itself merged into {other.merged_into}; link to that one",
+            code="merged-target",
+            incident=other.id,
+            into=other.merged_into,
+        )
+    if other.drill != state.drill:
+        raise Rejected("an exercise and a real matter cannot be linked", code="drill-and-real")
     if state.links.get(command.to) == command.kind:
         raise Rejected(
             f"{state.id} and {command.to} are linked as {command.kind} already; choose another kind",
@@ -21,6 +31,13 @@ def linked(state: State, command: c.Link) -> Decided:
             incident=state.id,
             to=command.to,
             given=command.kind,
+        )
+    if command.kind == "part" and state.id in ctx.seen.get("wholes", ()):
+        raise Rejected(
+            f"{command.to} is a part of {state.id} by way of others; nothing is a part of its own part",
+            code="part-of-itself",
+            incident=state.id,
+            to=command.to,
         )
     return [triage.IncidentLinked(to=command.to, kind=command.kind, reason=Typed(text=command.reason))]
 

@@ -17,6 +17,8 @@ from schemas.fields import (
     Code,
     Day,
     Digest,
+    Figure,
+    IncidentRef,
     Instant,
     Post,
     PublishedRules,
@@ -142,6 +144,7 @@ class Pack(Command):
     digest: Digest
     canonical: PublishedRules
     effective_from: Instant
+    lessons: tuple[Figure, ...] = ()
 
 
 class LoadPacks(Command):
@@ -150,13 +153,40 @@ class LoadPacks(Command):
     packs: tuple[Pack, ...]
 
 
-class LoadPack(Command, json_schema_extra=example(text="id: county-default\nversion: 3\n…")):
+class LoadPack(Command, json_schema_extra=example(text="id: county-default\nversion: 3\n…", lessons=[4])):
     """Bring a policy pack into the record. A changed pack needs a new version. No unit works by it before it is
     assigned.
     """
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIZE)]
     """The pack's file, YAML."""
+    lessons: Annotated[tuple[Figure, ...], Field(max_length=100)] = ()
+    """The numbers of the lessons that this version answers. Matters that are opened under it show them."""
+
+
+class RecordLesson(
+    Command,
+    json_schema_extra=example(
+        incident="incident-01890a5d-ac96-774b-bcce-b302099a8057",
+        text="夜间无人值守，路灯故障两日后才派修",
+        change="重大事项的接办时限由4小时改为2小时",
+    ),
+):
+    """Record what a matter or an exercise taught, as a proposal to change the pack by which it was handled."""
+
+    incident: IncidentRef
+    """The matter or the exercise, by its id or number. Its handling has ended."""
+    text: Text
+    """What was learned."""
+    change: Text
+    """The change of the pack that is proposed."""
+
+
+class DeclineLesson(Command, json_schema_extra=example(reason="现行规则已有规定")):
+    """Decide that a lesson changes no pack."""
+
+    reason: Text
+    """Why not."""
 
 
 class SetValue(

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from schemas.envelope import Event
 from schemas.fields import Typed
 from schemas.offices import (
+    PolicyLessonDeclined,
+    PolicyLessonRecorded,
     PolicyPackAssigned,
     PolicyPackLoaded,
     PolicyPeriodClosed,
@@ -23,8 +25,17 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.faults import faults_of
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
-from services.triage import periods
-from services.triage.office_commands import AssignPack, ClosePeriod, LoadPacks, OpenPeriod, SetValue
+from services.triage import lessons, periods
+from services.triage.lessons import DeclineNumbered, Lessons
+from services.triage.office_commands import (
+    AssignPack,
+    ClosePeriod,
+    LoadPacks,
+    OpenPeriod,
+    Pack,
+    RecordLesson,
+    SetValue,
+)
 from services.triage.periods import Periods
 
 POLICIES = f"policy-{derived('policy-packs')}"
@@ -40,6 +51,7 @@ class State:
     assigned: Mapping[str, tuple[PolicyPackAssigned, ...]] = field(default_factory=dict)
     """Unit -> its packs, in the order in which they were assigned."""
     periods: Periods = field(default_factory=dict)
+    lessons: Lessons = field(default_factory=dict)
 
     def standing(self, unit: str, at: datetime) -> str | None:
         """The unit's own pack at a time."""
@@ -57,7 +69,10 @@ def evolve(state: State, event: Event) -> State:
     """The state after the event."""
     match event.data:
         case PolicyPackLoaded() as data:
-            return replace(state, loaded={**state.loaded, f"{data.pack}@{data.version}": data})
+            loaded = {**state.loaded, f"{data.pack}@{data.version}": data}
+            return replace(state, loaded=loaded, lessons=lessons.after(state.lessons, data))
+        case PolicyLessonRecorded() | PolicyLessonDeclined() as data:
+            return replace(state, lessons=lessons.after(state.lessons, data))
         case PolicyPackAssigned() as data:
             of_unit = (*state.assigned.get(data.unit, ()), data)
             return replace(state, assigned={**state.assigned, data.unit: of_unit})
@@ -80,11 +95,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     authorize(state, command, ctx)
     match command:
         case LoadPacks():
-            return [
-                PolicyPackLoaded(**pack.model_dump())
-                for pack in command.packs
-                if _is_new(state, f"{pack.pack}@{pack.version}", pack.digest)
-            ]
+            return [fact for pack in command.packs for fact in _load(state, pack)]
         case AssignPack():
             return _assign(state, command, ctx)
         case SetValue():
@@ -93,7 +104,20 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
             return periods.opened(state.periods, command, ctx)
         case ClosePeriod():
             return periods.closed(state.periods, command, ctx)
+        case RecordLesson():
+            return lessons.recorded(state.lessons, command, ctx)
+        case DeclineNumbered():
+            return lessons.declined(state.lessons, command)
     raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _load(state: State, pack: Pack) -> Decided:
+    name = f"{pack.pack}@{pack.version}"
+    if not _is_new(state, name, pack.digest):
+        lessons.must_be_none(pack.lessons, name)
+        return []
+    lessons.must_be_answerable(state.lessons, pack.lessons, pack.pack)
+    return [PolicyPackLoaded(**pack.model_dump())]
 
 
 def _is_new(state: State, pack: str, digest: str) -> bool:
@@ -217,12 +241,18 @@ def _above(command: AssignPack, ctx: Ctx) -> tuple[str, ...]:
     return (unit.parent or unit.code,)
 
 
+def _of_matter(command: Command, ctx: Ctx) -> tuple[str, ...]:
+    return (ctx.seen["matter"].unit,)
+
+
 RIGHTS: Mapping[type[Command], Right[Command]] = {
     LoadPacks: Right("load-pack", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
     AssignPack: Right("assign-pack", ("chief", "admin"), _above),  # type: ignore[arg-type]
     SetValue: Right("set-value", ("chief", "admin"), _own),  # type: ignore[arg-type]
     OpenPeriod: Right("open-period", ("chief",), _own),  # type: ignore[arg-type]
     ClosePeriod: Right("close-period", ("chief",), _own),  # type: ignore[arg-type]
+    RecordLesson: Right("record-lesson", ("duty_officer", "approver", "chief"), _of_matter),
+    DeclineNumbered: Right("decline-lesson", ("chief", "admin"), lambda _, ctx: (ctx.offices.root,)),
 }
 """A unit does not choose its own rules: the unit above assigns them. The root has nobody above it."""
 

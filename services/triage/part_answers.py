@@ -38,6 +38,19 @@ class Assignment(Answered):
     """When the unit accepted it."""
 
 
+class CitedLesson(Answered):
+    """A lesson that a version of the pack answers."""
+
+    lesson: int
+    """Its number."""
+    incident: IncidentId
+    """The matter or the exercise that taught it."""
+    text: str | None
+    """What was learned."""
+    change: str | None
+    """The change of the pack that was proposed."""
+
+
 class BallOf(Answered):
     """Whom a matter waits for."""
 

@@ -42,14 +42,15 @@ def router(runtime: Runtime) -> APIRouter:
         """Brings a policy pack into the record. A changed pack needs a new version.
 
         Nothing is loaded if the text has a fault; `faults` names each with its line and column. No unit works by the
-        pack before it is assigned. A pack that is loaded already changes nothing.
+        pack before it is assigned. A pack that is loaded already changes nothing. `lessons` names the recorded lessons
+        that the new version answers.
         """
         try:
             pack = parse_pack(command.text)
         except DocumentError as error:
             faults = [fault._asdict() for fault in error.faults]
             raise Malformed(str(error), code="pack-unusable", field="text", faults=faults) from None
-        return await _decided(runtime, caller, LoadPacks(packs=(setup.in_record(pack),)))
+        return await _decided(runtime, caller, LoadPacks(packs=(setup.in_record(pack, command.lessons),)))
 
     @routes.post("/packs/assign", **documents.answers(Done))
     async def assign_pack(caller: http.Command, command: AssignPack) -> Response:

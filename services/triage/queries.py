@@ -26,6 +26,7 @@ from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
+from services.triage import linked
 from services.triage.aftercare import Aftercare
 from services.triage.ball import ball
 from services.triage.dispatch import Dispatch, Share
@@ -42,6 +43,7 @@ from services.triage.views import (
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENTS,
+    LESSONS,
     MEASUREMENTS,
     METADATA,
     OF_ONE,
@@ -253,6 +255,7 @@ class Record(NamedTuple):
     """At most `SHOWN_REPORTS`."""
     judgements: list[Row]
     assessments: list[Row]
+    links: list[Row]
     measured: list[Row]
     absorbed: list[str]
     """The incidents that were merged into it."""
@@ -284,7 +287,9 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
         record = await _then(connection, id_, reading.until)
         told = await _told(connection, record)
         waiting = {"ball": _shown_ball(asked_of(record.row, Standing(), None), ctx.offices), "may": []}
-    return {**told, **_proposed(record, ctx.offices), **waiting}
+    links = await linked.shown(connection, ctx, record.links)
+    learned = await lessons_of(connection, record.row["policy"])
+    return {**told, "links": links, "lessons": learned, **_proposed(record, ctx.offices), **waiting}
 
 
 def _due(proposal: Proposal, asked: Incident, ctx: Ctx) -> dict[str, Any]:
@@ -309,6 +314,7 @@ async def _now(connection: AsyncConnection, id_: str) -> Record:
         notes=await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(family)),
         judgements=await rows_of(connection, INCIDENT_JUDGEMENTS, INCIDENT_JUDGEMENTS.c.incident_id == id_),
         assessments=await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(family)),
+        links=await linked.links_of(connection, family),
         reports=await _reports(connection, id_),
         measured=await measurements(connection, id_),
         before=before,
@@ -326,7 +332,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     counted = METADATA.tables["events"].c.counted
     attached = await _until(connection, id_, until, counted, SHOWN_REPORTS + leaving)
     unread = until.version - len(events) - len(attached)
-    (row,), belonging, facts, notes, judgements, assessments = (
+    (row,), belonging, facts, notes, judgements, links, assessments = (
         folded(view, sorted([*events, *attached], key=attrgetter("version"))) for view in OF_ONE
     )
     of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
@@ -354,6 +360,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         judgements=judgements,
         assessments=[*assessments, *await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(merged))],
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
+        links=[*links, *await linked.links_of(connection, merged)],
         measured=figures,
         absorbed=absorbed,
         before=before,
@@ -598,6 +605,17 @@ def _shown_fact(fact: Row, words: Callable[[str | None], str | None]) -> dict[st
         "value": values[fact["kind"]],
         "source": words(fact["source"]),
     }
+
+
+async def lessons_of(connection: AsyncConnection, policy: str | None) -> list[dict[str, Any]]:
+    """The lessons that a version of a pack answers, with their words, in order of their numbers."""
+    name = (policy or "").partition("#")[0]
+    rows = await rows_of(connection, LESSONS, LESSONS.c.answered_by == name) if name else []
+    words = await resolve(connection, METADATA, [row[field] for row in rows for field in ("text", "change")])
+    return [
+        {"lesson": row["lesson"], "incident": row["incident_id"], **{f: words(row[f]) for f in ("text", "change")}}
+        for row in rows
+    ]
 
 
 async def _reports(connection: AsyncConnection, id_: str) -> list[Row]:

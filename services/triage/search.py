@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed
 from services.kernel.serving import paging
-from services.kernel.store import sql, standings, word_index
+from services.kernel.store import numbers, sql, standings, word_index
 from services.kernel.store.words import texts
 from services.triage.queries import subjects
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
@@ -65,7 +65,10 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
                 .where(INCIDENT_REPORTS.c.active, or_(*(column.in_(holding) for column in looked)))
             )
             chosen = chosen.where(table.c.id.in_(having))
-    for name in ("number", "unit", "category", "state"):
+    if wanted.number is not None:
+        holders = await numbers.streams_of(connection, METADATA, [wanted.number])
+        chosen = chosen.where(table.c.id == holders.get(wanted.number))
+    for name in ("unit", "category", "state"):
         if (value := getattr(wanted, name)) is not None:
             chosen = chosen.where(table.c[name] == value)
     if wanted.opened_from is not None:

@@ -152,14 +152,15 @@ async def place(runtime: Runtime) -> None:
     await transact(runtime, Caller(), packs)
 
 
-def in_record(pack: LoadedPack) -> Pack:
-    """The pack as the command needs it."""
+def in_record(pack: LoadedPack, lessons: tuple[int, ...] = ()) -> Pack:
+    """The pack as the command needs it, with the lessons that it answers."""
     return Pack(
         pack=pack.model.id,
         version=str(pack.model.version),
         digest=pack.digest,
         canonical=pack.canonical,
         effective_from=pack.model.effective_at,
+        lessons=lessons,
     )
 
 

@@ -8,8 +8,7 @@ the memory of one question are bounded, however many matters there are.
 import asyncio
 import math
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -38,8 +37,6 @@ EXACT = 120
 """So many of their reports are compared exactly."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
-NEAREST = 10
-"""A suggestion rests on so many matters."""
 FRESH = 600.0
 """Seconds for which it is known, unless the matters grow by a tenth."""
 
@@ -87,7 +84,7 @@ _known: WeakKeyDictionary[Runtime, _Known] = WeakKeyDictionary()
 
 async def common(runtime: Runtime, connection: AsyncConnection) -> Commonness:
     """How common runs of characters are among the newest matters of this deployment."""
-    known = _known.setdefault(runtime, _Known(Commonness(1, {}), 0, 0.0))
+    known = _known.setdefault(runtime, _Known(Commonness({}, 1.0), 0, 0.0))
     async with known.lock:
         newest = select(INCIDENTS.c.id).limit(SAMPLE + 1).subquery()
         matters = (await connection.execute(select(func.count()).select_from(newest))).scalar_one()
@@ -219,24 +216,3 @@ async def asked_of(connection: AsyncConnection, row: Row) -> Asked | None:
         drill=row["drill"],
         besides=frozenset({row["id"]}),
     )
-
-
-async def suggest(runtime: Runtime, connection: AsyncConnection, ctx: Ctx, row: Row) -> dict[str, Any]:
-    """The category and the unit of the nearest earlier matters, each with its count; see `similar_answers`."""
-    asked = await asked_of(connection, row)
-    found = await find(runtime, connection, ctx, asked._replace(category=None), NEAREST) if asked else Found([], [])
-    earlier = [near.row for near in found.near if near.row["opened_at"] <= row["opened_at"]]
-    return {
-        "category": most([one["category"] for one in earlier]),
-        "unit": most([one["assigned"] for one in earlier]),
-        "nearest": [one["id"] for one in earlier],
-    }
-
-
-def most(codes: Iterable[str | None]) -> dict[str, Any] | None:
-    """The code that most of them have, of several the one that comes first; None if none has any."""
-    counts = Counter(code for code in codes if code)
-    if not counts:
-        return None
-    code, having = counts.most_common(1)[0]
-    return {"code": code, "having": having, "of": counts.total()}

@@ -1,7 +1,7 @@
 """What triage answers about similar matters, suggestions and searches."""
 
 from schemas.fields import Code, IncidentId, Instant, UnitCode
-from schemas.triage import LinkKind
+from schemas.triage import Linked, LinkKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
 
@@ -38,6 +38,27 @@ class Similar(Answered, json_schema_extra=example(items=[_OFFERED], above=["coun
     """The units above that have something similar. The matter can be offered to them."""
 
 
+class LinkOf(Answered):
+    """How the matter and another one belong together, as a person decided."""
+
+    incident: IncidentId
+    """This incident, or one that was merged into it."""
+    to: IncidentId
+    """The other incident."""
+    number: str | None
+    """Its readable number."""
+    goes_on_in: IncidentId | None
+    """Where it goes on, if it was merged."""
+    kind: Linked
+    """The same matter; this is a part of the other one, or the whole of it; related; or another matter."""
+    at: Instant
+    """When it was decided."""
+    by: str
+    """The post that decided it."""
+    reason: str | None
+    """Why."""
+
+
 class Suggested(Answered):
     """The value that most of the nearest matters have."""
 
@@ -47,13 +68,17 @@ class Suggested(Answered):
     """So many of the nearest matters have it."""
     of: int
     """So many of them have any."""
+    right: int
+    """How often the value was the right one when it was suggested for earlier matters, which have it now."""
+    judged: int
+    """For so many earlier matters it was suggested that have any value now, at most the last 500."""
 
 
 class Suggestion(
     Answered,
     json_schema_extra=example(
-        category={"code": "roads.lighting", "having": 8, "of": 10},
-        unit={"code": "county-roads", "having": 7, "of": 10},
+        category={"code": "roads.lighting", "having": 8, "of": 10, "right": 31, "judged": 36},
+        unit={"code": "county-roads", "having": 7, "of": 10, "right": 44, "judged": 52},
         nearest=["incident-01890a5d-ac96-774b-bcce-b302099a8057"],
     ),
 ):

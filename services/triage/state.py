@@ -48,7 +48,7 @@ class State(Incident):
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     """Published statements that were recorded as the answer."""
-    links: Mapping[str, triage.LinkKind] = field(default_factory=dict)
+    links: Mapping[str, triage.Linked] = field(default_factory=dict)
     """Other incidents -> how this one and they belong together."""
     offered: frozenset[str] = frozenset()
     """The units above to which the matter was offered."""

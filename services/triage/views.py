@@ -21,7 +21,7 @@ from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, desk, desk_gaps, dispatch, plans
+from services.triage import aftercare, desk, desk_gaps, dispatch, learned, plans, suggested
 from services.triage.aftercare import Aftercare
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
@@ -227,6 +227,8 @@ HANDOVERS = Table(
 
 DESK = desk.table(METADATA)
 DUTY_GAPS = desk_gaps.table(METADATA)
+SUGGESTED = suggested.table(METADATA)
+LESSONS = learned.table(METADATA)
 
 MATCH_KEYS = Table(
     "match_keys",
@@ -271,10 +273,12 @@ INCIDENT_LINKS = Table(
     Column("kind", key(16), nullable=False),
     Column("at", key(27), nullable=False),
     Column("actor", key(130), nullable=False),
-    Column("reason", key(36), nullable=False),
-    Index(None, "to"),
+    Column("reason", key(36)),
 )
-"""What a person decided on two incidents that look alike. `kind` is same, part, related or other; the newest counts."""
+"""What a person decided on two incidents, one row on each side; the newest decision counts.
+
+`kind` is same, part, whole, related or other, seen from `incident_id`. `reason` is there on the deciding side.
+"""
 
 MEASUREMENTS = Table(
     "measurements",
@@ -717,7 +721,7 @@ def _link(key: Key, row: Row | None, event: Event) -> Row:
         "kind": data.kind,
         "at": event.recorded_text,
         "actor": event.actor,
-        "reason": data.reason.ref,
+        "reason": _ref(data.reason),
     }
 
 
@@ -778,6 +782,7 @@ OF_ONE = (
     View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
     View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, one_stream=True),
+    View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
     View(ASSESSMENTS, _assessment_keys, _assessment, one_stream=True),
 )
 """Views that fold only an incident's own events."""
@@ -789,9 +794,10 @@ VIEWS: tuple[View, ...] = (
     REACHED,
     *OF_ONE,
     View(HANDOVERS, _handover_keys, _handover, one_stream=True),
-    View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
     desk.view(DESK),
     desk_gaps.view(DUTY_GAPS),
+    suggested.view(SUGGESTED),
+    learned.view(LESSONS),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
     View(FACT_VALUES, _value_keys, _fact_value, one_stream=True),
     View(FACT_USES, _use_keys, _use, one_stream=True),

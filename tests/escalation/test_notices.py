@@ -59,6 +59,23 @@ def test_a_notice_is_met_by_the_receipt_of_the_report_back_within_its_own_limit(
     assert (matter.state.clocks["notice"].met_at, matter.detect(at(99)).breaches()) == (at(41), [])
 
 
+@pytest.mark.requirement("AUD-15")
+def test_without_a_limit_of_its_own_a_notice_has_the_one_of_the_pack() -> None:
+    limited = {**NOTICE, "limit": {"mode": "elapsed", "duration": "P3D"}}
+    matter = Incident(offices=spec.under(pack(notice=limited))).hear(opened(at(0)))
+    matter.do(GiveNotice(text="请自查整改"), at(1), SUPERIOR)
+    assert matter.state.clocks["notice"].started.due == at(73)
+    for unlimited in (NOTICE, {**NOTICE, "limit": {"source": {"kind": "unset"}}}):
+        without = Incident(offices=spec.under(pack(notice=unlimited))).hear(opened(at(0)))
+        with pytest.raises(Malformed, match="sets no limit"):
+            without.do(GiveNotice(text="请自查整改"), at(1), SUPERIOR)
+
+
+def test_a_notice_on_a_matter_that_is_closed_is_owed_like_any_other() -> None:
+    matter = incident().hear(reached("closed", at(1))).do(GIVE, at(2), SUPERIOR)
+    assert (matter.state.clocks["notice"].started.due, matter.detect(at(49)).breaches()) == (at(48), ["notice"])
+
+
 @pytest.mark.parametrize("written", [(), ("check",), ("check", "next_steps")])
 def test_the_report_back_is_refused_while_a_part_is_missing(written: tuple[str, ...]) -> None:
     matter = noticed()

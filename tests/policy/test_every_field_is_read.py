@@ -239,7 +239,7 @@ def _reports(pack: LoadedPack) -> object:
     chief, officer = staff("chief", unit="town-east", person="zhao"), staff("duty_officer", "handler", unit="town-east")
     steps: tuple[tuple[Actor, Any], ...] = (
         (officer, ReportUpward(text="t")),
-        (staff("duty_officer", "chief", unit="county"), GiveNotice(text="t", due=at(30))),
+        (staff("duty_officer", "chief", unit="county"), GiveNotice(text="t")),
         (officer, WritePart(part="check", text="t")),
         (officer, WritePart(part="measures", text="t")),
         (officer, ReportBack(text="t")),

@@ -77,6 +77,30 @@ async def test_each_step_moves_a_matter_to_the_list_where_it_waits(triage: Triag
     assert (await listed(triage, "open"))[0]["ball"]["for"] == "handling"
 
 
+async def test_a_notice_of_a_superior_is_on_the_desk_of_the_unit_that_answers_it_until_it_is_answered(
+    triage: Triage,
+) -> None:
+    one = await triage.open("one")
+    now = triage.runtime.time_source.now()
+    for name in ("notice", "notice#2"):
+        await triage.take(clock(triage, one, started(triage, name)))
+    assert await counted(triage) == {"open": 1, "to_correct": 1, "inbox": 1}
+    assert [row["incident_id"] for row in await listed(triage, "inbox")] == [one]
+    # the answer stays owed wherever the matter goes, and after its end
+    for verb, role, unit, body in (
+        ("transfer", "chief", "county", {"unit": "town-west", "reason": "r"}),
+        ("merge", "chief", "county", {"into": await triage.open("two", unit="town-west")}),
+    ):
+        assert (await triage.ask(one, verb, body, role=role, unit=unit)).status_code == 200
+        assert await counted(triage) == {"to_correct": 1, "inbox": 1}
+    due = now - timedelta(minutes=1)
+    breached = ClockBreached(clock="notice", unit="town-east", due=due, detected_at=now)
+    await triage.take(clock(triage, one, breached), clock(triage, one, ClockMet(clock="notice", met_at=now, late=True)))
+    assert [row["incident_id"] for row in await listed(triage, "to_correct")] == [one]
+    await triage.take(clock(triage, one, ClockMet(clock="notice#2", met_at=now, late=False)))
+    assert await counted(triage) == {}
+
+
 async def test_a_limit_that_is_met_is_gone_a_breached_one_stays_and_a_deferred_one_has_its_review(
     triage: Triage,
 ) -> None:

@@ -503,8 +503,8 @@ async def lock(connection: AsyncConnection, hold: Hold) -> None:
     """Locks names until the transaction ends. They are taken in one order, so that two holders never wait in a ring.
 
     A caller that locks in several spaces must use the same order of spaces everywhere: `idempotency`, `intake`,
-    `match_key`, `number`, `operation`, `view`. The names of a space share `STRIPES` locks, so that a large batch fits
-    PostgreSQL's lock table. SQLite has only one writer at a time anyway.
+    `link`, `match_key`, `number`, `operation`, `view`. The names of a space share `STRIPES` locks, so that a large
+    batch fits PostgreSQL's lock table. SQLite has only one writer at a time anyway.
     """
     if not is_sqlite(connection):
         await _execute(connection, _locking(hold))

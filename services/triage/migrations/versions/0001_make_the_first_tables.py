@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("verifying", key(64), nullable=True),
         sa.Column("helpers", sa.Text(), nullable=False),
         sa.Column("helping", key(64), nullable=True),
+        sa.Column("correcting", key(64), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("phase", key(16), nullable=True),
         sa.Column("accepted", sa.Boolean(), nullable=False),
@@ -50,6 +51,7 @@ def upgrade() -> None:
         sa.Column("returned", sa.Boolean(), nullable=False),
         sa.Column("deferred", sa.Boolean(), nullable=False),
         sa.Column("to_follow_up", sa.Boolean(), nullable=False),
+        sa.Column("to_correct", sa.Boolean(), nullable=False),
         sa.Column("lists", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_desk")),
     )
@@ -140,6 +142,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("to_approve"),
         sqlite_where=sa.text("to_approve"),
+    )
+    op.create_index(
+        "ix_desk_to_correct_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_correct"),
+        sqlite_where=sa.text("to_correct"),
+    )
+    op.create_index(
+        "ix_desk_to_correct_unit",
+        "desk",
+        ["correcting", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_correct"),
+        sqlite_where=sa.text("to_correct"),
     )
     op.create_index(
         "ix_desk_to_follow_up_due",
@@ -279,10 +297,9 @@ def upgrade() -> None:
         sa.Column("kind", key(16), nullable=False),
         sa.Column("at", key(27), nullable=False),
         sa.Column("actor", key(130), nullable=False),
-        sa.Column("reason", key(36), nullable=False),
+        sa.Column("reason", key(36), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", "to", name=op.f("pk_incident_links")),
     )
-    op.create_index(op.f("ix_incident_links_to"), "incident_links", ["to"], unique=False)
     op.create_table(
         "incident_notes",
         sa.Column("incident_id", key(64), nullable=False),
@@ -358,6 +375,23 @@ def upgrade() -> None:
     op.create_index(op.f("ix_incidents_opened_at_id"), "incidents", ["opened_at", "id"], unique=False)
     op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
     op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
+    op.create_table(
+        "lessons",
+        sa.Column("lesson", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("unit", key(64), nullable=False),
+        sa.Column("pack", key(150), nullable=False),
+        sa.Column("version", key(150), nullable=False),
+        sa.Column("text", key(36), nullable=False),
+        sa.Column("change", key(36), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("actor", key(130), nullable=False),
+        sa.Column("answered_by", key(300), nullable=True),
+        sa.Column("declined", key(36), nullable=True),
+        sa.Column("settled_at", key(27), nullable=True),
+        sa.PrimaryKeyConstraint("lesson", name=op.f("pk_lessons")),
+    )
+    op.create_index(op.f("ix_lessons_answered_by"), "lessons", ["answered_by"], unique=False)
     op.create_table(
         "match_keys",
         sa.Column("match_key", key(64), nullable=False),
@@ -440,3 +474,14 @@ def upgrade() -> None:
         sa.Column("merged_into", key(64), nullable=True),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_standings")),
     )
+    op.create_table(
+        "suggested",
+        sa.Column("incident_id", key(64), nullable=False),
+        sa.Column("at", key(27), nullable=False),
+        sa.Column("event_id", key(36), nullable=False),
+        sa.Column("category", key(100), nullable=True),
+        sa.Column("unit", key(64), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_suggested")),
+    )
+    op.create_index(op.f("ix_suggested_category_at"), "suggested", ["category", "at"], unique=False)
+    op.create_index(op.f("ix_suggested_unit_at"), "suggested", ["unit", "at"], unique=False)
