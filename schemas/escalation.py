@@ -281,6 +281,7 @@ class ClockCancelled(Fact):
         "reassigned",
         "policy_moved",
         "grown",
+        "screened",
         "start_changed",
     ]
 

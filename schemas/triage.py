@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from schemas.answering import Solution
 from schemas.approval import Step
 from schemas.catalogue import event
 from schemas.fields import (
@@ -43,11 +44,15 @@ class IncidentOpened(Numbered):
     People name it by its `number`. `relates_to` names the incident of the same matter that was resolved or closed
     before this report came in.
     `entered_late` is taken from the report. `split_from` names the incident that its reports left. `policy` is the pack
-    of the matter from now on; without it, none was in force.
+    of the matter from now on; without it, none was in force. Without a `report`, a post registered the matter before
+    anybody reported it, with `subject`, `text` and `place`. Then nothing is owed to an asker before the first report.
     """
 
-    report: StreamId
+    report: StreamId | None = None
     discovered_at: Instant
+    subject: Words | None = None
+    text: Words | None = None
+    place: Words | None = None
     category: Code | None = None
     channel: Code | None = None
     match_key: Digest | None = None
@@ -519,6 +524,7 @@ class IncidentSolved(Done):
     """The real problem is solved. The answer is another track."""
 
     text: Words
+    outcome: Solution = "solved"
 
 
 @event("incident.delay_explained")
@@ -538,6 +544,7 @@ class IncidentMaterialReceived(Done):
     unit: UnitCode
     signed: bool
     sealed: bool
+    signed_by: Post | None = None
     file: Token | None = None
 
 
@@ -671,15 +678,15 @@ class IncidentMerged(Fact):
 class IncidentAbsorbed(Fact):
     """Another incident of the same matter goes on here. The earlier first knowledge counts.
 
-    `refused` are its reports that get no answer, `handled` the tracks on which it was handled, `verified_by` the units
-    that established its facts. `entered_late` says whether one of its discoveries was old when it was entered.
-    `dispatches` and `returns` say how often it was given on and back, and `designates` which unit above must say who
-    handles it.
+    Without `discovered_at`, nobody has reported the matter yet. `refused` are its reports that get no answer, `handled`
+    the tracks on which it was handled, `verified_by` the units that established its facts. `entered_late` says whether
+    one of its discoveries was old when it was entered. `dispatches` and `returns` say how often it was given on and
+    back, and `designates` which unit above must say who handles it.
     """
 
     incident: StreamId
     reports: tuple[StreamId, ...]
-    discovered_at: Instant
+    discovered_at: Instant | None = None
     entered_late: bool = False
     refused: tuple[StreamId, ...] = ()
     handled: tuple[Track, ...] = ()

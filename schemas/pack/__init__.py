@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.lists import FactKey
 from schemas.offices import UnitKind
+from schemas.pack.answering import Answering
 from schemas.pack.approval import Approval
 from schemas.pack.assigning import Assigning
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
@@ -70,6 +71,7 @@ class PolicyPack(Model):
     notice: Notice | None = None
     ladder: tuple[Rung, ...] = ()
     assigning: Assigning | None = None
+    answering: Answering = Answering()
     approval: Approval | None = None
     publication: Publication | None = None
     follow_up: FollowUp | None = None
@@ -174,6 +176,10 @@ class PolicyPack(Model):
             raise ValueError("ungraded: this pack has no levels; remove it")
         if self.growth and self.growth.follows not in levels:
             raise ValueError(f"growth.follows: {self.growth.follows!r} is no level of this pack")
+        screening = self.answering.screening
+        for name in screening.ends if screening else ():
+            if name not in {clock.name for clock in self.clocks}:
+                raise ValueError(f"answering.screening.ends: {name!r} is no clock of this pack")
         periods = [period.code for period in self.periods]
         for coverage in self.roster.special if self.roster else ():
             if coverage.period not in periods:

@@ -87,6 +87,7 @@ def rows(pack: PolicyPack) -> dict[str, list[Row]]:
         ],
         "notice": [Row(part.code, part.title_zh, part.source) for part in (pack.notice.parts if pack.notice else ())],
         "assigning": list(_assigning(pack)),
+        "answering": list(_answering(pack)),
         "approval": [row for chain in chains for row in _chain(chain)],
         "afterwards": list(_afterwards(pack)),
         "file": [Row(part.code, part.title_zh, part.source) for part in (pack.archive.parts if pack.archive else ())],
@@ -126,6 +127,24 @@ def _assigning(pack: PolicyPack) -> Iterator[Row]:
         yield Row("team", TITLES["name-team"][0], team.source, where)
     if most := rule.dispatches:
         yield Row("dispatches", TITLES["designate"][0], most.source, f"after {most.value or 'open'}")
+
+
+def _answering(pack: PolicyPack) -> Iterator[Row]:
+    """Which messages need a reply, and what the unit concerned explains to the office."""
+    if screening := pack.answering.screening:
+        ends = f", ends {', '.join(screening.ends)}" if screening.ends else ""
+        told = f"reviewed by {' / '.join(screening.reviewed_by)}{ends}"
+        yield Row("screening", TITLES["screen"][0], screening.source, told)
+        yield from (Row(f"screening.{one.code}", one.title_zh, one.source) for one in screening.reasons)
+    if material := pack.answering.material:
+        asked = [("signed by the head", material.signed_by_head), ("sealed", material.sealed)]
+        told = " and ".join(what for what, needed in asked if needed)
+        yield Row("material", TITLES["receive-material"][0], material.source, told)
+    for rule in pack.answering.explaining:
+        at = "at every level" if rule.levels is None else f"at {', '.join(rule.levels)}"
+        reply = ", with a proposed reply" if rule.proposed_reply else ""
+        ordered = f", ordered by {' / '.join(rule.ordered_by)}" if rule.ordered_by else ""
+        yield Row("explaining", TITLES["explain-to-office"][0], rule.source, f"{at}{reply}{ordered}")
 
 
 def _afterwards(pack: PolicyPack) -> Iterator[Row]:

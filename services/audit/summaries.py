@@ -84,11 +84,18 @@ TEMPLATES: dict[str, str] = {
     "incident.proposal_withdrawn": "事项{cause}，第 {proposal} 号未经审定，撤回"
     "|no. {proposal} withdrawn: the matter is {cause}",
     "incident.measure_approved": "第 {proposal} 号措施经审定|measure no. {proposal} was approved",
-    "incident.material_received": "收到{unit}材料（签字 {signed}，盖章 {sealed}）"
-    "|material of {unit} received (signed {signed}, sealed {sealed})",
+    "incident.material_received": "收到{unit}材料（签字 {signed}，{signed_by}，盖章 {sealed}）"
+    "|material of {unit} received (signed {signed}, {signed_by}, sealed {sealed})",
     "incident.explained": "已解释（{to}）|explained ({to})",
     "incident.replied": "已回复|replied",
-    "incident.solved": "问题已解决|the problem is solved",
+    "incident.solved": "问题已解决（{outcome}）|the problem is solved ({outcome})",
+    "incident.left_unsolved": "问题未能解决：{outcome}（计划日期：{due}）|left unsolved: {outcome} (planned for {due})",
+    "incident.screened": "甄别：须答复 {needs_reply}（理由：{ground}）"
+    "|screened: needs a reply {needs_reply} ({ground})",
+    "incident.screening_reviewed": "复核不予答复：同意 {upheld}|no reply reviewed, upheld: {upheld}",
+    "incident.explanation_ordered": "责成{unit}说明情况（回复意见 {proposed_reply}，限期 {due}，{post}）"
+    "|{unit} was ordered to explain (proposed reply {proposed_reply}, by {due}, {post})",
+    "incident.unit_explained": "{unit}作出情况说明|{unit} explained the matter to the office",
     "incident.delay_explained": "说明延误|delay explained",
     "incident.policy_moved": "改用制度 {policy}（原为 {previous}）|moved to the pack {policy} from {previous}",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
@@ -315,6 +322,15 @@ class Names:
 
         return self._in_packs(code, event, titles)
 
+    def no_reply(self, code: str, event: Event) -> str | None:
+        """The title of a reason for no reply."""
+
+        def titles(pack: PolicyPack) -> dict[str, str]:
+            rule = pack.answering.screening
+            return {one.code: one.title_zh for one in (rule.reasons if rule else ())}
+
+        return self._in_packs(code, event, titles)
+
     def part(self, code: str, event: Event) -> str | None:
         """The title of a part of the answer to a notice."""
         return self._in_packs(
@@ -391,7 +407,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "flag": (Names.flag,),
     "reason": (Names.pause,),
     "period": (Names.period,),
-    "ground": (Names.ground,),
+    "ground": (Names.ground, Names.no_reply),
     "designates": (Names.unit,),
     "designated_by": (Names.unit,),
     "part": (Names.part,),
@@ -411,6 +427,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "step": (Names.step,),
     "missing": (Names.filed,),
     "follows_up": (Names.post,),
+    "signed_by": (Names.post,),
     "evaluated_by": (Names.post,),
     "chain": (Names.chain,),
     "channel": (Names.listed,),

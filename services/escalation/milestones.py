@@ -21,6 +21,8 @@ OF_ONE_MATTER = frozenset(
         "policy_moved",
         "grown",
         "classified",
+        "reply_needed",
+        "reply_not_needed",
         "transferred",
         "closed",
         "dismissed",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from schemas import publish, triage
+from schemas import answering, publish, triage
 from schemas.envelope import Event
 from schemas.escalation import Asking, ClockMilestoneReached
 from services.escalation.commands import AwaitApproval, HoldReport, RecordMilestones, TakeOver
@@ -78,8 +78,8 @@ def _held(event: Event, batch: Batch) -> Iterable[Reaction]:
     data = event.data
     if event.drill or not isinstance(data, triage.IncidentOpened | triage.IncidentReportAttached):
         return
-    if isinstance(data, triage.IncidentOpened) and data.split_from:
-        # Its reports came before.
+    if data.report is None or (isinstance(data, triage.IncidentOpened) and data.split_from):
+        # Its reports came before, or nobody has reported it yet.
         return
     spans = batch.staffed.get(data.unit)
     if spans is None or any(since <= event.recorded_text < until for since, until in spans):
@@ -121,7 +121,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
     """The milestones of the event; none for most events."""
     match event.data:
         case triage.IncidentOpened() as data:
-            yield _reached(event, "discovered", data.discovered_at, unit=data.unit)
+            if data.report is not None:
+                yield _reached(event, "discovered", data.discovered_at, unit=data.unit)
             yield _reached(
                 event, "opened", unit=data.unit, policy=data.policy, category=data.category, channel=data.channel
             )
@@ -130,7 +131,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
         case triage.IncidentReportAttached() as data:
             yield _reached(event, "discovered", data.discovered_at)
         case triage.IncidentAbsorbed() as data:
-            yield _reached(event, "discovered", data.discovered_at)
+            if data.discovered_at is not None:
+                yield _reached(event, "discovered", data.discovered_at)
             yield _reached(event, "absorbed", incident=data.incident)
         case triage.IncidentSplit() as data:
             yield _reached(event, "split", incident=data.into)
@@ -168,6 +170,10 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "replied", unit=event.unit)
         case triage.IncidentSolved():
             yield _reached(event, "solved", unit=event.unit)
+        case answering.IncidentScreened(needs_reply=True) | answering.IncidentScreeningReviewed(upheld=False):
+            yield _reached(event, "reply_needed")
+        case answering.IncidentScreeningReviewed(upheld=True):
+            yield _reached(event, "reply_not_needed")
         case triage.IncidentDelayExplained():
             yield _reached(event, "delay_explained", unit=event.unit)
         case triage.IncidentMaterialReceived(signed=True, sealed=True) as data:

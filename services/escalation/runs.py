@@ -13,9 +13,22 @@ from services.escalation.stages import Past, There, level_known, meets, waits_fo
 from services.escalation.terms import Nature, Terms, applies, known_from
 
 Cause = Literal[
-    "regraded", "classified", "deferred", "merged", "closed", "dismissed", "reassigned", "policy_moved", "grown"
+    "regraded",
+    "classified",
+    "deferred",
+    "merged",
+    "closed",
+    "dismissed",
+    "reassigned",
+    "policy_moved",
+    "grown",
+    "screened",
 ]
-_CAUSES: Mapping[str, Cause] = {"classified": "classified", "transferred": "reassigned"}
+_CAUSES: Mapping[str, Cause] = {
+    "classified": "classified",
+    "transferred": "reassigned",
+    "reply_not_needed": "screened",
+}
 """Milestones after which a clock may be owed no more, besides gradings."""
 
 
@@ -48,6 +61,12 @@ def runs_of(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: 
         ends: list[int | None] = [*starts[1:], None]
         return [_run(past, start, end) for start, end in zip(starts, ends, strict=True)]
     first = starts[0]
+    if spec.from_ == "opened":
+        # A matter that was registered before anybody reported it is open to askers from its first report on.
+        reported = next((index for index, one in enumerate(past) if one.milestone == "discovered"), None)
+        if reported is None:
+            return []
+        first = max(first, reported)
     from_at = began(past[first])
     if spec.from_ == "discovered":
         from_at = min(began(past[index]) for index in starts)
@@ -55,7 +74,7 @@ def runs_of(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached], pack: 
     runs = [Run(first, from_at, known_at, None)]
     reopened = [index for index, reached in enumerate(past) if reached.milestone == "reopened" and index > first]
     for at in reopened:
-        if not spec.again and not _was_dismissed_unanswered(spec, past[runs[-1].began : at]):
+        if not spec.again and not _ended_unanswered(spec, past[runs[-1].began : at]):
             continue
         again = at if spec.from_ in HAPPENS_ONCE else next((index for index in starts if index > at), None)
         if again is not None and again != runs[-1].began:
@@ -72,10 +91,11 @@ def _starts(spec: packs.ClockRule, reached: ClockMilestoneReached) -> bool:
     return spec.starts_at(cast("packs.Act", reached.milestone))
 
 
-def _was_dismissed_unanswered(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> bool:
-    """Whether a dismissal ended a first answer that was owed. A reopening then owes it anew."""
-    dismissed = any(reached.milestone == "dismissed" for reached in past)
-    return spec.first_answer and dismissed and not any(meets(spec, reached) for reached in past)
+def _ended_unanswered(spec: packs.ClockRule, past: Sequence[ClockMilestoneReached]) -> bool:
+    """Whether a dismissal or a screening ended a first answer that was owed. A reopening then owes it anew."""
+    said = [one.milestone for one in past if one.milestone in ("dismissed", "reply_needed", "reply_not_needed")]
+    ended = "dismissed" in said or said[-1:] == ["reply_not_needed"]
+    return spec.first_answer and ended and not any(meets(spec, reached) for reached in past)
 
 
 def in_force(
@@ -92,8 +112,11 @@ def in_force(
     Until somebody grades it, a matter owes what the lowest level owes, and until a kind of answer is chosen, the
     strictest of the level. So nobody stops a clock by not deciding. The first grading and the first choice cancel what
     they do not keep. From then on a first answer stays due after regrading, hand-over and closing. A merger ends it,
-    since it goes on elsewhere. A refusal of all reports ends it, too.
+    since it goes on elsewhere. A refusal of all reports ends it, too, and so does an upheld decision that the matter
+    needs no reply, as long as that stands and the pack says so of the clock.
     """
+    screening = pack.answering.screening
+    screened_out, ends_by_screening = False, screening is not None and spec.name in screening.ends
     known, kinds = dict[Nature, bool](), {answer.kind for answer in pack.answers}
     before, kind = None, None
     applied, cancelled = False, None
@@ -104,6 +127,10 @@ def in_force(
         # A kind that this pack does not have was chosen by another one, and chooses nothing here.
         chosen = reached.answer_kind if not kinds or reached.answer_kind in kinds else None
         first_kind, kind = kind is None and chosen is not None, chosen or kind
+        if ends_by_screening and reached.milestone in ("reply_needed", "reply_not_needed"):
+            screened_out = reached.milestone == "reply_not_needed"
+        elif reached.milestone == "reopened" and index <= run.began:
+            screened_out = False
         if index < run.began:
             if reached.milestone == "merged":
                 return False, None
@@ -111,11 +138,16 @@ def in_force(
         nature = Nature(level or pack.lowest, cast("AnswerKind | None", kind), terms.unit_at(reached.recorded_at))
         if nature not in known:
             known[nature] = applies(spec, nature, run.from_at, pack, terms)
-        owed = known[nature]
+        owed = known[nature] and not screened_out
         at, unmet = reached.recorded_at, met_at is None or met_at > reached.recorded_at
         if owed:
             applied, cancelled = True, None
-        elif applied and cancelled is None and unmet and (first_grading or first_kind or not spec.first_answer):
+        elif (
+            applied
+            and cancelled is None
+            and unmet
+            and (first_grading or first_kind or screened_out or not spec.first_answer)
+        ):
             cancelled = Cancelled(_CAUSES.get(reached.milestone, "regraded"), at)
         if reached.milestone == "merged":
             return applied, cancelled or (Cancelled("merged", at) if unmet else None)

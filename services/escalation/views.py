@@ -626,7 +626,7 @@ def _arrival_keys(event: Event) -> list[Key]:
     data = event.data
     if not isinstance(data, triage.IncidentOpened | triage.IncidentReportAttached) or event.drill:
         return []
-    if isinstance(data, triage.IncidentOpened) and data.split_from:
+    if isinstance(data, triage.IncidentOpened) and (data.split_from or data.report is None):
         return []
     hour = instant(min(data.discovered_at, event.recorded).replace(minute=0, second=0, microsecond=0))
     found = {"matter": event.stream, "category": data.category, "place": data.place_key}

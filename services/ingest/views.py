@@ -146,7 +146,7 @@ def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
 def _belonging_keys(event: Event) -> list[Key]:
     match event.data if event.kind == "incident" else None:
         case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
-            return [(data.report, event.stream)]
+            return [(data.report, event.stream)] if data.report else []
         case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
             return [(report, event.stream) for report in data.reports]
     return []

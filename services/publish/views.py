@@ -167,7 +167,7 @@ def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
             "answer_kind": None,
             "category": data.category,
             "channel": data.channel,
-            "reports": 1,
+            "reports": 1 if data.report else 0,
             "doubtful": False,
             "flags": "",
             "harm": None,

@@ -12,6 +12,7 @@ from services.kernel.core.acts import Act
 from services.kernel.core.decider import Ctx, Decided
 from services.kernel.core.problems import Malformed
 from services.triage import commands as c
+from services.triage.answering_commands import ExplainToOffice, LeaveUnsolved, OrderExplanation
 from services.triage.state import Series, State
 
 SERIES: Mapping[type[Act], Series] = {
@@ -22,7 +23,7 @@ SERIES: Mapping[type[Act], Series] = {
     c.Reopen: "phase",
 }
 """Of these, one that is entered later follows the others of its series."""
-ANSWERING = (c.Explain, c.Reply, c.Solve, c.ReceiveMaterial)
+ANSWERING = (c.Explain, c.Reply, c.Solve, c.ReceiveMaterial, LeaveUnsolved, OrderExplanation, ExplainToOffice)
 """A reopening asks for these anew: what was done before it completes nothing after it."""
 
 
@@ -34,13 +35,9 @@ def decided(command: Act, ctx: Ctx) -> Decided:
         case c.Reply():
             return [triage.IncidentReplied(text=Typed(text=command.text))]
         case c.Solve():
-            return [triage.IncidentSolved(text=Typed(text=command.text))]
+            return [triage.IncidentSolved(text=Typed(text=command.text), outcome=command.outcome)]
         case c.ExplainDelay():
             return [triage.IncidentDelayExplained(text=Typed(text=command.text))]
-        case c.ReceiveMaterial():
-            ctx.offices.unit(command.unit)
-            sent = triage.IncidentMaterialReceived(unit=command.unit, signed=command.signed, sealed=command.sealed)
-            return [sent]
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
@@ -54,13 +51,14 @@ def happened(state: State, command: Act, ctx: Ctx) -> datetime | None:
     at = command.done_at(ctx.now)
     if at is None:
         return None
-    if state.discovered_at is not None and at < state.discovered_at:
+    known = min((one for one in (state.discovered_at, state.registered_at) if one), default=None)
+    if known is not None and at < known:
         raise Malformed(
-            f"happened_at: nothing was done on {state.id} before it was known, at {state.discovered_at.isoformat()}",
+            f"happened_at: nothing was done on {state.id} before it was known, at {known.isoformat()}",
             code="before-discovery",
             field="happened_at",
             incident=state.id,
-            at=state.discovered_at,
+            at=known,
         )
     series = SERIES.get(type(command))
     last = state.last.get(series) if series else None

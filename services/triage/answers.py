@@ -5,6 +5,7 @@ Words that have not arrived yet are null, erased ones `[erased]`.
 
 from typing import Any, Literal
 
+from schemas.answering import RequestOutcome
 from schemas.fields import (
     Code,
     IncidentId,
@@ -17,6 +18,7 @@ from schemas.fields import (
 from schemas.triage import AnswerKind, FollowUpEnd
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
+from services.triage.explaining import Owed
 from services.triage.part_answers import (
     Assessment,
     Assignment,
@@ -31,11 +33,13 @@ from services.triage.part_answers import (
     LevelKnown,
     MeetingOf,
     Note,
+    OrderOf,
     PlanOf,
     ProposalOf,
     Proposed,
     Refusal,
     ReportOf,
+    ScreeningOf,
     ShareOf,
     Spread,
     TeamOf,
@@ -75,6 +79,11 @@ Verb = Literal[
     "explain",
     "reply",
     "solve",
+    "leave-unsolved",
+    "screen",
+    "review-screening",
+    "order-explanation",
+    "explain-to-office",
     "explain-delay",
     "receive-material",
     "propose-measure",
@@ -106,6 +115,7 @@ _SHOWN: dict[str, Any] = {
     "answer_kind": "answer",
     "category": "roads.lighting",
     "discovered_at": "2026-03-02T01:00:00.000000Z",
+    "registered_at": None,
     "opened_at": "2026-03-02T01:05:00.000000Z",
     "updated_at": "2026-03-02T02:00:00.000000Z",
     "graded_at": "2026-03-02T01:30:00.000000Z",
@@ -124,6 +134,14 @@ _SHOWN: dict[str, Any] = {
     "unhelpful": [],
     "follows_up": None,
     "follow_up_ended": None,
+    "outcome": None,
+    "outcome_at": None,
+    "plan_due": None,
+    "screening": None,
+    "explanation_ordered": None,
+    "unit_explained_at": None,
+    "reply_proposed_at": None,
+    "owes": ["unit_explanation"],
     "ball": {"unit": "county-roads", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"},
     "verification": {"asked": ["county-water"], "due": "2026-03-02T04:00:00.000000Z", "outcome": None, "by": None},
     "clarifying": False,
@@ -178,7 +196,9 @@ class Incident(Answered):
     category: Code | None
     """Its category."""
     discovered_at: Instant
-    """When the office first knew."""
+    """When the office first knew by a report; of a matter that nobody has reported yet, when it knew by itself."""
+    registered_at: Instant | None
+    """When the office knew by itself, if it registered the matter before anybody reported it."""
     opened_at: Instant
     """When the incident was opened."""
     updated_at: Instant
@@ -196,7 +216,7 @@ class Incident(Answered):
     dismissed_at: Instant | None
     """When it ended because every report was refused an answer."""
     subject: str | None
-    """The first report's concern, in short."""
+    """The concern in short: of the registration, or of the first report."""
     handled: Handled
     """The records of the handling."""
     dispatches: int
@@ -215,6 +235,22 @@ class Incident(Answered):
     """The post that follows it after its end."""
     follow_up_ended: FollowUpEnd | None
     """Why nobody need follow it any more: it is over, or the risk is gone."""
+    outcome: RequestOutcome | None
+    """The outcome of the request; null while the problem has none."""
+    outcome_at: Instant | None
+    """When it came to this outcome: the end of the problem's track."""
+    plan_due: Instant | None
+    """The date of the plan, if the outcome is `planned`. The matter is followed up then."""
+    screening: ScreeningOf | None
+    """The last decision whether it needs a reply; null if nobody decided, and then it does."""
+    explanation_ordered: OrderOf | None
+    """The leader's order that the unit concerned explains it to the office."""
+    unit_explained_at: Instant | None
+    """When that unit first explained it to the office."""
+    reply_proposed_at: Instant | None
+    """When that unit first proposed a reply."""
+    owes: tuple[Owed, ...]
+    """What the office still owes itself by the matter's pack before it is closed."""
     ball: BallOf | None
     """Whom it waits for; null if it waits for nobody."""
     verification: VerificationOf
@@ -296,6 +332,8 @@ class WholeIncident(
     Incident,
     json_schema_extra=example(
         **_SHOWN,
+        place=None,
+        proposed_reply=None,
         absorbed=[],
         links=[
             {
@@ -406,6 +444,10 @@ class WholeIncident(
 ):
     """An incident with all its records."""
 
+    place: str | None
+    """The place, if it was registered before anybody reported it."""
+    proposed_reply: str | None
+    """What the unit concerned last proposed to reply."""
     absorbed: tuple[IncidentId, ...]
     """The incidents that were merged into it."""
     links: tuple[LinkOf, ...]

@@ -25,6 +25,7 @@ SERVICE = Service(
     know=know,
     apis=(
         "services.triage.api",
+        "services.triage.registering",
         "services.triage.finding",
         "services.triage.policies",
         "services.triage.lessons_api",

@@ -46,6 +46,8 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
         return Ball(incident.unit, None, since, "round")
     if incident.phase == "closed" and after.follows_up and after.ended is None:
         return Ball(after.follows_up.partition("@")[2], after.follows_up, dispatch.since, "follow_up")
+    if incident.phase == "resolved" and incident.answering.plan_due and after.follows_up and after.ended is None:
+        return Ball(after.follows_up.partition("@")[2], after.follows_up, dispatch.since, "follow_up")
     if incident.phase == "resolved":
         return Ball(incident.unit, None, dispatch.since, "closing")
     if incident.phase != "open":

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from schemas.answering import Solution
 from schemas.fields import (
     UUID,
     Code,
@@ -455,6 +456,8 @@ class Solve(Act, json_schema_extra=example(text="已更换破损水管，恢复�
 
     text: Text
     """How it was solved."""
+    outcome: Solution = "solved"
+    """`solved` at once, `helped` in hardship, or `adopted` if it was a suggestion."""
 
 
 class ExplainDelay(Act, json_schema_extra=example(text="配件未到，预计周五完成")):
@@ -464,10 +467,13 @@ class ExplainDelay(Act, json_schema_extra=example(text="配件未到，预计周
     """Why it takes longer."""
 
 
-class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed=True, sealed=True)):
+class ReceiveMaterial(
+    Act, json_schema_extra=example(unit="county-water", signed=True, sealed=True, signed_by="chief@county-water")
+):
     """Enter that the responsible department sent its material for the answer.
 
-    Only material that is signed and sealed meets a limit.
+    Only material that is signed and sealed meets a limit. Where the matter's pack asks for it, other material is
+    refused.
     """
 
     unit: UnitCode
@@ -476,6 +482,8 @@ class ReceiveMaterial(Act, json_schema_extra=example(unit="county-water", signed
     """Whether its head signed it."""
     sealed: StrictBool
     """Whether it carries the department's seal."""
+    signed_by: Post | None = None
+    """The post of the department that signed it."""
 
 
 class ProposeMeasure(Act, Proposed, json_schema_extra=example(text="临时封闭路段，安排绕行")):

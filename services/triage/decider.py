@@ -21,16 +21,21 @@ from services.triage import (
     assigning,
     endings,
     establishing,
+    explaining,
     grading,
     judgement,
     links,
+    materials,
     moves,
+    outcomes,
     planning,
     plans,
     rounds,
+    screening,
 )
+from services.triage import answering_commands as a
 from services.triage import commands as c
-from services.triage.rights import last_report, right_to
+from services.triage.rights import REGISTER, last_report, right_to
 from services.triage.state import State, counted, evolve, initial_state
 
 AT_ONCE = 2000
@@ -79,6 +84,8 @@ def _events(state: State, command: Command, ctx: Ctx) -> Decided:
 def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     """The events of commands that other events cause. No rule refuses them."""
     match command:
+        case a.Register():
+            return _register(command, ctx)
         case c.TakeReport():
             return _take(state, command, ctx)
         case c.CountReach():
@@ -110,6 +117,32 @@ def _caused(state: State, command: Command, ctx: Ctx) -> Decided:
     raise TypeError(f"no rule for {type(command).__name__}")
 
 
+def _register(command: a.Register, ctx: Ctx) -> Decided:
+    """A matter that nobody has reported yet."""
+    REGISTER.require(command.unit, ctx)
+    if command.category is not None:
+        ctx.offices.lists.category(command.category)
+    known = command.discovered_at or ctx.now
+    if known > ctx.now:
+        raise Malformed(
+            f"discovered_at lies in the future: {known.isoformat()}; leave it out if the office knows now",
+            code="in-the-future",
+            field="discovered_at",
+            at=known,
+            now=ctx.now,
+        )
+    opened = triage.IncidentOpened(
+        unit=command.unit,
+        discovered_at=known,
+        category=command.category,
+        policy=moves.in_force(command.unit, ctx),
+        subject=Typed(text=command.subject),
+        text=Typed(text=command.text),
+        place=_typed(command.place),
+    )
+    return [Occurred(opened, unit=command.unit, basis=ctx.offices.basis)]
+
+
 def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
     """The report opens the incident or joins it.
 
@@ -131,7 +164,9 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
             policy=moves.in_force(command.unit, ctx),
         )
         return [Occurred(opened, basis=(command.basis,), unit=command.unit)]
-    if state.phase != "open":
+    last = state.answering.screening
+    if state.phase != "open" or (last and last.ends_reply):
+        # What somebody asks anew gets its own answer, also where the matter itself was screened as needing none.
         raise Moved(command.opens, command.model_copy(update={"relates_to": state.id}))
     attached = triage.IncidentReportAttached(
         report=command.report,
@@ -212,10 +247,22 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return moves.move(state, command, ctx)
         case c.RecordHandling():
             return [triage.IncidentHandlingRecorded(track=command.track, text=Typed(text=command.text))]
+        case c.ReceiveMaterial():
+            return materials.received(state, command, ctx)
         case c.ProposeMeasure():
             return approvals.proposed(state, command, ctx)
         case c.ApproveProposal() | c.RejectProposal() | c.CannotJudgeProposal():
             return approvals.decided(state, command, ctx)
+        case a.Screen():
+            return screening.screened(state, command, ctx)
+        case a.ReviewScreening():
+            return screening.reviewed(state, command, ctx)
+        case a.OrderExplanation():
+            return explaining.ordered(state, command, ctx)
+        case a.ExplainToOffice():
+            return explaining.explained(state, command)
+        case a.LeaveUnsolved():
+            return outcomes.left_unsolved(state, command, ctx)
         case c.Resolve():
             return endings.resolved(state, command, ctx)
         case c.FollowUp():
@@ -429,6 +476,8 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
         )
     if into.drill != state.drill:
         raise Rejected("an exercise and a real matter cannot be merged", code="drill-and-real")
+    if refusal := screening.why_not_merged(into, state):
+        raise refusal
     pack = moves.of_matter(into, ctx)
     if state.level is not None and into.level is None and moves.in_terms_of(pack, state, ctx).level is None:
         raise Rejected(
@@ -444,8 +493,10 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
 def _absorb(state: State, ctx: Ctx) -> Decided:
     """The other incident goes on here, with everything that this one lacks: level, kind of answer, assigned unit."""
     leaving: State = ctx.seen["leaving"]
-    assert state.discovered_at and leaving.discovered_at, "both were opened"
-    earlier = min(state.discovered_at, leaving.discovered_at, *ctx.seen.get("discovered", ()))
+    discovered = [state.reported_at, leaving.reported_at, *ctx.seen.get("discovered", ())]
+    earlier = min((at for at in discovered if at), default=None)
+    since = earlier or state.discovered_at
+    assert since is not None, "both were opened"
     reports: Sequence[str] = ctx.seen["reports"]
     absorbed = [
         triage.IncidentAbsorbed(
@@ -454,17 +505,17 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
             discovered_at=earlier,
             entered_late=ctx.seen.get("late", False),
             refused=tuple(sorted(leaving.refused.intersection(part))),
-            handled=tuple(sorted(leaving.handled)),
+            handled=tuple(sorted(_completed(leaving))),
             verified_by=leaving.verification.facts,
         )
-        for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports), AT_ONCE))
+        for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports) or 1, AT_ONCE))
     ]
     given = leaving.dispatch
     told = {"dispatches": given.number, "returns": given.returns, "designates": given.designates}
     absorbed[0] = absorbed[0].model_copy(update=told)
     pack = moves.of_matter(state, ctx)
     known = moves.in_terms_of(pack, leaving, ctx)
-    judged = _raised(state, known, pack, earlier)
+    judged = _raised(state, known, pack, since)
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
@@ -476,6 +527,11 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     after = aftercare.brought(leaving.aftercare)
     ruled = [_by_pack(fact, pack, ctx) for fact in judged]
     return [*absorbed, *grave, *ruled, *assigned, *verifying, *helping, *planned, *after]
+
+
+def _completed(leaving: State) -> Collection[triage.Track]:
+    """The tracks that need nothing more where the matter goes on. A problem that stays unsolved is decided there."""
+    return leaving.handled - {"problem"} if leaving.answering.is_unsolved else leaving.handled
 
 
 def _raised(state: State, leaving: State, pack: LoadedPack, since: datetime) -> list[Any]:
@@ -550,7 +606,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
             reports=strangers,
         )
     leaving = tuple(dict.fromkeys(command.reports))
-    if len(leaving) == state.report_count:
+    if len(leaving) == state.report_count and not state.registered:
         raise last_report(state)
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)

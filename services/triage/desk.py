@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
-from schemas import escalation, publish, triage
+from schemas import answering, escalation, publish, triage
 from schemas.envelope import Event
 from schemas.fields import Fact, instant
 from services.kernel.core.ids import stream_of
@@ -22,6 +22,8 @@ ListName = Literal[
     "to_verify",
     "to_accept",
     "to_approve",
+    "to_explain",
+    "to_review",
     "waiting_material",
     "returned",
     "deferred",
@@ -36,9 +38,9 @@ NEVER = "~"
 INBOX: Mapping[str, tuple[ListName, ...]] = {
     "duty_officer": ("returned", "to_correct"),
     "verifier": ("to_verify",),
-    "handler": ("to_accept", "to_correct", "waiting_material"),
+    "handler": ("to_accept", "to_explain", "to_correct", "waiting_material"),
     "approver": ("to_approve",),
-    "chief": ("to_approve", "returned"),
+    "chief": ("to_approve", "to_review", "returned"),
 }
 """The lists that wait for an act of somebody with a role."""
 
@@ -47,19 +49,22 @@ HELD = text("lists > 0")
 """The rows that any list holds."""
 
 
-def unit_column(name: str) -> str:
+def unit_column(name: ListName) -> str:
     """The column with the unit that has a list's rows on its desk."""
-    elsewhere = {
-        "to_verify": "verifying",
-        "to_accept": "assigned",
-        "waiting_material": "helping",
-        "to_correct": "correcting",
-    }
-    return elsewhere.get(name, "unit")
+    return _COLUMNS.get(name, "unit")
+
+
+_COLUMNS: Mapping[ListName, str] = {
+    "to_verify": "verifying",
+    "to_accept": "assigned",
+    "to_explain": "explaining",
+    "waiting_material": "helping",
+    "to_correct": "correcting",
+}
 
 
 def table(metadata: MetaData) -> Table:
-    """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit.
+    """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit or the date of a plan.
 
     `proposals` are the numbers of those that wait for approval, `statements` the ids of those that do. `helpers` are
     units that still owe their share, `helping` the first of them. All these have spaces between them. `followed` means
@@ -76,6 +81,9 @@ def table(metadata: MetaData) -> Table:
         Column("helpers", Text, nullable=False),
         Column("helping", key()),
         Column("correcting", key()),
+        Column("explaining", key()),
+        Column("screened", Boolean, nullable=False),
+        Column("plan_due", key(27)),
         Column("level", key(100)),
         Column("phase", key(16)),
         Column("accepted", Boolean, nullable=False),
@@ -128,6 +136,12 @@ _OWN: tuple[type[Fact], ...] = (
     triage.IncidentProposalApproved,
     triage.IncidentProposalRejected,
     triage.IncidentProposalWithdrawn,
+    triage.IncidentSolved,
+    answering.IncidentLeftUnsolved,
+    answering.IncidentScreened,
+    answering.IncidentScreeningReviewed,
+    answering.IncidentExplanationOrdered,
+    answering.IncidentUnitExplained,
 )
 """The events that change a row. Attached reports, which may be thousands, do not."""
 _STATEMENTS: tuple[type[Fact], ...] = (
@@ -157,13 +171,30 @@ def _row(key: Key, row: Row | None, event: Event) -> Row:
     row = {**(row or _empty(key[0]))}
     of = {"clock": _of_clock, "statement": _of_statement}.get(event.kind, _of_incident)
     row |= of(row, event)
+    waits = (one["due"] for one in json.loads(row["limits"]).values() if one["state"] != "paused")
+    planned = [row["plan_due"]] if row["plan_due"] and row["phase"] == "resolved" else []
+    row["due"] = min([*waits, *planned], default=NEVER)
     held = [name for name, holds in zip(NAMES, _listed(row), strict=True) if holds]
     return row | {name: name in held for name in NAMES} | {"lists": mask(held)}
 
 
+_UNKNOWN = (
+    "number",
+    "unit",
+    "assigned",
+    "verifying",
+    "helping",
+    "explaining",
+    "correcting",
+    "plan_due",
+    "level",
+    "phase",
+)
+
+
 def _empty(incident: str) -> Row:
-    unknown = dict.fromkeys(("number", "unit", "assigned", "verifying", "helping", "correcting", "level", "phase"))
-    no = dict.fromkeys(("accepted", "sent_back", "followed", "drill", *NAMES), False)
+    unknown = dict.fromkeys(_UNKNOWN)
+    no = dict.fromkeys(("accepted", "sent_back", "screened", "followed", "drill", *NAMES), False)
     none = {"helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
     return {"incident_id": incident, **unknown, **no, **none}
 
@@ -200,11 +231,24 @@ def _of_incident(row: Row, event: Event) -> Row:
         case triage.IncidentFollowedUp(ends=str()):
             return {"followed": False}
         case triage.IncidentReopened():
-            return {"phase": "open", "followed": False}
+            return {"phase": "open", "followed": False, "explaining": None, "screened": False, "plan_due": None}
         case triage.IncidentClosed():
-            return {"phase": "closed", "verifying": None, **_helped([])}
+            return {"phase": "closed", "verifying": None, "explaining": None, "screened": False, **_helped([])}
         case triage.IncidentDismissed() | triage.IncidentMerged():
-            return {"phase": "ended", "verifying": None, "followed": False, **_helped([])}
+            ended = {"phase": "ended", "verifying": None, "explaining": None, "screened": False}
+            return {**ended, "followed": False, **_helped([])}
+        case triage.IncidentSolved():
+            return {"plan_due": None}
+        case answering.IncidentLeftUnsolved() as data:
+            return {"plan_due": instant(data.due) if data.due else None}
+        case answering.IncidentScreened() as data:
+            return {"screened": not data.needs_reply}
+        case answering.IncidentScreeningReviewed():
+            return {"screened": False}
+        case answering.IncidentExplanationOrdered() as data:
+            return {"explaining": data.unit}
+        case answering.IncidentUnitExplained():
+            return {"explaining": None}
         case triage.IncidentProposed(steps=(_, *_)) as data:
             return {"proposals": f"{row['proposals']} {data.proposal}".strip()}
         case triage.IncidentProposalApproved(last=False):
@@ -254,13 +298,12 @@ def _of_clock(row: Row, event: Event) -> Row:
             limits.pop(clock, None)
         case escalation.ClockBreachAnnulled(cause="reviewed"):
             limits.pop(clock, None)
-    due = min((one["due"] for one in limits.values() if one["state"] != "paused"), default=NEVER)
     correcting = row["correcting"]
     if clock.partition("#")[0] == NOTICE:
         correcting = getattr(event.data, "unit", None) or correcting
     if not any(name.partition("#")[0] == NOTICE for name in limits):
         correcting = None
-    return {"limits": json.dumps(limits, sort_keys=True), "due": due, "correcting": correcting}
+    return {"limits": json.dumps(limits, sort_keys=True), "correcting": correcting}
 
 
 def _listed(row: Row) -> tuple[bool, ...]:
@@ -271,6 +314,8 @@ def _listed(row: Row) -> tuple[bool, ...]:
         is_open and row["verifying"] is not None,
         is_open and row["assigned"] is not None and not row["accepted"],
         (is_open and bool(row["proposals"])) or bool(row["statements"]),
+        is_open and row["explaining"] is not None,
+        is_open and row["screened"],
         is_open and row["helping"] is not None,
         is_open and row["sent_back"],
         is_open and any(one["state"] == "deferred" for one in json.loads(row["limits"]).values()),

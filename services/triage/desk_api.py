@@ -34,6 +34,8 @@ Asked = Literal[
     "to_verify",
     "to_accept",
     "to_approve",
+    "to_explain",
+    "to_review",
     "waiting_material",
     "returned",
     "deferred",

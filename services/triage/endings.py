@@ -15,12 +15,15 @@ from services.triage.state import State
 
 
 def resolved(state: State, command: Resolve, ctx: Ctx) -> Decided:
-    """The handling is complete. If the pack asks for a post of its own for the follow-up, there is one."""
+    """The handling is complete. If the pack asks for a post of its own for the follow-up, or something is planned,
+    there is one.
+    """
     pack = _pack(state, ctx)
     if command.follows_up is not None:
         _must_read_it(command.follows_up, state, ctx)
     asked = pack is not None and pack.model.follow_up is not None and pack.model.follow_up.dedicated_post.value
-    post = command.follows_up or (ctx.actor.post if asked else None)
+    planned = state.answering.outcome == "planned"
+    post = command.follows_up or (ctx.actor.post if asked or planned else None)
     return _by(pack, triage.IncidentResolved(reason=Typed(text=command.reason), follows_up=post), ctx)
 
 

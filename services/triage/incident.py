@@ -8,6 +8,7 @@ from schemas.triage import AnswerKind, Track
 from schemas.verification import Verification
 from services.kernel.rules.conditions import Figures
 from services.triage.aftercare import Aftercare
+from services.triage.answering import Answering
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
 from services.triage.proposals import Proposal
@@ -16,8 +17,12 @@ UNKNOWN, UNVERIFIED = Figures(), Verification()
 GIVEN_TO_NOBODY = Dispatch()
 NOTHING_AFTER = Aftercare()
 NO_PLANS = Plans()
+NOTHING_OWED = Answering()
 Phase = Literal["new", "open", "resolved", "closed", "dismissed", "merged"]
-TRACKS: Mapping[Track, str] = {"problem": "solve the real problem", "answer": "explain, reply or publish the facts"}
+TRACKS: Mapping[Track, str] = {
+    "problem": "solve the real problem",
+    "answer": "explain, reply or publish the facts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +64,9 @@ class Incident:
     """What follows its end: rounds, follow-up, and what askers said of the answer."""
     plans: Plans = NO_PLANS
     """Its team, plan, emergency plan and meetings."""
+    answering: Answering = NOTHING_OWED
+    """What is owed to those who ask: screening, explanations, the outcome."""
+    registered: bool = False
+    """Whether a post registered it before anybody reported it."""
     report_count: int = 0
     """The number of its reports. The views hold their ids, which only splits and mergers need."""

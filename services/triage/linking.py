@@ -29,7 +29,10 @@ async def merge(runtime: Runtime, caller: Caller, stream: str, command: Merge) -
         events = commands.decide(session, stream, command, knowing, caller, staff=True)
         reports = await seen.belonging(session.connection, stream)
         known = await seen.known(session.connection, {stream, command.into})
-        told = {"discovered": [of.discovered_at for of in known.values()], "late": known[stream].entered_late}
+        told = {
+            "discovered": [of.discovered_at for of in known.values() if of.discovered_at],
+            "late": known[stream].entered_late,
+        }
         knowing = with_seen(ctx, {"leaving": before, "reports": reports, **told})
         events += session.decide(command.into, Absorb(incident=stream), knowing)
         return commands.answer(session, stream, events)

@@ -83,7 +83,8 @@ class Matching(Known):
             return
         match event.data:
             case IncidentOpened() as data:
-                self._belongs[data.report] = event.stream
+                if data.report:
+                    self._belongs[data.report] = event.stream
                 if data.match_key:
                     self._goes_on[Key(data.match_key, event.drill)] = Place(event.stream)
             case IncidentReportAttached() as data:

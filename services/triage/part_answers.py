@@ -51,6 +51,38 @@ class CitedLesson(Answered):
     """The change of the pack that was proposed."""
 
 
+class ScreeningOf(Answered):
+    """A decision whether a matter needs a reply."""
+
+    needs_reply: bool
+    """Whether it needs one."""
+    ground: Code | None
+    """If not: the reason, from the pack's list."""
+    by: Post
+    """The post that decided."""
+    at: Instant
+    """When it decided."""
+    upheld: bool | None
+    """Whether another post upheld that it needs none; null before the review. Only then no reply is owed."""
+    reviewed_by: Post | None
+    """The post that reviewed it last."""
+
+
+class OrderOf(Answered):
+    """An order to explain a matter to the office."""
+
+    unit: UnitCode
+    """The unit that explains it."""
+    proposed_reply: bool
+    """Whether it also proposes a reply."""
+    by: Post | None
+    """The post that ordered it, if the pack names it."""
+    at: Instant
+    """When it was ordered."""
+    due: Instant | None
+    """By when."""
+
+
 class BallOf(Answered):
     """Whom a matter waits for."""
 

@@ -26,7 +26,7 @@ from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage import linked
+from services.triage import answering, explaining, linked
 from services.triage.aftercare import Aftercare
 from services.triage.ball import ball
 from services.triage.dispatch import Dispatch, Share
@@ -49,12 +49,15 @@ from services.triage.views import (
     OF_ONE,
     REPORTS,
     aftercare_of,
+    answering_of,
     dispatch_of,
     plans_of,
     proposals_of,
     verification_of,
 )
 
+_LAST = "~"
+"""Sorts after every instant."""
 ASSESSED = ("cause", "truth", "trend", "impact")
 SHOWN_REPORTS = 500
 """The answer for one incident holds at most this many reports."""
@@ -112,7 +115,11 @@ async def incidents(
 
 def _waiting(asked: Incident, ctx: Ctx) -> dict[str, Any]:
     """Whom the matter waits for, and what the actor may do."""
-    return {"ball": _shown_ball(asked, ctx.offices), "may": may(RIGHTS.values(), asked, ctx)}
+    return {**_owing(asked, ctx.offices), "may": may(RIGHTS.values(), asked, ctx)}
+
+
+def _owing(asked: Incident, offices: Offices) -> dict[str, Any]:
+    return {"ball": _shown_ball(asked, offices), "owes": explaining.owed(asked, offices)}
 
 
 async def balls(connection: AsyncConnection, ctx: Ctx, ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
@@ -156,6 +163,8 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
         dispatch=dispatch_of(row),
         aftercare=aftercare_of(row),
         plans=plans_of(row),
+        answering=answering_of(row),
+        registered=row["registered_at"] is not None,
         verification=verification_of(row),
         clarifying=row["clarifying"],
         report_count=row["reports"],
@@ -163,7 +172,7 @@ def asked_of(row: Row, standing: Standing, figures: Figures | None) -> Incident:
 
 
 async def subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, str | None]:
-    """Incident -> subject of the first of its reports."""
+    """Incident -> the subject under which it was registered, or else that of the first of its reports."""
     of, table = INCIDENT_REPORTS, INCIDENTS
     first = (
         select(REPORTS.c.subject)
@@ -173,7 +182,8 @@ async def subjects(connection: AsyncConnection, ids: Sequence[str]) -> dict[str,
         .limit(1)
         .scalar_subquery()
     )
-    found = await connection.execute(select(table.c.id, first.label("subject")).where(table.c.id.in_(ids)))
+    named = select(table.c.id, func.coalesce(table.c.subject, first).label("subject"))
+    found = await connection.execute(named.where(table.c.id.in_(ids)))
     refs = {row.id: row.subject for row in found}
     words = await resolve(connection, METADATA, refs.values())
     return {id_: words(ref) for id_, ref in refs.items()}
@@ -199,6 +209,7 @@ def _shown_refusal(report: Row, words: Callable[[str | None], str | None]) -> di
 
 _TIMES = (
     "discovered_at",
+    "registered_at",
     "opened_at",
     "updated_at",
     "graded_at",
@@ -218,6 +229,7 @@ def _shown(row: Mapping[str, Any], subject: str | None) -> dict[str, Any]:
         "handled": {"problem": row["handled_problem"], "answer": row["handled_answer"]},
         **_shown_counts(dispatch_of(dict(row))),
         **_shown_aftercare(aftercare_of(dict(row))),
+        **answering.shown(answering_of(dict(row))),
         "verification": verification_of(row).model_dump(mode="json", include={"asked", "due", "outcome", "by"}),
         "clarifying": row["clarifying"],
         "merged_into": row["merged_into"],
@@ -286,7 +298,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> dict[str,
     else:
         record = await _then(connection, id_, reading.until)
         told = await _told(connection, record)
-        waiting = {"ball": _shown_ball(asked_of(record.row, Standing(), None), ctx.offices), "may": []}
+        waiting = {**_owing(asked_of(record.row, Standing(), None), ctx.offices), "may": []}
     links = await linked.shown(connection, ctx, record.links)
     learned = await lessons_of(connection, record.row["policy"])
     return {**told, "links": links, "lessons": learned, **_proposed(record, ctx.offices), **waiting}
@@ -342,7 +354,7 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
         told = select(func.min(REPORTS.c.discovered_at)).join(of, of.c.report_id == REPORTS.c.report_id).where(belonged)
         first, late = (await connection.execute(told.add_columns(_any(REPORTS.c.entered_late)))).one()
         row |= {
-            "discovered_at": min(row["discovered_at"], first or row["discovered_at"]),
+            "discovered_at": first if first and row["registered_at"] else min(row["discovered_at"], first or _LAST),
             "entered_late": row["entered_late"] or bool(late),
         }
     absorbed = list(dict.fromkeys(event.data.incident for event in events if isinstance(event.data, IncidentAbsorbed)))
@@ -405,6 +417,8 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
             *(report[name] for report in reports for name in (*named, "refusal")),
             *(fact[name] for fact in facts for name in ("words", "source")),
             *(note[name] for note in notes for name in ("words", "late_reason")),
+            *(record.row[name] for name in ("subject", "place")),
+            answering_of(record.row).proposed_reply,
             *(one["words"] for one in record.judgements),
             *(one[name] for one in record.assessments for name in ASSESSED),
             *(one.text.ref for one in proposals_of(record.row)),
@@ -421,7 +435,9 @@ async def _told(connection: AsyncConnection, record: Record) -> dict[str, Any]:
     doubt = [one for one in judgements if one["kind"] == "doubt"]
     when = ("discovered_at", "received_at", "entered_late")
     return {
-        **_shown(record.row, words(reports[0]["subject"]) if reports else None),
+        **_shown(record.row, words(record.row["subject"] or (reports[0]["subject"] if reports else None))),
+        "place": words(record.row["place"]),
+        "proposed_reply": words(answering_of(record.row).proposed_reply),
         "absorbed": record.absorbed,
         "related": record.related,
         "split_off": record.split_off,

@@ -19,9 +19,10 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.verification import establishing, missing
-from services.triage import assigning, planning
+from services.triage import answering_commands as a
+from services.triage import assigning, explaining, outcomes, planning, screening
 from services.triage import commands as c
-from services.triage.incident import TRACKS, Incident
+from services.triage.incident import Incident
 from services.triage.proposals import Proposal
 
 Refusal = Rejected | None
@@ -85,7 +86,8 @@ def _unless_closed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def _can_be_split(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
-    return _unless_closed(incident, ctx, verb) or (last_report(incident) if incident.report_count < 2 else None)
+    few = incident.report_count < (1 if incident.registered else 2)
+    return _unless_closed(incident, ctx, verb) or (last_report(incident) if few else None)
 
 
 def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -191,13 +193,7 @@ def _handling_begun(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 def _unsolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _open(incident, ctx, verb) or planning.why_not_handled(incident, ctx):
         return refusal
-    if "problem" in incident.handled:
-        return Rejected(
-            f"the real problem of {incident.id} is solved already; resolve the matter, then reopen it if it came back",
-            code="already-solved",
-            incident=incident.id,
-        )
-    return None
+    return outcomes.why_solved(incident)
 
 
 def _waits(answer: Answer) -> Callable[[Incident, Ctx, str], Refusal]:
@@ -225,14 +221,7 @@ def _handled(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             code="clarification-owed",
             incident=incident.id,
         )
-    if missing := [track for track in TRACKS if track not in incident.handled]:
-        return Rejected(
-            f"{incident.id} cannot be resolved yet; first {', and '.join(TRACKS[track] for track in missing)}",
-            code="not-handled",
-            incident=incident.id,
-            missing=missing,
-        )
-    return None
+    return outcomes.why_not_resolved(incident) or explaining.why_not_ended(incident, ctx)
 
 
 def _no_longer_open(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
@@ -278,7 +267,24 @@ def _resolved(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
         return Rejected(
             f"{incident.id} is not resolved; resolve it first, then close it", code="not-resolved", incident=incident.id
         )
-    return _unless_closed(incident, ctx, verb)
+    refusal = _unless_closed(incident, ctx, verb) or outcomes.why_not_closed(incident)
+    return refusal or explaining.why_not_ended(incident, ctx)
+
+
+def _screenable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _open(incident, ctx, verb) or screening.why_not_screened(incident, ctx)
+
+
+def _reviewable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or screening.why_not_reviewed(incident, ctx)
+
+
+def _orderable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or explaining.why_not_ordered(incident, ctx)
+
+
+def _explainable(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
+    return _unless_closed(incident, ctx, verb) or explaining.why_not_explained(incident, ctx)
 
 
 def context_of(incident: Incident, pack: LoadedPack, ctx: Ctx, marks: frozenset[str]) -> Context:
@@ -454,6 +460,11 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Explain: Right("explain", ("handler", "approver", "chief"), _working, _waits("explanation")),
     c.Reply: Right("reply", ("handler", "approver", "chief"), _working, _waits("reply")),
     c.Solve: Right("solve", ("handler",), _working, _unsolved),
+    a.LeaveUnsolved: Right("leave-unsolved", ("handler",), _working, _unsolved),
+    a.Screen: Right("screen", ("duty_officer", "chief"), _accountable, _screenable),
+    a.ReviewScreening: Right("review-screening", ("chief",), _accountable, _reviewable, screening.reviews),
+    a.OrderExplanation: Right("order-explanation", ("chief",), _accountable, _orderable, explaining.orders),
+    a.ExplainToOffice: Right("explain-to-office", ("handler", "chief"), _assigned, _explainable),
     c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
     c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _accountable, _unless_closed),
     c.ProposeMeasure: Right("propose-measure", ("handler", "duty_officer"), _working, _can_propose),
@@ -472,6 +483,8 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
 }
 """The commands of staff on an incident. Merging needs the right over both incidents."""
 
+REGISTER: Right[str] = Right("register", ("duty_officer", "chief"), lambda unit, ctx: (unit,))
+"""Registering a matter of a unit that nobody has reported yet."""
 ASK_SIMILAR: Right[str] = Right("ask-similar", STAFF_ROLES, lambda unit, ctx: (unit,))
 """Asking for matters of a unit that are like a text."""
 

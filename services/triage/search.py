@@ -1,6 +1,7 @@
 """Search among matters, by the index of words and by the columns of the incidents.
 
-All words must stand in the reports of one matter: in a subject, a text or a place, masked as they are kept. The index
+All words must stand in one matter: in a subject, a text or a place of its reports, or of its registration, masked as
+they are kept. The index
 names at most `MOST` texts for a word, newest first, so a search is bounded in time and memory.
 """
 
@@ -49,10 +50,9 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
     table, complete = INCIDENTS, True
     overseen = ctx.offices.overseen(ctx.actor.unit)
     chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
-    columns = {"subject": REPORTS.c.subject, "text": REPORTS.c.text, "place": REPORTS.c.place}
     for field, said, looked in (
-        ("words", wanted.words, tuple(columns.values())),
-        ("place", wanted.place, (REPORTS.c.place,)),
+        ("words", wanted.words, ("subject", "text", "place")),
+        ("place", wanted.place, ("place",)),
     ):
         for word in (said or "").split():
             refs, all_of_them = await _texts_with(connection, field, word)
@@ -62,9 +62,10 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
             having = (
                 select(INCIDENT_REPORTS.c.incident_id)
                 .join(REPORTS, REPORTS.c.report_id == INCIDENT_REPORTS.c.report_id)
-                .where(INCIDENT_REPORTS.c.active, or_(*(column.in_(holding) for column in looked)))
+                .where(INCIDENT_REPORTS.c.active, or_(*(REPORTS.c[name].in_(holding) for name in looked)))
             )
-            chosen = chosen.where(table.c.id.in_(having))
+            # What a post registered before anybody reported it stands with the matter itself.
+            chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
     if wanted.number is not None:
         holders = await numbers.streams_of(connection, METADATA, [wanted.number])
         chosen = chosen.where(table.c.id == holders.get(wanted.number))

@@ -105,17 +105,20 @@ async def belonging(connection: AsyncConnection, incident: str, reports: Sequenc
 
 
 class Known(NamedTuple):
-    """When an incident was first known, by any of its reports, and whether one of these was entered late."""
+    """When an incident was first known, by any of its reports, and whether one of these was entered late.
 
-    discovered_at: datetime
+    Nobody has reported it yet if `discovered_at` is None.
+    """
+
+    discovered_at: datetime | None
     entered_late: bool
 
 
 async def known(connection: AsyncConnection, incidents: Iterable[str]) -> dict[str, Known]:
     """What is known so of each of these incidents. See `belonging` for when it is read."""
-    columns = (INCIDENTS.c.id, INCIDENTS.c.discovered_at, INCIDENTS.c.entered_late)
+    columns = (INCIDENTS.c.id, INCIDENTS.c.discovered_at, INCIDENTS.c.entered_late, INCIDENTS.c.reports)
     rows = await connection.execute(select(*columns).where(INCIDENTS.c.id.in_(sorted(incidents))))
-    return {row.id: Known(parse_instant(row.discovered_at), row.entered_late) for row in rows}
+    return {row.id: Known(parse_instant(row.discovered_at) if row.reports else None, row.entered_late) for row in rows}
 
 
 async def for_reopening(connection: AsyncConnection, state: State, report: str) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ EXACT = 120
 """So many of their reports are compared exactly."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
+_SAID = ("subject", "text", "place", "category")
 FRESH = 600.0
 """Seconds for which it is known, unless the matters grow by a tenth."""
 
@@ -160,30 +161,31 @@ def _adjusted(alike: float, row: Row, asked: Asked, words: Mapping[str, str], ct
 async def _reports(
     connection: AsyncConnection, ctx: Ctx, asked: Asked, refs: Mapping[str, float], units: Collection[str]
 ) -> list[Row]:
-    """The reports of these texts, with their incidents, as far as they are compared; the likeliest ones first."""
+    """The reports and registrations of these texts, with their incidents, as far as they are compared.
+
+    The likeliest ones come first.
+    """
     if not refs:
         return []
-    columns = [
-        INCIDENTS.c[name]
-        for name in (one.name for one in INCIDENTS.columns)
-        if name not in ("category", "discovered_at")
-    ]
-    of_report = [REPORTS.c[name] for name in ("report_id", "subject", "text", "place", "category", "discovered_at")]
-    named, overseen = list(refs), ctx.offices.overseen(ctx.actor.unit)
+    columns = [one for one in INCIDENTS.columns if one.name not in ("discovered_at", *_SAID)]
+    of_report = [REPORTS.c[name] for name in ("report_id", "discovered_at", *_SAID)]
+    named, near = list(refs), (INCIDENTS.c.drill.is_(asked.drill), INCIDENTS.c.unit.in_(sorted(units)), _compared(ctx))
+    concerns = standings.concerns(METADATA, INCIDENTS.c.id, ctx.offices.overseen(ctx.actor.unit)).label("concerns")
     chosen = (
-        select(*columns, *of_report, standings.concerns(METADATA, INCIDENTS.c.id, overseen).label("concerns"))
+        select(*columns, *of_report, concerns)
         .select_from(REPORTS)
         .join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.report_id == REPORTS.c.report_id)
         .join(INCIDENTS, INCIDENTS.c.id == INCIDENT_REPORTS.c.incident_id)
         .where(
             or_(REPORTS.c.subject.in_(named), REPORTS.c.text.in_(named), REPORTS.c.place.in_(named)),
             INCIDENT_REPORTS.c.active,
-            INCIDENTS.c.drill.is_(asked.drill),
-            INCIDENTS.c.unit.in_(sorted(units)),
-            _compared(ctx),
+            *near,
         )
     )
-    rows = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    registered = select(INCIDENTS, INCIDENTS.c.id.label("report_id"), concerns).where(
+        or_(INCIDENTS.c.subject.in_(named), INCIDENTS.c.text.in_(named), INCIDENTS.c.place.in_(named)), *near
+    )
+    rows = [dict(row) for one in (chosen, registered) for row in (await connection.execute(one)).mappings()]
     rows = [row for row in rows if row["id"] not in asked.besides]
     rows.sort(key=lambda row: (-sum(refs.get(ref or "", 0.0) for ref in _refs(row)), row["report_id"]))
     return rows[:EXACT]
@@ -197,10 +199,12 @@ def _compared(ctx: Ctx) -> ColumnElement[bool]:
 
 
 async def asked_of(connection: AsyncConnection, row: Row) -> Asked | None:
-    """What an incident says: its first report. None if its words have not come, or were erased."""
+    """What an incident says: its registration, or its first report. None if its words have not come, or were erased."""
     of = INCIDENT_REPORTS
     first = select(of.c.report_id).where(of.c.incident_id == row["id"], of.c.active).order_by(of.c.position).limit(1)
     (report,) = await rows_of(connection, REPORTS, REPORTS.c.report_id.in_(first.scalar_subquery())) or (None,)
+    if row["subject"]:
+        report = row
     if report is None:
         return None
     words = await texts(connection, METADATA, _refs(report))

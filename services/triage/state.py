@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from schemas import answering as a
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import REACH
 from schemas.triage import FactValue
 from schemas.verifying import after as verified
 from services.kernel.rules.conditions import Figures
-from services.triage import aftercare, dispatch, plans
+from services.triage import aftercare, answering, dispatch, plans
 from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.incident import Incident
 from services.triage.proposals import after
@@ -41,6 +42,9 @@ class State(Incident):
     known: Mapping[str, datetime] = field(default_factory=dict)
     """The levels above the lowest that facts proposed, and since when."""
     discovered_at: datetime | None = None
+    """When the office first knew by a report; of a matter that nobody has reported yet, when it knew by itself."""
+    registered_at: datetime | None = None
+    """When it knew by itself of a matter that it registered."""
     refused: frozenset[str] = frozenset()
     """The reports that get no answer. A matter that is reopened after a dismissal has none."""
     left: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +62,11 @@ class State(Incident):
     last: Mapping[Series, datetime] = field(default_factory=dict)
     """When the latest grading happened, the latest choice of a kind of answer, and the latest end or reopening."""
 
+    @property
+    def reported_at(self) -> datetime | None:
+        """When the office first knew by a report; None before the first one."""
+        return self.discovered_at if self.report_count or not self.registered else None
+
 
 def initial_state() -> State:
     """An incident that does not exist yet."""
@@ -74,6 +83,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, aftercare=follows)
     if (planned := plans.after(state.plans, event)) is not state.plans:
         state = replace(state, plans=planned)
+    if (asked := answering.after(state.answering, event)) is not state.answering:
+        state = replace(state, answering=asked)
     if (proposals := after(state.proposals, event)) is not state.proposals:
         return replace(state, proposals=proposals)
     if (verification := verified(state.verification, event)) is not state.verification:
@@ -91,7 +102,9 @@ def evolve(state: State, event: Event) -> State:
                 category=data.category,
                 channel=data.channel,
                 discovered_at=data.discovered_at,
-                report_count=1,
+                registered=data.report is None,
+                registered_at=None if data.report else data.discovered_at,
+                report_count=1 if data.report else 0,
                 drill=event.drill,
             )
         case triage.IncidentReportAttached():
@@ -114,7 +127,7 @@ def evolve(state: State, event: Event) -> State:
                 state,
                 report_count=state.report_count + len(data.reports),
                 left={report: into for report, into in state.left.items() if report not in data.reports},
-                discovered_at=min(data.discovered_at, state.discovered_at or data.discovered_at),
+                discovered_at=_earlier(state, data.discovered_at),
                 refused=state.refused.union(data.refused),
                 handled=state.handled.union(data.handled),
             )
@@ -170,7 +183,7 @@ def evolve(state: State, event: Event) -> State:
                 return state
             published = replace(state, handled=state.handled | {data.track}, clarifying=False)
             return replace(published, statements=state.statements | {data.statement})
-        case triage.IncidentSolved():
+        case triage.IncidentSolved() | a.IncidentLeftUnsolved():
             return replace(state, handled=state.handled | {"problem"})
         case triage.IncidentExplained() | triage.IncidentReplied():
             return replace(state, handled=state.handled | {"answer"}, clarifying=False)
@@ -192,6 +205,12 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentMerged() as data:
             return replace(state, phase="merged", merged_into=data.into)
     return state
+
+
+def _earlier(state: State, at: datetime | None) -> datetime | None:
+    """When the office first knew by a report, after one of which it knew at an instant."""
+    reported = [one for one in (state.reported_at, at) if one]
+    return min(reported, default=state.discovered_at)
 
 
 def counted(state: State, number: int) -> State:

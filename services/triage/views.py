@@ -6,12 +6,14 @@ first. Instants are texts in UTC that sort like times. Words are kept as referen
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
 
+from schemas import answering as a
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import REACH, Fact, WordsRef, instant
@@ -21,8 +23,9 @@ from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, desk, desk_gaps, dispatch, learned, plans, suggested
+from services.triage import aftercare, answering, desk, desk_gaps, dispatch, learned, plans, suggested
 from services.triage.aftercare import Aftercare
+from services.triage.answering import Answering
 from services.triage.dispatch import Dispatch
 from services.triage.plans import Plans
 from services.triage.proposals import Proposal, after
@@ -74,18 +77,27 @@ INCIDENTS = Table(
     Column("dispatch", Text, nullable=False),
     Column("aftercare", Text, nullable=False),
     Column("plans", Text, nullable=False),
+    Column("answering", Text, nullable=False),
     Column("verification", Text, nullable=False),
     Column("clarifying", Boolean, nullable=False),
     Column("drill", Boolean, nullable=False),
+    Column("registered_at", key(27)),
+    Column("subject", key(36)),
+    Column("text", key(36)),
+    Column("place", key(36)),
     Index(None, "opened_at", "id"),
     Index(None, "merged_into"),
     Index(None, "relates_to"),
     Index(None, "split_from"),
+    Index(None, "subject"),
+    Index(None, "text"),
+    Index(None, "place"),
 )
 """One row for each incident. `revision` counts the decisions of staff, `reports` the reports that belong to it now.
 
-`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`, `aftercare`, `plans` and
-`verification` are JSON.
+`flags` are codes with spaces between them; `levels_known`, `proposals`, `dispatch`, `aftercare`, `plans`, `answering`
+and `verification` are JSON. `registered_at`, `subject`, `text` and `place` are of a matter that was registered before
+anybody reported it.
 """
 
 INCIDENT_REPORTS = Table(
@@ -332,13 +344,18 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "relates_to": data.relates_to,
         "split_from": data.split_from,
         "entered_late": data.entered_late,
-        "reports": 1,
+        "reports": 1 if data.report else 0,
+        "registered_at": None if data.report else instant(data.discovered_at),
+        "subject": _ref(data.subject),
+        "text": _ref(data.text),
+        "place": _ref(data.place),
         "flags": "",
         "doubtful": False,
         "proposals": "[]",
         "dispatch": "{}",
         "aftercare": "{}",
         "plans": "{}",
+        "answering": "{}",
         "verification": Verification().model_dump_json(),
         "clarifying": False,
         "drill": event.drill,
@@ -366,14 +383,14 @@ def _changes(row: Row, event: Event) -> Row:
             return {
                 "reports": row["reports"] + 1,
                 "entered_late": row["entered_late"] or data.entered_late,
-                "discovered_at": min(row["discovered_at"], instant(data.discovered_at)),
+                "discovered_at": _earlier(row, data.discovered_at),
             }
         case triage.IncidentReportDetached():
             return {"reports": row["reports"] - 1}
         case triage.IncidentSplit() as data:
             return {"reports": row["reports"] - len(data.reports)}
         case triage.IncidentAbsorbed() as data:
-            earlier = min(row["discovered_at"], instant(data.discovered_at))
+            earlier = _earlier(row, data.discovered_at)
             handled = {f"handled_{track}": row[f"handled_{track}"] or at for track in data.handled}
             late = row["entered_late"] or data.entered_late
             absorbed = {"reports": row["reports"] + len(data.reports), "discovered_at": earlier, "entered_late": late}
@@ -408,7 +425,7 @@ def _changes(row: Row, event: Event) -> Row:
             return {**moved, "harm": None} if data.changes_rules else moved
         case triage.IncidentHandlingRecorded(statement=str()) as data:
             return {f"handled_{data.track}": at, "clarifying": False}
-        case triage.IncidentSolved():
+        case triage.IncidentSolved() | a.IncidentLeftUnsolved():
             return {"handled_problem": at}
         case triage.IncidentExplained() | triage.IncidentReplied():
             return {"handled_answer": at, "clarifying": False}
@@ -442,12 +459,22 @@ def _changes(row: Row, event: Event) -> Row:
     return {}
 
 
+def _earlier(row: Row, at: datetime | None) -> str:
+    """When the office first knew by a report, after one of which it knew at an instant."""
+    before: list[str] = [row["discovered_at"]] if row["reports"] or row["registered_at"] is None else []
+    told = [instant(at)] if at else []
+    return min([*before, *told], default=row["discovered_at"])
+
+
 def _dispatched(row: Row, event: Event) -> Row:
     before, until = dispatch_of(row), aftercare_of(row)
     given, follows = dispatch.after(before, event), aftercare.after(until, event)
     planned_before = plans_of(row)
     planned = plans.after(planned_before, event)
     changed = {} if planned is planned_before else {"plans": planned.model_dump_json(exclude_defaults=True)}
+    owed_before = answering_of(row)
+    owed = answering.after(owed_before, event)
+    changed |= {} if owed is owed_before else {"answering": owed.model_dump_json(exclude_defaults=True)}
     changed |= {} if given is before else {"dispatch": given.model_dump_json(exclude_defaults=True)}
     return changed if follows is until else {**changed, "aftercare": follows.model_dump_json(exclude_defaults=True)}
 
@@ -460,6 +487,11 @@ def dispatch_of(row: Row) -> Dispatch:
 def aftercare_of(row: Row) -> Aftercare:
     """What follows the end of an incident, from its row."""
     return Aftercare.model_validate_json(row["aftercare"])
+
+
+def answering_of(row: Row) -> Answering:
+    """What is owed to those who ask, from an incident's row."""
+    return Answering.model_validate_json(row["answering"])
 
 
 def plans_of(row: Row) -> Plans:
@@ -492,7 +524,7 @@ _PROPOSALS: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...]
 def _report_keys(event: Event) -> list[Key]:
     match event.data if event.kind == "incident" else None:
         case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
-            return [(data.report, event.stream)]
+            return [(data.report, event.stream)] if data.report else []
         case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
             return [(report, event.stream) for report in data.reports]
     return []
@@ -603,6 +635,7 @@ def _assessment(key: Key, row: Row | None, event: Event) -> Row:
 
 TRACK_OF: Mapping[type[Fact], triage.Track] = {
     triage.IncidentSolved: "problem",
+    a.IncidentLeftUnsolved: "problem",
     triage.IncidentExplained: "answer",
     triage.IncidentReplied: "answer",
 }

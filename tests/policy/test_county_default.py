@@ -111,7 +111,8 @@ class TestLevels:
 class TestClocks:
     def test_each_level_owes_its_own(self) -> None:
         assert set(clocks("general")) == {"transfer", "explanation"}
-        assert set(clocks("major")) == set(clocks("extraordinary")) == {"public_statement", "hand_over"}
+        graver = {"public_statement", "hand_over", "complaint_transfer"}
+        assert set(clocks("major")) == set(clocks("extraordinary")) == graver
         assert set(clocks("major", "answer")) - set(clocks("major")) == {"interim_reply", "result_reply"}
         assert set(clocks("general", "answer")) == set(clocks("general"))
 
@@ -154,7 +155,7 @@ class TestClocks:
 
     def test_what_major_owes_counts_from_when_it_could_be_known(self) -> None:
         known = {name: clock.anchor for name, clock in clocks("major").items() if clock.from_ == "discovered"}
-        assert known == {"public_statement": "level_known"}
+        assert known == dict.fromkeys(("public_statement", "complaint_transfer"), "level_known")
 
     def test_the_intervals_of_the_ladder_are_marked_as_ours(self) -> None:
         assert {rung.after.source.kind for rung in COUNTY.ladder if rung.after and rung.after.source} == {"derived"}

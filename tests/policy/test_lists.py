@@ -35,8 +35,8 @@ def test_the_shipped_lists_cover_a_county_office() -> None:
     lists = load_lists(POLICIES)
     assert 50 <= len(lists.categories) <= 90
     assert {one.parent for one in lists.categories.values() if one.parent} <= lists.categories.keys()
-    assert {"hotline", "message_board", "board", "portal", "letter", "visit", "meeting_day", "box", "survey", "mail",
-            "form", "colleague", "system"} == lists.channels.keys()  # fmt: skip
+    assert {"hotline", "message_board", "board", "portal", "complaint", "letter", "visit", "meeting_day", "box",
+            "survey", "mail", "form", "colleague", "system"} == lists.channels.keys()  # fmt: skip
     assert lists.facts["lamps"].measure == "盏"
 
 

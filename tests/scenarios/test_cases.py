@@ -88,6 +88,9 @@ def test_company_000(desk: Desk) -> None:
     matter.at("2026-01-13 06:00").does("duty_officer", "classify", answer_kind="answer").owes(owed)
     matter.at("2026-01-13 08:00").does("duty_officer", "assign", unit="county-roads").does("handler", "accept")
     matter.at("2026-01-13 10:00").does("handler", "solve", text="已修复")
+    told = {"text": "桥面板老化断裂", "proposed_reply": "桥面塌陷系老化所致，现已修复"}
+    matter.refuses("handler", "explain-to-office", "explanation-not-ordered", **told)
+    matter.does("approver", "order-explanation").does("handler", "explain-to-office", **told)
     matter.does("verifier@county", "establish-fact", key="inspected", kind="yes_no", value=True, source="现场核查记录")
     owed["result_reply"] = "county-roads 2026-01-14 00:00 running"
     result = matter.owes(owed).states("facts", facts=["inspected"])
@@ -292,12 +295,14 @@ def test_college_002_15(desk: Desk) -> None:
     matter.does("handler", "propose-measure", text="联合排查").does("publicity", "approve", proposal=1)
     matter.does("duty_officer", "assign", unit="county-water").does("handler@county-water", "accept")
     matter.does("approver", "set-limit", clock="reply_material", due="2026-04-15T18:00:00+08:00", reason="规定期限")
-    unsealed = {"unit": "county-water", "signed": True, "sealed": False}
-    matter.at("2026-04-15 17:00").does("duty_officer", "receive-material", **unsealed)
+    unsealed = {"unit": "county-water", "signed": True, "sealed": False, "signed_by": "chief@county-water"}
+    unsigned = {**unsealed, "signed_by": "handler@county-water", "sealed": True}
+    matter.at("2026-04-15 17:00").refuses("duty_officer", "receive-material", "material-unsealed", **unsealed)
+    matter.refuses("duty_officer", "receive-material", "material-unsigned", **unsigned)
     matter.at("2026-04-15 18:01").missed("reply_material").at("2026-04-16 10:00")
     matter.refuses("duty_officer@county-water", "receive-material", "no-right",
                    unit="county-water", signed=True, sealed=True)  # fmt: skip
-    matter.does("duty_officer", "receive-material", unit="county-water", signed=True, sealed=True)
+    matter.does("duty_officer", "receive-material", **{**unsealed, "sealed": True})
     matter.owes(
         {
             "reply_material": "county-water 2026-04-15 18:00 met 2026-04-16 10:00 late",

@@ -41,7 +41,7 @@ async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -
             await triage.agree(id_)
 
 
-ACTS = ("explain", "reply", "solve", "explain-delay", "receive-material")
+ACTS = ("explain", "reply", "solve", "leave-unsolved", "explain-delay", "receive-material")
 VERIFIED = ("conclude-verification", "verifier", "town-east", {"outcome": "confirmed", "text": "inspected"})
 HANDLED = (
     ("assign", "duty_officer", "town-east", {"unit": "county-roads", "reason": "in charge of roads"}),
@@ -448,6 +448,11 @@ BODIES: dict[str, object] = {
     "accept-help": {},
     "return-help": {"reason": "r"},
     "complete-help": {"text": "t"},
+    "leave-unsolved": {"outcome": "not_allowed", "text": "t"},
+    "screen": {"needs_reply": False, "ground": "no_request"},
+    "review-screening": {"upheld": True, "reason": "r"},
+    "order-explanation": {},
+    "explain-to-office": {"text": "t"},
     "resolve": {"reason": "r"},
     "follow-up": {"text": "t"},
     "decline-round": {"report": f"report-{derived('a')}", "reason": "r"},
@@ -539,14 +544,23 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
                 *JUDGING,
                 "hold-meeting",
                 "assign",
+                "screen",
                 "receive-material",
                 "link",
                 "offer",
             ],
         ),
-        ("handler", "county-roads", ["make-plan", "accept", "return", "record-handling", *ACTS[:-1]]),
+        (
+            "handler",
+            "county-roads",
+            ["make-plan", "accept", "return", "record-handling", *ACTS[:4], "explain-to-office", "explain-delay"],
+        ),
         ("handler", "town-east", ["make-plan", "record-handling", *ACTS]),
-        ("chief", "county-roads", ["make-plan", "pass-upward", "explain", "reply", "explain-delay"]),
+        (
+            "chief",
+            "county-roads",
+            ["make-plan", "pass-upward", "explain", "reply", "explain-to-office", "explain-delay"],
+        ),
     ):
         one = (await triage.get(f"incidents/{id_}", unit, role)).json()
         (listed,) = (await triage.get("incidents", unit, role)).json()["items"]

@@ -23,6 +23,7 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.triage import answering_commands as a
 from services.triage import commands as c
 from services.triage.answers import Verb
 from services.triage.decider import DECIDER
@@ -105,6 +106,11 @@ COMMANDS: dict[str, Command] = {
     "explain": c.Explain(text="t"),
     "reply": c.Reply(text="t"),
     "solve": c.Solve(text="t"),
+    "leave-unsolved": a.LeaveUnsolved(outcome="not_allowed", text="t"),
+    "screen": a.Screen(needs_reply=False, ground="no_request"),
+    "review-screening": a.ReviewScreening(upheld=True, reason="r"),
+    "order-explanation": a.OrderExplanation(text="t"),
+    "explain-to-office": a.ExplainToOffice(text="t"),
     "explain-delay": c.ExplainDelay(text="t"),
     "receive-material": c.ReceiveMaterial(unit="county-water", signed=True, sealed=False),
     "propose-measure": c.ProposeMeasure(text="t"),
@@ -152,6 +158,11 @@ ALLOWED: dict[str, str] = {
     "explain": "open assigned accepted resolved reopened",
     "reply": "open assigned accepted resolved reopened",
     "solve": "open assigned reopened",
+    "leave-unsolved": "open assigned reopened",
+    "screen": "open assigned accepted reopened",
+    "review-screening": "",
+    "order-explanation": "open assigned accepted resolved reopened",
+    "explain-to-office": "open assigned accepted resolved reopened",
     "explain-delay": "open assigned accepted resolved closed reopened dismissed",
     "receive-material": "open assigned accepted resolved reopened",
     "propose-measure": "",
@@ -223,15 +234,16 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 WHO = {
     "duty_officer": "hold-meeting classify grade set-flag clear-flag judge-harm judge-doubt assign link offer "
-    "request-verification request-help receive-material propose-measure assess",
+    "request-verification request-help receive-material propose-measure assess screen",
     "verifier": "establish-fact conclude-verification assess",
     "handler": "make-plan accept return accept-help return-help complete-help "
     "record-handling explain reply solve explain-delay receive-material resolve follow-up "
-    "propose-measure",
-    "approver": "instruct explain reply approve reject cannot-judge",
+    "propose-measure leave-unsolved explain-to-office",
+    "approver": "instruct explain reply approve reject cannot-judge review-screening",
     "chief": "instruct name-team make-plan start-plan hold-meeting pass-upward designate decline-round "
     "transfer move-policy merge link offer split reopen close follow-up request-verification request-help "
-    "explain reply explain-delay approve reject cannot-judge",
+    "explain reply explain-delay approve reject cannot-judge screen review-screening order-explanation "
+    "explain-to-office",
 }
 
 
@@ -855,6 +867,7 @@ class TestAnySequence:
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,
             "cause": "closed", "answer": derived("a"), "helps": True, "head": "chief@county", "due": NOW,
             "meeting": "joint", "took_part": ("chief@county",), "designates": "county",
+            "needs_reply": False, "upheld": True, "proposed_reply": True,
             "outcome": "confirmed", "truth": words, "trend": words, "impact": words,
         }  # fmt: skip
         for name, model in catalogue.types().items():
@@ -877,6 +890,12 @@ class TestAnySequence:
                 data["cause"] = "closed"
             if name == "huiying.incident.policy_moved.v1":
                 data["previous"] = REF
+            if name == "huiying.incident.solved.v1":
+                data["outcome"] = "helped"
+            if name == "huiying.incident.left_unsolved.v1":
+                data["outcome"] = "planned"
+            if name == "huiying.incident.unit_explained.v1":
+                data["proposed_reply"] = words
             if name == "huiying.incident.linked.v1":
                 data |= {"to": OTHER, "kind": "related"}
             if name == "huiying.incident.offered.v1":

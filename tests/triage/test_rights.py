@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import example, settings
@@ -19,6 +20,7 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store.reach import figures_in
 from services.kernel.store.standings import standing_in
 from services.kernel.store.views import folded
+from services.triage import answering_commands as a
 from services.triage import commands as c
 from services.triage.decider import DECIDER, State
 from services.triage.queries import asked_of
@@ -121,6 +123,13 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
         case "offer":
             above = [unit for unit in ctx(SYSTEM).offices.above(state.unit)[1:] if unit not in state.offered]
             return c.Offer(to=above[0]) if above else None
+        case "leave-unsolved" if state.answering.outcome == "not_allowed":
+            known = state.verification
+            investigated = not known.asked and (known.outcome or known.facts)
+            later = a.LeaveUnsolved(outcome="planned", text="t", due=NOW + timedelta(days=1))
+            return later if investigated else None
+        case "screen" if state.answering.screening and not state.answering.screening.needs_reply:
+            return a.Screen(needs_reply=True)
         case "split":
             return c.Split(reports=tuple(reports[-1:] or [OTHER.replace("incident", "report")]))
     return COMMANDS[verb]

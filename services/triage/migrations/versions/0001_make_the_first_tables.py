@@ -33,6 +33,9 @@ def upgrade() -> None:
         sa.Column("helpers", sa.Text(), nullable=False),
         sa.Column("helping", key(64), nullable=True),
         sa.Column("correcting", key(64), nullable=True),
+        sa.Column("explaining", key(64), nullable=True),
+        sa.Column("screened", sa.Boolean(), nullable=False),
+        sa.Column("plan_due", key(27), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("phase", key(16), nullable=True),
         sa.Column("accepted", sa.Boolean(), nullable=False),
@@ -47,6 +50,8 @@ def upgrade() -> None:
         sa.Column("to_verify", sa.Boolean(), nullable=False),
         sa.Column("to_accept", sa.Boolean(), nullable=False),
         sa.Column("to_approve", sa.Boolean(), nullable=False),
+        sa.Column("to_explain", sa.Boolean(), nullable=False),
+        sa.Column("to_review", sa.Boolean(), nullable=False),
         sa.Column("waiting_material", sa.Boolean(), nullable=False),
         sa.Column("returned", sa.Boolean(), nullable=False),
         sa.Column("deferred", sa.Boolean(), nullable=False),
@@ -160,6 +165,22 @@ def upgrade() -> None:
         sqlite_where=sa.text("to_correct"),
     )
     op.create_index(
+        "ix_desk_to_explain_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_explain"),
+        sqlite_where=sa.text("to_explain"),
+    )
+    op.create_index(
+        "ix_desk_to_explain_unit",
+        "desk",
+        ["explaining", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_explain"),
+        sqlite_where=sa.text("to_explain"),
+    )
+    op.create_index(
         "ix_desk_to_follow_up_due",
         "desk",
         ["due", "incident_id"],
@@ -174,6 +195,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("to_follow_up"),
         sqlite_where=sa.text("to_follow_up"),
+    )
+    op.create_index(
+        "ix_desk_to_review_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_review"),
+        sqlite_where=sa.text("to_review"),
+    )
+    op.create_index(
+        "ix_desk_to_review_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_review"),
+        sqlite_where=sa.text("to_review"),
     )
     op.create_index(
         "ix_desk_to_verify_due",
@@ -366,15 +403,23 @@ def upgrade() -> None:
         sa.Column("dispatch", sa.Text(), nullable=False),
         sa.Column("aftercare", sa.Text(), nullable=False),
         sa.Column("plans", sa.Text(), nullable=False),
+        sa.Column("answering", sa.Text(), nullable=False),
         sa.Column("verification", sa.Text(), nullable=False),
         sa.Column("clarifying", sa.Boolean(), nullable=False),
         sa.Column("drill", sa.Boolean(), nullable=False),
+        sa.Column("registered_at", key(27), nullable=True),
+        sa.Column("subject", key(36), nullable=True),
+        sa.Column("text", key(36), nullable=True),
+        sa.Column("place", key(36), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
     )
     op.create_index(op.f("ix_incidents_merged_into"), "incidents", ["merged_into"], unique=False)
     op.create_index(op.f("ix_incidents_opened_at_id"), "incidents", ["opened_at", "id"], unique=False)
+    op.create_index(op.f("ix_incidents_place"), "incidents", ["place"], unique=False)
     op.create_index(op.f("ix_incidents_relates_to"), "incidents", ["relates_to"], unique=False)
     op.create_index(op.f("ix_incidents_split_from"), "incidents", ["split_from"], unique=False)
+    op.create_index(op.f("ix_incidents_subject"), "incidents", ["subject"], unique=False)
+    op.create_index(op.f("ix_incidents_text"), "incidents", ["text"], unique=False)
     op.create_table(
         "lessons",
         sa.Column("lesson", sa.Integer(), autoincrement=False, nullable=False),
