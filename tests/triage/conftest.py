@@ -1,8 +1,11 @@
 """A triage service over a real SQLite file, with its HTTP API and the kernel's unit of work, but no log."""
 
+import asyncio
 import functools
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -195,17 +198,32 @@ def _packs_are_read_once() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def made(database: Database, settings: Settings) -> AsyncIterator[Runtime]:
-    """A triage service on an empty database, SQLite or PostgreSQL, with the shipped units and pack."""
+async def made(database: Database, settings: Settings, *, begun: bool = False) -> AsyncIterator[Runtime]:
+    """A triage service with the shipped units and pack, on SQLite or PostgreSQL; unless it has `begun`, it begins."""
     runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
     try:
-        async with database.transaction() as connection:
-            await connection.run_sync(SERVICE.metadata.create_all)
-        assert SERVICE.on_start is not None
-        await SERVICE.on_start(runtime)
+        if not begun:
+            async with database.transaction() as connection:
+                await connection.run_sync(SERVICE.metadata.create_all)
+            assert SERVICE.on_start is not None
+            await SERVICE.on_start(runtime)
         yield runtime
     finally:
         await database.close()
+
+
+@pytest.fixture(scope="session")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SQLite file of a service that has begun. Each test has a copy: to begin takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("begun")
+
+    async def begin() -> None:
+        async with made(Database(folder / "triage.db"), Settings(data=folder)):
+            pass
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(asyncio.run, begin()).result()
+    return folder / "triage.db"
 
 
 @asynccontextmanager
@@ -218,9 +236,11 @@ async def used(runtime: Runtime) -> AsyncIterator[Triage]:
 
 
 @pytest.fixture
-async def triage(tmp_path: Path) -> AsyncIterator[Triage]:
+async def triage(first_day: Path, tmp_path: Path) -> AsyncIterator[Triage]:
     """Triage on a SQLite file."""
-    async with made(Database(tmp_path / "triage.db"), Settings(data=tmp_path)) as runtime, used(runtime) as service:
+    shutil.copyfile(first_day, tmp_path / "triage.db")
+    database, settings = Database(tmp_path / "triage.db"), Settings(data=tmp_path)
+    async with made(database, settings, begun=True) as runtime, used(runtime) as service:
         yield service
 
 
