@@ -46,6 +46,8 @@ VALID = timedelta(days=1)
 """After this time, a notice that no place took is not sent any more."""
 STEPS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800))
 """The time after each failed try."""
+LONGEST_STEP = 3
+"""The step that a place's rest does not exceed: 10 minutes."""
 OVERLAP = timedelta(minutes=1)
 """Commits become visible out of order; within this time the loop looks again."""
 PAGE = 500
@@ -64,6 +66,13 @@ class Waiting:
     row: Row
     next_at: datetime | None = None
     """When to look at it again; None if at once."""
+
+
+class Rest(NamedTuple):
+    """A place that took nothing lately. When its rest is over, one try tells whether it is back."""
+
+    tries: int
+    until: datetime
 
 
 class Sending(NamedTuple):
@@ -100,9 +109,9 @@ class Known:
     read: dict[str, str] = field(default_factory=dict)
     """Notices since then that were read too -> when they arose."""
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    resting: dict[str, datetime] = field(default_factory=dict)
-    """Places that did not take a notice -> until when nothing else goes there. So a place that is away delays no
-    other."""
+    resting: dict[str, Rest] = field(default_factory=dict)
+    """Places that did not take a notice, until they take one. So a place that is away delays no other, and its failures
+    do not fill the record."""
     unrecorded: dict[tuple[str, str], "Tried"] = field(default_factory=dict)
     """Tries of this process that the store could not record yet, by notice and place. They are not made again."""
 
@@ -140,7 +149,6 @@ async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> i
     for tried in list(known.unrecorded.values()):
         await _record(runtime, known, tried)
     now = runtime.time_source.now()
-    known.resting = {place: until for place, until in known.resting.items() if until > now}
     async with runtime.database.read() as connection:
         # An address that is set later gets no earlier notice. So without addresses there is nothing to look for.
         if not await places.are_set(connection):
@@ -159,12 +167,21 @@ async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> i
     async def worker() -> None:
         nonlocal done
         for sending in queue:
-            if sending.place.id not in known.resting:
+            if not _rests(known, sending.place, now):
                 done += 1
                 await _send(runtime, known, sending, threads)
 
     await side_by_side(worker() for _ in range(min(WIDTH, len(due))))
     return done
+
+
+def _rests(known: Known, place: Place, now: datetime) -> bool:
+    """Whether nothing goes to a place now. If its rest is over, the next one begins, and the try may end it."""
+    rest = known.resting.get(place.id)
+    if rest is None or rest.until > now:
+        return rest is not None
+    known.resting[place.id] = Rest(rest.tries + 1, now + STEPS[min(rest.tries, LONGEST_STEP)])
+    return False
 
 
 async def _read(runtime: Runtime, connection: AsyncConnection, known: Known, now: datetime) -> None:
@@ -214,7 +231,8 @@ async def _due(
             for place in open_:
                 row = attempts.get((notice["notice"], place.id))
                 count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
-                nexts.append(max(outgoing.next_at(count, last, STEPS), known.resting.get(place.id, now)))
+                rest = known.resting.get(place.id)
+                nexts.append(max(outgoing.next_at(count, last, STEPS), rest.until if rest else now))
                 if nexts[-1] <= now and (notice["notice"], place.id) not in known.unrecorded:
                     said = compose(_said(runtime, notice, matter, pack, offices, place.language), place.language)
                     due.append(Sending(notice, place, count + 1, *said))
@@ -308,7 +326,10 @@ async def _send(runtime: Runtime, known: Known, sending: Sending, threads: Threa
         asked = (address, notice["notice"], sending.subject, sending.text)
         if not await asyncio.get_running_loop().run_in_executor(threads, channels.send, *asked):
             error = "not_taken"
-            known.resting[place.id] = runtime.time_source.now() + STEPS[0]
+    if error is None:
+        known.resting.pop(place.id, None)
+    else:
+        known.resting.setdefault(place.id, Rest(1, runtime.time_source.now() + STEPS[0]))
     failpoint("notice.sent")
     command = RecordAttempt.model_validate(
         {

@@ -41,9 +41,10 @@ def told(notice: Row, offices: Offices, duties: Iterable[Row], pack: PolicyPack 
     """The posts that are told. `duties` are those that the unit planned.
 
     The pack may choose of what posts are told, and which. Else these are the posts that have to act. While nobody has
-    signed on, those are told who are to come, and the unit's head. The head also hears of each rung.
+    signed on, those are told who are to come, and the unit's head. The head also hears of each rung. For a unit that
+    has nobody to tell, perhaps since it has ended, the nearest one above is told.
     """
-    unit, at = notice["unit"], notice["at"]
+    unit = notice["unit"]
     if pack is not None and pack.outgoing is not None:
         chosen = next((one for one in pack.outgoing if one.rule == notice["rule"]), None)
         if chosen is None:
@@ -54,9 +55,17 @@ def told(notice: Row, offices: Offices, duties: Iterable[Row], pack: PolicyPack 
         return tuple(notice["posts"].split())
     if found := tuple(dict.fromkeys(_answering(notice["who"].split(), unit, offices))):
         return found
+    known = list(duties)
+    return next(filter(None, (_of_unit(one, notice, offices, known) for one in offices.above(unit))), ())
+
+
+def _of_unit(unit: str, notice: Row, offices: Offices, duties: Iterable[Row]) -> tuple[str, ...]:
+    """Who is on duty in a unit, or is to come, and its head."""
+    at, head = notice["at"], offices.head(unit)
     planned = [duty for duty in duties if duty["unit"] == unit and at < duty["until"]]
     there = [duty["by"] for duty in planned if _is_there(duty, at)]
-    heads = [f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head]
+    named = [f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head]
+    heads = named or ([head] if head else [])
     if not there:
         expected = (post for duty in planned if duty["since"] <= at for post in _expected(duty, at))
         return tuple(dict.fromkeys([*expected, *heads]))

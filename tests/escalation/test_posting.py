@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -286,6 +288,24 @@ async def test_a_place_that_is_away_delays_no_other_and_keeps_nobody_reading(
     assert (len(mailbox.mails), len(hook.calls), known.waiting) == (len(matters), len(matters), {})
 
 
+async def test_a_place_that_stays_away_is_tried_seldom_however_much_waits_for_it(
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clock.at, mailbox.refuses = LONG_AGO, True
+    await place(desk, HEAD, mailbox.address)
+    desk.clock.at, known = at(1), posting.Known()
+    monkeypatch.setattr(posting, "WIDTH", 1)
+    matters = [opened(desk, name) for name in "abcde"]
+    await desk.consume()
+    tried = []
+    for seconds in (0, 5, 11, 30, 42, 100, 165, 700, 770):
+        desk.clock.at = at(1) + timedelta(seconds=seconds)
+        tried += [seconds] * (await send(desk, known) + await send(desk, known))
+    assert tried == [0, 11, 42, 165, 770]
+    desk.clock.at, mailbox.refuses = at(2), False
+    assert (await send(desk, known), len(mailbox.mails)) == (len(matters), len(matters))
+
+
 HANDLER = "handler@town-east"
 
 
@@ -319,6 +339,20 @@ def duty(since: float, until: float, **more: Any) -> dict[str, Any]:
 def test_who_is_there_or_is_to_come_is_told(duties: list[dict[str, Any]], posts: tuple[str, ...]) -> None:
     notice = {"rule": "new", "unit": "town-east", "at": instant(at(1)), "posts": "", "who": ""}
     assert receivers.told(notice, spec.offices(), duties, None) == posts
+
+
+def test_a_unit_without_a_head_has_its_chief_told_and_one_that_has_ended_the_unit_above() -> None:
+    notice = {"rule": "breach", "unit": "town-east", "at": instant(at(1)), "posts": "", "who": ""}
+    known = spec.offices()
+    headless = {code: replace(post, head=False) for code, post in known.posts["town-east"].items()}
+    assert receivers.told(notice, replace(known, posts={**known.posts, "town-east": headless}), [], None) == (HEAD,)
+    ended = replace(
+        known,
+        units={code: unit for code, unit in known.units.items() if code != "town-east"},
+        posts={code: posts for code, posts in known.posts.items() if code != "town-east"},
+        former={"town-east": known.units["town-east"]},
+    )
+    assert receivers.told(notice, ended, [], None) == ("chief@county",)
 
 
 @pytest.mark.postgres
