@@ -195,6 +195,10 @@ def _decide(state: State, command: Command, case: Case, ctx: Ctx) -> Fact:
                 by=by,
             )
         case Submit():
+            if CLARIFICATION[1] in (ctx.seen.get("text") or ""):
+                raise Rejected(
+                    "the text still holds what the rules prepared; write what was found instead", code="only-prepared"
+                )
             _check_wording(ctx, title=ctx.seen.get("title"), text=ctx.seen.get("text"))
             return _submit(state, case, ctx)
         case Approve():

@@ -378,6 +378,11 @@ def _is_public(case: Case, ctx: Ctx, verb: str) -> Refusal:
     return None
 
 
+def _can_be_corrected(case: Case, ctx: Ctx, verb: str) -> Refusal:
+    """A correction says facts anew, so it waits for verification as its statement did. A withdrawal never waits."""
+    return _is_public(case, ctx, verb) or _unverified(case, ctx)
+
+
 RIGHTS: Mapping[type[Command], Right[Case]] = {
     Draft: Right("draft", ("handler",), _drafting, _is_new),
     Revise: Right("revise", ("handler",), _writing, _is_not_public),
@@ -386,7 +391,7 @@ RIGHTS: Mapping[type[Command], Right[Case]] = {
     Reject: Right("reject", _of_chain, _speaking, _is_submitted, _approves),
     CannotJudge: Right("cannot-judge", _agreeing, _speaking, _can_be_referred, _answers),
     Publish: Right("publish", ("spokesperson",), _speaking, _can_be_published),
-    Correct: Right("correct", ("spokesperson",), _speaking, _is_public),
+    Correct: Right("correct", ("spokesperson",), _speaking, _can_be_corrected),
     Withdraw: Right("withdraw", ("spokesperson",), _speaking, _is_public),
 }
 

@@ -10,12 +10,20 @@ from schemas.triage import IncidentClarificationOpened, IncidentVerificationRequ
 from schemas.verification import Verification
 from services.kernel.core.decider import SYSTEM
 from services.kernel.core.problems import Rejected
-from services.publish.commands import Prepare, Publish, Revise, Submit
+from services.publish.commands import Correct, Prepare, Publish, Revise, Submit, Withdraw
 from services.publish.decider import CLARIFICATION
 from services.publish.reactions import react
 from tests.kit import spec
 from tests.publish.conftest import INCIDENT, Office, established
-from tests.publish.test_decider import MATTER, SPOKESPERSON, a_statement, approved, drafted, submitted
+from tests.publish.test_decider import (
+    MATTER,
+    SPOKESPERSON,
+    a_statement,
+    approved,
+    drafted,
+    published,
+    submitted,
+)
 
 UNVERIFIED = replace(MATTER, verification=Verification())
 OPEN = replace(MATTER, verification=Verification(asked=("county-water",), facts=("county",)))
@@ -33,6 +41,26 @@ def test_facts_wait_for_verification_and_a_status_does_not(matter: Any, why: str
     status = (drafted(), submitted(), approved())
     assert a_statement(drafted(), incident=matter).when(Submit()).decided()
     assert a_statement(*status, incident=matter, actor=SPOKESPERSON).when(Publish()).decided()
+
+
+@pytest.mark.requirement("TRI-01")
+def test_a_correction_of_facts_waits_too_and_a_withdrawal_does_not() -> None:
+    other = spec.staff("spokesperson", unit="town-east", person="qian")
+    correct = Correct(text="经复核为三处。", reason="数字不准")
+    facts = (drafted("facts", ("cause",)), submitted(), approved(), published("facts", ("cause",)))
+    a_statement(*facts, incident=OPEN, actor=other).when(correct).then_raises(Rejected, "has no outcome yet")
+    assert a_statement(*facts, incident=OPEN, actor=other).when(Withdraw(reason="正在复核")).decided()
+    assert a_statement(*facts, actor=other).when(correct).decided()
+    status = (drafted(), submitted(), approved(), published())
+    assert a_statement(*status, incident=OPEN, actor=other).when(correct).decided()
+
+
+@pytest.mark.requirement("TRI-02")
+def test_what_the_rules_prepared_is_not_submitted_as_if_somebody_had_written_it() -> None:
+    [made] = a_statement().by(SYSTEM).when(PREPARE).decided()
+    [revised] = a_statement(made.data).when(Revise(text=CLARIFICATION[1], facts=("cause",))).decided()  # type: ignore[union-attr]
+    again = a_statement(made.data, revised.data, text=f"关于路灯：{CLARIFICATION[1]}")  # type: ignore[union-attr]
+    again.when(Submit()).then_raises(Rejected, "what the rules prepared")
 
 
 @pytest.mark.requirement("ESC-15")
