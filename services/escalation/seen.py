@@ -41,9 +41,9 @@ OPEN_MATTERS = 500
 
 
 async def for_roster(connection: AsyncConnection, unit: str) -> Mapping[str, Any]:
-    """The content of `ctx.seen` for a decision at a desk: the open matters for which the unit is accountable."""
+    """The content of `ctx.seen` for a decision at a desk: the open matters that the unit answers for or handles."""
     of = INCIDENTS.c
-    open_ = (of.unit == unit, of.ended.is_(None), of.merged_into.is_(None))
+    open_ = (or_(of.unit == unit, of.assigned == unit), of.ended.is_(None), of.merged_into.is_(None))
     listed = select(of.incident_id).where(*open_).order_by(of.incident_id).limit(OPEN_MATTERS)
     number = (await connection.execute(select(func.count()).select_from(INCIDENTS).where(*open_))).scalar_one()
     return {"open": number, "incidents": tuple((await connection.execute(listed)).scalars())}

@@ -410,3 +410,20 @@ async def test_a_split_at_night_holds_no_report(desk: Service) -> None:
         desk.tell(f"incident-{spec.UUID[:-1]}{name}", opened, at(3))
     await desk.consume()
     assert [row["incident_id"][-1] for row in await desk.rows("held_reports")] == ["0"]
+
+
+async def test_a_hand_over_lists_what_the_unit_answers_for_and_what_it_handles(desk: Service) -> None:
+    desk.clock.at = at(-1)
+    shifts = [{"post": OFFICER, "since": at(since).isoformat(), "until": at(since + 2).isoformat()} for since in (0, 2)]
+    assert (await desk.ask("PUT", "/roster", "chief", UNIT, json={"unit": UNIT, "duties": shifts})).status_code == 200
+    for name, unit in (("0", UNIT), ("1", "county"), ("2", "county")):
+        opened = triage.IncidentOpened(unit=unit, report=REPORT, discovered_at=at(-1))
+        desk.tell(f"incident-{spec.UUID[:-1]}{name}", opened, at(-1), unit=unit)
+    desk.tell(f"incident-{spec.UUID[:-1]}1", triage.IncidentAssigned(unit=UNIT), at(-1), unit="county")
+    await desk.consume()
+    desk.clock.at = at(0.5)
+    for verb, more in (("sign-on", {}), ("hand-over", {"note": "n"})):
+        answer = await desk.ask("POST", f"/roster/{verb}", "duty_officer", UNIT, json={"unit": UNIT, **more})
+        assert answer.status_code == 200, answer.text
+    [first] = [row for row in await desk.rows("roster") if row["handed_over"]]
+    assert (first["open"], [one[-1] for one in first["incidents"].split()]) == (2, ["0", "1"])
