@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from schemas import triage
-from schemas.fields import Typed
+from schemas.fields import Typed, parse_instant
 from services.kernel.core.acts import Act
 from services.kernel.core.decider import Ctx, Decided
 from services.kernel.core.problems import Malformed
@@ -60,6 +60,7 @@ def happened(state: State, command: Act, ctx: Ctx) -> datetime | None:
             incident=state.id,
             at=known,
         )
+    must_follow(at, _answers(state, command))
     series = SERIES.get(type(command))
     last = state.last.get(series) if series else None
     if last is not None and at < last:
@@ -81,3 +82,26 @@ def happened(state: State, command: Act, ctx: Ctx) -> datetime | None:
             at=reopened,
         )
     return at
+
+
+def _answers(state: State, command: Act) -> datetime | None:
+    """When that happened which the act answers; None if it answers nothing."""
+    match command:
+        case c.Accept() | c.Return():
+            return state.last.get("assigned")
+        case c.FollowUp():
+            return state.last.get("resolved")
+        case c.ConcludeVerification() if since := state.verification.since:
+            return parse_instant(since)
+    return None
+
+
+def must_follow(at: datetime | None, first: datetime | None) -> None:
+    """Raises `Malformed` if an act is entered as done before that happened which it answers."""
+    if at is not None and first is not None and at < first:
+        raise Malformed(
+            f"happened_at: what this act answers happened at {first.isoformat()}; enter a time that is not before it",
+            code="before-what-it-answers",
+            field="happened_at",
+            at=first,
+        )

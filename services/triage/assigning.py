@@ -13,6 +13,7 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavai
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import calendars
 from services.triage import commands as c
+from services.triage.acts import must_follow
 from services.triage.dispatch import Share
 from services.triage.incident import Incident
 
@@ -271,6 +272,7 @@ def helped(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHel
     unit = _helper(state, command.unit, ctx)
     share = state.dispatch.helper(unit)
     assert share is not None, "a unit that helps has a share"
+    must_follow(command.done_at(ctx.now), share.asked_at)
     fact: Fact
     match command:
         case c.AcceptHelp():

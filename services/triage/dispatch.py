@@ -44,6 +44,11 @@ class Dispatch(BaseModel):
     since: datetime | None = None
     """When the matter last passed on: since then it waits for whoever has it now."""
 
+    @property
+    def is_handled(self) -> bool:
+        """Whether the lead has accepted. Before, the matter waits for that, and not for any approval."""
+        return self.lead is not None and self.lead.accepted_at is not None
+
     def helper(self, unit: str) -> Share | None:
         """The share of a unit that helps; None if it does not."""
         return next((share for share in self.helpers if share.unit == unit), None)
@@ -57,22 +62,24 @@ class Dispatch(BaseModel):
 def after(dispatch: Dispatch, event: Event) -> Dispatch:
     """How far the matter is given to units after an event of it; the same object after most events."""
     at = event.recorded
+    # While a unit above must say who handles the matter, it waits for that, whatever else happens.
+    here = dispatch.since if dispatch.designates else at
     match event.data:
         case triage.IncidentOpened() as data:
             return Dispatch(first=data.unit, since=at)
         case triage.IncidentInstructionGiven(post=str()):
-            return _passed(dispatch, at if dispatch.lead is None else dispatch.since, instructed=True)
+            return _passed(dispatch, here if dispatch.lead is None else dispatch.since, instructed=True)
         case triage.IncidentAssigned() as data:
             lead = Share(unit=data.unit, text=data.share, due=data.due, asked_at=at)
             # What another matter brings along decides nothing here.
             number = dispatch.number + (data.taken_from is None)
             designates = dispatch.designates if data.taken_from else None
             given = {"number": number, "designates": designates, "designated_by": data.designated_by}
-            return _passed(dispatch, at, lead=lead, **given)
+            return _passed(dispatch, here if designates else at, lead=lead, **given)
         case triage.IncidentPassedUpward() as data:
             return _passed(dispatch, at, designates=data.designates)
         case triage.IncidentAccepted() if dispatch.lead:
-            return _passed(dispatch, at, lead=dispatch.lead.model_copy(update={"accepted_at": at}))
+            return _passed(dispatch, here, lead=dispatch.lead.model_copy(update={"accepted_at": at}))
         case triage.IncidentReturned() as data:
             given = {"lead": None, "designates": data.designates, "designated_by": None}
             return _passed(dispatch, at, returns=dispatch.returns + 1, **given)
@@ -98,9 +105,9 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
                 return told
             return _passed(told, at, designates=data.designates)
         case triage.IncidentTransferred() if dispatch.lead is None:
-            return _passed(dispatch, at)
-        case triage.IncidentProposalRejected() | triage.IncidentProposalApproved(last=True):
-            return _passed(dispatch, at)
+            return _passed(dispatch, here)
+        case triage.IncidentProposalRejected() | triage.IncidentProposalApproved(last=True) if dispatch.is_handled:
+            return _passed(dispatch, here)
         case triage.IncidentResolved() | triage.IncidentClosed() | triage.IncidentDismissed():
             return _passed(dispatch, at)
     return dispatch

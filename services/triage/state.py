@@ -17,7 +17,7 @@ from services.triage.grading import Counted, Fact, Flagged, Grade, Harmed, highe
 from services.triage.incident import Incident
 from services.triage.proposals import after
 
-Series = Literal["level", "answer_kind", "phase"]
+Series = Literal["level", "answer_kind", "phase", "assigned", "resolved"]
 """What is decided again and again, so that the newest decision holds."""
 SERIES: Mapping[type, Series] = {
     triage.IncidentGraded: "level",
@@ -27,6 +27,7 @@ SERIES: Mapping[type, Series] = {
     triage.IncidentClosed: "phase",
     triage.IncidentDismissed: "phase",
     triage.IncidentReopened: "phase",
+    triage.IncidentAssigned: "assigned",
 }
 
 
@@ -60,7 +61,7 @@ class State(Incident):
     clarified_for: frozenset[triage.ClarifiedFor] = frozenset()
     """Why clarifications were opened since the matter was opened, or opened again."""
     last: Mapping[Series, datetime] = field(default_factory=dict)
-    """When the latest grading happened, the latest choice of a kind of answer, and the latest end or reopening."""
+    """When the latest grading happened, the latest choice of a kind of answer, and so on."""
 
     @property
     def reported_at(self) -> datetime | None:
@@ -91,6 +92,8 @@ def evolve(state: State, event: Event) -> State:
         state = replace(state, verification=verification)
     if series := SERIES.get(type(event.data)):
         state = replace(state, last={**state.last, series: event.time})
+    if isinstance(event.data, triage.IncidentResolved):
+        state = replace(state, last={**state.last, "resolved": event.time})
     match event.data:
         case triage.IncidentOpened() as data:
             return replace(

@@ -396,3 +396,55 @@ async def test_three_returns_a_designation_and_the_figures_over_http(triage: Tri
         ("assigned", None, 3, 0), ("designated", None, 1, 0), ("returned", "not_ours_by_place", 3, 0)]  # fmt: skip
     [listed] = (await triage.get("incidents")).json()["items"]
     assert (listed["ball"], listed["returns"], listed["designated_by"]) == (found["ball"], 3, "county")
+
+
+def test_since_when_it_waits_changes_only_when_it_passes_on() -> None:
+    """What happens meanwhile is no reason to say that whoever has the ball got it only now."""
+    since = NOW - timedelta(days=4)
+    moved = triage.IncidentTransferred(unit="town-west", previous="town-east", reason="r")  # type: ignore[arg-type]
+    rejected = triage.IncidentProposalRejected(proposal=1, step="s", reason="r", by="0" * 64)  # type: ignore[arg-type]
+    pending = [At(one, since) for one in (OPENED, *TO_DESIGNATE)]
+    upward = [At(one, since) for one in (OPENED, ASSIGNED, PASSED)]
+    given_on = [At(one, since) for one in (OPENED, ASSIGNED)]
+    for facts, awaited in (
+        ([*pending, moved], "designation"),
+        ([*pending, rejected], "designation"),
+        ([*upward, ACCEPTED], "designation"),
+        ([*given_on, rejected], "acceptance"),
+    ):
+        found = ball(given(DECIDER, *facts).state, spec.offices())
+        assert found is not None
+        assert (found.awaited, found.since) == (awaited, since)
+
+
+@pytest.mark.parametrize(
+    ("command", "unit"),
+    [
+        (c.Accept(), "county-roads"),
+        (c.Return(reason="r"), "county-roads"),
+        (c.AcceptHelp(), "county-water"),
+        (c.CompleteHelp(text="t"), "county-water"),
+        (c.ReturnHelp(reason="r"), "county-water"),
+    ],
+)
+def test_nothing_is_entered_as_done_before_that_which_it_answers(command: Any, unit: str) -> None:
+    asked = NOW - timedelta(hours=2)
+    case = past(At(ASSIGNED, asked), At(HELPS, asked), roles=LEAD, unit=unit)
+    for hours, refused in ((3, True), (1, False)):
+        told = {"happened_at": NOW - timedelta(hours=hours), "late_reason": "l"}
+        when = case.when(command.model_copy(update=told))
+        if refused:
+            when.then_raises(Malformed, "happened at")
+        else:
+            assert when.decided()
+
+
+def test_neither_is_a_follow_up_nor_an_outcome() -> None:
+    at = {"happened_at": NOW - timedelta(hours=3), "late_reason": "l"}
+    ended = At(RESOLVED, NOW - timedelta(hours=2))
+    case = past(SOLVED, ended, roles=LEAD)
+    case.when(c.FollowUp(text="t", **at)).then_raises(Malformed, "happened at")
+    asked = At(triage.IncidentVerificationRequested(unit="town-east"), NOW - timedelta(hours=2))
+    conclude = c.ConcludeVerification(outcome="confirmed", text="t", **at)
+    past(asked, roles=("verifier",)).when(conclude).then_raises(Malformed, "happened at")
+    assert past(roles=("verifier",)).when(conclude).decided()
