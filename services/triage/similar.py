@@ -135,11 +135,21 @@ async def find(
         if score >= threshold and score > best.get(row["id"], (0.0,))[0]:
             best[row["id"]] = (score, row, other)
     ranked = sorted(best.values(), key=lambda one: (-one[0], one[1]["id"]))
-    near = [one for one in ranked if one[1]["unit"] in below and one[1]["concerns"]][:limit]
+    readable = await _readable(connection, ctx, [row["id"] for _, row, _ in ranked])
+    near = [one for one in ranked if one[1]["unit"] in below and one[1]["id"] in readable][:limit]
     return Found(
         [Near(row, round(score, 3), shared(told, other, known)) for score, row, other in near],
         [unit for unit in above if any(row["unit"] == unit for _, row, _ in ranked)],
     )
+
+
+async def _readable(connection: AsyncConnection, ctx: Ctx, ids: Collection[str]) -> Collection[str]:
+    """Those of the incidents in which a unit has a part that the actor oversees."""
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    if overseen is None:
+        return ids
+    known = await standings.read(connection, METADATA, ids)
+    return {id_ for id_ in ids if not known[id_].units.isdisjoint(overseen)}
 
 
 def _refs(row: Mapping[str, Any]) -> tuple[str | None, ...]:
@@ -170,9 +180,8 @@ async def _reports(
     columns = [one for one in INCIDENTS.columns if one.name not in ("discovered_at", *_SAID)]
     of_report = [REPORTS.c[name] for name in ("report_id", "discovered_at", *_SAID)]
     named, near = list(refs), (INCIDENTS.c.drill.is_(asked.drill), INCIDENTS.c.unit.in_(sorted(units)), _compared(ctx))
-    concerns = standings.concerns(METADATA, INCIDENTS.c.id, ctx.offices.overseen(ctx.actor.unit)).label("concerns")
     chosen = (
-        select(*columns, *of_report, concerns)
+        select(*columns, *of_report)
         .select_from(REPORTS)
         .join(INCIDENT_REPORTS, INCIDENT_REPORTS.c.report_id == REPORTS.c.report_id)
         .join(INCIDENTS, INCIDENTS.c.id == INCIDENT_REPORTS.c.incident_id)
@@ -182,7 +191,7 @@ async def _reports(
             *near,
         )
     )
-    registered = select(INCIDENTS, INCIDENTS.c.id.label("report_id"), concerns).where(
+    registered = select(INCIDENTS, INCIDENTS.c.id.label("report_id")).where(
         or_(INCIDENTS.c.subject.in_(named), INCIDENTS.c.text.in_(named), INCIDENTS.c.place.in_(named)), *near
     )
     rows = [dict(row) for one in (chosen, registered) for row in (await connection.execute(one)).mappings()]
