@@ -117,6 +117,8 @@ _OWN: tuple[type[Fact], ...] = (
     triage.IncidentAssigned,
     triage.IncidentAccepted,
     triage.IncidentReturned,
+    triage.IncidentPassedUpward,
+    triage.IncidentAbsorbed,
     triage.IncidentVerificationRequested,
     triage.IncidentHelpRequested,
     triage.IncidentHelpReturned,
@@ -211,12 +213,16 @@ def _of_incident(row: Row, event: Event) -> Row:
         case triage.IncidentTransferred() as data:
             return {"unit": data.unit}
         case triage.IncidentAssigned() as data:
-            return {"assigned": data.unit, "accepted": False, "sent_back": False}
+            # What another matter brings along is no decision on what came back here.
+            waits = row["sent_back"] and data.taken_from is not None
+            return {"assigned": data.unit, "accepted": False, "sent_back": waits}
         case triage.IncidentAccepted():
             return {"accepted": True}
         case triage.IncidentReturned():
             return {"assigned": None, "accepted": False, "sent_back": True}
-        case triage.IncidentVerificationRequested() as data:
+        case triage.IncidentPassedUpward() | triage.IncidentAbsorbed(designates=str()):
+            return {"sent_back": True}
+        case triage.IncidentVerificationRequested(taken_from=None) as data:
             return {"verifying": data.unit}
         case triage.IncidentVerificationConcluded():
             return {"verifying": None}
@@ -231,7 +237,9 @@ def _of_incident(row: Row, event: Event) -> Row:
         case triage.IncidentFollowedUp(ends=str()):
             return {"followed": False}
         case triage.IncidentReopened():
-            return {"phase": "open", "followed": False, "explaining": None, "screened": False, "plan_due": None}
+            waits = row["sent_back"] and row["assigned"] is None
+            over = {"followed": False, "explaining": None, "screened": False, "plan_due": None}
+            return {"phase": "open", "verifying": None, "sent_back": waits, **over}
         case triage.IncidentClosed():
             return {"phase": "closed", "verifying": None, "explaining": None, "screened": False, **_helped([])}
         case triage.IncidentDismissed() | triage.IncidentMerged():

@@ -9,10 +9,23 @@ import pytest
 from schemas.envelope import Event
 from schemas.escalation import ClockBreached, ClockCancelled, ClockDeferred, ClockMet, ClockStarted
 from schemas.fields import Fact, instant
+from schemas.triage import (
+    IncidentAbsorbed,
+    IncidentAccepted,
+    IncidentAssigned,
+    IncidentOpened,
+    IncidentPassedUpward,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentVerificationRequested,
+)
 from services.kernel.core.ids import stream_of
 from services.triage import desk
 from services.triage.views import DESK
+from tests.kit.spec import NOW, UUID, events
 from tests.triage.conftest import Triage, words
+
+REPORT = f"report-{UUID}"
 
 
 async def listed(triage: Triage, name: str, **more: Any) -> list[dict[str, Any]]:
@@ -99,6 +112,36 @@ async def test_a_notice_of_a_superior_is_on_the_desk_of_the_unit_that_answers_it
     assert [row["incident_id"] for row in await listed(triage, "to_correct")] == [one]
     await triage.take(clock(triage, one, ClockMet(clock="notice#2", met_at=now, late=False)))
     assert await counted(triage) == {}
+
+
+def lists_after(*facts: Fact) -> list[str]:
+    """The lists that hold a matter after these events of it, besides those that are open."""
+    fold, row = desk.view(DESK), None
+    for event in events("incident", [IncidentOpened(unit="town-east", report=REPORT, discovered_at=NOW), *facts]):
+        for key in fold.keys(event):
+            row = fold.apply(key, row, event)
+    assert row is not None
+    return [name for name in desk.NAMES if row[name] and name != "open"]
+
+
+def test_what_waits_for_a_designation_stands_among_what_came_back() -> None:
+    """The unit above finds it there, whichever way it came to it."""
+    lead = IncidentAssigned(unit="county-roads")
+    passed = IncidentPassedUpward(unit="county-roads", designates="county", reason="r")  # type: ignore[arg-type]
+    other = stream_of("incident", f"clock-{UUID}")
+    absorbed = IncidentAbsorbed(incident=other, reports=(REPORT,), discovered_at=NOW, designates="county")
+    brought = IncidentAssigned(unit="county-water", taken_from=other)
+    assert lists_after(lead, IncidentAccepted(unit="county-roads"), passed) == ["returned"]
+    assert lists_after(passed, IncidentAssigned(unit="county-roads", designated_by="county")) == ["to_accept"]
+    assert lists_after(absorbed, brought) == ["to_accept", "returned"]
+
+
+def test_what_was_verified_elsewhere_or_in_the_round_before_waits_for_no_verifier() -> None:
+    asked = IncidentVerificationRequested(unit="county-water")
+    over = (IncidentResolved(reason="r"), IncidentReopened(reason="r"))  # type: ignore[arg-type]
+    assert lists_after(asked) == ["to_verify"]
+    assert lists_after(asked.model_copy(update={"taken_from": f"incident-{UUID}"})) == []
+    assert lists_after(asked, *over) == []
 
 
 async def test_a_limit_that_is_met_is_gone_a_breached_one_stays_and_a_deferred_one_has_its_review(
