@@ -22,13 +22,16 @@ VALUES = {"text": "words", "number": "number", "time": "at", "code": "code", "ye
 async def fact_sheet(connection: AsyncConnection, ctx: Ctx, id_: str) -> list[dict[str, Any]] | None:
     """The facts of an incident and of those that were merged into it; None if the actor may not read it.
 
-    A former unit reads the values that were established before its part ended, and their uses until then.
+    A former unit reads the values that were established before its part ended, and their uses until then; nothing of
+    incidents that were merged in later.
     """
     known = await standings.read(connection, METADATA, [id_])
     reading = reading_of(known, id_, ctx.offices.overseen(ctx.actor.unit))
     if reading is None or id_ not in known:
         return None
-    before = await absorbed_by(connection, await naming(connection, "merged_into", [id_]))
+    # The merger is the last event of a merged incident.
+    merged = [one for one in await naming(connection, "merged_into", [id_]) if reading.covers(one["updated_at"])]
+    before = await absorbed_by(connection, merged)
     family = [id_, *(one["id"] for one in before)]
     (incident,) = await rows_of(connection, INCIDENTS, INCIDENTS.c.id == id_)
     values = await rows_of(connection, FACT_VALUES, FACT_VALUES.c.incident_id.in_(family))

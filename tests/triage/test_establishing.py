@@ -268,3 +268,20 @@ async def test_a_dual_report_is_heard_from_escalation(triage: Triage) -> None:
     for _ in range(2):
         await triage.take(triage.event(clock, told, service="escalation", correlation=id_))
     assert (await triage.kinds(id_)).count("clarification_opened") == 1
+
+
+async def test_a_former_unit_reads_no_facts_of_a_matter_that_was_merged_in_later(triage: Triage) -> None:
+    here, there = await triage.open("here"), await triage.open("there")
+    fact = {"key": "confirmed", "kind": "yes_no", "value": True, "source": "s"}
+    for id_, verb, body, role, unit in (
+        (here, "assign", {"unit": "county-roads"}, "duty_officer", "town-east"),
+        (there, "establish-fact", fact, "verifier", "town-east"),
+        (here, "return", {"reason": "r"}, "handler", "county-roads"),
+        (there, "merge", {"into": here}, "chief", "town-east"),
+    ):
+        done = await triage.ask(id_, verb, body, role=role, unit=unit)
+        assert done.status_code == 200, done.text
+    assert (await triage.get(f"incidents/{there}", "county-roads")).status_code == 404
+    assert (await triage.get(f"incidents/{here}/facts", "county-roads")).json()["items"] == []
+    [shown] = (await triage.get(f"incidents/{here}/facts", "town-east")).json()["items"]
+    assert shown["key"] == "confirmed"
