@@ -23,6 +23,8 @@ class Verification(BaseModel):
     """The last outcome. A new request leaves it, and is open until the next one."""
     by: str | None = None
     """The unit that established it."""
+    ended: bool = False
+    """Whether the matter ended while requests were open. Then a reopening drops them."""
     concluded_at: str | None = None
     """When the last open request got its outcome, as recorded."""
     facts: tuple[str, ...] = ()

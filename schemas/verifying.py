@@ -14,6 +14,8 @@ TOLD_BY = (
     triage.IncidentFactEstablished,
     triage.IncidentFactRevised,
     triage.IncidentAbsorbed,
+    triage.IncidentClosed,
+    triage.IncidentDismissed,
     triage.IncidentReopened,
 )
 """The events that change it."""
@@ -30,9 +32,11 @@ def after(known: Verification, event: Event) -> Verification:
         case triage.IncidentVerificationConcluded() as data:
             answered = {"concluded_at": event.recorded_text} if known.asked else {}
             return known.model_copy(update={**NOBODY_ASKED, **answered, "outcome": data.outcome, "by": data.unit})
-        case triage.IncidentReopened() if known.asked:
-            # The units that were asked in the round before may have no part in this one.
-            return known.model_copy(update=NOBODY_ASKED)
+        case triage.IncidentClosed() | triage.IncidentDismissed() if known.asked:
+            return known.model_copy(update={"ended": True})
+        case triage.IncidentReopened() if known.ended:
+            # With the end, the units that were asked lost their part. They could not conclude.
+            return known.model_copy(update={**NOBODY_ASKED, "ended": False})
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() if event.unit:
             return known.model_copy(update={"facts": _with(known.facts, event.unit)})
         case triage.IncidentAbsorbed(verified_by=units) if units:

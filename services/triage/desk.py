@@ -239,7 +239,7 @@ def _of_incident(row: Row, event: Event) -> Row:
         case triage.IncidentReopened():
             waits = row["sent_back"] and row["assigned"] is None
             over = {"followed": False, "explaining": None, "screened": False, "plan_due": None}
-            return {"phase": "open", "verifying": None, "sent_back": waits, **over}
+            return {"phase": "open", "sent_back": waits, **over}
         case triage.IncidentClosed():
             return {"phase": "closed", "verifying": None, "explaining": None, "screened": False, **_helped([])}
         case triage.IncidentDismissed() | triage.IncidentMerged():

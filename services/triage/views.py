@@ -448,9 +448,9 @@ def _changes(row: Row, event: Event) -> Row:
         case triage.IncidentResolved():
             return {"resolved_at": at}
         case triage.IncidentClosed():
-            return {"closed_at": at}
+            return {"closed_at": at, **_verified(row, event)}
         case triage.IncidentDismissed():
-            return {"dismissed_at": at}
+            return {"dismissed_at": at, **_verified(row, event)}
         case triage.IncidentReopened():
             ended = ("resolved_at", "closed_at", "dismissed_at")
             return {**dict.fromkeys((*ended, "handled_problem", "handled_answer")), **_verified(row, event)}

@@ -13,6 +13,7 @@ from schemas.triage import (
     IncidentAbsorbed,
     IncidentAccepted,
     IncidentAssigned,
+    IncidentDismissed,
     IncidentOpened,
     IncidentPassedUpward,
     IncidentReopened,
@@ -136,12 +137,14 @@ def test_what_waits_for_a_designation_stands_among_what_came_back() -> None:
     assert lists_after(absorbed, brought) == ["to_accept", "returned"]
 
 
-def test_what_was_verified_elsewhere_or_in_the_round_before_waits_for_no_verifier() -> None:
+def test_what_was_verified_elsewhere_or_ended_waits_for_no_verifier() -> None:
     asked = IncidentVerificationRequested(unit="county-water")
-    over = (IncidentResolved(reason="r"), IncidentReopened(reason="r"))  # type: ignore[arg-type]
+    again = IncidentReopened(reason="r")  # type: ignore[arg-type]
+    over = (IncidentDismissed(report_count=1), again)
     assert lists_after(asked) == ["to_verify"]
     assert lists_after(asked.model_copy(update={"taken_from": f"incident-{UUID}"})) == []
     assert lists_after(asked, *over) == []
+    assert lists_after(asked, IncidentResolved(reason="r"), again) == ["to_verify"]  # type: ignore[arg-type]
 
 
 async def test_a_limit_that_is_met_is_gone_a_breached_one_stays_and_a_deferred_one_has_its_review(

@@ -138,6 +138,9 @@ def test_a_request_ends_with_its_round(end: Fact) -> None:
     assert found is not None
     assert (found.unit, found.awaited) == ("county-roads", "handling")
     assert goes_on(case)
+    resolved = of_town(ESTABLISHED, ASKED, *assigned, triage.IncidentResolved(reason="r"), again)
+    resolved.when(REPLY).then_raises(Rejected, "has no outcome")
+    assert (resolved.state.verifying, resolved.state.verification.asked) == ({"county-water"}, ("county-water",))
 
 
 def test_after_the_outcome_the_matter_waits_for_the_handler_since_then() -> None:
