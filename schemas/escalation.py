@@ -336,9 +336,23 @@ class ClockReportedUpward(Done):
     notice: Uuid | None = None
 
 
+@event("clock.office_informed")
+class ClockOfficeInformed(Done):
+    """A unit told another office of the matter, which confirms by a receipt that it knows. It fulfils no report."""
+
+    report: Uuid
+    unit: UnitCode
+    to: UnitCode
+    addressee: PostCode
+    text: Words
+
+
 @event("clock.receipt_given")
 class ClockReceiptGiven(Done):
-    """The addressee confirmed the arrival of a report: the post itself, a member of the body, or its duty post."""
+    """The addressee confirmed the arrival of a report or a notice sideways.
+
+    It is the post itself, a member of the body, or its duty post.
+    """
 
     report: Uuid
     unit: UnitCode

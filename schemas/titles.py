@@ -116,6 +116,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "correct": ("更正", "correct"),
     "withdraw": ("撤回", "withdraw"),
     "report-upward": ("上报", "report upward"),
+    "inform-office": ("通报其他单位", "inform another office"),
     "ask-lead": ("请上级牵头", "ask for the lead"),
     "accept-lead": ("同意牵头", "accept the lead"),
     "take-lead": ("牵头", "take the lead"),

@@ -16,7 +16,7 @@ from schemas.lists import FactKey
 from schemas.offices import UnitKind
 from schemas.pack.answering import Answering
 from schemas.pack.approval import Approval
-from schemas.pack.assigning import Assigning
+from schemas.pack.assigning import Assigning, EmergencyPlan
 from schemas.pack.clocks import ClockRule, Limit, Rung, Workday, rises
 from schemas.pack.levels import AnswerRule, Flag, Growth, HarmStep, Level, LevelMap, Period, Ungraded
 from schemas.pack.office import Archive, FollowUp, Outgoing, Publication, Review, Roster, Surge
@@ -71,6 +71,8 @@ class PolicyPack(Model):
     notice: Notice | None = None
     ladder: tuple[Rung, ...] = ()
     assigning: Assigning | None = None
+    emergency_plans: tuple[EmergencyPlan, ...] = ()
+    """The plans that somebody may put in force; without any, a plan has any code."""
     answering: Answering = Answering()
     approval: Approval | None = None
     publication: Publication | None = None
@@ -164,6 +166,7 @@ class PolicyPack(Model):
             raise ValueError(
                 f"clocks, and hops of reports: {', '.join(sorted(taken))} names another section; rename it"
             )
+        once("emergency_plans", [plan.code for plan in self.emergency_plans])
         once("outgoing", [told.rule for told in self.outgoing or ()])
         once("archive.parts", [part.code for part in (self.archive.parts if self.archive else ())])
         for level in self.levels:

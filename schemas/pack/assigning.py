@@ -46,6 +46,13 @@ class TeamRule(Rule):
     levels: tuple[Slug, ...] | None = None
 
 
+class EmergencyPlan(Rule):
+    """An emergency plan of the office, which somebody puts in force for a matter."""
+
+    code: Slug
+    title_zh: Text
+
+
 class Assigning(Model):
     """Who leads the handling, and what happens if nobody wants to.
 

@@ -92,7 +92,9 @@ class Surge(Rule):
     """Who is warned, within the office."""
 
 
-Telling = Literal["new", "assigned", "warn", "due", "breach", "rung", "hop", "approval", "gap", "held", "surge"]
+Telling = Literal[
+    "new", "assigned", "warn", "due", "breach", "rung", "hop", "informed", "approval", "gap", "held", "surge"
+]
 """Of what posts are told outside of the product."""
 
 

@@ -155,6 +155,7 @@ TEMPLATES: dict[str, str] = {
     "clock.reminder_spared": "就时限 {clock} 免于{rung}（{unit}已答复）|no {rung} about {clock}: {unit} had answered",
     "clock.reported_upward": "{unit}上报{to}的 {addressee}，未核实：{unverified}"
     "|{unit} reported to {addressee} of {to}, unverified: {unverified}",
+    "clock.office_informed": "{unit}通报{to}的 {addressee}|{unit} informed {addressee} of {to}",
     "clock.receipt_given": "{unit}确认收到上报|{unit} confirmed the report",
     "clock.receipt_refused": "{unit}退回上报|{unit} refused the report",
     "clock.lead_asked": "{unit}请{of}牵头（{who}）|{unit} asked {of} to lead ({who})",
@@ -339,6 +340,10 @@ class Names:
             lambda pack: {part.code: part.title_zh for part in (pack.notice.parts if pack.notice else ())},
         )
 
+    def plan(self, code: str, event: Event) -> str | None:
+        """The title of an emergency plan."""
+        return self._in_packs(code, event, lambda pack: {plan.code: plan.title_zh for plan in pack.emergency_plans})
+
     def pack(self, code: str, event: Event) -> str | None:
         """`《县级机关默认规则》county-default@2`: the pack's title before its name, without the digest."""
         found = self.offices.packs.get(code)
@@ -411,6 +416,7 @@ SOURCES: Mapping[str, tuple[Callable[[Names, str, Event], str | None], ...]] = {
     "designates": (Names.unit,),
     "designated_by": (Names.unit,),
     "part": (Names.part,),
+    "plan": (Names.plan,),
     "to": (Names.unit, Names.post),
     "post": (Names.post,),
     "substitute": (Names.post,),

@@ -148,6 +148,8 @@ class UpwardReport(Answered):
     """The post or body of that unit that got the report."""
     form: ReportForm
     """How it was reported. A call fulfils no written report."""
+    informs: bool
+    """Whether it only tells another office of the matter, and fulfils nothing."""
     hop: Code | None
     """The rule's hop for which it was meant; it is the name of a limit."""
     level: Code | None
@@ -302,7 +304,7 @@ class Limits(
         asked_to_lead=None,
         level="major",
         merged_into=None,
-        may=["report-upward"],
+        may=["report-upward", "inform-office"],
         clocks=[_CLOCK],
         reports=[
             {
@@ -312,6 +314,7 @@ class Limits(
                 "to": "county",
                 "addressee": "leading_group",
                 "form": "written",
+                "informs": False,
                 "hop": "report_to_county",
                 "level": "major",
                 "unverified": True,
@@ -352,7 +355,17 @@ class Limits(
     merged_into: IncidentId | None
     """Where the matter goes on."""
     may: tuple[
-        Literal["report-upward", "give-notice", "decide", "ask-lead", "accept-lead", "take-lead", "receipt"], ...
+        Literal[
+            "report-upward",
+            "inform-office",
+            "give-notice",
+            "decide",
+            "ask-lead",
+            "accept-lead",
+            "take-lead",
+            "receipt",
+        ],
+        ...,
     ]
     """The commands that the caller may send now."""
     clocks: tuple[Clock, ...]

@@ -23,6 +23,7 @@ from services.escalation.commands import (
     DecideExtension,
     GiveNotice,
     HandOver,
+    InformOffice,
     NameSubstitute,
     OfRoster,
     Pause,
@@ -156,6 +157,11 @@ def router(runtime: Runtime) -> APIRouter:
 
         It is marked unverified if no fact is established. Only the receipt of the addressee fulfils the duty.
         """
+        return await command(caller, id, body)
+
+    @api.post("/incidents/{id}/inform-office", **documents.answers(Done))
+    async def inform_office(id: Id, body: InformOffice, caller: http.Command) -> Response:
+        """Tell another office of the matter. It reads what it is told, and confirms it by a receipt."""
         return await command(caller, id, body)
 
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))

@@ -33,6 +33,15 @@ class ReportUpward(
     """The handling that the unit proposes."""
 
 
+class InformOffice(Act, json_schema_extra=example(to="county-water", text="路面塌陷涉及贵单位管网，请知悉并配合")):
+    """Tell another office of the matter: one beside, above or below. It confirms by a receipt that it knows."""
+
+    to: Addressee
+    """The office: a unit, whose `office` is told, or a post or body of one, such as `leading_group@county`."""
+    text: Report
+    """What it is told."""
+
+
 class Receipt(Act, json_schema_extra=example(accepted=True)):
     """Confirm a report, or send it back with a reason. Only its addressee can: the post, or the body's members and duty
     post. By default this is the latest open report to the post that acts.

@@ -13,7 +13,7 @@ from schemas import escalation as e
 from schemas.fields import Fact, Typed
 from schemas.pack.reports import DecisionRule
 from schemas.pack.reports import Notice as NoticeRule
-from services.escalation import attempts, decisions, growth, limits, notices, obligations, reporting
+from services.escalation import attempts, decisions, growth, informing, limits, notices, obligations, reporting
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -23,6 +23,7 @@ from services.escalation.commands import (
     Decide,
     DetectBreaches,
     GiveNotice,
+    InformOffice,
     OnLimit,
     Receipt,
     RecordAttempt,
@@ -215,6 +216,12 @@ def _acted(state: State, command: Act, at: datetime, ctx: Ctx) -> Decided:
     match command:
         case ReportUpward():
             return _report(state, command, at, ctx)
+        case InformOffice():
+            _refuse(state, command, ctx)
+            incident = _subject(state, command, ctx)
+            assert isinstance(incident, Reportable)
+            told = informing.informed(command, incident.reporting(ctx), ctx)
+            return by_pack([told], pack_in_force(state, ctx), ctx)
         case Receipt():
             return _receipt(state, command, at, ctx)
         case AskLead() | AcceptLead() | TakeLead():
@@ -451,7 +458,7 @@ def _receipt(state: State, command: Receipt, at: datetime, ctx: Ctx) -> Decided:
         return [refused]
     given = e.ClockReceiptGiven(report=report.id, unit=report.to)
     first = all(reached.milestone != "received" or reached.event != report.id for reached in state.milestones)
-    return [given, *(_own(state, "received", report, report.to, at, ctx) if first else ())]
+    return [given, *(_own(state, "received", report, report.to, at, ctx) if first and not report.informs else ())]
 
 
 def reported(report: UpwardReport) -> Reported:

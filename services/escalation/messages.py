@@ -16,6 +16,7 @@ RULES = {
     "breach": ("逾期", "A limit has passed"),
     "rung": ("催办督办", "Reminder"),
     "hop": ("收到上报，请签收", "A report waits for your receipt"),
+    "informed": ("收到通报，请签收", "An office informs you, and waits for your receipt"),
     "approval": ("等待审定", "Your approval is awaited"),
     "gap": ("值班空缺", "Nobody is on duty"),
     "held": ("无人值班，来件待处理", "A report came while nobody was on duty"),

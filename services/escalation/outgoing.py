@@ -100,6 +100,8 @@ def _notice(event: Event) -> dict[str, Any] | None:
             return _of_limit("due", data.clock)
         case e.ClockReportedUpward() as data:
             return {"rule": "hop", "unit": data.to, "who": data.addressee}
+        case e.ClockOfficeInformed() as data:
+            return {"rule": "informed", "unit": data.to, "who": data.addressee}
         case e.ClockApprovalAwaited() as data:
             return {"rule": "approval", "unit": data.unit, "who": " ".join(data.who), "what": data.of}
         case e.ClockExtensionRequested() as data:

@@ -17,6 +17,7 @@ from services.escalation.commands import (
     ConfirmDecision,
     Decide,
     GiveNotice,
+    InformOffice,
     Receipt,
     ReportBack,
     ReportUpward,
@@ -205,7 +206,7 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         row["merged_into"],
         pack is not None and pack.model.notice is not None,
     )
-    verbs = may([RIGHTS[ReportUpward], RIGHTS[GiveNotice]], reportable, ctx)
+    verbs = may([RIGHTS[ReportUpward], RIGHTS[InformOffice], RIGHTS[GiveNotice]], reportable, ctx)
     notices = await _rows(connection, select(NOTICES).where(NOTICES.c.incident_id == id_).order_by(NOTICES.c.at))
     made = await _rows(connection, select(DECISIONS).where(DECISIONS.c.incident_id == id_).order_by(DECISIONS.c.at))
     written = PARTS.c.notice.in_([notice["notice"] for notice in notices])

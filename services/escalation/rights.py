@@ -20,6 +20,7 @@ from services.escalation.commands import (
     DecideDeferral,
     DecideExtension,
     GiveNotice,
+    InformOffice,
     Pause,
     Receipt,
     ReportBack,
@@ -511,6 +512,7 @@ def _can_be_annulled(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
 
 RIGHTS: Mapping[type[Command], Right[Any]] = {
     ReportUpward: Right("report-upward", ("duty_officer",), _reporting, _goes_on),
+    InformOffice: Right("inform-office", ("duty_officer", "chief"), _reporting, _goes_on),
     Receipt: OfAddressee("receipt", ("duty_officer", "approver", "chief"), _told, _waits),
     SetLimit: Right("set-limit", ("approver", "chief"), _accountable, _can_be_set),
     RequestExtension: Right("request-extension", ("handler", "duty_officer", "chief"), _charged, _can_be_extended),

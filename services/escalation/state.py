@@ -52,6 +52,8 @@ class UpwardReport:
     form: e.ReportForm = "written"
     hop: str | None = None
     answered: frozenset[str] = frozenset()
+    informs: bool = False
+    """Whether it only tells another office, and fulfils nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,9 @@ def evolve(state: State, event: Event) -> State:
         case e.ClockReportedUpward() as data:
             report = UpwardReport(data.report, data.to, data.addressee, data.form, data.hop)
             return replace(state, reports=(*state.reports, report), notices=notices.evolve(state.notices, event))
+        case e.ClockOfficeInformed() as data:
+            told = UpwardReport(data.report, data.to, data.addressee, informs=True)
+            return replace(state, reports=(*state.reports, told))
         case e.ClockDecisionProposed() as data:
             waiting = Proposed(data, {event.actor: data.by}, event.time, event.time)
             return replace(state, proposed={**state.proposed, data.decision: waiting})

@@ -114,6 +114,7 @@ REPORTS = Table(
     Column("to", key(), nullable=False),
     Column("addressee", key(60), nullable=False),
     Column("form", key(32), nullable=False),
+    Column("informs", Boolean, nullable=False),
     Column("hop", key(100)),
     Column("level", key(100)),
     Column("unverified", Boolean, nullable=False),
@@ -126,8 +127,8 @@ REPORTS = Table(
     Column("answered_by", Text, nullable=False),
     Index(None, "incident_id"),
 )
-"""One row for each report upward. `state` is sent, received or refused, by the latest answer. `receipts` counts
-confirmations.
+"""One row for each report upward, or notice sideways: then it `informs`. `state` is sent, received or refused, by the
+latest answer. `receipts` counts confirmations.
 
 `answered_by` holds the posts that confirmed it or sent it back, with a space between them.
 """
@@ -433,26 +434,30 @@ def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
 
 def _report_keys(event: Event) -> list[Key]:
     match event.data:
-        case e.ClockReportedUpward() | e.ClockReceiptGiven() | e.ClockReceiptRefused() as data:
+        case (
+            e.ClockReportedUpward() | e.ClockOfficeInformed() | e.ClockReceiptGiven() | e.ClockReceiptRefused()
+        ) as data:
             return [(data.report,)]
     return []
 
 
 def _report_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
-        case e.ClockReportedUpward() as data:
+        case (e.ClockReportedUpward() | e.ClockOfficeInformed()) as data:
+            upward = data if isinstance(data, e.ClockReportedUpward) else None
             return {
                 "report": data.report,
                 "incident_id": _incident(event),
                 "unit": data.unit,
                 "to": data.to,
                 "addressee": data.addressee,
-                "form": data.form,
-                "hop": data.hop,
-                "level": data.level,
-                "unverified": data.unverified,
+                "form": upward.form if upward else "written",
+                "informs": upward is None,
+                "hop": upward.hop if upward else None,
+                "level": upward.level if upward else None,
+                "unverified": upward is not None and upward.unverified,
                 "text_ref": data.text.ref if data.text else None,
-                "proposal_ref": data.proposal.ref if data.proposal else None,
+                "proposal_ref": upward.proposal.ref if upward and upward.proposal else None,
                 "at": event.time_text,
                 "state": "sent",
                 "answered_at": None,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from schemas import triage
 from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
-from services.kernel.core.problems import Rejected
+from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
-from services.triage.assigning import must_be_ahead, rule_of
+from services.triage.assigning import must_be_ahead, pack_of, rule_of
 from services.triage.incident import Incident
 
 
@@ -29,6 +29,7 @@ def decided(state: Incident, command: c.Planning, ctx: Ctx) -> Decided:
             )
             return [Occurred(made, basis=ctx.offices.basis)]
         case c.StartPlan():
+            _must_be_listed(state, command.plan, ctx)
             return [triage.IncidentPlanStarted(plan=command.plan)]
         case c.HoldMeeting():
             for unit in command.units:
@@ -51,6 +52,20 @@ def decided(state: Incident, command: c.Planning, ctx: Ctx) -> Decided:
             passed = triage.IncidentPassedUpward(unit=unit, designates=above, reason=Typed(text=command.reason))
             return [Occurred(passed, basis=ctx.offices.basis)]
     raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _must_be_listed(state: Incident, plan: str, ctx: Ctx) -> None:
+    """Raises `Malformed` for an emergency plan that the matter's pack does not have, if it has any."""
+    pack = pack_of(state, ctx.offices)
+    known = [one.code for one in pack.model.emergency_plans] if pack else []
+    if known and plan not in known:
+        raise Malformed(
+            f"plan: the matter's pack has no emergency plan {plan!r}; it has {', '.join(known)}",
+            code="plan-unknown",
+            field="plan",
+            given=plan,
+            known=known,
+        )
 
 
 def _posts(field: str, posts: Iterable[str | None], ctx: Ctx) -> None:

@@ -10,6 +10,7 @@ from services.escalation.commands import (
     AskLead,
     ConfirmDecision,
     GiveNotice,
+    InformOffice,
     Receipt,
     ReportBack,
     ReportUpward,
@@ -53,6 +54,7 @@ def asked() -> Incident:
 
 CASES: dict[str, tuple[Any, Act, Any, float]] = {
     "report-upward": (reporting, SENT, officer(), 0),
+    "inform-office": (reporting, InformOffice(to="county-roads", text="t"), officer(), 0),
     "receipt": (sent, Receipt(), SUPERIOR, 0.5),
     "refused receipt": (sent, Receipt(accepted=False, reason="不清楚"), SUPERIOR, 0.5),
     "ask-lead": (lambda: led(asking()), AskLead(reason="r"), officer(), 0),

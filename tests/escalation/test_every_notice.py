@@ -137,6 +137,10 @@ async def is_reported(desk: Desk) -> None:
     await acts(desk, "report-upward", "duty_officer", text=WORD)
 
 
+async def an_office_is_informed(desk: Desk) -> None:
+    await acts(desk, "inform-office", "chief", to="county-roads", text=WORD)
+
+
 def submitted(*who: str) -> Fact:
     steps = tuple(Step(code=one, who=(one,)) for one in who)
     return publish.StatementSubmitted(unit=UNIT, steps=steps, by="0" * 64)
@@ -237,6 +241,7 @@ CASES: tuple[tuple[Telling, Scene, str, list[str], str], ...] = (
     ("breach", a_limit_passes, "逾期", [CHIEF], DUE),
     ("rung", a_rung_is_reached, "催办督办", [CHIEF], DUE),
     ("hop", is_reported, "收到上报，请签收", ["duty_officer@county"], "编号："),
+    ("informed", an_office_is_informed, "收到通报，请签收", ["duty_officer@county-roads"], "编号："),
     ("approval", a_statement_is_submitted, "等待审定", [APPROVER], "事由：说明稿"),
     ("approval", the_next_step_is_reached, "等待审定", [CHIEF], "事由：说明稿"),
     ("approval", a_text_is_referred, "等待审定", LEADING, "事由：说明稿"),
@@ -280,7 +285,7 @@ async def test_the_pack_chooses_the_posts(
 ) -> None:
     await begins(told.desk, outgoing=[{"rule": rule, "to": ["information_officer"], "source": SOURCE}])
     await scene(told.desk)
-    unit = {"assigned": "county-roads", "hop": "county"}.get(rule, UNIT)
+    unit = {"assigned": "county-roads", "informed": "county-roads", "hop": "county"}.get(rule, UNIT)
     found = await told.now()
     assert list(found) == [f"information_officer@{unit}"], found
     assert {one for said in found.values() for one, _ in said} == {title}

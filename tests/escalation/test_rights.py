@@ -188,10 +188,10 @@ async def test_answers_say_what_their_reader_may_ask(desk: Desk) -> None:
     await desk.consume()
     await desk.turn(at(4))
     one = (await desk.ask("GET", f"/incidents/{id_}", "duty_officer", "town-east")).json()
-    assert (one["may"], {tuple(clock["may"]) for clock in one["clocks"]}) == (["report-upward"], {()})
+    assert (one["may"], {tuple(clock["may"]) for clock in one["clocks"]}) == (["report-upward", "inform-office"], {()})
     assert (await desk.ask("POST", f"/incidents/{id_}/report-upward", "duty_officer", "town-east", {})).is_success
     above = (await desk.ask("GET", f"/incidents/{id_}", "duty_officer", "county")).json()
-    assert (above["may"], above["reports"][0]["may"]) == (["report-upward", "receipt"], ["receipt"])
+    assert (above["may"], above["reports"][0]["may"]) == (["report-upward", "inform-office", "receipt"], ["receipt"])
     items = (await desk.ask("GET", "/clocks?state=breached", "auditor", "county")).json()["items"]
     assert items
     assert all(item["may"] == ["annul"] for item in items)

@@ -134,6 +134,7 @@ def outcomes(pack: LoadedPack) -> Iterator[Callable[[], object]]:
             yield functools.partial(_decided, pack, INCIDENTS, case, command)
     for kind, fact in (
         ("incident", triage.IncidentClosed(reason="r", missing=("minutes",))),  # type: ignore[arg-type]
+        ("incident", triage.IncidentPlanStarted(plan="flood")),
         ("clock", ClockNoticePartWritten(notice=spec.UUID, unit="town-east", part="check", text="t")),  # type: ignore[arg-type]
         ("clock", ClockPaused(clock="hand_out", reason="waits", due=spec.NOW)),
     ):
@@ -145,7 +146,7 @@ def _given_on(pack: LoadedPack) -> Iterator[Callable[[], object]]:
     for level in ("usual", "grave"):
         graded = triage.IncidentGraded(level=level, rank=1)
         case = given(INCIDENTS, OPENED, graded, actor=staff("duty_officer", "chief", "handler", unit="town-east"))
-        for command in (c.Assign(), c.Instruct(text="t"), c.Solve(text="t")):
+        for command in (c.Assign(), c.Instruct(text="t"), c.Solve(text="t"), c.StartPlan(plan="flood")):
             yield functools.partial(_decided, pack, INCIDENTS, case, command)
     told = triage.IncidentAssigned(unit="county-roads")
     back = triage.IncidentReturned(unit="county-roads", reason="r", ground="not_ours")  # type: ignore[arg-type]

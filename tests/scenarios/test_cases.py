@@ -281,7 +281,9 @@ def test_matters_002_13(desk: Desk) -> None:
     said = matter.at("2026-04-09 10:05").states("status").refuses("chief", "approve", "no-right")
     said.does("approver", "approve").does("spokesperson", "publish")
     matter.does("duty_officer", "classify", answer_kind="adoption").does("duty_officer", "assign", unit=matter.unit)
-    matter.does("handler", "accept").does("handler", "solve", text="已修缮").explains("handler", "approver")
+    matter.does("handler", "accept").refuses("handler", "solve", "team-needed", text="已修缮")
+    matter.does("chief", "name-team", head="approver@county-education", members=["handler@county-education"])
+    matter.does("handler", "solve", text="已修缮").explains("handler", "approver")
     matter.owes({}).told().ends("request", "case_table")
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from schemas import triage
 from services.kernel.core.problems import Malformed, Rejected
+from services.kernel.rules.packs import load_pack
 from services.triage import commands as c
 from services.triage.ball import ball
 from services.triage.decider import DECIDER
 from tests.kit import spec
-from tests.kit.spec import NOW, Given, given, staff
+from tests.kit.spec import NOW, POLICIES, Given, given, staff
 from tests.triage.conftest import Triage
 from tests.triage.test_assigning import ACCEPTED, ASSIGNED, OPENED, SOURCE, under
 
@@ -55,6 +56,25 @@ def test_a_merger_brings_team_plan_and_emergency_plan_along_where_there_is_none(
         into = past(*here).seeing(leaving=leaving, reports=[OPENED.report])
         done = [getattr(one, "data", one) for one in into.when(c.Absorb(incident=leaving.id)).decided()][1:]
         assert [one if one in (TEAM, started) else "plan_made" for one in done] == brought
+
+
+def test_an_emergency_plan_is_one_of_the_pack_if_it_has_any() -> None:
+    company = load_pack(POLICIES / "company-000.yaml")
+    case = past()
+    offices = replace(case.context.offices, assigned={"city": company.ref}, packs={company.ref: company})
+    under = replace(case, context=replace(case.context, offices=offices))
+    under.when(c.StartPlan(plan="emergency")).then(triage.IncidentPlanStarted(plan="emergency"))
+    under.when(c.StartPlan(plan="outage")).then_raises(Malformed, "has no emergency plan 'outage'; it has emergency")
+    case.when(c.StartPlan(plan="outage")).then(triage.IncidentPlanStarted(plan="outage"))
+
+
+@pytest.mark.requirement("TRI-12")
+def test_a_team_stands_before_the_handling_by_the_pack_whose_document_has_one_for_each_matter() -> None:
+    pack = load_pack(POLICIES / "matters-002-13.yaml")
+    case = past(ASSIGNED, ACCEPTED, role="handler", unit="county-roads")
+    offices = replace(case.context.offices, assigned={"city": pack.ref}, packs={pack.ref: pack})
+    case = replace(case, context=replace(case.context, offices=offices))
+    case.when(c.Solve(text="t")).then_raises(Rejected, "needs a team")
 
 
 @pytest.mark.requirement("TRI-12")

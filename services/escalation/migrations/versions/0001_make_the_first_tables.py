@@ -297,6 +297,7 @@ def upgrade() -> None:
         sa.Column("to", key(64), nullable=False),
         sa.Column("addressee", key(60), nullable=False),
         sa.Column("form", key(32), nullable=False),
+        sa.Column("informs", sa.Boolean(), nullable=False),
         sa.Column("hop", key(100), nullable=True),
         sa.Column("level", key(100), nullable=True),
         sa.Column("unverified", sa.Boolean(), nullable=False),

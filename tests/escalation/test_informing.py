@@ -1,0 +1,77 @@
+"""A notice sideways: another office is told of the matter and confirms it."""
+
+import pytest
+
+from schemas import escalation as e
+from schemas.fields import Typed
+from services.escalation.commands import InformOffice, Receipt
+from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from tests.escalation.conftest import Desk
+from tests.escalation.incident import Incident, at, opened
+from tests.escalation.test_obligations import officer
+from tests.escalation.test_service import opened as told
+from tests.kit.spec import staff
+
+TELL = InformOffice(to="county-roads", text="请知悉并配合")
+ROADS = officer("county-roads")
+
+
+def matter() -> Incident:
+    return Incident().hear(opened(at(0)))
+
+
+@pytest.mark.parametrize(
+    ("to", "unit", "addressee"),
+    [
+        ("county-roads", "county-roads", "office"),
+        ("leading_group@county", "county", "leading_group"),
+        ("chief@town-west", "town-west", "chief"),
+    ],
+)
+def test_an_office_is_told_and_confirms_by_a_receipt(to: str, unit: str, addressee: str) -> None:
+    case = matter().do(InformOffice(to=to, text="t"), at(1), officer())
+    (sent,) = case.of(e.ClockOfficeInformed)
+    assert (sent.unit, sent.to, sent.addressee, case.did) == ("town-east", unit, addressee, [sent])
+    (post, *_) = sorted(case.offices.receivers(unit, addressee))
+    code, _, where = post.partition("@")
+    case.do(Receipt(), at(2), staff(code, unit=where))
+    assert case.did == [e.ClockReceiptGiven(report=sent.report, unit=unit)], "it fulfils no report"
+
+
+def test_only_its_addressee_confirms_it_once_or_sends_it_back_with_a_reason() -> None:
+    case = matter().do(TELL, at(1), officer())
+    with pytest.raises(Forbidden, match="office of county-roads"):
+        case.do(Receipt(), at(2), officer("county"))
+    case.do(Receipt(accepted=False, reason="不属本单位"), at(2), ROADS)
+    (back,) = case.of(e.ClockReceiptRefused)
+    assert back.unit == "county-roads"
+    with pytest.raises(Rejected, match="has answered this report already"):
+        case.do(Receipt(report=back.report), at(3), ROADS)
+
+
+def test_what_is_no_other_office() -> None:
+    for to, said in (("town-east", "knows of the matter itself"), ("chief@town-east", "knows"), ("nowhere", "no unit")):
+        with pytest.raises(Malformed, match=said):
+            matter().do(InformOffice(to=to, text="t"), at(1), officer())
+    with pytest.raises(Rejected, match="has no nobody"):
+        matter().do(InformOffice(to="nobody@county-roads", text="t"), at(1), officer())
+    with pytest.raises(Forbidden):
+        matter().do(TELL, at(1), staff("handler", unit="town-east"))
+    with pytest.raises(Forbidden):
+        matter().do(TELL, at(1), ROADS)
+
+
+async def test_the_other_office_reads_what_it_is_told_and_everybody_sees_its_receipt(desk: Desk) -> None:
+    id_ = told(desk)
+    await desk.consume()
+    desk.clock.at = at(1)
+    path = f"/incidents/{id_}"
+    assert (await desk.ask("GET", path, "duty_officer", "county-roads")).status_code == 403
+    body = {"to": "county-roads", "text": Typed(text="请知悉").text}
+    assert (await desk.ask("POST", f"{path}/inform-office", "chief", "town-east", body)).status_code == 200
+    there = (await desk.ask("GET", path, "duty_officer", "county-roads")).json()
+    (report,) = there["reports"]
+    assert (report["informs"], report["text"], report["state"], report["may"]) == (True, "请知悉", "sent", ["receipt"])
+    assert (await desk.ask("POST", f"{path}/receipt", "duty_officer", "county-roads", {})).status_code == 200
+    (report,) = (await desk.ask("GET", path, "chief", "town-east")).json()["reports"]
+    assert (report["state"], report["receipts"], report["hop"]) == ("received", 1, None)
