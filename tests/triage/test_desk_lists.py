@@ -101,11 +101,26 @@ async def resolved(triage: Triage, id_: str) -> None:
     await act(triage, id_, "resolve", body, "handler")
 
 
+async def screened(triage: Triage, id_: str) -> None:
+    await act(triage, id_, "screen", {"needs_reply": False, "ground": "no_request"})
+
+
+async def to_explain(triage: Triage, id_: str) -> None:
+    await act(triage, id_, "order-explanation", {"text": "t"}, "chief")
+
+
+async def to_correct(triage: Triage, id_: str) -> None:
+    await triage.take(clock(triage, id_, started(triage, "notice", 30)))
+
+
 LISTS: dict[str, tuple[Scene, str, str]] = {
     "open": (only_opened, "assignment", "town-east"),
     "to_verify": (to_verify, "assignment", "town-east"),
     "to_accept": (assigned, "acceptance", "town-east"),
     "to_approve": (proposed, "approval", "town-east"),
+    "to_explain": (to_explain, "assignment", "town-east"),
+    "to_review": (screened, "assignment", "town-east"),
+    "to_correct": (to_correct, "assignment", "town-east"),
     "waiting_material": (helped, "handling", "town-east"),
     "returned": (given_back, "assignment", "town-east"),
     "deferred": (deferred, "assignment", "town-east"),
