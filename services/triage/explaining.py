@@ -5,7 +5,7 @@ from typing import Literal
 from schemas.answering import IncidentExplanationOrdered, IncidentUnitExplained
 from schemas.fields import Typed
 from schemas.pack.answering import Explaining
-from services.kernel.access.approving import answering
+from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
@@ -66,7 +66,8 @@ def orders(incident: Incident, ctx: Ctx) -> bool:
 
 def _ordering(incident: Incident, ctx: Ctx) -> str | None:
     rule = rule_of(incident, ctx.offices)
-    found = next(answering(rule.ordered_by, incident.unit, ctx), None) if rule else None
+    ways = answering(rule.ordered_by, incident.unit, ctx, posts=own_posts(ctx)) if rule else iter(())
+    found = next(ways, None)
     return found.post if found else None
 
 

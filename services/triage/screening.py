@@ -3,7 +3,7 @@
 from schemas.answering import IncidentScreened, IncidentScreeningReviewed
 from schemas.fields import Typed
 from schemas.pack.answering import Screening
-from services.kernel.access.approving import answering
+from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage.answering_commands import ReviewScreening, Screen
@@ -68,7 +68,7 @@ def screened(state: Incident, command: Screen, ctx: Ctx) -> Decided:
 def reviews(incident: Incident, ctx: Ctx) -> bool:
     """Whether the actor is a post that reviews by the matter's pack."""
     rule = rule_of(incident, ctx)
-    return rule is not None and any(answering(rule.reviewed_by, incident.unit, ctx))
+    return rule is not None and any(answering(rule.reviewed_by, incident.unit, ctx, posts=own_posts(ctx)))
 
 
 def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:

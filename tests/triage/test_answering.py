@@ -10,6 +10,7 @@ from schemas import answering as a
 from schemas import triage
 from schemas.pack import PolicyPack
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.core.units import Delegation
 from services.triage import answering_commands as do
 from services.triage import commands as c
 from services.triage.ball import ball
@@ -303,6 +304,16 @@ def test_whoever_handles_the_matter_now_is_ordered() -> None:
     explain = do.ExplainToOffice(text="t", proposed_reply="t")
     past(MAJOR, ORDERED, assigned, role="handler", explaining=RULES).when(explain).then_raises(Forbidden)
     assert past(MAJOR, ORDERED, assigned, role="handler", unit="county-roads", explaining=RULES).when(explain).decided()
+
+
+def test_who_only_approves_for_the_leader_orders_and_reviews_nothing() -> None:
+    loan = Delegation("approver@town-east", "verifier@town-east", NOW - timedelta(days=1), NOW + timedelta(days=1))
+    for case, command in (
+        (past(MAJOR, role="verifier", explaining=RULES), do.OrderExplanation()),
+        (past(screened(), role="verifier"), do.ReviewScreening(upheld=True, reason="r")),
+    ):
+        offices = replace(case.context.offices, delegations=(loan,))
+        replace(case, context=replace(case.context, offices=offices)).when(command).then_raises(Forbidden)
 
 
 # material of the responsible department
