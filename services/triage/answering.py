@@ -105,7 +105,9 @@ def after(known: Answering, event: Event) -> Answering:
             told = {"outcome": data.outcome, "outcome_at": event.time, "plan_due": due, "told": False}
             return known.model_copy(update=told)
         case triage.IncidentExplained() | triage.IncidentReplied() | triage.IncidentHandlingRecorded(statement=str()):
-            return known if known.told or known.outcome is None else known.model_copy(update={"told": True})
+            # What was said before explains nothing of it, also if it is entered afterwards.
+            follows = known.outcome_at is not None and event.time >= known.outcome_at
+            return known.model_copy(update={"told": True}) if follows and not known.told else known
         case triage.IncidentReopened():
             return Answering()
     return known

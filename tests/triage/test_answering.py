@@ -79,6 +79,18 @@ def test_a_request_that_is_not_met_is_explained_before_it_ends(outcome: a.Unsolv
         assert past(VERIFIED, told, explained).when(resolve).decided()
 
 
+@pytest.mark.requirement("TRI-14")
+def test_an_explanation_that_was_given_before_the_outcome_and_entered_after_it_explains_it_not() -> None:
+    told = At(unsolved("not_allowed"), NOW - timedelta(hours=1))
+    for hours, explains in ((2, False), (1, True)):
+        said = At(EXPLAINED, NOW - timedelta(hours=hours), recorded=NOW)
+        case = past(VERIFIED, told, said)
+        if explains:
+            assert case.when(c.Resolve(reason="r")).decided()
+        else:
+            case.when(c.Resolve(reason="r")).then_raises(Rejected, "explain that first")
+
+
 @pytest.mark.requirement("TRI-15")
 @pytest.mark.parametrize("outcome", ["planned", "not_ours"])
 def test_what_is_not_ours_or_cannot_be_solved_now_is_investigated_first(outcome: a.Unsolved) -> None:
