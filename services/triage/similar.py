@@ -33,7 +33,7 @@ RECENT = timedelta(days=365)
 """How long after its closing a matter is still compared."""
 FOUND = 1000
 """So many texts the index names."""
-EXACT = 120
+EXACT = 60
 """So many of their reports are compared exactly."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
