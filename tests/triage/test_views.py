@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import ingest, triage
 from schemas.envelope import Event
+from schemas.operation import OperationSuggested
 from services.kernel.core.ids import derived
 from services.kernel.serving.validation import AUTHOR_FIELDS
 from services.kernel.store.views import Key, Row
@@ -113,3 +114,13 @@ def test_what_the_rows_say() -> None:
 def test_no_table_has_a_place_for_a_person() -> None:
     columns = {column.name for view in VIEWS for column in view.table.c} - {"name"}  # a unit has a name
     assert not columns & AUTHOR_FIELDS
+
+
+def test_of_two_suggestions_for_a_matter_the_first_one_counts_in_any_order() -> None:
+    first, second = (
+        events("operation", [At(OperationSuggested(incident=f"incident-{A}", unit=unit), time=at)], uuid=uuid)
+        for unit, at, uuid in (("county-roads", NOW, A), ("county-water", NOW + timedelta(hours=1), B))
+    )
+    rows = [fold(told)["suggested", (f"incident-{A}",)] for told in ((*first, *second), (*second, *first))]
+    assert rows[0] == rows[1]
+    assert (rows[0]["unit"], rows[0]["category"]) == ("county-roads", None)
