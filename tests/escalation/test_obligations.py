@@ -45,6 +45,7 @@ def pack(*reports: dict[str, Any], **more: Any) -> PolicyPack:
         "ladder": [],
         "reports": reports,
         "review": {},
+        "answering": {},
     }
     return PolicyPack.model_validate({**whole, **more})
 
