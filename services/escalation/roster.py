@@ -180,7 +180,7 @@ def _planned(state: State, command: PlanDuties, ctx: Ctx) -> Iterator[Fact]:
 def _must_be_free(duty: Duty, plan: Iterable[Shift]) -> None:
     """Raises `Rejected` if the post has another duty at that time. A duty that was handed over ends then."""
     for other in plan:
-        ends = other.handed_over or other.until
+        ends = min(other.handed_over or other.until, other.until)
         if other.post == duty.post and other.since != duty.since and other.since < duty.until and duty.since < ends:
             raise Rejected(
                 f"{duty.post} has a duty from {other.since.isoformat()} until {other.until.isoformat()} already; plan "
@@ -285,18 +285,7 @@ def _signed_on(state: State, command: SignOn, ctx: Ctx) -> Decided:
 def _handed_over(state: State, command: HandOver, ctx: Ctx) -> Decided:
     own = AtDesk.of(command.unit, state.shifts.values(), ctx).own
     assert own, "the right refuses it"
-    to = command.to
-    if to is None:
-        following = [
-            one for one in state.shifts.values() if one.until > ctx.now and one.since >= own.since and one != own
-        ]
-        if not following:
-            raise Rejected(
-                f"no further duty is planned for {command.unit}; plan it, or name the post with `to`",
-                code="no-next-duty",
-                unit=command.unit,
-            )
-        to = min(following, key=lambda one: (one.since, one.post)).post
+    to = command.to or _next(state.shifts.values(), own, command.unit, ctx)
     ctx.offices.post(to, "to")
     handed = e.RosterDutyHandedOver(
         unit=command.unit,
@@ -308,6 +297,19 @@ def _handed_over(state: State, command: HandOver, ctx: Ctx) -> Decided:
         incidents=tuple(ctx.seen.get("incidents", ())),
     )
     return [handed]
+
+
+def _next(shifts: Iterable[Shift], own: Shift, unit: str, ctx: Ctx) -> str:
+    """The post of the next duty. Only if none begins later, it is one that is on duty besides."""
+    present = (one for one in shifts if one.until > ctx.now and one.handed_over is None)
+    others = [one for one in present if one.since >= own.since and one != own]
+    if not others:
+        raise Rejected(
+            f"no further duty is planned for {unit}; plan it, or name the post with `to`",
+            code="no-next-duty",
+            unit=unit,
+        )
+    return min(others, key=lambda one: (one.since == own.since, one.since, one.post)).post
 
 
 def is_staffed(shifts: Iterable[Shift], at: datetime) -> bool:

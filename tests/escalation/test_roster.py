@@ -427,3 +427,22 @@ async def test_a_hand_over_lists_what_the_unit_answers_for_and_what_it_handles(d
         assert answer.status_code == 200, answer.text
     [first] = [row for row in await desk.rows("roster") if row["handed_over"]]
     assert (first["open"], [one[-1] for one in first["incidents"].split()]) == (2, ["0", "1"])
+
+
+def test_a_duty_that_was_handed_over_after_its_end_took_no_time_from_the_next_one() -> None:
+    desk, chief = Desk(), staff("chief", unit=UNIT)
+    plan = PlanDuties(unit=UNIT, duties=(duty(0, 12), duty(12, 24)))
+    desk.do(plan, -1, chief)
+    desk.do(SignOn(unit=UNIT), 0, staff("duty_officer", unit=UNIT))
+    desk.do(HandOver(unit=UNIT, note="n"), 12.2, staff("duty_officer", unit=UNIT))
+    assert desk.do(plan, 12.3, chief) == [], "the same plan again"
+
+
+def test_a_duty_is_handed_over_to_the_next_one_and_not_to_a_post_that_was_there_all_the_time() -> None:
+    desk, leader = Desk(), "chief@town-east"
+    planned = (duty(0, 12), duty(0, 24, leader), duty(12, 24, HANDLER))
+    desk.do(PlanDuties(unit=UNIT, duties=planned), -1, staff("chief", unit=UNIT))
+    desk.do(SignOn(unit=UNIT), 0, staff("duty_officer", unit=UNIT))
+    desk.do(SignOn(unit=UNIT), 0, staff("chief", unit=UNIT))
+    (handed,) = desk.do(HandOver(unit=UNIT, note="n"), 11.9, staff("duty_officer", unit=UNIT))
+    assert handed.to == HANDLER
