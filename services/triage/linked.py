@@ -1,6 +1,6 @@
 """How matters belong together, as people decided: the links of an incident, as they are shown."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import or_, select, tuple_
@@ -49,7 +49,7 @@ async def decided(connection: AsyncConnection, id_: str) -> dict[str, str]:
     ]
     rows = await links_of(connection, family)
     known = await standings.read(connection, METADATA, [row["to"] for row in rows])
-    return {_head(known, row["to"]): "part" if row["kind"] == "whole" else row["kind"] for row in rows}
+    return {head(known, row["to"]): "part" if row["kind"] == "whole" else row["kind"] for row in rows}
 
 
 async def shown(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ async def shown(connection: AsyncConnection, ctx: Ctx, rows: Sequence[Row]) -> l
     known = await standings.read(connection, METADATA, [row["to"] for row in rows])
     overseen = ctx.offices.overseen(ctx.actor.unit)
     rows = [row for row in rows if reading_of(known, row["to"], overseen) is not None]
-    heads = {row["to"]: _head(known, row["to"]) for row in rows}
+    heads = {row["to"]: head(known, row["to"]) for row in rows}
     numbers = {
         one["id"]: one["number"]
         for one in await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_([*heads, *heads.values()]))
@@ -90,7 +90,7 @@ async def _reasons(connection: AsyncConnection, rows: Sequence[Row]) -> dict[tup
     return found
 
 
-def _head(known: dict[str, Standing], id_: str) -> str:
+def head(known: Mapping[str, Standing], id_: str) -> str:
     """The incident in which this one goes on."""
     while (standing := known.get(id_)) is not None and standing.into:
         id_ = standing.into

@@ -16,6 +16,7 @@ from services.kernel.core.problems import Malformed
 from services.kernel.serving import paging
 from services.kernel.store import numbers, sql, standings, word_index
 from services.kernel.store.words import texts
+from services.triage import linked
 from services.triage.queries import subjects
 from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
 
@@ -67,8 +68,7 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
             # What a post registered before anybody reported it stands with the matter itself.
             chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
     if wanted.number is not None:
-        holders = await numbers.streams_of(connection, METADATA, [wanted.number])
-        chosen = chosen.where(table.c.id == holders.get(wanted.number))
+        chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
     for name in ("unit", "category", "state"):
         if (value := getattr(wanted, name)) is not None:
             chosen = chosen.where(table.c[name] == value)
@@ -88,6 +88,12 @@ async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: st
         for row in rows
     ]
     return Results(items, further, complete)
+
+
+async def _numbered(connection: AsyncConnection, number: str) -> str | None:
+    """The incident of this number, or the one in which it goes on. People keep the number that they were told."""
+    holder = (await numbers.streams_of(connection, METADATA, [number])).get(number)
+    return holder and linked.head(await standings.read(connection, METADATA, [holder]), holder)
 
 
 async def _texts_with(connection: AsyncConnection, field: str, word: str) -> tuple[list[str], bool]:

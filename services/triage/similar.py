@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import instant, parse_instant
@@ -55,6 +55,8 @@ class Asked(NamedTuple):
     drill: bool = False
     besides: frozenset[str] = frozenset()
     """Incidents that are not compared."""
+    until: str | None = None
+    """Incidents that were opened later are not compared."""
 
 
 class Near(NamedTuple):
@@ -179,7 +181,13 @@ async def _reports(
         return []
     columns = [one for one in INCIDENTS.columns if one.name not in ("discovered_at", *_SAID)]
     of_report = [REPORTS.c[name] for name in ("report_id", "discovered_at", *_SAID)]
-    named, near = list(refs), (INCIDENTS.c.drill.is_(asked.drill), INCIDENTS.c.unit.in_(sorted(units)), _compared(ctx))
+    named = list(refs)
+    near = (
+        INCIDENTS.c.drill.is_(asked.drill),
+        INCIDENTS.c.unit.in_(sorted(units)),
+        _compared(ctx),
+        true() if asked.until is None else INCIDENTS.c.opened_at <= asked.until,
+    )
     chosen = (
         select(*columns, *of_report)
         .select_from(REPORTS)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.kernel.core.decider import Ctx
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.store.views import Row
-from services.triage.similar import Found, asked_of, find
+from services.triage.similar import asked_of, find
 from services.triage.views import INCIDENTS, SUGGESTED
 
 NEAREST = 10
@@ -28,8 +28,10 @@ COLUMNS = {"category": INCIDENTS.c.category, "unit": INCIDENTS.c.assigned}
 async def suggest(runtime: Runtime, connection: AsyncConnection, ctx: Ctx, row: Row) -> dict[str, Any]:
     """The category and the unit of the nearest earlier matters, each with its counts; see `similar_answers`."""
     asked = await asked_of(connection, row)
-    found = await find(runtime, connection, ctx, asked._replace(category=None), NEAREST) if asked else Found([], [])
-    earlier = [near.row for near in found.near if near.row["opened_at"] <= row["opened_at"]]
+    earlier: list[Row] = []
+    if asked:
+        asked = asked._replace(category=None, until=row["opened_at"])
+        earlier = [near.row for near in (await find(runtime, connection, ctx, asked, NEAREST)).near]
     values = {name: most([one[column.name] for one in earlier]) for name, column in COLUMNS.items()}
     shown = {
         name: value and {**value, **await _rightness(connection, row, name, value)} for name, value in values.items()

@@ -409,3 +409,24 @@ async def test_bad_searches_are_refused(desk: Triage) -> None:
         {"author": "x"},
     ):
         assert (await desk.get("search", **asked)).status_code == 422, asked
+
+
+async def test_a_search_by_the_number_of_a_merged_matter_finds_the_one_in_which_it_goes_on(desk: Triage) -> None:
+    lamp, again, last = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN), await opened(desk, WATER)
+    told = [(await desk.get(f"incidents/{one}")).json()["number"] for one in (lamp, again)]
+    for one, into in ((lamp, again), (again, last)):
+        assert (await desk.ask(one, "merge", {"into": into}, role="chief")).status_code == 200
+    assert [await searched(desk, number=one) for one in told] == [[last]] * 2
+    assert await searched(desk, "town-west", number=told[0]) == []
+    assert await searched(desk, number=told[0], state="closed") == []
+
+
+async def test_a_suggestion_for_an_older_matter_rests_on_those_before_it_however_many_came_later(desk: Triage) -> None:
+    lamp = await opened(desk, LAMP)
+    body = {"unit": "county-roads", "reason": "r"}
+    assert (await desk.ask(lamp, "assign", body, role="duty_officer")).status_code == 200
+    again = await opened(desk, LAMP_AGAIN)
+    for number in range(11):
+        await opened(desk, (f"{LAMP_AGAIN[0]}{number}", f"{LAMP_AGAIN[1]}第{number}次反映"))
+    found = (await desk.get(f"incidents/{again}/suggestion", "town-east")).json()
+    assert (found["unit"]["code"], found["nearest"]) == ("county-roads", [lamp])
