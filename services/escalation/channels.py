@@ -4,10 +4,13 @@ Apprise logs parts of addresses, so nothing of its log is kept.
 """
 
 import logging
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
+import requests
 from apprise import Apprise, AppriseAsset, NotifyFormat
-from apprise.plugins import NotifyBase
+from apprise.plugins import NotifyBase, dingtalk, feishu, wecombot
 
 from services.kernel.core.problems import Malformed
 
@@ -28,6 +31,36 @@ PATIENCE = 10.0
 """The most seconds that a place may take to connect, and to answer. An address can ask for less, and not for more."""
 _ASSET = AppriseAsset(app_id="Huiying", app_desc="Huiying", app_url="", secure_logging=True, async_mode=False)
 logging.getLogger("apprise").disabled = True
+
+
+class _OfRobots:
+    """Stands in for `requests` in the plugins of robots, some of which look at nothing but the status.
+
+    A robot answers 200 also where it refuses a notice, and says so in `errcode` or `code`: a wrong key, a word that is
+    missing, too many notices in a minute. A proxy that asks for a login answers 200 too.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(requests, name)
+
+    @staticmethod
+    def post(*args: Any, **more: Any) -> requests.Response:
+        answer = requests.post(*args, **more)  # noqa: S113  Apprise gives the time limit
+        if answer.ok and not _is_taken(answer):
+            answer.status_code = HTTPStatus.BAD_GATEWAY
+        return answer
+
+
+def _is_taken(answer: requests.Response) -> bool:
+    try:
+        said = answer.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and 0 in (said.get("errcode"), said.get("code"))
+
+
+for _plugin in (dingtalk, feishu, wecombot):
+    vars(_plugin)["requests"] = _OfRobots()
 
 
 def way_of(address: str) -> str:
@@ -52,7 +85,10 @@ def way_of(address: str) -> str:
 
 
 def send(address: str, notice: str, subject: str, text: str) -> bool:
-    """Whether the place took the notice. It raises nothing: one address must not stop what goes to others."""
+    """Whether the place took the notice. It raises nothing: one address must not stop what goes to others.
+
+    A place that redirects took nothing: what follows would be a request without the notice.
+    """
     if WAYS.get(address.partition("://")[0].lower()) in HEADED:
         address = f"{address}{'&' if '?' in address else '?'}%2B{HEADER}={quote(notice)}"
     made = _made(address)
@@ -65,6 +101,7 @@ def send(address: str, notice: str, subject: str, text: str) -> bool:
 def _made(address: str) -> NotifyBase | None:
     made = Apprise.instantiate(address, asset=_ASSET, suppress_exceptions=True)
     if made is not None:
+        made.redirects = False
         made.socket_connect_timeout = min(made.socket_connect_timeout, PATIENCE)
         made.socket_read_timeout = min(made.socket_read_timeout, PATIENCE)
     return made

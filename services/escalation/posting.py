@@ -1,13 +1,14 @@
 """The one loop that sends notices to posts. It runs in the leader, like the timers.
 
-What is to be sent, and what a place took, are folds of events. A place that took a notice gets it never again. If the
-process dies after the sending and before the recording, the notice goes out again under the same id.
+What is to be sent, and what a place took, are folds of events. A place that took a notice gets it never again, also for
+another post. If the process dies after the sending and before the recording, the notice goes out again under the same
+id.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -210,9 +211,10 @@ async def _due(
 ) -> list[Sending]:
     """What is to be sent now. Notices with which nothing is left to do are not looked at again."""
     offices = await runtime.offices(connection)
-    by_post: dict[str, list[Place]] = {}
+    by_post, same = dict[str, list[Place]](), dict[str, Hashable]()
     for place in await places.all_places(connection):
         by_post.setdefault(place.post, []).append(place)
+        same[place.id] = _same(place, runtime)
     due = []
     for start in range(0, len(waiting), PAGE):
         part = [one.row for one in waiting[start : start + PAGE]]
@@ -223,7 +225,10 @@ async def _due(
         duties = await _by(connection, ROSTER, "unit", {one.notice["unit"] for one in on}, still)
         for notice, matter, pack in on:
             found = _places(notice, matter, pack, offices, duties, by_post)
-            open_ = [one for one in found if not _took(attempts.get((notice["notice"], one.id)))]
+            took = {same[one.id] for one in found if _took(attempts.get((notice["notice"], one.id)))}
+            # Several posts may share an address, which gets the notice once.
+            first = {same[one.id]: one for one in reversed(found)}
+            open_ = [one for address, one in first.items() if address not in took]
             if not open_:
                 del known.waiting[notice["notice"]]
                 continue
@@ -263,6 +268,14 @@ async def _on(connection: AsyncConnection, part: Iterable[Row], offices: Offices
 async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str], *more: Any) -> list[Row]:
     chosen = select(table).where(table.c[column].in_(sorted(wanted)), *more)
     return [dict(row) for row in (await connection.execute(chosen)).mappings()]
+
+
+def _same(place: Place, runtime: Runtime) -> Hashable:
+    """What places with one address and language have in common."""
+    try:
+        return place.address(runtime.keys), place.language
+    except ValueError:
+        return place.id
 
 
 def _took(attempt: Row | None) -> bool:

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from apprise.plugins.dingtalk import NotifyDingTalk
+from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.wecombot import NotifyWeComBot
 from sqlalchemy import insert, update
 
 from schemas import triage
@@ -263,6 +266,59 @@ def test_no_address_makes_the_others_wait_for_hours(address: str) -> None:
     made = channels._made(f"{address}{'&' if '?' in address else '?'}cto=90000&rto=90000")
     assert made is not None
     assert (made.socket_connect_timeout, made.socket_read_timeout) == (channels.PATIENCE, channels.PATIENCE)
+
+
+@pytest.mark.parametrize("more", ["", "?redirect=yes"])
+def test_a_place_that_sends_elsewhere_took_nothing(hook: Hook, more: str) -> None:
+    """What follows a redirect is a GET without the notice."""
+    assert not channels.send(hook.address("moved") + more, spec.UUID, "subject", WORD)
+    assert hook.calls == []
+
+
+@pytest.mark.parametrize(
+    ("plugin", "address"),
+    [
+        (NotifyWeComBot, f"wecombot://{spec.UUID}"),
+        (NotifyDingTalk, f"dingtalk://{'a' * 64}"),
+        (NotifyFeishu, f"feishu://{spec.UUID}"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("says", "took"),
+    [
+        (b'{"errcode": 0, "errmsg": "ok", "code": 0, "msg": "success"}', True),
+        (b'{"errcode": 45009, "errmsg": "api freq out of limit", "code": 9499, "msg": "Bad Request"}', False),
+        (b"a page of a proxy", False),
+    ],
+)
+def test_a_robot_that_answers_200_took_a_notice_only_if_it_says_so(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch, plugin: type, address: str, says: bytes, *, took: bool
+) -> None:
+    monkeypatch.setattr(plugin, "notify_url", f"http://127.0.0.1:{hook.port}/robot")
+    monkeypatch.setattr(plugin, "request_rate_per_sec", 0)
+    hook.says = says
+    assert channels.send(address, spec.UUID, "subject", WORD) is took
+    assert len(hook.calls) == 1
+
+
+async def test_an_address_that_several_posts_share_gets_a_notice_once(desk: Desk, hook: Hook) -> None:
+    desk.clock.at = LONG_AGO
+    for post in (POST, HEAD):
+        await place(desk, post, hook.address())
+    await place(desk, HEAD, hook.address("other"))
+    duty_ = {"post": POST, "since": instant(at(0)), "until": instant(at(12))}
+    planned = await desk.ask("PUT", "/roster", "chief", json={"unit": "town-east", "duties": [duty_]})
+    assert planned.status_code == 200, planned.text
+    desk.clock.at, known = at(1), posting.Known()
+    id_ = opened(desk)
+    await desk.consume()
+    assert await send(desk, known)
+    assert await send(desk, known) == 0
+    came = [(call.headers[channels.HEADER], call.path) for call in hook.calls]
+    assert len(came) == len(set(came))
+    assert {path for _, path in came} == {"hook", "other"}
+    assert known.waiting == {}
+    assert len(await tries(desk, id_)) == len([1 for call in hook.calls if id_ in call.body["message"]])
 
 
 async def test_a_place_that_is_away_delays_no_other_and_keeps_nobody_reading(
