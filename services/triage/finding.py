@@ -86,6 +86,8 @@ def router(runtime: Runtime) -> APIRouter:
             ctx = await runtime.context(connection, caller.actor)
             ctx.offices.unit(body.unit)
             ASK_SIMILAR.require(body.unit, ctx)
+            if body.category is not None:
+                ctx.offices.lists.category(body.category)
             listed = ctx.offices.lists.telephones
             subject, text = (mask(words, listed).text for words in (body.subject, body.text))
             place = mask(body.place, listed).text if body.place else None
@@ -140,6 +142,7 @@ def router(runtime: Runtime) -> APIRouter:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.ever)
+            must_be_known("category", category, await search.categories(connection, ctx, category))
             found = await search.find(connection, ctx, wanted, cursor, limit)
         said = {
             name: Typed(text=one) for name, one in (("purpose", purpose), ("words", words), ("place", place)) if one

@@ -5,6 +5,7 @@ they are kept. The index
 names at most `MOST` texts for a word, newest first, so a search is bounded in time and memory.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -94,6 +95,15 @@ async def _numbered(connection: AsyncConnection, number: str) -> str | None:
     """The incident of this number, or the one in which it goes on. People keep the number that they were told."""
     holder = (await numbers.streams_of(connection, METADATA, [number])).get(number)
     return holder and linked.head(await standings.read(connection, METADATA, [holder]), holder)
+
+
+async def categories(connection: AsyncConnection, ctx: Ctx, asked: str | None) -> Collection[str]:
+    """The categories of the deployment's list; also the asked one, if a matter of the record has it."""
+    listed = ctx.offices.lists.categories
+    if asked is None or asked in listed:
+        return listed
+    held = await connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.category == asked).limit(1))
+    return listed if held.first() is None else {asked}
 
 
 async def _texts_with(connection: AsyncConnection, field: str, word: str) -> tuple[list[str], bool]:

@@ -190,7 +190,11 @@ async def test_bad_questions_are_refused(desk: Triage) -> None:
     elsewhere = {"unit": "town-west", "subject": "s", "text": "t"}
     headers = desk.token("duty_officer", "town-east")
     assert (await desk.client.post("/triage/v1/similar", json=elsewhere, headers=headers)).status_code == 403
-    for body in ({"unit": "nowhere", "subject": "s", "text": "t"}, {"unit": "town-east", "subject": "", "text": "t"}):
+    for body in (
+        {"unit": "nowhere", "subject": "s", "text": "t"},
+        {"unit": "town-east", "subject": "", "text": "t"},
+        {"unit": "town-east", "subject": "s", "text": "t", "category": "raods"},
+    ):
         assert (await desk.client.post("/triage/v1/similar", json=body, headers=headers)).status_code == 422
     id_ = await opened(desk, LAMP)
     for limit in ("0", "21", "x"):
@@ -404,6 +408,7 @@ async def test_bad_searches_are_refused(desk: Triage) -> None:
         {"words": "路灯", "purpose": " "},
         {"words": "路 灯", "purpose": "p"},
         {"state": "lost"},
+        {"category": "raods"},
         {"cursor": "x"},
         {"from": "yesterday"},
         {"author": "x"},
