@@ -447,6 +447,7 @@ def test_events_are_sent_again_and_change_nothing(world: EmbeddedWorld) -> None:
     before = {event["id"] for event in world.events()}
     done = world.run("resend", "--stream", incident["subject"])
     assert re.fullmatch(r"triage: \d+ events to be sent again\n", done.stdout), done.stderr
+    assert world.run("resend", "--stream", incident["data"]["number"]).stdout == done.stdout
     assert len(world.run("resend", "--all").stdout.splitlines()) == 5
     world.check()
     after = [event["id"] for event in world.events()]
@@ -455,6 +456,12 @@ def test_events_are_sent_again_and_change_nothing(world: EmbeddedWorld) -> None:
     unknown = world.run("resend", "--stream", "incident-00000000-0000-4000-8000-000000000000")
     assert unknown.returncode == 2
     assert "owns no stream" in unknown.stderr
+    number = "town-east-2026-99999"
+    for command in (["resend"], ["redrive", "--list"], ["recover", "--service", "triage", "--reason", "lost"]):
+        done = world.run(*command, "--stream", number)
+        assert (done.returncode, number in done.stderr) == (2, True), done.stderr
+    nothing = world.run("recover", "--service", "triage", "--reason", "lost", "--stream", incident["data"]["number"])
+    assert (nothing.returncode, incident["subject"] in nothing.stderr) == (2, True), nothing.stderr
 
 
 def test_a_consumer_is_set_back_when_nobody_runs(tmp_path: Path) -> None:

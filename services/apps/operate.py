@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas import catalogue
 from schemas.envelope import Event, digest
 from schemas.fields import UUID
+from schemas.numbers import parts
 from services.apps import embedded, serve
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
@@ -35,7 +36,7 @@ from services.kernel.logging import brief
 from services.kernel.proof import check as checks
 from services.kernel.proof import replay as replays
 from services.kernel.proof.result import CheckResult
-from services.kernel.serving import process
+from services.kernel.serving import process, records
 from services.kernel.serving.commands import Answer, Caller, transact
 from services.kernel.settings import Settings
 from services.kernel.store import lease, sql, tables
@@ -323,7 +324,8 @@ async def _know_forged(runtime: Runtime, row: Mapping[str, Any], reason: str) ->
 async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list[Event]:
     """Takes in events that the service's topics hold and its store lacks, of all streams or of some. Returns them.
 
-    Raises `Problem`s, and `LogGone`, since words are read from the topic.
+    Raises `Problem`s, `NotFound` for a named stream of which nothing waits, and `LogGone`, since words are read from
+    the topic.
     """
     work, table = unit_of_work(runtime), runtime.tables["dead_letters"]
     chosen = select(table).where(table.c.consumer == OWNER, table.c.reason == "ahead", table.c.state == "open")
@@ -331,6 +333,8 @@ async def recover(runtime: Runtime, streams: Sequence[str], reason: str) -> list
         chosen = chosen.where(table.c.stream_id.in_(streams))
     async with runtime.database.read() as connection:
         rows = [dict(row) for row in (await connection.execute(chosen)).mappings() if row["stream_id"]]
+    if missing := sorted({*streams} - {row["stream_id"] for row in rows}):
+        raise NotFound(f"nothing of {', '.join(missing)} waits on {runtime.service.name}'s topics", what=missing)
     by_topic: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: (row["stream_id"], row["version"])):
         by_topic.setdefault(row["topic"], []).append(row)
@@ -355,6 +359,16 @@ async def resend(runtime: Runtime, streams: Sequence[str] | None) -> int:
         if missing := sorted(set(streams) - known):
             raise NotFound(f"{runtime.service.name} owns no stream {', '.join(missing)}", what=missing)
     return await operations.resend(runtime, streams)
+
+
+async def named(found: Stores, stream: str) -> str:
+    """The stream that is named by its id, or by the number of its record. Raises `Refused` for an unknown number."""
+    if parts(stream) is None:
+        return stream
+    for runtime in found.runtimes.values():
+        if known := await records.find(runtime, None, stream):
+            return known
+    raise Refused(f"no record has the number {stream!r}; look it up again")
 
 
 async def owner_of(found: Stores, stream: str) -> str:

@@ -18,7 +18,7 @@ PROGRESS_SECONDS = 2.0
 def resend(
     service: Annotated[str | None, typer.Argument(help="The service that owns the events, or reads the topic.")] = None,
     stream: Annotated[
-        list[str] | None, typer.Option("--stream", help="Only this stream. You may repeat the option.")
+        list[str] | None, typer.Option("--stream", help="Only this stream, by id or number. You may repeat the option.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All events of the service, or of all services.")] = False,
     rewind: Annotated[
@@ -60,8 +60,9 @@ def resend(
                 if not sent:
                     say("no topic is known to be lost; name the service whose topics are to be written again")
                 return
-            for name in [service] if service else await _owners(found, stream):
-                mine = stream and [id_ for id_ in stream if service or await operate.owner_of(found, id_) == name]
+            ids = [await operate.named(found, one) for one in stream or ()]
+            for name in [service] if service else await _owners(found, ids):
+                mine = [id_ for id_ in ids if service or await operate.owner_of(found, id_) == name]
                 say(f"{name}: {await operate.resend(found.runtimes[name], mine or None)} events to be sent again")
 
     run(work())
@@ -82,7 +83,7 @@ def redrive(
     cause: Annotated[
         str | None, typer.Option(help="Only dead letters with this reason: fork, poison, unknown_type, ...")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Only this stream, by id or number.")] = None,
     type_: Annotated[
         str | None, typer.Option("--type", help="Only this event type, for example report.received.")
     ] = None,
@@ -114,7 +115,7 @@ def redrive(
                 await operate.settle_record(found, str(service), id_, str(reason), discard=discard)
                 say(f"{id_} was {'discarded' if discard else 'redriven'}")
                 return
-            chosen = operate.Chosen(service, cause, stream, type_)
+            chosen = operate.Chosen(service, cause, stream and await operate.named(found, stream), type_)
             rows = await operate.dead_letters(found, chosen)
             if listing:
                 listed(rows, as_json)
@@ -154,7 +155,7 @@ def recover(
     service: Annotated[str, typer.Option(help="The service whose topics hold events that its store lacks.")],
     reason: Annotated[str, typer.Option(help="The reason. It becomes part of the record.")],
     stream: Annotated[
-        list[str] | None, typer.Option("--stream", help="Only this stream. You may repeat the option.")
+        list[str] | None, typer.Option("--stream", help="Only this stream, by id or number. You may repeat the option.")
     ] = None,
     data: Data = None,
 ) -> None:
@@ -171,7 +172,8 @@ def recover(
 
     async def work() -> None:
         async with operate.stores(settings) as found:
-            taken = await operate.recover(found.runtimes[service], stream or (), reason)
+            ids = [await operate.named(found, one) for one in stream or ()]
+            taken = await operate.recover(found.runtimes[service], ids, reason)
             say(f"{len(taken)} events of {len({event.stream for event in taken})} streams were taken in")
 
     run(work())
