@@ -5,9 +5,10 @@ brings something. What it remembers is lost at a restart, and then all desks are
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -85,15 +86,19 @@ async def _compare(runtime: Runtime, offices: Offices, now: datetime) -> None:
     if not of:
         return
 
-    async def act(session: Session, ctx: Ctx) -> Answer:
-        streams = {unit: surges.stream_of_unit(unit) for unit in of}
-        await session.load(streams.values())
-        for unit, stream in streams.items():
-            if not session.streams[stream].held:
-                session.decide(stream, CountArrivals(unit=unit, arrivals=tuple(of[unit]), matters=matters[unit]), ctx)
-        return Answer({})
+    async def count(units: Collection[str]) -> None:
+        async def act(session: Session, ctx: Ctx) -> Answer:
+            streams = {unit: surges.stream_of_unit(unit) for unit in units}
+            await session.load(streams.values())
+            for unit, stream in streams.items():
+                if not session.streams[stream].held:
+                    came = CountArrivals(unit=unit, arrivals=tuple(of[unit]), matters=matters[unit])
+                    session.decide(stream, came, ctx)
+            return Answer({})
 
-    await commands.transact(runtime, Caller(), act)
+        await commands.transact(runtime, Caller(), act)
+
+    await _for_all(runtime, sorted(of), count)
 
 
 def _rests(known: Looked | None, version: int, basis: tuple[str, ...], now: datetime) -> bool:
@@ -101,27 +106,37 @@ def _rests(known: Looked | None, version: int, basis: tuple[str, ...], now: date
 
 
 async def _look_at(runtime: Runtime, desks: Desks, units: Collection[str]) -> None:
-    """Looks at desks in one transaction. If that fails, at each by itself: a desk that fails holds up no other."""
-    try:
-        await _look(runtime, desks, units)
-    except Exception as error:
-        if is_elsewhere(error):
-            raise
-        for unit in units:
-            await _look_alone(runtime, desks, unit)
-
-
-async def _look_alone(runtime: Runtime, desks: Desks, unit: str) -> None:
-    try:
-        await _look(runtime, desks, [unit])
-    except Exception as error:
-        if is_elsewhere(error):
-            raise
-        failures.defect(error, service=runtime.service.name, desk=unit)
+    failed = await _for_all(runtime, units, partial(_look, runtime, desks))
+    if failed:
         now = runtime.time_source.now()
         async with runtime.database.read() as connection:
             offices, begun = await runtime.offices(connection), await seen.desks(connection)
-        desks.looked[unit] = Looked(begun.get(unit, 0), offices.basis, now + AGAIN)
+        desks.looked |= {unit: Looked(begun.get(unit, 0), offices.basis, now + AGAIN) for unit in failed}
+
+
+async def _for_all(
+    runtime: Runtime, units: Collection[str], work: Callable[[Collection[str]], Awaitable[None]]
+) -> list[str]:
+    """Does the work for units in one transaction; if that fails, for each by itself. Returns those that fail.
+
+    So a unit for which it fails holds up no other.
+    """
+    try:
+        await work(units)
+        return []
+    except Exception as error:
+        if is_elsewhere(error):
+            raise
+    failed = []
+    for unit in units:
+        try:
+            await work([unit])
+        except Exception as error:
+            if is_elsewhere(error):
+                raise
+            failures.defect(error, service=runtime.service.name, desk=unit)
+            failed.append(unit)
+    return failed
 
 
 def is_elsewhere(error: Exception) -> bool:

@@ -1,11 +1,14 @@
 """The early warning: more reports than usual on a matter, in a category or from a place."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from schemas import triage
+from schemas.pack.office import Surge
 from services.escalation import surges
 from services.escalation.commands import CountArrivals
 from services.escalation.surges import Arrivals
@@ -105,3 +108,25 @@ async def test_reports_of_one_category_are_counted_and_the_warning_is_read_over_
     assert (await desk.ask("GET", "/surges?unit=county", "duty_officer", UNIT)).status_code == 403
     await desk.turn(at(1.5))
     assert len(await desk.rows("events", stream_id=surges.stream_of_unit(UNIT))) == 1
+
+
+async def test_a_unit_whose_arrivals_cannot_be_compared_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        unit, category = (UNIT, "water") if number % 2 else ("town-west", "road")
+        id_ = f"{spec.UUID[:-2]}{number:02}"
+        opened = triage.IncidentOpened(unit=unit, report=f"report-{id_}", discovered_at=at(0), category=category)
+        desk.tell(f"incident-{id_}", opened, at(0.1), unit=unit)
+    await desk.consume()
+    known = surges.rates
+
+    def only_west(arrivals: Iterable[Arrivals], rule: Surge, now: datetime) -> Any:
+        came = list(arrivals)
+        if any(one.code == "water" for one in came):
+            raise KeyError("water")
+        return known(came, rule, now)
+
+    monkeypatch.setattr(surges, "rates", only_west)
+    await desk.turn(at(1))
+    assert {row["unit"] for row in await desk.rows("surges")} == {"town-west"}
