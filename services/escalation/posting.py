@@ -8,7 +8,7 @@ id.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from services.kernel.failpoints import failpoint
 from services.kernel.logging import Lasting, brief
 from services.kernel.serving import commands
 from services.kernel.serving.commands import Answer, Caller
+from services.kernel.store import failures
 from services.kernel.store.lease import Superseded
 from services.kernel.store.session import Held, Session
 from services.kernel.store.views import Row
@@ -220,49 +221,81 @@ async def _due(
         part = [one.row for one in waiting[start : start + PAGE]]
         tried = await _by(connection, ATTEMPTS, "notice", {row["notice"] for row in part})
         attempts = {(row["notice"], row["place"]): row for row in tried}
-        on = await _on(connection, part, offices)
+        matters, clocks = await _matters(connection, part)
+        on = []
+        for notice in part:
+            with _apart(runtime, known, notice, now):
+                on += _on(notice, matters, clocks, offices)
         still = ROSTER.c.until > min(row["at"] for row in part)
         duties = await _by(connection, ROSTER, "unit", {one.notice["unit"] for one in on}, still)
-        for notice, matter, pack in on:
-            found = _places(notice, matter, pack, offices, duties, by_post)
-            took = {same[one.id] for one in found if _took(attempts.get((notice["notice"], one.id)))}
-            # Several posts may share an address, which gets the notice once.
-            first = {same[one.id]: one for one in reversed(found)}
-            open_ = [one for address, one in first.items() if address not in took]
-            if not open_:
-                del known.waiting[notice["notice"]]
-                continue
-            nexts = []
-            for place in open_:
-                row = attempts.get((notice["notice"], place.id))
-                count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
-                rest = known.resting.get(place.id)
-                nexts.append(max(outgoing.next_at(count, last, STEPS), rest.until if rest else now))
-                if nexts[-1] <= now and (notice["notice"], place.id) not in known.unrecorded:
-                    said = compose(_said(runtime, notice, matter, pack, offices, place.language), place.language)
-                    due.append(Sending(notice, place, count + 1, *said))
-            known.waiting[notice["notice"]].next_at = min(nexts)
+        for one in on:
+            with _apart(runtime, known, one.notice, now):
+                found = _places(one, offices, duties, by_post)
+                took = {same[place.id] for place in found if _took(attempts.get((one.notice["notice"], place.id)))}
+                # Several posts may share an address, which gets the notice once.
+                first = {same[place.id]: place for place in reversed(found)}
+                open_ = [place for address, place in first.items() if address not in took]
+                due += _sendings(runtime, one, open_, attempts, offices, known, now)
     return due
 
 
-async def _on(connection: AsyncConnection, part: Iterable[Row], offices: Offices) -> list[On]:
-    """The notices with their matters and what the limits of these tell. One of a matter that is not known yet waits."""
-    part = list(part)
+def _sendings(
+    runtime: Runtime,
+    one: On,
+    open_: Iterable[Place],
+    attempts: Mapping[tuple[str, str], Row],
+    offices: Offices,
+    known: Known,
+    now: datetime,
+) -> list[Sending]:
+    """What is to be sent of a notice now. It notes when to look at it again."""
+    id_, due, nexts = one.notice["notice"], list[Sending](), list[datetime]()
+    for place in open_:
+        row = attempts.get((id_, place.id))
+        count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
+        rest = known.resting.get(place.id)
+        nexts.append(max(outgoing.next_at(count, last, STEPS), rest.until if rest else now))
+        if nexts[-1] <= now and (id_, place.id) not in known.unrecorded:
+            said = compose(_said(runtime, one, offices, place.language), place.language)
+            due.append(Sending(one.notice, place, count + 1, *said))
+    if nexts:
+        known.waiting[id_].next_at = min(nexts)
+    else:
+        del known.waiting[id_]
+    return due
+
+
+@contextlib.contextmanager
+def _apart(runtime: Runtime, known: Known, notice: Row, now: datetime) -> Iterator[None]:
+    """Pure work on a notice. If that fails, it is a defect and holds up no other notice; this one waits for long."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever it was: the others go out
+        failures.defect(error, service=runtime.service.name, notice=notice["notice"])
+        known.waiting[notice["notice"]].next_at = now + STEPS[-1]
+
+
+async def _matters(
+    connection: AsyncConnection, part: Iterable[Row]
+) -> tuple[Mapping[str, Row], Mapping[str, Sequence[Row]]]:
+    """The matters of notices, and their limits."""
     ids = {row["incident_id"] for row in part if row["incident_id"]}
     matters = {row["incident_id"]: row for row in await _by(connection, INCIDENTS, "incident_id", ids)}
     clocks = defaultdict[str, list[Row]](list)
     for row in await _by(connection, CLOCKS, "incident_id", ids):
         clocks[row["incident_id"]].append(row)
-    found = []
-    for notice in part:
-        matter = matters.get(notice["incident_id"])
-        if notice["incident_id"] and (matter is None or matter["unit"] is None):
-            continue
-        policy, unit = (matter["policy"], matter["unit"]) if matter else (None, notice["unit"])
-        pack = pack_of(policy, unit, offices)
-        known = receivers.completed(notice, matter, clocks.get(notice["incident_id"], ()), pack, offices)
-        found.append(On(known, matter, pack))
-    return found
+    return matters, clocks
+
+
+def _on(notice: Row, matters: Mapping[str, Row], clocks: Mapping[str, Sequence[Row]], offices: Offices) -> list[On]:
+    """The notice with its matter and what the limits of this tell. One of a matter that is not known yet waits."""
+    matter = matters.get(notice["incident_id"])
+    if notice["incident_id"] and (matter is None or matter["unit"] is None):
+        return []
+    policy, unit = (matter["policy"], matter["unit"]) if matter else (None, notice["unit"])
+    pack = pack_of(policy, unit, offices)
+    known = receivers.completed(notice, matter, clocks.get(notice["incident_id"], ()), pack, offices)
+    return [On(known, matter, pack)]
 
 
 async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str], *more: Any) -> list[Row]:
@@ -282,15 +315,9 @@ def _took(attempt: Row | None) -> bool:
     return attempt is not None and attempt["delivered"]
 
 
-def _places(
-    notice: Row,
-    matter: Row | None,
-    pack: LoadedPack | None,
-    offices: Offices,
-    duties: Iterable[Row],
-    by_post: Mapping[str, Sequence[Place]],
-) -> list[Place]:
+def _places(one: On, offices: Offices, duties: Iterable[Row], by_post: Mapping[str, Sequence[Place]]) -> list[Place]:
     """Where the notice goes. An exercise goes nowhere, and an address that was set later gets no earlier notice."""
+    notice, matter, pack = one
     number = numbers.parts(matter["number"]) if matter and matter["number"] else None
     if notice["drill"] or (number is not None and numbers.DRILL in number[0].mark):
         return []
@@ -298,15 +325,9 @@ def _places(
     return [place for post in posts for place in by_post.get(post, ()) if place.since <= notice["at"]]
 
 
-def _said(
-    runtime: Runtime,
-    notice: Row,
-    matter: Row | None,
-    pack: LoadedPack | None,
-    offices: Offices,
-    language: Language,
-) -> Matter:
+def _said(runtime: Runtime, one: On, offices: Offices, language: Language) -> Matter:
     """Packs have only Chinese titles, so an English notice names levels and limits by their codes."""
+    notice, matter, pack = one
     clock, what = notice["clock"], []
     if notice["what"]:
         category = offices.lists.categories.get(notice["what"])

@@ -231,6 +231,29 @@ async def test_an_address_that_no_message_can_carry_stops_no_other(desk: Desk, h
     assert found == {bad: "not_taken", good: None}
 
 
+async def test_a_notice_that_cannot_be_judged_holds_up_no_other(
+    desk: Desk, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clock.at, told = LONG_AGO, receivers.told
+    await place(desk, HEAD, hook.address())
+    desk.clock.at, known = at(1), posting.Known()
+    broken, other = opened(desk, "a"), opened(desk, "b")
+    await desk.consume()
+
+    def fails(notice: Any, *more: Any) -> Any:
+        if notice["incident_id"] == broken:
+            raise KeyError("rule")
+        return told(notice, *more)
+
+    monkeypatch.setattr(receivers, "told", fails)
+    assert await send(desk, known) == 1
+    assert [other in call.body["message"] for call in hook.calls] == [True]
+    assert len(known.waiting) == 2
+    monkeypatch.setattr(receivers, "told", told)
+    desk.clock.at = at(2)
+    assert await send(desk, known) == 1
+
+
 async def test_the_same_address_is_one_place_and_a_place_has_an_id(desk: Desk, hook: Hook) -> None:
     first = await place(desk, HEAD, hook.address())
     assert await place(desk, HEAD, hook.address()) == first
