@@ -55,7 +55,8 @@ DECISION = {"decides": "meet", "who": ["principal_leader", "leader_in_charge"], 
 async def begins(desk: Desk, **more: Any) -> None:
     """A matter is opened under a pack with one limit, one report upward, one decision and superiors' notices."""
     whole = PACK.model.model_dump(by_alias=True, mode="json", exclude_none=True)
-    parts = {"clocks": [REPLY], "reports": [rule("up", hop("to_office", "office", "county"))], "review": {}}
+    up = rule("up", hop("to_office", "office", "county"))
+    parts = {"clocks": [REPLY], "reports": [up], "review": {}, "answering": {}}
     written = {**whole, **parts, "version": 9, "decisions": [DECISION], "notice": NOTICE, **more}
     pack = parse_pack(json.dumps(written, ensure_ascii=False))
     desk.tell(f"policy-{UUID}", loaded(pack), LONG_AGO)
