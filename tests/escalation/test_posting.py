@@ -145,6 +145,19 @@ async def test_a_replay_knows_what_was_delivered(desk: Desk, hook: Hook) -> None
         assert folded(view, events) == sorted(kept, key=lambda row: [row[name] for name in names])
 
 
+async def test_events_that_come_again_tell_nobody_again(desk: Desk, hook: Hook) -> None:
+    desk.clock.at = LONG_AGO
+    await place(desk, HEAD, hook.address())
+    desk.clock.at = at(0.6)
+    await assigned(desk)
+    assert await send(desk) == 2
+    before = await desk.rows("outgoing")
+    desk.taken.clear()
+    await desk.consume()
+    assert await desk.rows("outgoing") == before
+    assert (await send(desk), len(hook.calls)) == (0, 2)
+
+
 async def test_after_a_restore_nothing_earlier_is_sent(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
     await place(desk, HEAD, hook.address())
