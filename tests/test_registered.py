@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.fields import instant, parse_instant
+from services.apps import operate
 from services.apps.embedded import Embedded, running
 from services.kernel.settings import Settings
 
@@ -74,3 +75,7 @@ async def test_a_prepared_response_waits_and_limits_run_from_the_first_report(tm
         types = [one["event"]["type"] for one in timeline["items"]]
         assert types[0] == "huiying.incident.opened.v1"
         assert "huiying.report.received.v1" in types, "the report stands in the same timeline"
+    settings = Settings(data=tmp_path / "data")
+    verdict = await operate.check(settings, 30.0)
+    assert verdict.ok, operate.told(verdict, verbose=True)
+    assert await operate.replay(settings) == []

@@ -534,3 +534,21 @@ async def test_desk_and_record_show_what_is_owed(triage: Triage) -> None:
     assert await ask("close", "chief", reason="r") == 409
     assert await ask("follow-up", "handler", text="t", ends="over") == 200
     assert await ask("close", "chief", reason="r") == 200
+
+
+@pytest.mark.requirement("ING-10")
+async def test_what_is_asked_anew_of_a_matter_without_a_reply_is_a_matter_of_its_own(triage: Triage) -> None:
+    id_ = await triage.open("a", match_key="pothole")
+    screening = {"needs_reply": False, "ground": "unreachable"}
+    asked = await triage.ask(id_, "screen", screening, role="duty_officer", unit="town-east")
+    assert asked.status_code == 200, asked.text
+    headers = access.bearer("town-east", "chief", person="another") | {"If-Match": "1"}
+    review = {"upheld": True, "reason": "r"}
+    done = await triage.client.post(f"/triage/v1/incidents/{id_}/review-screening", json=review, headers=headers)
+    assert done.status_code == 200, done.text
+    other = await triage.open("b", match_key="pothole")
+    assert other != id_
+    shown = (await triage.get(f"incidents/{other}", "town-east")).json()
+    assert (shown["relates_to"], shown["screening"]) == (id_, None)
+    again = await triage.open("c", match_key="pothole")
+    assert again == other, "the next one joins it"
