@@ -3,7 +3,7 @@
 from typing import Literal
 
 from schemas.catalogue import event
-from schemas.fields import Code, Digest, Done, Fact, Figure, Instant, Post, UnitCode, Words
+from schemas.fields import Code, Digest, Done, Fact, Figure, Instant, Post, StreamId, UnitCode, Words
 
 Solution = Literal["solved", "helped", "adopted"]
 """How a request was met: at once, by help in hardship, or by adopting a suggestion."""
@@ -18,21 +18,25 @@ class IncidentScreened(Fact):
     """A post decided whether the matter needs a reply. If not, another post reviews this, and nothing ends before.
 
     `ground` is one of the pack's reasons for no reply. `report_count` is how many reports the post saw, `by` a digest
-    of the person.
+    of the person. With `report`, no report of the matter is left that gets an answer: this one was refused last, by
+    `post`, and `by` counts within its stream.
     """
 
     needs_reply: bool
     ground: Code | None = None
     reason: Words | None = None
     report_count: Figure
-    by: Digest
+    by: Digest | None = None
+    report: StreamId | None = None
+    post: Post | None = None
 
 
 @event("incident.screening_reviewed")
 class IncidentScreeningReviewed(Fact):
     """Another post reviewed the decision that the matter needs no reply.
 
-    If it is upheld, the limits that the pack names are owed no more. If not, a reply is owed as if nobody had decided.
+    If it is upheld, the limits that the pack names are owed no more; a matter whose reports were all refused ends. If
+    not, a reply is owed as if nobody had decided.
     """
 
     upheld: bool

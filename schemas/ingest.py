@@ -76,9 +76,10 @@ class ReportEvidenceAttached(Fact):
 
 @event("report.refused")
 class ReportRefused(Fact):
-    """The office decided, with a reason, that a report gets no answer."""
+    """The office decided, with a reason, that a report gets no answer. `by` is a digest of the person."""
 
     reason: Words
+    by: Digest | None = None
 
 
 @event("report.helpfulness_given")

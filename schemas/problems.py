@@ -275,6 +275,7 @@ TYPES: Mapping[str, ProblemType] = {
             "material-unsigned": ("负责人未签字", "{unit}的材料须由其负责人签字；请在 signed_by 写明：{posts}。"),
             "material-unsealed": ("未盖公章", "{unit}的材料须加盖公章；请退回补盖。"),
             "no-screening": ("没有甄别规定", "{incident} 的制度没有不予答复的理由，因此须答复。"),
+            "review-first": ("须先复核", "{incident} 的反映均已决定不予答复，须先由其他岗位复核。"),
             "already-screened": ("已经甄别", "{incident} 已经这样甄别；请另作决定，或由其他岗位复核。"),
             "nothing-screened": ("无须复核", "没有人决定 {incident} 不予答复，无须复核。"),
             "screening-outdated": ("又有新的反映", "甄别之后 {incident} 又有新的反映；请重新甄别。"),

@@ -70,6 +70,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "explain-to-office": ("作出情况说明", "explain to the office"),
     "register": ("预先登记", "register a matter"),
     "order": ("责成说明", "order"),
+    "review": ("复核", "review"),
     "unit_explanation": ("涉事单位情况说明", "explanation of the unit concerned"),
     "proposed_reply": ("回复意见", "proposed reply"),
     # outcomes of a request

@@ -100,7 +100,7 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
         case AttachEvidence():
             return [ReportEvidenceAttached(**command.model_dump())]
         case Refuse(reason=reason):
-            return [ReportRefused(reason=Typed(text=reason))]
+            return [ReportRefused(reason=Typed(text=reason), by=state.by or None)]
         case Erase():
             return _erase(state, command, ctx)
     raise TypeError(f"a report knows no {type(command).__name__}")

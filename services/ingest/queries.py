@@ -39,7 +39,7 @@ async def report(connection: AsyncConnection, events: list[Event]) -> dict[str, 
         facts |= {name: words(ref) for name, ref in event.words.items()}
         match event.data:
             case ReportReceived():
-                for digest in ("match_key", "duplicate", "sent", "receipt", "by"):
+                for digest in ("match_key", "place_key", "duplicate", "sent", "receipt", "by"):
                     facts.pop(digest, None)
                 body.update(id=event.stream, received_at=instant(event.recorded), **facts)
             case ReportReachMeasured():

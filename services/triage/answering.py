@@ -21,8 +21,10 @@ class Screening(BaseModel):
     needs_reply: bool
     ground: str | None
     post: str
-    by: str
+    by: str | None
     at: datetime
+    report: str | None = None
+    """The report that was refused last, if all were; `by` counts within its stream."""
     report_count: int
     """How many reports the matter had by then."""
     upheld: bool | None = None
@@ -36,6 +38,11 @@ class Screening(BaseModel):
     def waits(self) -> bool:
         """Whether another post must review it."""
         return not self.needs_reply and self.upheld is None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether all reports of the matter were refused an answer, so that a review ends it."""
+        return not self.needs_reply and self.ground is None
 
     @property
     def ends_reply(self) -> bool:
@@ -86,8 +93,8 @@ def after(known: Answering, event: Event) -> Answering:
     told: dict[str, Any]
     match event.data:
         case a.IncidentScreened() as data:
-            told = data.model_dump(include={"needs_reply", "ground", "report_count", "by"})
-            screening = Screening(post=event.actor, at=event.recorded, **told)
+            told = data.model_dump(include={"needs_reply", "ground", "report_count", "report", "by"})
+            screening = Screening(post=data.post or event.actor, at=event.recorded, **told)
             return known.model_copy(update={"screening": screening})
         case a.IncidentScreeningReviewed() as data if known.screening:
             told = {"upheld": data.upheld, "reviewed_by": event.actor, "reviewer": data.by}
@@ -123,7 +130,7 @@ def shown(known: Answering) -> dict[str, Any]:
         "screening": screening
         and {
             **screening.model_dump(include={"needs_reply", "ground", "upheld", "reviewed_by"}),
-            "by": screening.post,
+            "by": screening.post if "@" in screening.post else None,
             "at": instant(screening.at),
         },
         "explanation_ordered": ordered

@@ -16,6 +16,7 @@ Awaited = Literal[
     "acceptance",
     "verification",
     "approval",
+    "review",
     "handling",
     "round",
     "closing",
@@ -52,6 +53,9 @@ def ball(incident: Incident, offices: Offices) -> Ball | None:
         return Ball(incident.unit, None, dispatch.since, "closing")
     if incident.phase != "open":
         return None
+    screening = incident.answering.screening
+    if screening and screening.refuses and screening.waits:
+        return Ball(incident.unit, None, screening.at, "review")
     if unit := dispatch.designates:
         return Ball(unit, _head(unit, offices), dispatch.since, "designation")
     if incident.assigned is None:

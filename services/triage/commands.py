@@ -647,9 +647,14 @@ class CountReach(Command):
 
 
 class RecordRefusal(Command):
-    """The office refused a report an answer. `basis` is the report as `stream@version`."""
+    """The office refused a report an answer. `basis` is the report as `stream@version`.
+
+    `post` refused it, `by` is a digest of the person within the report's stream.
+    """
 
     report: ReportId
+    post: Post | None = None
+    by: Digest | None = None
     basis: Basis
 
 

@@ -181,7 +181,7 @@ def _take(state: State, command: c.TakeReport, ctx: Ctx) -> Decided:
 
 
 def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
-    """The refusal, and the end of an incident if none of its reports is left to be answered."""
+    """The refusal. If no report of an open incident is left to be answered, this waits for a review, which ends it."""
     if state.merged_into:
         raise Moved(state.merged_into)
     if command.report in state.left:
@@ -189,13 +189,10 @@ def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
     if state.phase == "new" or command.report in state.refused:
         return []
     refused = triage.IncidentReportRefused(report=command.report)
-    ended = _dismissed(state.report_count, state.refused | {command.report}) if state.phase == "open" else []
-    return [refused, *ended]
-
-
-def _dismissed(reports: int, refused: Collection[str]) -> list[Fact]:
-    """The end of the incident, if all of so many reports were refused an answer."""
-    return [triage.IncidentDismissed(report_count=reports)] if len(refused) == reports else []
+    if state.phase != "open":
+        return [refused]
+    every = state.refused | {command.report}
+    return [refused, *screening.refused(state.report_count, every, command.report, command.post, command.by)]
 
 
 def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -591,7 +588,7 @@ def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
             else ()
         ),
         *(triage.IncidentReportRefused(report=report) for report in command.refused),
-        *_dismissed(len(command.reports), command.refused),
+        *screening.refused(len(command.reports), command.refused),
     ]
 
 
@@ -610,8 +607,8 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
         raise last_report(state)
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)
-    ended = _dismissed(staying, state.refused.difference(leaving)) if state.phase == "open" else []
-    return [split, *judgement.levels_without(state, leaving, ctx), *ended]
+    refused = state.refused.difference(leaving) if state.phase == "open" else ()
+    return [split, *judgement.levels_without(state, leaving, ctx), *screening.refused(staying, refused)]
 
 
 DECIDER = Decider(

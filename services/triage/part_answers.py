@@ -57,9 +57,9 @@ class ScreeningOf(Answered):
     needs_reply: bool
     """Whether it needs one."""
     ground: Code | None
-    """If not: the reason, from the pack's list."""
-    by: Post
-    """The post that decided."""
+    """If not: the reason, from the pack's list; null if every report was refused an answer, each with its own."""
+    by: Post | None
+    """The post that decided; null if several reports were refused and nobody knows of a last one."""
     at: Instant
     """When it decided."""
     upheld: bool | None

@@ -44,8 +44,9 @@ def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:
             )
             stream = found.incident if found and not found.over else own
             return [Reaction(stream, command, numbered=report.unit)]
-        case ReportRefused() if incident := match_keys.incident_of(event.stream):
-            return [Reaction(incident, RecordRefusal(report=event.stream, basis=basis))]
+        case ReportRefused() as refused if incident := match_keys.incident_of(event.stream):
+            post = event.actor if "@" in event.actor else None
+            return [Reaction(incident, RecordRefusal(report=event.stream, post=post, by=refused.by, basis=basis))]
         case ReportReachMeasured() as measured if incident := match_keys.incident_of(event.stream):
             figures = {name: getattr(measured, name) for name in REACH}
             # The sender's clock may be ahead.

@@ -1,8 +1,11 @@
 """Which matters need a reply: the decision, its review by another post, and what they end. Pure."""
 
+from collections.abc import Collection
+
 from schemas.answering import IncidentScreened, IncidentScreeningReviewed
 from schemas.fields import Typed
 from schemas.pack.answering import Screening
+from schemas.triage import IncidentDismissed
 from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -19,6 +22,13 @@ def rule_of(incident: Incident, ctx: Ctx) -> Screening | None:
 
 def why_not_screened(incident: Incident, ctx: Ctx) -> Rejected | None:
     """Why nobody decides whether the matter needs a reply; None if somebody may."""
+    last = incident.answering.screening
+    if last and last.refuses and last.waits and last.report_count == incident.report_count:
+        return Rejected(
+            f"every report of {incident.id} was refused an answer, and another post reviews that first",
+            code="review-first",
+            incident=incident.id,
+        )
     if rule_of(incident, ctx) is not None:
         return None
     return Rejected(
@@ -86,8 +96,8 @@ def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:
             code="screening-outdated",
             incident=incident.id,
         )
-    others = {last.by: last.post, **({last.reviewer: last.reviewed_by} if last.reviewer else {})}
-    if ctx.by(incident.id) in others or ctx.actor.post in others.values():
+    persons = (last.by == ctx.by(last.report or incident.id), last.reviewer == ctx.by(incident.id))
+    if any(persons) or ctx.actor.post in (last.post, last.reviewed_by):
         return Rejected(
             "you or your post decided or reviewed this already; another person at another post must review it",
             code="screened-by-you",
@@ -96,7 +106,7 @@ def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:
 
 
 def reviewed(state: Incident, command: ReviewScreening, ctx: Ctx) -> Decided:
-    """The review."""
+    """The review. A matter of which all reports were refused ends, if that is upheld."""
     last = state.answering.screening
     assert last is not None, "the right needs a decision"
     if command.upheld and last.upheld:
@@ -106,7 +116,9 @@ def reviewed(state: Incident, command: ReviewScreening, ctx: Ctx) -> Decided:
             incident=state.id,
         )
     fact = IncidentScreeningReviewed(upheld=command.upheld, reason=Typed(text=command.reason), by=ctx.by(state.id))
-    return _by_pack(state, fact, ctx)
+    ends = command.upheld and last.refuses and state.phase == "open"
+    ended = [IncidentDismissed(report_count=state.report_count)] if ends else []
+    return [*_by_pack(state, fact, ctx), *ended]
 
 
 def why_not_merged(into: Incident, leaving: Incident) -> Rejected | None:
@@ -119,6 +131,15 @@ def why_not_merged(into: Incident, leaving: Incident) -> Rejected | None:
         code="merge-into-screened",
         incident=into.id,
     )
+
+
+def refused(
+    reports: int, no_answer: Collection[str], report: str | None = None, post: str | None = None, by: str | None = None
+) -> list[IncidentScreened]:
+    """The decision that a matter needs no reply, if all of so many reports were refused an answer. It is reviewed."""
+    if not reports or len(no_answer) != reports:
+        return []
+    return [IncidentScreened(needs_reply=False, report_count=reports, report=report, post=post, by=by)]
 
 
 def _by_pack(state: Incident, fact: IncidentScreened | IncidentScreeningReviewed, ctx: Ctx) -> Decided:

@@ -196,6 +196,11 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, phase="closed", verifying=frozenset())
         case triage.IncidentDismissed():
             return replace(state, phase="dismissed", verifying=frozenset(), helping=frozenset())
+        case a.IncidentScreeningReviewed(upheld=False) if (
+            state.answering.screening and state.answering.screening.refuses
+        ):
+            # Its reports will be answered.
+            return replace(state, refused=frozenset())
         case triage.IncidentReopened():
             # The reopening of a dismissed matter means that its reports will be answered.
             refused = frozenset[str]() if state.phase == "dismissed" else state.refused

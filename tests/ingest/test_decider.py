@@ -143,8 +143,9 @@ class TestEvidence:
 
 class TestRefuse:
     def test_carries_its_reason(self) -> None:
-        refused = ReportRefused(reason=Typed(text="重复"))
-        given(DECIDER, RECEIVED, actor=staff("duty_officer")).when(Refuse(reason="重复")).then(refused)
+        case = given(DECIDER, RECEIVED, actor=staff("duty_officer"))
+        refused = ReportRefused(reason=Typed(text="重复"), by=case.context.by(case.stream))
+        case.when(Refuse(reason="重复")).then(refused)
 
     def test_happens_once(self) -> None:
         past = (RECEIVED, ReportRefused(reason=Typed(text="重复")))

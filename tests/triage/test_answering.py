@@ -212,6 +212,25 @@ def test_no_reply_is_reviewed_by_another_person_at_another_post() -> None:
 
 
 @pytest.mark.requirement("ING-10")
+def test_refusals_of_all_reports_are_reviewed_by_another_person_at_another_post() -> None:
+    officer, review = past(OPENED, **OFFICER).context, do.ReviewScreening(upheld=True, reason="r")
+    refuse = c.RecordRefusal(report=REPORT, post="duty_officer@town-east", by=officer.by(REPORT), basis=f"{REPORT}@2")
+    facts = [getattr(one, "data", one) for one in past(OPENED).when(refuse).decided()]
+    assert past(*facts).state.phase == "open", "all limits go on"
+    found = ball(past(*facts).state, spec.offices())
+    assert found is not None
+    assert (found.unit, found.awaited) == ("town-east", "review")
+    same = given(DECIDER, OPENED, *facts, actor=staff("chief", unit="town-east", person="duty_officer@town-east"))
+    same.when(review).then_raises(Rejected, "another person at another post")
+    post = given(DECIDER, OPENED, *facts, actor=staff("duty_officer", "chief", unit="town-east", person="else"))
+    post.when(review).then_raises(Rejected, "another person at another post")
+    *_, ended = past(*facts, role="chief").when(review).decided()
+    assert ended == triage.IncidentDismissed(report_count=1)
+    overturned = past(*facts, role="chief").when(review.model_copy(update={"upheld": False})).decided()
+    assert len(overturned) == 1
+
+
+@pytest.mark.requirement("ING-10")
 def test_a_review_stands_until_a_third_overturns_it() -> None:
     review = do.ReviewScreening(upheld=True, reason="r")
     upheld = (screened(), reviewed(True))
@@ -461,7 +480,8 @@ async def test_a_registered_matter_is_read_searched_and_merged_like_any_other(tr
     assert shown["subject"] == "卫生院停诊检修"
     split = await triage.ask(id_, "split", {"reports": [report.stream]}, role="chief", unit="town-east")
     assert split.status_code == 200, split.text
-    assert (await triage.get(f"incidents/{id_}", "town-east")).json()["report_count"] == 0
+    shown = (await triage.get(f"incidents/{id_}", "town-east")).json()
+    assert (shown["report_count"], shown["state"], shown["screening"]) == (0, "open", None)
 
 
 @pytest.mark.requirement("ING-07")

@@ -43,6 +43,7 @@ async def done(triage: Triage, id_: str, *steps: tuple[str, str, str, object]) -
 
 ACTS = ("explain", "reply", "solve", "leave-unsolved", "explain-delay", "receive-material")
 VERIFIED = ("conclude-verification", "verifier", "town-east", {"outcome": "confirmed", "text": "inspected"})
+REVIEWED = ("review-screening", "chief", "town-east", {"upheld": True, "reason": "r"})
 HANDLED = (
     ("assign", "duty_officer", "town-east", {"unit": "county-roads", "reason": "in charge of roads"}),
     ("accept", "handler", "county-roads", None),
@@ -110,9 +111,13 @@ async def test_a_matter_of_which_nothing_is_answered_ends_with_its_reason_and_is
     assert (await triage.get(f"incidents/{item['id']}")).json()["state"] == "open"
     await triage.take(refusals[1])
     await triage.say("an advertisement", "sent twice")
-    assert await triage.kinds(item["id"]) == ["opened", "report_attached", *["report_refused"] * 2, "dismissed"]
+    assert await triage.kinds(item["id"]) == ["opened", "report_attached", *["report_refused"] * 2, "screened"]
     last = (await triage.events(item["id"]))[-1]
     assert (last.basis, last.causation, last.actor) == ((f"{second.stream}@2",), refusals[1].id, "system")
+    shown = (await triage.get(f"incidents/{item['id']}")).json()
+    assert (shown["state"], shown["ball"]["for"]) == ("open", "review"), "limits go on until another post agrees"
+    await done(triage, item["id"], REVIEWED)
+    last = (await triage.events(item["id"]))[-1]
     shown = (await triage.get(f"incidents/{item['id']}")).json()
     assert [report["refused"]["reason"] for report in shown["reports"]] == ["an advertisement", "sent twice"]
     assert shown["dismissed_at"] == last.recorded_text
@@ -136,6 +141,8 @@ async def test_a_report_that_is_refused_with_others_in_the_same_batch_ends_the_m
     report = triage.report("a")
     await triage.take(report, triage.refusal(report))
     [item] = (await triage.get("incidents", report_id=report.stream)).json()["items"]
+    await done(triage, item["id"], REVIEWED)
+    [item] = (await triage.get("incidents", report_id=report.stream)).json()["items"]
     assert item["state"] == "dismissed"
     assert (await triage.events(await triage.open("b", match_key="a")))[0].data.relates_to == item["id"]
 
@@ -147,7 +154,7 @@ async def test_a_refusal_goes_where_its_report_is(triage: Triage) -> None:
     await done(triage, a, ("merge", "chief", "county", {"into": b}))
     new = (await triage.ask(b, "split", {"reports": [report.stream]}, role="chief")).json()["into"]
     await triage.take(triage.refusal(report))
-    assert [(await triage.kinds(id_))[-1] for id_ in (new, a)] == ["dismissed", "merged"]
+    assert [(await triage.kinds(id_))[-1] for id_ in (new, a)] == ["screened", "merged"]
 
 
 async def test_who_had_a_part_where_a_merged_matter_goes_on_reads_the_merged_one_as_it_was(triage: Triage) -> None:

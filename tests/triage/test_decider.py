@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas import catalogue, triage
+from schemas.answering import IncidentScreened
 from schemas.envelope import MAX_BYTES, seal
 from schemas.fields import Fact, LevelKnown, Typed
 from schemas.ingest import ReportReceived, ReportRefused
@@ -188,6 +189,11 @@ def past(*facts: Fact | At, roles: Iterable[str] = ("duty_officer",), unit: str 
     named = triage.IncidentOpened | triage.IncidentReportAttached
     belonging = [fact.report for fact in plain if isinstance(fact, named)]
     return given(DECIDER, *facts, actor=staff(*roles, unit=unit)).seeing(**{"belonging": belonging, **seen})
+
+
+def waits(reports: int, report: str | None = None) -> IncidentScreened:
+    """No report is left that gets an answer; another post reviews this."""
+    return IncidentScreened(needs_reply=False, report_count=reports, report=report, by=None)
 
 
 def counted(**figures: int) -> triage.IncidentReachCounted:
@@ -649,14 +655,14 @@ class TestMergingAndSplitting:
         case.when(c.Split(reports=REPORTS[:2])).then_raises(Rejected, "keep at least one")
         case.when(c.Split(reports=(REPORTS[3],))).then_raises(Rejected, REPORTS[3])
 
-    def test_splitting_the_only_report_that_is_to_be_answered_ends_what_stays(self) -> None:
+    def test_splitting_the_only_report_that_is_to_be_answered_lets_what_stays_wait_for_a_review(self) -> None:
         case = past(OPENED, ATTACHED, REFUSED[0], roles=("chief",), into=OTHER)
         case.when(c.Split(reports=(REPORTS[1],))).then(
-            triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), triage.IncidentDismissed(report_count=1)
+            triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), waits(1)
         )
         received = c.Received(report=REPORTS[0], unit="town-east", discovered_at=DISCOVERED)
         command = c.OpenSplit(split_from=OTHER, unit="town-east", reports=(received,), refused=(REPORTS[0],))
-        given(DECIDER).when(command).then(SPLIT_OFF, REFUSED[0], triage.IncidentDismissed(report_count=1))
+        given(DECIDER).when(command).then(SPLIT_OFF, REFUSED[0], waits(1))
 
     def test_the_new_incident(self) -> None:
         received = tuple(
@@ -723,10 +729,17 @@ class TestWhatOtherServicesCause:
         given(DECIDER, OPENED).when(PUBLISHED).then(answered)
         given(DECIDER, OPENED, answered).when(PUBLISHED).then_nothing()
 
-    def test_refusing_the_last_report_that_was_to_be_answered_ends_the_matter(self) -> None:
+    def test_refusing_the_last_report_that_was_to_be_answered_waits_for_a_review_which_ends_the_matter(self) -> None:
         given(DECIDER, OPENED, ATTACHED).when(REFUSE[0]).then(REFUSED[0])
         given(DECIDER, OPENED, ATTACHED, REFUSED[0]).when(REFUSE[0]).then_nothing()
-        given(DECIDER, OPENED, ATTACHED, REFUSED[0]).when(REFUSE[1]).then(REFUSED[1], DISMISSED)
+        given(DECIDER, OPENED, ATTACHED, REFUSED[0]).when(REFUSE[1]).then(REFUSED[1], waits(2, REPORTS[1]))
+        review = a.ReviewScreening(upheld=True, reason="r")
+        waiting = (OPENED, ATTACHED, *REFUSED[:2], waits(2, REPORTS[1]))
+        upheld, ended = past(*waiting, roles=("chief",), unit="town-east").when(review).decided()
+        assert (upheld.data.upheld, ended) == (True, DISMISSED)  # type: ignore[union-attr]
+        overturned = past(*waiting, upheld.data.model_copy(update={"upheld": False}))  # type: ignore[union-attr]
+        assert (overturned.state.phase, overturned.state.refused) == ("open", frozenset())
+        past(*waiting).when(a.Screen(needs_reply=True)).then_raises(Rejected, "another post reviews that first")
 
     @pytest.mark.parametrize("ended", [RESOLVED, CLOSED])
     def test_what_is_over_is_not_ended_once_more(self, ended: Fact) -> None:
@@ -754,7 +767,7 @@ class TestWhatOtherServicesCause:
         case.when(c.Split(reports=(REPORTS[1],))).then(split)
         # one that was refused while others were answered stays refused
         resolved = (OPENED, ATTACHED, REFUSED[0], RESOLVED, REOPENED)
-        given(DECIDER, *resolved).when(REFUSE[1]).then(REFUSED[1], DISMISSED)
+        given(DECIDER, *resolved).when(REFUSE[1]).then(REFUSED[1], waits(2, REPORTS[1]))
 
     @pytest.mark.parametrize("command", [ATTACH, PUBLISHED, REFUSE[0], REFUSE[1]])
     @pytest.mark.parametrize("state", [*STATES, "new"])

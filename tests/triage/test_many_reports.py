@@ -58,16 +58,16 @@ async def test_what_staff_decide_costs_the_same_with_many_reports(desk: Triage, 
     assert costs[0] == costs[1]
 
 
-async def test_a_matter_ends_when_the_last_of_its_many_reports_is_refused(triage: Triage) -> None:
+async def test_a_matter_waits_for_a_review_when_the_last_of_its_many_reports_is_refused(triage: Triage) -> None:
     id_, told = await incident_with(triage, MANY)
     left, *others = told
     await triage.take(*map(triage.refusal, others[:3]))
     assert (await triage.ask(id_, "split", {"reports": [left.stream]}, role="chief")).status_code == 200
     incident = (await triage.get(f"incidents/{id_}")).json()
     assert (incident["report_count"], len(incident["reports"])) == (MANY - 1, MANY - 1)
-    for last, state in ((MANY - 2, "open"), (MANY - 1, "dismissed")):
+    for last, screened in ((MANY - 2, False), (MANY - 1, True)):
         await triage.take(*map(triage.refusal, others[3:last]))
-        assert (await triage.get(f"incidents/{id_}")).json()["state"] == state
+        assert bool((await triage.get(f"incidents/{id_}")).json()["screening"]) == screened
         del others[3:last]
 
 

@@ -21,6 +21,7 @@ from services.kernel.rules.packs import parse_pack
 from services.kernel.store.standings import standing_in
 from services.kernel.store.views import folded
 from services.triage import commands as c
+from services.triage.answering_commands import ReviewScreening
 from services.triage.decider import DECIDER
 from services.triage.queries import asked_of
 from services.triage.rights import RIGHTS, Incident
@@ -204,7 +205,8 @@ def _merges(matter: Matter) -> tuple[str, list[Any]]:
 
 
 def _dismisses(matter: Matter) -> tuple[str, list[Any]]:
-    return "dismissed", matter.does("handler", c.RecordRefusal(report=OPENED.report, basis=f"{OPENED.report}@2"))
+    matter.does("handler", c.RecordRefusal(report=OPENED.report, basis=f"{OPENED.report}@2"))
+    return "dismissed", matter.does("chief", ReviewScreening(upheld=True, reason="r"))
 
 
 END: dict[str, Callable[[Matter], tuple[str, list[Any]]]] = {
