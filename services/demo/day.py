@@ -50,7 +50,9 @@ class Day:
         self.known.update(item["id"] for item in (lamps, dark, hole))
         await self.compare(dark, lamps)
         for item, story in ((lamps, stories.answered), (hole, flies)):
-            incident = Incident(item["id"], UNIT, item["subject"], item["version"] + (item is lamps))
+            # Linking and merging stand on both matters.
+            version = (await self.officers.ask(UNIT, "auditor", "GET", f"/triage/v1/incidents/{item['id']}"))["version"]
+            incident = Incident(item["id"], UNIT, item["subject"], version)
             self.stage.begin(story(Desk(self.stage, self.officers, incident, begun, [])))
 
     async def compare(self, later: dict[str, Any], earlier: dict[str, Any]) -> None:
