@@ -123,12 +123,14 @@ def concerns(metadata: MetaData, incident: ColumnElement[str], units: Units) -> 
     standings, of = metadata.tables["standings"], metadata.tables["standing_units"]
     named = literal("% ") + of.c.unit + literal(" %")
     beside = or_(standings.c.verifying.like(named), standings.c.helping.like(named))
+    # For each row that is looked at, since a list looks at few: a unit above may have a part in every matter there is.
     chosen = (
         select(of.c.incident_id)
         .join(standings, standings.c.incident_id == of.c.incident_id)
         .where(
+            of.c.incident_id == incident,
             of.c.unit.in_(sorted(units)),
             or_(standings.c.accountable == of.c.unit, standings.c.assigned == of.c.unit, beside),
         )
     )
-    return incident.in_(chosen)
+    return chosen.correlate_except(of, standings).exists()
