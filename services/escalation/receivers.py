@@ -51,8 +51,8 @@ def told(notice: Row, offices: Offices, duties: Iterable[Row], pack: PolicyPack 
             return ()
         if chosen.to:
             return tuple(dict.fromkeys(_answering(chosen.to, unit, offices)))
-    if notice["posts"]:
-        return tuple(notice["posts"].split())
+    if named := tuple(filter(offices.has_post, notice["posts"].split())):
+        return named
     if found := tuple(dict.fromkeys(_answering(notice["who"].split(), unit, offices))):
         return found
     known = list(duties)
@@ -63,12 +63,12 @@ def _of_unit(unit: str, notice: Row, offices: Offices, duties: Iterable[Row]) ->
     """Who is on duty in a unit, or is to come, and its head."""
     at, head = notice["at"], offices.head(unit)
     planned = [duty for duty in duties if duty["unit"] == unit and at < duty["until"]]
-    there = [duty["by"] for duty in planned if _is_there(duty, at)]
+    there = [duty["by"] for duty in planned if _is_there(duty, at) and offices.has_post(duty["by"])]
     named = [f"{post.code}@{unit}" for post in offices.posts.get(unit, {}).values() if post.head]
     heads = named or ([head] if head else [])
     if not there:
         expected = (post for duty in planned if duty["since"] <= at for post in _expected(duty, at))
-        return tuple(dict.fromkeys([*expected, *heads]))
+        return tuple(dict.fromkeys([*filter(offices.has_post, expected), *heads]))
     return tuple(dict.fromkeys([*there, *(heads if notice["rule"] in HEADS else ())]))
 
 

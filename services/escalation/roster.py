@@ -356,7 +356,7 @@ def missing(state: State, unit: str, ctx: Ctx) -> list[Span]:
     pack = _pack(unit, ctx)
     if pack is None or pack.model.roster is None:
         return []
-    planned = (Span(shift.since, shift.until) for shift in state.shifts.values())
+    planned = (Span(one.since, one.until) for one in state.shifts.values() if _can_come(one, ctx))
     begins = max(state.began or ctx.now, ctx.now - LOOKS_BACK)
     during = Span(begins, max(ctx.now, begins) + 2 * AHEAD)
     return coverage.gaps(pack.model, ctx.offices.periods_of(unit), planned, during)
@@ -404,6 +404,15 @@ def _found(state: State, command: ReviewRoster, ctx: Ctx) -> Iterator[Fact | Occ
 def _over(shift: Shift) -> datetime:
     """When the end of a duty is recorded. Whoever is there may still hand it over for a while."""
     return shift.until + (LATE if shift.by and shift.handed_over is None else timedelta())
+
+
+def _can_come(shift: Shift, ctx: Ctx) -> bool:
+    """Whether anybody can still come: nobody does to a duty that lies ahead if its posts are in no directory any more.
+
+    What is over stays as it was planned.
+    """
+    posts = (shift.by, shift.post, shift.substitute)
+    return shift.until <= ctx.now or any(post is not None and ctx.offices.has_post(post) for post in posts)
 
 
 def _known(span: Span, found: Iterable[Span]) -> bool:

@@ -433,6 +433,18 @@ def test_who_is_there_or_is_to_come_is_told(duties: list[dict[str, Any]], posts:
     assert receivers.told(notice, spec.offices(), duties, None) == posts
 
 
+def test_a_post_that_is_in_no_directory_any_more_is_told_nothing() -> None:
+    known = spec.offices()
+    here = {code: post for code, post in known.posts["town-east"].items() if code != "handler"}
+    without = replace(known, posts={**known.posts, "town-east": here})
+    duties = [duty(0, 12, post=HANDLER, substitute=POST), duty(0, 12, post=HANDLER, by=HANDLER, signed_on=0.0)]
+    for duty_, expected in zip(duties, [(POST, HEAD), (HEAD,)], strict=True):
+        notice = {"rule": "new", "unit": "town-east", "at": instant(at(1)), "posts": "", "who": ""}
+        assert receivers.told(notice, without, [duty_], None) == expected
+        assert receivers.told({**notice, "posts": f"{HANDLER} {POST}"}, without, [duty_], None) == (POST,)
+        assert receivers.told({**notice, "posts": HANDLER}, without, [duty_], None) == expected
+
+
 def test_a_unit_without_a_head_has_its_chief_told_and_one_that_has_ended_the_unit_above() -> None:
     notice = {"rule": "breach", "unit": "town-east", "at": instant(at(1)), "posts": "", "who": ""}
     known = spec.offices()

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from icalendar import Calendar
 
 from schemas import escalation as e
 from schemas import triage
 from schemas.pack import PolicyPack
 from schemas.pack.office import Roster
-from services.escalation import coverage
+from services.escalation import calendar, coverage
 from services.escalation import roster as rules
 from services.escalation.commands import (
     CancelDuty,
@@ -324,6 +325,19 @@ class TestGaps:
         assert (closed.since, closed.until) == (at(36), at(40))
         assert (36, 40, False) not in found(desk.watch(36))
 
+    def test_a_duty_of_a_post_that_is_in_no_directory_any_more_is_a_gap_until_somebody_replaces_it(self) -> None:
+        desk, chief = Desk(), staff("chief", unit=UNIT)
+        desk.do(PlanDuties(unit=UNIT, duties=(duty(1, 13), duty(13, 14, HANDLER), duty(25, 37, HANDLER))), 0, chief)
+        for verb, hour in ((SignOn(unit=UNIT), 1), (HandOver(unit=UNIT, note="n"), 13)):
+            desk.do(verb, hour, staff("duty_officer", unit=UNIT))
+        assert found(desk.watch(14)) == []
+        here = {code: post for code, post in desk.offices.posts[UNIT].items() if code != "handler"}
+        desk.offices = replace(desk.offices, posts={**desk.offices.posts, UNIT: here})
+        assert found(desk.watch(15)) == [(28, 40, True)], "what is over stays as it was"
+        named = NameSubstitute(unit=UNIT, post=HANDLER, since=at(25), substitute=OFFICER, reason="r")
+        desk.do(named, 16, chief)
+        assert [one for one in desk.watch(17) if isinstance(one, e.RosterDutyGapClosed)]
+
     def test_a_gap_that_a_plan_fills_in_part_is_found_anew(self) -> None:
         desk, chief = Desk(), staff("chief", unit=UNIT)
         desk.do(PlanDuties(unit=UNIT, duties=(duty(1, 13), duty(25, 33))), 0, chief)
@@ -427,6 +441,24 @@ async def test_a_hand_over_lists_what_the_unit_answers_for_and_what_it_handles(d
         assert answer.status_code == 200, answer.text
     [first] = [row for row in await desk.rows("roster") if row["handed_over"]]
     assert (first["open"], [one[-1] for one in first["incidents"].split()]) == (2, ["0", "1"])
+
+
+def test_a_calendar_shows_who_is_there_and_until_when() -> None:
+    planned = rules.Shift(OFFICER, at(0), at(12), substitute=HANDLER)
+    shifts = (
+        planned,
+        planned._replace(since=at(12), until=at(24), by=HANDLER, signed_on=at(12), handed_over=at(20)),
+        planned._replace(since=at(24), until=at(36), by=OFFICER, signed_on=at(24), handed_over=at(36.2)),
+        planned._replace(since=at(36), until=at(48), by=OFFICER, signed_on=at(35.5), handed_over=at(35.8)),
+    )
+    entries = Calendar.from_ical(calendar.of_roster(UNIT, shifts, OFFICES, at(40))).walk("VEVENT")
+    shown = [(entry.decoded("dtend"), str(entry["summary"]), str(entry.get("description", ""))) for entry in entries]
+    officer, handler = (calendar._title(post, OFFICES) for post in (OFFICER, HANDLER))
+    assert shown == [
+        (at(12), f"值班：{officer}", f"替班：{handler}"),
+        (at(20), f"值班：{handler}", f"原定：{officer}"),
+        (at(36), f"值班：{officer}", ""),
+    ]
 
 
 def test_a_duty_that_was_handed_over_after_its_end_took_no_time_from_the_next_one() -> None:

@@ -206,10 +206,15 @@ class Offices:
             )
         return found
 
+    def has_post(self, name: str) -> bool:
+        """Whether a directory has the post, such as `duty_officer@town-east`, now."""
+        code, _, unit = name.partition("@")
+        return code in self.posts.get(unit, {})
+
     def officer(self, unit: str) -> str | None:
         """The unit's one information officer, such as `handler@town-east`. None if its post is no longer there."""
         post = self.officers.get(unit)
-        return post if post and post.partition("@")[0] in self.posts.get(unit, {}) else None
+        return post if post and self.has_post(post) else None
 
     def head(self, unit: str) -> str | None:
         """The post that answers for the unit: its head, or else the post of its chief."""
