@@ -93,6 +93,8 @@ class On(NamedTuple):
     notice: Row
     matter: Row | None
     pack: LoadedPack | None
+    moot: bool
+    """Whether what it announces does not come any more."""
 
 
 class Tried(NamedTuple):
@@ -294,8 +296,9 @@ def _on(notice: Row, matters: Mapping[str, Row], clocks: Mapping[str, Sequence[R
         return []
     policy, unit = (matter["policy"], matter["unit"]) if matter else (None, notice["unit"])
     pack = pack_of(policy, unit, offices)
-    known = receivers.completed(notice, matter, clocks.get(notice["incident_id"], ()), pack, offices)
-    return [On(known, matter, pack)]
+    limits = clocks.get(notice["incident_id"], ())
+    known = receivers.completed(notice, matter, limits, pack, offices)
+    return [On(known, matter, pack, receivers.is_moot(notice, limits))]
 
 
 async def _by(connection: AsyncConnection, table: Any, column: str, wanted: set[str], *more: Any) -> list[Row]:
@@ -317,9 +320,9 @@ def _took(attempt: Row | None) -> bool:
 
 def _places(one: On, offices: Offices, duties: Iterable[Row], by_post: Mapping[str, Sequence[Place]]) -> list[Place]:
     """Where the notice goes. An exercise goes nowhere, and an address that was set later gets no earlier notice."""
-    notice, matter, pack = one
+    notice, matter, pack, moot = one
     number = numbers.parts(matter["number"]) if matter and matter["number"] else None
-    if notice["drill"] or (number is not None and numbers.DRILL in number[0].mark):
+    if moot or notice["drill"] or (number is not None and numbers.DRILL in number[0].mark):
         return []
     posts = receivers.told(notice, offices, duties, pack.model if pack else None)
     return [place for post in posts for place in by_post.get(post, ()) if place.since <= notice["at"]]
@@ -327,7 +330,7 @@ def _places(one: On, offices: Offices, duties: Iterable[Row], by_post: Mapping[s
 
 def _said(runtime: Runtime, one: On, offices: Offices, language: Language) -> Matter:
     """Packs have only Chinese titles, so an English notice names levels and limits by their codes."""
-    notice, matter, pack = one
+    notice, matter, pack, _ = one
     clock, what = notice["clock"], []
     if notice["what"]:
         category = offices.lists.categories.get(notice["what"])

@@ -11,6 +11,8 @@ from services.kernel.store.views import Row
 
 HEADS = frozenset({"rung"})
 """Rules by which the unit's head is told besides the post on duty."""
+REQUESTS = ("extension", "deferral")
+"""What a notice asks a decision on, if it stands in `what`."""
 BEGINS = frozenset({"new", "assigned"})
 """Rules that tell what the unit owes first."""
 
@@ -30,11 +32,24 @@ def completed(
     if clock is None:
         return notice if notice["unit"] or matter is None else {**notice, "unit": matter["unit"]}
     found = {"clock": clock["clock"], "unit": notice["unit"] or clock["unit"], "due": notice["due"] or clock["due"]}
-    if notice["what"] in ("extension", "deferral") and matter is not None:
+    if notice["what"] in REQUESTS and matter is not None:
         request = cast("Literal['extension', 'deferral']", notice["what"])
         spec = rule_of(pack, clock["clock"])
         found["posts"] = " ".join(sorted(deciders_of(request, spec, clock["unit"], matter["unit"], offices)))
     return {**notice, **found}
+
+
+def is_moot(notice: Row, clocks: Collection[Row]) -> bool:
+    """Whether what the notice announces does not come any more: its limit is over or another one, its request decided.
+
+    It then waited too long, for example for a mail server. `clocks` are the limits of the matter.
+    """
+    clock = next((one for one in clocks if one["clock"] == notice["clock"]), None)
+    if clock is None:
+        return False
+    if notice["rule"] == "warn":
+        return clock["state"] != "running" or bool(clock["due"] != notice["due"])
+    return notice["what"] in REQUESTS and bool(clock["requested"] != notice["what"])
 
 
 def told(notice: Row, offices: Offices, duties: Iterable[Row], pack: PolicyPack | None) -> tuple[str, ...]:

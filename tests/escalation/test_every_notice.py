@@ -328,3 +328,26 @@ async def test_a_major_matter_says_its_level(told: Told) -> None:
     await told.desk.consume()
     await told.desk.turn(at(24.5))
     assert any("等级：重大" in text for _, text in (await told.now())[CHIEF])
+
+
+async def the_request_is_refused(desk: Desk) -> None:
+    await acts(desk, "decide-extension", "approver", clock="reply", granted=False, reason="r")
+
+
+@pytest.mark.parametrize(
+    ("waits", "happens", "title"),
+    [
+        (a_limit_is_near, a_limit_passes, "时限将到"),
+        (a_limit_is_near, an_extension_is_granted, "时限将到"),
+        (an_extension_is_asked_for, the_request_is_refused, "等待审定"),
+    ],
+    ids=["limit has passed", "limit was extended", "request was decided"],
+)
+async def test_what_waited_until_it_was_moot_is_not_sent(told: Told, waits: Scene, happens: Scene, title: str) -> None:
+    await begins(told.desk)
+    await told.now()
+    await waits(told.desk)
+    await happens(told.desk)
+    titles = {of for said in (await told.now()).values() for of, _ in said}
+    assert titles
+    assert title not in titles
