@@ -13,8 +13,7 @@ from pathlib import Path
 from benchmarks.matching import Message, triage
 from benchmarks.measure import Figure
 from schemas.fields import instant
-from services.triage.similar import OFFERED_FROM
-from services.triage.suggesting import NEAREST, most
+from services.triage.suggesting import FROM, NEAREST, most
 
 REPLIED = Path(__file__).resolve().parents[2] / "shared" / "data" / "replied.jsonl"
 AGREED = 5
@@ -61,7 +60,7 @@ async def measure(runs: int) -> list[Figure]:
         for row in rows:
             office, at = office_of(row["reply"]), instant(datetime.fromisoformat(row["submitted_at"]))
             one = Message(row["external_id"], row["external_id"], row["title"], row["body"], at, assigned=office)
-            near = await known.ask(one, NEAREST, OFFERED_FROM)
+            near = await known.ask(one, NEAREST, FROM)
             suggested = most([each.row["assigned"] for each in near])
             if office and suggested:
                 told += 1
@@ -74,7 +73,9 @@ async def measure(runs: int) -> list[Figure]:
             await known.add([one])
     answered = f"of {told:,} answered messages"
     return [
-        Figure(f"the suggested unit answered, {answered}", "%", 100 * right / told, 50, at_least=True),
-        Figure(f"the same where {AGREED} of 10 agree, {clear:,}", "%", 100 * clear_right / clear, 75, at_least=True),
-        Figure("for comparison: the most usual unit answered", "%", 100 * usual / told, 100),
+        Figure(f"the suggested unit answered, {answered}", "%", 100 * right / max(told, 1), 50, at_least=True),
+        Figure(
+            f"the same where {AGREED} of 10 agree, {clear:,}", "%", 100 * clear_right / max(clear, 1), 75, at_least=True
+        ),
+        Figure("for comparison: the most usual unit answered", "%", 100 * usual / max(told, 1), 100),
     ]

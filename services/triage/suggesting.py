@@ -19,6 +19,8 @@ from services.triage.views import INCIDENTS, SUGGESTED
 
 NEAREST = 10
 """A suggestion rests on so many matters."""
+FROM = 0.01
+"""The lowest score of these. Matters that are far too unlike to be one still tell which unit is in charge."""
 JUDGED = 500
 """At most so many of the last suggestions of a value are judged."""
 COLUMNS = {"category": INCIDENTS.c.category, "unit": INCIDENTS.c.assigned}
@@ -31,7 +33,7 @@ async def suggest(runtime: Runtime, connection: AsyncConnection, ctx: Ctx, row: 
     earlier: list[Row] = []
     if asked:
         asked = asked._replace(category=None, until=row["opened_at"])
-        earlier = [near.row for near in (await find(runtime, connection, ctx, asked, NEAREST)).near]
+        earlier = [near.row for near in (await find(runtime, connection, ctx, asked, NEAREST, FROM)).near]
     values = {name: most([one[column.name] for one in earlier]) for name, column in COLUMNS.items()}
     shown = {
         name: value and {**value, **await _rightness(connection, row, name, value)} for name, value in values.items()
