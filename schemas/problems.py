@@ -17,8 +17,8 @@ CHINA = ZoneInfo("Asia/Shanghai")
 """Sentences for people show times of this zone."""
 SHOWN = 20
 """A sentence names at most this many entries of a list; the member has all."""
-WRITTEN = frozenset({"field", "given", "known"})
-"""Members that a client writes or wrote, code by code."""
+WRITTEN = frozenset({"field", "flag", "given", "known"})
+"""Members that a client writes or wrote, code by code; the codes of a pack's flags have their titles in the pack."""
 
 
 class ProblemType(NamedTuple):
@@ -71,6 +71,7 @@ TYPES: Mapping[str, ProblemType] = {
         404,
         {
             "not-found": ("未找到", "没有 {what}。"),
+            "receipt-unknown": ("没有此回执", "没有这个回执编号，请对照回执重新填写。"),
             "no-such-path": ("没有此地址", "没有地址 {path}；各接口见 {documents}。"),
             "path-unreadable": ("没有此地址", "没有此地址：其中有空字符或不是 UTF-8 的字节。"),
             "file-missing": ("文件缺失", "附件文件夹里没有 {file}，请从备份恢复。"),
@@ -107,7 +108,7 @@ TYPES: Mapping[str, ProblemType] = {
             "already-assigned": ("已经交办", "{incident} 已经交{unit}办理，请指定其他单位。"),
             "already-classified": ("答复类型相同", "{incident} 的答复类型已经是{answer_kind}，请选择其他类型。"),
             "already-drafted": ("已经起草", "这份稿件已经起草，请修改它。"),
-            "already-linked": ("判断相同", "{incident} 与 {to} 已经判断为{given}，请选择其他判断。"),
+            "already-linked": ("判断相同", "{incident} 与 {to} 已经判断为「{kind}」，请选择其他判断。"),
             "nothing-above": ("没有上级", "{unit}没有上级，{incident} 无处提请。"),
             "offered-aside": ("不是上级", "{to}不是{unit}的上级；上级有：{known}。"),
             "already-offered": ("已经提请", "{incident} 已经提请{to}，由其判断。"),
@@ -488,7 +489,7 @@ TYPES: Mapping[str, ProblemType] = {
             "ground-not-needed": ("无须理由", "须答复的事项不写不予答复的理由，请去掉 {field}。"),
             "no-reply-ground-unknown": ("没有此理由", "{field}：请写明不予答复的理由：{known}。"),
             "signed-elsewhere": ("签字岗位不对", "{field}：请写明{unit}签字的岗位，并注明已签字；{post} 不是。"),
-            "plan-date": ("计划日期有误", "{field}：列入计划的须有日期，其他结果（{outcome}）没有日期。"),
+            "plan-date": ("计划日期有误", "{field}：列入计划的须填写日期，其他结果不填；您选的是「{outcome}」。"),
             "file-part-unknown": ("没有此归档材料", "归档材料没有 {part} 这一项；可选：{known}。"),
             "due-passed": ("期限已过", "整改通知的期限须在将来；请给出更晚的 due。"),
             "addressee-unknown": ("没有此报告对象", "{to} 不是报告对象；可选：{known}。"),

@@ -53,6 +53,11 @@ def custom() -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", str(node.args[0].value)
 
 
+def test_a_sentence_shows_a_flag_by_the_pack_s_code_and_a_judgement_by_its_title() -> None:
+    assert "已有标识 public，" in chinese("flag-set", {"incident": "i", "flag": "public"})[1]
+    assert "「相关事项」" in chinese("already-linked", {"incident": "i", "to": "j", "kind": "related"})[1]
+
+
 def placeholders(code: str) -> set[str]:
     kind = TYPES[code]
     return {name for text in (kind.title_zh, kind.detail_zh) for _, name, _, _ in Formatter().parse(text) if name}

@@ -313,7 +313,11 @@ async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozense
 
 
 async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, now: Sequence[Row]) -> Row:
-    """The same at the time of an event of the incident, from the clock stream's events until then."""
+    """The same at the time of an event of the incident, from the clock stream's events until then.
+
+    What the unit was told afterwards and the limits with which it is charged are shown as they are now. If it may act
+    on one of these, the revision is that of now, too.
+    """
     id_, number = row["incident_id"], row["number"]
     overseen = ctx.offices.overseen(ctx.actor.unit)
     events = await _events(connection, id_, until.at)
@@ -324,7 +328,11 @@ async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, 
     shown = [{**_shown({**row, **of}, None, ctx), "may": []} for row in rows]
     charged = [_shown(row, None, ctx) for row in now if overseen is None or row["unit"] in overseen]
     clocks = {clock["clock"]: clock for clock in (*shown, *charged)}
-    revision = sum(event.actor != "system" for event in events)
+    known = await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx)
+    told = (await _told(connection, ctx, id_, overseen or frozenset()) or {"reports": []})["reports"]
+    waits = [report for report in told if report["may"]]
+    acts = bool(waits) or any(clock["may"] for clock in charged)
+    revision = row["revision"] if acts else sum(event.actor != "system" for event in events)
     return {
         "number": number,
         "id": id_,
@@ -336,10 +344,10 @@ async def _then(connection: AsyncConnection, ctx: Ctx, row: Row, until: Moment, 
         "asked_to_lead": state.asked_to_lead,
         "level": level_of(past),
         "merged_into": None,
-        "may": [],
+        "may": ["receipt"] * bool(waits),
         "clocks": sorted(clocks.values(), key=itemgetter("due", "clock")),
         "report_to": _asked(state, pack_of(state.policy, accountable(past) or "", ctx.offices), ctx),
-        "reports": await _reports(connection, sorted(reports, key=itemgetter("at", "report")), ctx),
+        "reports": list({report["report"]: report for report in (*known, *told)}.values()),
         "notices": await _notices(connection, sorted(notices, key=itemgetter("at")), parts, reports, None, ctx),
         "decisions": await _decisions(connection, sorted(made, key=itemgetter("at")), None, None, ctx),
     }

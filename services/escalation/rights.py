@@ -375,12 +375,13 @@ class OfApprover(Right[Owed]):
         return next((post for post in acting_posts(ctx) if post in posts), None)
 
     def require(self, subject: Owed, ctx: Ctx) -> None:
-        """Raises `Forbidden`, naming the posts that have the right."""
+        """Raises `Forbidden`, naming the posts that have the right, or `Rejected` if the pack knows no such request."""
         if not self.holds(subject, ctx):
             posts = sorted(self._posts(subject, ctx))
+            if not posts:
+                raise _no_deferral(subject) if self.request == "deferral" else _no_extension(subject)
             raise Forbidden(
-                f"{' or '.join(posts) or 'nobody'} decides on the {self.request} of {subject.clock}; "
-                f"you act as {ctx.actor.post}",
+                f"{' or '.join(posts)} decides on the {self.request} of {subject.clock}; you act as {ctx.actor.post}",
                 code="not-the-approver",
                 act=self.verb,
                 clock=subject.clock,
@@ -388,6 +389,15 @@ class OfApprover(Right[Owed]):
                 posts=posts,
                 post=ctx.actor.post,
             )
+
+
+def _no_extension(clock: Owed) -> Rejected:
+    says = f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}"
+    return _refused("clock-not-extendable", says, clock)
+
+
+def _no_deferral(clock: Owed) -> Rejected:
+    return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
 
 
 def _refused(code: str, says: str, clock: Owed, **more: object) -> Rejected:
@@ -417,8 +427,7 @@ def _can_be_extended(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
         return refusal
     extension = clock.spec.extension if clock.spec else None
     if extension is None or extension.at_most.is_open or clock.due is None:
-        says = f"{clock.pack or 'the policy'} does not allow an extension of {clock.clock}"
-        return _refused("clock-not-extendable", says, clock)
+        return _no_extension(clock)
     if refusal := _runs(clock, ctx, verb):
         return refusal
     if clock.granted >= extension.times:
@@ -489,7 +498,7 @@ def _can_be_deferred(clock: Owed, ctx: Ctx, verb: str) -> Refusal:
     if refusal := _merged(clock, verb):
         return refusal
     if clock.spec is None or clock.spec.deferral is None or clock.due is None or ".review" in clock.clock:
-        return _refused("deferral-not-allowed", f"{clock.pack} does not let {clock.clock} be deferred", clock)
+        return _no_deferral(clock)
     # A missed limit stays on the ladder: whoever missed it cannot defer it.
     if not clock.deferred and (refusal := _runs(clock, ctx, verb)):
         return refusal

@@ -268,11 +268,11 @@ def router(runtime: Runtime) -> APIRouter:
     @api.get("/receipts/{receipt}", **documents.answers(answers.Status))
     async def read_receipt(receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]) -> Response:
         """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
-        digest = runtime.keys.digest("receipt", receipt.strip().upper())
+        digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
         async with runtime.database.read() as connection:
             found = await queries.by_receipt(connection, digest, await runtime.offices(connection))
         if found is None:
-            raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
+            raise NotFound("there is no such receipt; write the code as it was given", code="receipt-unknown")
         # Nobody signed in, and the words may be erased: no proxy keeps them.
         return http.json_response(found, headers={"Cache-Control": "no-store"})
 
@@ -281,12 +281,12 @@ def router(runtime: Runtime) -> APIRouter:
         receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)], body: JudgeAnswer
     ) -> Response:
         """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
-        digest = runtime.keys.digest("receipt", receipt.strip().upper())
+        digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             id_ = await queries.of_receipt(session.connection, digest)
             if id_ is None:
-                raise NotFound("there is no such receipt; write the code as it was given", what="receipt")
+                raise NotFound("there is no such receipt; write the code as it was given", code="receipt-unknown")
             await session.load([id_])
             found = [(row.incident_id, row.event) for row in await queries.answers(session.connection, id_)]
             knowing = commands.with_seen(ctx, {"answer": found[-1] if found else None})

@@ -17,6 +17,7 @@ from services.triage.acts import must_follow
 from services.triage.dispatch import Share
 from services.triage.incident import Incident
 
+VERBS = {c.AcceptHelp: "accept-help", c.ReturnHelp: "return-help", c.CompleteHelp: "complete-help"}
 DISPATCHES = 3
 """After so many dispatches that came back, the unit above designates, if the pack gives no other number."""
 
@@ -269,17 +270,19 @@ def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:
 
 def helped(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHelp, ctx: Ctx) -> Decided:
     """What a unit that was asked to help says of its share."""
-    unit = _helper(state, command.unit, ctx)
+    unit = _helper(state, command, ctx)
     share = state.dispatch.helper(unit)
     assert share is not None, "a unit that helps has a share"
     must_follow(command.done_at(ctx.now), share.asked_at)
     fact: Fact
     match command:
         case c.AcceptHelp():
-            if refusal := _accepted(share):
+            if refusal := _accepted(share) or _completed(share):
                 raise refusal
             fact = triage.IncidentHelpAccepted(unit=unit)
         case c.ReturnHelp():
+            if refusal := _completed(share):
+                raise refusal
             fact = triage.IncidentHelpReturned(unit=unit, reason=Typed(text=command.reason))
         case c.CompleteHelp():
             if refusal := _completed(share):
@@ -289,9 +292,10 @@ def helped(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHel
 
 
 def why_no_help(state: Incident, ctx: Ctx, verb: str) -> Rejected | None:
-    """Refuses to accept or to complete where the actor's units have said so of all their shares."""
+    """Refuses where the actor's units have said so of all their shares, or have completed them."""
     shares = [share for unit in _own_helpers(state, ctx) if (share := state.dispatch.helper(unit))]
-    refusals = [_accepted(share) if verb == "accept-help" else _completed(share) for share in shares]
+    accepting = verb == "accept-help"
+    refusals = [(_accepted(share) if accepting else None) or _completed(share) for share in shares]
     return refusals[0] if refusals and all(refusals) else None
 
 
@@ -322,9 +326,9 @@ def _own_helpers(state: Incident, ctx: Ctx) -> list[str]:
     return sorted(unit for unit in state.helping if ctx.offices.within(unit, ctx.actor.unit))
 
 
-def _helper(state: Incident, named: str | None, ctx: Ctx) -> str:
+def _helper(state: Incident, command: c.AcceptHelp | c.ReturnHelp | c.CompleteHelp, ctx: Ctx) -> str:
     """The helping unit for which the actor speaks: the named one, its own, or the only one below it."""
-    own = _own_helpers(state, ctx)
+    own, named = _own_helpers(state, ctx), command.unit
     if named is None and ctx.actor.unit in own:
         return ctx.actor.unit
     if named is None and len(own) == 1:
@@ -339,7 +343,7 @@ def _helper(state: Incident, named: str | None, ctx: Ctx) -> str:
     if named not in own:
         raise Forbidden(
             f"{named} speaks for its own share; you act as {ctx.actor.post} of {ctx.actor.unit}",
-            act="accept-help",
+            act=VERBS[type(command)],
             roles=["handler"],
             units=[named],
             post=ctx.actor.post,

@@ -30,7 +30,7 @@ def linked(state: State, command: c.Link, ctx: Ctx) -> Decided:
             code="already-linked",
             incident=state.id,
             to=command.to,
-            given=command.kind,
+            kind=command.kind,
         )
     if command.kind == "part" and state.id in ctx.seen.get("wholes", ()):
         raise Rejected(

@@ -452,7 +452,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Accept: Right("accept", ("handler",), _assigned, _not_accepted),
     c.Return: Right("return", ("handler",), _assigned, _returnable),
     c.AcceptHelp: Right("accept-help", ("handler",), _helping, _helped_openly),
-    c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped),
+    c.ReturnHelp: Right("return-help", ("handler",), _helping, _helped_openly),
     c.CompleteHelp: Right("complete-help", ("handler",), _helping, _helped_openly),
     c.Transfer: Right("transfer", ("chief",), _accountable, _open),
     c.MovePolicy: Right("move-policy", ("chief",), _above, _unless_closed),

@@ -3,6 +3,7 @@
 import pytest
 
 from schemas import escalation as e
+from schemas import triage
 from schemas.fields import Typed
 from services.escalation.commands import InformOffice, Receipt
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
@@ -10,7 +11,7 @@ from tests.escalation.conftest import Desk
 from tests.escalation.incident import Incident, at, opened
 from tests.escalation.test_obligations import officer
 from tests.escalation.test_service import opened as told
-from tests.kit.spec import staff
+from tests.kit.spec import UUID, staff
 
 TELL = InformOffice(to="county-roads", text="请知悉并配合")
 ROADS = officer("county-roads")
@@ -75,3 +76,20 @@ async def test_the_other_office_reads_what_it_is_told_and_everybody_sees_its_rec
     assert (await desk.ask("POST", f"{path}/receipt", "duty_officer", "county-roads", {})).status_code == 200
     (report,) = (await desk.ask("GET", path, "chief", "town-east")).json()["reports"]
     assert (report["state"], report["receipts"], report["hop"]) == ("received", 1, None)
+
+
+async def test_an_office_whose_part_has_ended_confirms_what_it_is_told_afterwards(desk: Desk) -> None:
+    id_ = told(desk)
+    said = {"unit": "town-west", "previous": "town-east", "reason": {"ref": UUID, "digest": "0" * 64}}
+    desk.tell(id_, triage.IncidentTransferred.model_validate(said), at(1))
+    await desk.consume()
+    desk.clock.at = at(2)
+    path = f"/incidents/{id_}"
+    body = {"to": "town-east", "text": "请知悉"}
+    assert (await desk.ask("POST", f"{path}/inform-office", "chief", "town-west", body)).status_code == 200
+    read = await desk.ask("GET", path, "duty_officer", "town-east")
+    (report,) = read.json()["reports"]
+    assert (report["text"], report["may"], read.json()["may"]) == ("请知悉", ["receipt"], ["receipt"])
+    seen = {"if_match": str(read.json()["revision"])}
+    confirmed = await desk.ask("POST", f"{path}/receipt", "duty_officer", "town-east", {}, **seen)
+    assert confirmed.status_code == 200, confirmed.text

@@ -366,6 +366,8 @@ async def test_over_http(desk: Desk) -> None:
     asked = {**clock, "due": "2026-03-04T00:00:00Z", "reason": "等待检测"}
     bodies: list[tuple[str, str, dict[str, Any], int]] = [
         ("set-limit", "chief", {**clock, "due": "2026-03-03T10:00:00Z", "reason": "另定"}, 200),
+        ("decide-extension", "chief", {"clock": "transfer", "granted": True, "reason": "r", "notice": "n"}, 409),
+        ("decide-deferral", "chief", {"clock": "nothing", "granted": True, "reason": "r"}, 409),
         ("request-extension", "handler", asked, 200),
         ("decide-extension", "approver", {**clock, "granted": True, "reason": "同意"}, 422),
         ("decide-extension", "chief", {**clock, "granted": False, "reason": "同意"}, 403),

@@ -63,6 +63,17 @@ class TestOneReport:
         assert event.data.receipt == ingest.runtime.keys.digest("receipt", receipt)
         assert receipt.encode() not in event.bytes
 
+    async def test_is_found_by_its_receipt_however_somebody_types_it(self, ingest: Ingest) -> None:
+        receipt = (await post(ingest, await ingest.key())).json()["receipt"]
+        plain = receipt.replace("-", "")
+        mistaken = plain.replace("O", "0").replace("I", "1")
+        wide = "".join(chr(ord(one) + 0xFEE0) for one in plain)
+        for typed in (receipt, plain.lower(), f"{plain[:4]} {plain[4:8]} {plain[8:]} ", mistaken, wide):
+            assert (await ingest.client.get(f"/ingest/v1/receipts/{typed}")).status_code == 200, typed
+        for typed in ("AAAA-BBBB-CCCC", "x"):
+            answer = await ingest.client.get(f"/ingest/v1/receipts/{typed}")
+            assert (answer.status_code, answer.json()["type"]) == (404, "urn:huiying:problem:receipt-unknown")
+
     async def test_has_its_numbers_masked_before_anything_is_stored(self, ingest: Ingest) -> None:
         key = await ingest.key()
         more = {

@@ -127,6 +127,24 @@ class TestHelp:
         case.when(c.AcceptHelp()).then_raises(Rejected, "already")
         case.when(c.CompleteHelp(text="t")).then_raises(Rejected, "already")
 
+    def test_what_is_completed_is_neither_accepted_nor_returned(self) -> None:
+        completed = triage.IncidentHelpCompleted(unit="county-water", text="t")  # type: ignore[arg-type]
+        case = past(ASSIGNED, HELPS, completed, roles=LEAD, unit="county-water")
+        for command in (c.AcceptHelp(), c.ReturnHelp(reason="r")):
+            case.when(command).then_raises(Rejected, "completed its share already")
+
+    def test_a_refusal_names_the_act(self) -> None:
+        both = (ASSIGNED, HELPS, triage.IncidentHelpRequested(unit="town-west"))
+        case = past(*both, roles=LEAD, unit="county-water")
+        for verb, command in (
+            ("accept-help", c.AcceptHelp(unit="town-west")),
+            ("return-help", c.ReturnHelp(unit="town-west", reason="r")),
+            ("complete-help", c.CompleteHelp(unit="town-west", text="t")),
+        ):
+            with pytest.raises(Forbidden) as refused:
+                case.when(command).decided()
+            assert refused.value.members["act"] == verb
+
     def test_only_a_unit_that_helps_speaks_for_its_share(self) -> None:
         past(ASSIGNED, HELPS, roles=LEAD, unit="county-roads").when(c.AcceptHelp()).then_raises(Forbidden)
         past(ASSIGNED, roles=LEAD, unit="town-east").when(c.AcceptHelp()).then_raises(Rejected, "no unit helps")
