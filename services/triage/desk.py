@@ -61,13 +61,16 @@ _COLUMNS: Mapping[ListName, str] = {
     "waiting_material": "helping",
     "to_correct": "correcting",
 }
+SEVERAL: Mapping[ListName, str] = {"to_verify": "verifiers", "waiting_material": "helpers"}
+"""The columns with all units that have a list's rows on their desks, where these may be several."""
 
 
 def table(metadata: MetaData) -> Table:
     """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit or the date of a plan.
 
     `proposals` are the numbers of those that wait for approval, `statements` the ids of those that do. `helpers` are
-    units that still owe their share, `helping` the first of them. All these have spaces between them. `followed` means
+    units that still owe their share, `helping` the first of them; so are `verifiers` and `verifying`. All these have
+    spaces between them. `followed` means
     that a named post follows the matter after its end. `lists` is the mask of the lists that hold the row.
     """
     desk = Table(
@@ -77,6 +80,7 @@ def table(metadata: MetaData) -> Table:
         Column("number", key(90)),
         Column("unit", key()),
         Column("assigned", key()),
+        Column("verifiers", Text, nullable=False),
         Column("verifying", key()),
         Column("helpers", Text, nullable=False),
         Column("helping", key()),
@@ -108,7 +112,15 @@ def table(metadata: MetaData) -> Table:
                 postgresql_where=holds,
                 sqlite_where=holds,
             )
+    for name in SEVERAL:
+        holds = text(has_several(name))
+        Index(f"ix_desk_{name}_several", desk.c.due, desk.c.incident_id, postgresql_where=holds, sqlite_where=holds)
     return desk
+
+
+def has_several(name: ListName) -> str:
+    """The condition that several units have a row of this list on their desks."""
+    return f"{name} AND {SEVERAL[name]} LIKE '% %'"
 
 
 _OWN: tuple[type[Fact], ...] = (
@@ -197,7 +209,7 @@ _UNKNOWN = (
 def _empty(incident: str) -> Row:
     unknown = dict.fromkeys(_UNKNOWN)
     no = dict.fromkeys(("accepted", "sent_back", "screened", "followed", "drill", *NAMES), False)
-    none = {"helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
+    none = {"verifiers": "", "helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
     return {"incident_id": incident, **unknown, **no, **none}
 
 
@@ -223,11 +235,11 @@ def _of_incident(row: Row, event: Event) -> Row:
         case triage.IncidentPassedUpward() | triage.IncidentAbsorbed(designates=str()):
             return {"sent_back": True}
         case triage.IncidentVerificationRequested(taken_from=None) as data:
-            return {"verifying": data.unit}
+            return _asked(sorted({*row["verifiers"].split(), data.unit}))
         case triage.IncidentVerificationConcluded():
-            return {"verifying": None}
+            return _asked([])
         case triage.IncidentHelpRequested() as data:
-            return _helped([*_others(row, data.unit), data.unit])
+            return _helped(sorted({*row["helpers"].split(), data.unit}))
         case triage.IncidentHelpReturned() | triage.IncidentHelpCompleted() | triage.IncidentMaterialReceived() as data:
             return _helped(_others(row, data.unit))
         case triage.IncidentGraded() | triage.IncidentRegraded() | triage.IncidentPolicyMoved() as data:
@@ -241,10 +253,10 @@ def _of_incident(row: Row, event: Event) -> Row:
             over = {"followed": False, "explaining": None, "screened": False, "plan_due": None}
             return {"phase": "open", "sent_back": waits, **over}
         case triage.IncidentClosed():
-            return {"phase": "closed", "verifying": None, "explaining": None, "screened": False, **_helped([])}
+            return {"phase": "closed", "explaining": None, "screened": False, **_asked([]), **_helped([])}
         case triage.IncidentDismissed() | triage.IncidentMerged():
-            ended = {"phase": "ended", "verifying": None, "explaining": None, "screened": False}
-            return {**ended, "followed": False, **_helped([])}
+            ended = {"phase": "ended", "explaining": None, "screened": False, "followed": False}
+            return {**ended, **_asked([]), **_helped([])}
         case triage.IncidentSolved():
             return {"plan_due": None}
         case answering.IncidentLeftUnsolved() as data:
@@ -271,6 +283,10 @@ def _of_incident(row: Row, event: Event) -> Row:
 
 def _others(row: Row, unit: str) -> list[str]:
     return [one for one in row["helpers"].split() if one != unit]
+
+
+def _asked(verifiers: list[str]) -> Row:
+    return {"verifiers": " ".join(verifiers), "verifying": next(iter(verifiers), None)}
 
 
 def _helped(helpers: list[str]) -> Row:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
-from sqlalchemy import ColumnElement, and_, func, select, text, true, tuple_, union
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import Code, Figure, IncidentId, Instant, Number, Post, StreamId, UnitCode, parse_instant
@@ -213,9 +213,17 @@ def inbox_of(ctx: Ctx) -> tuple[ListName, ...]:
     return tuple(sorted({name for role in ctx.actor.roles for name in INBOX.get(role, ())}))
 
 
-def _holds(name: ListName, units: Units) -> ColumnElement[bool]:
-    on_it = true() if units is None else DESK.c[desk.unit_column(name)].in_(sorted(units))
-    return and_(text(f"desk.{name}"), on_it)
+def _holds(name: ListName, units: Units) -> list[ColumnElement[bool]]:
+    """Conditions of the rows on the desks of these units; a row may fulfil several of them. Each has its own index."""
+    if units is None:
+        return [and_(true(), text(f"desk.{name}"))]
+    found: list[ColumnElement[bool]] = [and_(text(f"desk.{name}"), DESK.c[desk.unit_column(name)].in_(sorted(units)))]
+    if name in desk.SEVERAL:
+        # The column above names only the first of the units.
+        named = literal(" ") + DESK.c[desk.SEVERAL[name]] + " "
+        among = (named.contains(f" {unit} ", autoescape=True) for unit in sorted(units))
+        found.append(and_(text(desk.has_several(name)), or_(false(), *among)))
+    return found
 
 
 async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListName, ...]) -> dict[str, int]:
@@ -229,7 +237,8 @@ async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListNam
         return sum(count for lists, count in found if lists & desk.mask(names))
 
     async def one_by_one(*names: ListName) -> int:
-        ids = union(*(select(DESK.c.incident_id).where(_holds(name, units)) for name in names)).subquery()
+        held = (holds for name in names for holds in _holds(name, units))
+        ids = union(*(select(DESK.c.incident_id).where(holds) for holds in held)).subquery()
         return (await connection.execute(select(func.count()).select_from(ids))).scalar_one()
 
     answer = {"inbox": 0} | {name: by_mask(name) for name in NAMES}
@@ -251,8 +260,8 @@ async def page(
     after = true() if cursor is None else tuple_(*order) > paging.place_of(cursor, str, str)
     rows: dict[str, Row] = {}
     # Each list has its own index in this order.
-    for name in names:
-        chosen = select(DESK).where(_holds(name, units), after).order_by(*order).limit(limit + 1)
+    for holds in (one for name in names for one in _holds(name, units)):
+        chosen = select(DESK).where(holds, after).order_by(*order).limit(limit + 1)
         rows |= {row["incident_id"]: dict(row) for row in (await connection.execute(chosen)).mappings()}
     return sorted(rows.values(), key=itemgetter("due", "incident_id"))[: limit + 1]
 

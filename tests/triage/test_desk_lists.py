@@ -211,6 +211,38 @@ async def test_material_is_waited_for_until_each_unit_has_done_its_share(triage:
     assert await listed(triage, "waiting_material", unit="county-water") == []
 
 
+async def test_each_of_several_units_that_were_asked_has_the_matter_on_its_desk(triage: Triage) -> None:
+    await _several_are_asked(triage)
+
+
+@pytest.mark.postgres
+async def test_so_it_has_on_postgres(triage_on_postgres: Triage) -> None:
+    await _several_are_asked(triage_on_postgres)
+
+
+async def _several_are_asked(triage: Triage) -> None:
+    id_ = await triage.open("m")
+    asked = ("county-water", "town-west", "county-roads")
+    await assigned(triage, id_)
+    await act(triage, id_, "accept", None, "handler")
+    for unit in asked:
+        await act(triage, id_, "request-verification", {"unit": unit})
+        await act(triage, id_, "request-help", {"unit": unit, "text": "t"})
+    for unit in asked:
+        for name in ("to_verify", "waiting_material"):
+            assert [row["incident_id"] for row in await listed(triage, name, unit=unit)] == [id_], (unit, name)
+            assert (await counted(triage, unit=unit))[name] == 1, (unit, name)
+        inbox = await listed(triage, "inbox", unit=unit, role="verifier")
+        assert [row["incident_id"] for row in inbox] == [id_]
+    assert await listed(triage, "to_verify", unit="town-east") == []
+    assert (await counted(triage, unit="county"))["to_verify"] == 1, "once, though three of them are below it"
+    await act(triage, id_, "complete-help", {"text": "t"}, "handler", "county-roads")
+    await act(triage, id_, "conclude-verification", {"outcome": "confirmed", "text": "t"}, "verifier", "town-west")
+    for unit in asked:
+        left = {name: len(await listed(triage, name, unit=unit)) for name in ("to_verify", "waiting_material")}
+        assert left == {"to_verify": 0, "waiting_material": unit != "county-roads"}, unit
+
+
 async def test_a_matter_is_followed_after_its_closing_until_somebody_says_that_it_is_over(triage: Triage) -> None:
     one = await triage.open("one")
     await resolved(triage, one)

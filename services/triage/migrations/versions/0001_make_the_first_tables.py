@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("number", key(90), nullable=True),
         sa.Column("unit", key(64), nullable=True),
         sa.Column("assigned", key(64), nullable=True),
+        sa.Column("verifiers", sa.Text(), nullable=False),
         sa.Column("verifying", key(64), nullable=True),
         sa.Column("helpers", sa.Text(), nullable=False),
         sa.Column("helping", key(64), nullable=True),
@@ -221,6 +222,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("to_verify"),
     )
     op.create_index(
+        "ix_desk_to_verify_several",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_verify AND verifiers LIKE '% %'"),
+        sqlite_where=sa.text("to_verify AND verifiers LIKE '% %'"),
+    )
+    op.create_index(
         "ix_desk_to_verify_unit",
         "desk",
         ["verifying", "due", "incident_id"],
@@ -235,6 +244,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("waiting_material"),
         sqlite_where=sa.text("waiting_material"),
+    )
+    op.create_index(
+        "ix_desk_waiting_material_several",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("waiting_material AND helpers LIKE '% %'"),
+        sqlite_where=sa.text("waiting_material AND helpers LIKE '% %'"),
     )
     op.create_index(
         "ix_desk_waiting_material_unit",
