@@ -31,11 +31,11 @@ def _with_plus(value: Any) -> Any:
     return _BLANK_OFFSET.sub(r"\1+\2", value) if isinstance(value, str) else value
 
 
-Number = Annotated[int, BeforeValidator(_digits), Field(ge=0, le=10**18)]
+Number = Annotated[int, Field(ge=0, le=10**18), BeforeValidator(_digits)]
 """A number in a query."""
 At = Annotated[WrittenInstant, BeforeValidator(_with_plus)]
 """An instant in a query, with its offset."""
-Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=500, description="The most entries of a page.")]
+Limit = Annotated[int, Field(ge=1, le=500), BeforeValidator(_digits), Query(description="The most entries of a page.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before, unchanged.")]
 Narrow = Annotated[str | None, Field(max_length=150)]
 """A filter of a list that takes a code from a list; see `must_be_known`."""
