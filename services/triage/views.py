@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
 from schemas import answering as a
 from schemas import ingest, triage
 from schemas.envelope import Event
 from schemas.fields import REACH, Fact, WordsRef, instant
-from schemas.publish import StatementPublished
 from schemas.verification import Verification
 from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, answering, desk, desk_gaps, dispatch, learned, plans, suggested
+from services.triage import aftercare, answering, desk, desk_gaps, dispatch, established, learned, plans, suggested
 from services.triage.aftercare import Aftercare
 from services.triage.answering import Answering
 from services.triage.dispatch import Dispatch
@@ -111,78 +110,8 @@ INCIDENT_REPORTS = Table(
 )
 """The present and past incidents of each report. `position` is the version of the incident that took the report in."""
 
-INCIDENT_FACTS = Table(
-    "incident_facts",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("key", key(100), primary_key=True),
-    Column("kind", key(8), nullable=False),
-    Column("words", key(36)),
-    Column("number", Float),
-    Column("at", key(27)),
-    Column("code", key(100)),
-    Column("yes", Boolean),
-    Column("source", key(36), nullable=False),
-    Column("established_at", key(27), nullable=False),
-    Column("revised_at", key(27)),
-)
-
-FACT_VALUES = Table(
-    "fact_values",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("key", key(100), nullable=False),
-    Column("kind", key(8), nullable=False),
-    Column("words", key(36)),
-    Column("number", Float),
-    Column("at", key(27)),
-    Column("code", key(100)),
-    Column("yes", Boolean),
-    Column("source", key(36), nullable=False),
-    Column("evidence", Text, nullable=False),
-    Column("actor", key(130), nullable=False),
-    Column("unit", key()),
-    Column("recorded_at", key(27), nullable=False),
-    Column("happened_at", key(27), nullable=False),
-)
-"""Every value that a fact had, by the version of the incident. `evidence` are references with spaces between them."""
-
-FACT_USES = Table(
-    "fact_uses",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("key", key(100), primary_key=True),
-    Column("statement_id", key(), primary_key=True),
-    Column("version", Integer),
-    Column("actor", key(130), nullable=False),
-    Column("unit", key(), nullable=False),
-    Column("at", key(27), nullable=False),
-)
-"""The published statements that rest on a fact. `version` is that of the incident on which the statement rests."""
-
-EVIDENCE = Table(
-    "evidence",
-    METADATA,
-    Column("report_id", key(), primary_key=True),
-    Column("file", key(128), primary_key=True),
-)
-"""The files of reports."""
-
-ASSESSMENTS = Table(
-    "assessments",
-    METADATA,
-    Column("incident_id", key(), primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("cause", key(36), nullable=False),
-    Column("truth", key(36), nullable=False),
-    Column("trend", key(36), nullable=False),
-    Column("impact", key(36), nullable=False),
-    Column("at", key(27), nullable=False),
-    Column("recorded_at", key(27), nullable=False),
-    Column("actor", key(130), nullable=False),
-)
-"""The assessments of a matter."""
+_ESTABLISHED = established.tables(METADATA)
+INCIDENT_FACTS, FACT_VALUES, FACT_USES, EVIDENCE, ASSESSMENTS = _ESTABLISHED
 
 INCIDENT_NOTES = Table(
     "incident_notes",
@@ -536,103 +465,6 @@ def _belongs(key: Key, row: Row | None, event: Event) -> Row:
     return {"report_id": key[0], "incident_id": key[1], "position": position, "active": not leaves}
 
 
-def _fact_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
-        case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
-            return [(event.stream, data.key)]
-    return []
-
-
-def _fact(key: Key, row: Row | None, event: Event) -> Row:
-    data: triage.IncidentFactEstablished | triage.IncidentFactRevised = event.data
-    return {
-        "incident_id": key[0],
-        "key": key[1],
-        "kind": data.kind,
-        "words": _ref(data.words),
-        "number": data.number,
-        "at": instant(data.at) if data.at else None,
-        "code": data.code,
-        "yes": data.yes,
-        "source": data.source.ref,
-        "established_at": row["established_at"] if row else event.recorded_text,
-        "revised_at": event.recorded_text if row else None,
-    }
-
-
-def _value_keys(event: Event) -> list[Key]:
-    return [(event.stream, event.version)] if _fact_keys(event) else []
-
-
-def _fact_value(key: Key, row: Row | None, event: Event) -> Row:
-    data: triage.IncidentFactEstablished | triage.IncidentFactRevised = event.data
-    return {
-        "incident_id": key[0],
-        "version": key[1],
-        "key": data.key,
-        "kind": data.kind,
-        "words": _ref(data.words),
-        "number": data.number,
-        "at": instant(data.at) if data.at else None,
-        "code": data.code,
-        "yes": data.yes,
-        "source": data.source.ref,
-        "evidence": " ".join(data.evidence),
-        "actor": event.actor,
-        "unit": event.unit,
-        "recorded_at": event.recorded_text,
-        "happened_at": event.time_text,
-    }
-
-
-def _use_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "statement" else None:
-        case StatementPublished() as data:
-            return [(data.incident, fact, event.stream) for fact in data.facts]
-    return []
-
-
-def _use(key: Key, row: Row | None, event: Event) -> Row:
-    rests = (stream.rpartition("@") for stream in event.basis)
-    return {
-        "incident_id": key[0],
-        "key": key[1],
-        "statement_id": key[2],
-        "version": next((int(version) for stream, _, version in rests if stream == key[0]), None),
-        "actor": event.actor,
-        "unit": event.data.unit,
-        "at": event.recorded_text,
-    }
-
-
-def _file_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "report" else None:
-        case ingest.ReportEvidenceAttached() as data:
-            return [(event.stream, data.file)]
-    return []
-
-
-def _file(key: Key, row: Row | None, event: Event) -> Row:
-    return {"report_id": key[0], "file": key[1]}
-
-
-def _assessment_keys(event: Event) -> list[Key]:
-    assessed = event.kind == "incident" and isinstance(event.data, triage.IncidentAssessed)
-    return [(event.stream, event.version)] if assessed else []
-
-
-def _assessment(key: Key, row: Row | None, event: Event) -> Row:
-    data: triage.IncidentAssessed = event.data
-    return {
-        "incident_id": key[0],
-        "version": key[1],
-        **{name: getattr(data, name).ref for name in ("cause", "truth", "trend", "impact")},
-        "at": event.time_text,
-        "recorded_at": event.recorded_text,
-        "actor": event.actor,
-    }
-
-
 TRACK_OF: Mapping[type[Fact], triage.Track] = {
     triage.IncidentSolved: "problem",
     a.IncidentLeftUnsolved: "problem",
@@ -812,11 +644,10 @@ REACHED = reach.view(METADATA, triage.reach_of)
 OF_ONE = (
     View(INCIDENTS, _own, _incident, one_stream=True),
     View(INCIDENT_REPORTS, _report_keys, _belongs, one_stream=True),
-    View(INCIDENT_FACTS, _fact_keys, _fact, one_stream=True),
     View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
     View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, one_stream=True),
     View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
-    View(ASSESSMENTS, _assessment_keys, _assessment, one_stream=True),
+    *established.of_one(_ESTABLISHED),
 )
 """Views that fold only an incident's own events."""
 
@@ -832,9 +663,7 @@ VIEWS: tuple[View, ...] = (
     suggested.view(SUGGESTED),
     learned.view(LESSONS),
     View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
-    View(FACT_VALUES, _value_keys, _fact_value, one_stream=True),
-    View(FACT_USES, _use_keys, _use, one_stream=True),
-    View(EVIDENCE, _file_keys, _file, one_stream=True),
+    *established.views(_ESTABLISHED),
     View(REPORTS, _received_keys, _report, one_stream=True),
     View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
 )
