@@ -103,6 +103,11 @@ class Tried(NamedTuple):
     stream: str
     command: RecordAttempt
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """The notice and the place."""
+        return self.command.notice, self.command.place
+
 
 @dataclass(slots=True)
 class Known:
@@ -118,6 +123,9 @@ class Known:
     do not fill the record."""
     unrecorded: dict[tuple[str, str], "Tried"] = field(default_factory=dict)
     """Tries of this process that the store could not record yet, by notice and place. They are not made again."""
+    ended: list["Tried"] = field(default_factory=list)
+    """Tries that the next transaction records."""
+    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def run(runtime: Runtime) -> None:
@@ -385,18 +393,33 @@ async def _send(runtime: Runtime, known: Known, sending: Sending, threads: Threa
 
 
 async def _record(runtime: Runtime, known: Known, tried: Tried) -> None:
-    """Keeps a try that cannot be recorded now, for example on a stream that waits for an operator."""
+    """Records a try, in one transaction with all that ended while the last transaction ran."""
+    known.ended.append(tried)
+    async with known.recording:
+        if known.ended:
+            part, known.ended = known.ended, []
+            await _keep(runtime, known, part)
+
+
+async def _keep(runtime: Runtime, known: Known, part: Sequence[Tried]) -> None:
+    """Records tries. It keeps one that cannot be recorded now, for example on a stream that waits for an operator."""
 
     async def act(session: Session, ctx: Ctx) -> Answer:
-        await session.load([tried.stream])
-        session.decide(tried.stream, tried.command, ctx)
+        await session.load(tried.stream for tried in part)
+        for tried in part:
+            session.decide(tried.stream, tried.command, ctx)
         return Answer({})
 
-    name = (tried.command.notice, tried.command.place)
     try:
         await commands.transact(runtime, Caller(), act)
-        known.unrecorded.pop(name, None)
     except Superseded:
         raise
     except (Problem, Held):
-        known.unrecorded[name] = tried
+        if len(part) > 1:
+            for tried in part:
+                await _keep(runtime, known, [tried])
+        else:
+            known.unrecorded[part[0].name] = part[0]
+    else:
+        for tried in part:
+            known.unrecorded.pop(tried.name, None)
