@@ -247,6 +247,44 @@ _HOP: dict[str, Any] = {
 }
 
 
+_REPORT: dict[str, Any] = {
+    "report": "01890a5d-0718-5293-8eaf-1a2b3c4d5e6f",
+    "incident_id": INCIDENT,
+    "unit": "town-east",
+    "to": "county",
+    "addressee": "leading_group",
+    "form": "written",
+    "informs": False,
+    "hop": "report_to_county",
+    "level": "major",
+    "unverified": True,
+    "at": "2026-03-02T01:10:00.000000Z",
+    "state": "sent",
+    "answered_at": None,
+    "receipts": 0,
+    "text": "已到现场，停水影响三个小区",
+    "proposal": None,
+    "may": [],
+}
+
+
+class ReportToConfirm(UpwardReport):
+    """A report or a notice sideways that its addressee has neither confirmed nor sent back."""
+
+    number: Number | None
+    """The incident's number."""
+
+
+class ReportsToConfirm(
+    Page,
+    json_schema_extra=example(items=[{**_REPORT, "number": "town-east-2026-00042"}], next=None),
+):
+    """What waits for a receipt, the oldest first."""
+
+    items: tuple[ReportToConfirm, ...]
+    """The entries of this page."""
+
+
 class ReportTo(Answered):
     """A hop of a report that the rules ask for."""
 
@@ -306,27 +344,7 @@ class Limits(
         merged_into=None,
         may=["report-upward", "inform-office"],
         clocks=[_CLOCK],
-        reports=[
-            {
-                "report": "01890a5d-0718-5293-8eaf-1a2b3c4d5e6f",
-                "incident_id": INCIDENT,
-                "unit": "town-east",
-                "to": "county",
-                "addressee": "leading_group",
-                "form": "written",
-                "informs": False,
-                "hop": "report_to_county",
-                "level": "major",
-                "unverified": True,
-                "at": "2026-03-02T01:10:00.000000Z",
-                "state": "sent",
-                "answered_at": None,
-                "receipts": 0,
-                "text": "已到现场，停水影响三个小区",
-                "proposal": None,
-                "may": [],
-            }
-        ],
+        reports=[_REPORT],
         notices=[],
         decisions=[],
         report_to=[_HOP],

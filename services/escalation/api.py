@@ -136,6 +136,15 @@ def router(runtime: Runtime) -> APIRouter:
             items, next_ = await queries.reports_owed(connection, ctx, ctx.offices.below(at), cursor, limit)
         return http.json_response({"items": items, "next": next_})
 
+    @api.get("/reports-to-confirm", **documents.answers(answers.ReportsToConfirm))
+    async def list_reports_to_confirm(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """The reports and notices sideways that wait for a receipt of the caller's unit, or of one below it."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            units = ctx.offices.below(staff.unit or "")
+            items, next_ = await queries.reports_to_confirm(connection, ctx, units, cursor, limit)
+        return http.json_response({"items": items, "next": next_})
+
     @api.get("/incidents/{id}", **documents.answers(answers.Limits))
     async def read_limits(id: Id, staff: http.Staff) -> Response:
         """An incident's clocks and reports upward, with the version for `If-Match`.

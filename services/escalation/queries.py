@@ -58,6 +58,7 @@ from services.escalation.views import (
     ROSTER,
     ROSTERS,
     SURGES,
+    UNANSWERED,
 )
 from services.kernel.access.rights import may
 from services.kernel.core.decider import Ctx
@@ -286,6 +287,24 @@ async def reports_owed(
             named = {"number": row["number"], "incident_id": row["incident_id"]}
             shown.append({**named, "report_to": mine})
     return shown, further
+
+
+async def reports_to_confirm(
+    connection: AsyncConnection, ctx: Ctx, units: frozenset[str], cursor: str | None, limit: int
+) -> tuple[list[Row], str | None]:
+    """The reports and notices to these units that nobody has answered, the oldest first, and the next page's place."""
+    order = (REPORTS.c.at, REPORTS.c.report)
+    chosen = select(REPORTS).where(UNANSWERED, REPORTS.c.to.in_(sorted(units)))
+    if cursor is not None:
+        chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
+    found = await _rows(connection, chosen.order_by(*order).limit(limit + 1))
+    rows, further = paging.page(found, limit, lambda row: (row["at"], row["report"]))
+    of = select(INCIDENTS.c.incident_id, INCIDENTS.c.number).where(
+        INCIDENTS.c.incident_id.in_([row["incident_id"] for row in rows])
+    )
+    numbers = {row.incident_id: row.number for row in await connection.execute(of)}
+    reports = await _reports(connection, rows, ctx)
+    return [{"number": numbers.get(row["incident_id"]), **row} for row in reports], further
 
 
 async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozenset[str]) -> Row | None:

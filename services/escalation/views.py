@@ -132,6 +132,15 @@ latest answer. `receipts` counts confirmations.
 
 `answered_by` holds the posts that confirmed it or sent it back, with a space between them.
 """
+UNANSWERED = text("state = 'sent'")
+Index(
+    "ix_upward_reports_unanswered",
+    REPORTS.c.to,
+    REPORTS.c.at,
+    REPORTS.c.report,
+    postgresql_where=UNANSWERED,
+    sqlite_where=UNANSWERED,
+)
 
 NOTICES = Table(
     "notices",

@@ -70,10 +70,17 @@ async def test_the_other_office_reads_what_it_is_told_and_everybody_sees_its_rec
     assert (await desk.ask("GET", path, "duty_officer", "county-roads")).status_code == 403
     body = {"to": "county-roads", "text": Typed(text="请知悉").text}
     assert (await desk.ask("POST", f"{path}/inform-office", "chief", "town-east", body)).status_code == 200
+    waiting = "/reports-to-confirm"
+    (item,) = (await desk.ask("GET", waiting, "duty_officer", "county-roads")).json()["items"]
+    assert (item["incident_id"], item["text"], item["may"], item["unit"]) == (id_, "请知悉", ["receipt"], "town-east")
+    assert (await desk.ask("GET", waiting, "duty_officer", "town-west")).json() == {"items": [], "next": None}
+    first = (await desk.ask("GET", f"{waiting}?limit=1", "chief", "county")).json()
+    assert [one["report"] for one in first["items"]] == [item["report"]], "the office is below it"
     there = (await desk.ask("GET", path, "duty_officer", "county-roads")).json()
     (report,) = there["reports"]
     assert (report["informs"], report["text"], report["state"], report["may"]) == (True, "请知悉", "sent", ["receipt"])
     assert (await desk.ask("POST", f"{path}/receipt", "duty_officer", "county-roads", {})).status_code == 200
+    assert (await desk.ask("GET", waiting, "duty_officer", "county-roads")).json()["items"] == []
     (report,) = (await desk.ask("GET", path, "chief", "town-east")).json()["reports"]
     assert (report["state"], report["receipts"], report["hop"]) == ("received", 1, None)
 

@@ -311,3 +311,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report", name=op.f("pk_upward_reports")),
     )
     op.create_index(op.f("ix_upward_reports_incident_id"), "upward_reports", ["incident_id"], unique=False)
+    op.create_index(
+        "ix_upward_reports_unanswered",
+        "upward_reports",
+        ["to", "at", "report"],
+        unique=False,
+        postgresql_where=sa.text("state = 'sent'"),
+        sqlite_where=sa.text("state = 'sent'"),
+    )
