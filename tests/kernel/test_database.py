@@ -35,6 +35,24 @@ async def test_a_pool_that_stays_full_is_a_database_that_does_not_answer(tmp_pat
         assert not is_defect(refused.value)
 
 
+async def test_a_database_closes_connections_that_are_given_back_after_its_end_began(tmp_path: Path) -> None:
+    made, holds = database.Database(tmp_path / "some.sqlite"), asyncio.Event()
+    found: list[Any] = []
+
+    async def read() -> None:
+        async with made.read() as connection:
+            found.append((await connection.get_raw_connection()).driver_connection)
+            holds.set()
+            await asyncio.sleep(0.05)
+
+    reading = asyncio.create_task(read())
+    await holds.wait()
+    await made.close()
+    await reading
+    with pytest.raises(ValueError, match="no active connection"):
+        await found[0].execute("select 1")
+
+
 async def test_a_transaction_that_was_cancelled_locks_no_file(tmp_path: Path) -> None:
     """Not even while somebody holds the error, as a loop does that waits before it tries again."""
     made = database.Database(tmp_path / "some.sqlite", 0.2)

@@ -41,6 +41,8 @@ LOCK_SECONDS = 5.0
 POOL_SECONDS = 10.0
 """How long a task waits for a connection while this process uses them all."""
 CONNECT_SECONDS = 5
+CLOSE_SECONDS = 2.0
+"""How long a database that closes waits for connections in use."""
 answer_within: ContextVar[float | None] = ContextVar("answer_within", default=None)
 """Seconds for a transaction or a reading while somebody waits for the answer; None if nobody waits."""
 
@@ -125,9 +127,9 @@ class Database:
         return await asyncio.to_thread(_checkpoint, self.location) if self.is_sqlite else True
 
     async def close(self) -> None:
-        await self._write.dispose()
-        if self.is_sqlite:
-            await self._read.dispose()
+        for engine in (self._write, self._read) if self.is_sqlite else (self._write,):
+            await _given_back(engine)
+            await engine.dispose()
 
 
 @asynccontextmanager
@@ -151,6 +153,18 @@ async def _free(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         except PoolTimeout as error:
             raise DBAPIError("connect", None, error) from error
         yield connection
+
+
+async def _given_back(engine: AsyncEngine) -> None:
+    """Waits a moment for connections in use: a cancelled task gives its own back later. A disposed pool closes none of
+    them.
+    """
+    pool = engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool), "both kinds of database have such a pool"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            while pool.checkedout():
+                await asyncio.sleep(0.005)
 
 
 def _postgresql(url: str, name: str, lock_seconds: float) -> AsyncEngine:
