@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, TextClause, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Table, TextClause, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -40,6 +40,7 @@ from services.triage.views import (
     ASSESSMENTS,
     INCIDENT_FACTS,
     INCIDENT_JUDGEMENTS,
+    INCIDENT_LINKS,
     INCIDENT_NOTES,
     INCIDENT_REPORTS,
     INCIDENTS,
@@ -344,9 +345,9 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     counted = METADATA.tables["events"].c.counted
     attached = await _until(connection, id_, until, counted, SHOWN_REPORTS + leaving)
     unread = until.version - len(events) - len(attached)
-    (row,), belonging, facts, notes, judgements, links, assessments = (
-        folded(view, sorted([*events, *attached], key=attrgetter("version"))) for view in OF_ONE
-    )
+    past = sorted([*events, *attached], key=attrgetter("version"))
+    then = {view.table: folded(view, past) for view in OF_ONE}
+    (row,), belonging = then[INCIDENTS], then[INCIDENT_REPORTS]
     of, left = INCIDENT_REPORTS, [one["report_id"] for one in belonging if not one["active"]]
     belonged = and_(of.c.incident_id == id_, of.c.position <= until.version, of.c.report_id.not_in(left))
     row |= {"reports": row["reports"] + unread, "updated_at": until.at}
@@ -361,18 +362,31 @@ async def _then(connection: AsyncConnection, id_: str, until: Moment) -> Record:
     # Merged incidents have not changed since.
     before = await absorbed_by(connection, await rows_of(connection, INCIDENTS, INCIDENTS.c.id.in_(absorbed)))
     merged = [one["id"] for one in before]
+
+    async def of_merged(table: Table) -> list[Row]:
+        return await rows_of(connection, table, table.c.incident_id.in_(merged))
+
     belonging = sorted((one for one in belonging if one["active"]), key=itemgetter("position", "report_id"))
     ids = [one["report_id"] for one in belonging][:SHOWN_REPORTS]
     known = {one["report_id"]: one for one in await rows_of(connection, REPORTS, REPORTS.c.report_id.in_(ids))}
     figures = await measured(connection, and_(belonged, MEASUREMENTS.c.recorded_at <= until.at))
     return Record(
         row=row,
-        facts=[*facts, *await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged))],
-        notes=[*notes, *await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged))],
-        judgements=judgements,
-        assessments=[*assessments, *await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(merged))],
+        facts=[
+            *then[INCIDENT_FACTS],
+            *await rows_of(connection, INCIDENT_FACTS, INCIDENT_FACTS.c.incident_id.in_(merged)),
+        ],
+        notes=[
+            *then[INCIDENT_NOTES],
+            *await rows_of(connection, INCIDENT_NOTES, INCIDENT_NOTES.c.incident_id.in_(merged)),
+        ],
+        judgements=then[INCIDENT_JUDGEMENTS],
+        assessments=[
+            *then[ASSESSMENTS],
+            *await rows_of(connection, ASSESSMENTS, ASSESSMENTS.c.incident_id.in_(merged)),
+        ],
         reports=[_report_then(known[id_], until) for id_ in ids if id_ in known],
-        links=[*links, *await linked.links_of(connection, merged)],
+        links=[*then[INCIDENT_LINKS], *await linked.links_of(connection, merged)],
         measured=figures,
         absorbed=absorbed,
         before=before,
