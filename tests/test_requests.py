@@ -64,7 +64,7 @@ async def test_an_unknown_path_is_a_problem_that_leads_to_the_documents(client: 
 
 async def test_another_method_is_a_problem_with_all_that_are_allowed(client: httpx.AsyncClient) -> None:
     for method, path, allow in (
-        ("DELETE", "/triage/v1/incidents", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/triage/v1/incidents", "GET, HEAD, POST, OPTIONS"),
         ("GET", REPORTS, "POST, OPTIONS"),
         ("POST", "/escalation/v1/roster", "GET, HEAD, PUT, OPTIONS"),
         ("TRACE", "/healthz", "GET, HEAD, OPTIONS"),

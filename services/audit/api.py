@@ -112,6 +112,7 @@ def router(runtime: Runtime) -> APIRouter:
         `type` is the full name or the short one (`incident.graded`), `actor` a post. `from` and `to` are instants of
         what happened, both included.
         """
+        paging.must_be_a_time("to", from_, to)
         after, kept = paging.place_of(cursor, int, int) if cursor is not None else (-1, None)
         _must_agree(log_size, kept)
         incident = incident and await records.named(runtime, "incident", incident, "incident")

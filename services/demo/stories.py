@@ -68,7 +68,9 @@ async def returned(desk: Desk) -> None:
     """Given to the roads department, which gives it back."""
     await desk.sort(to="county-roads")
     await desk.at(2 * HOUR)
-    await desk.decide("handler", "return", {"reason": "该路段不属本单位管养"}, by="county-roads")
+    await desk.decide(
+        "handler", "return", {"ground": "not_ours_by_duty", "reason": "该路段不属本单位管养"}, by="county-roads"
+    )
     await desk.at(3 * HOUR)
     await desk.assign(desk.incident.unit)
     await desk.at(3 * HOUR + STEP)

@@ -19,7 +19,7 @@ from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, erasure, http, records
 from services.kernel.serving.answers import Done
-from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
+from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_a_time, must_be_known
 from services.kernel.store.session import Session
 from services.triage import answers, linking, office_answers, queries, seen, statistics
 from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Merge, Reopen, Split
@@ -119,6 +119,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         Returns are counted for each reason, and among them those after the limit for returning.
         """
+        must_be_a_time("until", since, until)
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             begin, end = (instant(at) if at else None for at in (since, until))

@@ -245,6 +245,13 @@ def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:
     pack = pack_of(state, ctx.offices)
     rule = pack.model.assigning if pack else None
     reasons = [one.code for one in rule.returning.reasons] if rule and rule.returning else []
+    if reasons and command.ground is None:
+        raise Malformed(
+            f"ground: name one of the pack's reasons for a return: {', '.join(reasons)}",
+            code="return-ground-missing",
+            field="ground",
+            known=reasons,
+        )
     if command.ground is not None and command.ground not in reasons:
         raise Malformed(
             f"ground: the matter's pack has no reason {command.ground!r}; it has {', '.join(reasons) or 'none'}",

@@ -210,6 +210,13 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.RequestHelp():
             ctx.offices.unit(command.unit)
             assigning.must_be_ahead(command.due, ctx)
+            if command.unit == state.assigned:
+                raise Rejected(
+                    f"{command.unit} handles {state.id} itself; ask another unit for help",
+                    code="handles-already",
+                    incident=state.id,
+                    unit=command.unit,
+                )
             asks = triage.IncidentHelpRequested(unit=command.unit, text=_typed(command.text), due=command.due)
             return [Occurred(asks, basis=tree)]
         case c.AcceptHelp() | c.ReturnHelp() | c.CompleteHelp():

@@ -20,7 +20,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.masking import mask
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.commands import Answer, Caller
-from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
+from services.kernel.serving.paging import At, Cursor, Limit, must_be_a_time, must_be_known
 from services.kernel.store import standings
 from services.kernel.store.session import Session
 from services.kernel.store.views import Row
@@ -129,6 +129,7 @@ def router(runtime: Runtime) -> APIRouter:
             raise Malformed(
                 "purpose: say what the search is for, since it reads words", code="purpose-needed", field="purpose"
             )
+        must_be_a_time("to", from_, to)
         wanted = search.Wanted(
             words=words,
             place=place,

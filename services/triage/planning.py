@@ -18,6 +18,8 @@ def decided(state: Incident, command: c.Planning, ctx: Ctx) -> Decided:
             _posts("head", (command.head,), ctx)
             _posts("deputy", (command.deputy,), ctx)
             _posts("members", command.members, ctx)
+            _must_be_others("deputy", (command.deputy,), (command.head,))
+            _must_be_others("members", command.members, (command.head, command.deputy))
             fact = triage.IncidentTeamNamed(head=command.head, deputy=command.deputy, members=command.members)
             return [Occurred(fact, basis=ctx.offices.basis)]
         case c.MakePlan():
@@ -34,6 +36,12 @@ def decided(state: Incident, command: c.Planning, ctx: Ctx) -> Decided:
         case c.HoldMeeting():
             for unit in command.units:
                 ctx.offices.unit(unit, "units")
+            if command.meeting == "joint" and len({*command.units}) < 2:
+                raise Malformed(
+                    "units: a joint meeting is one of several units; name those that met",
+                    code="joint-of-one",
+                    field="units",
+                )
             _posts("took_part", command.took_part, ctx)
             _posts("release_group", command.release_group, ctx)
             _posts("spokesperson", (command.spokesperson,), ctx)
@@ -65,6 +73,17 @@ def _must_be_listed(state: Incident, plan: str, ctx: Ctx) -> None:
             field="plan",
             given=plan,
             known=known,
+        )
+
+
+def _must_be_others(field: str, posts: Iterable[str | None], earlier: Iterable[str | None]) -> None:
+    """Raises `Malformed` for a post that the team has already in another place."""
+    for post in {*posts} & {*earlier} - {None}:
+        raise Malformed(
+            f"{field}: {post} is in the team already; name another post",
+            code="in-team-already",
+            field=field,
+            post=post,
         )
 
 

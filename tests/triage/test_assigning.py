@@ -152,6 +152,10 @@ class TestHelp:
         past(*both, roles=LEAD, unit="county").when(c.AcceptHelp()).then_raises(Malformed, "county-water, town-west")
         past(*both, roles=LEAD, unit="county-water").when(c.AcceptHelp(unit="town-west")).then_raises(Forbidden)
 
+    def test_who_handles_the_matter_is_asked_for_no_help(self) -> None:
+        asks = c.RequestHelp(unit="county-roads")
+        past(ASSIGNED, roles=DESK).when(asks).then_raises(Rejected, "handles .* itself")
+
     def test_who_gave_its_share_back_helps_no_more(self) -> None:
         back = triage.IncidentHelpReturned(unit="county-water", reason="r")  # type: ignore[arg-type]
         case = past(ASSIGNED, HELPS, back, roles=LEAD, unit="county-water")
@@ -164,6 +168,7 @@ class TestReturn:
         case.when(c.Return(ground="need_more", reason="r")).then(
             triage.IncidentReturned(unit="county-roads", reason="r", ground="need_more", returns=2)  # type: ignore[arg-type]
         )
+        case.when(c.Return(reason="r")).then_raises(Malformed, "name one of the pack's reasons")
         case.when(c.Return(ground="lazy", reason="r")).then_raises(Malformed, "not_ours_by_duty, not_ours_by_place")
 
     @pytest.mark.parametrize(("most", "before", "designates"), [(3, 1, None), (3, 2, "county"), (1, 0, "county")])
@@ -173,8 +178,10 @@ class TestReturn:
         case = past(
             *BACK * before, ASSIGNED, roles=LEAD, unit="county-roads", dispatches={"value": most, "source": SOURCE}
         )
-        case.when(c.Return(reason="r")).then(
-            triage.IncidentReturned(unit="county-roads", reason="r", returns=before + 1, designates=designates)  # type: ignore[arg-type]
+        case.when(c.Return(ground="need_more", reason="r")).then(
+            triage.IncidentReturned(
+                unit="county-roads", reason="r", ground="need_more", returns=before + 1, designates=designates
+            )  # type: ignore[arg-type]
         )
 
     def test_three_is_the_usual_number(self) -> None:
@@ -187,10 +194,11 @@ class TestReturn:
     @pytest.mark.parametrize(("hours", "late"), [(24, False), (25, True)])
     def test_after_a_return_that_is_too_late_it_designates_at_once(self, hours: int, late: bool) -> None:
         told = At(ASSIGNED, NOW - timedelta(hours=hours))
-        past(told, roles=LEAD, unit="county-roads").when(c.Return(reason="r")).then(
+        past(told, roles=LEAD, unit="county-roads").when(c.Return(ground="need_more", reason="r")).then(
             triage.IncidentReturned(
                 unit="county-roads",
                 reason="r",  # type: ignore[arg-type]
+                ground="need_more",
                 late=late,
                 designates="county" if late else None,
             )
@@ -200,7 +208,7 @@ class TestReturn:
         told = At(ASSIGNED, NOW - timedelta(hours=30))
         case = past(told, roles=LEAD, unit="county-roads")
         at = NOW - timedelta(hours=20)
-        (done,) = case.when(c.Return(reason="r", happened_at=at, late_reason="l")).decided()
+        (done,) = case.when(c.Return(ground="need_more", reason="r", happened_at=at, late_reason="l")).decided()
         assert done.data.late  # type: ignore[union-attr]
 
 
@@ -222,7 +230,9 @@ class TestDesignation:
 
     def test_it_binds(self) -> None:
         bound = (*TO_DESIGNATE, DESIGNATED)
-        past(*bound, roles=LEAD, unit="county-roads").when(c.Return(reason="r")).then_raises(Rejected, "binds")
+        past(*bound, roles=LEAD, unit="county-roads").when(c.Return(ground="need_more", reason="r")).then_raises(
+            Rejected, "binds"
+        )
         past(*bound, roles=DESK).when(c.Assign(unit="town-east")).then_raises(Rejected, "binds")
         past(*bound, roles=LEAD, unit="county-roads").when(c.Accept()).then(ACCEPTED)
         again = c.Designate(unit="county-water", reason="r")
@@ -289,7 +299,7 @@ class TestDesignation:
 
     def test_what_was_passed_upward_stays_there_when_the_unit_gives_the_matter_back(self) -> None:
         back = past(ASSIGNED, ACCEPTED, PASSED, roles=LEAD, unit="county-roads")
-        (done,) = back.when(c.Return(reason="r")).decided()
+        (done,) = back.when(c.Return(ground="need_more", reason="r")).decided()
         assert done.data.designates == "county"  # type: ignore[union-attr]
 
 
@@ -315,11 +325,11 @@ def test_in_a_further_round_the_limit_for_returning_counts_from_the_reopening() 
     ended = (At(told, long_ago), At(ACCEPTED, long_ago), At(RESOLVED, long_ago + timedelta(days=1)))
     again = triage.IncidentReopened(reason="r")  # type: ignore[arg-type]
     case = past(*ended, again, roles=LEAD, unit="county-roads")
-    (done,) = case.when(c.Return(reason="r")).decided()
+    (done,) = case.when(c.Return(ground="need_more", reason="r")).decided()
     assert (done.data.late, done.data.designates) == (False, None)  # type: ignore[union-attr]
     assert case.state.dispatch.lead.due is None, "it was of the round before"
     late = past(*ended, At(again, NOW - timedelta(hours=25)), roles=LEAD, unit="county-roads")
-    (done,) = late.when(c.Return(reason="r")).decided()
+    (done,) = late.when(c.Return(ground="need_more", reason="r")).decided()
     assert done.data.late  # type: ignore[union-attr]
 
 
@@ -439,7 +449,7 @@ def test_since_when_it_waits_changes_only_when_it_passes_on() -> None:
     ("command", "unit"),
     [
         (c.Accept(), "county-roads"),
-        (c.Return(reason="r"), "county-roads"),
+        (c.Return(ground="need_more", reason="r"), "county-roads"),
         (c.AcceptHelp(), "county-water"),
         (c.CompleteHelp(text="t"), "county-water"),
         (c.ReturnHelp(reason="r"), "county-water"),

@@ -93,11 +93,11 @@ COMMANDS: dict[str, Command] = {
     "name-team": c.NameTeam(head="chief@county"),
     "make-plan": c.MakePlan(unit="county", post="chief@county", due=NOW + timedelta(days=1), text="t"),
     "start-plan": c.StartPlan(plan="p"),
-    "hold-meeting": c.HoldMeeting(meeting="joint", units=("county",), took_part=("chief@county",), minutes="m"),
+    "hold-meeting": c.HoldMeeting(meeting="leading_group", units=("county",), took_part=("chief@county",), minutes="m"),
     "pass-upward": c.PassUpward(reason="r"),
     "designate": c.Designate(unit="county-water", reason="r"),
     "accept": c.Accept(),
-    "return": c.Return(reason="r"),
+    "return": c.Return(ground="need_more", reason="r"),
     "accept-help": c.AcceptHelp(),
     "return-help": c.ReturnHelp(reason="r"),
     "complete-help": c.CompleteHelp(text="t"),
@@ -506,8 +506,8 @@ class TestAssigning:
     def test_accepting_and_returning_say_which_unit(self) -> None:
         roads: dict[str, Any] = {"roles": ("handler",), "unit": "county-roads"}
         past(OPENED, ASSIGNED, **roads).when(c.Accept()).then(ACCEPTED)
-        returned = triage.IncidentReturned(unit="county-roads", reason="not ours")
-        past(OPENED, ASSIGNED, ACCEPTED, **roads).when(c.Return(reason="not ours")).then(returned)
+        returned = triage.IncidentReturned(unit="county-roads", reason="not ours", ground="need_more")
+        past(OPENED, ASSIGNED, ACCEPTED, **roads).when(c.Return(ground="need_more", reason="not ours")).then(returned)
         assert past(OPENED, ASSIGNED, ACCEPTED, returned).state.assigned is None
 
     def test_the_earlier_accountable_unit_is_named(self) -> None:

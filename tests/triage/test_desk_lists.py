@@ -75,8 +75,8 @@ async def submitted(triage: Triage, id_: str) -> None:
 
 
 async def helped(triage: Triage, id_: str) -> None:
-    await assigned(triage, id_)
-    await act(triage, id_, "accept", None, "handler")
+    await act(triage, id_, "assign", {"unit": "county-roads", "reason": "r"})
+    await act(triage, id_, "accept", None, "handler", "county-roads")
     for unit in ("town-east", "county-water"):
         await act(triage, id_, "request-help", {"unit": unit, "text": "t"})
 
@@ -121,7 +121,7 @@ LISTS: dict[str, tuple[Scene, str, str]] = {
     "to_explain": (to_explain, "assignment", "town-east"),
     "to_review": (screened, "assignment", "town-east"),
     "to_correct": (to_correct, "assignment", "town-east"),
-    "waiting_material": (helped, "handling", "town-east"),
+    "waiting_material": (helped, "handling", "county-roads"),
     "returned": (given_back, "assignment", "town-east"),
     "deferred": (deferred, "assignment", "town-east"),
     "to_follow_up": (resolved, "closing", "town-east"),

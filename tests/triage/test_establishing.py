@@ -279,7 +279,7 @@ async def test_a_former_unit_reads_no_facts_of_a_matter_that_was_merged_in_later
     for id_, verb, body, role, unit in (
         (here, "assign", {"unit": "county-roads"}, "duty_officer", "town-east"),
         (there, "establish-fact", fact, "verifier", "town-east"),
-        (here, "return", {"reason": "r"}, "handler", "county-roads"),
+        (here, "return", {"ground": "need_more", "reason": "r"}, "handler", "county-roads"),
         (there, "merge", {"into": here}, "chief", "town-east"),
     ):
         done = await triage.ask(id_, verb, body, role=role, unit=unit)

@@ -31,6 +31,9 @@ def test_one_matter_has_one_team_of_posts() -> None:
     other = triage.IncidentTeamNamed(head="chief@county")
     assert past(TEAM, other).state.plans.team.head == "chief@county"
     past().when(c.NameTeam(head="wang@town-east")).then_raises(Malformed, "wang@town-east")
+    twice = {"deputy": "chief@town-east"}, {"members": ("chief@town-east",)}
+    for more in twice:
+        past().when(named.model_copy(update=more)).then_raises(Malformed, "chief@town-east is in the team already")
 
 
 @pytest.mark.requirement("ESC-05")
@@ -99,6 +102,11 @@ def test_what_a_unit_cannot_solve_goes_to_the_unit_above_which_designates() -> N
     past(passed, unit="county").when(c.Designate(unit="county-water", reason="r")).then(
         triage.IncidentAssigned(unit="county-water", reason="r", designated_by="county")  # type: ignore[arg-type]
     )
+
+
+def test_a_joint_meeting_is_one_of_several_units() -> None:
+    alone = c.HoldMeeting(meeting="joint", units=("county", "county"), took_part=("chief@county",), minutes="m")
+    past().when(alone).then_raises(Malformed, "several units")
 
 
 @pytest.mark.requirement("ESC-06", "ESC-09", "MUL-05")

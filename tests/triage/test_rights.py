@@ -112,6 +112,8 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
             return c.JudgeDoubt(doubtful=not state.doubtful, reason="r")
         case "assign":
             return c.Assign(unit="county-roads" if state.assigned == "county-water" else "county-water")
+        case "request-help" if state.assigned == "county-water":
+            return c.RequestHelp(unit="county-roads")
         case "designate" if state.assigned == "county-water":
             return c.Designate(unit="county-roads", reason="r")
         case "transfer":

@@ -411,9 +411,12 @@ async def test_bad_searches_are_refused(desk: Triage) -> None:
         {"category": "raods"},
         {"cursor": "x"},
         {"from": "yesterday"},
+        {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"},
         {"author": "x"},
     ):
         assert (await desk.get("search", **asked)).status_code == 422, asked
+    turned = {"since": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"}
+    assert (await desk.get("statistics/handovers", **turned)).json()["type"].endswith("ends-before-it-begins")
 
 
 async def test_a_search_by_the_number_of_a_merged_matter_finds_the_one_in_which_it_goes_on(desk: Triage) -> None:

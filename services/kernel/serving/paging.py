@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -49,6 +50,18 @@ def must_be_known(field: str, value: str | None, known: Iterable[str]) -> None:
         there = f"there are {', '.join(known[:SHOWN])}{more}" if known else "there is none yet"
         raise Malformed(
             f"{field} {value[:100]!r} does not exist; {there}", code="not-in-list", field=field, known=known
+        )
+
+
+def must_be_a_time(field: str, begin: datetime | None, end: datetime | None) -> None:
+    """Raises `Malformed` if a filter by time ends before it begins. `field` is the name of its end."""
+    if begin is not None and end is not None and end < begin:
+        raise Malformed(
+            f"{field}: {end.isoformat()} is before {begin.isoformat()}, where the time begins; exchange them",
+            code="ends-before-it-begins",
+            field=field,
+            begins=begin,
+            ends=end,
         )
 
 
