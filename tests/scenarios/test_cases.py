@@ -336,6 +336,7 @@ def test_school_003(desk: Desk) -> None:
     matter.explains("handler", "chief").owes({}).ends("matter_file")
 
 
+@pytest.mark.requirement("ESC-08")
 def test_power_003(desk: Desk) -> None:
     """First the news centre above, then in writing. Heads judge together, never one alone."""
     desk.at("2026-04-23 08:00")
