@@ -29,7 +29,7 @@ from tests.kit import substrate
 MATTERS, UNITS, PART = 100_000, 50, 5_000
 CEILING_MS = 50.0
 TIMES = 20
-EVERY = dict(zip(NAMES, (1, 7, 5, 200, 20, 50, 30, 11, 40), strict=True))
+EVERY = dict(zip(NAMES, (1, 7, 5, 200, 60, 80, 20, 50, 30, 11, 40), strict=True))
 """List -> one matter in so many is on it."""
 
 
@@ -81,12 +81,13 @@ def _row(number: int, due: str) -> dict[str, Any]:
         **dict.fromkeys(DESK.columns.keys()),
         "incident_id": f"incident-{uuid7()}",
         "number": f"{unit}-2026-{number:05}",
-        **dict.fromkeys(("unit", "assigned", "verifying", "helping", "correcting"), unit),
+        **dict.fromkeys(("unit", "assigned", "verifying", "helping", "explaining", "correcting"), unit),
         "level": "general",
         "phase": "open",
         "accepted": False,
         "sent_back": False,
-        "helpers": unit,
+        **dict.fromkeys(("verifiers", "helpers"), unit),
+        "screened": False,
         "proposals": "",
         "statements": "",
         "followed": False,
