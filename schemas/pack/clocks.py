@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -164,7 +165,12 @@ class ClockRule(Rule):
         return _covers(self.from_, act)
 
     def is_met_by(self, act: Act) -> bool:
-        return any(_covers(named, act) for named in self.to)
+        return act in self._ends
+
+    @cached_property
+    def _ends(self) -> frozenset[str]:
+        """The acts that meet it. Each derivation asks for them for each milestone."""
+        return frozenset(self.to).union(*(PUBLISHED for named in self.to if named == "published"))
 
     def applies(self, level: str | None, answer_kind: AnswerKind | None) -> bool:
         return (self.levels is None or level in self.levels) and (
@@ -172,8 +178,12 @@ class ClockRule(Rule):
         )
 
 
+PUBLISHED: tuple[Act, ...] = ("status_published", "facts_published")
+"""The acts that `published` means."""
+
+
 def _covers(named: Act, reached: Act) -> bool:
-    return named == reached or (named == "published" and reached in ("status_published", "facts_published"))
+    return named == reached or (named == "published" and reached in PUBLISHED)
 
 
 LADDER: tuple[RungName, ...] = ("reminder", "supervision", "circular")

@@ -128,9 +128,10 @@ def _clocks_of(spec: packs.ClockRule, stages: Sequence[Past], pack: PolicyPack, 
         for other in past.others[taken:]:
             there.take(other, spec, pack, terms)
         taken, found = len(past.others), dict[str, Clock]()
+        acts = [one for one in past.own if meets(spec, one)]
         for number, run in enumerate(runs_of(spec, past.own, pack, terms), start=1):
             name = spec.name if number == 1 else f"{spec.name}#{number}"
-            if clock := _clock(name, spec, run, past, there, pack, terms):
+            if clock := _clock(name, spec, run, past, acts, there, pack, terms):
                 found[name] = _merged(clock, clocks.get(name), spec, past, there, pack, terms)
         clocks = found
     reviews = (_reviews(clock, spec, stages[-1].own, terms) for clock in clocks.values())
@@ -178,14 +179,15 @@ def _clock(
     spec: packs.ClockRule,
     run: Run,
     past: Past,
+    acts: Sequence[ClockMilestoneReached],
     there: There,
     pack: PolicyPack,
     terms: Terms,
 ) -> Clock | None:
-    """One run of a clock; None if it never applied."""
+    """One run of a clock; None if it never applied. `acts` are those of the matter that can meet it."""
     start = past.own[run.began]
     # A round may be known before it is opened. What was done by then belongs to the round before.
-    met_at = _met(spec, start.recorded_at if start.milestone == "reopened" else run.from_at, past, there)
+    met_at = _met(acts, start.recorded_at if start.milestone == "reopened" else run.from_at, past, there)
     applied, cancelled = in_force(spec, run, past.own, past.graded, met_at, pack, terms)
     if not applied:
         return None
@@ -215,7 +217,7 @@ def _clock(
         due.at,
         spec.first_answer,
         met_at,
-        _happened(spec, run, past, met_at),
+        _happened(acts, run, met_at),
         cancelled,
         provisional=due.provisional,
         counts_work=calendars.counts_work(spec.limit),
@@ -250,19 +252,19 @@ def _is_midnight(at: datetime, pack: PolicyPack) -> bool:
     return at.astimezone(pack.timezone).time() == time.min
 
 
-def _met(spec: packs.ClockRule, since: datetime, past: Past, there: There) -> datetime | None:
+def _met(acts: Sequence[ClockMilestoneReached], since: datetime, past: Past, there: There) -> datetime | None:
     """When the owed act was first recorded since an instant, here or in a merged matter."""
-    met = [next((one.recorded_at for one in past.own if meets(spec, one) and one.recorded_at >= since), None)]
+    met = [next((one.recorded_at for one in acts if one.recorded_at >= since), None)]
     first = bisect_left(there.met, since)
     met += there.met[first : first + 1]
     return min((at for at in met if at and (past.until is None or at < past.until)), default=None)
 
 
-def _happened(spec: packs.ClockRule, run: Run, past: Past, met_at: datetime | None) -> datetime | None:
+def _happened(acts: Iterable[ClockMilestoneReached], run: Run, met_at: datetime | None) -> datetime | None:
     """When the owed act was done, if that was before its recording."""
     if met_at is None:
         return None
-    done = [began(one) for one in past.own if meets(spec, one) and began(one) >= run.from_at]
+    done = [began(one) for one in acts if began(one) >= run.from_at]
     return min((at for at in done if at < met_at), default=None)
 
 
