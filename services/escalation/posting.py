@@ -402,7 +402,8 @@ async def _record(runtime: Runtime, known: Known, tried: Tried) -> None:
 
 
 async def _keep(runtime: Runtime, known: Known, part: Sequence[Tried]) -> None:
-    """Records tries. It keeps one that cannot be recorded now, for example on a stream that waits for an operator."""
+    """Records tries. It keeps what cannot be recorded now: nothing is sent again because the store failed."""
+    known.unrecorded |= {tried.name: tried for tried in part}
 
     async def act(session: Session, ctx: Ctx) -> Answer:
         await session.load(tried.stream for tried in part)
@@ -415,11 +416,9 @@ async def _keep(runtime: Runtime, known: Known, part: Sequence[Tried]) -> None:
     except Superseded:
         raise
     except (Problem, Held):
-        if len(part) > 1:
-            for tried in part:
-                await _keep(runtime, known, [tried])
-        else:
-            known.unrecorded[part[0].name] = part[0]
+        # One of them may be on a stream that waits for an operator.
+        for tried in part if len(part) > 1 else ():
+            await _keep(runtime, known, [tried])
     else:
         for tried in part:
             known.unrecorded.pop(tried.name, None)

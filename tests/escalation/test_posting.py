@@ -12,6 +12,7 @@ from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 from sqlalchemy import insert, update
+from sqlalchemy.exc import DBAPIError
 
 from schemas import triage
 from schemas.fields import instant
@@ -295,6 +296,29 @@ async def test_nothing_is_sent_while_nothing_can_be_recorded(
             await send(desk, known)
     assert hook.calls == []
     assert await send(desk, known) == 1
+
+
+async def test_what_was_taken_while_the_store_failed_is_not_sent_again(
+    desk: Desk, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clock.at = LONG_AGO
+    await place(desk, HEAD, hook.address())
+    desk.clock.at, known = at(1), posting.Known()
+    opened(desk)
+    await desk.consume()
+
+    async def fails(*_: Any) -> None:
+        raise DBAPIError("commit", None, OSError("the disk is full"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(posting.commands, "transact", fails)
+        with pytest.raises(DBAPIError):
+            await send(desk, known)
+    assert len(hook.calls) == 1
+    known.waiting.clear()
+    known.read.clear()
+    await send(desk, known)
+    assert (len(hook.calls), known.unrecorded) == (1, {})
 
 
 @pytest.mark.parametrize("address", ["json://127.0.0.1/hook", "mailto://127.0.0.1?from=a@b.cn&to=c@d.cn"])
