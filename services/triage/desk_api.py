@@ -28,20 +28,7 @@ from services.triage.part_answers import BallOf
 from services.triage.queries import balls, subjects
 from services.triage.views import DESK, DUTY_GAPS
 
-Asked = Literal[
-    "inbox",
-    "open",
-    "to_verify",
-    "to_accept",
-    "to_approve",
-    "to_explain",
-    "to_review",
-    "waiting_material",
-    "returned",
-    "deferred",
-    "to_follow_up",
-    "to_correct",
-]
+Asked = Literal["inbox", ListName]
 _BALL = {"unit": "town-east", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"}
 _LIMIT = {"clock": "accept", "state": "running", "due": "2026-03-02T05:00:00.000000Z", "seconds_left": 1800.0}
 

@@ -1,6 +1,6 @@
 """What is established of a matter, as tables folded from events: facts, their values and uses, files, assessments."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, Column, Float, Integer, MetaData, Table, Text
 
@@ -34,13 +34,7 @@ def tables(metadata: MetaData) -> Tables:
             metadata,
             Column("incident_id", key(), primary_key=True),
             Column("key", key(100), primary_key=True),
-            Column("kind", key(8), nullable=False),
-            Column("words", key(36)),
-            Column("number", Float),
-            Column("at", key(27)),
-            Column("code", key(100)),
-            Column("yes", Boolean),
-            Column("source", key(36), nullable=False),
+            *_value(),
             Column("established_at", key(27), nullable=False),
             Column("revised_at", key(27)),
         ),
@@ -50,13 +44,7 @@ def tables(metadata: MetaData) -> Tables:
             Column("incident_id", key(), primary_key=True),
             Column("version", Integer, primary_key=True),
             Column("key", key(100), nullable=False),
-            Column("kind", key(8), nullable=False),
-            Column("words", key(36)),
-            Column("number", Float),
-            Column("at", key(27)),
-            Column("code", key(100)),
-            Column("yes", Boolean),
-            Column("source", key(36), nullable=False),
+            *_value(),
             Column("evidence", Text, nullable=False),
             Column("actor", key(130), nullable=False),
             Column("unit", key()),
@@ -94,6 +82,19 @@ def tables(metadata: MetaData) -> Tables:
             Column("actor", key(130), nullable=False),
         ),
     )
+
+
+def _value() -> list[Column[Any]]:
+    """The columns of what a fact says, see `_told`."""
+    return [
+        Column("kind", key(8), nullable=False),
+        Column("words", key(36)),
+        Column("number", Float),
+        Column("at", key(27)),
+        Column("code", key(100)),
+        Column("yes", Boolean),
+        Column("source", key(36), nullable=False),
+    ]
 
 
 def of_one(tables: Tables) -> tuple[View, ...]:
