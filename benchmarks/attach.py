@@ -33,9 +33,11 @@ from services.kernel.serving import commands
 from services.kernel.serving.commands import Caller
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
-from services.triage import linking, seen, setup
+from services.triage import seen
+from services.triage.alike import linking
 from services.triage.app import SERVICE
 from services.triage.commands import Grade, Merge, Split
+from services.triage.offices import setup
 from tests.escalation.conftest import Desk as Escalation
 from tests.escalation.conftest import Topics
 from tests.escalation.conftest import opened as escalation

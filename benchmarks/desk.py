@@ -20,10 +20,10 @@ from services.kernel.core.uuid7 import uuid7
 from services.kernel.serving.paging import cursor_of
 from services.kernel.store import sql
 from services.kernel.store.database import Database
-from services.triage import desk_api
 from services.triage.app import SERVICE
-from services.triage.desk import NAMES, mask
 from services.triage.views import DESK
+from services.triage.worklist import desk_api
+from services.triage.worklist.desk import NAMES, mask
 from tests.kit import substrate
 
 MATTERS, UNITS, PART = 100_000, 50, 5_000

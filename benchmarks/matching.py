@@ -35,7 +35,7 @@ from services.kernel.delivery.runtime import Runtime
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.sql import insert
-from services.triage import search, similar
+from services.triage.alike import search, similar
 from services.triage.app import SERVICE
 from services.triage.views import INCIDENTS, REPORTS
 from tests.kit import substrate

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Figure
 from schemas.triage import IncidentOpened
-from services.escalation import posting
+from services.escalation.notify import posting
 from services.kernel.core.ids import derived
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from benchmarks.measure import Figure, percentile
 from schemas.escalation import ClockMilestoneReached
 from schemas.fields import LevelKnown
-from services.escalation.clocks import derive
+from services.escalation.clock.clocks import derive
 from services.kernel.core.ids import derived
 from services.kernel.rules.conditions import Context, Figures, holds, propose_level
 from services.kernel.rules.packs import load_pack, parse_pack

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.matching import Message, triage
 from benchmarks.measure import Figure
 from schemas.fields import instant
-from services.triage.suggesting import FROM, NEAREST, most
+from services.triage.alike.suggesting import FROM, NEAREST, most
 
 REPLIED = Path(__file__).resolve().parents[2] / "shared" / "data" / "replied.jsonl"
 AGREED = 5

@@ -17,8 +17,8 @@ from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached
 from schemas.fields import instant
 from schemas.triage import IncidentOpened
-from services.escalation import timers
 from services.escalation.app import SERVICE
+from services.escalation.clock import timers
 from services.escalation.views import CLOCKS
 from services.kernel.core.ids import derived
 from services.kernel.delivery.runtime import Runtime

@@ -21,12 +21,12 @@ from services.apps.course import levels_known
 from services.apps.evaluate import Matter
 from services.apps.records import Record
 from services.apps.terminal import CannotDo
-from services.escalation import obligations
-from services.escalation.clocks import Clock
-from services.escalation.duties import by_eras
+from services.escalation.clock.clocks import Clock
+from services.escalation.clock.duties import by_eras
+from services.escalation.upward import obligations
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import approval
-from services.triage import grading
+from services.triage.levels import grading
 
 Kind = Literal[
     "proposal",

@@ -16,15 +16,16 @@ from schemas.pack.clocks import Act, ClockRule
 from schemas.pack.source import Rule, Source
 from services.apps.course import Course, gravity
 from services.apps.facts import Facts, Unfit
-from services.escalation import growth, obligations
-from services.escalation.clocks import Clock
-from services.escalation.duties import terms_of
-from services.escalation.milestones import level_of
+from services.escalation.clock import growth
+from services.escalation.clock.clocks import Clock
+from services.escalation.clock.duties import terms_of
+from services.escalation.clock.milestones import level_of
 from services.escalation.state import OnRecord, State
+from services.escalation.upward import obligations
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.rules import approval
 from services.kernel.rules.conditions import Context, Figures
-from services.triage import grading
+from services.triage.levels import grading
 
 _DURATION = TypeAdapter(timedelta)
 

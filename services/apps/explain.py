@@ -11,8 +11,9 @@ from schemas.pack import PolicyPack
 from schemas.pack.source import Source
 from schemas.titles import titled
 from services.apps.evaluate import Matter, answer, derived, rule_of, sources
-from services.escalation import growth, obligations
-from services.triage import grading
+from services.escalation.clock import growth
+from services.escalation.upward import obligations
+from services.triage.levels import grading
 
 BASES = {
     "stated": "原文规定",

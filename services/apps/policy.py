@@ -18,7 +18,7 @@ from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.rules.packs import load_pack, load_packs, must_be_alone
-from services.triage import setup, units
+from services.triage.offices import setup, units
 
 LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "categories.yaml": ("the list of categories", CategoryList),

@@ -29,7 +29,8 @@ from services.demo.day import Day
 from services.demo.desk import Desk, Failed, Incident, Officers, Stage
 from services.demo.mailbox import Mailbox
 from services.demo.samples import Message
-from services.escalation import posting, timers
+from services.escalation.clock import timers
+from services.escalation.notify import posting
 from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentRef, UnitCode
-from services.escalation import addressing, answers, calendar, queries, roster, seen
+from services.escalation import answers, queries, seen
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -41,6 +41,8 @@ from services.escalation.commands import (
     TestReachability,
     WritePart,
 )
+from services.escalation.duty import calendar, roster
+from services.escalation.notify import addressing
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of

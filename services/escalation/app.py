@@ -1,7 +1,10 @@
 """The parts of escalation for the kernel."""
 
 from schemas import offices
-from services.escalation import decider, postbox, posting, reactions, roster, seen, surges, timers, views
+from services.escalation import decider, reactions, seen, views
+from services.escalation.clock import timers
+from services.escalation.duty import roster, surges
+from services.escalation.notify import postbox, posting
 from services.kernel.delivery.runtime import Service
 
 SERVICE = Service(

@@ -13,7 +13,22 @@ from schemas import escalation as e
 from schemas.fields import Fact, Typed
 from schemas.pack.reports import DecisionRule
 from schemas.pack.reports import Notice as NoticeRule
-from services.escalation import attempts, decisions, growth, informing, limits, notices, obligations, reporting
+from services.escalation.clock import growth, limits
+from services.escalation.clock.duties import by_pack, derive, difference, pack_in_force, pack_of_clock, terms_of, unsaid
+from services.escalation.clock.heirs import Heir, carried
+from services.escalation.clock.ladder import detect
+from services.escalation.clock.leads import Leading, leading
+from services.escalation.clock.milestones import (
+    ENDINGS,
+    accountable,
+    assigned,
+    began,
+    counted,
+    in_order,
+    is_own,
+    level_of,
+    unverified,
+)
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -36,22 +51,7 @@ from services.escalation.commands import (
     TellAsker,
     WritePart,
 )
-from services.escalation.duties import by_pack, derive, difference, pack_in_force, pack_of_clock, terms_of, unsaid
-from services.escalation.heirs import Heir, carried
-from services.escalation.ladder import detect
-from services.escalation.leads import Leading, leading
-from services.escalation.milestones import (
-    ENDINGS,
-    accountable,
-    assigned,
-    began,
-    counted,
-    in_order,
-    is_own,
-    level_of,
-    unverified,
-)
-from services.escalation.notices import Notice
+from services.escalation.notify import attempts
 from services.escalation.rights import (
     RIGHTS,
     Confirming,
@@ -66,6 +66,8 @@ from services.escalation.rights import (
     rule_of,
 )
 from services.escalation.state import OnRecord, State, UpwardReport, evolve, initial_state
+from services.escalation.upward import decisions, informing, notices, obligations, reporting
+from services.escalation.upward.notices import Notice
 from services.kernel.core.acts import Act, entered
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
-from services.escalation import obligations
+from services.escalation.clock.leads import OF_LEAD, Leading, leading
+from services.escalation.clock.milestones import accountable, assigned, level_of
 from services.escalation.commands import (
     ConfirmDecision,
     Decide,
@@ -24,11 +25,9 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.decider import DECIDER
-from services.escalation.decisions import deciders, rule_on, stands
-from services.escalation.desk import LATE, AtDesk, Shift
-from services.escalation.desk import RIGHTS as DESK_RIGHTS
-from services.escalation.leads import OF_LEAD, Leading, leading
-from services.escalation.milestones import accountable, assigned, level_of
+from services.escalation.duty.desk import LATE, AtDesk, Shift
+from services.escalation.duty.desk import RIGHTS as DESK_RIGHTS
+from services.escalation.duty.roster import stream_of_unit
 from services.escalation.rights import (
     OF_A_CLOCK,
     RIGHTS,
@@ -41,8 +40,9 @@ from services.escalation.rights import (
     decidable,
     pack_of,
 )
-from services.escalation.roster import stream_of_unit
 from services.escalation.state import State
+from services.escalation.upward import obligations
+from services.escalation.upward.decisions import deciders, rule_on, stands
 from services.escalation.views import (
     CLOCKS,
     DECISIONS,

@@ -8,9 +8,9 @@ from typing import Any
 from schemas import answering, publish, triage
 from schemas.envelope import Event
 from schemas.escalation import Asking, ClockMilestoneReached
+from services.escalation.clock.heirs import Heirs, carried
 from services.escalation.commands import AwaitApproval, HoldReport, RecordMilestones, TakeOver
-from services.escalation.heirs import Heirs, carried
-from services.escalation.roster import stream_of_unit
+from services.escalation.duty.roster import stream_of_unit
 from services.kernel.core.ids import stream_of
 from services.kernel.core.reactions import Known, Reaction
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from schemas.pack.clocks import ClockRule
 from schemas.titles import titled
+from services.escalation.clock.leads import ACCEPT, ASK, TAKE
 from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
@@ -33,7 +34,6 @@ from services.escalation.commands import (
     TellAsker,
     WritePart,
 )
-from services.escalation.leads import ACCEPT, ASK, TAKE
 from services.kernel.access.approving import acting_posts, head_of
 from services.kernel.access.rights import Right
 from services.kernel.core.commands import Command

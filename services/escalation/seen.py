@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant, parse_instant
-from services.escalation.heirs import Heirs, Link, links_of
+from services.escalation.clock.heirs import Heirs, Link, links_of
 from services.escalation.reactions import Batch, outdone
 from services.escalation.views import (
     ARRIVALS,

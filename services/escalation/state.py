@@ -6,11 +6,12 @@ from datetime import datetime
 
 from schemas import escalation as e
 from schemas.envelope import Event
-from services.escalation import eras, limits, notices
-from services.escalation.eras import Move
-from services.escalation.milestones import accountable, in_order
-from services.escalation.notices import Notice
-from services.escalation.terms import USUAL, Terms
+from services.escalation.clock import eras, limits
+from services.escalation.clock.eras import Move
+from services.escalation.clock.milestones import accountable, in_order
+from services.escalation.clock.terms import USUAL, Terms
+from services.escalation.upward import notices
+from services.escalation.upward.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from schemas import escalation as e
 from schemas import triage
 from schemas.envelope import Event
 from schemas.fields import instant
-from services.escalation import outgoing
-from services.escalation.heirs import links_of, told
-from services.escalation.surges import code_of
+from services.escalation.clock.heirs import links_of, told
+from services.escalation.duty.surges import code_of
+from services.escalation.notify import outgoing
 from services.kernel.core.ids import stream_of
 from services.kernel.store import numbers, offices, standings, tables
 from services.kernel.store.columns import key

@@ -18,7 +18,8 @@ from schemas.fields import (
 from schemas.triage import AnswerKind, FollowUpEnd
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import DONE, Answered, Done, Page
-from services.triage.explaining import Owed
+from services.triage.alike.similar_answers import LinkOf
+from services.triage.owed.explaining import Owed
 from services.triage.part_answers import (
     Assessment,
     Assignment,
@@ -46,7 +47,6 @@ from services.triage.part_answers import (
     UnhelpfulAnswer,
     VerificationOf,
 )
-from services.triage.similar_answers import LinkOf
 
 Verb = Literal[
     "instruct",

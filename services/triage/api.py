@@ -21,14 +21,17 @@ from services.kernel.serving import commands, documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_a_time, must_be_known
 from services.kernel.store.session import Session
-from services.triage import answers, linking, office_answers, queries, seen, statistics
+from services.triage import answers, queries, seen
+from services.triage.alike import linking
 from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Merge, Reopen, Split
-from services.triage.delegations import DELEGATIONS
-from services.triage.fact_sheet import fact_sheet
-from services.triage.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
+from services.triage.facts.fact_sheet import fact_sheet
+from services.triage.offices import office_answers
+from services.triage.offices.delegations import DELEGATIONS
+from services.triage.offices.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
+from services.triage.offices.units import DAYS, OFFICERS, TOKENS
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
-from services.triage.units import DAYS, OFFICERS, TOKENS
+from services.triage.worklist import statistics
 
 _SEES: Mapping[type[Command], commands.See] = {EstablishFact: seen.for_fact}
 """The facts that a decision needs besides its incident."""

@@ -2,7 +2,8 @@
 
 from services.kernel.delivery.runtime import Runtime, Service
 from services.kernel.store import word_index
-from services.triage import decider, packs, setup, units
+from services.triage import decider
+from services.triage.offices import packs, setup, units
 from services.triage.reactions import react
 from services.triage.seen import know
 from services.triage.views import METADATA, REVISIONS, VIEWS
@@ -25,11 +26,11 @@ SERVICE = Service(
     know=know,
     apis=(
         "services.triage.api",
-        "services.triage.registering",
-        "services.triage.finding",
-        "services.triage.policies",
-        "services.triage.lessons_api",
-        "services.triage.desk_api",
+        "services.triage.owed.registering",
+        "services.triage.alike.finding",
+        "services.triage.offices.policies",
+        "services.triage.offices.lessons_api",
+        "services.triage.worklist.desk_api",
     ),
     on_start=_start,
     forget=word_index.forget,

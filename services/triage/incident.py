@@ -7,11 +7,11 @@ from typing import Literal
 from schemas.triage import AnswerKind, Track
 from schemas.verification import Verification
 from services.kernel.rules.conditions import Figures
-from services.triage.aftercare import Aftercare
-from services.triage.answering import Answering
-from services.triage.dispatch import Dispatch
-from services.triage.plans import Plans
-from services.triage.proposals import Proposal
+from services.triage.handling.dispatch import Dispatch
+from services.triage.handling.plans import Plans
+from services.triage.handling.proposals import Proposal
+from services.triage.owed.aftercare import Aftercare
+from services.triage.owed.answering import Answering
 
 UNKNOWN, UNVERIFIED = Figures(), Verification()
 GIVEN_TO_NOBODY = Dispatch()

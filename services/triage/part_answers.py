@@ -22,7 +22,7 @@ from schemas.triage import Asked, Meeting, Proposable, Track
 from schemas.verification import Outcome
 from services.kernel.serving.answers import Answered
 from services.kernel.serving.approvals import Step
-from services.triage.ball import Awaited
+from services.triage.handling.ball import Awaited
 
 
 class Assignment(Answered):

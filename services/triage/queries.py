@@ -26,14 +26,15 @@ from services.kernel.store import reach, standings
 from services.kernel.store.tables import READ
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.triage import answering, explaining, linked
-from services.triage.aftercare import Aftercare
-from services.triage.ball import ball
-from services.triage.dispatch import Dispatch, Share
-from services.triage.grading import gravity, proposed
+from services.triage.alike import linked
+from services.triage.handling.ball import ball
+from services.triage.handling.dispatch import Dispatch, Share
+from services.triage.handling.plans import Meeting, Plans
+from services.triage.handling.proposals import Proposal
 from services.triage.incident import TRACKS, Incident
-from services.triage.plans import Meeting, Plans
-from services.triage.proposals import Proposal
+from services.triage.levels.grading import gravity, proposed
+from services.triage.owed import answering, explaining
+from services.triage.owed.aftercare import Aftercare
 from services.triage.rights import APPROVING, RIGHTS
 from services.triage.seen import absorbed_by, counts_in, judged_in, measured, measurements, naming, rows_of
 from services.triage.views import (

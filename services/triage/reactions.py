@@ -9,6 +9,7 @@ from schemas.ingest import ReportHelpfulnessGiven, ReportReachMeasured, ReportRe
 from schemas.publish import StatementPublished
 from services.kernel.core.ids import derived
 from services.kernel.core.reactions import Reaction
+from services.triage.alike.matching import Matching
 from services.triage.commands import (
     CountReach,
     PrepareClarification,
@@ -17,7 +18,6 @@ from services.triage.commands import (
     RecordRefusal,
     TakeReport,
 )
-from services.triage.matching import Matching
 
 
 def react(event: Event, match_keys: Matching) -> Iterable[Reaction]:

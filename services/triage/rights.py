@@ -19,11 +19,12 @@ from services.kernel.core.units import LoadedPack
 from services.kernel.rules.approval import chain_of, chains, fixed
 from services.kernel.rules.conditions import Context
 from services.kernel.rules.verification import establishing, missing
-from services.triage import answering_commands as a
-from services.triage import assigning, explaining, outcomes, planning, screening
 from services.triage import commands as c
+from services.triage.handling import assigning, planning
+from services.triage.handling.proposals import Proposal
 from services.triage.incident import Incident
-from services.triage.proposals import Proposal
+from services.triage.owed import answering_commands as a
+from services.triage.owed import explaining, outcomes, screening
 
 Refusal = Rejected | None
 

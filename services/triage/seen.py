@@ -16,8 +16,8 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store import sql
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
-from services.triage.grading import Counted, Fact, Flagged, Harmed
-from services.triage.matching import Lead, Matching, places
+from services.triage.alike.matching import Lead, Matching, places
+from services.triage.levels.grading import Counted, Fact, Flagged, Harmed
 from services.triage.state import State
 from services.triage.views import (
     EVIDENCE,

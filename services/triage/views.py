@@ -22,12 +22,17 @@ from schemas.verifying import after as verified
 from services.kernel.store import numbers, offices, reach, standings, tables
 from services.kernel.store.columns import key
 from services.kernel.store.views import Key, Row, View
-from services.triage import aftercare, answering, desk, desk_gaps, dispatch, established, learned, plans, suggested
-from services.triage.aftercare import Aftercare
-from services.triage.answering import Answering
-from services.triage.dispatch import Dispatch
-from services.triage.plans import Plans
-from services.triage.proposals import Proposal, after
+from services.triage.alike import suggested
+from services.triage.facts import established
+from services.triage.handling import dispatch, plans
+from services.triage.handling.dispatch import Dispatch
+from services.triage.handling.plans import Plans
+from services.triage.handling.proposals import Proposal, after
+from services.triage.offices import learned
+from services.triage.owed import aftercare, answering
+from services.triage.owed.aftercare import Aftercare
+from services.triage.owed.answering import Answering
+from services.triage.worklist import desk, desk_gaps
 
 METADATA = tables.metadata()
 standings.tables(METADATA)

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from schemas.envelope import Event, seal
 from schemas.fields import Fact
 from schemas.offices import PolicyPackAssigned, UnitPlaced
-from services.escalation import timers
 from services.escalation.app import SERVICE
+from services.escalation.clock import timers
 from services.kernel.core.ids import derived
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import EventLog, LogGone, Partition, Record

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from schemas.fields import LevelKnown
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule
-from services.escalation import obligations
-from services.escalation.clocks import Clock, derive
+from services.escalation.clock.clocks import Clock, derive
+from services.escalation.clock.milestones import is_carried
 from services.escalation.commands import DetectBreaches, RecordMilestones
-from services.escalation.milestones import is_carried
+from services.escalation.upward import obligations
 from services.kernel.core.ids import derived
 from tests.escalation.incident import DAY, OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
 
@@ -467,7 +467,7 @@ def test_a_merger_misses_no_limit_by_itself_and_takes_no_breach_back(history: li
 def test_discoveries_that_are_left_out_change_no_clock(history: list[RecordMilestones]) -> None:
     past = [one for command in history for one in command.milestones]
     with pytest.MonkeyPatch.context() as whole:
-        whole.setattr("services.escalation.stages.telling", lambda own, mergers: list(own))
+        whole.setattr("services.escalation.clock.stages.telling", lambda own, mergers: list(own))
         expected = derive(past, PACK.model)
     assert derive(past, PACK.model) == expected
 

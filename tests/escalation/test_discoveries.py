@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from schemas import triage
 from schemas.envelope import Event
 from schemas.escalation import ClockMilestoneReached, ClockStarted
-from services.escalation import clocks
+from services.escalation.clock import clocks
 from services.escalation.reactions import outdone
 from services.kernel.core.ids import stream_of
 from services.kernel.delivery.unit_of_work import UnitOfWork

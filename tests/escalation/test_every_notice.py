@@ -14,9 +14,9 @@ from schemas.escalation import ClockApprovalAwaited
 from schemas.fields import Fact
 from schemas.offices import PolicyPackAssigned
 from schemas.pack.office import Telling
-from services.escalation import places, postbox, posting
 from services.escalation.commands import AwaitApproval
-from services.escalation.places import SetAddress
+from services.escalation.notify import places, postbox, posting
+from services.escalation.notify.places import SetAddress
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.rules.packs import parse_pack
 from tests.escalation.conftest import LONG_AGO, Desk

@@ -17,7 +17,7 @@ from schemas import publish, triage
 from schemas.envelope import Event, seal
 from schemas.escalation import ClockBreached
 from schemas.fields import Fact, instant
-from services.escalation.heirs import Heir, Heirs, Link, links_of
+from services.escalation.clock.heirs import Heir, Heirs, Link, links_of
 from services.escalation.reactions import Batch, outdone, react
 from services.escalation.seen import LINKED_FROM, LINKED_TO, know, links_to
 from services.escalation.views import INCIDENTS, VIEWS

@@ -10,9 +10,9 @@ from schemas import escalation as e
 from schemas import triage
 from schemas.offices import PolicyPackAssigned, UnitPostPlaced
 from schemas.pack import PolicyPack
-from services.escalation import obligations
-from services.escalation.clocks import Clock
+from services.escalation.clock.clocks import Clock
 from services.escalation.commands import Receipt, RecordMilestones, ReportUpward
+from services.escalation.upward import obligations
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Offices, Post

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from schemas import triage
 from schemas.fields import instant
-from services.escalation import channels, outgoing, postbox, posting, receivers, views
+from services.escalation import views
+from services.escalation.notify import channels, outgoing, postbox, posting, receivers
 from services.kernel.core.ids import stream_of
 from services.kernel.core.problems import Unavailable
 from services.kernel.delivery.recovery import SENDS_FROM

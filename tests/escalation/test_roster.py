@@ -13,8 +13,6 @@ from schemas import escalation as e
 from schemas import triage
 from schemas.pack import PolicyPack
 from schemas.pack.office import Roster
-from services.escalation import calendar, coverage
-from services.escalation import roster as rules
 from services.escalation.commands import (
     CancelDuty,
     Duty,
@@ -26,7 +24,9 @@ from services.escalation.commands import (
     SignOn,
     TestReachability,
 )
-from services.escalation.coverage import Span
+from services.escalation.duty import calendar, coverage
+from services.escalation.duty import roster as rules
+from services.escalation.duty.coverage import Span
 from services.kernel.core.decider import SYSTEM
 from services.kernel.core.problems import Forbidden, Malformed, Problem, Rejected
 from services.kernel.core.units import SpecialPeriod

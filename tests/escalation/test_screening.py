@@ -8,7 +8,7 @@ from schemas import answering as a
 from schemas import triage
 from schemas.escalation import ClockBreached, ClockCancelled, ClockMet, ClockMilestoneReached, ClockStarted
 from schemas.pack import PolicyPack
-from services.escalation.clocks import Clock, derive
+from services.escalation.clock.clocks import Clock, derive
 from services.escalation.commands import RecordMilestones
 from services.escalation.reactions import milestones_of
 from tests.escalation.incident import PACK, Incident, at, graded, milestone, opened, reached

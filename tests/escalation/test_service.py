@@ -15,7 +15,8 @@ from schemas.envelope import Event
 from schemas.escalation import ClockBreached
 from schemas.fields import instant
 from schemas.offices import LimitSet, PolicyPackAssigned, PolicyValueSet
-from services.escalation import timers, views
+from services.escalation import views
+from services.escalation.clock import timers
 from services.kernel.core.ids import derived, stream_of
 from services.kernel.delivery.log import LogGone, OffsetOutOfRange
 from services.kernel.delivery.offsets import Progress

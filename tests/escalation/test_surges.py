@@ -9,9 +9,9 @@ import pytest
 
 from schemas import triage
 from schemas.pack.office import Surge
-from services.escalation import surges
 from services.escalation.commands import CountArrivals
-from services.escalation.surges import Arrivals
+from services.escalation.duty import surges
+from services.escalation.duty.surges import Arrivals
 from services.escalation.views import ARRIVALS, VIEWS
 from services.kernel.store.views import folded
 from tests.escalation.conftest import Desk

@@ -12,9 +12,9 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Rung, Workday
 from schemas.pack.office import Coverage, Roster
 from schemas.pack.source import Duration
-from services.escalation.clocks import Clock, derive
+from services.escalation.clock.clocks import Clock, derive
+from services.escalation.clock.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
 from services.escalation.commands import AnnulBreach, RecordMilestones
-from services.escalation.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.ids import derived
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached

@@ -7,9 +7,9 @@ import pytest
 from schemas import escalation as e
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import ClockRule
-from services.escalation import obligations
-from services.escalation.clocks import Clock
+from services.escalation.clock.clocks import Clock
 from services.escalation.commands import Receipt, RecordMilestones, ReportUpward
+from services.escalation.upward import obligations
 from tests.escalation.incident import OFFICES, PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_obligations import SOURCE, UNSET, hop, officer, pack, rule, someone
 from tests.kit import spec

@@ -20,7 +20,7 @@ from services.kernel.core.problems import Problem
 from services.kernel.core.units import LoadedPack, Offices, Post, Unit
 from services.kernel.rules import packs as policy
 from services.kernel.rules.lists import load_lists
-from services.triage import setup
+from services.triage.offices import setup
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UUID = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -25,7 +25,6 @@ from services.apps import policy
 from services.apps.evaluate import evaluate
 from services.apps.facts import parse
 from services.audit.summaries import Names, summary
-from services.escalation import receivers, roster, surges
 from services.escalation.commands import (
     CountArrivals,
     Decide,
@@ -41,6 +40,8 @@ from services.escalation.commands import (
     SetLimit,
     WritePart,
 )
+from services.escalation.duty import roster, surges
+from services.escalation.notify import receivers
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod
@@ -49,8 +50,8 @@ from services.publish.commands import Approve, CannotJudge, Draft, Submit
 from services.publish.decider import DECIDER as STATEMENTS
 from services.publish.rights import Incident
 from services.triage import commands as c
-from services.triage import policies
 from services.triage.decider import DECIDER as INCIDENTS
+from services.triage.offices import policies
 from tests.escalation.incident import Incident as Clocks
 from tests.escalation.incident import at, opened
 from tests.kit import spec

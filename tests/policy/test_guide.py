@@ -12,7 +12,7 @@ from services.apps.evaluate import evaluate
 from services.apps.facts import Facts
 from services.kernel.rules.packs import load_pack
 from services.kernel.settings import ROOT
-from services.triage import setup
+from services.triage.offices import setup
 
 GUIDE = (ROOT / "docs" / "packs.md").read_text("utf-8")
 DIRECTORY = setup.read(ROOT / "policies" / "units.yaml").directory()

@@ -29,8 +29,8 @@ from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
 from services.kernel.store.sql import insert
-from services.triage import setup
 from services.triage.app import SERVICE
+from services.triage.offices import setup
 from tests.kit import access
 
 SECRET = b"only-for-tests-" * 4

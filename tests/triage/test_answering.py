@@ -11,11 +11,11 @@ from schemas import triage
 from schemas.pack import PolicyPack
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Delegation
-from services.triage import answering_commands as do
 from services.triage import commands as c
-from services.triage.ball import ball
 from services.triage.decider import DECIDER
-from services.triage.explaining import owed
+from services.triage.handling.ball import ball
+from services.triage.owed import answering_commands as do
+from services.triage.owed.explaining import owed
 from services.triage.state import State
 from tests.kit import access, spec
 from tests.kit.spec import NOW, At, Given, given, staff

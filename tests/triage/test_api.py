@@ -14,11 +14,11 @@ from schemas.publish import StatementPublished
 from schemas.triage import IncidentLevelsKnown
 from services.kernel.core.ids import derived
 from services.kernel.serving.commands import Answer, Caller, transact
-from services.triage import setup
-from services.triage.office_commands import PlaceUnits
-from services.triage.packs import POLICIES
+from services.triage.offices import setup
+from services.triage.offices.office_commands import PlaceUnits
+from services.triage.offices.packs import POLICIES
+from services.triage.offices.units import TREE
 from services.triage.rights import VERBS
-from services.triage.units import TREE
 from tests.triage.conftest import Triage
 
 

@@ -12,8 +12,8 @@ from schemas.pack import PolicyPack
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import Delegation, Offices
 from services.triage import commands as c
-from services.triage.ball import ball
 from services.triage.decider import DECIDER
+from services.triage.handling.ball import ball
 from tests.kit import spec
 from tests.kit.spec import NOW, At, Given, given, staff
 from tests.triage.conftest import Triage

@@ -11,8 +11,8 @@ from schemas.fields import instant
 from schemas.offices import UnitDelegationEnded, UnitDelegationGiven
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Forbidden, Malformed, NotFound, Rejected
-from services.triage.office_commands import Delegate, EndDelegation
-from services.triage.units import DECIDER
+from services.triage.offices.office_commands import Delegate, EndDelegation
+from services.triage.offices.units import DECIDER
 from tests.kit import spec
 from tests.kit.spec import NOW, given, staff
 from tests.triage.conftest import Triage

@@ -21,8 +21,8 @@ from schemas.triage import (
     IncidentVerificationRequested,
 )
 from services.kernel.core.ids import stream_of
-from services.triage import desk
 from services.triage.views import DESK
+from services.triage.worklist import desk
 from tests.kit.spec import NOW, UUID, events
 from tests.triage.conftest import Triage, words
 

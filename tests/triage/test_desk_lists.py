@@ -17,7 +17,7 @@ from schemas.escalation import (
 )
 from schemas.fields import Fact
 from services.kernel.core.ids import derived
-from services.triage.desk import NAMES
+from services.triage.worklist.desk import NAMES
 from tests.triage.conftest import Triage, words
 from tests.triage.test_desk import clock, counted, listed, started
 

@@ -15,8 +15,8 @@ from services.kernel.core.decider import SYSTEM
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.triage import commands as c
-from services.triage.ball import ball
-from services.triage.establishing import brought
+from services.triage.facts.establishing import brought
+from services.triage.handling.ball import ball
 from services.triage.state import State
 from tests.kit.spec import NOW, UUID, At, Given
 from tests.triage.conftest import Triage

@@ -19,9 +19,9 @@ from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.conditions import Figures
 from services.triage import commands as c
-from services.triage import grading
 from services.triage.decider import DECIDER
-from services.triage.grading import Counted, Flagged, Harmed
+from services.triage.levels import grading
+from services.triage.levels.grading import Counted, Flagged, Harmed
 from services.triage.state import State
 from tests.kit.spec import NOW, At, Given, ctx, given, staff
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.triage.packs import POLICIES
+from services.triage.offices.packs import POLICIES
 from tests.triage.conftest import Triage
 from tests.triage.test_api import HANDLED, VERIFIED, done, problem
 from tests.triage.test_packs_api import COUNTY, NEXT, send

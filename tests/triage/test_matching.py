@@ -9,7 +9,7 @@ import pytest
 
 from schemas.envelope import Event
 from schemas.triage import IncidentRegraded
-from services.triage.matching import Key, Lead, Place, places
+from services.triage.alike.matching import Key, Lead, Place, places
 from services.triage.seen import know
 from tests.triage.conftest import Triage
 from tests.triage.test_api import HANDLED, VERIFIED, done

@@ -12,8 +12,8 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.packs import parse_pack
 from services.triage import commands as c
-from services.triage import moves
 from services.triage.decider import DECIDER
+from services.triage.levels import moves
 from tests.kit import spec
 from tests.kit.spec import Given, staff
 from tests.triage.test_decider import DISCOVERED, OTHER, REPORTS, other

@@ -9,8 +9,8 @@ import pytest
 
 from services.kernel.rules.packs import parse_pack
 from services.kernel.settings import ROOT
-from services.triage import setup
-from services.triage.packs import POLICIES
+from services.triage.offices import setup
+from services.triage.offices.packs import POLICIES
 from tests.triage.conftest import Triage
 from tests.triage.test_api import problem
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.fields import instant
-from services.triage.packs import POLICIES
+from services.triage.offices.packs import POLICIES
 from tests.triage.conftest import Triage
 from tests.triage.test_api import problem
 from tests.triage.test_packs_api import send

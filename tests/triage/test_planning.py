@@ -10,8 +10,8 @@ from schemas import triage
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.rules.packs import load_pack
 from services.triage import commands as c
-from services.triage.ball import ball
 from services.triage.decider import DECIDER
+from services.triage.handling.ball import ball
 from tests.kit import spec
 from tests.kit.spec import NOW, POLICIES, Given, given, staff
 from tests.triage.conftest import Triage

@@ -21,8 +21,8 @@ from services.kernel.rules.packs import parse_pack
 from services.kernel.store.standings import standing_in
 from services.kernel.store.views import folded
 from services.triage import commands as c
-from services.triage.answering_commands import ReviewScreening
 from services.triage.decider import DECIDER
+from services.triage.owed.answering_commands import ReviewScreening
 from services.triage.queries import asked_of
 from services.triage.rights import RIGHTS, Incident
 from services.triage.state import State

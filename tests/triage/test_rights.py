@@ -20,9 +20,9 @@ from services.kernel.rules.conditions import Figures
 from services.kernel.store.reach import figures_in
 from services.kernel.store.standings import standing_in
 from services.kernel.store.views import folded
-from services.triage import answering_commands as a
 from services.triage import commands as c
 from services.triage.decider import DECIDER, State
+from services.triage.owed import answering_commands as a
 from services.triage.queries import asked_of
 from services.triage.rights import RIGHTS, VERBS, Incident
 from services.triage.views import OF_ONE, REACHED, VIEWS

@@ -16,8 +16,8 @@ from services.ingest.recognition import match_key
 from services.kernel.core.ids import derived
 from services.kernel.core.lists import Lists
 from services.kernel.store import word_index
-from services.triage import similar
-from services.triage.tokens import commonness, cosine, document, shared, vector
+from services.triage.alike import similar
+from services.triage.alike.tokens import commonness, cosine, document, shared, vector
 from tests.triage.conftest import Triage, words
 
 LAMP = ("卫生院门前路灯不亮", "卫生院门前的路灯已经四天不亮，晚上看病的人走路不安全。")

@@ -15,8 +15,8 @@ from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from services.kernel.rules.documents import DocumentError
 from services.kernel.settings import ROOT
-from services.triage import packs, setup, units
-from services.triage.office_commands import AssignPack, LoadPacks, Pack, PlaceUnits
+from services.triage.offices import packs, setup, units
+from services.triage.offices.office_commands import AssignPack, LoadPacks, Pack, PlaceUnits
 from tests.kit import spec
 from tests.kit.spec import NOW, given, offices
 

@@ -1,0 +1,1 @@
+"""Who is on duty, what nobody covers, and more reports than usual."""

@@ -1,0 +1,1 @@
+"""Notices to posts: who is told, by which place, and what became of it."""

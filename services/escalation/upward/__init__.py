@@ -1,0 +1,1 @@
+"""Reports upward, notices sideways, and a superior's notices."""

@@ -1,0 +1,121 @@
+"""Search among matters, by the index of words and by the columns of the incidents.
+
+All words must stand in one matter: in a subject, a text or a place of its reports, or of its registration, masked as
+they are kept. The index
+names at most `MOST` texts for a word, newest first, so a search is bounded in time and memory.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.kernel.core.decider import Ctx
+from services.kernel.core.problems import Malformed
+from services.kernel.serving import paging
+from services.kernel.store import numbers, sql, standings, word_index
+from services.kernel.store.words import texts
+from services.triage.alike import linked
+from services.triage.queries import subjects
+from services.triage.views import INCIDENT_REPORTS, INCIDENTS, METADATA, REPORTS
+
+MOST = 2000
+"""At most so many texts are looked at for a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is searched for. Absent conditions narrow nothing."""
+
+    words: str | None = None
+    place: str | None = None
+    number: str | None = None
+    unit: str | None = None
+    category: str | None = None
+    state: str | None = None
+    opened_from: str | None = None
+    opened_to: str | None = None
+
+
+class Results(NamedTuple):
+    """A page of matters, the cursor of the next one, and whether all texts with the words were looked at."""
+
+    items: list[dict[str, Any]]
+    further: str | None
+    complete: bool
+
+
+async def find(connection: AsyncConnection, ctx: Ctx, wanted: Wanted, cursor: str | None, limit: int) -> Results:
+    """Matters in which a unit that the actor oversees has a part, newest first."""
+    table, complete = INCIDENTS, True
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    chosen = select(table).where(standings.concerns(METADATA, table.c.id, overseen), table.c.merged_into.is_(None))
+    for field, said, looked in (
+        ("words", wanted.words, ("subject", "text", "place")),
+        ("place", wanted.place, ("place",)),
+    ):
+        for word in (said or "").split():
+            refs, all_of_them = await _texts_with(connection, field, word)
+            complete = complete and all_of_them
+            # One parameter for each word, however many texts have it.
+            holding = select(sql.mapped(dict.fromkeys(refs, "")).c.key)
+            having = (
+                select(INCIDENT_REPORTS.c.incident_id)
+                .join(REPORTS, REPORTS.c.report_id == INCIDENT_REPORTS.c.report_id)
+                .where(INCIDENT_REPORTS.c.active, or_(*(REPORTS.c[name].in_(holding) for name in looked)))
+            )
+            # What a post registered before anybody reported it stands with the matter itself.
+            chosen = chosen.where(or_(table.c.id.in_(having), *(table.c[name].in_(holding) for name in looked)))
+    if wanted.number is not None:
+        chosen = chosen.where(table.c.id == await _numbered(connection, wanted.number))
+    for name in ("unit", "category", "state"):
+        if (value := getattr(wanted, name)) is not None:
+            chosen = chosen.where(table.c[name] == value)
+    if wanted.opened_from is not None:
+        chosen = chosen.where(table.c.opened_at >= wanted.opened_from)
+    if wanted.opened_to is not None:
+        chosen = chosen.where(table.c.opened_at < wanted.opened_to)
+    if cursor is not None:
+        chosen = chosen.where(tuple_(table.c.opened_at, table.c.id) < paging.place_of(cursor, str, str))
+    chosen = chosen.order_by(table.c.opened_at.desc(), table.c.id.desc()).limit(limit + 1)
+    found = [dict(row) for row in (await connection.execute(chosen)).mappings()]
+    rows, further = paging.page(found, limit, lambda row: (row["opened_at"], row["id"]))
+    named = await subjects(connection, [row["id"] for row in rows])
+    plain = ("number", "state", "unit", "assigned", "level", "category", "opened_at")
+    items = [
+        {"incident_id": row["id"], **{name: row[name] for name in plain}, "subject": named.get(row["id"])}
+        for row in rows
+    ]
+    return Results(items, further, complete)
+
+
+async def _numbered(connection: AsyncConnection, number: str) -> str | None:
+    """The incident of this number, or the one in which it goes on. People keep the number that they were told."""
+    holder = (await numbers.streams_of(connection, METADATA, [number])).get(number)
+    return holder and linked.head(await standings.read(connection, METADATA, [holder]), holder)
+
+
+async def categories(connection: AsyncConnection, ctx: Ctx, asked: str | None) -> Collection[str]:
+    """The categories of the deployment's list; also the asked one, if a matter of the record has it."""
+    listed = ctx.offices.lists.categories
+    if asked is None or asked in listed:
+        return listed
+    held = await connection.execute(select(INCIDENTS.c.id).where(INCIDENTS.c.category == asked).limit(1))
+    return listed if held.first() is None else {asked}
+
+
+async def _texts_with(connection: AsyncConnection, field: str, word: str) -> tuple[list[str], bool]:
+    """References of the newest texts that hold the word, and whether these are all."""
+    pairs = word_index.pairs_of(word)[: word_index.ASKED]
+    if not pairs:
+        raise Malformed(
+            f"{field}: {word[:20]!r} is too short; write at least two characters of each word",
+            code="word-too-short",
+            field=field,
+            given=word[:20],
+        )
+    refs = await word_index.holding(connection, pairs, MOST)
+    said, told = await texts(connection, METADATA, refs), word_index.plain(word)
+    return [ref for ref in refs if told in word_index.plain(said.get(ref, ""))], len(refs) < MOST

@@ -1,0 +1,1 @@
+"""What is established of a matter, and who is asked for it."""

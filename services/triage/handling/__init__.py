@@ -1,0 +1,1 @@
+"""Who works on a matter: assigned, planned, approved, and whom it waits for."""

@@ -1,0 +1,1 @@
+"""How grave a matter is, and under which version of a pack."""

@@ -1,0 +1,1 @@
+"""The offices: units, days, delegations, packs and lessons."""

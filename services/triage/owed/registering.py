@@ -1,0 +1,35 @@
+"""A matter that nobody has reported yet, over HTTP: `POST incidents` registers it."""
+
+from fastapi import APIRouter, Response
+
+from services.kernel.core.decider import Ctx
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import commands, documents, http
+from services.kernel.serving.answers import Done
+from services.kernel.store.session import Session
+from services.triage.owed.answering_commands import Register
+from services.triage.rights import REGISTER
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The path of the registration."""
+    routes = http.router("/triage/v1", "triage")
+
+    @routes.post("/incidents", **documents.answers(Done, 201))
+    async def register_incident(body: Register, caller: http.Command) -> Response:
+        """Opens a matter before anybody has reported it. Its facts and its response are prepared as of any matter.
+
+        Limits that count from the discovery run from the first report, which joins by a merger.
+        """
+
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            ctx.offices.unit(body.unit)
+            REGISTER.require(body.unit, ctx)
+            stream = ctx.ids.new("incident")
+            session.begin(stream)
+            await session.hold_numbers([body.unit], ctx)
+            return commands.answer(session, stream, session.decide(stream, body, ctx), 201)
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    return routes

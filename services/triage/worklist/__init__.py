@@ -1,0 +1,1 @@
+"""What waits on a desk, and figures of it."""

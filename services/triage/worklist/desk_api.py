@@ -1,0 +1,269 @@
+"""The lists of a desk: what waits for the caller's office, and how much of it.
+
+A list holds the matters of the caller's unit and the units below it, the earliest limit first. `inbox` holds what waits
+for an act of the caller's roles. `gaps` holds the times for which nobody is on duty.
+"""
+
+import json
+from datetime import datetime
+from operator import itemgetter
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Response
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, text, true, tuple_, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.fields import Code, Figure, IncidentId, Instant, Number, Post, StreamId, UnitCode, parse_instant
+from services.kernel.core.commands import example
+from services.kernel.core.decider import Ctx
+from services.kernel.core.standings import Units
+from services.kernel.delivery.runtime import Runtime
+from services.kernel.serving import documents, http, paging
+from services.kernel.serving.answers import Answered, Page
+from services.kernel.serving.paging import Cursor, Limit
+from services.kernel.store.views import Row
+from services.triage.part_answers import BallOf
+from services.triage.queries import balls, subjects
+from services.triage.views import DESK, DUTY_GAPS
+from services.triage.worklist import desk, desk_gaps
+from services.triage.worklist.desk import INBOX, NAMES, ListName
+
+Asked = Literal["inbox", ListName]
+_BALL = {"unit": "town-east", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"}
+_LIMIT = {"clock": "accept", "state": "running", "due": "2026-03-02T05:00:00.000000Z", "seconds_left": 1800.0}
+
+
+class LimitOf(Answered):
+    """A limit of the matter that has not been met."""
+
+    clock: Code
+    """Its name in the pack."""
+    state: Literal["running", "paused", "breached", "deferred"]
+    """Whether it runs, stands still, has passed, or was deferred to a date of review."""
+    due: Instant
+    """When it ends; for a deferral, the date of review."""
+    seconds_left: float
+    """How long is left; below 0 afterwards."""
+
+
+class DeskRow(Answered):
+    """A matter on a desk."""
+
+    number: Number | None
+    """The number by which people name it."""
+    incident_id: IncidentId
+    """The incident's id."""
+    title: str | None
+    """The first report's concern, in short."""
+    unit: UnitCode | None
+    """The accountable unit."""
+    assigned: UnitCode | None
+    """The unit that handles it."""
+    level: Code | None
+    """Its level."""
+    drill: bool
+    """Whether it is an exercise."""
+    ball: BallOf | None
+    """Whom it waits for."""
+    proposals: tuple[Figure, ...]
+    """The numbers of its proposals that wait for approval."""
+    statements: tuple[StreamId, ...]
+    """Its statements that wait for approval."""
+    limits: tuple[LimitOf, ...]
+    """Its limits, the earliest first."""
+
+
+class DeskList(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "number": "town-east-2026-00042",
+                "incident_id": "incident-01890a5d-ac96-774b-bcce-b302099a8057",
+                "title": "卫生院门前路灯不亮",
+                "unit": "town-east",
+                "assigned": None,
+                "level": "general",
+                "drill": False,
+                "ball": _BALL,
+                "proposals": [],
+                "statements": [],
+                "limits": [_LIMIT],
+            }
+        ],
+        next=None,
+    ),
+):
+    """A list of a desk."""
+
+    items: tuple[DeskRow, ...]
+    """The entries of this page."""
+
+
+class GapRow(Answered):
+    """A time for which nobody is on duty at a desk."""
+
+    unit: UnitCode
+    """Whose desk."""
+    since: Instant
+    """When it begins, or began."""
+    until: Instant
+    """When it ends."""
+    cause: Literal["not_planned", "not_signed_on"]
+    """Whether nobody is planned, or who was planned has not signed on."""
+    post: Post | None
+    """Who has not signed on."""
+    seconds_left: float
+    """How long until it begins; below 0 afterwards."""
+
+
+class GapList(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "unit": "town-east",
+                "since": "2026-03-03T00:00:00.000000Z",
+                "until": "2026-03-03T12:00:00.000000Z",
+                "cause": "not_planned",
+                "post": None,
+                "seconds_left": 79200.0,
+            }
+        ],
+        next=None,
+    ),
+):
+    """The gaps on duty of a desk."""
+
+    items: tuple[GapRow, ...]
+    """The entries of this page."""
+
+
+class DeskCounts(Answered, json_schema_extra=example(lists={"inbox": 3, "open": 12})):
+    """How many matters each list holds."""
+
+    lists: dict[str, int]
+    """List -> count."""
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """The paths of the desk."""
+    routes = http.router("/triage/v1", "triage")
+
+    @routes.get("/desk", **documents.answers(DeskCounts))
+    async def count_desk(staff: http.Staff) -> Response:
+        """How many matters each list of the caller's desk holds, in one request."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            units = ctx.offices.overseen(staff.unit)
+            found = await counts(connection, units, inbox_of(ctx))
+            gaps = await desk_gaps.open_gaps(connection, DUTY_GAPS, units, ctx.now)
+        return http.json_response({"lists": {**found, "gaps": len(gaps)}})
+
+    @routes.get("/desk/gaps", **documents.answers(GapList))
+    async def list_gaps(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """The times for which nobody is on duty at the caller's desk and those below it, the earliest first."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            found = await desk_gaps.open_gaps(connection, DUTY_GAPS, ctx.offices.overseen(staff.unit), ctx.now)
+        if cursor is not None:
+            after = paging.place_of(cursor, str, str, str, str)
+            found = [gap for gap in found if desk_gaps.place(gap) > after]
+        gaps, further = paging.page(found, limit, desk_gaps.place)
+        for gap in gaps:
+            gap["seconds_left"] = (parse_instant(gap["since"]) - ctx.now).total_seconds()
+        return http.json_response({"items": gaps, "next": further})
+
+    @routes.get("/desk/{name}", **documents.answers(DeskList))
+    async def list_desk(
+        name: Annotated[Asked, Path(description="The list.")],
+        staff: http.Staff,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        """One list of the caller's desk, the earliest limit first. Matters without a limit come last."""
+        async with runtime.database.read() as connection:
+            ctx = await runtime.context(connection, staff)
+            names: tuple[ListName, ...] = inbox_of(ctx) if name == "inbox" else (name,)
+            found = await page(connection, names, ctx.offices.overseen(staff.unit), cursor, limit)
+            rows, further = paging.page(found, limit, lambda row: (row["due"], row["incident_id"]))
+            ids = [row["incident_id"] for row in rows]
+            titles, waiting = await subjects(connection, ids), await balls(connection, ctx, ids)
+        items = [_shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"]), ctx.now) for row in rows]
+        return http.json_response({"items": items, "next": further})
+
+    return routes
+
+
+def inbox_of(ctx: Ctx) -> tuple[ListName, ...]:
+    """The lists that wait for an act of the caller's roles."""
+    return tuple(sorted({name for role in ctx.actor.roles for name in INBOX.get(role, ())}))
+
+
+def _holds(name: ListName, units: Units) -> list[ColumnElement[bool]]:
+    """Conditions of the rows on the desks of these units; a row may fulfil several of them. Each has its own index."""
+    if units is None:
+        return [and_(true(), text(f"desk.{name}"))]
+    found: list[ColumnElement[bool]] = [and_(text(f"desk.{name}"), DESK.c[desk.unit_column(name)].in_(sorted(units)))]
+    if name in desk.SEVERAL:
+        # The column above names only the first of the units.
+        named = literal(" ") + DESK.c[desk.SEVERAL[name]] + " "
+        among = (named.contains(f" {unit} ", autoescape=True) for unit in sorted(units))
+        found.append(and_(text(desk.has_several(name)), or_(false(), *among)))
+    return found
+
+
+async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListName, ...]) -> dict[str, int]:
+    """List -> how many rows of these units it holds."""
+    on_it = true() if units is None else DESK.c.unit.in_(sorted(units))
+    held = select(DESK.c.unit, DESK.c.lists, func.count()).where(desk.HELD, on_it)
+    # In the order of the index, so that nothing is sorted.
+    found = [(lists, count) for _, lists, count in await connection.execute(held.group_by(DESK.c.unit, DESK.c.lists))]
+
+    def by_mask(*names: ListName) -> int:
+        return sum(count for lists, count in found if lists & desk.mask(names))
+
+    async def one_by_one(*names: ListName) -> int:
+        held = (holds for name in names for holds in _holds(name, units))
+        ids = union(*(select(DESK.c.incident_id).where(holds) for holds in held)).subquery()
+        return (await connection.execute(select(func.count()).select_from(ids))).scalar_one()
+
+    answer = {"inbox": 0} | {name: by_mask(name) for name in NAMES}
+    if units is None:
+        return answer | {"inbox": by_mask(*inbox)}
+    # These lists go by another unit than the accountable one.
+    elsewhere = [name for name in NAMES if desk.unit_column(name) != "unit"]
+    answer |= {name: await one_by_one(name) for name in elsewhere}
+    if len(inbox) == 1:
+        return answer | {"inbox": answer[inbox[0]]}
+    return answer | {"inbox": await one_by_one(*inbox)} if inbox else answer
+
+
+async def page(
+    connection: AsyncConnection, names: tuple[ListName, ...], units: Units, cursor: str | None, limit: int
+) -> list[Row]:
+    """`limit + 1` rows of these lists after the cursor, each once, in order of their earliest limit."""
+    order = (DESK.c.due, DESK.c.incident_id)
+    after = true() if cursor is None else tuple_(*order) > paging.place_of(cursor, str, str)
+    rows: dict[str, Row] = {}
+    # Each list has its own index in this order.
+    for holds in (one for name in names for one in _holds(name, units)):
+        chosen = select(DESK).where(holds, after).order_by(*order).limit(limit + 1)
+        rows |= {row["incident_id"]: dict(row) for row in (await connection.execute(chosen)).mappings()}
+    return sorted(rows.values(), key=itemgetter("due", "incident_id"))[: limit + 1]
+
+
+def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
+    limits = [
+        {"clock": clock, **one, "seconds_left": (parse_instant(one["due"]) - now).total_seconds()}
+        for clock, one in json.loads(row["limits"]).items()
+    ]
+    return {
+        **{name: row[name] for name in ("number", "incident_id")},
+        "title": title,
+        **{name: row[name] for name in ("unit", "assigned", "level", "drill")},
+        "ball": ball,
+        "proposals": [int(number) for number in row["proposals"].split()],
+        "statements": row["statements"].split(),
+        "limits": sorted(limits, key=itemgetter("due", "clock")),
+    }
