@@ -7,7 +7,6 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytest
@@ -61,8 +60,8 @@ def event_models() -> dict[str, type[BaseModel]]:
 
 def command_models() -> dict[str, type[BaseModel]]:
     """Every command of every service by its name."""
-    files = Path(services.__file__ or "").parent.glob("*/*commands.py")
-    modules = [importlib.import_module(f"services.{file.parent.name}.{file.stem}") for file in sorted(files)]
+    names = (found.name for found in pkgutil.walk_packages(services.__path__, "services."))
+    modules = [importlib.import_module(name) for name in names if name.endswith("commands") and ".kernel." not in name]
     return {
         name: value
         for module in modules
