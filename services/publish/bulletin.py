@@ -180,10 +180,7 @@ def router(runtime: Runtime) -> APIRouter:
         """The pages' icon."""
         return _answer(request, _packaged("icon.svg"), "image/svg+xml")
 
-    both = APIRouter()
-    both.include_router(pages)
-    both.include_router(feeds)
-    return both
+    return APIRouter(routes=[*pages.routes, *feeds.routes])
 
 
 class _Site:

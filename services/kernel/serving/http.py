@@ -374,7 +374,8 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for module, runtime in modules.items():
-        app.include_router(importlib.import_module(module).router(runtime))
+        # `include_router` would make every route a second time at the first request.
+        app.router.routes += importlib.import_module(module).router(runtime).routes
     return app
 
 
