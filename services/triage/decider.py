@@ -8,7 +8,7 @@ from schemas import triage
 from schemas.fields import Fact, Typed
 from schemas.lists import FactKey
 from schemas.triage import AnswerKind, FactValue
-from services.kernel.core.acts import Act, entered
+from services.kernel.core.acts import Act, entered, must_be_ahead
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -195,7 +195,7 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return establishing.assessed(command)
         case c.RequestHelp():
             ctx.offices.unit(command.unit)
-            assigning.must_be_ahead(command.due, ctx)
+            must_be_ahead(command.due, ctx.now)
             if command.unit == state.assigned:
                 raise Rejected(
                     f"{command.unit} handles {state.id} itself; ask another unit for help",
@@ -232,7 +232,7 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
         case c.Return():
             return assigning.returned(state, command, ctx)
         case c.Transfer():
-            return moves.transfer(state, command, ctx)
+            return [*moves.transfer(state, command, ctx), *establishing.taken_over(state, command.unit)]
         case c.MovePolicy():
             return moves.move(state, command, ctx)
         case c.RecordHandling():

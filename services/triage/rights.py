@@ -105,11 +105,14 @@ def _can_be_offered(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
 
 
 def last_report(incident: Incident) -> Rejected:
-    """Something stays when reports leave."""
+    """Something stays when reports leave: a report, or the registration."""
+    count = incident.report_count
+    several = f"of the reports of {incident.id} ({count}), at least one stays; name fewer, or merge it into another"
     return Rejected(
-        f"every report would leave {incident.id}; keep at least one, or merge it into another incident",
+        several if count else f"no report belongs to {incident.id} yet, so none can leave it",
         code="last-report",
         incident=incident.id,
+        reports=count,
     )
 
 
@@ -245,6 +248,10 @@ def _followed(incident: Incident, ctx: Ctx, verb: str) -> Refusal:
             incident=incident.id,
         )
     return None
+
+
+def _follower(incident: Incident, ctx: Ctx) -> tuple[str, ...]:
+    return (incident.aftercare.follows_up,) if incident.aftercare.follows_up else ()
 
 
 def _follows(incident: Incident, ctx: Ctx) -> bool:
@@ -431,7 +438,9 @@ APPROVING: Mapping[type[Command], Callable[[Proposal], Right[Incident]]] = {
 
 
 RIGHTS: Mapping[type[Command], Right[Incident]] = {
-    c.Instruct: Right("instruct", ("chief",), _accountable, _unless_closed, assigning.instructs),
+    c.Instruct: Right(
+        "instruct", ("chief",), _accountable, _unless_closed, assigning.instructs, assigning.who_instructs
+    ),
     c.RequestVerification: Right("request-verification", ("duty_officer", "chief"), _accountable, _unless_closed),
     c.RequestHelp: Right("request-help", ("duty_officer", "chief"), _accountable, _open),
     c.EstablishFact: Right("establish-fact", ("verifier",), _verifying, _unless_closed),
@@ -463,8 +472,12 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.Solve: Right("solve", ("handler",), _working, _unsolved),
     a.LeaveUnsolved: Right("leave-unsolved", ("handler",), _working, _unsolved),
     a.Screen: Right("screen", ("duty_officer", "chief"), _accountable, _screenable),
-    a.ReviewScreening: Right("review-screening", ("chief",), _accountable, _reviewable, screening.reviews),
-    a.OrderExplanation: Right("order-explanation", ("chief",), _accountable, _orderable, explaining.orders),
+    a.ReviewScreening: Right(
+        "review-screening", ("chief",), _accountable, _reviewable, screening.reviews, screening.who_reviews
+    ),
+    a.OrderExplanation: Right(
+        "order-explanation", ("chief",), _accountable, _orderable, explaining.orders, explaining.who_orders
+    ),
     a.ExplainToOffice: Right("explain-to-office", ("handler", "chief"), _assigned, _explainable),
     c.ExplainDelay: Right("explain-delay", ("handler", "chief"), _working, _unless_merged),
     c.ReceiveMaterial: Right("receive-material", ("handler", "duty_officer"), _accountable, _unless_closed),
@@ -473,7 +486,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.RejectProposal: _some("reject"),
     c.CannotJudgeProposal: _some("cannot-judge"),
     c.Resolve: Right("resolve", ("handler",), _working, _handled),
-    c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _followed, _follows),
+    c.FollowUp: Right("follow-up", ("handler", "chief"), _working, _followed, _follows, _follower),
     c.DeclineRound: Right("decline-round", ("chief",), _accountable, _unhelpful),
     c.Reopen: Right("reopen", ("chief",), _accountable, _no_longer_open),
     c.Close: Right("close", ("chief",), _accountable, _resolved),

@@ -123,7 +123,7 @@ def test_only_a_unit_above_gives_a_notice(by: Actor) -> None:
 
 
 def test_what_is_no_notice_and_no_answer() -> None:
-    with pytest.raises(Malformed, match="the limit of a notice lies in the future"):
+    with pytest.raises(Malformed, match="has passed; name a time that is still to come"):
         incident().do(GIVE, at(48), SUPERIOR)
     with pytest.raises(Rejected, match="has no rule on notices"):
         Incident(offices=spec.under(pack())).hear(opened(at(0))).do(GIVE, at(1), SUPERIOR)

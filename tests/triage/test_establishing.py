@@ -187,6 +187,17 @@ def test_a_dual_report_opens_a_clarification_once_where_the_pack_asks() -> None:
     assert owed.when(c.Resolve(reason="r")).decided(), "a draft is prepared; nothing is owed by it"
 
 
+@pytest.mark.parametrize("cause", ["not_in_line", "dual_report"])
+def test_an_open_clarification_is_begun_anew_by_the_unit_that_becomes_accountable(cause: triage.ClarifiedFor) -> None:
+    opened = triage.IncidentClarificationOpened(unit="town-east", cause=cause)
+    case = of_town(opened, role="chief")
+    *_, anew = case.when(c.Transfer(unit="town-west", reason="r")).decided()
+    assert anew == triage.IncidentClarificationOpened(unit="town-west", cause=cause)
+    given = (opened, triage.IncidentExplained.model_validate({"text": "t", "to": "public"}))
+    [only] = of_town(*given, role="chief").when(c.Transfer(unit="town-west", reason="r")).decided()
+    assert isinstance(only.data, triage.IncidentTransferred)  # type: ignore[union-attr]
+
+
 def test_a_merger_brings_open_requests_and_an_outcome_along() -> None:
     ours: State = past(OPENED).state
     theirs = past(OPENED, concluded("not_in_line"), triage.IncidentClarificationOpened(unit="u", cause="not_in_line"))

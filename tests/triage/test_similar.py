@@ -123,6 +123,23 @@ async def test_what_is_said_of_a_unit_beside_is_not_offered_and_a_unit_above_onl
     assert (wrong.status_code, wrong.json()["known"]) == (409, ["county", "city"])
 
 
+@pytest.mark.parametrize("of_one_matter", [True, False])
+async def test_near_copies_hide_no_other_matter(desk: Triage, of_one_matter: bool) -> None:
+    lamp = await opened(desk, LAMP)
+    told = "卫生院门前的路灯又坏了，晚上看病的老人走路很不安全，请尽快维修。第{}次"
+    copies = [("卫生院门前路灯又不亮了", told.format(number)) for number in range(100 if of_one_matter else 270)]
+    await desk.say(copies[0][0], *(words for _, words in copies))
+    events = [report(desk, said, name=str(number)) for number, said in enumerate(copies)]
+    if of_one_matter:
+        one = [(event.stream, event.data.model_copy(update={"match_key": "a" * 64})) for event in events]
+        desk.streams.clear()
+        events = [desk.event(stream, data, service="ingest") for stream, data in one]
+    await desk.take(*events)
+    again = await opened(desk, LAMP_AGAIN)
+    found = (await desk.get(f"incidents/{again}/similar", "town-east", limit=20)).json()["items"]
+    assert lamp in [item["incident_id"] for item in found]
+
+
 async def test_a_person_decides_and_both_sides_show_it(desk: Triage) -> None:
     lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
     body = {"to": lamp, "kind": "part", "reason": "同一路段"}

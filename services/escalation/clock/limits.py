@@ -20,6 +20,7 @@ from services.escalation.commands import (
     SetLimit,
     TellAsker,
 )
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
@@ -63,7 +64,7 @@ def decided(
     """
     match command:
         case SetLimit():
-            _must_be_later(command.due, ctx.now, "due")
+            must_be_ahead(command.due, ctx.now, "due")
             # Nobody makes a limit longer alone: that takes an extension.
             if (moved := terms.due.get(command.clock)) and command.due > moved.due:
                 raise Rejected(
@@ -129,7 +130,7 @@ def decided(
         case TellAsker():
             return [e.ClockAskerTold(clock=command.clock, way=command.way)]
         case RequestDeferral() if spec and spec.deferral:
-            _must_be_later(command.review, ctx.now, "review")
+            must_be_ahead(command.review, ctx.now, "review")
             if not spec.deferral.review.is_open:
                 _must_be_within(command.review, ctx.now, spec.deferral.review, pack, terms, "review")
             return [
@@ -144,14 +145,9 @@ def decided(
             reason = Typed(text=command.reason)
             if not command.granted:
                 return [e.ClockDeferralRefused(clock=command.clock, post=post, reason=reason)]
-            _must_be_later(request.review, ctx.now, "review")
+            must_be_ahead(request.review, ctx.now, "review")
             return [e.ClockDeferred(clock=command.clock, post=post, review=request.review, reason=reason)]
     raise TypeError(f"no rule for {type(command).__name__}")
-
-
-def _must_be_later(at: datetime, now: datetime, field: str) -> None:
-    if at <= now:
-        raise Malformed(f"{field}: {instant(at)} has passed; name a later time", code="time-passed", field=field)
 
 
 def _must_be_within(at: datetime, since: datetime, limit: Limit, pack: LoadedPack, terms: Terms, field: str) -> None:

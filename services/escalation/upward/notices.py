@@ -17,6 +17,7 @@ from services.escalation.clock.clocks import Clock
 from services.escalation.clock.milestones import began
 from services.escalation.commands import GiveNotice, ReportBack, WritePart
 from services.escalation.upward import reporting
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.rules import calendars
@@ -101,8 +102,7 @@ def given(command: GiveNotice, to: str, pack: PolicyPack, at: datetime, ctx: Ctx
                 field="due",
             )
         due = calendars.due(at, rule.limit, pack.timezone, pack.workday, ctx.offices.own_days(to)).at
-    if due <= ctx.now:
-        raise Malformed("the limit of a notice lies in the future; give a later `due`", code="due-passed", field="due")
+    must_be_ahead(due, ctx.now)
     unit = ctx.actor.unit or to
     reporting.must_be_received(rule.to, unit, ctx.offices)
     return e.ClockNoticeGiven(notice=ctx.ids.new(""), unit=unit, to=to, due=due, text=Typed(text=command.text))

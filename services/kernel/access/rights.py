@@ -20,6 +20,10 @@ def _nobody(subject: object, ctx: Ctx) -> bool:
     return False
 
 
+def _none(subject: object, ctx: Ctx) -> tuple[str, ...]:
+    return ()
+
+
 def _never(subject: object, ctx: Ctx, verb: str) -> Rejected | None:
     return None
 
@@ -38,6 +42,8 @@ class Right(Generic[S]):
     """Why the state allows the verb to nobody; None if it allows it."""
     also: Callable[[S, Ctx], bool] = _nobody
     """Whether the actor has the right without the role: as a post or body that an approval names."""
+    named: Callable[[S, Ctx], Iterable[str]] = _none
+    """The posts and bodies for which `also` asks, for the sentence of a refusal."""
 
     def holds(self, subject: S, ctx: Ctx) -> bool:
         """Whether the actor has the right."""
@@ -48,12 +54,13 @@ class Right(Generic[S]):
         roles, units = self.of(subject, ctx), tuple(self.over(subject, ctx))
         if not self.holds(subject, ctx):
             where = sorted({unit for unit in units if unit})
+            known = tuple(dict.fromkeys((*roles, *self.named(subject, ctx))))
             raise Forbidden(
-                f"to {titled(self.verb, 'en')} takes the role {' or '.join(roles)} over {' or '.join(where)}; "
+                f"to {titled(self.verb, 'en')} takes the role {' or '.join(known)} over {' or '.join(where)}; "
                 f"you act as {ctx.actor.post} of {ctx.actor.unit} with "
                 f"{', '.join(sorted(ctx.actor.roles)) or 'no role'}",
                 act=self.verb,
-                roles=list(roles),
+                roles=list(known),
                 units=where,
                 post=ctx.actor.post,
                 held=sorted(ctx.actor.roles),

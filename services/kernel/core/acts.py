@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.fields import Done, Typed, WrittenInstant
+from schemas.fields import Done, Typed, WrittenInstant, instant
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Decided, Occurred
 from services.kernel.core.problems import Malformed
@@ -41,6 +41,18 @@ class Act(Command):
                 now=now,
             )
         return self.happened_at
+
+
+def must_be_ahead(at: datetime | None, now: datetime, field: str = "due") -> None:
+    """Raises `Malformed` for a time to come that has passed already."""
+    if at is not None and at <= now:
+        raise Malformed(
+            f"{field}: {instant(at)} has passed; name a time that is still to come",
+            code="time-passed",
+            field=field,
+            at=at,
+            now=now,
+        )
 
 
 def entered(command: Act, at: datetime | None, decided: Decided) -> Decided:

@@ -8,6 +8,7 @@ the memory of one question are bounded, however many matters there are.
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +36,10 @@ FOUND = 1000
 """So many texts the index names."""
 EXACT = 60
 """So many of their reports are compared exactly."""
+OF_MATTER = 3
+"""At most so many of them are of one matter, so that one with thousands of near copies hides no other."""
+EQUALS = 10
+"""At most so many of them have the same pairs of what is asked, so that near copies of many matters hide no other."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
 _SAID = ("subject", "text", "place", "category")
@@ -204,8 +209,16 @@ async def _reports(
     )
     rows = [dict(row) for one in (chosen, registered) for row in (await connection.execute(one)).mappings()]
     rows = [row for row in rows if row["id"] not in asked.besides]
-    rows.sort(key=lambda row: (-sum(refs.get(ref or "", 0.0) for ref in _refs(row)), row["report_id"]))
-    return rows[:EXACT]
+    weights = {row["report_id"]: round(sum(refs.get(ref or "", 0.0) for ref in _refs(row)), 6) for row in rows}
+    rows.sort(key=lambda row: (-weights[row["report_id"]], row["report_id"]))
+    of_matter, equals, found = Counter[str](), Counter[float](), list[Row]()
+    for row in rows:
+        weight = weights[row["report_id"]]
+        if of_matter[row["id"]] < OF_MATTER and equals[weight] < EQUALS:
+            of_matter[row["id"]] += 1
+            equals[weight] += 1
+            found.append(row)
+    return found[:EXACT]
 
 
 def _compared(ctx: Ctx) -> ColumnElement[bool]:

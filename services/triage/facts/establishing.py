@@ -1,9 +1,12 @@
 """Verification before an answer: who is asked, how it ended, and which clarification it asks for. Pure."""
 
+from dataclasses import replace
+
 from schemas import triage
 from schemas.fields import Fact, Typed, parse_instant
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Moved, Occurred
-from services.kernel.core.problems import Malformed, Rejected, Unavailable
+from services.kernel.core.problems import Rejected, Unavailable
 from services.triage import commands as c
 from services.triage.levels import moves
 from services.triage.state import State
@@ -12,10 +15,7 @@ from services.triage.state import State
 def requested(command: c.RequestVerification, ctx: Ctx) -> Decided:
     """The request. Its time limit lies ahead."""
     ctx.offices.unit(command.unit)
-    if command.due is not None and command.due <= ctx.now:
-        raise Malformed(
-            f"due: {command.due.isoformat()} has passed; name a later time", code="time-passed", field="due"
-        )
+    must_be_ahead(command.due, ctx.now)
     text = None if command.text is None else Typed(text=command.text)
     asked = triage.IncidentVerificationRequested(unit=command.unit, text=text, due=command.due)
     return [Occurred(asked, basis=ctx.offices.basis)]
@@ -74,6 +74,15 @@ def brought(state: State, leaving: State) -> list[Fact]:
     if leaving.clarifying and not state.clarifying:
         facts += _opened(state, "not_in_line")
     return facts
+
+
+def taken_over(state: State, unit: str) -> list[Fact]:
+    """A clarification that was opened and not given yet is begun anew by the unit that becomes accountable."""
+    if state.clarifying:
+        return _opened(replace(state, unit=unit), "not_in_line")
+    if state.clarified_for and "answer" not in state.handled:
+        return _opened(replace(state, unit=unit), min(state.clarified_for))
+    return []
 
 
 def _opened(state: State, cause: triage.ClarifiedFor) -> list[Fact]:

@@ -8,6 +8,7 @@ from schemas.fields import Fact, Typed
 from schemas.pack.assigning import Assigning, Instruction
 from schemas.pack.clocks import Limit
 from services.kernel.access.approving import answering, own_posts
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Forbidden, Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack, Offices
@@ -50,11 +51,14 @@ def instructs(incident: Incident, ctx: Ctx) -> bool:
     return _instructing(incident, ctx) is not None
 
 
-def _instructing(incident: Incident, ctx: Ctx) -> str | None:
+def who_instructs(incident: Incident, ctx: Ctx) -> tuple[str, ...]:
+    """The posts and bodies whose instruction the pack asks for."""
     rule = rule_of(incident, ctx.offices)
-    if rule is None or rule.instruction is None:
-        return None
-    found = next(answering(rule.instruction.who, incident.unit, ctx, posts=own_posts(ctx)), None)
+    return rule.instruction.who if rule and rule.instruction else ()
+
+
+def _instructing(incident: Incident, ctx: Ctx) -> str | None:
+    found = next(answering(who_instructs(incident, ctx), incident.unit, ctx, posts=own_posts(ctx)), None)
     return found.post if found else None
 
 
@@ -204,7 +208,7 @@ def _already(state: Incident, unit: str) -> Rejected:
 
 def _given(command: c.Assign | c.Designate, unit: str, by: str | None, ctx: Ctx) -> Decided:
     ctx.offices.unit(unit)
-    must_be_ahead(command.due, ctx)
+    must_be_ahead(command.due, ctx.now)
     fact = triage.IncidentAssigned(
         unit=unit,
         reason=None if command.reason is None else Typed(text=command.reason),
@@ -224,18 +228,6 @@ def _leads_by_default(state: Incident, ctx: Ctx) -> str:
         code="lead-needed",
         field="unit",
     )
-
-
-def must_be_ahead(due: datetime | None, ctx: Ctx) -> None:
-    """Raises `Malformed` for a limit that has passed already."""
-    if due is not None and due <= ctx.now:
-        raise Malformed(
-            f"due: {due.isoformat()} has passed; name a time that is still to come",
-            code="due-has-passed",
-            field="due",
-            at=due,
-            now=ctx.now,
-        )
 
 
 def returned(state: Incident, command: c.Return, ctx: Ctx) -> Decided:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from schemas import triage
 from schemas.fields import Typed
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.triage import commands as c
-from services.triage.handling.assigning import must_be_ahead, pack_of, rule_of
+from services.triage.handling.assigning import pack_of, rule_of
 from services.triage.incident import Incident
 
 
@@ -25,7 +26,7 @@ def decided(state: Incident, command: c.Planning, ctx: Ctx) -> Decided:
         case c.MakePlan():
             ctx.offices.unit(command.unit)
             _posts("post", (command.post,), ctx)
-            must_be_ahead(command.due, ctx)
+            must_be_ahead(command.due, ctx.now)
             made = triage.IncidentPlanMade(
                 unit=command.unit, post=command.post, due=command.due, text=Typed(text=command.text)
             )

@@ -6,10 +6,11 @@ from schemas.answering import IncidentExplanationOrdered, IncidentUnitExplained
 from schemas.fields import Typed
 from schemas.pack.answering import Explaining
 from services.kernel.access.approving import answering, own_posts
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import Offices
-from services.triage.handling.assigning import must_be_ahead, pack_of
+from services.triage.handling.assigning import pack_of
 from services.triage.incident import Incident
 from services.triage.owed.answering_commands import ExplainToOffice, OrderExplanation
 
@@ -64,10 +65,14 @@ def orders(incident: Incident, ctx: Ctx) -> bool:
     return _ordering(incident, ctx) is not None
 
 
-def _ordering(incident: Incident, ctx: Ctx) -> str | None:
+def who_orders(incident: Incident, ctx: Ctx) -> tuple[str, ...]:
+    """The posts and bodies that order explanations by the matter's pack."""
     rule = rule_of(incident, ctx.offices)
-    ways = answering(rule.ordered_by, incident.unit, ctx, posts=own_posts(ctx)) if rule else iter(())
-    found = next(ways, None)
+    return rule.ordered_by if rule else ()
+
+
+def _ordering(incident: Incident, ctx: Ctx) -> str | None:
+    found = next(answering(who_orders(incident, ctx), incident.unit, ctx, posts=own_posts(ctx)), None)
     return found.post if found else None
 
 
@@ -100,7 +105,7 @@ def why_not_explained(incident: Incident, ctx: Ctx) -> Rejected | None:
 
 def ordered(state: Incident, command: OrderExplanation, ctx: Ctx) -> Decided:
     """The order, to the unit that handles the matter."""
-    must_be_ahead(command.due, ctx)
+    must_be_ahead(command.due, ctx.now)
     rule, pack = rule_of(state, ctx.offices), pack_of(state, ctx.offices)
     fact = IncidentExplanationOrdered(
         unit=_concerned(state),

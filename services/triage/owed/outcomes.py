@@ -2,9 +2,9 @@
 
 from schemas.answering import IncidentLeftUnsolved
 from schemas.fields import Typed
+from services.kernel.core.acts import must_be_ahead
 from services.kernel.core.decider import Ctx, Decided
 from services.kernel.core.problems import Malformed, Rejected
-from services.triage.handling.assigning import must_be_ahead
 from services.triage.incident import TRACKS, Incident
 from services.triage.owed.answering_commands import LeaveUnsolved
 
@@ -32,7 +32,7 @@ def left_unsolved(state: Incident, command: LeaveUnsolved, ctx: Ctx) -> Decided:
             field="due",
             outcome=command.outcome,
         )
-    must_be_ahead(command.due, ctx)
+    must_be_ahead(command.due, ctx.now)
     known = state.verification
     if command.outcome in INVESTIGATED and (known.asked or not (known.outcome or known.facts)):
         raise Rejected(

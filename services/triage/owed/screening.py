@@ -75,10 +75,15 @@ def screened(state: Incident, command: Screen, ctx: Ctx) -> Decided:
     return _by_pack(state, fact, ctx)
 
 
-def reviews(incident: Incident, ctx: Ctx) -> bool:
-    """Whether the actor is a post that reviews by the matter's pack."""
+def who_reviews(incident: Incident, ctx: Ctx) -> tuple[str, ...]:
+    """The posts and bodies that review by the matter's pack."""
     rule = rule_of(incident, ctx)
-    return rule is not None and any(answering(rule.reviewed_by, incident.unit, ctx, posts=own_posts(ctx)))
+    return rule.reviewed_by if rule else ()
+
+
+def reviews(incident: Incident, ctx: Ctx) -> bool:
+    """Whether the actor is one of them."""
+    return any(answering(who_reviews(incident, ctx), incident.unit, ctx, posts=own_posts(ctx)))
 
 
 def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:
