@@ -652,7 +652,7 @@ class TestMergingAndSplitting:
         case = past(OPENED, ATTACHED, roles=("chief",), into=OTHER)
         command = c.Split(reports=(REPORTS[1], REPORTS[1]))
         case.when(command).then(triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)))
-        case.when(c.Split(reports=REPORTS[:2])).then_raises(Rejected, "keep at least one")
+        case.when(c.Split(reports=REPORTS[:2])).then_raises(Rejected, "at least one stays")
         case.when(c.Split(reports=(REPORTS[3],))).then_raises(Rejected, REPORTS[3])
 
     def test_splitting_the_only_report_that_is_to_be_answered_lets_what_stays_wait_for_a_review(self) -> None:
