@@ -303,6 +303,16 @@ def test_a_clock_from_a_hand_over_begins_anew_with_each() -> None:
     assert (found["transfer#2"].due, found["transfer#2"].met_at) == (at(5), at(4))
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_limit_that_ended_with_a_hand_over_stays_with_the_unit_that_had_it(together: bool) -> None:
+    pack = with_clocks(transfer={"from_": "assigned", "to": ("accepted",), "charged": "assigned"})
+    then = at(3 if together else 2)
+    first, second = reached("assigned", then, unit="county-roads"), reached("assigned", at(3), unit="county-water")
+    found = clocks(opened(at(0)), GENERAL, first, second, reached("accepted", at(4)), pack=pack)
+    assert (found["transfer"].unit, found["transfer"].cancelled) == ("county-roads", ("reassigned", at(3)))
+    assert (found["transfer#2"].unit, found["transfer#2"].met_at) == ("county-water", at(4))
+
+
 def test_a_limit_in_working_time_does_not_wait_for_its_year_to_be_announced() -> None:
     start = DAY.replace(year=2040)
     limit = PACK.model.clocks[0].limit.model_copy(update={"mode": "working_time", "duration": timedelta(hours=2)})

@@ -29,9 +29,9 @@ ROLES = {"information_officer": "duty_officer", "publicity": "spokesperson", "pa
          "news_centre": "spokesperson"}  # fmt: skip
 """Posts of the directory whose role has another name."""
 ESCALATION = frozenset(
-    {"report-upward", "receipt", "ask-lead", "accept-lead", "take-lead", "decide", "give-notice", "write-part",
-     "report-back", "set-limit", "request-extension", "decide-extension", "pause", "resume", "request-deferral",
-     "decide-deferral", "tell-asker", "confirm-decision", "annul"}
+    {"report-upward", "inform-office", "receipt", "ask-lead", "accept-lead", "take-lead", "decide", "give-notice",
+     "write-part", "report-back", "set-limit", "request-extension", "decide-extension", "pause", "resume",
+     "request-deferral", "decide-deferral", "tell-asker", "confirm-decision", "annul"}
 )  # fmt: skip
 
 
@@ -96,7 +96,15 @@ class Desk:
         with self.world.integration() as client:
             answer = client.post("/ingest/v1/reports", json=body)
         assert answer.is_success, answer.text
-        return Matter(self, unit, answer.json()["report_id"])
+        taken = answer.json()
+        return Matter(self, unit, taken["report_id"], receipt=taken["receipt"])
+
+    def register(self, by: str, **more: Any) -> "Matter":
+        """A post registers a matter of its unit that nobody has reported yet."""
+        unit = by.partition("@")[2]
+        answer = self.ask(by, "triage", "/triage/v1/incidents", {"unit": unit, **more})
+        assert answer.is_success, answer.text
+        return Matter(self, unit, id_=answer.json()["id"])
 
 
 class Acting(ABC):
@@ -108,12 +116,12 @@ class Acting(ABC):
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
 
-    def does(self, post: str, verb: str, person: str = "", **body: Any) -> Self:
+    def does(self, post: str, verb: str, /, person: str = "", **body: Any) -> Self:
         """A post acts. Without a unit, it is one of the accountable unit."""
         _waits(lambda: self.asked(self._at(post), verb, person, body), _succeeds, f"{post} can {verb}")
         return self
 
-    def refuses(self, post: str, verb: str, because: str, person: str = "", **body: Any) -> Self:
+    def refuses(self, post: str, verb: str, because: str, /, person: str = "", **body: Any) -> Self:
         """A post tries to act, and is refused with this code of a problem."""
 
         def refused(answer: httpx.Response) -> bool:
@@ -130,10 +138,12 @@ class Acting(ABC):
 class Matter(Acting):
     """A matter and the acts on it."""
 
-    def __init__(self, desk: Desk, unit: str, report: str) -> None:
-        self.desk, self.unit, self.report = desk, unit, report
-        self.id: str = desk.world.incident(report)["id"]
-        _is(lambda: {"discovered", "opened"} <= {data.get("milestone") for _, data in self.events()}, True)
+    def __init__(self, desk: Desk, unit: str, report: str = "", *, id_: str = "", receipt: str = "") -> None:
+        self.desk, self.unit, self.report, self.receipt = desk, unit, report, receipt
+        self.id: str = id_ or desk.world.incident(report)["id"]
+        """The id, or the number by which people call it."""
+        begun = {"discovered", "opened"} if report else {"opened"}
+        becomes(lambda: begun <= {data.get("milestone") for _, data in self.events()}, True)
 
     def at(self, when: str) -> "Matter":
         """The matter, when it has become this time."""
@@ -153,7 +163,7 @@ class Matter(Acting):
         [waiting] = [one for one in self.limits()["decisions"] if one["state"] == "proposed"]
         for post in posts:
             self.does(post, "confirm-decision", decision=waiting["decision"])
-        _is(lambda: [one["state"] for one in self.limits()["decisions"]][-1], "recorded")
+        becomes(lambda: [one["state"] for one in self.limits()["decisions"]][-1], "recorded")
         return self
 
     def explains(self, by: str, *approvers: str) -> "Matter":
@@ -169,15 +179,19 @@ class Matter(Acting):
         with self.desk.world.integration() as client:
             answer = client.post(f"/ingest/v1/reports/{self.report}/reach", json=body)
         assert answer.is_success, answer.text
-        _is(lambda: {name: (self.now()["reach"] or {}).get(name) for name in figures}, figures)
+        becomes(lambda: {name: (self.now()["reach"] or {}).get(name) for name in figures}, figures)
         return self
 
     def states(self, kind: str, by: str = "handler", **more: Any) -> "Statement":
         """A post drafts a statement and submits it."""
+        return self.drafts(kind, by, **more).does(by, "submit")
+
+    def drafts(self, kind: str, by: str = "handler", **more: Any) -> "Statement":
+        """A post drafts a statement."""
         body = {"incident_id": self.id, "kind": kind, "title": "情况说明", "text": "有关情况说明如下。", **more}
         path = "/publish/v1/statements"
         drafted = _waits(lambda: self.desk.ask(self._at(by), "publish", path, body), _succeeds, f"{by} can draft")
-        return Statement(self, drafted.json()["id"]).does(by, "submit")
+        return Statement(self, drafted.json()["id"])
 
     # what is so
 
@@ -197,12 +211,12 @@ class Matter(Acting):
 
         Such as `county-roads 2026-03-02 12:00 met 2026-03-02 12:00`, with `late` in the end if it was.
         """
-        _is(lambda: {one["clock"]: _clock(one) for one in self.limits()["clocks"]}, clocks)
+        becomes(lambda: {one["clock"]: _clock(one) for one in self.limits()["clocks"]}, clocks)
         return self
 
     def missed(self, *clocks: str) -> "Matter":
         """Waits until these limits are missed, and no other. Rungs count from then."""
-        _is(lambda: sorted(one["clock"] for one in self.limits()["clocks"] if one["breached_at"]), sorted(clocks))
+        becomes(lambda: sorted(one["clock"] for one in self.limits()["clocks"] if one["breached_at"]), sorted(clocks))
         return self
 
     def told(self, *rungs: str) -> "Matter":
@@ -217,7 +231,7 @@ class Matter(Acting):
             rows = ((at, f"{data['rung']} of {data['clock']}: {data.get('told', 'spared')}") for at, data in said)
             return [row for _, row in sorted(rows)]
 
-        _is(found, list(rungs))
+        becomes(found, list(rungs))
         return self
 
     def tells(self, *types: str) -> "Matter":
@@ -227,7 +241,7 @@ class Matter(Acting):
             rest = iter([type_ for type_, _ in self.events()])
             return [type_ for type_ in types if type_ in rest]
 
-        _is(in_order, list(types))
+        becomes(in_order, list(types))
         return self
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
@@ -250,7 +264,7 @@ class Matter(Acting):
             closed = (data for type_, data in self.events() if type_ == "incident.closed")
             return [(data.get("missing", []), data.get("evaluated_by", [])) for data in closed][-1:]
 
-        _is(said, [(list(lacks), list(evaluated_by))])
+        becomes(said, [(list(lacks), list(evaluated_by))])
         self.tells("incident.opened", "incident.resolved", "incident.closed")
         file = self.desk.world.folder / "export.jsonl"
         file.write_bytes(b"".join(orjson.dumps(item["event"]) + b"\n" for item in self.timeline()))
@@ -291,7 +305,7 @@ def _waits(ask: Callable[[], httpx.Response], fits: Callable[[httpx.Response], b
     return last[0]
 
 
-def _is(found: Callable[[], Any], wanted: Any) -> None:
+def becomes(found: Callable[[], Any], wanted: Any) -> None:
     """Waits until it is so. The failure shows the difference."""
     with contextlib.suppress(AssertionError):
         until(lambda: found() == wanted, "as wanted", LIMIT)

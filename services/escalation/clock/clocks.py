@@ -207,7 +207,12 @@ def _clock(
     if deferral and not cancelled and (met_at is None or met_at > deferral.at):
         cancelled = Cancelled("deferred", deferral.at)
     met_at = None if cancelled else met_at
-    unit = _charged(spec, past, due.at, met_at)
+    own = past.own
+    if cancelled:
+        # Whoever came with what ended it was never charged with it.
+        before = bisect_left(own, cancelled.at, key=lambda one: one.recorded_at)
+        own = own[: max(before, run.began + 1)]
+    unit = _charged(spec, own, due.at, met_at)
     if unit is None:
         return None
     return Clock(
@@ -268,11 +273,13 @@ def _happened(acts: Iterable[ClockMilestoneReached], run: Run, met_at: datetime 
     return min((at for at in done if at < met_at), default=None)
 
 
-def _charged(spec: packs.ClockRule, past: Past, due: datetime, met_at: datetime | None) -> str | None:
+def _charged(
+    spec: packs.ClockRule, own: Sequence[ClockMilestoneReached], due: datetime, met_at: datetime | None
+) -> str | None:
     """Who is charged: the unit that handled it, or was accountable, when it fell due, or when it was met before."""
     at = due if met_at is None else min(due, met_at)
-    handling = assigned(past.own, at) if spec.charged == "assigned" else None
-    return handling or accountable(past.own, at)
+    handling = assigned(own, at) if spec.charged == "assigned" else None
+    return handling or accountable(own, at)
 
 
 def _merged(
@@ -306,7 +313,7 @@ def _merged(
     limits += (_from(since, clock, spec, pack, terms) for since in starts[at : at + 1])
     kept = [limit for limit in limits if not limit.overdue(merger)] or [_from(merger, clock, spec, pack, terms)]
     first = min(kept, key=lambda limit: limit.due)
-    unit = _charged(spec, past, first.due, first.met_at)
+    unit = clock.unit if clock.cancelled else _charged(spec, past.own, first.due, first.met_at)
     return replace(first, unit=unit) if unit else clock
 
 
