@@ -293,7 +293,7 @@ def _incident(event: Event) -> str:
 
 
 def _clock_keys(event: Event) -> list[Key]:
-    name = getattr(event.data, "clock", None) if event.kind == "clock" else None
+    name = getattr(event.data, "clock", None)
     return [(_incident(event), name)] if name else []
 
 
@@ -395,7 +395,7 @@ def _wakes_at(row: Row) -> str | None:
 def _matter_keys(event: Event) -> list[Key]:
     if event.kind == "incident":
         return [(incident,) for incident in sorted({event.stream, *map(told, links_of(event))})]
-    return [(_incident(event),)] if event.kind == "clock" else []
+    return [(_incident(event),)]
 
 
 def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
@@ -680,7 +680,7 @@ def _reachability_row(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _roster_keys(event: Event) -> list[Key]:
-    return [(event.stream,)] if event.kind == "roster" else []
+    return [(event.stream,)]
 
 
 def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
@@ -689,11 +689,11 @@ def _roster_row(key: Key, row: Row | None, event: Event) -> Row:
 
 
 OF_ONE = (
-    View(CLOCKS, _clock_keys, _clock_row, one_stream=True),
-    View(REPORTS, _report_keys, _report_row, one_stream=True),
-    View(NOTICES, _notice_keys, _notice_row, one_stream=True),
-    View(PARTS, _part_keys, _part_row, one_stream=True),
-    View(DECISIONS, _decision_keys, _decision_row, one_stream=True),
+    View(CLOCKS, _clock_keys, _clock_row, ("clock",), one_stream=True),
+    View(REPORTS, _report_keys, _report_row, ("clock",), one_stream=True),
+    View(NOTICES, _notice_keys, _notice_row, ("clock",), one_stream=True),
+    View(PARTS, _part_keys, _part_row, ("clock",), one_stream=True),
+    View(DECISIONS, _decision_keys, _decision_row, ("clock",), one_stream=True),
 )
 """Views that fold only a clock stream's own events."""
 
@@ -703,12 +703,12 @@ VIEWS = (
     *numbers.views(METADATA),
     *OF_ONE,
     *outgoing.views(METADATA),
-    View(INCIDENTS, _matter_keys, _incident_row),
-    View(ROSTER, _duty_keys, _duty_row, one_stream=True),
-    View(GAPS, _gap_keys, _gap_row, one_stream=True),
-    View(HELD, _held_keys, _held_row, one_stream=True),
-    View(REACHABILITY, _reachability_keys, _reachability_row, one_stream=True),
-    View(ARRIVALS, _arrival_keys, _arrival_row),
-    View(SURGES, _surge_keys, _surge_row, one_stream=True),
-    View(ROSTERS, _roster_keys, _roster_row, one_stream=True),
+    View(INCIDENTS, _matter_keys, _incident_row, ("incident", "clock")),
+    View(ROSTER, _duty_keys, _duty_row, ("roster",), one_stream=True),
+    View(GAPS, _gap_keys, _gap_row, ("roster",), one_stream=True),
+    View(HELD, _held_keys, _held_row, ("roster",), one_stream=True),
+    View(REACHABILITY, _reachability_keys, _reachability_row, ("roster",), one_stream=True),
+    View(ARRIVALS, _arrival_keys, _arrival_row, ("incident",)),
+    View(SURGES, _surge_keys, _surge_row, ("surge",), one_stream=True),
+    View(ROSTERS, _roster_keys, _roster_row, ("roster",), one_stream=True),
 )

@@ -105,7 +105,7 @@ EVIDENCE = Table(
 
 
 def _external_id_keys(event: Event) -> list[Key]:
-    data = event.data if event.kind == "report" else None
+    data = event.data
     return [(data.duplicate,)] if isinstance(data, ReportReceived) and data.duplicate else []
 
 
@@ -116,7 +116,7 @@ def _take_external_id(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _source_keys(event: Event) -> list[Key]:
-    data = event.data if event.kind == "report" and event.actor.startswith(INTEGRATION) else None
+    data = event.data if event.actor.startswith(INTEGRATION) else None
     return [(data.source,)] if isinstance(data, ReportReceived) and data.source else []
 
 
@@ -125,7 +125,7 @@ def _take_source(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _api_key_keys(event: Event) -> list[Key]:
-    if event.kind == "operation" and event.service == "ingest":
+    if event.service == "ingest":
         match event.data:
             case OperationKeyMade(key=key) | OperationKeyRevoked(key=key):
                 return [(key,)]
@@ -144,7 +144,7 @@ def _turn_key(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _belonging_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
             return [(data.report, event.stream)] if data.report else []
         case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
@@ -164,7 +164,7 @@ def _belonging(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _receipt_keys(event: Event) -> list[Key]:
-    data = event.data if event.kind == "report" else None
+    data = event.data
     return [(data.receipt,)] if isinstance(data, ReportReceived) else []
 
 
@@ -191,7 +191,7 @@ def _extension(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _answer_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case triage.IncidentExplained() | triage.IncidentReplied() | triage.IncidentHandlingRecorded(statement=str()):
             return [(event.id,)]
     return []
@@ -203,8 +203,6 @@ def _answer(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _evidence_keys(event: Event) -> list[Key]:
-    if event.kind != "report":
-        return []
     match event.data:
         case ReportEvidenceAttached(file=file):
             return [(file,)]
@@ -219,13 +217,13 @@ def _take_evidence(key: Key, row: Row | None, event: Event) -> Row:
 
 VIEWS = (
     *offices.views(METADATA),
-    View(EXTERNAL_IDS, _external_id_keys, _take_external_id, one_stream=True, by_command=True),
-    View(SOURCES, _source_keys, _take_source, by_command=True),
-    View(API_KEYS, _api_key_keys, _turn_key),
-    View(RECEIPTS, _receipt_keys, _take_receipt, one_stream=True),
-    View(EXTENSIONS, _extension_keys, _extension, one_stream=True),
-    View(ANSWERS, _answer_keys, _answer, one_stream=True),
-    View(EVIDENCE, _evidence_keys, _take_evidence, one_stream=True),
+    View(EXTERNAL_IDS, _external_id_keys, _take_external_id, ("report",), one_stream=True, by_command=True),
+    View(SOURCES, _source_keys, _take_source, ("report",), by_command=True),
+    View(API_KEYS, _api_key_keys, _turn_key, ("operation",)),
+    View(RECEIPTS, _receipt_keys, _take_receipt, ("report",), one_stream=True),
+    View(EXTENSIONS, _extension_keys, _extension, ("clock",), one_stream=True),
+    View(ANSWERS, _answer_keys, _answer, ("incident",), one_stream=True),
+    View(EVIDENCE, _evidence_keys, _take_evidence, ("report",), one_stream=True),
     *standings.views(METADATA, triage.standing_of),
-    View(BELONGINGS, _belonging_keys, _belonging, one_stream=True),
+    View(BELONGINGS, _belonging_keys, _belonging, ("incident",), one_stream=True),
 )

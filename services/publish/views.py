@@ -149,7 +149,7 @@ only if it changes the title."""
 
 
 def _incident_keys(event: Event) -> list[Key]:
-    return [(event.stream,)] if event.kind == "incident" else []
+    return [(event.stream,)]
 
 
 def _incident(_: Key, row: Row | None, event: Event) -> Row | None:
@@ -235,7 +235,7 @@ def _change(row: Row, data: Any) -> Row:
 
 
 def _fact_keys(event: Event) -> list[Key]:
-    if event.kind == "incident" and isinstance(event.data, IncidentFactEstablished | IncidentFactRevised):
+    if isinstance(event.data, IncidentFactEstablished | IncidentFactRevised):
         return [(event.stream, event.data.key)]
     return []
 
@@ -245,7 +245,7 @@ def _fact(key: Key, _: Row | None, event: Event) -> Row | None:
 
 
 def _statement_keys(event: Event) -> list[Key]:
-    return [(event.stream,)] if event.kind == "statement" else []
+    return [(event.stream,)]
 
 
 def _statement(_: Key, row: Row | None, event: Event) -> Row | None:
@@ -338,9 +338,7 @@ def _said(row: Row, event: Event) -> Row:
 
 
 def _release_keys(event: Event) -> list[Key]:
-    if event.kind == "statement" and isinstance(
-        event.data, StatementPublished | StatementCorrected | StatementWithdrawn
-    ):
+    if isinstance(event.data, StatementPublished | StatementCorrected | StatementWithdrawn):
         return [(event.stream, event.version)]
     return []
 
@@ -359,8 +357,8 @@ def _release(key: Key, _: Row | None, event: Event) -> Row | None:
 
 
 OF_ONE = (
-    View(statements, _statement_keys, _statement, one_stream=True),
-    View(releases, _release_keys, _release, one_stream=True),
+    View(statements, _statement_keys, _statement, ("statement",), one_stream=True),
+    View(releases, _release_keys, _release, ("statement",), one_stream=True),
 )
 """Views that fold only a statement's own events."""
 
@@ -369,7 +367,7 @@ VIEWS = (
     *standings.views(METADATA, standing_of),
     *numbers.views(METADATA, own="statement"),
     reach.view(METADATA, reach_of),
-    View(incidents, _incident_keys, _incident, one_stream=True),
-    View(incident_facts, _fact_keys, _fact, one_stream=True),
+    View(incidents, _incident_keys, _incident, ("incident",), one_stream=True),
+    View(incident_facts, _fact_keys, _fact, ("incident",), one_stream=True),
     *OF_ONE,
 )

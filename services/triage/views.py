@@ -242,7 +242,7 @@ MEASUREMENTS = Table(
 
 
 def _own(event: Event) -> list[Key]:
-    return [(event.stream,)] if event.kind == "incident" else []
+    return [(event.stream,)]
 
 
 def _incident(key: Key, row: Row | None, event: Event) -> Row | None:
@@ -456,7 +456,7 @@ _PROPOSALS: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...]
 
 
 def _report_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case (triage.IncidentOpened() | triage.IncidentReportAttached() | triage.IncidentReportDetached()) as data:
             return [(data.report, event.stream)] if data.report else []
         case triage.IncidentAbsorbed() | triage.IncidentSplit() as data:
@@ -480,7 +480,7 @@ TRACK_OF: Mapping[type[Fact], triage.Track] = {
 
 
 def _handover_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case triage.IncidentAssigned(taken_from=None) | triage.IncidentReturned():
             return [(event.stream, event.version)]
     return []
@@ -498,7 +498,7 @@ def _handover(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _judgement_keys(event: Event) -> list[Key]:
-    return [(event.stream, event.version)] if event.kind == "incident" and _judged(event) else []
+    return [(event.stream, event.version)] if _judged(event) else []
 
 
 def _judgement(key: Key, row: Row | None, event: Event) -> Row:
@@ -530,8 +530,6 @@ def _judged(event: Event) -> tuple[str, str | None, int] | None:
 
 
 def _note_keys(event: Event) -> list[Key]:
-    if event.kind != "incident":
-        return []
     told = isinstance(event.data, triage.IncidentHandlingRecorded) or _noted(event) or event.words.get("late_reason")
     return [(event.stream, event.version)] if told else []
 
@@ -565,7 +563,7 @@ def _ref(words: WordsRef | None) -> str | None:
 
 
 def _of_match_key(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case triage.IncidentOpened(match_key=str()) as data:
             return [(data.match_key, event.stream)]
         case triage.IncidentSplit() as data:
@@ -579,7 +577,7 @@ def _match_key(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _link_keys(event: Event) -> list[Key]:
-    linked = event.kind == "incident" and isinstance(event.data, triage.IncidentLinked)
+    linked = isinstance(event.data, triage.IncidentLinked)
     return [(event.stream, event.data.to)] if linked else []
 
 
@@ -596,7 +594,7 @@ def _link(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _received_keys(event: Event) -> list[Key]:
-    told = event.kind == "report" and isinstance(event.data, ingest.ReportReceived | ingest.ReportRefused)
+    told = isinstance(event.data, ingest.ReportReceived | ingest.ReportRefused)
     return [(event.stream,)] if told else []
 
 
@@ -630,7 +628,7 @@ def _report(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _measured_keys(event: Event) -> list[Key]:
-    measured = event.kind == "report" and isinstance(event.data, ingest.ReportReachMeasured)
+    measured = isinstance(event.data, ingest.ReportReachMeasured)
     return [(event.stream, event.version)] if measured else []
 
 
@@ -647,11 +645,11 @@ def _measurement(key: Key, row: Row | None, event: Event) -> Row:
 
 REACHED = reach.view(METADATA, triage.reach_of)
 OF_ONE = (
-    View(INCIDENTS, _own, _incident, one_stream=True),
-    View(INCIDENT_REPORTS, _report_keys, _belongs, one_stream=True),
-    View(INCIDENT_NOTES, _note_keys, _note, one_stream=True),
-    View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, one_stream=True),
-    View(INCIDENT_LINKS, _link_keys, _link, one_stream=True),
+    View(INCIDENTS, _own, _incident, ("incident",), one_stream=True),
+    View(INCIDENT_REPORTS, _report_keys, _belongs, ("incident",), one_stream=True),
+    View(INCIDENT_NOTES, _note_keys, _note, ("incident",), one_stream=True),
+    View(INCIDENT_JUDGEMENTS, _judgement_keys, _judgement, ("incident",), one_stream=True),
+    View(INCIDENT_LINKS, _link_keys, _link, ("incident",), one_stream=True),
     *established.of_one(_ESTABLISHED),
 )
 """Views that fold only an incident's own events."""
@@ -662,13 +660,13 @@ VIEWS: tuple[View, ...] = (
     *numbers.views(METADATA, own="incident"),
     REACHED,
     *OF_ONE,
-    View(HANDOVERS, _handover_keys, _handover, one_stream=True),
+    View(HANDOVERS, _handover_keys, _handover, ("incident",), one_stream=True),
     desk.view(DESK),
     desk_gaps.view(DUTY_GAPS),
     suggested.view(SUGGESTED),
     learned.view(LESSONS),
-    View(MATCH_KEYS, _of_match_key, _match_key, one_stream=True),
+    View(MATCH_KEYS, _of_match_key, _match_key, ("incident",), one_stream=True),
     *established.views(_ESTABLISHED),
-    View(REPORTS, _received_keys, _report, one_stream=True),
-    View(MEASUREMENTS, _measured_keys, _measurement, one_stream=True),
+    View(REPORTS, _received_keys, _report, ("report",), one_stream=True),
+    View(MEASUREMENTS, _measured_keys, _measurement, ("report",), one_stream=True),
 )

@@ -296,7 +296,7 @@ async def test_views_are_the_same_whichever_incident_told_of_a_link_first(desk: 
     for events in (told, sorted(told, key=lambda event: event.stream, reverse=True)):
         rows: dict[Any, Any] = {}
         for event in events:
-            for key in LINKED.keys(event):
+            for key in LINKED.touched(event):
                 rows[key] = LINKED.apply(key, rows.get(key), event)
         names = ("merged_into", "split_from", "split_at")
         kept = {row["incident_id"]: tuple(row[name] for name in names) for row in await desk.rows("incidents")}

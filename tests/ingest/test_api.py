@@ -24,7 +24,7 @@ def rebuilt(table: str, events: list[Event]) -> list[Any]:
     (view,) = [view for view in views.VIEWS if view.table.name == table]
     rows: dict[Any, Any] = {}
     for event in events:
-        for key in view.keys(event):
+        for key in view.touched(event):
             rows[key] = view.apply(key, rows.get(key), event)
     return list(rows.values())
 

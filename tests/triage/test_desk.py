@@ -119,7 +119,7 @@ def lists_after(*facts: Fact) -> list[str]:
     """The lists that hold a matter after these events of it, besides those that are open."""
     fold, row = desk.view(DESK), None
     for event in events("incident", [IncidentOpened(unit="town-east", report=REPORT, discovered_at=NOW), *facts]):
-        for key in fold.keys(event):
+        for key in fold.touched(event):
             row = fold.apply(key, row, event)
     assert row is not None
     return [name for name in desk.NAMES if row[name] and name != "open"]

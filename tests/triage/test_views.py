@@ -72,7 +72,7 @@ def fold(events: Iterable[Event]) -> dict[tuple[str, Key], Row]:
     rows: dict[tuple[str, Key], Row] = {}
     for event in events:
         for view in VIEWS:
-            for key in view.keys(event):
+            for key in view.touched(event):
                 row = view.apply(key, rows.get((view.table.name, key)), event)
                 if row is None:
                     rows.pop((view.table.name, key), None)

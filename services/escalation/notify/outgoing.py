@@ -73,8 +73,8 @@ def tables(metadata: MetaData) -> None:
 def views(metadata: MetaData) -> tuple[View, View]:
     """The views of notices and of attempts."""
     return (
-        View(metadata.tables["outgoing"], _keys, _row, one_stream=True),
-        View(metadata.tables["attempts"], _attempt_keys, _attempt_row, one_stream=True),
+        View(metadata.tables["outgoing"], _keys, _row, ("clock", "roster", "surge"), one_stream=True),
+        View(metadata.tables["attempts"], _attempt_keys, _attempt_row, ("clock", "post"), one_stream=True),
     )
 
 

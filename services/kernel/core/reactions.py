@@ -1,7 +1,7 @@
 """Reactions: pure functions that turn an event of another service into commands of this one."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from schemas.envelope import Event
 
@@ -25,6 +25,9 @@ class Known:
 
     The kernel prepares it once for a batch. The batch's own events keep it up to date, so reactions stay pure.
     """
+
+    learns: ClassVar[bool] = False
+    """Whether `note` changes what reactions look up. Then each event's reactions are asked for anew at its turn."""
 
     def note(self, event: Event) -> None:
         """Called for each event that this service decided within the batch."""

@@ -292,18 +292,19 @@ class UnitOfWork(Streams):
         if not events or self.replaying:
             return
         known = await self.service.know(session.connection, events)
-        reactions = [reaction for event in events for reaction in self._react(intake, event, known)]
-        foreseen = [stream for reaction in reactions for stream in (reaction.stream, *reaction.beside)]
+        reactions = {event.id: self._react(intake, event, known) for event in events}
+        foreseen = [reaction for of_event in reactions.values() for reaction in of_event]
         if not foreseen:
             return
-        await session.load(foreseen)
+        await session.load(stream for reaction in foreseen for stream in (reaction.stream, *reaction.beside))
         usual = await self.runtime.context(session.connection)
-        opening = [of.numbered for of in reactions if of.numbered and session.streams[of.stream].version == 0]
+        opening = [of.numbered for of in foreseen if of.numbered and session.streams[of.stream].version == 0]
         await session.hold_numbers(opening, usual)
-        for event in await self._not_reacted_to(session, events):
+        asked = events if known.learns else [event for event in events if reactions[event.id]]
+        for event in await self._not_reacted_to(session, asked):
             ids = DerivedIds(self.service.name, event.id)
             ctx = replace(usual, actor=Actor("system", event.unit), cause=event.id, ids=ids)
-            for reaction in self._react(intake, event, known):
+            for reaction in self._react(intake, event, known) if known.learns else reactions[event.id]:
                 for done in await self._decide(session, intake, event, reaction, ctx):
                     known.note(done)
 

@@ -42,15 +42,12 @@ def views(metadata: MetaData, own: str | None = None) -> tuple[View, ...]:
     def apply(key: Key, row: Row | None, event: Event) -> Row:
         return _row(key, min(event.stream, row["stream_id"]) if row else event.stream)
 
-    def of_own(event: Event) -> list[Key]:
-        return _keys(event) if event.kind == own else []
-
     def of_others(event: Event) -> list[Key]:
         return _keys(event) if event.kind != own else []
 
     numbers = metadata.tables["numbers"]
     others = View(numbers, of_others, apply)
-    return (others,) if own is None else (View(numbers, of_own, apply, by_command=True), others)
+    return (others,) if own is None else (View(numbers, _keys, apply, (own,), by_command=True), others)
 
 
 def _keys(event: Event) -> list[Key]:

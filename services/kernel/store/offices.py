@@ -153,21 +153,21 @@ def views(metadata: MetaData) -> tuple[View, ...]:
     """The views of every service."""
     tables = metadata.tables
     return (
-        View(tables["units"], _unit_keys, _place),
-        View(tables["posts"], _post_keys, _place_post),
-        View(tables["packs"], _loaded_keys, _load),
-        View(tables["packs_assigned"], _assigned_keys, _assign),
-        View(tables["values_set"], _value_keys, _value),
-        View(tables["own_days"], _days_keys, _days),
-        View(tables["periods"], _period_keys, _period),
-        View(tables["delegations"], _delegation_keys, _delegation),
-        View(tables["officers"], _officer_keys, _officer),
-        View(tables["revoked_tokens"], _token_keys, _revoke),
+        View(tables["units"], _unit_keys, _place, ("unit",)),
+        View(tables["posts"], _post_keys, _place_post, ("unit",)),
+        View(tables["packs"], _loaded_keys, _load, ("policy",)),
+        View(tables["packs_assigned"], _assigned_keys, _assign, ("policy",)),
+        View(tables["values_set"], _value_keys, _value, ("policy",)),
+        View(tables["own_days"], _days_keys, _days, ("unit",)),
+        View(tables["periods"], _period_keys, _period, ("policy",)),
+        View(tables["delegations"], _delegation_keys, _delegation, ("unit",)),
+        View(tables["officers"], _officer_keys, _officer, ("unit",)),
+        View(tables["revoked_tokens"], _token_keys, _revoke, ("unit",)),
     )
 
 
 def _unit_keys(event: Event) -> list[Key]:
-    if event.kind != "unit" or not isinstance(event.data, UnitPlaced):
+    if not isinstance(event.data, UnitPlaced):
         return []
     return [(event.data.unit, instant(event.data.since))]
 
@@ -189,7 +189,7 @@ def _place(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _post_keys(event: Event) -> list[Key]:
-    if event.kind != "unit" or not isinstance(event.data, UnitPostPlaced):
+    if not isinstance(event.data, UnitPostPlaced):
         return []
     return [(event.data.unit, event.data.code, instant(event.data.since))]
 
@@ -215,7 +215,7 @@ def _place_post(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _loaded_keys(event: Event) -> list[Key]:
-    if event.kind != "policy" or not isinstance(event.data, PolicyPackLoaded):
+    if not isinstance(event.data, PolicyPackLoaded):
         return []
     return [(f"{event.data.pack}@{event.data.version}#{event.data.digest}",)]
 
@@ -226,7 +226,7 @@ def _load(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _assigned_keys(event: Event) -> list[Key]:
-    if event.kind != "policy" or not isinstance(event.data, PolicyPackAssigned):
+    if not isinstance(event.data, PolicyPackAssigned):
         return []
     return [(event.data.unit, instant(event.data.since))]
 
@@ -243,7 +243,7 @@ def _assign(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _value_keys(event: Event) -> list[Key]:
-    return [(event.stream, event.version)] if event.kind == "policy" and isinstance(event.data, PolicyValueSet) else []
+    return [(event.stream, event.version)] if isinstance(event.data, PolicyValueSet) else []
 
 
 def _value(key: Key, row: Row | None, event: Event) -> Row | None:
@@ -261,7 +261,7 @@ def _value(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _days_keys(event: Event) -> list[Key]:
-    if event.kind != "unit" or not isinstance(event.data, UnitDaysSet):
+    if not isinstance(event.data, UnitDaysSet):
         return []
     return [(event.data.unit, event.version)]
 
@@ -281,7 +281,7 @@ def _days(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _period_keys(event: Event) -> list[Key]:
-    if event.kind == "policy" and isinstance(event.data, PolicyPeriodOpened | PolicyPeriodClosed):
+    if isinstance(event.data, PolicyPeriodOpened | PolicyPeriodClosed):
         return [(event.data.unit, event.data.period, instant(event.data.since))]
     return []
 
@@ -296,7 +296,7 @@ def _period(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _delegation_keys(event: Event) -> list[Key]:
-    if event.kind == "unit" and isinstance(event.data, UnitDelegationGiven | UnitDelegationEnded):
+    if isinstance(event.data, UnitDelegationGiven | UnitDelegationEnded):
         return [(event.data.delegation,)]
     return []
 
@@ -312,7 +312,7 @@ def _delegation(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _officer_keys(event: Event) -> list[Key]:
-    return [(event.data.unit,)] if event.kind == "unit" and isinstance(event.data, UnitOfficerNamed) else []
+    return [(event.data.unit,)] if isinstance(event.data, UnitOfficerNamed) else []
 
 
 def _officer(key: Key, row: Row | None, event: Event) -> Row | None:
@@ -322,7 +322,7 @@ def _officer(key: Key, row: Row | None, event: Event) -> Row | None:
 
 
 def _token_keys(event: Event) -> list[Key]:
-    return [(event.data.token,)] if event.kind == "unit" and isinstance(event.data, UnitTokenRevoked) else []
+    return [(event.data.token,)] if isinstance(event.data, UnitTokenRevoked) else []
 
 
 def _revoke(key: Key, row: Row | None, event: Event) -> Row | None:

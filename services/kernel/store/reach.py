@@ -31,7 +31,7 @@ def view(metadata: MetaData, reach_of: ReachOf) -> View:
     """Its view; `reach_of` reads triage's events. A smaller count lowers nothing."""
 
     def keys(event: Event) -> list[Key]:
-        return [(event.stream, report) for report in (reach_of(event.data) if event.kind == "incident" else ())]
+        return [(event.stream, report) for report in reach_of(event.data)]
 
     def apply(key: Key, row: Row | None, event: Event) -> Row | None:
         counted = reach_of(event.data)[key[1]]
@@ -40,7 +40,7 @@ def view(metadata: MetaData, reach_of: ReachOf) -> View:
         now = Figures(**counted).highest(figures_in(row) if row else Figures())
         return {"incident_id": key[0], "report_id": key[1], **now.model_dump(include=set(REACH))}
 
-    return View(metadata.tables["reach"], keys, apply, one_stream=True)
+    return View(metadata.tables["reach"], keys, apply, ("incident",), one_stream=True)
 
 
 async def read(connection: AsyncConnection, metadata: MetaData, incidents: Iterable[str]) -> dict[str, Figures]:

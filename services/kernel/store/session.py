@@ -320,7 +320,7 @@ class Session:
         for view in views:
             by_key: dict[Key, list[Event]] = {}
             for event in events:
-                for key in view.keys(event):
+                for key in view.touched(event):
                     by_key.setdefault(key, []).append(event)
             if by_key:
                 touched.append((view, by_key))

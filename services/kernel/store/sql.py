@@ -336,10 +336,12 @@ async def rows_of(
         return [await _rows_of(connection, table, keys) for table, keys in wanted]
     asked = [(_chosen(table), _arrays(table, keys)) if keys else None for table, keys in wanted]
     found = await _read(connection, asked, hold)
-    return [
-        [dict(zip(table.columns.keys(), row, strict=True)) for row in rows]
-        for (table, _), rows in zip(wanted, found, strict=True)
-    ]
+    return [_named(table, rows) for (table, _), rows in zip(wanted, found, strict=True)]
+
+
+def _named(table: Table, rows: Rows) -> list[dict[str, Any]]:
+    names = table.columns.keys()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 async def _rows_of(connection: AsyncConnection, table: Table, keys: Keys) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def views(metadata: MetaData, change_of: ChangeOf) -> tuple[View, View]:
     """The two views; `change_of` reads triage's events."""
 
     def keys(event: Event) -> list[Key]:
-        return [(event.stream,)] if event.kind == "incident" and change_of(event.data) else []
+        return [(event.stream,)] if change_of(event.data) else []
 
     def apply(key: Key, row: Row | None, event: Event) -> Row | None:
         change = change_of(event.data)
@@ -56,15 +56,15 @@ def views(metadata: MetaData, change_of: ChangeOf) -> tuple[View, View]:
         return _row(key[0], standing.after(change, Moment(event.version, event.recorded_text))) if change else row
 
     def unit_keys(event: Event) -> list[Key]:
-        change = change_of(event.data) if event.kind == "incident" else None
+        change = change_of(event.data)
         return [(event.stream, change.unit)] if change and change.unit else []
 
     def unit(key: Key, row: Row | None, event: Event) -> Row:
         return {"incident_id": key[0], "unit": key[1]}
 
     return (
-        View(metadata.tables["standings"], keys, apply, one_stream=True),
-        View(metadata.tables["standing_units"], unit_keys, unit, one_stream=True),
+        View(metadata.tables["standings"], keys, apply, ("incident",), one_stream=True),
+        View(metadata.tables["standing_units"], unit_keys, unit, ("incident",), one_stream=True),
     )
 
 

@@ -137,8 +137,8 @@ _HOLDING_IN_FTS5 = text(
     "order by ref desc limit :limit"
 )
 
-# The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the plan of
-# its query, so it takes half the time of a function in plain SQL. Each report comes with several texts.
+# The cost keeps the planner from reading the table, which would take the pairs of every text. PL/pgSQL keeps the plan
+# of its query, so it takes half the time of a function in plain SQL.
 _POSTGRES = (
     f"""create or replace function word_pairs(words text) returns bigint[]
     language plpgsql immutable strict parallel safe cost 10000 as $$

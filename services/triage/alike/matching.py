@@ -66,6 +66,8 @@ def _newest(leads: Iterable[Lead]) -> Place:
 class Matching(Known):
     """The incidents of a batch's reports and match keys, including the batch's own decisions."""
 
+    learns = True
+
     def __init__(self, belongs: Mapping[str, str] | None = None, goes_on: Mapping[Key, Place] | None = None) -> None:
         self._belongs, self._goes_on = dict(belongs or {}), dict(goes_on or {})
 

@@ -27,7 +27,7 @@ def view(suggested: Table) -> View:
     """The view that fills the table. Of several suggestions for a matter the first one counts, in whatever order."""
 
     def keys(event: Event) -> list[Key]:
-        told = event.kind == "operation" and isinstance(event.data, OperationSuggested)
+        told = isinstance(event.data, OperationSuggested)
         return [(event.data.incident,)] if told else []
 
     def apply(key: Key, row: Row | None, event: Event) -> Row:
@@ -36,4 +36,4 @@ def view(suggested: Table) -> View:
         new = {**at, "category": data.category, "unit": data.unit}
         return min((row or new, new), key=lambda one: (one["at"], one["event_id"]))
 
-    return View(suggested, keys, apply)
+    return View(suggested, keys, apply, ("operation",))

@@ -100,22 +100,22 @@ def _value() -> list[Column[Any]]:
 def of_one(tables: Tables) -> tuple[View, ...]:
     """The views that fold only an incident's own events."""
     return (
-        View(tables.facts, _fact_keys, _fact, one_stream=True),
-        View(tables.assessments, _assessment_keys, _assessment, one_stream=True),
+        View(tables.facts, _fact_keys, _fact, ("incident",), one_stream=True),
+        View(tables.assessments, _assessment_keys, _assessment, ("incident",), one_stream=True),
     )
 
 
 def views(tables: Tables) -> tuple[View, ...]:
     """The other views."""
     return (
-        View(tables.values, _value_keys, _fact_value, one_stream=True),
-        View(tables.uses, _use_keys, _use, one_stream=True),
-        View(tables.evidence, _file_keys, _file, one_stream=True),
+        View(tables.values, _value_keys, _fact_value, ("incident",), one_stream=True),
+        View(tables.uses, _use_keys, _use, ("statement",), one_stream=True),
+        View(tables.evidence, _file_keys, _file, ("report",), one_stream=True),
     )
 
 
 def _fact_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "incident" else None:
+    match event.data:
         case triage.IncidentFactEstablished() | triage.IncidentFactRevised() as data:
             return [(event.stream, data.key)]
     return []
@@ -164,7 +164,7 @@ def _fact_value(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _use_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "statement" else None:
+    match event.data:
         case StatementPublished() as data:
             return [(data.incident, fact, event.stream) for fact in data.facts]
     return []
@@ -184,7 +184,7 @@ def _use(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _file_keys(event: Event) -> list[Key]:
-    match event.data if event.kind == "report" else None:
+    match event.data:
         case ingest.ReportEvidenceAttached() as data:
             return [(event.stream, data.file)]
     return []
@@ -195,7 +195,7 @@ def _file(key: Key, row: Row | None, event: Event) -> Row:
 
 
 def _assessment_keys(event: Event) -> list[Key]:
-    assessed = event.kind == "incident" and isinstance(event.data, triage.IncidentAssessed)
+    assessed = isinstance(event.data, triage.IncidentAssessed)
     return [(event.stream, event.version)] if assessed else []
 
 

@@ -33,7 +33,7 @@ def view(lessons: Table) -> View:
     """The view that fills the table: each lesson, and what became of it."""
 
     def keys(event: Event) -> list[Key]:
-        match event.data if event.kind == "policy" else None:
+        match event.data:
             case PolicyLessonRecorded() | PolicyLessonDeclined() as data:
                 return [(data.lesson,)]
             case PolicyPackLoaded() as data:
@@ -55,4 +55,4 @@ def view(lessons: Table) -> View:
                 return {**row, "answered_by": by, "settled_at": event.recorded_text}
         return row
 
-    return View(lessons, keys, apply, one_stream=True)
+    return View(lessons, keys, apply, ("policy",), one_stream=True)

@@ -4,10 +4,10 @@ A row is folded from the incident's own events, its clocks and its statements. I
 these topics comes first. `_listed` says which rows a list holds, `unit_column` which unit has them on its desk.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
+import orjson
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text, text
 
 from schemas import answering, escalation, publish, triage
@@ -168,7 +168,7 @@ _STATEMENTS: tuple[type[Fact], ...] = (
 
 def view(desk: Table) -> View:
     """The view that fills the table."""
-    return View(desk, _keys, _row)
+    return View(desk, _keys, _row, ("incident", "clock", "statement"))
 
 
 def _keys(event: Event) -> list[Key]:
@@ -185,10 +185,11 @@ def _row(key: Key, row: Row | None, event: Event) -> Row:
     row = {**(row or _empty(key[0]))}
     of = {"clock": _of_clock, "statement": _of_statement}.get(event.kind, _of_incident)
     row |= of(row, event)
-    waits = (one["due"] for one in json.loads(row["limits"]).values() if one["state"] != "paused")
+    limits = orjson.loads(row["limits"])
+    waits = (one["due"] for one in limits.values() if one["state"] != "paused")
     planned = [row["plan_due"]] if row["plan_due"] and row["phase"] == "resolved" else []
     row["due"] = min([*waits, *planned], default=NEVER)
-    held = [name for name, holds in zip(NAMES, _listed(row), strict=True) if holds]
+    held = [name for name, holds in zip(NAMES, _listed(row, limits), strict=True) if holds]
     return row | {name: name in held for name in NAMES} | {"lists": mask(held)}
 
 
@@ -305,7 +306,7 @@ def _of_statement(row: Row, event: Event) -> Row:
 
 
 def _of_clock(row: Row, event: Event) -> Row:
-    limits: dict[str, dict[str, str]] = json.loads(row["limits"])
+    limits: dict[str, dict[str, str]] = orjson.loads(row["limits"])
     clock = event.data.clock
     match event.data:
         case escalation.ClockStarted() as data:
@@ -327,10 +328,10 @@ def _of_clock(row: Row, event: Event) -> Row:
         correcting = getattr(event.data, "unit", None) or correcting
     if not any(name.partition("#")[0] == NOTICE for name in limits):
         correcting = None
-    return {"limits": json.dumps(limits, sort_keys=True), "correcting": correcting}
+    return {"limits": orjson.dumps(limits, option=orjson.OPT_SORT_KEYS).decode(), "correcting": correcting}
 
 
-def _listed(row: Row) -> tuple[bool, ...]:
+def _listed(row: Row, limits: Mapping[str, Mapping[str, str]]) -> tuple[bool, ...]:
     """Whether each list holds the row, in the order of `NAMES`."""
     is_open = row["phase"] == "open"
     return (
@@ -342,7 +343,7 @@ def _listed(row: Row) -> tuple[bool, ...]:
         is_open and row["screened"],
         is_open and row["helping"] is not None,
         is_open and row["sent_back"],
-        is_open and any(one["state"] == "deferred" for one in json.loads(row["limits"]).values()),
+        is_open and any(one["state"] == "deferred" for one in limits.values()),
         row["phase"] == "resolved" or (row["phase"] == "closed" and row["followed"]),
         row["correcting"] is not None,
     )

@@ -28,7 +28,7 @@ def table(metadata: MetaData) -> Table:
 
 def view(gaps: Table) -> View:
     """The view that fills the table."""
-    return View(gaps, _keys, _row, one_stream=True)
+    return View(gaps, _keys, _row, ("roster",), one_stream=True)
 
 
 def _keys(event: Event) -> list[Key]:
