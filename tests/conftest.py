@@ -1,6 +1,7 @@
 """Shared by all tests: markers, the fixtures of the substrate, and the report of the servers that were used."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 from unittest import mock
@@ -38,6 +39,10 @@ LONGEST = ("tests/delivery/", "tests/test_")
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    # Before any module makes routes, since a process makes them only once.
+    documented = ExitStack()
+    documented.enter_context(held_against_documents())
+    config.add_cleanup(documented.close)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -95,12 +100,6 @@ def _logs_of_their_own() -> Iterator[None]:
 def _end_substrate() -> Iterator[None]:
     yield
     substrate.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _answers_are_as_documented() -> Iterator[None]:
-    with held_against_documents():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ these has a part. If the part has ended, they see what was recorded until then. 
 everything.
 """
 
+import functools
 import re
 from dataclasses import replace
 from datetime import datetime
@@ -43,13 +44,15 @@ Lang = Annotated[
 ]
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of audit."""
     routes = http.router("/audit/v1", "audit")
-    erasure.add_route(routes, runtime)
+    erasure.add_route(routes, "audit")
 
     @routes.get("/incidents/{id}/timeline", **documents.answers(answers.Timeline))
     async def read_timeline(
+        runtime: http.Serving,
         request: Request,
         id: Annotated[str, Depends(http.stream_id("incident"))],
         staff: http.Staff,
@@ -93,6 +96,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/events", **documents.answers(answers.Events))
     async def list_events(
+        runtime: http.Serving,
         staff: http.Staff,
         type: Annotated[
             Narrow, Query(description="Only events of this type: the full name, or the short one for all its versions.")
@@ -134,6 +138,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/events/{id}", **documents.answers(answers.OneEvent))
     async def read_event(
+        runtime: http.Serving,
         request: Request,
         id: Annotated[str, Path(description="The event's id.")],
         staff: http.Staff,

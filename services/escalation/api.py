@@ -3,6 +3,7 @@
 `may` holds the commands that the caller may send now: on a matter, on each clock and on each report.
 """
 
+import functools
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -59,18 +60,19 @@ Since = Annotated[
 ]
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The service's paths."""
     api = http.router("/escalation/v1", "escalation")
-    erasure.add_route(api, runtime)
-    addressing.add_routes(api, runtime)
+    erasure.add_route(api, "escalation")
+    addressing.add_routes(api)
 
-    async def command(caller: commands.Caller, incident: str, body: Command) -> Response:
+    async def command(runtime: Runtime, caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here. If it is sent, it must name the newest version."""
         see = partial(seen.for_clock, incident)
         return http.reply(await commands.execute(runtime, caller, stream_of("clock", incident), body, see=see))
 
-    async def at_desk(caller: commands.Caller, body: OfRoster) -> Response:
+    async def at_desk(runtime: Runtime, caller: commands.Caller, body: OfRoster) -> Response:
         """A command at a unit's desk."""
         stream = roster.stream_of_unit(body.unit)
 
@@ -82,7 +84,9 @@ def router(runtime: Runtime) -> APIRouter:
 
         return http.reply(await commands.transact(runtime, caller, act))
 
-    async def read(connection: AsyncConnection, unit: str, staff: Actor, since: datetime | None) -> queries.Desk:
+    async def read(
+        runtime: Runtime, connection: AsyncConnection, unit: str, staff: Actor, since: datetime | None
+    ) -> queries.Desk:
         """A roster, for the unit itself and those above it."""
         ctx = await runtime.context(connection, staff)
         ctx.offices.unit(unit)
@@ -92,6 +96,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
+        runtime: http.Serving,
         staff: http.Staff,
         incident: Annotated[IncidentRef | None, Query(description="Only clocks of this incident.")] = None,
         unit: Annotated[
@@ -121,6 +126,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/reports-owed", **documents.answers(answers.ReportsOwed))
     async def list_reports_owed(
+        runtime: http.Serving,
         staff: http.Staff,
         unit: Annotated[
             UnitCode | None, Query(description="Only what this unit, or one below it, owes; else the caller's unit.")
@@ -139,7 +145,9 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": next_})
 
     @api.get("/reports-to-confirm", **documents.answers(answers.ReportsToConfirm))
-    async def list_reports_to_confirm(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_reports_to_confirm(
+        runtime: http.Serving, staff: http.Staff, limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
         """The reports and notices sideways that wait for a receipt of the caller's unit, or of one below it."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -148,7 +156,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": next_})
 
     @api.get("/incidents/{id}", **documents.answers(answers.Limits))
-    async def read_limits(id: Id, staff: http.Staff) -> Response:
+    async def read_limits(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
         """An incident's clocks and reports upward, with the version for `If-Match`.
 
         An office whose part has ended reads the state at that time.
@@ -163,113 +171,116 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response(found, version=found["version"])
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
-    async def report_upward(id: Id, body: ReportUpward, caller: http.Command) -> Response:
+    async def report_upward(runtime: http.Serving, id: Id, body: ReportUpward, caller: http.Command) -> Response:
         """Report the matter to a post or body, step by step and to several.
 
         It is marked unverified if no fact is established. Only the receipt of the addressee fulfils the duty.
         """
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/inform-office", **documents.answers(Done))
-    async def inform_office(id: Id, body: InformOffice, caller: http.Command) -> Response:
+    async def inform_office(runtime: http.Serving, id: Id, body: InformOffice, caller: http.Command) -> Response:
         """Tell another office of the matter. It reads what it is told, and confirms it by a receipt."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/receipt", **documents.answers(Done))
-    async def give_receipt(id: Id, body: Receipt, caller: http.Command) -> Response:
+    async def give_receipt(runtime: http.Serving, id: Id, body: Receipt, caller: http.Command) -> Response:
         """Confirm a report, or send it back with a reason. Only its addressee can."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/ask-lead", **documents.answers(Done))
-    async def ask_lead(id: Id, body: AskLead, caller: http.Command) -> Response:
+    async def ask_lead(runtime: http.Serving, id: Id, body: AskLead, caller: http.Command) -> Response:
         """Ask the unit above that the pack names to lead."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/accept-lead", **documents.answers(Done))
-    async def accept_lead(id: Id, body: AcceptLead, caller: http.Command) -> Response:
+    async def accept_lead(runtime: http.Serving, id: Id, body: AcceptLead, caller: http.Command) -> Response:
         """Accept the lead that was asked for. The accountable unit stays accountable."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/take-lead", **documents.answers(Done))
-    async def take_lead(id: Id, body: TakeLead, caller: http.Command) -> Response:
+    async def take_lead(runtime: http.Serving, id: Id, body: TakeLead, caller: http.Command) -> Response:
         """Take the lead as a unit above, where the pack says so. The accountable unit stays accountable."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/decide", **documents.answers(Done))
-    async def record_decision(id: Id, body: Decide, caller: http.Command) -> Response:
+    async def record_decision(runtime: http.Serving, id: Id, body: Decide, caller: http.Command) -> Response:
         """Record whether to report upward, or whether to meet, with the reason and all who took part.
 
         If several posts take part, nothing is decided until each of them has confirmed it.
         """
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/confirm-decision", **documents.answers(Done))
-    async def confirm_decision(id: Id, body: ConfirmDecision, caller: http.Command) -> Response:
+    async def confirm_decision(runtime: http.Serving, id: Id, body: ConfirmDecision, caller: http.Command) -> Response:
         """Confirm a decision that several posts take together, as one of them."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/give-notice", **documents.answers(Done))
-    async def give_notice(id: Id, body: GiveNotice, caller: http.Command) -> Response:
+    async def give_notice(runtime: http.Serving, id: Id, body: GiveNotice, caller: http.Command) -> Response:
         """Give the accountable unit a notice to correct something, with a limit for its report back."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/write-part", **documents.answers(Done))
-    async def write_part(id: Id, body: WritePart, caller: http.Command) -> Response:
+    async def write_part(runtime: http.Serving, id: Id, body: WritePart, caller: http.Command) -> Response:
         """Write a part of the answer to a notice: check, measures, next steps, as the pack says."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/report-back", **documents.answers(Done))
-    async def report_back(id: Id, body: ReportBack, caller: http.Command) -> Response:
+    async def report_back(runtime: http.Serving, id: Id, body: ReportBack, caller: http.Command) -> Response:
         """Report back to the unit that gave a notice. It is refused while a part of the answer is missing."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/set-limit", **documents.answers(Done))
-    async def set_limit(id: Id, body: SetLimit, caller: http.Command) -> Response:
+    async def set_limit(runtime: http.Serving, id: Id, body: SetLimit, caller: http.Command) -> Response:
         """Set a limit of this matter, where the pack leaves it to a person."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/request-extension", **documents.answers(Done))
-    async def request_extension(id: Id, body: RequestExtension, caller: http.Command) -> Response:
+    async def request_extension(
+        runtime: http.Serving, id: Id, body: RequestExtension, caller: http.Command
+    ) -> Response:
         """Ask for more time before a limit passes, if the pack allows it."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/decide-extension", **documents.answers(Done))
-    async def decide_extension(id: Id, body: DecideExtension, caller: http.Command) -> Response:
+    async def decide_extension(runtime: http.Serving, id: Id, body: DecideExtension, caller: http.Command) -> Response:
         """Grant or refuse more time. The post or body that the pack names decides, and never who asked."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/pause", **documents.answers(Done))
-    async def pause_limit(id: Id, body: Pause, caller: http.Command) -> Response:
+    async def pause_limit(runtime: http.Serving, id: Id, body: Pause, caller: http.Command) -> Response:
         """Let a limit stand still, for a reason that the pack names. Its first end stays on record."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/resume", **documents.answers(Done))
-    async def resume_limit(id: Id, body: Resume, caller: http.Command) -> Response:
+    async def resume_limit(runtime: http.Serving, id: Id, body: Resume, caller: http.Command) -> Response:
         """Let a limit that stands still run again."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/tell-asker", **documents.answers(Done))
-    async def tell_asker(id: Id, body: TellAsker, caller: http.Command) -> Response:
+    async def tell_asker(runtime: http.Serving, id: Id, body: TellAsker, caller: http.Command) -> Response:
         """Record that the asker was told of an extension. The asker also reads it with the receipt of the report."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/request-deferral", **documents.answers(Done))
-    async def request_deferral(id: Id, body: RequestDeferral, caller: http.Command) -> Response:
+    async def request_deferral(runtime: http.Serving, id: Id, body: RequestDeferral, caller: http.Command) -> Response:
         """Ask to defer what cannot be solved yet, with a plan and a date of review."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/decide-deferral", **documents.answers(Done))
-    async def decide_deferral(id: Id, body: DecideDeferral, caller: http.Command) -> Response:
+    async def decide_deferral(runtime: http.Serving, id: Id, body: DecideDeferral, caller: http.Command) -> Response:
         """Grant or refuse a deferral. The post or body that the pack names decides, and never who asked."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.post("/incidents/{id}/annul", **documents.answers(Done))
-    async def annul_breach(id: Id, body: AnnulBreach, caller: http.Command) -> Response:
+    async def annul_breach(runtime: http.Serving, id: Id, body: AnnulBreach, caller: http.Command) -> Response:
         """A reviewer finds that a breach does not stand. Breach and finding both stay on record."""
-        return await command(caller, id, body)
+        return await command(runtime, caller, id, body)
 
     @api.get("/surges", **documents.answers(answers.Surges))
     async def list_surges(
+        runtime: http.Serving,
         staff: http.Staff,
         unit: Annotated[UnitCode, Query(description="Only warnings of this unit and those below it.")],
     ) -> Response:
@@ -284,11 +295,14 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.get("/roster", **documents.answers(answers.Roster))
     async def read_roster(
-        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff, since: Since = None
+        runtime: http.Serving,
+        unit: Annotated[UnitCode, Query(description="Whose roster.")],
+        staff: http.Staff,
+        since: Since = None,
     ) -> Response:
         """A unit's roster: its duties, its information officer, who is on duty, gaps, and what waits for the next."""
         async with runtime.database.read() as connection:
-            found = await read(connection, unit, staff, since)
+            found = await read(runtime, connection, unit, staff, since)
         return http.json_response(found.body, version=found.revision)
 
     @api.get(
@@ -296,44 +310,47 @@ def router(runtime: Runtime) -> APIRouter:
         **documents.answers_content("The roster.", {"text/calendar": documents.text("BEGIN:VCALENDAR\r\n…")}),
     )
     async def export_roster(
-        unit: Annotated[UnitCode, Query(description="Whose roster.")], staff: http.Staff, since: Since = None
+        runtime: http.Serving,
+        unit: Annotated[UnitCode, Query(description="Whose roster.")],
+        staff: http.Staff,
+        since: Since = None,
     ) -> Response:
         """The duties of a unit as an iCalendar file, for the desk's own calendar."""
         async with runtime.database.read() as connection:
-            found = await read(connection, unit, staff, since)
+            found = await read(runtime, connection, unit, staff, since)
             ctx = await runtime.context(connection, staff)
         file = calendar.of_roster(unit, found.shifts, ctx.offices, ctx.now)
         return Response(file, media_type="text/calendar; charset=utf-8")
 
     @api.put("/roster", **documents.answers(Done))
-    async def plan_duties(body: PlanDuties, caller: http.Command) -> Response:
+    async def plan_duties(runtime: http.Serving, body: PlanDuties, caller: http.Command) -> Response:
         """Plan duties for a unit, or correct them before they begin. Duties that were planned before stay."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     @api.post("/roster/cancel-duty", **documents.answers(Done))
-    async def cancel_duty(body: CancelDuty, caller: http.Command) -> Response:
+    async def cancel_duty(runtime: http.Serving, body: CancelDuty, caller: http.Command) -> Response:
         """Take a duty off the roster before it begins."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     @api.post("/roster/name-substitute", **documents.answers(Done))
-    async def name_substitute(body: NameSubstitute, caller: http.Command) -> Response:
+    async def name_substitute(runtime: http.Serving, body: NameSubstitute, caller: http.Command) -> Response:
         """Name a post that may take up a duty in place of the planned one."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     @api.post("/roster/sign-on", **documents.answers(Done))
-    async def sign_on(body: SignOn, caller: http.Command) -> Response:
+    async def sign_on(runtime: http.Serving, body: SignOn, caller: http.Command) -> Response:
         """Take up the duty that waits for your post, with what was held for it."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     @api.post("/roster/hand-over", **documents.answers(Done))
-    async def hand_over(body: HandOver, caller: http.Command) -> Response:
+    async def hand_over(runtime: http.Serving, body: HandOver, caller: http.Command) -> Response:
         """Hand your duty over, with a note and the list of what is open."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     @api.post("/roster/test-reachability", **documents.answers(Done))
-    async def test_reachability(body: TestReachability, caller: http.Command) -> Response:
+    async def test_reachability(runtime: http.Serving, body: TestReachability, caller: http.Command) -> Response:
         """Record whether a duty post answered."""
-        return await at_desk(caller, body)
+        return await at_desk(runtime, caller, body)
 
     return api
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -51,16 +52,15 @@ KeyId = Annotated[str, Depends(http.stream_id("key"))]
 FileName = Annotated[str, Path(description="The file, as the report names it in its `evidence`.")]
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of ingest."""
     api = http.router("/ingest/v1", "ingest")
-    erasure.add_route(api, runtime)
-    keys, blobs, together = Keys(runtime), blobs_of(runtime), intake.Together(runtime)
-    listed = runtime.lists.telephones
+    erasure.add_route(api, "ingest")
 
     async def judge(request: Request, credential: str) -> Actor:
         if credential.startswith(PREFIX):
-            return await keys.actor(credential)
+            return await http.asked(request).part(Keys).actor(credential)
         return await sign_in.staff(request, credential)
 
     sender = SignIn(judge, sign_in.KEY, sign_in.STAFF)
@@ -75,12 +75,12 @@ def router(runtime: Runtime) -> APIRouter:
     ) -> Caller:
         return await http.conditions(request, actor, if_match, idempotency_key, huiying_after)
 
-    async def follow(caller: Caller, id: str, command: Command) -> Response:
+    async def follow(runtime: Runtime, caller: Caller, id: str, command: Command) -> Response:
         """The handler of one command on a report."""
         return http.reply(await commands.execute(runtime, caller, id, command, see=partial(seen.for_report, id)))
 
     @asynccontextmanager
-    async def opened(id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
+    async def opened(runtime: Runtime, id: str, actor: Actor) -> AsyncIterator[tuple[AsyncConnection, list[Event]]]:
         """A transaction that reads, and how much of a report the actor may read. Raises if that is nothing."""
         async with runtime.database.read() as connection:
             events = await queries.events_of(connection, id)
@@ -89,7 +89,7 @@ def router(runtime: Runtime) -> APIRouter:
             yield connection, await _readable(connection, events, actor, await runtime.offices(connection))
 
     @api.post("/reports", **documents.answers(answers.Taken, 201, also={200: "The same report was taken in before."}))
-    async def send_report(body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
+    async def send_report(runtime: http.Serving, body: Report, caller: Annotated[Caller, Depends(sending)]) -> Response:
         """Takes one report in: 201 with `report_id` and `receipt`.
 
         An exact repetition gets 200 with those of the first report.
@@ -98,7 +98,7 @@ def router(runtime: Runtime) -> APIRouter:
         """
         prepared = intake.prepare(body, caller.actor, runtime)
         if caller.key is None and caller.after is None:
-            return http.reply(await together.receive(prepared, caller))
+            return http.reply(await runtime.part(intake.Together).receive(prepared, caller))
 
         async def act(session: Session, ctx: Ctx) -> Answer:
             (outcome,) = await intake.receive(session, [(prepared, ctx)])
@@ -122,7 +122,10 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports/batch", openapi_extra=lines, **documents.answers(answers.BatchLine, media_type=NDJSON))
     async def send_reports(
-        request: Request, actor: Annotated[Actor, Depends(sender)], idempotency_key: http.IdempotencyKey = None
+        runtime: http.Serving,
+        request: Request,
+        actor: Annotated[Actor, Depends(sender)],
+        idempotency_key: http.IdempotencyKey = None,
     ) -> Response:
         """Takes reports in, one on each line. When all were read, answers one line for each, in the same order.
 
@@ -139,9 +142,9 @@ def router(runtime: Runtime) -> APIRouter:
         return StreamingResponse(batch.send(spool), media_type=NDJSON)
 
     @api.get("/reports/{id}", **documents.answers(answers.StoredReport))
-    async def read_report(id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
+    async def read_report(runtime: http.Serving, id: ReportId, actor: Annotated[Actor, Depends(sender)]) -> Response:
         """One report, for the integration that sent it and for staff over its unit."""
-        async with opened(id, actor) as (connection, events):
+        async with opened(runtime, id, actor) as (connection, events):
             body = await queries.report(connection, events)
         return http.json_response(body, version=body["version"])
 
@@ -168,6 +171,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/reports/{id}/evidence", openapi_extra=file, **documents.answers(Done, 201))
     async def attach_evidence(
+        runtime: http.Serving,
         request: Request,
         id: ReportId,
         actor: Annotated[Actor, Depends(sender)],
@@ -180,12 +184,14 @@ def router(runtime: Runtime) -> APIRouter:
         422, a picture with too many pixels 413. PDF, MP3 and MP4 are stored unchanged, also with any data on their
         author and place. A text is masked and stored in UTF-8. Content of another type than named is 415.
         """
-        upload = await evidence.take(request, note, blobs, runtime.settings, listed)
+        upload = await evidence.take(request, note, blobs_of(runtime), runtime.settings, runtime.lists.telephones)
         return http.reply(
-            await to_the_end(add(request.scope["path"], id, Caller(actor=actor), upload, idempotency_key))
+            await to_the_end(add(runtime, request.scope["path"], id, Caller(actor=actor), upload, idempotency_key))
         )
 
-    async def add(path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None) -> Answer:
+    async def add(
+        runtime: Runtime, path: str, id: str, caller: Caller, upload: evidence.Upload, idempotency_key: str | None
+    ) -> Answer:
         """Records on the report that the file belongs to it. The file is deleted only if this surely failed."""
         blob = upload.blob
         try:
@@ -197,24 +203,24 @@ def router(runtime: Runtime) -> APIRouter:
             answer = await commands.execute(runtime, caller, id, command, see=see, status=201)
         except Problem as problem:
             if problem.status < 500:
-                blobs.delete([blob.file])
+                blobs_of(runtime).delete([blob.file])
             raise
         if not answer.events:
-            blobs.delete([blob.file])
+            blobs_of(runtime).delete([blob.file])
         return answer
 
     @api.get("/reports/{id}/evidence/{file}", **documents.answers_content("The file, as it is stored.", kept))
-    async def read_evidence(id: ReportId, file: FileName, staff: http.Staff) -> Response:
+    async def read_evidence(runtime: http.Serving, id: ReportId, file: FileName, staff: http.Staff) -> Response:
         """A file of a report's evidence, for staff over its unit: to save, not to show in the page.
 
         `file` is its name in the report's `evidence`. An erased file gets 404.
         """
-        async with opened(id, staff) as (_, events):
+        async with opened(runtime, id, staff) as (_, events):
             found = queries.attached(events, file)
         if found is None:
             raise NotFound(f"{id} has no evidence {file[:60]!r}", what=file[:60])
         try:
-            source = await asyncio.to_thread(blobs.path(found.file).open, "rb")
+            source = await asyncio.to_thread(blobs_of(runtime).path(found.file).open, "rb")
         except FileNotFoundError:
             raise NotFound(
                 f"{file} is not in the evidence folder; restore that from its backup", code="file-missing", file=file
@@ -227,25 +233,27 @@ def router(runtime: Runtime) -> APIRouter:
         return StreamingResponse(batch.send(source), headers=headers, media_type=found.media_type)
 
     @api.post("/reports/{id}/reach", **documents.answers(Done))
-    async def measure_reach(id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]) -> Response:
+    async def measure_reach(
+        runtime: http.Serving, id: ReportId, body: Reach, caller: Annotated[Caller, Depends(sending)]
+    ) -> Response:
         """Adds dated totals of attention."""
-        return await follow(caller, id, body)
+        return await follow(runtime, caller, id, body)
 
     @api.post("/reports/{id}/refuse", **documents.answers(Done))
-    async def refuse_report(id: ReportId, body: Refuse, caller: http.Command) -> Response:
+    async def refuse_report(runtime: http.Serving, id: ReportId, body: Refuse, caller: http.Command) -> Response:
         """Decides that this report gets no answer, with the reason."""
-        return await follow(caller, id, body)
+        return await follow(runtime, caller, id, body)
 
     @api.post("/reports/{id}/erase", **documents.answers(Done))
-    async def erase_report(id: ReportId, body: Erase, caller: http.Command) -> Response:
+    async def erase_report(runtime: http.Serving, id: ReportId, body: Erase, caller: http.Command) -> Response:
         """Deletes the words and files of this report here, and orders every service to do the same.
 
         The first call asks. The call of another person of a unit above deletes; at the root, another person of the
         root.
         """
-        return http.reply(await to_the_end(forget(id, caller, body)))
+        return http.reply(await to_the_end(forget(runtime, id, caller, body)))
 
-    async def forget(id: str, caller: Caller, command: Erase) -> Answer:
+    async def forget(runtime: Runtime, id: str, caller: Caller, command: Erase) -> Answer:
         files: tuple[str, ...] = ()
 
         async def act(session: Session, ctx: Ctx) -> Answer:
@@ -262,11 +270,13 @@ def router(runtime: Runtime) -> APIRouter:
             return commands.answer(session, id, events)
 
         answer = await commands.transact(runtime, caller, act)
-        blobs.delete(files)
+        blobs_of(runtime).delete(files)
         return answer
 
     @api.get("/receipts/{receipt}", **documents.answers(answers.Status))
-    async def read_receipt(receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]) -> Response:
+    async def read_receipt(
+        runtime: http.Serving, receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)]
+    ) -> Response:
         """The state of the sender's report and the limits of its matter that were extended. The code is enough."""
         digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
         async with runtime.database.read() as connection:
@@ -278,7 +288,9 @@ def router(runtime: Runtime) -> APIRouter:
 
     @api.post("/receipts/{receipt}/helpfulness", **documents.answers(Done))
     async def judge_answer(
-        receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)], body: JudgeAnswer
+        runtime: http.Serving,
+        receipt: Annotated[str, Path(description="The receipt's code.", max_length=20)],
+        body: JudgeAnswer,
     ) -> Response:
         """The sender of a report says whether the latest answer helped, once for each answer. The code is enough."""
         digest = runtime.keys.digest("receipt", intake.receipt_read(receipt))
@@ -295,7 +307,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, Caller(), act))
 
     @api.get("/keys", **documents.answers(answers.Keys))
-    async def list_keys(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_keys(runtime: http.Serving, staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """The keys of the caller's unit and the units below it, for administrators.
 
         It shows neither a key nor its digest.
@@ -307,14 +319,14 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": further})
 
     @api.post("/keys", **documents.answers(answers.KeyMade, 201))
-    async def make_key(body: KeyRequest, staff: http.Staff) -> Response:
+    async def make_key(runtime: http.Serving, body: KeyRequest, staff: http.Staff) -> Response:
         """Makes a key for an integration and shows it once. Only its digest is kept."""
-        return http.json_response(await keys.make(Caller(actor=staff), body), status=201)
+        return http.json_response(await runtime.part(Keys).make(Caller(actor=staff), body), status=201)
 
     @api.post("/keys/{id}/revoke", **documents.answers(answers.KeyRevoked))
-    async def revoke_key(id: KeyId, staff: http.Staff) -> Response:
+    async def revoke_key(runtime: http.Serving, id: KeyId, staff: http.Staff) -> Response:
         """Ends a key by its id. Other processes follow within a second."""
-        await keys.revoke(Caller(actor=staff), id)
+        await runtime.part(Keys).revoke(Caller(actor=staff), id)
         return http.json_response({"id": id, "revoked": True})
 
     return api

@@ -1,5 +1,6 @@
 """Statements over HTTP, for staff."""
 
+import functools
 from functools import partial
 from typing import Annotated
 
@@ -24,20 +25,21 @@ SUBMIT, APPROVE, PUBLISH = Submit(), Approve(), Publish()
 Id = Annotated[str, Depends(http.stream_id("statement"))]
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """`/publish/v1`.
 
     Commands take `If-Match` with the version that the officer saw. Commands without fields take no body or {}.
     """
     api = http.router("/publish/v1", "publish")
-    erasure.add_route(api, runtime)
+    erasure.add_route(api, "publish")
 
-    async def act(id_: str, caller: kernel.Caller, command: Command) -> Response:
+    async def act(runtime: Runtime, id_: str, caller: kernel.Caller, command: Command) -> Response:
         see = partial(seen.for_statement, id_)
         return http.reply(await kernel.execute(runtime, caller, id_, command, staff=True, see=see))
 
     @api.post("/statements", **documents.answers(Done, 201))
-    async def draft_statement(command: Draft, caller: http.Command) -> Response:
+    async def draft_statement(runtime: http.Serving, command: Draft, caller: http.Command) -> Response:
         """Begins a statement. A statement on a drill is part of the drill."""
         stream, command = RandomIds().new("statement"), await records.by_ids(runtime, command)
 
@@ -51,47 +53,54 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await kernel.transact(runtime, caller, begin))
 
     @api.post("/statements/{id}/revise", **documents.answers(Done))
-    async def revise_statement(id: Id, command: Revise, caller: http.Command) -> Response:
+    async def revise_statement(runtime: http.Serving, id: Id, command: Revise, caller: http.Command) -> Response:
         """Changes the text before publication. Earlier approvals are void."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/submit", **documents.answers(Done))
-    async def submit_statement(id: Id, caller: http.Command, command: Submit = SUBMIT) -> Response:
+    async def submit_statement(
+        runtime: http.Serving, id: Id, caller: http.Command, command: Submit = SUBMIT
+    ) -> Response:
         """Asks for the approvals that the matter's pack chooses for this text."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/approve", **documents.answers(Done))
-    async def approve_statement(id: Id, caller: http.Command, command: Approve = APPROVE) -> Response:
+    async def approve_statement(
+        runtime: http.Serving, id: Id, caller: http.Command, command: Approve = APPROVE
+    ) -> Response:
         """Agrees at the present step, as one of its posts, as a body, or for a post that delegated."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/reject", **documents.answers(Done))
-    async def reject_statement(id: Id, command: Reject, caller: http.Command) -> Response:
+    async def reject_statement(runtime: http.Serving, id: Id, command: Reject, caller: http.Command) -> Response:
         """Sends the text back."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/cannot-judge", **documents.answers(Done))
-    async def pass_statement_on(id: Id, command: CannotJudge, caller: http.Command) -> Response:
+    async def pass_statement_on(runtime: http.Serving, id: Id, command: CannotJudge, caller: http.Command) -> Response:
         """Sends the text to the post that decides what an approver cannot judge."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/publish", **documents.answers(Done))
-    async def publish_statement(id: Id, caller: http.Command, command: Publish = PUBLISH) -> Response:
+    async def publish_statement(
+        runtime: http.Serving, id: Id, caller: http.Command, command: Publish = PUBLISH
+    ) -> Response:
         """Puts the approved text on the bulletin."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/correct", **documents.answers(Done))
-    async def correct_statement(id: Id, command: Correct, caller: http.Command) -> Response:
+    async def correct_statement(runtime: http.Serving, id: Id, command: Correct, caller: http.Command) -> Response:
         """Replaces the published text. The earlier one stays visible."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.post("/statements/{id}/withdraw", **documents.answers(Done))
-    async def withdraw_statement(id: Id, command: Withdraw, caller: http.Command) -> Response:
+    async def withdraw_statement(runtime: http.Serving, id: Id, command: Withdraw, caller: http.Command) -> Response:
         """Withdraws the statement. Its text stays visible as withdrawn."""
-        return await act(id, caller, command)
+        return await act(runtime, id, caller, command)
 
     @api.get("/statements", **documents.answers(answers.Statements))
     async def list_statements(
+        runtime: http.Serving,
         staff: http.Staff,
         incident: Annotated[IncidentRef | None, Query(description="Only statements on this incident.")] = None,
         state: Annotated[answers.Phase | None, Query(description="Only statements in this state.")] = None,
@@ -111,7 +120,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": page.rows, "next": page.next})
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
-    async def read_statement(id: Id, staff: http.Staff) -> Response:
+    async def read_statement(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
         """One statement with its words and all its public texts. `If-Match` takes the `ETag`."""
         async with runtime.database.read() as connection:
             found = await queries.one_statement(connection, await runtime.context(connection, staff), id)

@@ -5,6 +5,7 @@ script and load nothing from elsewhere. Every answer has a strong `ETag` over ev
 the deployment's public address, whatever `Host` says.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
@@ -96,13 +97,15 @@ def zone_name(zone: tzinfo) -> str:
     return f"UTC{offset[:3]}:{offset[3:]} 时间"
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """`/bulletin`, public."""
     pages = http.router("/bulletin", "bulletin", DescribedRoute)
     feeds = http.router("/bulletin", "bulletin")
-    site = _Site(runtime.settings)
 
-    async def found(connection: AsyncConnection, limit: int, cursor: str | None, unit: str | None) -> Found:
+    async def found(
+        runtime: Runtime, connection: AsyncConnection, limit: int, cursor: str | None, unit: str | None
+    ) -> Found:
         offices = await runtime.offices(connection)
         zone = offices.zone
         speaking = await queries.speaking_units(connection)
@@ -113,23 +116,27 @@ def router(runtime: Runtime) -> APIRouter:
         return Found([_readable(row, zone) for row in page.rows], page.next, zone_name(zone), unit, named)
 
     @pages.get("", include_in_schema=False)
-    async def without_slash() -> Response:
+    async def without_slash(runtime: http.Serving) -> Response:
         """Redirects to the page."""
-        return Response(status_code=308, headers={"Location": site.url})
+        return Response(status_code=308, headers={"Location": _Site(runtime.settings).url})
 
     @pages.get("/", **documents.answers_content("The page.", PAGE))
-    async def show_bulletin(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    async def show_bulletin(
+        runtime: http.Serving, request: Request, cursor: Cursor = None, unit: Unit = None
+    ) -> Response:
         """The statements, the latest change first."""
         async with runtime.database.read() as connection:
             try:
-                page = await found(connection, PER_PAGE, cursor, unit)
+                page = await found(runtime, connection, PER_PAGE, cursor, unit)
             except Malformed:
-                return site.missing()
-        return site.page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
+                return _Site(runtime.settings).missing()
+        return _Site(runtime.settings).page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
     async def show_statement(
-        request: Request, id: Annotated[str, Path(description="The statement's id or its number.")]
+        runtime: http.Serving,
+        request: Request,
+        id: Annotated[str, Path(description="The statement's id or its number.")],
     ) -> Response:
         """One statement with all its texts, corrections and its withdrawal."""
         named = await records.find(runtime, "statement", id) or id
@@ -137,20 +144,23 @@ def router(runtime: Runtime) -> APIRouter:
             zone = (await runtime.offices(connection)).zone
             row = await queries.public_statement(connection, named)
         if row is None:
-            return site.missing()
-        return site.page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
+            return _Site(runtime.settings).missing()
+        return _Site(runtime.settings).page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
 
     @feeds.get(
         "/feed.atom",
         **documents.answers_content("The feed.", FEED),
     )
-    async def read_atom_feed(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    async def read_atom_feed(
+        runtime: http.Serving, request: Request, cursor: Cursor = None, unit: Unit = None
+    ) -> Response:
         """Atom (RFC 4287).
 
         An entry keeps its id. A correction or withdrawal raises `updated` and stands first in the title.
         """
         async with runtime.database.read() as connection:
-            page = await found(connection, PER_FEED, cursor, unit)
+            page = await found(runtime, connection, PER_FEED, cursor, unit)
+        site = _Site(runtime.settings)
         body = templates.get_template("feed.atom.xml").render(
             feed_id=_feed_id(runtime, unit),
             title=site.title(page),
@@ -164,11 +174,13 @@ def router(runtime: Runtime) -> APIRouter:
         return _answer(request, body.encode(), ATOM)
 
     @feeds.get("/feed.json", **documents.answers(answers.Feed, media_type="application/feed+json"))
-    async def read_json_feed(request: Request, cursor: Cursor = None, unit: Unit = None) -> Response:
+    async def read_json_feed(
+        runtime: http.Serving, request: Request, cursor: Cursor = None, unit: Unit = None
+    ) -> Response:
         """JSON Feed 1.1, with the same entries."""
         async with runtime.database.read() as connection:
-            page = await found(connection, PER_FEED, cursor, unit)
-        return _answer(request, orjson.dumps(site.json_feed(page, cursor)), JSON_FEED)
+            page = await found(runtime, connection, PER_FEED, cursor, unit)
+        return _answer(request, orjson.dumps(_Site(runtime.settings).json_feed(page, cursor)), JSON_FEED)
 
     @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:

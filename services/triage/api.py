@@ -39,13 +39,15 @@ _SEES: Mapping[type[Command], commands.See] = {EstablishFact: seen.for_fact}
 Id = Annotated[IncidentId, Depends(http.stream_id("incident"))]
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of triage."""
     routes = http.router("/triage/v1", "triage")
-    erasure.add_route(routes, runtime)
+    erasure.add_route(routes, "triage")
 
     @routes.get("/incidents", **documents.answers(answers.Incidents))
     async def list_incidents(
+        runtime: http.Serving,
         staff: http.Staff,
         unit: Annotated[
             UnitCode | None, Query(description="Only incidents for which this unit is accountable.")
@@ -81,7 +83,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": further})
 
     @routes.get("/incidents/{id}", **documents.answers(answers.WholeIncident))
-    async def read_incident(id: Id, staff: http.Staff) -> Response:
+    async def read_incident(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
         """One incident with facts, up to 500 reports, handling, notes, and the proposal for the figures.
 
         An office whose part has ended reads the state at that time.
@@ -93,7 +95,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response(found, version=found["version"])
 
     @routes.get("/incidents/{id}/facts", **documents.answers(answers.FactSheet))
-    async def read_facts(id: Id, staff: http.Staff) -> Response:
+    async def read_facts(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
         """The fact sheet: each fact with all its values, their sources, and the statements that rest on each value."""
         async with runtime.database.read() as connection:
             found = await fact_sheet(connection, await runtime.context(connection, staff), id)
@@ -104,7 +106,7 @@ def router(runtime: Runtime) -> APIRouter:
     for verb, model in VERBS.items():
         routes.add_api_route(
             f"/incidents/{{id}}/{verb}",
-            _endpoint(runtime, model),
+            _endpoint(model),
             methods=["POST"],
             name=verb if "-" in verb else f"{verb} incident",
             description=inspect.cleandoc(model.__doc__ or ""),
@@ -113,6 +115,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/statistics/handovers", **documents.answers(answers.Handovers))
     async def count_handovers(
+        runtime: http.Serving,
         staff: http.Staff,
         since: Annotated[WrittenInstant | None, Query(description="From this instant on.")] = None,
         until: Annotated[WrittenInstant | None, Query(description="Before this instant.")] = None,
@@ -130,7 +133,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None})
 
     @routes.get("/units", **documents.answers(office_answers.Units))
-    async def list_units(staff: http.Staff) -> Response:
+    async def list_units(runtime: http.Serving, staff: http.Staff) -> Response:
         """The tree of units and their posts now, and the version of the stream behind it."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -160,7 +163,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.post("/tokens/{token}/revoke", **documents.answers(Done))
     async def revoke_token(
-        token: Annotated[Uuid, Path(description="The token's id.")], caller: http.Command
+        runtime: http.Serving, token: Annotated[Uuid, Path(description="The token's id.")], caller: http.Command
     ) -> Response:
         """Ends a staff token before its time, by its id.
 
@@ -174,7 +177,9 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, caller, act))
 
     @routes.get("/days", **documents.answers(office_answers.Days))
-    async def list_days(staff: http.Staff, unit: Annotated[UnitCode, Query(description="Whose days.")]) -> Response:
+    async def list_days(
+        runtime: http.Serving, staff: http.Staff, unit: Annotated[UnitCode, Query(description="Whose days.")]
+    ) -> Response:
         """The days on which a unit works otherwise than the country, its own and those of units above.
 
         Of several entries for a day, the first one counts.
@@ -199,7 +204,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None, "basis": offices.basis})
 
     @routes.post("/days", **documents.answers(Done))
-    async def set_days(body: SetDays, caller: http.Command) -> Response:
+    async def set_days(runtime: http.Serving, body: SetDays, caller: http.Command) -> Response:
         """Sets local holidays, make-up days or other working hours of a unit. All limits in working time follow."""
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
@@ -209,7 +214,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, caller, act))
 
     @routes.post("/units/name-officer", **documents.answers(Done))
-    async def name_officer(body: NameOfficer, caller: http.Command) -> Response:
+    async def name_officer(runtime: http.Serving, body: NameOfficer, caller: http.Command) -> Response:
         """Names the one information officer of a unit. With the first one, its desk begins."""
 
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
@@ -219,7 +224,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, caller, act))
 
     @routes.get("/delegations", **documents.answers(office_answers.Delegations))
-    async def list_delegations(staff: http.Staff) -> Response:
+    async def list_delegations(runtime: http.Serving, staff: http.Staff) -> Response:
         """The delegations that hold now or begin later, of posts of the caller's unit, units above it and below it."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -238,7 +243,7 @@ def router(runtime: Runtime) -> APIRouter:
         ]
         return http.json_response({"items": items, "next": None, "basis": offices.basis})
 
-    async def delegate(caller: commands.Caller, command: Command, status: int = 200) -> Response:
+    async def delegate(runtime: Runtime, caller: commands.Caller, command: Command, status: int = 200) -> Response:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([DELEGATIONS])
             events = session.decide(DELEGATIONS, command, ctx)
@@ -247,24 +252,26 @@ def router(runtime: Runtime) -> APIRouter:
         return http.reply(await commands.transact(runtime, caller, act))
 
     @routes.post("/delegations", **documents.answers(Done, 201))
-    async def give_delegation(body: Delegate, caller: http.Command) -> Response:
+    async def give_delegation(runtime: http.Serving, body: Delegate, caller: http.Command) -> Response:
         """Lets another post approve for a post until a time. Its holder or a chief over its unit may do so."""
-        return await delegate(caller, body, 201)
+        return await delegate(runtime, caller, body, 201)
 
     @routes.post("/delegations/{delegation}/end", **documents.answers(Done))
     async def end_delegation(
-        delegation: Annotated[Uuid, Path(description="The delegation's id.")], caller: http.Command
+        runtime: http.Serving,
+        delegation: Annotated[Uuid, Path(description="The delegation's id.")],
+        caller: http.Command,
     ) -> Response:
         """Ends a delegation before its time. If it has ended, nothing changes."""
-        return await delegate(caller, EndDelegation(delegation=delegation))
+        return await delegate(runtime, caller, EndDelegation(delegation=delegation))
 
     return routes
 
 
-def _endpoint(runtime: Runtime, model: type[Command]) -> Callable[..., Coroutine[Any, Any, Response]]:
+def _endpoint(model: type[Command]) -> Callable[..., Coroutine[Any, Any, Response]]:
     """The handler of one command. Its body is the model."""
 
-    async def ask(id: Id, caller: http.Command, command: Any) -> Response:
+    async def ask(runtime: http.Serving, id: Id, caller: http.Command, command: Any) -> Response:
         command = await records.by_ids(runtime, command)
         match command:
             case Merge():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from services.kernel import tasks
 from services.kernel.core.problems import Unavailable
 from services.kernel.serving import commands
 from services.kernel.store.words import ERASED
-from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report
+from tests.ingest.conftest import PATH, Ingest, erase, post, refused, report, running
 from tests.ingest.test_pictures import PNG
+from tests.kit import answers
 
 
 def rebuilt(table: str, events: list[Event]) -> list[Any]:
@@ -27,6 +29,24 @@ def rebuilt(table: str, events: list[Event]) -> list[Any]:
         for key in view.touched(event):
             rows[key] = view.apply(key, rows.get(key), event)
     return list(rows.values())
+
+
+async def test_services_of_one_process_share_their_routes_and_nothing_else(
+    ingest: Ingest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Any] = []
+    monkeypatch.setattr(answers, "check", lambda *answer: compared.append(answer))
+    other = tmp_path / "other"
+    other.mkdir()
+    async with running(other, other / "ingest.sqlite") as second:
+        key, others = await ingest.key(), await second.key()
+        id_ = (await post(ingest, key)).json()["report_id"]
+        assert (await post(second, key)).status_code == 401
+        assert (await post(second, others)).status_code == 201
+        assert [len(await one.events("report.received")) for one in (ingest, second)] == [1, 1]
+        assert (await ingest.client.get(f"{PATH}/{id_}", headers=key)).status_code == 200
+        assert (await second.client.get(f"{PATH}/{id_}", headers=others)).status_code == 404
+    assert {200, 201, 401, 404} <= {status for _, status, _ in compared}, "no answer escapes the comparison"
 
 
 class TestOneReport:

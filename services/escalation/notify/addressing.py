@@ -12,7 +12,6 @@ from services.escalation.notify import channels, places, postbox
 from services.escalation.notify.places import SetAddress
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
-from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.commands import Answer
 from services.kernel.serving.paging import must_be_known
@@ -21,12 +20,14 @@ from services.kernel.store.session import Session
 PlaceId = Annotated[Uuid, Path(description="The id of the place, see the list.")]
 
 
-def add_routes(api: APIRouter, runtime: Runtime) -> None:
+def add_routes(api: APIRouter) -> None:
     """Adds list, addition and removal, for administrators of the post's unit or of one above it."""
 
     @api.get("/addresses", **documents.answers(Addresses))
     async def list_addresses(
-        staff: http.Staff, unit: Annotated[UnitCode, Query(description="Whose posts, with those of units below.")]
+        runtime: http.Serving,
+        staff: http.Staff,
+        unit: Annotated[UnitCode, Query(description="Whose posts, with those of units below.")],
     ) -> Response:
         """The places to which notices for posts go: post, kind of channel, language, and since when."""
         async with runtime.database.read() as connection:
@@ -38,7 +39,7 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
         return http.json_response({"items": items})
 
     @api.post("/addresses", **documents.answers(Place, 201))
-    async def set_address(body: SetAddress, caller: http.Command) -> Response:
+    async def set_address(runtime: http.Serving, body: SetAddress, caller: http.Command) -> Response:
         """Add an address of a post. Notices that arise from now on go there."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:
@@ -57,7 +58,7 @@ def add_routes(api: APIRouter, runtime: Runtime) -> None:
         return http.reply(await commands.transact(runtime, caller, act))
 
     @api.post("/addresses/{place}/end", **documents.answers(Place))
-    async def end_address(place: PlaceId, caller: http.Command) -> Response:
+    async def end_address(runtime: http.Serving, place: PlaceId, caller: http.Command) -> Response:
         """Forget an address of a post. Nothing more goes there."""
 
         async def act(session: Session, ctx: Ctx) -> Answer:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
 from sqlalchemy import Table, func, select
@@ -38,6 +38,8 @@ CHECKED = 1.0
 """Seconds between two looks at the length of the outbox and the skew of the clock."""
 MAX_SKEW = 5.0
 
+Part = TypeVar("Part")
+
 logger = structlog.get_logger()
 
 
@@ -65,7 +67,7 @@ class Service(Owner):
     react: Callable[[Event, Any], Iterable[Reaction]] = no_reaction
     know: Callable[[AsyncConnection, Sequence[Event]], Awaitable[Any]] = nothing_known
     apis: tuple[str, ...] = ()
-    """Modules whose `router` makes the HTTP API of a runtime. They are imported only where HTTP is served."""
+    """Modules whose `router` has the paths of the HTTP API. They are imported only where HTTP is served."""
     loops: tuple[Callable[["Runtime"], Awaitable[None]], ...] = ()
     """Background work of the API process. Only the leader runs it."""
     on_start: Callable[["Runtime"], Awaitable[None]] | None = None
@@ -121,11 +123,18 @@ class Runtime:
         """Set when words were erased from the store, and at the start, since a crash may have come before the next
         steps."""
         self.erased.set()
+        self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._offices: offices.Snapshot | None = None
         self._offices_changes = 0
         self._offices_until = 0.0
         self._checked = 0.0
         self._unavailable: Unavailable | None = None
+
+    def part(self, make: Callable[["Runtime"], Part]) -> Part:
+        """What `make` made of this runtime at the first call: state of the service in this process."""
+        if make not in self._parts:
+            self._parts[make] = make(self)
+        return cast("Part", self._parts[make])
 
     async def offices(self, connection: AsyncConnection) -> Offices:
         """Units and packs as they are now."""

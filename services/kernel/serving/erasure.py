@@ -18,11 +18,11 @@ from services.kernel.serving.commands import Answer, Caller, with_seen
 from services.kernel.store.session import Session
 
 
-def add_route(api: APIRouter, runtime: Runtime) -> None:
+def add_route(api: APIRouter, service: str) -> None:
     """Adds the path to a service's API."""
 
-    @api.post("/words/erase", name=f"erase words of {runtime.service.name}", **documents.answers(Done))
-    async def erase_words(body: EraseWords, caller: http.Command) -> Response:
+    @api.post("/words/erase", name=f"erase words of {service}", **documents.answers(Done))
+    async def erase_words(runtime: http.Serving, body: EraseWords, caller: http.Command) -> Response:
         """Delete words that people typed, here and everywhere. One person asks; another one confirms.
 
         The second person is of a unit above the unit that answers for the words; at the root, another person of the

@@ -129,12 +129,21 @@ def stream_id(kind: str) -> Callable[..., Coroutine[Any, Any, str]]:
 
 
 def asked(request: Request) -> Runtime:
-    """The service of a path."""
-    runtimes: Sequence[Runtime] = request.app.state.runtimes
-    name = request.scope["path"].lstrip("/").partition("/")[0]
-    return next((runtime for runtime in runtimes if runtime.service.name == name), runtimes[0])
+    """The service of a path; of a path that no service has, the first one."""
+    of_paths: Mapping[str, Runtime] = request.app.state.of_paths
+    return of_paths.get(_first(request.scope["path"]), next(iter(of_paths.values())))
 
 
+async def _asked(request: Request) -> Runtime:
+    return asked(request)
+
+
+def _first(path: str) -> str:
+    return path.lstrip("/").partition("/")[0]
+
+
+Serving = Annotated[Runtime, Depends(_asked)]
+"""The service that answers. Routes are made once for each process, so they hold no runtime."""
 Staff = Annotated[Actor, Depends(signed_in)]
 IfMatch = Annotated[
     str | None,
@@ -289,7 +298,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         redirect_slashes=False,
     )
     app.state.staff, app.state.failures = StaffTokens(runtimes[0], keys), Failures()
-    app.state.runtimes = tuple(runtimes)
+    app.state.of_paths = {runtime.service.name: runtime for runtime in runtimes}
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, problem: Problem) -> Response:
@@ -374,8 +383,10 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for module, runtime in modules.items():
-        # `include_router` would make every route a second time at the first request.
-        app.router.routes += importlib.import_module(module).router(runtime).routes
+        routes = importlib.import_module(module).router().routes
+        # `include_router` would make every route again at the first request.
+        app.router.routes += routes
+        app.state.of_paths |= {_first(route.path): runtime for route in routes}
     return app
 
 

@@ -3,6 +3,7 @@
 Nothing here decides. `POST incidents/{id}/link` does, and `merge` and `split`.
 """
 
+import functools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -56,12 +57,13 @@ class AskSimilar(
     """The category."""
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of finding."""
     routes = http.router("/triage/v1", "triage")
 
     @routes.get("/incidents/{id}/similar", **documents.answers(similar_answers.Similar))
-    async def list_similar(id: Id, staff: http.Staff, limit: Few = 5) -> Response:
+    async def list_similar(runtime: http.Serving, id: Id, staff: http.Staff, limit: Few = 5) -> Response:
         """Known matters that are like this one, best first, with the words that they share.
 
         Compared are open, resolved and recently closed matters of the accountable unit and of those below it, by
@@ -76,7 +78,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response(_shown(found, decided))
 
     @routes.post("/similar", **documents.answers(similar_answers.Similar))
-    async def ask_similar(body: AskSimilar, caller: http.Command) -> Response:
+    async def ask_similar(runtime: http.Serving, body: AskSimilar, caller: http.Command) -> Response:
         """Known matters that are like what is asked, best first, with the words that they share.
 
         What is asked is masked, compared and not kept. That somebody asked, and which matters were offered, is an
@@ -101,6 +103,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/search", **documents.answers(similar_answers.Results))
     async def search_matters(
+        runtime: http.Serving,
         staff: http.Staff,
         words: Annotated[
             str | None, Query(min_length=2, max_length=200, description="Words that the matter's reports hold, all.")
@@ -152,7 +155,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": found.items, "complete": found.complete, "next": found.further})
 
     @routes.get("/incidents/{id}/suggestion", **documents.answers(similar_answers.Suggestion))
-    async def read_suggestion(id: Id, staff: http.Staff) -> Response:
+    async def read_suggestion(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:
         """The category and the unit that most of the ten nearest earlier matters have, and how many of them have it.
 
         A person decides. Nothing is learned or trained: the matters on which it rests are named. Beside it stands how

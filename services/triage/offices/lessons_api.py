@@ -1,5 +1,6 @@
 """Lessons over HTTP: recorded on what has ended, listed by number, answered by a version of the pack, or declined."""
 
+import functools
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -10,7 +11,6 @@ from schemas.fields import Code, IncidentId, Instant, UnitCode
 from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
-from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, http, paging, records
 from services.kernel.serving.answers import Answered, Done, Page
 from services.kernel.serving.commands import Answer, with_seen
@@ -78,12 +78,14 @@ class LessonPage(Page, json_schema_extra=example(items=[_LESSON], next=None)):
     """The entries of this page."""
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of lessons."""
     routes = http.router("/triage/v1", "triage")
 
     @routes.get("/lessons", **documents.answers(LessonPage))
     async def list_lessons(
+        runtime: http.Serving,
         staff: http.Staff,
         pack: Annotated[Code | None, Query(description="Only lessons about this pack.")] = None,
         state: Annotated[State | None, Query(description="Only lessons in this state.")] = None,
@@ -100,7 +102,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": further})
 
     @routes.post("/lessons", **documents.answers(Done, 201))
-    async def record_lesson(caller: http.Command, body: RecordLesson) -> Response:
+    async def record_lesson(runtime: http.Serving, caller: http.Command, body: RecordLesson) -> Response:
         """Records what a matter or an exercise taught, as a numbered proposal to change its pack.
 
         Its handling has ended. A version of the pack that is loaded later names the lessons that it answers.
@@ -120,6 +122,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.post("/lessons/{lesson}/decline", **documents.answers(Done))
     async def decline_lesson(
+        runtime: http.Serving,
         lesson: Annotated[paging.Number, Path(description="The lesson's number.")],
         caller: http.Command,
         body: DeclineLesson,

@@ -1,5 +1,6 @@
 """The policy packs over HTTP: what is loaded, and who works by what."""
 
+import functools
 import json
 from typing import Any
 
@@ -25,12 +26,13 @@ from services.triage.offices.office_commands import AssignPack, ClosePeriod, Loa
 from services.triage.offices.packs import POLICIES, RIGHTS
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of packs."""
     routes = http.router("/triage/v1", "triage")
 
     @routes.get("/packs", **documents.answers(office_answers.Packs))
-    async def list_packs(staff: http.Staff) -> Response:
+    async def list_packs(runtime: http.Serving, staff: http.Staff) -> Response:
         """The packs of this service: their levels, flags and kinds of answer, and the units that work by them now."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -38,7 +40,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None})
 
     @routes.post("/packs", **documents.answers(Done))
-    async def load_pack(caller: http.Command, command: LoadPack) -> Response:
+    async def load_pack(runtime: http.Serving, caller: http.Command, command: LoadPack) -> Response:
         """Brings a policy pack into the record. A changed pack needs a new version.
 
         Nothing is loaded if the text has a fault; `faults` names each with its line and column. No unit works by the
@@ -53,7 +55,7 @@ def router(runtime: Runtime) -> APIRouter:
         return await _decided(runtime, caller, LoadPacks(packs=(setup.in_record(pack, command.lessons),)))
 
     @routes.post("/packs/assign", **documents.answers(Done))
-    async def assign_pack(caller: http.Command, command: AssignPack) -> Response:
+    async def assign_pack(runtime: http.Serving, caller: http.Command, command: AssignPack) -> Response:
         """Lets a unit, and the units below it without a pack of their own, work by a pack.
 
         The unit above decides so; at the root, the root itself. Matters that were opened before keep their pack.
@@ -61,7 +63,7 @@ def router(runtime: Runtime) -> APIRouter:
         return await _decided(runtime, caller, command)
 
     @routes.get("/packs/values", **documents.answers(office_answers.SetValues))
-    async def list_values(staff: http.Staff) -> Response:
+    async def list_values(runtime: http.Serving, staff: http.Staff) -> Response:
         """The values that units set where a pack leaves them open, and that have begun."""
         async with runtime.database.read() as connection:
             offices = await runtime.offices(connection)
@@ -78,12 +80,12 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None})
 
     @routes.post("/packs/set-value", **documents.answers(Done))
-    async def set_value(caller: http.Command, command: SetValue) -> Response:
+    async def set_value(runtime: http.Serving, caller: http.Command, command: SetValue) -> Response:
         """Sets a value that a pack leaves open, for a unit and the units below it. Nothing runs by it before."""
         return await _decided(runtime, caller, command)
 
     @routes.get("/periods", **documents.answers(office_answers.Periods))
-    async def list_periods(staff: http.Staff) -> Response:
+    async def list_periods(runtime: http.Serving, staff: http.Staff) -> Response:
         """The special periods of all units, with those that are over and those to come."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -104,12 +106,12 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"items": items, "next": None})
 
     @routes.post("/periods/open", **documents.answers(Done))
-    async def open_period(caller: http.Command, command: OpenPeriod) -> Response:
+    async def open_period(runtime: http.Serving, caller: http.Command, command: OpenPeriod) -> Response:
         """Opens a special period for a unit and the units below it. It begins now at the earliest."""
         return await _decided(runtime, caller, command)
 
     @routes.post("/periods/close", **documents.answers(Done))
-    async def close_period(caller: http.Command, command: ClosePeriod) -> Response:
+    async def close_period(runtime: http.Serving, caller: http.Command, command: ClosePeriod) -> Response:
         """Ends a special period, now at the earliest. An end to come can be moved."""
         return await _decided(runtime, caller, command)
 

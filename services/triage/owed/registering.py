@@ -1,9 +1,10 @@
 """A matter that nobody has reported yet, over HTTP: `POST incidents` registers it."""
 
+import functools
+
 from fastapi import APIRouter, Response
 
 from services.kernel.core.decider import Ctx
-from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.answers import Done
 from services.kernel.store.session import Session
@@ -11,12 +12,13 @@ from services.triage.owed.answering_commands import Register
 from services.triage.rights import REGISTER
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The path of the registration."""
     routes = http.router("/triage/v1", "triage")
 
     @routes.post("/incidents", **documents.answers(Done, 201))
-    async def register_incident(body: Register, caller: http.Command) -> Response:
+    async def register_incident(runtime: http.Serving, body: Register, caller: http.Command) -> Response:
         """Opens a matter before anybody has reported it. Its facts and its response are prepared as of any matter.
 
         Limits that count from the discovery run from the first report, which joins by a merger.

@@ -4,6 +4,7 @@ A list holds the matters of the caller's unit and the units below it, the earlie
 for an act of the caller's roles. `gaps` holds the times for which nobody is on duty.
 """
 
+import functools
 import json
 from datetime import datetime
 from operator import itemgetter
@@ -17,7 +18,6 @@ from schemas.fields import Code, Figure, IncidentId, Instant, Number, Post, Stre
 from services.kernel.core.commands import example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Units
-from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import documents, http, paging
 from services.kernel.serving.answers import Answered, Page
 from services.kernel.serving.paging import Cursor, Limit
@@ -146,12 +146,13 @@ class DeskCounts(Answered, json_schema_extra=example(lists={"inbox": 3, "open": 
     """List -> count."""
 
 
-def router(runtime: Runtime) -> APIRouter:
+@functools.cache
+def router() -> APIRouter:
     """The paths of the desk."""
     routes = http.router("/triage/v1", "triage")
 
     @routes.get("/desk", **documents.answers(DeskCounts))
-    async def count_desk(staff: http.Staff) -> Response:
+    async def count_desk(runtime: http.Serving, staff: http.Staff) -> Response:
         """How many matters each list of the caller's desk holds, in one request."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -161,7 +162,7 @@ def router(runtime: Runtime) -> APIRouter:
         return http.json_response({"lists": {**found, "gaps": len(gaps)}})
 
     @routes.get("/desk/gaps", **documents.answers(GapList))
-    async def list_gaps(staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_gaps(runtime: http.Serving, staff: http.Staff, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """The times for which nobody is on duty at the caller's desk and those below it, the earliest first."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
@@ -176,6 +177,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/desk/{name}", **documents.answers(DeskList))
     async def list_desk(
+        runtime: http.Serving,
         name: Annotated[Asked, Path(description="The list.")],
         staff: http.Staff,
         limit: Limit = 50,
