@@ -306,10 +306,17 @@ def _waits(ask: Callable[[], httpx.Response], fits: Callable[[httpx.Response], b
 
 
 def becomes(found: Callable[[], Any], wanted: Any) -> None:
-    """Waits until it is so. The failure shows the difference."""
+    """Waits until it is so. The failure shows the difference. It may ask often, so `found` only reads."""
+    last: list[Any] = []
+
+    def holds() -> bool:
+        last[:] = [found()]
+        return bool(last[0] == wanted)
+
     with contextlib.suppress(AssertionError):
-        until(lambda: found() == wanted, "as wanted", LIMIT)
-    assert (is_ := found()) == wanted, f"it is {pformat(is_)}, and not {pformat(wanted)}"
+        until(holds, "as wanted", LIMIT)
+    is_ = last[0] if last else found()
+    assert is_ == wanted, f"it is {pformat(is_)}, and not {pformat(wanted)}"
 
 
 def _clock(one: dict[str, Any]) -> str:
