@@ -79,6 +79,9 @@ def up(
         with web.bound(settings.host, settings.port or embedded.PORT) as socket:
             known = settings.reached_at(web.address_of(socket))
             async with embedded.running(known) as system, behind.served(system, socket) as address:
+                say(f"Console: {address}/console/")
+                if code := await system.first_code():
+                    say(f"No account yet: the console asks for the set-up code {code}")
                 say(f"Huiying answers at {address}, bulletin {known.link('bulletin/')}, data in {known.data}")
                 sys.stdout.flush()
                 await behind.until_ended(system)

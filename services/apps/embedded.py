@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from services.apps import front
 from services.apps.folder import FolderLock
 from services.audit.app import SERVICE as AUDIT
+from services.console import serving as console
 from services.escalation.app import SERVICE as ESCALATION
 from services.ingest.app import SERVICE as INGEST
 from services.kernel.access import keys, signing, tokens
@@ -48,6 +50,7 @@ class Embedded:
         self.runtimes: dict[str, Runtime] = {}
         self.log = EmbeddedLog(settings.data / "log.sqlite", settings.partitions)
         self.app: FastAPI | None = None
+        self.console: console.Console | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -75,6 +78,10 @@ class Embedded:
                 leader.result()
             self._tasks.append(asyncio.create_task(process.consume(runtime)))
         await self.settle()
+        database = Database(self.settings.data / "console.sqlite", self.settings.lock_seconds)
+        clients = dict.fromkeys((service.name for service in SERVICES), self.client())
+        self.console = console.Console(self.settings, database, self.secret, clients, self.time_source.now)
+        await self.console.start()
 
     async def stop(self) -> None:
         """Ends all work. Everything that was answered is durable."""
@@ -82,10 +89,23 @@ class Embedded:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self.console is not None:
+            await self.console.stop()
         for runtime in self.runtimes.values():
             await runtime.database.close()
         await self.log.stop()
         self.lock.release()
+
+    async def site(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The whole site on one port: the console below `/console`, the services' APIs everywhere else."""
+        assert self.app is not None and self.console is not None
+        is_console = scope["type"] == "http" and console.is_page(scope["path"])
+        await (self.console.app if is_console else self.app)(scope, receive, send)
+
+    async def first_code(self) -> str | None:
+        """The code with which the first account is made; None if there is an account."""
+        assert self.console is not None
+        return None if await self.console.site.accounts.exist() else self.console.site.first_code()
 
     def failed(self) -> BaseException | None:
         """Why a part of the process ended, if one did."""

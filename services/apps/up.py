@@ -23,9 +23,9 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
     """Serves the HTTP API. Gives its address, which the command line also finds in the data folder."""
-    if system.app is None:
+    if system.console is None:
         raise RuntimeError("the embedded system is not started")
-    server = _Server(web.config(system.app, system.settings))
+    server = _Server(web.config(system.site, system.settings))
     serving = asyncio.create_task(server.serve([on]))
     address = web.address_of(on)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from services.kernel.serving.connection import Connection
 from services.kernel.settings import Settings
@@ -45,10 +45,11 @@ def address_of(taken: socket.socket) -> str:
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104  compared, not bound
 
 
-def config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """Uvicorn's settings. Only the named proxies are believed about callers."""
     return uvicorn.Config(
         app,
+        interface="asgi3",
         http=Connection,
         access_log=False,
         log_level="warning",

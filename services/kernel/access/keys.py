@@ -33,6 +33,9 @@ USES = frozenset(
         "request",
         "answer",
         "notice-address",
+        "set-up",
+        "form",
+        "second-factor",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

@@ -269,6 +269,37 @@ class FactOfPack(Answered):
     """The codes of a code, each with its titles."""
 
 
+class ListedCode(Answered):
+    """A code that people choose."""
+
+    code: Code
+    """The code."""
+    title: str
+    """Its Chinese title."""
+    title_en: str
+    """Its English title."""
+
+
+class CodeLists(
+    Answered,
+    json_schema_extra=example(
+        categories=[{"code": "roads.lighting", "title": "路灯照明", "title_en": "Street lighting"}],
+        channels=[{"code": "hotline", "title": "热线电话", "title_en": "Hotline"}],
+        facts=[
+            {"key": "deaths", "title": "死亡人数", "title_en": "Deaths", "kind": "number", "measure": "人", "codes": []}
+        ],
+    ),
+):
+    """The lists of the deployment, from which people and integrations choose codes."""
+
+    categories: tuple[ListedCode, ...]
+    """The categories of matters. `roads.lighting` is below `roads`."""
+    channels: tuple[ListedCode, ...]
+    """The channels by which reports come in."""
+    facts: tuple[FactOfPack, ...]
+    """The facts that offices establish; a pack adds its own."""
+
+
 class HarmStepOfPack(Answered):
     """A step of a pack's scale of harm."""
 
@@ -291,6 +322,8 @@ class Pack(Answered):
     """Its title."""
     effective_from: date
     """The day from which it may be assigned at the first start."""
+    timezone: str
+    """The time zone of its days, such as `Asia/Shanghai`."""
     documents: tuple[DocumentOfPack, ...]
     """The documents on which it rests."""
     periods: tuple[PeriodOfPack, ...]
@@ -402,6 +435,7 @@ class Packs(
                 "version": 1,
                 "title": "县级示例规则",
                 "effective_from": "2026-01-01",
+                "timezone": "Asia/Shanghai",
                 "documents": [{"document": "000", "title": "网络舆情应急预案"}],
                 "periods": [],
                 "facts": [],

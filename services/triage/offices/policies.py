@@ -62,6 +62,17 @@ def router() -> APIRouter:
         """
         return await _decided(runtime, caller, command)
 
+    @routes.get("/lists", **documents.answers(office_answers.CodeLists))
+    async def list_codes(runtime: http.Serving, staff: http.Staff) -> Response:
+        """The lists of the deployment: categories, channels and facts. Other codes are refused."""
+        lists = runtime.lists
+        answer = {
+            "categories": [one.model_dump() for one in lists.categories.values()],
+            "channels": [one.model_dump() for one in lists.channels.values()],
+            "facts": [fact.model_dump(mode="json") for fact in lists.facts.values()],
+        }
+        return http.json_response(answer)
+
     @routes.get("/packs/values", **documents.answers(office_answers.SetValues))
     async def list_values(runtime: http.Serving, staff: http.Staff) -> Response:
         """The values that units set where a pack leaves them open, and that have begun."""
@@ -127,6 +138,7 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
         "version": model.version,
         "title": model.title,
         "effective_from": model.effective_from.isoformat(),
+        "timezone": str(model.timezone),
         "documents": [{"document": code, "title": title} for code, title in model.documents.items()],
         "periods": [{"period": period.code, "title": period.title_zh} for period in model.periods],
         "facts": [fact.model_dump(mode="json", exclude={"source"}, exclude_none=True) for fact in model.facts],

@@ -35,25 +35,29 @@ async def upgrade(database: Database, owner: Owner) -> None:
 
     Only the leader calls it, and on a new database whoever wants to lead. Raises `WrongDatabase`.
     """
-    metadata = owner.metadata
+    folders = None if owner.revisions is None else (KERNEL, owner.revisions)
+    await upgrade_to(database, owner.name, owner.metadata, folders)
+
+
+async def upgrade_to(database: Database, name: str, metadata: MetaData, folders: Sequence[Path] | None) -> None:
+    """Brings a database to the newest revision of each folder. Without folders, the tables are made directly."""
     async with _one_at_a_time, database.transaction() as connection:
         await sql.lock(connection, sql.Hold("migrations", ["all"]))
-        if owner.revisions is None:
+        if folders is None:
             await connection.run_sync(metadata.create_all)
             return
-        folders = (KERNEL, owner.revisions)
         at = await connection.run_sync(_revisions_of)
         if at == {revisions(folder)[-1] for folder in folders}:
             return
         known = {revision for folder in folders for revision in revisions(folder)}
         if strange := sorted(at - known):
             raise WrongDatabase(
-                f"the database of {owner.name} is at revision {', '.join(strange)}, which this version does not know. "
+                f"the database of {name} is at revision {', '.join(strange)}, which this version does not know. "
                 "A newer version used it. Start the newer version, or restore a backup of this version"
             )
         if not at and await connection.run_sync(_has_tables, metadata):
             raise WrongDatabase(
-                f"the database of {owner.name} has Huiying's tables but no revision. A version made it that was "
+                f"the database of {name} has Huiying's tables but no revision. A version made it that was "
                 "never released. Start with an empty one"
             )
         await connection.run_sync(migrate, folders, metadata)

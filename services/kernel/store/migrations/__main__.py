@@ -22,8 +22,9 @@ def place(of: str) -> tuple[Path, MetaData]:
     """The folder of revisions of a service or the kernel, and the tables that they must produce."""
     if of == "kernel":
         return KERNEL, tables.metadata()
-    views = importlib.import_module(f"services.{of}.views")
-    return views.REVISIONS, views.METADATA
+    module = "store" if of == "console" else "views"
+    tables_of = importlib.import_module(f"services.{of}.{module}")
+    return tables_of.REVISIONS, tables_of.METADATA
 
 
 def revision(of: str, message: str) -> Path:
@@ -33,7 +34,7 @@ def revision(of: str, message: str) -> Path:
     known = revisions(folder)
     number = f"{int(known[-1].removeprefix('kernel_')) + 1 if known else 1:04}"
     id_ = f"kernel_{number}" if folder == KERNEL else number
-    folders = list(dict.fromkeys((KERNEL, folder)))
+    folders = [folder] if of == "console" else list(dict.fromkeys((KERNEL, folder)))
     with create_engine("sqlite://").connect() as connection:
         migrate(connection, folders, metadata)
         settings = config(folders, connection, metadata)

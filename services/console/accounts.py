@@ -1,0 +1,239 @@
+"""Accounts of staff, and what protects them: wrong passwords in a row, one-time codes, ended accounts.
+
+An account is a person. It may hold several posts, and one of them acts in a session.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyotp
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.console import passwords
+from services.console.store import ACCOUNTS, SESSIONS
+from services.kernel.access.keys import Keys
+from services.kernel.core.uuid7 import uuid7
+from services.kernel.store.database import Database
+
+FREE_FAILURES = 5
+"""So many wrong passwords or codes in a row cost nothing."""
+FIRST_LOCK, LONGEST_LOCK = 60, 3600
+"""Seconds. Each further failure doubles the time of the lock."""
+STEP = 30
+"""Seconds for which a one-time code holds."""
+SEALED = "second-factor"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who signs in."""
+
+    id: str
+    login: str
+    name: str
+    posts: tuple[str, ...]
+    must_change: bool
+    has_second_factor: bool
+    ended: bool
+    locked_until: int
+
+
+class Locked(Exception):
+    """Too many failures. `until` is in seconds, UTC."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__(f"locked until {until}")
+        self.until = until
+
+
+class LoginTaken(Exception):
+    """Another account has this login."""
+
+
+class Accounts:
+    """The accounts of a deployment. `now` is seconds, UTC, of the real time."""
+
+    def __init__(self, database: Database, keys: Keys) -> None:
+        self._database, self._keys = database, keys
+
+    async def exist(self) -> bool:
+        """Whether there is any. If not, the first one is to be made."""
+        async with self._database.read() as connection:
+            return (await connection.execute(select(ACCOUNTS.c.id).limit(1))).first() is not None
+
+    async def all(self) -> list[Account]:
+        """Every account, by login."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.login))
+            return [account_of(row) for row in found.mappings()]
+
+    async def find(self, id_: str) -> Account | None:
+        """The account with this id."""
+        async with self._database.read() as connection:
+            return _or_none(await _row(connection, ACCOUNTS.c.id == id_))
+
+    async def make(
+        self, login: str, name: str, password: str, posts: Sequence[str], *, must_change: bool, first: bool = False
+    ) -> Account:
+        """A new account. Raises `LoginTaken`; with `first`, also if there is any account."""
+        digest = await passwords.digest(password)
+        row = {
+            "id": uuid7(),
+            "login": login.casefold(),
+            "name": name,
+            "password": digest,
+            "must_change": must_change,
+            "posts": " ".join(posts),
+            "second_factor": None,
+            "last_step": 0,
+            "failures": 0,
+            "locked_until": 0,
+            "ended": False,
+        }
+        async with self._database.transaction() as connection:
+            there = select(ACCOUNTS.c.id) if first else select(ACCOUNTS.c.id).where(ACCOUNTS.c.login == row["login"])
+            if (await connection.execute(there.limit(1))).first() is not None:
+                raise LoginTaken(login)
+            await connection.execute(insert(ACCOUNTS), [row])
+        return account_of(row)
+
+    async def enter(self, login: str, password: str, now: int) -> Account | None:
+        """The account, if login and password are right. Raises `Locked`.
+
+        A locked account looks at no password. A login that nobody has takes as long as a wrong password.
+        """
+        async with self._database.read() as connection:
+            row = await _row(connection, ACCOUNTS.c.login == login.strip().casefold())
+        if row is not None and row["locked_until"] > now:
+            raise Locked(row["locked_until"])
+        is_right = await passwords.matches(row["password"] if row else None, password)
+        if row is None or row["ended"]:
+            return None
+        if not is_right:
+            await self._fail(row["id"], now)
+            return None
+        if row["second_factor"] is None:
+            await self._set(row["id"], failures=0, locked_until=0)
+        return account_of(row)
+
+    async def pass_code(self, id_: str, code: str, now: int) -> bool:
+        """Whether the one-time code is right. Each code serves once. Raises `Locked`."""
+        async with self._database.transaction() as connection:
+            row = await _row(connection, ACCOUNTS.c.id == id_, lock=True)
+            if row is None or row["second_factor"] is None:
+                return False
+            if row["locked_until"] > now:
+                raise Locked(row["locked_until"])
+            step = _step_of(self._secret(row), code, now)
+            if step is not None and step > row["last_step"]:
+                changed = {"last_step": step, "failures": 0, "locked_until": 0}
+                await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(changed))
+                return True
+        await self._fail(id_, now)
+        return False
+
+    async def set_second_factor(self, id_: str, secret: str, code: str, now: int) -> bool:
+        """Turns one-time codes on, if `code` shows that the person's device has the secret."""
+        step = _step_of(secret, code, now)
+        if step is None:
+            return False
+        await self._set(id_, second_factor=self._keys.seal(SEALED, secret.encode(), id_), last_step=step)
+        return True
+
+    async def change_password(self, id_: str, password: str, *, keeps: str | None = None) -> None:
+        """A new password that the person chose. It ends all other sessions; `keeps` is the digest of this one."""
+        digest = await passwords.digest(password)
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(password=digest, must_change=False)
+            )
+            gone = (SESSIONS.c.account == id_) & (SESSIONS.c.digest != (keeps or ""))
+            await connection.execute(SESSIONS.delete().where(gone))
+
+    async def recover(self, id_: str) -> str:
+        """A one-time password for a person who lost theirs. It ends the second factor, the lock and all sessions."""
+        password = one_time_password()
+        digest = await passwords.digest(password)
+        fresh = {
+            "password": digest,
+            "must_change": True,
+            "second_factor": None,
+            "failures": 0,
+            "locked_until": 0,
+        }
+        async with self._database.transaction() as connection:
+            await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(fresh))
+            await connection.execute(SESSIONS.delete().where(SESSIONS.c.account == id_))
+        return password
+
+    async def end(self, id_: str) -> None:
+        """Ends the account and its sessions. Its login stays taken."""
+        async with self._database.transaction() as connection:
+            await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(ended=True))
+            await connection.execute(SESSIONS.delete().where(SESSIONS.c.account == id_))
+
+    async def set_posts(self, id_: str, posts: Sequence[str]) -> None:
+        """The posts of a person. Sessions go on only for posts that stay."""
+        async with self._database.transaction() as connection:
+            await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(posts=" ".join(posts)))
+            gone = (SESSIONS.c.account == id_) & SESSIONS.c.post.not_in(posts)
+            await connection.execute(SESSIONS.delete().where(gone))
+
+    async def _fail(self, id_: str, now: int) -> None:
+        async with self._database.transaction() as connection:
+            row = await _row(connection, ACCOUNTS.c.id == id_, lock=True)
+            if row is None:
+                return
+            failures = row["failures"] + 1
+            over = failures - FREE_FAILURES
+            until = now + min(LONGEST_LOCK, FIRST_LOCK * 2 ** min(over, 10)) if over >= 0 else 0
+            changed = {"failures": failures, "locked_until": until}
+            await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(changed))
+
+    async def _set(self, id_: str, **values: Any) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(values))
+
+    def _secret(self, row: Any) -> str:
+        return self._keys.open(SEALED, row["second_factor"], row["id"]).decode()
+
+
+def one_time_password() -> str:
+    """A password for one sign-in, easy to read aloud: five groups of four letters and digits."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(5))
+
+
+def _step_of(secret: str, code: str, now: int) -> int | None:
+    """The step to which a code belongs: the present one, or one beside it."""
+    digits = "".join(code.split())
+    for step in (now // STEP + shift for shift in (0, -1, 1)):
+        if secrets.compare_digest(pyotp.TOTP(secret).at(step * STEP).encode(), digits.encode()):
+            return step
+    return None
+
+
+async def _row(connection: AsyncConnection, which: Any, *, lock: bool = False) -> Any:
+    chosen = select(ACCOUNTS).where(which)
+    return (await connection.execute(chosen.with_for_update() if lock else chosen)).mappings().first()
+
+
+def account_of(row: Any) -> Account:
+    """The account of a row."""
+    return Account(
+        id=row["id"],
+        login=row["login"],
+        name=row["name"],
+        posts=tuple(row["posts"].split()),
+        must_change=bool(row["must_change"]),
+        has_second_factor=row["second_factor"] is not None,
+        ended=bool(row["ended"]),
+        locked_until=row["locked_until"],
+    )
+
+
+def _or_none(row: Any) -> Account | None:
+    return None if row is None else account_of(row)

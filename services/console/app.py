@@ -1,0 +1,98 @@
+"""The console, joined: pages, the check of every form, what a page shows when a service is down."""
+
+import hmac
+import importlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from services.console import page
+from services.console.calls import Down, Refused
+from services.console.labels import PARTS
+from services.console.sessions import digest
+from services.console.site import HOME, SignedOut, Site, problem_of
+from services.console.words import N_
+
+PAGES = ("entering", "desk", "matter", "report", "statement", "duty", "finding", "rules", "people", "health")
+"""The modules of the pages."""
+SAFE = ("GET", "HEAD", "OPTIONS")
+OPEN = ("/sign-in", "/first-run", "/language")
+"""Forms before a session has a word of its own. Their origin is checked all the same."""
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+logger = structlog.get_logger()
+
+
+def application(site: Site) -> FastAPI:
+    """The console as an application, below `/console`."""
+    app = FastAPI(title="Huiying console", openapi_url=None, redirect_slashes=False)
+    app.state.site = site
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """A form comes from our own page, and carries the word of its session."""
+        if request.method not in SAFE and not (_is_own(request, site) and await _has_word(request, site)):
+            logger.warning("console.foreign_form", path=request.scope["path"])
+            return await page.render(
+                request, "refused.html", 403, title=N_("这个表单已失效"), told=N_("请回到上一页，刷新后再提交。")
+            )
+        answer = await call_next(request)
+        for name, value in page.HEADERS.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+    @app.exception_handler(SignedOut)
+    async def _signed_out(request: Request, problem: SignedOut) -> Response:
+        answer = page.go(problem.to.removeprefix(f"{HOME}/"))
+        if request.headers.get("hx-request"):
+            answer.headers["HX-Redirect"] = problem.to
+        return answer
+
+    @app.exception_handler(Down)
+    async def _down(request: Request, problem: Down) -> Response:
+        return await page.render(request, "down.html", 503, service=PARTS[problem.service])
+
+    @app.exception_handler(Refused)
+    async def _refused(request: Request, problem: Refused) -> Response:
+        status = problem.answer.status
+        title = N_("没有这一页，或本岗位无权查看") if status in (403, 404) else N_("这个请求没有被接受")
+        return await page.render(request, "refused.html", status, title=title, told=problem_of(problem.answer))
+
+    @app.exception_handler(HTTPException)
+    async def _missing(request: Request, problem: HTTPException) -> Response:
+        title = N_("没有这一页，或本岗位无权查看") if problem.status_code == 404 else N_("这个请求没有被接受")
+        return await page.render(request, "refused.html", problem.status_code, title=title, told="")
+
+    @app.get(f"{HOME}/static/{{version}}/{{name}}")
+    async def file(version: str, name: str) -> Response:
+        """Styles and scripts. Their address changes with their content."""
+        if name not in page.STATIC or page.static(name) != f"{HOME}/static/{version}/{name}":
+            raise HTTPException(404)
+        kind = KINDS[name.rpartition(".")[2]]
+        kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(page.content(name), headers=kept, media_type=f"{kind}; charset=utf-8")
+
+    for name in PAGES:
+        app.include_router(importlib.import_module(f"services.console.{name}").router(site), prefix=HOME)
+    return app
+
+
+def _is_own(request: Request, site: Site) -> bool:
+    """Whether the browser says that the form is of our own page."""
+    if told := request.headers.get("sec-fetch-site"):
+        return told == "same-origin"
+    origin = request.headers.get("origin")
+    own = {site.settings.public_url.rstrip("/"), f"{request.url.scheme}://{request.headers.get('host', '')}"}
+    return origin is not None and origin in own
+
+
+async def _has_word(request: Request, site: Site) -> bool:
+    if request.scope["path"].removeprefix(HOME).startswith(OPEN):
+        return True
+    session = request.cookies.get(site.cookie)
+    if not session:
+        return True
+    await request.body()  # so that the page can read it once more
+    given = request.headers.get("x-csrf") or str((await request.form()).get("csrf", ""))
+    return hmac.compare_digest(given.encode(), site.csrf(digest(session)).encode())

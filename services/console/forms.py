@@ -1,0 +1,232 @@
+"""Forms of commands, made from the documents of the services' APIs.
+
+One verb has one form. A field of a request body becomes a control by its shape: a unit is chosen from the tree, a post
+from the directories, a code from the pack, words get an area, an instant a line of text. What a person typed comes back
+in the form whenever a service refuses it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from starlette.datastructures import FormData
+
+from schemas.fields import parse_instant
+from schemas.titles import Language
+from services.console import words
+from services.console.labels import FIELDS, HINTS
+from services.console.words import typed_moment
+
+SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
+LATE = ("happened_at", "late_reason")
+"""Fields of what is entered later. They stand folded away at the end of a form."""
+LONG = 1000
+"""A text that may be longer than this gets an area,"""
+LINES = ("subject", "title", "place", "url", "source", "external_id", "reply_ref", "name", "address")
+"""unless people write one line of it."""
+Kind = Literal["line", "words", "time", "number", "yes_no", "choice", "choices", "lines"]
+Choices = Mapping[str, Sequence[tuple[str, str]]]
+"""Field name -> values with their titles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A field of a form."""
+
+    name: str
+    kind: Kind
+    required: bool
+    title: str
+    hint: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    longest: int | None = None
+    value: Any = ""
+    """What stands in it: a text, or a list of texts for `choices`."""
+    fault: str = ""
+    is_figure: bool = False
+    """Whether the API takes a number."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is for what is entered later."""
+        return self.name in LATE
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A command of an API."""
+
+    service: str
+    method: str
+    path: str
+    about: str
+    schema: Mapping[str, Any] = field(repr=False)
+    shared: Mapping[str, Any] = field(repr=False)
+
+    def address(self, **values: str) -> str:
+        """The path with its parameters."""
+        return self.path.format(**values)
+
+
+class Documents:
+    """The commands of the five APIs."""
+
+    def __init__(self) -> None:
+        self._found = _operations()
+
+    def command(self, service: str, path: str, method: str = "post") -> Operation | None:
+        """The command at a path of a service's API, below its prefix: `incidents/{id}/assign`."""
+        return self._found.get((service, method, path))
+
+
+@lru_cache
+def _operations() -> dict[tuple[str, str, str], Operation]:
+    found = {}
+    for service in SERVICES:
+        document = json.loads(resources.files("schemas").joinpath("openapi", f"{service}.json").read_text())
+        shared = document["components"]["schemas"]
+        for path, methods in document["paths"].items():
+            for method, one in methods.items():
+                if method == "get":
+                    continue
+                content = one.get("requestBody", {}).get("content", {}).get("application/json", {})
+                schema = _resolved(content.get("schema", {}), shared)
+                short = path.removeprefix(f"/{service}/v1/")
+                about = (one.get("description") or "").strip()
+                found[service, method, short] = Operation(service, method, path, about, schema, shared)
+    return found
+
+
+def _resolved(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" in schema:
+        return shared[schema["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return]
+    if options := schema.get("anyOf"):
+        some = [_resolved(one, shared) for one in options if one.get("type") != "null"]
+        return some[0] if len(some) == 1 else {"type": "any"}
+    return schema
+
+
+def controls(
+    operation: Operation, choices: Choices, language: Language, *, without: Sequence[str] = ()
+) -> list[Control]:
+    """The controls of a command's form, in the order of its model; what is entered later comes last."""
+    needed = operation.schema.get("required", ())
+    found = [
+        _control(name, _resolved(one, operation.shared), name in needed, choices, language, operation.shared)
+        for name, one in operation.schema.get("properties", {}).items()
+        if name not in without
+    ]
+    return sorted(found, key=lambda one: one.is_late)
+
+
+def _control(
+    name: str,
+    schema: Mapping[str, Any],
+    required: bool,
+    choices: Choices,
+    language: Language,
+    shared: Mapping[str, Any],
+) -> Control:
+    text = words.translations(language).gettext
+    made = Control(
+        name,
+        "line",
+        required,
+        text(FIELDS.get(name, name)),
+        text(HINTS[name]) if name in HINTS else "",
+        longest=schema.get("maxLength"),
+        is_figure=schema.get("type") in ("integer", "number"),
+    )
+    if schema.get("type") == "array":
+        inner = _resolved(schema.get("items", {}), shared)
+        known = _known(name, inner, choices, language)
+        return replace(made, kind="choices" if known else "lines", choices=known, value=[] if known else "")
+    if schema.get("type") == "boolean":
+        return replace(made, kind="yes_no", value="no" if schema.get("default") is False else "")
+    if known := _known(name, schema, choices, language):
+        return replace(made, kind="choice", choices=known, value=str(schema.get("default") or ""))
+    if made.is_figure:
+        return replace(made, kind="number")
+    if schema.get("format") == "date-time":
+        return replace(made, kind="time")
+    return replace(made, kind="words" if (schema.get("maxLength") or 0) > LONG and name not in LINES else "line")
+
+
+def _known(name: str, schema: Mapping[str, Any], choices: Choices, language: Language) -> tuple[tuple[str, str], ...]:
+    """The values among which a field chooses: those of the page, of the API's enumeration, units or posts."""
+    if name in choices:
+        return tuple(choices[name])
+    if enumerated := schema.get("enum"):
+        return tuple((value, words.title(value, language)) for value in enumerated)
+    pattern = str(schema.get("pattern", ""))
+    if pattern.startswith("^[a-z][a-z0-9_]{0,59}@"):
+        return tuple(choices.get("posts", ()))
+    if pattern == "^[a-z0-9][a-z0-9-]{0,63}$":
+        return tuple(choices.get("units", ()))
+    return ()
+
+
+def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[Control]:
+    """The same controls with what a person typed."""
+
+    def value(one: Control) -> Any:
+        if one.kind == "choices":
+            return (
+                [str(chosen) for chosen in form.getlist(one.name)]
+                if isinstance(form, FormData)
+                else form.get(one.name, [])
+            )
+        return form.get(one.name, one.value)
+
+    return [replace(one, value=value(one)) for one in made]
+
+
+def body(made: Sequence[Control], zone: ZoneInfo, now: datetime, text: Any) -> tuple[dict[str, Any], list[Control]]:
+    """The request body of filled controls, and the controls with their faults. Empty fields are left out."""
+    sent: dict[str, Any] = {}
+    judged = []
+    for one in made:
+        given, fault = _read(one, zone, now, text)
+        if given not in (None, "", []):
+            sent[one.name] = given
+        elif one.required and not fault:
+            fault = text("请填写“%(title)s”") % {"title": one.title}
+        judged.append(replace(one, fault=fault))
+    return sent, judged
+
+
+def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, str]:
+    if one.kind == "choices":
+        return list(one.value), ""
+    typed = str(one.value or "").strip()
+    if not typed:
+        return None, ""
+    match one.kind:
+        case "time":
+            found = typed_moment(typed, zone, now)
+            return found, "" if found else text("写成 11-25 21:07 或 21:07")
+        case _ if one.is_figure:
+            return (int(typed), "") if typed.lstrip("-").isdecimal() else (None, text("只写阿拉伯数字"))
+        case "yes_no":
+            return typed == "yes", ""
+        case "lines":
+            return [line.strip() for line in typed.splitlines() if line.strip()], ""
+    if one.longest and len(typed) > one.longest:
+        return typed, text("最多 %(longest)d 字，现在有 %(length)d 字") % {"longest": one.longest, "length": len(typed)}
+    return typed, ""
+
+
+def faults_of(problem: Mapping[str, Any], made: Sequence[Control]) -> list[Control]:
+    """The controls with a service's complaint at the field that it names."""
+    named = str(problem.get("field") or "").partition(".")[0].partition("[")[0]
+    return [replace(one, fault=str(problem.get("detail", ""))) if one.name == named else one for one in made]
+
+
+def shown_time(written: str | None, zone: ZoneInfo) -> str:
+    """An instant as a person would type it."""
+    return parse_instant(written).astimezone(zone).strftime("%Y-%m-%d %H:%M") if written else ""

@@ -1,0 +1,221 @@
+"""The page of a matter, its timeline, and one form for each verb that a service offers on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from services.console import forms, verbs
+from services.console.calls import Part, parts
+from services.console.desk import titles
+from services.console.forms import Choices, Control
+from services.console.page import Reader, reader, render
+from services.console.site import Signed, Site
+from services.console.staff import Staff
+from services.console.verbs import Asked
+from services.console.words import N_, typed_moment
+
+GROUPS: Sequence[tuple[str, Sequence[str]]] = (
+    (
+        N_("核实与研判"),
+        (
+            "request-verification", "establish-fact", "conclude-verification", "assess", "classify", "grade",
+            "set-flag", "clear-flag", "judge-harm", "judge-doubt", "screen", "review-screening",
+        ),
+    ),
+    (
+        N_("交办"),
+        (
+            "instruct", "assign", "designate", "accept", "return", "request-help", "accept-help", "return-help",
+            "complete-help", "transfer", "move-policy", "pass-upward",
+        ),
+    ),
+    (
+        N_("办理与答复"),
+        (
+            "name-team", "make-plan", "start-plan", "hold-meeting", "record-handling", "receive-material",
+            "propose-measure", "explain", "reply", "solve", "leave-unsolved", "order-explanation", "explain-to-office",
+            "explain-delay",
+        ),
+    ),
+    (
+        N_("上报与时限"),
+        (
+            "report-upward", "inform-office", "decide", "ask-lead", "accept-lead", "take-lead", "give-notice",
+            "report-back", "write-part",
+        ),
+    ),
+    (N_("关联"), ("merge", "link", "offer", "split")),
+    (N_("结束与以后"), ("resolve", "follow-up", "close", "reopen", "decline-round")),
+)  # fmt: skip
+"""The verbs of a matter in groups, in the order of the work. What a service adds stands at the end."""
+EVENTS = 50
+"""Entries of the timeline on a page."""
+
+
+def router(site: Site) -> APIRouter:
+    """The pages of a matter."""
+    pages = APIRouter()
+
+    @pages.get("/incidents/{id}")
+    async def show(request: Request, me: Signed, id: str, done: str = "") -> Response:
+        """The matter: what it is, whom it waits for, what may be done, what was done."""
+        incident = await me.calls.get(f"/triage/v1/incidents/{id}")
+        limits, statements, timeline, similar, sheet, pack, lists = await parts(
+            me.calls.get(f"/escalation/v1/incidents/{id}"),
+            me.calls.get("/publish/v1/statements", incident=id, limit=50),
+            me.calls.get(f"/audit/v1/incidents/{id}/timeline", limit=EVENTS),
+            me.calls.get(f"/triage/v1/incidents/{id}/similar", limit=5),
+            me.calls.get(f"/triage/v1/incidents/{id}/facts"),
+            site.pack_of(incident["unit"], incident["policy"]),
+            me.calls.get("/triage/v1/lists"),
+        )
+        may = set(incident["may"]) | set((limits.value or {}).get("may", ()))
+        return await render(
+            request,
+            "matter.html",
+            one=incident,
+            limits=limits,
+            statements=statements,
+            timeline=timeline,
+            similar=similar,
+            sheet=sheet,
+            verbs=grouped(may, incident["may"]),
+            pack=titles(pack.value or {}),
+            categories=named(lists, "categories", me.language),
+            channels=named(lists, "channels", me.language),
+            done=done,
+        )
+
+    @pages.get("/incidents/{id}/timeline")
+    async def timeline(
+        request: Request, me: Signed, id: str, as_of: str = "", known_at: str = "", cursor: str | None = None
+    ) -> Response:
+        """What was on record: by when it had happened, by when it was known."""
+        look, faults = await reader(request), []
+        asked = {}
+        for name, typed in (("as_of", as_of), ("known_at", known_at)):
+            asked[name] = typed_moment(typed, look.zone, look.now) if typed else None
+            if typed and asked[name] is None:
+                faults.append(
+                    look.gettext(N_("“%(typed)s”不是时间，写成 11-25 21:07 或 21:07")) % {"typed": typed[:30]}
+                )
+        found = await me.calls.get(f"/audit/v1/incidents/{id}/timeline", limit=EVENTS, cursor=cursor, **asked)
+        further = urlencode({"as_of": as_of, "known_at": known_at, "cursor": found["next"] or ""})
+        return await render(
+            request, "timeline.html", id=id, found=found, as_of=as_of, known_at=known_at, further=further, faults=faults
+        )
+
+    @pages.get("/incidents/{id}/{service}/{verb}")
+    async def form(request: Request, me: Signed, id: str, service: str, verb: str) -> Response:
+        """The form of a verb."""
+        return await verbs.form(request, me, await _asked(me, id, service, verb))
+
+    @pages.post("/incidents/{id}/{service}/{verb}")
+    async def act(request: Request, me: Signed, id: str, service: str, verb: str) -> Response:
+        """Sends the verb."""
+        return await verbs.act(request, me, await _asked(me, id, service, verb))
+
+    async def _asked(me: Signed, id: str, service: str, verb: str) -> Asked:
+        operation = verbs.operation(site, service, f"incidents/{{id}}/{verb}")
+        incident = await me.calls.get(f"/triage/v1/incidents/{id}")
+        limits, lists = await parts(me.calls.get(f"/escalation/v1/incidents/{id}"), me.calls.get("/triage/v1/lists"))
+        pack = await site.pack_of(incident["unit"], incident["policy"])
+        known = limits.value or {}
+        is_fact = verb == "establish-fact"
+        return Asked(
+            operation,
+            verb,
+            f"incidents/{incident['number']}",
+            ids={"id": incident["id"]},
+            choices=choices_of(me, incident, known, lists.value or {}, pack, await site.packs()),
+            version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
+            without=("kind",) if is_fact else (),
+            adapt=_of_fact if is_fact else None,
+            about=incident,
+        )
+
+    return pages
+
+
+def choices_of(
+    me: Staff,
+    incident: Mapping[str, Any],
+    limits: Mapping[str, Any],
+    lists: Mapping[str, Any],
+    pack: Mapping[str, Any],
+    packs: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Field -> the values among which it chooses, with their titles."""
+    is_english = me.language == "en"
+
+    def named(one: Mapping[str, Any]) -> str:
+        return str(one["title_en"] if is_english and one.get("title_en") else one["title"])
+
+    facts = {one["key"]: one for one in (*lists.get("facts", ()), *pack.get("facts", ()))}
+    return {
+        "units": me.offices.names(),
+        "posts": me.offices.posts(),
+        "level": [(one["level"], one["title"]) for one in pack.get("levels", ())],
+        "answer_kind": [(one["answer_kind"], one["title"]) for one in pack.get("answer_kinds", ())],
+        "flag": [(one["flag"], one["title"]) for one in pack.get("flags", ())],
+        "harm": [(str(one["harm"]), one["title"]) for one in pack.get("harm_scale", ())],
+        "ground": [(one["ground"], one["title"]) for one in pack.get("return_grounds", ())],
+        "category": [(one["code"], named(one)) for one in lists.get("categories", ())],
+        "channel": [(one["code"], named(one)) for one in lists.get("channels", ())],
+        "key": [(key, named(one)) for key, one in facts.items()],
+        "fact_kinds": [(key, one["kind"]) for key, one in facts.items()],
+        "facts": [(one["key"], named(facts.get(one["key"], {"title": one["key"]}))) for one in incident["facts"]],
+        "clock": [
+            (one["clock"], titles(pack)["clocks"].get(one["clock"].partition("#")[0], one["clock"]))
+            for one in limits.get("clocks", ())
+            if one["state"] in ("running", "breached")
+        ],
+        "reports": [(one["id"], one["subject"] or one["id"]) for one in incident["reports"]],
+        "proposal": [(str(one["proposal"]), (one["text"] or "")[:60]) for one in incident["proposals"] if one["may"]],
+        "pack": [(f"{one['pack']}@{one['version']}", one["title"]) for one in packs],
+    }
+
+
+def named(lists: Part, of: str, language: str) -> dict[str, str]:
+    """Code -> title of one of the deployment's lists."""
+    title = "title_en" if language == "en" else "title"
+    return {one["code"]: one[title] for one in (lists.value or {}).get(of, ())}
+
+
+def _of_fact(
+    body: dict[str, Any], made: list[Control], choices: Choices, look: Reader
+) -> tuple[dict[str, Any], list[Control]]:
+    """The body of a fact: its kind is that of the list, its value is of this kind."""
+    kind = dict(choices["fact_kinds"]).get(body.get("key", ""))
+    typed, fault = str(body.get("value", "")), ""
+    value: Any = typed
+    if kind == "number":
+        try:
+            value = int(typed) if typed.lstrip("-").isdecimal() else float(typed)
+        except ValueError:
+            fault = look.gettext(N_("只写阿拉伯数字"))
+    elif kind == "yes_no":
+        value = typed.casefold() in ("是", "有", "yes", "true", "1")
+        if not value and typed.casefold() not in ("否", "无", "no", "false", "0"):
+            fault = look.gettext(N_("写“是”或“否”"))
+    elif kind == "time":
+        value = typed_moment(typed, look.zone, look.now)
+        fault = "" if value else look.gettext(N_("写成 11-25 21:07 或 21:07"))
+    if fault:
+        made = forms.faults_of({"field": "value", "detail": fault}, made)
+    return body | {"kind": kind, "value": value}, made
+
+
+def grouped(may: set[str], of_triage: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The verbs in groups, each with its service."""
+    found, placed = [], set()
+    for title, of_group in GROUPS:
+        here = [("triage" if verb in of_triage else "escalation", verb) for verb in of_group if verb in may]
+        placed |= {verb for _, verb in here}
+        if here:
+            found.append((title, here))
+    if left := sorted(may - placed - {"approve", "reject", "cannot-judge"}):
+        found.append((N_("其他"), [("triage" if verb in of_triage else "escalation", verb) for verb in left]))
+    return found

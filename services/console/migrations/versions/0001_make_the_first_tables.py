@@ -1,0 +1,52 @@
+"""Make the first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from services.kernel.store.columns import key
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "account",
+        sa.Column("id", key(36), nullable=False, comment="a UUID; the `sub` of the person's tokens"),
+        sa.Column("login", key(60), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=False),
+        sa.Column("must_change", sa.Boolean(), nullable=False, comment="whether an administrator chose the password"),
+        sa.Column("posts", sa.String(length=2000), nullable=False, comment="`post@unit`, separated by spaces"),
+        sa.Column("second_factor", sa.LargeBinary(), nullable=True, comment="the sealed secret of the one-time codes"),
+        sa.Column(
+            "last_step",
+            sa.BigInteger(),
+            nullable=False,
+            comment="the step of the last one-time code, which serves once",
+        ),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="wrong passwords and codes in a row"),
+        sa.Column("locked_until", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.Column("ended", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("login"),
+    )
+    op.create_table(
+        "session",
+        sa.Column("digest", key(64), nullable=False),
+        sa.Column("account", key(36), nullable=False),
+        sa.Column(
+            "post", sa.String(length=130), nullable=True, comment="the post that acts; null before one is chosen"
+        ),
+        sa.Column(
+            "passed", sa.Boolean(), nullable=False, comment="whether the second factor was given, or is not needed"
+        ),
+        sa.Column("began_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.ForeignKeyConstraint(
+            ["account"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_index(op.f("ix_session_account"), "session", ["account"], unique=False)

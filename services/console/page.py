@@ -1,0 +1,143 @@
+"""How a page is made: templates, languages, times, the frame with its navigation, and the headers of every answer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from schemas.fields import parse_instant
+from schemas.titles import Language
+from services.console import words
+from services.console.labels import LISTS, PARTS, PHASES, STATES, WAITS
+from services.console.site import HOME, here, language, site_of
+from services.console.words import N_
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""With `no-referrer` the `Origin` of a form would be `null`."""
+STATIC = ("console.css", "console.js", "htmx.js", "icon.svg")
+NAVIGATION = (
+    ("inbox", N_("待办"), None),
+    ("board", N_("事项"), None),
+    ("reports/new", N_("登记"), ("duty_officer", "information_officer")),
+    ("statements", N_("说明稿"), None),
+    ("roster", N_("值班"), None),
+    ("search", N_("检索"), None),
+    ("packs", N_("制度"), None),
+    ("accounts", N_("人员"), ("admin",)),
+    ("health", N_("运行"), ("admin", "auditor")),
+)
+"""Path, title and the roles that see it: one navigation by what a post does."""
+
+
+@lru_cache
+def environment(spoken: Language) -> Environment:
+    """The templates in a language."""
+    made = Environment(
+        loader=PackageLoader("services.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_translations(words.translations(spoken), newstyle=True)  # type: ignore[attr-defined]
+    made.globals |= {"HOME": HOME, "static": static, "dict": dict, "parts": PARTS, "states": STATES, "waits": WAITS}
+    made.globals |= {"phases": PHASES, "lists": LISTS}
+    return made
+
+
+@lru_cache
+def content(name: str) -> bytes:
+    """A file that pages load."""
+    return resources.files("services.console").joinpath("static", name).read_bytes()
+
+
+@lru_cache
+def static(name: str) -> str:
+    """The address of such a file. It changes with the content, so browsers keep it for good."""
+    return f"{HOME}/static/{sha256(content(name)).hexdigest()[:12]}/{name}"
+
+
+class Reader:
+    """How codes, times and names are shown to whoever reads the page."""
+
+    def __init__(self, spoken: Language, zone: ZoneInfo, now: datetime) -> None:
+        self.language, self.zone, self.now = spoken, zone, now
+
+    def title(self, code: str | None) -> str:
+        """The title of a fixed code."""
+        return words.title(code, self.language)
+
+    def moment(self, written: str | None) -> str:
+        """A time in short."""
+        return words.moment(written, self.zone, self.now, self.language)
+
+    def full(self, written: str | None) -> str:
+        """A time in full."""
+        return words.full_moment(written, self.zone, self.language)
+
+    def left(self, written: str) -> float:
+        """The seconds until an instant; below 0 after it."""
+        return (parse_instant(written) - self.now).total_seconds()
+
+    def span(self, seconds: float) -> str:
+        """A length of time."""
+        return words.span(seconds, self.language)
+
+    def value(self, given: Any) -> str:
+        """The value of a fact."""
+        if isinstance(given, bool):
+            return self.gettext(N_("是") if given else N_("否"))
+        return "" if given is None else str(given)
+
+    def gettext(self, text: str) -> str:
+        """A text of the catalogue."""
+        return str(words.translations(self.language).gettext(text))
+
+
+async def reader(request: Request) -> Reader:
+    """The reader of a page: language of the person, time zone of the unit."""
+    site, signed = site_of(request), getattr(request.state, "staff", None)
+    zone = await site.zone(signed.unit) if signed else ZoneInfo("Asia/Shanghai")
+    return Reader(language(request), zone, site.now())
+
+
+async def render(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page. A template gets `me` (None before sign-in), `reader`, and what the page hands over."""
+    site, signed, spoken = site_of(request), getattr(request.state, "staff", None), language(request)
+    session = getattr(request.state, "session", None)
+    shown = {
+        "me": signed,
+        "reader": await reader(request),
+        "language": spoken,
+        "site_name": site.settings.site_name,
+        "navigation": [one for one in NAVIGATION if signed and (one[2] is None or set(one[2]) & set(signed.roles))],
+        "csrf": site.csrf(session.digest) if session else "",
+        "here": here(request),
+        "path": request.scope["path"],
+        "error": None,
+    }
+    text = environment(spoken).get_template(template).render(**shown | values)
+    return HTMLResponse(text, status, headers=HEADERS)
+
+
+def go(path: str, headers: Mapping[str, str] | None = None) -> RedirectResponse:
+    """To another page of the console, after a form."""
+    return RedirectResponse(f"{HOME}/{path}", 303, headers=dict(headers or {}) | {"Cache-Control": "no-store"})

@@ -1,0 +1,103 @@
+"""Accounts of staff, for administrators: who may sign in, and for which posts."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+
+from services.console.accounts import Account, LoginTaken, one_time_password
+from services.console.calls import Answer, Refused
+from services.console.page import reader, render
+from services.console.site import Signed, Site
+from services.console.words import N_, translations
+
+_WIDER = N_("这个账号还有其他单位的岗位，请上级管理员办理")
+
+
+def router(site: Site) -> APIRouter:
+    """The pages of accounts."""
+    pages = APIRouter()
+
+    @pages.get("/accounts")
+    async def accounts(request: Request, me: Signed) -> Response:
+        """The accounts with a post of the administrator's unit or of one below it."""
+        return await _page(request, me)
+
+    @pages.post("/accounts")
+    async def make(request: Request, me: Signed) -> Response:
+        """A new account, with a password for one sign-in that is shown this once."""
+        _must_administer(me)
+        sent, look = await request.form(), await reader(request)
+        login, name = str(sent.get("login", "")).strip(), str(sent.get("name", "")).strip()
+        posts = _within(me, [str(post) for post in sent.getlist("posts")])
+        if not login or not name or not posts:
+            return await _page(request, me, 422, error=look.gettext(N_("请填写登录名、姓名，并选至少一个岗位")))
+        password = one_time_password()
+        try:
+            made = await site.accounts.make(login, name, password, posts, must_change=True)
+        except LoginTaken:
+            return await _page(request, me, 422, error=look.gettext(N_("这个登录名已有人用")))
+        return await render(request, "account_made.html", made=made, password=password)
+
+    @pages.post("/accounts/{id}/recover")
+    async def recover(request: Request, me: Signed, id: str) -> Response:
+        """A password for one sign-in, for a person who lost theirs. The second factor and all sessions end."""
+        account = await _of(me, id, whole=True)
+        return await render(
+            request, "account_made.html", made=account, password=await site.accounts.recover(account.id)
+        )
+
+    @pages.post("/accounts/{id}/end")
+    async def end(request: Request, me: Signed, id: str) -> Response:
+        """Ends an account. Nobody ends the own one."""
+        account = await _of(me, id, whole=True)
+        if account.id == me.session.account.id:
+            look = await reader(request)
+            return await _page(request, me, 409, error=look.gettext(N_("不能停用自己的账号，请另一位管理员办理")))
+        await site.accounts.end(account.id)
+        return await _page(request, me)
+
+    @pages.post("/accounts/{id}/posts")
+    async def set_posts(request: Request, me: Signed, id: str) -> Response:
+        """Other posts for a person. Posts outside the administrator's units stay as they are."""
+        account, sent = await _of(me, id), await request.form()
+        kept = [post for post in account.posts if post not in _posts(me)]
+        await site.accounts.set_posts(account.id, [*kept, *_within(me, [str(post) for post in sent.getlist("posts")])])
+        return await _page(request, me)
+
+    def _posts(me: Signed) -> dict[str, str]:
+        """The posts of the administrator's unit and of all units below it."""
+        below = {me.unit}
+        for code, one in me.offices.units.items():
+            above, seen = one["parent"], {code}
+            while above and above not in seen:
+                if above == me.unit:
+                    below.add(code)
+                    break
+                seen.add(above)
+                above = me.offices.units.get(above, {}).get("parent")
+        return {post: name for post, name in me.offices.posts() if post.partition("@")[2] in below}
+
+    def _within(me: Signed, posts: Sequence[str]) -> list[str]:
+        return [post for post in posts if post in _posts(me)]
+
+    async def _of(me: Signed, id: str, *, whole: bool = False) -> Account:
+        """An account of these units. `whole`: of these units alone, since its password opens all its posts."""
+        _must_administer(me)
+        found, own = await site.accounts.find(id), _posts(me).keys()
+        if found is None or not set(found.posts) & own:
+            raise Refused(Answer(404, {}))
+        if whole and not set(found.posts) <= own:
+            raise Refused(Answer(403, {"detail": (translations(me.language).gettext(_WIDER))}))
+        return found
+
+    def _must_administer(me: Signed) -> None:
+        if "admin" not in me.roles:
+            raise Refused(Answer(403, {}))
+
+    async def _page(request: Request, me: Signed, status: int = 200, error: str | None = None) -> Response:
+        _must_administer(me)
+        own = _posts(me)
+        found = [one for one in await site.accounts.all() if set(one.posts) & own.keys()]
+        return await render(request, "accounts.html", status, accounts=found, posts=list(own.items()), error=error)
+
+    return pages

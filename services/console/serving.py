@@ -1,0 +1,46 @@
+"""A running console: its store and its application. Embedded it stands beside the services, deployed alone."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import httpx
+from starlette.types import ASGIApp
+
+from services.console.app import application
+from services.console.site import HOME, Site
+from services.console.store import METADATA, REVISIONS
+from services.kernel.serving.bodies import Timed
+from services.kernel.serving.gate import Gate
+from services.kernel.settings import Settings
+from services.kernel.store import migrations
+from services.kernel.store.database import Database
+
+
+def is_page(path: str) -> bool:
+    """Whether a path belongs to the console."""
+    return path == HOME or path.startswith(f"{HOME}/")
+
+
+class Console:
+    """The console of a deployment."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        secret: bytes,
+        clients: Mapping[str, httpx.AsyncClient],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.site = Site(settings, database, secret, clients, now)
+        self.app: ASGIApp = Gate(Timed(application(self.site)), answer_seconds=settings.answer_seconds)
+
+    async def start(self) -> None:
+        """Makes the store or brings it to this version."""
+        await migrations.upgrade_to(self.site.database, "console", METADATA, (REVISIONS,))
+
+    async def stop(self) -> None:
+        """Closes the store and the clients."""
+        for client in set(self.site.clients.values()):
+            await client.aclose()
+        await self.site.database.close()

@@ -1,0 +1,213 @@
+"""The console of a deployment: what all pages share, and who is signed in."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import httpx
+from fastapi import Depends, Request
+
+from schemas.titles import Language
+from services.console.accounts import Accounts
+from services.console.calls import Answer, Calls, Down
+from services.console.forms import Documents
+from services.console.sessions import Session, Sessions
+from services.console.staff import Offices, Staff, token
+from services.kernel.access import signing
+from services.kernel.access.keys import Keys
+from services.kernel.access.signing import SigningKey
+from services.kernel.serving.problems import language_of
+from services.kernel.settings import Settings
+from services.kernel.store.database import Database
+
+HOME = "/console"
+"""The path of the console."""
+FRESH = 30.0
+"""Seconds for which the offices and packs of a page may be old."""
+KEPT = 240.0
+"""Seconds for which a token is used again. It is believed a minute longer."""
+ZONE = "Asia/Shanghai"
+"""The time zone where no pack names one."""
+
+
+class SignedOut(Exception):
+    """Nobody is signed in, or a further step is missing. `to` is the page that goes on."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__(to)
+        self.to = to
+
+
+class Site:
+    """The console: its accounts and sessions, and the services behind it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        secret: bytes,
+        clients: Mapping[str, httpx.AsyncClient],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.settings, self.database, self.clients, self.now = settings, database, clients, now
+        self.keys = Keys(secret)
+        self.accounts, self.sessions = Accounts(database, self.keys), Sessions(database)
+        self.documents = Documents()
+        self._offices = Offices()
+        self._packs: list[dict[str, Any]] = []
+        self._asked = -FRESH
+        self._tokens: dict[tuple[str, str, tuple[str, ...]], tuple[str, float]] = {}
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the public reaches the console over HTTPS. Cookies are then sent over it alone."""
+        return self.settings.public_url.startswith("https://")
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie."""
+        return "__Host-huiying" if self.is_secure else "huiying"
+
+    def first_code(self) -> str:
+        """The code with which the first account is made: who can read the deployment's secret knows it."""
+        found = self.keys.digest("set-up", self.settings.deployment)[:16]
+        return "-".join(found[at : at + 4] for at in range(0, 16, 4))
+
+    def csrf(self, session: str) -> str:
+        """The word that a form of this session carries. `session` is the session's digest."""
+        return self.keys.digest("form", session)
+
+    def token(self, account: str, post: str, roles: tuple[str, ...]) -> str:
+        """A token for a post, made anew before it ends."""
+        key, now = (account, post, roles), time.monotonic()
+        if key not in self._tokens or self._tokens[key][1] < now:
+            if len(self._tokens) > 1000:
+                self._tokens.clear()
+            made = token(self._signing_key(), self.settings.deployment, account, post, roles)
+            self._tokens[key] = made, now + KEPT
+        return self._tokens[key][0]
+
+    def operator(self) -> Calls:
+        """The services, as the operator asks them: for the directory, before anybody has a post."""
+        from services.kernel.access import tokens
+
+        def made() -> str:
+            return tokens.sign(self._signing_key(), tokens.claims(self.settings.deployment, person="console"))
+
+        return Calls(self.clients, made, "zh")
+
+    async def offices(self) -> Offices:
+        """The present units and posts; the last ones that are known while triage is down."""
+        await self._look()
+        return self._offices
+
+    async def packs(self) -> list[dict[str, Any]]:
+        """The packs of the record; the last ones that are known while triage is down."""
+        await self._look()
+        return self._packs
+
+    async def _look(self) -> None:
+        if time.monotonic() - self._asked < FRESH:
+            return
+        calls = self.operator()
+        try:
+            units = await calls.get("/triage/v1/units")
+            self._packs = (await calls.get("/triage/v1/packs"))["items"]
+        except Down:
+            if not self._offices.units:
+                raise
+            return
+        self._offices = Offices({one["unit"]: one for one in units["items"]})
+        self._asked = time.monotonic()
+
+    def forget_offices(self) -> None:
+        """Asks for units and packs anew, since somebody changed them here."""
+        self._asked = -FRESH
+
+    async def pack_of(self, unit: str | None, policy: str | None = None) -> dict[str, Any]:
+        """The pack of a matter, or the pack by which a unit works now; empty if it has none."""
+        packs = {one["policy"]: one for one in await self.packs()}
+        units, named = (await self.offices()).units, packs.get(policy or "")
+        while named is None and unit in units:
+            named, unit = packs.get(units[unit]["policy"] or ""), units[unit]["parent"]
+        return named or {}
+
+    async def zone(self, unit: str | None) -> ZoneInfo:
+        """The time zone of a unit, by its pack."""
+        return ZoneInfo((await self.pack_of(unit)).get("timezone") or ZONE)
+
+    def _signing_key(self) -> SigningKey:
+        return SigningKey.read(signing.signing_key_file(self.settings))
+
+
+def site_of(request: Request) -> Site:
+    """The console of a request."""
+    found: Site = request.app.state.site
+    return found
+
+
+def seconds() -> int:
+    """The real time in seconds, UTC. Sessions never go by the moved clock of tests."""
+    return int(datetime.now(UTC).timestamp())
+
+
+def language(request: Request) -> Language:
+    """The language that the person chose, else the browser's, else Chinese."""
+    if (chosen := request.cookies.get("language")) in ("zh", "en"):
+        return "en" if chosen == "en" else "zh"
+    return language_of(request) if request.headers.get("accept-language") else "zh"
+
+
+async def session_of(request: Request) -> Session | None:
+    """The session of the browser, if it lasts."""
+    site = site_of(request)
+    if not (told := request.cookies.get(site.cookie)):
+        return None
+    return await site.sessions.find(told, seconds())
+
+
+def here(request: Request) -> str:
+    """The address of this page within the console, to come back to."""
+    query = request.scope["query_string"].decode("latin-1")
+    path = str(request.scope["path"])
+    return path + (f"?{query}" if query else "")
+
+
+async def entered(request: Request) -> Session:
+    """Somebody who gave the password and the second factor. Raises `SignedOut`."""
+    session = await session_of(request)
+    if session is None:
+        back = f"?next={quote(here(request))}" if request.method == "GET" else ""
+        raise SignedOut(f"{HOME}/sign-in{back}")
+    if not session.passed:
+        raise SignedOut(f"{HOME}/sign-in/code")
+    request.state.session = session
+    return session
+
+
+async def staff(request: Request) -> Staff:
+    """Who looks at the page, with the post that acts. Raises `SignedOut` with what is missing."""
+    site, session = site_of(request), await entered(request)
+    if session.account.must_change:
+        raise SignedOut(f"{HOME}/account/password")
+    offices = await site.offices()
+    roles = offices.roles(session.post) if session.post in session.account.posts else ()
+    if session.post is None or not roles:
+        raise SignedOut(f"{HOME}/post")
+    post, spoken = session.post, language(request)
+    calls = Calls(site.clients, lambda: site.token(session.account.id, post, roles), spoken)
+    found = Staff(session, post, roles, spoken, site.csrf(session.digest), calls, offices)
+    request.state.staff = found
+    return found
+
+
+Signed = Annotated[Staff, Depends(staff)]
+Entered = Annotated[Session, Depends(entered)]
+
+
+def problem_of(answer: Answer) -> str:
+    """The sentence of a refusal."""
+    return str(answer.body.get("detail") or answer.body.get("title") or answer.status)

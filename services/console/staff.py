@@ -1,0 +1,87 @@
+"""Who looks at a page: the person, the post that acts, and how services are called for them."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from schemas.titles import Language
+from services.console.calls import Calls
+from services.console.sessions import Session
+from services.kernel.access import tokens
+from services.kernel.access.signing import SigningKey
+
+TOKEN_LIFE = timedelta(minutes=5)
+"""How long a token of the console is believed. The session lasts longer, and can be ended at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A person who signed in, with the post that acts."""
+
+    session: Session
+    post: str
+    """`post@unit`."""
+    roles: tuple[str, ...]
+    language: Language
+    csrf: str
+    calls: Calls
+    offices: "Offices"
+
+    @property
+    def unit(self) -> str:
+        """The unit of the post."""
+        return self.post.partition("@")[2]
+
+    @property
+    def name(self) -> str:
+        """The person's name, shown to themselves alone."""
+        return self.session.account.name
+
+
+@dataclass(slots=True)
+class Offices:
+    """The units and posts, as triage tells them. Titles of codes that only the deployment knows."""
+
+    units: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def unit(self, code: str | None) -> str:
+        """The name of a unit; its code if it is unknown."""
+        if not code:
+            return ""
+        return str(self.units.get(code, {}).get("name") or code)
+
+    def post(self, named: str | None) -> str:
+        """The title of a post, with its unit."""
+        if not named:
+            return ""
+        code, _, unit = named.partition("@")
+        for one in self.units.get(unit, {}).get("posts", ()):
+            if one["post"] == named:
+                return f"{self.unit(unit)} {one['title']}"
+        return f"{self.unit(unit)} {code}" if unit else named
+
+    def roles(self, named: str) -> tuple[str, ...]:
+        """The roles of a post; none if the directory does not have it."""
+        unit = named.partition("@")[2]
+        found = (post["roles"] for post in self.units.get(unit, {}).get("posts", ()) if post["post"] == named)
+        return tuple(next(found, ()))
+
+    def posts(self, unit: str | None = None) -> list[tuple[str, str]]:
+        """Every post that a person can hold, with its title; of one unit, if it is named."""
+        return [
+            (post["post"], self.post(post["post"]))
+            for code, one in self.units.items()
+            for post in one["posts"]
+            if not post["members"] and unit in (None, code)
+        ]
+
+    def names(self) -> list[tuple[str, str]]:
+        """Every unit with its name, in the order of the tree."""
+        return [(code, self.unit(code)) for code in self.units]
+
+
+def token(key: SigningKey, deployment: str, account: str, post: str, roles: tuple[str, ...]) -> str:
+    """A short-lived token for the post that acts."""
+    code, _, unit = post.partition("@")
+    said = tokens.claims(deployment, person=account, unit=unit, post=code, roles=roles, life=TOKEN_LIFE)
+    return tokens.sign(key, said)

@@ -1,0 +1,39 @@
+"""What the console keeps: accounts and sessions. No record of the office stands here.
+
+Passwords are Argon2id digests, session tokens SHA-256 digests, and secrets of second factors are encrypted.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+
+from services.kernel.store.columns import key
+
+REVISIONS = Path(__file__).parent / "migrations" / "versions"
+METADATA = MetaData()
+
+ACCOUNTS = Table(
+    "account",
+    METADATA,
+    Column("id", key(36), primary_key=True, comment="a UUID; the `sub` of the person's tokens"),
+    Column("login", key(60), nullable=False, unique=True),
+    Column("name", String(60), nullable=False),
+    Column("password", String(200), nullable=False),
+    Column("must_change", Boolean, nullable=False, comment="whether an administrator chose the password"),
+    Column("posts", String(2000), nullable=False, comment="`post@unit`, separated by spaces"),
+    Column("second_factor", LargeBinary, comment="the sealed secret of the one-time codes"),
+    Column("last_step", BigInteger, nullable=False, comment="the step of the last one-time code, which serves once"),
+    Column("failures", Integer, nullable=False, comment="wrong passwords and codes in a row"),
+    Column("locked_until", BigInteger, nullable=False, comment="seconds, UTC"),
+    Column("ended", Boolean, nullable=False),
+)
+SESSIONS = Table(
+    "session",
+    METADATA,
+    Column("digest", key(64), primary_key=True),
+    Column("account", key(36), ForeignKey("account.id"), nullable=False, index=True),
+    Column("post", String(130), comment="the post that acts; null before one is chosen"),
+    Column("passed", Boolean, nullable=False, comment="whether the second factor was given, or is not needed"),
+    Column("began_at", BigInteger, nullable=False, comment="seconds, UTC"),
+    Column("seen_at", BigInteger, nullable=False, comment="seconds, UTC"),
+)

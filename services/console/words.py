@@ -1,0 +1,93 @@
+"""The two languages of the console. What stands in templates and code is Chinese; `locale/en` has the English.
+
+Codes of the API have their titles in `schemas.titles`, and those of packs and units in the services' answers.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+
+from schemas.fields import parse_instant
+from schemas.titles import TITLES, Language
+
+CATALOGUE = Path(__file__).parent / "locale" / "en" / "LC_MESSAGES" / "console.po"
+
+
+def N_(text: str) -> str:  # noqa: N802, the usual name for what is translated elsewhere
+    """Marks a text for the catalogue."""
+    return text
+
+
+@lru_cache
+def translations(language: Language) -> NullTranslations:
+    """The catalogue of a language. Chinese needs none."""
+    if language == "zh":
+        return NullTranslations()
+    compiled = BytesIO()
+    with CATALOGUE.open("rb") as file:
+        write_mo(compiled, read_po(file, locale="en"))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def title(code: str | None, language: Language) -> str:
+    """The title of a fixed code of the API; the code itself if it has none."""
+    if not code:
+        return ""
+    return TITLES[code][language == "en"] if code in TITLES else code
+
+
+def moment(written: str | None, zone: ZoneInfo, now: datetime, language: Language) -> str:
+    """An instant in the unit's zone: month, day and time, with the year only where it is another one."""
+    if not written:
+        return ""
+    at = parse_instant(written).astimezone(zone)
+    is_near = at.year == now.astimezone(zone).year
+    if language == "zh":
+        return at.strftime("%m-%d %H:%M" if is_near else "%Y-%m-%d %H:%M")
+    return at.strftime("%-d %b %H:%M" if is_near else "%-d %b %Y %H:%M")
+
+
+def full_moment(written: str | None, zone: ZoneInfo, language: Language) -> str:
+    """An instant in the unit's zone, in full."""
+    if not written:
+        return ""
+    at = parse_instant(written).astimezone(zone)
+    return at.strftime("%Y年%-m月%-d日 %H:%M" if language == "zh" else "%-d %B %Y, %H:%M")
+
+
+def span(seconds: float, language: Language) -> str:
+    """A length of time in two parts: 2 小时 14 分."""
+    left = timedelta(seconds=abs(int(seconds)))
+    days, hours, minutes = left.days, left.seconds // 3600, left.seconds // 60 % 60
+    said = {"zh": ("天", "小时", "分"), "en": ("d", "h", "min")}[language]
+    figures = [(days, said[0]), (hours, said[1]), (minutes, said[2])]
+    first = next((at for at, (count, _) in enumerate(figures) if count), 2)
+    chosen = [pair for pair in figures[first : first + 2] if pair[0] or pair is figures[first]]
+    return " ".join(f"{count} {word}" for count, word in chosen)
+
+
+def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:
+    """The instant of what a person typed, as the API takes it; None if it is no time.
+
+    `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone.
+    """
+    written = " ".join(text.replace("：", ":").replace("T", " ").replace("/", "-").replace(".", "-").split())
+    here = now.astimezone(zone)
+    for form, day in (
+        ("%Y-%m-%d %H:%M", ""),
+        ("%Y-%m-%d %H:%M", f"{here.year}-"),
+        ("%Y-%m-%d %H:%M", f"{here:%Y-%m-%d} "),
+    ):
+        try:
+            found = datetime.strptime(day + written, form)  # noqa: DTZ007, the zone follows
+        except ValueError:
+            continue
+        return found.replace(tzinfo=zone).astimezone(UTC).isoformat()
+    return None

@@ -1,0 +1,90 @@
+"""The job in a browser without script: from a report to its matter, a verb, a conflict, a search."""
+
+import re
+
+import pytest
+
+from services.console.page import HEADERS
+from tests.console.browser import HOME
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WORDS = "人民路水管爆裂漫水"
+
+
+async def test_a_report_becomes_a_matter_on_the_board_with_its_limits(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, WORDS, "人民路漫水，请打13812345678", place="人民路")
+    assert WORDS in matter.said and "[手机号]" in matter.said and "13812345678" not in matter.text
+    (number,) = set(re.findall(r"town-east-\d{4}-\d{5}", matter.path))
+    board = await browser.open("/board")
+    assert number in board.said and WORDS in board.said and "转达业务科室" in board.said
+    assert all(WORDS not in link for link in board.links), "no word of a report stands in an address"
+
+
+async def test_a_verb_is_offered_by_the_service_filled_in_and_done(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, "路灯不亮", place="卫生院")
+    own = matter.path.removeprefix(HOME)
+    action, grading = own + "/triage/assign", own + "/triage/grade"
+    assert HOME + action in matter.links
+    empty = await browser.send(await browser.open(grading), grading)
+    assert empty.status == 422 and "请填写“等级”" in empty.said
+    done = await browser.send(await browser.open(action), action, unit="county-roads", reason="归口交通")
+    assert "已办：交办" in done.said and "县交通运输局" in done.said
+    stranger = await town.at("duty_officer@town-west")
+    assert (await stranger.open(matter.path.removeprefix(HOME))).status == 404
+
+
+async def test_a_conflict_keeps_what_was_typed_and_the_next_send_is_deliberate(town: Town) -> None:
+    one, other = await town.at("duty_officer@town-east"), await town.at("duty_officer@town-east")
+    matter = await town.reported(one, "井盖缺失", place="幸福里")
+    action = matter.path.removeprefix(HOME) + "/triage/assign"
+    page = await one.open(action)
+    await other.send(await other.open(action), action, unit="county-roads", reason="先交交通")
+    stale = await one.send(page, action, unit="county-water", reason="应是水利的井")
+    assert stale.status == 412 and "应是水利的井" in stale.text and "别人已经办了一步" in stale.said
+    done = await one.send(stale, action, unit="county-water", reason="应是水利的井")
+    assert "县水利局" in done.said
+
+
+async def test_a_number_opens_its_matter_and_words_ask_for_a_purpose(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, "噪声扰民到深夜", place="北街")
+    number = matter.path.rpartition("/")[2]
+    assert (await browser.send(await browser.open("/search"), "/search", number=number)).path == matter.path
+    page = await browser.open("/search")
+    assert (await browser.send(page, "/search", words="噪声扰民")).status == 422
+    found = await browser.send(page, "/search", words="噪声扰民", purpose="核对是否同一件事")
+    assert number in found.said and "噪声" not in found.path
+
+
+async def test_a_foreign_form_does_nothing(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    page = await browser.open("/inbox")
+    form = dict(page.form("/sign-out").fields)
+    for headers, sent in (
+        ({"Sec-Fetch-Site": "cross-site"}, form),
+        ({"Sec-Fetch-Site": "same-site"}, form),
+        ({"Sec-Fetch-Site": "same-origin"}, {"csrf": "0" * 64}),
+        ({"Sec-Fetch-Site": "same-origin"}, {}),
+    ):
+        answer = await browser.client.post(f"{HOME}/sign-out", data=sent, headers=headers)
+        assert answer.status_code == 403
+    del browser.client.headers["Sec-Fetch-Site"]
+    for origin, expected in (("null", 403), ("http://other.test", 403), (None, 403), ("http://127.0.0.1:8400", 200)):
+        headers = {} if origin is None else {"Origin": origin}
+        answer = await browser.client.post(f"{HOME}/sign-out", data=form, headers=headers)
+        assert answer.status_code == expected, origin
+
+
+async def test_every_answer_carries_the_policy_and_no_page_writes_script_or_style(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east", "chief@town-east", "admin@town-east", "auditor@town-east")
+    matter = await town.reported(browser, "积水", place="桥下")
+    own = matter.path.removeprefix(HOME)
+    paths = ("/inbox", "/board", "/reports/new", "/statements", "/roster", "/search", "/packs", "/post", own)
+    for path in (*paths, own + "/timeline", "/account/password", "/account/codes", "/no-such-page"):
+        page = await browser.open(path)
+        assert {name: page.headers.get(name) for name in HEADERS} == HEADERS, path
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)|javascript:", page.text), path
+        assert len(page.text.encode()) < 150_000

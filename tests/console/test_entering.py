@@ -1,0 +1,138 @@
+"""Signing in: the first account, passwords, one-time codes, locks, the choice of a post, and sessions."""
+
+import re
+
+import pyotp
+import pytest
+
+from services.console import sessions
+from services.console.accounts import STEP, Locked
+from services.console.passwords import fault
+from services.console.site import seconds
+from tests.console.conftest import PASSWORD, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+FIRST = {"login": "root", "name": "王敏", "post": "admin@city", "password": PASSWORD, "again": PASSWORD}
+
+
+async def test_first_run_makes_one_administrator_who_knows_the_code(town: Town) -> None:
+    browser, code = town.browser(), await town.system.first_code()
+    page = await browser.open("/")
+    assert page.path.startswith("/console/first-run"), "without an account there is nothing to sign in to"
+    wrong = await browser.send(page, "/first-run", **FIRST, code="0000-0000-0000-0000")
+    assert wrong.status == 422 and "设置码不对" in wrong.said
+    short = await browser.send(page, "/first-run", **FIRST | {"password": "short", "again": "short"}, code=code)
+    assert short.status == 422 and "至少 12 个字符" in short.said
+    made = await browser.send(page, "/first-run", **FIRST, code=code)
+    assert made.path == "/console/accounts"
+    again = await town.browser().client.post("/console/first-run", data=FIRST | {"code": code, "login": "second"})
+    assert again.url.path == "/console/sign-in", "the set-up serves once"
+    assert await town.system.first_code() is None
+
+
+async def test_a_wrong_password_and_an_unknown_login_read_alike(town: Town) -> None:
+    login, browser = await town.person("duty_officer@town-east"), town.browser()
+    page = await browser.open("/sign-in")
+    answers = [
+        await browser.send(page, "/sign-in", login=named, password="wrong") for named in (login, "nobody at all")
+    ]
+    assert [(answer.status, "登录名或密码不对" in answer.said) for answer in answers] == [(422, True)] * 2
+
+
+async def test_wrong_passwords_in_a_row_lock_and_the_right_one_waits(town: Town) -> None:
+    accounts = town.system.console.site.accounts  # type: ignore[union-attr]
+    login, now = await town.person("duty_officer@town-east"), seconds()
+    for _ in range(5):
+        assert await accounts.enter(login, "wrong", now) is None
+    with pytest.raises(Locked) as locked:
+        await accounts.enter(login, PASSWORD, now + 1)
+    assert locked.value.until == now + 60
+    assert await accounts.enter(login, PASSWORD, now + 61) is not None
+    assert await accounts.enter(login, "wrong", now + 62) is None, "a right one begins anew"
+    assert await accounts.enter(login, PASSWORD, now + 63) is not None
+
+
+async def test_a_one_time_code_serves_once_and_is_asked_for_at_each_sign_in(town: Town) -> None:
+    login, browser = await town.person("duty_officer@town-east"), town.browser()
+    await browser.sign_in(login, PASSWORD)
+    page = await browser.open("/account/codes")
+    (secret,) = re.findall(r"<code>(\w+)</code>", page.text)
+    before = pyotp.TOTP(secret).at(seconds() - STEP)
+    await browser.send(page, "/account/codes", code=before)
+    other = town.browser()
+    asked = await other.sign_in(login, PASSWORD)
+    assert asked.path.startswith("/console/sign-in/code")
+    assert (await other.open("/inbox")).path.startswith("/console/sign-in/code"), "a password alone opens nothing"
+    replayed = await other.send(asked, "/sign-in/code", code=before)
+    assert replayed.status == 422
+    passed = await other.send(asked, "/sign-in/code", code=pyotp.TOTP(secret).at(seconds()))
+    assert passed.path == "/console/inbox"
+
+
+async def test_a_person_with_several_posts_chooses_and_changes_the_post_that_acts(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east", "chief@county")
+    assert "东镇 值班员" in (await browser.open("/inbox")).said
+    token = browser.client.cookies["huiying"]
+    changed = await browser.send(await browser.open("/post"), "/post", post="chief@county")
+    assert "示例县 主要负责人" in changed.said and browser.client.cookies["huiying"] != token
+    foreign = await browser.send(await browser.open("/post"), "/post", post="chief@city")
+    assert foreign.status == 422, "nobody takes a post that is not theirs"
+
+
+async def test_signing_out_ends_the_session_also_for_a_copy_of_the_cookie(town: Town) -> None:
+    browser, thief = await town.at("duty_officer@town-east"), town.browser()
+    thief.client.cookies.set("huiying", browser.client.cookies["huiying"], domain="127.0.0.1", path="/console")
+    assert (await thief.open("/inbox")).path == "/console/inbox"
+    await browser.send(await browser.open("/inbox"), "/sign-out")
+    assert (await thief.open("/inbox")).path.startswith("/console/sign-in")
+
+
+async def test_a_session_ends_when_nobody_works_in_it_and_after_half_a_day(town: Town) -> None:
+    site = town.system.console.site  # type: ignore[union-attr]
+    login = await town.person("duty_officer@town-east")
+    (account,) = [one for one in await site.accounts.all() if one.login == login]
+    began = seconds()
+    token = await site.sessions.begin(account, began, passed=True)
+    assert await site.sessions.find(token, began + sessions.IDLE + 1) is None
+    token, now = await site.sessions.begin(account, began, passed=True), began
+    while now < began + sessions.LONGEST:
+        assert await site.sessions.find(token, now) is not None
+        now += sessions.IDLE - 60
+    assert await site.sessions.find(token, began + sessions.LONGEST + 1) is None
+
+
+async def test_an_administrator_opens_accounts_and_recovers_them_below_the_own_unit_alone(town: Town) -> None:
+    browser = await town.at("admin@town-east")
+    page = await browser.open("/accounts")
+    made = await browser.send(
+        page, "/accounts", login="zhang", name="张三", posts=["handler@town-east", "chief@county"]
+    )
+    (password,) = re.findall(r"<code>(.+?)</code>", made.text)
+    site = town.system.console.site  # type: ignore[union-attr]
+    (account,) = [one for one in await site.accounts.all() if one.login == "zhang"]
+    assert account.posts == ("handler@town-east",), "no post above the administrator's unit"
+    new = await town.browser().sign_in("zhang", password)
+    assert new.path == "/console/account/password", "the one-time password is changed before anything else"
+    wider = await town.person("handler@town-east", "chief@county")
+    (wide,) = [one for one in await site.accounts.all() if one.login == wider]
+    page = await browser.open("/accounts")
+    refused = await browser.send(page, f"/accounts/{wide.id}/recover")
+    assert refused.status == 403, "a password that opens posts elsewhere is not theirs to give"
+    assert (await (await town.at("duty_officer@town-east")).open("/accounts")).status == 403
+
+
+@pytest.mark.parametrize(
+    ("password", "expected"),
+    [
+        ("short", "short"),
+        ("x" * 201, "long"),
+        ("aaaaaaaaaaaaaaaa", "uniform"),
+        ("wangmin-rides-a-bike", "login"),
+        ("password12345", "common"),
+        ("我家门前有一条小河流", "short"),
+        ("我家门前有一条小河流过来", None),
+        ("a phrase for these tests", None),
+    ],
+)
+async def test_weak_passwords_have_a_reason(password: str, expected: str | None) -> None:
+    assert fault(password, "wangmin") == expected

@@ -1,0 +1,45 @@
+"""Every command of every API has a form in words that people know."""
+
+from typing import get_args
+
+import pytest
+
+from schemas.titles import TITLES
+from services.console import forms
+from services.console.forms import SERVICES, controls
+from services.console.labels import FIELDS, LISTS, WAITS
+from services.triage.handling.ball import Awaited
+from services.triage.worklist.desk import ListName
+
+COMMANDS = sorted(
+    {(service, path) for (service, _, path) in forms._operations() if "{id}/" in path and "erase" not in path}
+)
+NO_FORM = {"evidence", "reach"}
+"""Further material of a report: a file, and figures of integrations."""
+
+
+@pytest.mark.parametrize(("service", "path"), COMMANDS)
+def test_every_verb_and_every_field_of_it_has_a_title(service: str, path: str) -> None:
+    verb = path.rpartition("/")[2]
+    if verb in NO_FORM:
+        return
+    operation = forms.Documents().command(service, path)
+    assert operation is not None
+    assert verb in TITLES or verb in ("revoke", "end"), f"schemas/titles.py has no title of {verb}"
+    for name in operation.schema.get("properties", {}):
+        assert name in FIELDS, f"services/console/labels.py has no title of {name}, a field of {verb}"
+
+
+def test_every_kind_of_waiting_has_a_title() -> None:
+    assert WAITS.keys() == set(get_args(Awaited))
+
+
+def test_every_list_of_a_desk_has_a_title() -> None:
+    assert LISTS.keys() == {"inbox", *get_args(ListName), "gaps"}
+
+
+def test_what_is_entered_later_stands_at_the_end() -> None:
+    operation = forms.Documents().command("triage", "incidents/{id}/grade")
+    assert operation is not None
+    names = [one.name for one in controls(operation, {}, "zh")]
+    assert names[-2:] == ["happened_at", "late_reason"] and SERVICES
