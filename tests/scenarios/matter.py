@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from pprint import pformat
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -111,6 +112,16 @@ class Acting(ABC):
     """Something on which posts act."""
 
     unit: str
+    version: int | None = None
+    """The version after its last act here, until somebody else has decided; None if it must be read."""
+
+    def _answered(self, answer: httpx.Response) -> httpx.Response:
+        """The answer to an act, after its version was noted."""
+        if answer.is_success:
+            self.version = answer.json()["version"]
+        elif answer.status_code == HTTPStatus.PRECONDITION_FAILED:
+            self.version = None
+        return answer
 
     @abstractmethod
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
@@ -154,9 +165,13 @@ class Matter(Acting):
 
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
-        service = "escalation" if verb in ESCALATION else "triage"
-        seen = {} if service == "escalation" else {"If-Match": f'"{self.now()["version"]}"'}
-        return self.desk.ask(post, service, f"/{service}/v1/incidents/{self.id}/{verb}", body, person, **seen)
+        if verb in ESCALATION:
+            return self.desk.ask(post, "escalation", f"/escalation/v1/incidents/{self.id}/{verb}", body, person)
+        self.version = self.now()["version"] if self.version is None else self.version
+        seen = {"If-Match": f'"{self.version}"'}
+        return self._answered(
+            self.desk.ask(post, "triage", f"/triage/v1/incidents/{self.id}/{verb}", body, person, **seen)
+        )
 
     def confirmed(self, *posts: str) -> "Matter":
         """Each of the posts confirms the decision that waits, and so makes it one."""
@@ -282,8 +297,10 @@ class Statement(Acting):
     def asked(self, post: str, verb: str, person: str, body: dict[str, Any]) -> httpx.Response:
         """One try of an act by a post with its unit."""
         path, ask = f"/publish/v1/statements/{self.id}", self.matter.desk.ask
-        version = ask("auditor@city", "publish", path).json()["version"]
-        return ask(post, "publish", f"{path}/{verb}", body, person, **{"If-Match": f'"{version}"'})
+        if self.version is None:
+            self.version = ask("auditor@city", "publish", path).json()["version"]
+        seen = {"If-Match": f'"{self.version}"'}
+        return self._answered(ask(post, "publish", f"{path}/{verb}", body, person, **seen))
 
 
 def _succeeds(answer: httpx.Response) -> bool:
