@@ -400,13 +400,15 @@ def test_nothing_is_handled_before_a_team_and_a_plan(office: Office) -> None:
     met = {"units": [TOWN, "county-water"], "took_part": [HEAD, "chief@county-water"], "minutes": "统一口径"}
     speaks = {"spokesperson": "spokesperson@town-east", "release_group": [HEAD, "spokesperson@town-east"]}
     works.does("chief", "hold-meeting", meeting="leading_group", **met, **speaks)
+    works.does("duty_officer", "hold-meeting", meeting="joint", **met)
     shown = works.now()
     assert (shown["team"]["head"], shown["plan"]["post"], shown["emergency_plan"]["plan"]) == (
         HEAD,
         handler,
         "water_outage",
     )
-    assert [one["spokesperson"] for one in shown["meetings"]] == ["spokesperson@town-east"]
+    held = [(one["meeting"], one["spokesperson"]) for one in shown["meetings"]]
+    assert held == [("leading_group", "spokesperson@town-east"), ("joint", None)]
 
 
 def test_what_is_true_is_established_before_anybody_answers(office: Office) -> None:
@@ -504,6 +506,8 @@ def test_the_officer_hands_over_and_nobody_comes_on_tuesday(office: Office) -> N
     assert ids <= {*first["incidents"]}
     desk.at("2026-03-03 12:00")
     becomes(lambda: [one["found"] is not None for one in office.roster()["gaps"]][:1], [True])
+    # The hole was to be explained within a day.
+    office.is_noticed(HEAD, f"【{TOWN}】值班空缺", f"【{office.matters['hole'].id}】逾期")
     desk.at("2026-03-03 13:00")
     night = office.hears("night", "水厂路停水", "水厂路又停水了。", "2026-03-03 12:50", category="utilities.water")
     office.is_noticed(HEAD, f"【{night.id}】无人值班，来件待处理")
@@ -557,8 +561,15 @@ def test_on_wednesday_the_substitute_comes(office: Office) -> None:
 
 
 def test_what_cannot_be_solved_now_is_planned_and_followed(office: Office) -> None:
-    """It is investigated and explained all the same. The unit passes it upward first."""
+    """It is investigated and explained all the same. The unit passes it upward first.
+
+    Of the county it is only said that it has something similar.
+    """
+    office.desk.report("county", "渡口修桥的建议", "2026-03-04 08:00", text="渡口没有桥，群众绕路，请修一座桥。")
     bridge = office.hears("bridge", "请在渡口修一座桥", "渡口没有桥，上学要绕路。", "2026-03-04 08:00")
+    near = office.reads(OFFICER, "triage", f"incidents/{bridge.id}/similar")
+    assert (near["items"], near["above"]) == ([], ["county"])
+    bridge.does("duty_officer", "offer", to="county", reason="县里有类似事项")
     bridge.does("duty_officer", "assign", unit="county-roads").does("handler@county-roads", "accept")
     bridge.does("chief@county-roads", "pass-upward", reason="涉及多个部门")
     office.waits_for("bridge", "county", "designation")
@@ -602,6 +613,7 @@ def test_an_asker_whom_the_answer_did_not_help_opens_a_round(office: Office) -> 
 def test_a_recurrence_names_its_report_and_runs_from_its_discovery(office: Office) -> None:
     lamps, roads = office.matters["lamps"], "handler@county-roads"
     lamps.at("2026-03-05 10:00")
+    office.is_noticed(HEAD, f"【{office.matters['hole'].id}】催办督办")
     place = {"place": "文化广场", "category": "roads.lighting"}
     dark = office.hears("again", LAMPS, "路灯又不亮了。", "2026-03-05 09:30", **place)
     assert dark.now()["relates_to"] == lamps.now()["id"]
