@@ -39,6 +39,7 @@ LOOPBACK = "127.0.0.1"
 JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """For a broker that lives for minutes beside its users. Java's optimizing compiler would take a seventh of a core."""
 SERVICES = {"ingest": 8401, "triage": 8402, "escalation": 8403, "publish": 8404, "audit": 8405}
+CONSOLE = 8400
 
 # The kernel ends a child when the thread that made it ends. So one thread, which lives as long as the process, makes
 # all children.
@@ -424,9 +425,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def stack(data: Path) -> None:
-    """The five services as processes, over a native Kafka and PostgreSQL, until Ctrl-C or SIGTERM."""
+    """The five services and the console, over a native Kafka and PostgreSQL, until Ctrl-C or SIGTERM."""
     huiying = HERE.parent / ".venv" / "bin" / "huiying"
-    for name, port in SERVICES.items():
+    ports = {**SERVICES, "console": CONSOLE}
+    for name, port in ports.items():
         if not _is_free(port):
             raise NativeError(f"port {port}, which {name} needs, is taken; end what listens there")
     with contextlib.ExitStack() as running:
@@ -435,7 +437,7 @@ def stack(data: Path) -> None:
         kafka = start_kafka(data / "kafka")
         running.callback(kafka.stop)
         existing = postgres.sql("SELECT datname FROM pg_database").splitlines()
-        for service in SERVICES:
+        for service in ports:
             if f"huiying_{service}" not in existing:
                 postgres.sql(f"CREATE DATABASE huiying_{service}")
         secret = data / "secret"
@@ -463,10 +465,14 @@ def stack(data: Path) -> None:
             name: spawn([str(huiying), "serve", name], env=env, farewell=signal.SIGTERM)
             for name in SERVICES
         }
+        # The console has no public address of its own: it takes the one at which it listens.
+        of_console = {name: value for name, value in env.items() if name != "HUIYING_PUBLIC_URL"}
+        services["console"] = spawn([str(huiying), "serve", "console"], env=of_console, farewell=signal.SIGTERM)
         running.callback(_end_all, services.values())
-        for name, port in SERVICES.items():
+        for name, port in ports.items():
             lives = functools.partial(_lives, services[name])
             until(functools.partial(_ready, port), f"{name} is not ready", lives)
+        print(f"console     http://{LOOPBACK}:{CONSOLE}/console/")
         for name, port in SERVICES.items():
             print(f"{name:<11} http://{LOOPBACK}:{port}")
         print(f"bulletin    {settings['HUIYING_PUBLIC_URL']}/bulletin/")

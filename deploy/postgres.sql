@@ -4,3 +4,4 @@ CREATE DATABASE huiying_triage;
 CREATE DATABASE huiying_escalation;
 CREATE DATABASE huiying_publish;
 CREATE DATABASE huiying_audit;
+CREATE DATABASE huiying_console;

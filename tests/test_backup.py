@@ -409,3 +409,26 @@ def test_what_was_revoked_since_stays_revoked_where_the_log_goes_back_too(
     assert cli.execute(arguments) == 0
     assert "was revoked again" not in capsys.readouterr().out
     assert asyncio.run(after(*ended)) == [401, 401]
+
+
+async def test_accounts_go_back_if_missing_or_asked_for_and_ended_ones_stay_ended(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with embedded.running(settings) as system:
+        accounts = system.console.site.accounts  # type: ignore[union-attr]
+        kept, gone = [
+            await accounts.make(login, "王敏", "a phrase for these tests", ["chief@county"], must_change=False)
+            for login in ("kept", "gone")
+        ]
+        await system.console.site.sessions.begin(kept, 0, passed=True)  # type: ignore[union-attr]
+        backup.back_up_folder(settings.data, tmp_path / "backup")
+        await accounts.end(gone.id)
+        later = await accounts.make("later", "李明", "a phrase for these tests", ["chief@city"], must_change=False)
+    store = settings.data / "console.sqlite"
+    backup.restore_folder(settings.data, tmp_path / "backup")
+    assert len(rows(store, "select id from account")) == 3, "they are there and nobody asked for them"
+    backup.restore_folder(settings.data, tmp_path / "backup", [*SERVICES, "console"])
+    assert {row[0]: row[1] for row in rows(store, "select login, ended from account")} == {"kept": 0, "gone": 1}
+    assert not rows(store, "select 1 from session") and later
+    store.unlink()
+    assert store.name in backup.restore_folder(settings.data, tmp_path / "backup")

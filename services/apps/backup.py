@@ -36,6 +36,9 @@ from services.kernel.files import private_file, private_folder
 FORMAT = "huiying-backup-1"
 MANIFEST = "manifest.json"
 LOG = "log.sqlite"
+CONSOLE = "console"
+"""The accounts of staff. No event brings them back, so they go back only if they are missing or asked for."""
+ENDED = "select id from account where ended"
 EVIDENCE = "evidence"
 TOKEN_KEYS = (KEY_SET_FILE, SIGNING_KEY_FILE)
 POSTGRES_PROGRAMS = "/usr/lib/postgresql"
@@ -99,7 +102,7 @@ def back_up_folder(data: Path, to: Path) -> list[str]:
     if not any((data / name).exists() for name in stores):
         raise BackupError(f"{data} holds no data of an embedded system")
     partial = _new_folder(to)
-    for name in (*stores, LOG):
+    for name in (*stores, f"{CONSOLE}.sqlite", LOG):
         if (data / name).exists():
             _copy_database(data / name, partial / name)
     # A file is written before the event that names it. So all files that the stores name exist by now.
@@ -122,9 +125,12 @@ def restore_folder(
     anything is changed.
     """
     _read_manifest(source, "folder")
-    names = [f"{service}.sqlite" for service in services]
-    if missing := [name for name in names if not (source / name).exists()]:
+    if missing := [f"{name}.sqlite" for name in services if not (source / f"{name}.sqlite").exists()]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
+    accounts = data / f"{CONSOLE}.sqlite"
+    with_accounts = CONSOLE in services or (not accounts.exists() and (source / accounts.name).exists())
+    services = [service for service in services if service != CONSOLE]
+    names = [f"{service}.sqlite" for service in services]
     whole = set(services) == set(SERVICES)
     log = log or not (data / LOG).exists()
     if log and not whole:
@@ -136,6 +142,9 @@ def restore_folder(
     for name in names:
         _put_back(source / name, data / name, [*_forget_words(everywhere), _restored()])
     done = list(names)
+    if with_accounts:
+        _put_back(source / accounts.name, accounts, _forget_sessions(_read(accounts, ENDED) or ()))
+        done.append(accounts.name)
     if log and (source / LOG).exists():
         _put_back(source / LOG, data / LOG, _forget_records(everywhere))
         done.append(LOG)
@@ -244,6 +253,12 @@ def _forget_words(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, ...
     ]
 
 
+def _forget_sessions(ended: Iterable[str]) -> list[tuple[str, list[tuple[object, ...]]]]:
+    """Nobody is signed in after a restore, and accounts that were ended meanwhile stay ended."""
+    gone: list[tuple[object, ...]] = [(id_,) for id_ in ended]
+    return [("update account set ended = true where id = ?", gone), ("delete from session where ?", [(True,)])]
+
+
 def _restored() -> tuple[str, list[tuple[object, ...]]]:
     """Lets the service take later events back. Without this note, events beyond the store are an alarm."""
     statement = "insert or replace into deployment (name, value) values (?, ?)"
@@ -263,7 +278,7 @@ def _forget_records(refs: Sequence[str]) -> list[tuple[str, list[tuple[object, .
 def back_up_databases(template: str, to: Path, services: Sequence[str] = SERVICES) -> list[str]:
     """Dumps each service's database. `template` is `HUIYING_DATABASE`. Kafka keeps the topics itself."""
     partial = _new_folder(to)
-    for service in services:
+    for service in (*services, CONSOLE) if _has_accounts(template) else services:
         target = private_file(partial / f"{service}.dump")
         _program("pg_dump", "--format=custom", "--no-owner", f"--file={target}", at=_place(template, service))
     return _finish(partial, to, "postgresql")
@@ -281,8 +296,11 @@ def restore_databases(
     names = [f"{service}.dump" for service in services]
     if missing := [name for name in names if not (source / name).exists()]:
         raise BackupError(f"{source} holds no {', '.join(missing)}")
+    if CONSOLE in services:
+        _restore_accounts(template, source / f"{CONSOLE}.dump")
+        services = [service for service in services if service != CONSOLE]
     everywhere = {*erased, *_erased_in_databases(template, services)}
-    for service, name in zip(services, names, strict=True):
+    for service, name in zip(services, (f"{service}.dump" for service in services), strict=True):
         at = _place(template, service)
         script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(source / name), at=at)
         _run_sql(script + _forget_sql(everywhere) + _restored_sql(), at)
@@ -291,6 +309,24 @@ def restore_databases(
         for service in services:
             _run_sql(_forget_sql(later), _place(template, service))
     return names
+
+
+def _has_accounts(template: str) -> bool:
+    """Whether there is a database of the console. A deployment may do without it."""
+    try:
+        at = _place(template, CONSOLE)
+        return _program("psql", "-XAtqc", "select to_regclass('account') is not null", at=at).strip() == "t"
+    except BackupError:
+        return False
+
+
+def _restore_accounts(template: str, dump: Path) -> None:
+    at = _place(template, CONSOLE)
+    ended = _program("psql", "-XAtqc", ENDED, at=at).split() if _has_accounts(template) else ()
+    script = _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--file=-", str(dump), at=at)
+    stay = ", ".join(f"'{uuid.UUID(id_)}'" for id_ in ended)
+    ends = f"\nupdate public.account set ended = true where id in ({stay});\n" if stay else ""
+    _run_sql(f"{script}{ends}\ndelete from public.session;\n", at)
 
 
 def _erased_in_databases(template: str, needed: Sequence[str]) -> set[str]:

@@ -91,23 +91,29 @@ def up(
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="ingest, triage, escalation, publish or audit.")],
+    service: Annotated[str, typer.Argument(help="ingest, triage, escalation, publish, audit or console.")],
     part: Annotated[str | None, typer.Option(help="api or consumer. Without it, both run, supervised.")] = None,
     data: Data = None,
 ) -> None:
-    """Run one service over PostgreSQL and Kafka.
+    """Run one service over PostgreSQL and Kafka, or the console of staff over PostgreSQL.
 
     HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA name them. HUIYING_SECRET is the same for all services.
     """
     from services.apps import serve as one
 
-    must_be_a_service(service)
+    if service != "console":
+        must_be_a_service(service)
     if part is not None and part not in one.PARTS:
         raise CannotDo(f"no part {part!r}; there are {', '.join(one.PARTS)}")
     settings = settings_of(data)
     note_strays()
     if not settings.database or not settings.kafka:
         raise CannotDo("set HUIYING_DATABASE (with {service} in it) and HUIYING_KAFKA, or run `huiying up`")
+    if service == "console":
+        from services.apps import console
+
+        console.main(settings)
+        return
     if part is not None:
         one.main(service, part, settings)
         return
@@ -184,7 +190,8 @@ def restore(
 ) -> None:
     """Put stores back from a backup.
 
-    Erased words stay erased, and revoked keys and tokens stay revoked. Later events come back from the event log.
+    Erased words stay erased, and revoked keys and tokens stay revoked. Later events come back from the event log. The
+    accounts of staff go back only if they are missing, or with `--service console`; then all sign in again.
     """
     from schemas.catalogue import SERVICES
     from services.apps import access, operate
@@ -193,7 +200,8 @@ def restore(
 
     settings = quiet(settings_of(data))
     for name in service or ():
-        must_be_a_service(name)
+        if name != copies.CONSOLE:
+            must_be_a_service(name)
     services = tuple(service or SERVICES)
     if settings.embedded:
         lock = FolderLock(settings.data)
@@ -210,7 +218,7 @@ def restore(
 
         async def stopped() -> None:
             async with operate.stores(settings) as found:
-                for name in services:
+                for name in set(services) - {copies.CONSOLE}:
                     await operate.hold_leadership(found.runtimes[name])
 
         run(stopped())

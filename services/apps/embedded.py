@@ -66,7 +66,7 @@ class Embedded:
             )
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
-        self.app.include_router(front.router(self.settings, "Huiying 回应"))
+        self.app.include_router(front.router(self.settings, "Huiying 回应", has_console=True))
         for runtime in self.runtimes.values():
             ready = asyncio.Event()
             leader = asyncio.create_task(process.lead(runtime, ready))
@@ -105,7 +105,7 @@ class Embedded:
     async def first_code(self) -> str | None:
         """The code with which the first account is made; None if there is an account."""
         assert self.console is not None
-        return None if await self.console.site.accounts.exist() else self.console.site.first_code()
+        return await self.console.first_code()
 
     def failed(self) -> BaseException | None:
         """Why a part of the process ended, if one did."""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import httpx
-from starlette.types import ASGIApp
+from sqlalchemy.exc import DBAPIError
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.console.app import application
 from services.console.site import HOME, Site
@@ -34,6 +36,31 @@ class Console:
     ) -> None:
         self.site = Site(settings, database, secret, clients, now)
         self.app: ASGIApp = Gate(Timed(application(self.site)), answer_seconds=settings.answer_seconds)
+
+    async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The console as the only application of a port: `/` leads to it, and it says whether it works."""
+        if scope["type"] == "http" and scope["path"] == "/":
+            await RedirectResponse(f"{HOME}/", 307)(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] in ("/healthz", "/readyz"):
+            await self._health(scope["path"] == "/readyz")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _health(self, is_ready: bool) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            status, said = 200, "ok"
+            if is_ready:
+                try:
+                    await self.site.accounts.exist()
+                except (DBAPIError, OSError, TimeoutError):
+                    status, said = 503, "unavailable"
+            await JSONResponse({"status": said}, status)(scope, receive, send)
+
+        return answer
+
+    async def first_code(self) -> str | None:
+        """The code with which the first account is made; None if there is an account."""
+        return None if await self.site.accounts.exist() else self.site.first_code()
 
     async def start(self) -> None:
         """Makes the store or brings it to this version."""

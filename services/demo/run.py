@@ -24,6 +24,7 @@ from schemas.fields import parse_instant
 from services.apps import embedded, operate, up, web
 from services.apps.client import Refused
 from services.apps.embedded import Embedded
+from services.console.accounts import one_time_password
 from services.demo import duty, mailbox, samples, stories
 from services.demo.day import Day
 from services.demo.desk import Desk, Failed, Incident, Officers, Stage
@@ -38,6 +39,9 @@ SEED = 20260302
 ZONE = timezone(timedelta(hours=8))
 MONDAY = datetime(2026, 3, 2, tzinfo=ZONE)
 UNITS = ("town-east", "town-west", "county-roads", "county")
+LOGIN = "demo"
+DESKS = ("duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor", "admin")
+"""The posts of each office that the demo's account may take."""
 LAST = 12
 """How many notices are listed one by one."""
 REAL_MESSAGES = ROOT.parent / "shared" / "data" / "messages.jsonl"
@@ -67,15 +71,23 @@ async def play(
         socket = stack.enter_context(web.bound(settings.host, settings.port))
         settings = settings.reached_at(web.address_of(socket))
         async with embedded.running(settings, clock) as system, up.served(system, socket) as address:
+            print(await _signing_in(system, address), flush=True)
             async with httpx.AsyncClient(base_url=address, timeout=60) as client, mailbox.opened() as box:
                 code = await Demo(system, client, address, box).run(messages)
             if keep_serving:
-                print(
-                    f"\nserving on {address}, bulletin {settings.link('bulletin/')}, until Ctrl-C; data in {data}",
-                    flush=True,
-                )
+                bulletin = settings.link("bulletin/")
+                print(f"\nserving on {address}, bulletin {bulletin}, until Ctrl-C; data in {data}", flush=True)
                 await up.until_ended(system)
         return code
+
+
+async def _signing_in(system: Embedded, address: str) -> str:
+    """Makes an account with the posts of the demo, and says how to sign in."""
+    assert system.console is not None
+    password = one_time_password()
+    posts = [f"{post}@{unit}" for unit in UNITS for post in DESKS]
+    await system.console.site.accounts.make(LOGIN, "演示人员", password, posts, must_change=False)
+    return f"console: {address}/console/  login {LOGIN}, password {password}\n"
 
 
 def _at(day: int, hour: float) -> datetime:
