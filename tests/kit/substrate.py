@@ -95,11 +95,11 @@ def plain_url(template: str, service: str) -> str:
     return template.format(service=service).replace("postgresql+psycopg:", "postgresql:", 1)
 
 
-def drop_databases(template: str) -> None:
+def drop_databases(template: str, services: Sequence[str] = SERVICES) -> None:
     """Drops the databases that `new_databases` made, even if somebody is connected."""
     administration = re.sub(r"(//[^/]*/)[^?]*", r"\1postgres", plain_url(template, ""))
     with psycopg.connect(administration, autocommit=True) as connection:
-        for service in SERVICES:
+        for service in services:
             name = psycopg.conninfo.conninfo_to_dict(plain_url(template, service))["dbname"]
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
