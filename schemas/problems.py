@@ -248,6 +248,7 @@ TYPES: Mapping[str, ProblemType] = {
             "not-deciding": ("不参与此决定", "{posts} 不参与此决定；由 {known} 决定。"),
             "not-together": ("须集体研判", "此事须至少 {needed} 人集体研判；请在 took_part 中写明参加的岗位。"),
             "no-notices": ("没有整改通知规定", "此事项的制度没有关于整改通知的规定；请改用批示。"),
+            "report-back-waits": ("报告等待回执", "上次整改情况报告尚待回执；被退回后请重新报告。"),
             "no-open-notice": ("没有待办的整改通知", "没有整改通知在等待答复；结果已获回执的通知已办结。"),
             "parts-missing": ("整改情况不全", "上报整改结果缺少 {missing}；请先填写各部分。"),
             "proposal-needed": ("须附处理意见", "报给{unit}的 {to} 须附拟办意见；请填写 proposal。"),
@@ -280,7 +281,7 @@ TYPES: Mapping[str, ProblemType] = {
             "review-first": ("须先复核", "{incident} 的反映均已决定不予答复，须先由其他岗位复核。"),
             "already-screened": ("已经甄别", "{incident} 已经这样甄别；请另作决定，或由其他岗位复核。"),
             "nothing-screened": ("无须复核", "没有人决定 {incident} 不予答复，无须复核。"),
-            "screening-outdated": ("又有新的反映", "甄别之后 {incident} 又有新的反映；请重新甄别。"),
+            "screening-outdated": ("反映有变动", "甄别之后 {incident} 的反映有变动；请重新甄别。"),
             "screened-by-you": ("须由他人复核", "您或您的岗位已经决定或复核过，须由其他岗位的其他人复核。"),
             "already-upheld": ("已经同意", "{incident} 不予答复的决定已经复核同意，现在只能推翻。"),
             "merge-into-screened": (

@@ -681,7 +681,8 @@ class IncidentAbsorbed(Fact):
     Without `discovered_at`, nobody has reported the matter yet. `refused` are its reports that get no answer, `handled`
     the tracks on which it was handled, `verified_by` the units that established its facts. `entered_late` says whether
     one of its discoveries was old when it was entered. `dispatches` and `returns` say how often it was given on and
-    back, and `designates` which unit above must say who handles it.
+    back, `designates` which unit above must say who handles it, `instructed` whether the leader gave the instruction
+    that its pack asks for before an assignment, and `round` in which round it was.
     """
 
     incident: StreamId
@@ -693,6 +694,8 @@ class IncidentAbsorbed(Fact):
     dispatches: Figure = 0
     returns: Figure = 0
     designates: UnitCode | None = None
+    instructed: bool = False
+    round: Figure = 1
     verified_by: tuple[UnitCode, ...] = ()
 
 

@@ -107,7 +107,10 @@ def _subject(state: State, command: Command, ctx: Ctx) -> Reportable | Reported 
             return _confirming(state, command.decision, unit, pack, incident, ctx)
         case WritePart() | ReportBack():
             found = notices.meant(state.notices, command.notice, state.milestones)
-            return Noticed(found.to, found.met_at(state.milestones) is None) if found else Noticed(unit)
+            if found is None:
+                return Noticed(unit)
+            sent = any(report.id in found.reports and not report.answered for report in state.reports)
+            return Noticed(found.to, found.met_at(state.milestones) is None, sent)
         case OnLimit() | AnnulBreach():
             return _owed(state, command.clock, incident, ctx)
     return incident

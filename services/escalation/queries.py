@@ -452,12 +452,13 @@ async def _notices(
     """Notices as the API shows them. What is missing, and what the actor may do, is known with the pack alone."""
     words = await resolve(connection, METADATA, [row["text_ref"] for row in (*rows, *parts)])
     confirmed = {report["report"] for report in reports if report["receipts"]}
+    sent = {report["report"] for report in reports if report["state"] == "sent"}
     asked = [part.code for part in (pack.model.notice.parts if pack and pack.model.notice else ())]
     shown = []
     for row in rows:
         written = {part["part"]: part for part in parts if part["notice"] == row["notice"]}
         answered = row["report"] in confirmed
-        subject = Noticed(row["to"], open=not answered and bool(asked))
+        subject = Noticed(row["to"], open=not answered and bool(asked), sent=row["report"] in sent)
         shown.append(
             {
                 **{name: row[name] for name in ("notice", "unit", "to", "at", "due", "report")},

@@ -171,6 +171,8 @@ class Noticed:
     to: str
     open: bool = False
     """Whether a notice waits for its report back to arrive."""
+    sent: bool = False
+    """Whether a report back waits for its receipt."""
 
 
 def _answering(notice: Noticed, ctx: Ctx) -> Sequence[str]:
@@ -193,6 +195,16 @@ def _is_open(notice: Noticed, ctx: Ctx, verb: str) -> Refusal:
     if not notice.open:
         return Rejected(
             "no notice waits for an answer; one whose report back was confirmed is closed", code="no-open-notice"
+        )
+    return None
+
+
+def _can_report_back(notice: Noticed, ctx: Ctx, verb: str) -> Refusal:
+    if refusal := _is_open(notice, ctx, verb):
+        return refusal
+    if notice.sent:
+        return Rejected(
+            "the last report back waits for its receipt; report again if it is sent back", code="report-back-waits"
         )
     return None
 
@@ -539,7 +551,7 @@ RIGHTS: Mapping[type[Command], Right[Any]] = {
     ConfirmDecision: OfDeciders("confirm-decision", ("chief",), _of_matter, _unconfirmed),
     GiveNotice: Right("give-notice", ("duty_officer", "chief"), _above, _can_be_noticed),
     WritePart: Right("write-part", ("duty_officer", "handler", "chief"), _answering, _is_open),
-    ReportBack: Right("report-back", ("duty_officer",), _answering, _is_open),
+    ReportBack: Right("report-back", ("duty_officer",), _answering, _can_report_back),
 }
 ON_LIMITS = (
     SetLimit,

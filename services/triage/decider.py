@@ -501,7 +501,8 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
         for part in (tuple(reports[at : at + AT_ONCE]) for at in range(0, len(reports) or 1, AT_ONCE))
     ]
     given = leaving.dispatch
-    told = {"dispatches": given.number, "returns": given.returns, "designates": given.designates}
+    told: dict[str, Any] = {name: getattr(given, name) for name in ("returns", "designates", "instructed")}
+    told |= {"dispatches": given.number, "round": leaving.aftercare.round}
     absorbed[0] = absorbed[0].model_copy(update=told)
     pack = moves.of_matter(state, ctx)
     known = moves.in_terms_of(pack, leaving, ctx)
@@ -514,9 +515,17 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     verifying = establishing.brought(state, leaving)
     helping = [_helping_as(leaving, unit) for unit in sorted(leaving.helping - state.helping)]
     grave = judgement.brought(state, known, ctx)
-    after = aftercare.brought(leaving.aftercare)
+    after = [*aftercare.brought(leaving.aftercare), *_all_refused(state, leaving, reports)]
     ruled = [_by_pack(fact, pack, ctx) for fact in judged]
     return [*absorbed, *grave, *ruled, *assigned, *verifying, *helping, *planned, *after]
+
+
+def _all_refused(state: State, leaving: State, reports: Sequence[str]) -> Sequence[Fact]:
+    """What a registered matter and one whose reports were all refused an answer make together waits for the review."""
+    last = leaving.answering.screening
+    if state.report_count or last is None or not last.refuses:
+        return ()
+    return screening.refused(len(reports), leaving.refused.intersection(reports), last.report, last.post, last.by)
 
 
 def _completed(leaving: State) -> Collection[triage.Track]:

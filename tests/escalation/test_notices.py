@@ -98,6 +98,12 @@ def test_a_report_back_that_is_sent_back_leaves_the_notice_open() -> None:
     assert matter.state.clocks["notice"].met_at == at(14)
 
 
+def test_nobody_reports_back_again_while_a_report_back_waits_for_its_receipt() -> None:
+    matter = answered().do(ReportBack(), at(10), officer())
+    with pytest.raises(Rejected, match="waits for its receipt"):
+        matter.do(ReportBack(), at(11), officer())
+
+
 def test_each_notice_has_a_clock_of_its_own() -> None:
     matter = answered().do(GiveNotice(text="再查", due=at(30)), at(20), SUPERIOR)
     assert matter.state.clocks["notice#2"].started.due == at(30)
@@ -153,6 +159,8 @@ async def test_a_notice_and_its_answer_over_http(desk: Desk) -> None:
         said = {"part": part, "text": "已办"}
         assert (await desk.ask("POST", f"{path}/write-part", "handler", "town-east", said)).status_code == 200
     assert (await desk.ask("POST", f"{path}/report-back", "duty_officer", "town-east", {})).status_code == 200
+    [notice] = (await desk.ask("GET", path, "duty_officer", "town-east")).json()["notices"]
+    assert notice["may"] == ["write-part"]
     assert (await desk.ask("POST", f"{path}/receipt", "duty_officer", "county", {})).status_code == 200
     [notice] = (await desk.ask("GET", path, "duty_officer", "town-east")).json()["notices"]
     assert (notice["answered"], notice["missing"], notice["may"]) == (True, [], [])

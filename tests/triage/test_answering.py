@@ -232,6 +232,30 @@ def test_refusals_of_all_reports_are_reviewed_by_another_person_at_another_post(
     assert len(overturned) == 1
 
 
+def test_a_review_is_of_the_reports_that_somebody_decided_on() -> None:
+    """A report left and another one came, so there are as many as before."""
+    left = triage.IncidentSplit(into=OTHER, reports=(f"report-{OTHER[9:]}",))
+    came = triage.IncidentReportAttached(report=f"report-{OTHER[9:]}", unit="town-east", discovered_at=NOW)
+    case = past(OPENED, came, screened(reports=2), left, came, role="chief")
+    assert case.state.report_count == 2
+    case.when(do.ReviewScreening(upheld=True, reason="r")).then_raises(Rejected, "other reports than")
+
+
+def test_refused_reports_that_join_a_registered_matter_wait_for_the_same_review() -> None:
+    by = past(OPENED, **OFFICER).context.by(REPORT)
+    refuse = c.RecordRefusal(report=REPORT, post="duty_officer@town-east", by=by, basis=f"{REPORT}@2")
+    facts = [getattr(one, "data", one) for one in past(OPENED).when(refuse).decided()]
+    leaving = replace(past(*facts).state, id=OTHER)
+    case = past(REGISTERED, role="chief").seeing(leaving=leaving, reports=[REPORT], discovered=[])
+    brought = [getattr(one, "data", one) for one in case.when(c.Absorb(incident=OTHER)).decided()]
+    after = past(REGISTERED, *brought)
+    waits = after.state.answering.screening
+    assert waits is not None
+    assert (waits.waits, waits.refuses, waits.report, waits.by) == (True, True, REPORT, by)
+    same = given(DECIDER, REGISTERED, *brought, actor=staff("chief", unit="town-east", person="duty_officer@town-east"))
+    same.when(do.ReviewScreening(upheld=True, reason="r")).then_raises(Rejected, "another person at another post")
+
+
 @pytest.mark.requirement("ING-10")
 def test_a_review_stands_until_a_third_overturns_it() -> None:
     review = do.ReviewScreening(upheld=True, reason="r")
@@ -263,7 +287,7 @@ def test_only_an_upheld_decision_spares_the_answer() -> None:
 def test_no_message_falls_under_a_decision_that_did_not_see_it() -> None:
     another = triage.IncidentReportAttached(report=f"report-{spec.UUID[:-1]}8", unit="town-east", discovered_at=NOW)
     review = do.ReviewScreening(upheld=True, reason="r")
-    past(screened(), another, role="chief").when(review).then_raises(Rejected, "further reports")
+    past(screened(), another, role="chief").when(review).then_raises(Rejected, "other reports")
     assert past(screened(), another, **OFFICER).when(SCREEN).decided(), "screened again, with both"
     take = c.TakeReport(unit="town-east", report=another.report, discovered_at=NOW, opens=f"incident-{spec.UUID[:-1]}8",
                         basis=f"{another.report}@1")  # fmt: skip
@@ -520,7 +544,7 @@ async def test_desk_and_record_show_what_is_owed(triage: Triage) -> None:
 
     async def held() -> list[str]:
         found = (await triage.get("desk", "town-east", "chief")).json()["lists"]
-        return [name for name, number in found.items() if number and name not in ("open", "inbox")]
+        return [name for name, number in found.items() if number and name not in ("open", "inbox", "to_assign")]
 
     screening = {"needs_reply": False, "ground": "no_request"}
     stale = await triage.ask(id_, "screen", screening, role="duty_officer", unit="town-east", version=9)

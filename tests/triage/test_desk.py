@@ -6,21 +6,28 @@ from typing import Any
 
 import pytest
 
+from schemas.answering import IncidentExplanationOrdered, IncidentUnitExplained
 from schemas.envelope import Event
 from schemas.escalation import ClockBreached, ClockCancelled, ClockDeferred, ClockMet, ClockStarted
 from schemas.fields import Fact, instant
 from schemas.triage import (
     IncidentAbsorbed,
     IncidentAccepted,
+    IncidentAnswerJudged,
     IncidentAssigned,
     IncidentDismissed,
+    IncidentMerged,
     IncidentOpened,
     IncidentPassedUpward,
     IncidentReopened,
     IncidentResolved,
+    IncidentReturned,
+    IncidentRoundDeclined,
+    IncidentSplit,
     IncidentVerificationRequested,
 )
 from services.kernel.core.ids import stream_of
+from services.kernel.store.views import Row
 from services.triage.views import DESK
 from services.triage.worklist import desk
 from tests.kit.spec import NOW, UUID, events
@@ -63,7 +70,7 @@ async def test_open_matters_stand_by_their_earliest_limit(triage: Triage) -> Non
     assert (rows[0]["ball"]["unit"], rows[0]["ball"]["for"]) == ("town-east", "assignment")
     assert [one["clock"] for one in rows[1]["limits"]] == ["accept", "reply"]
     assert 7000 < rows[0]["limits"][0]["seconds_left"] <= 7200
-    assert await counted(triage) == {"open": 3}
+    assert await counted(triage) == {"open": 3, "to_assign": 3, "inbox": 3}
     first = (await triage.get("desk/open", "town-east", limit=2)).json()
     then = (await triage.get("desk/open", "town-east", limit=2, cursor=first["next"])).json()
     assert [row["incident_id"] for row in first["items"] + then["items"]] == [soon, late, none]
@@ -73,9 +80,10 @@ async def test_open_matters_stand_by_their_earliest_limit(triage: Triage) -> Non
 
 async def test_each_step_moves_a_matter_to_the_list_where_it_waits(triage: Triage) -> None:
     one = await triage.open("one")
+    new = {"open": 1, "to_assign": 1, "inbox": 1}
     steps: tuple[tuple[str, dict[str, Any], str, str, dict[str, int]], ...] = (
-        ("request-verification", {"unit": "town-east"}, "duty_officer", "town-east", {"open": 1, "to_verify": 1}),
-        ("conclude-verification", {"outcome": "confirmed", "text": "现场核查"}, "verifier", "town-east", {"open": 1}),
+        ("request-verification", {"unit": "town-east"}, "duty_officer", "town-east", {**new, "to_verify": 1}),
+        ("conclude-verification", {"outcome": "confirmed", "text": "现场核查"}, "verifier", "town-east", new),
         ("assign", {"unit": "town-east", "reason": "属本镇"}, "duty_officer", "town-east", {"open": 1, "to_accept": 1}),
     )
     for verb, body, role, unit, there in steps:
@@ -98,7 +106,7 @@ async def test_a_notice_of_a_superior_is_on_the_desk_of_the_unit_that_answers_it
     now = triage.runtime.time_source.now()
     for name in ("notice", "notice#2"):
         await triage.take(clock(triage, one, started(triage, name)))
-    assert await counted(triage) == {"open": 1, "to_correct": 1, "inbox": 1}
+    assert await counted(triage) == {"open": 1, "to_assign": 1, "to_correct": 1, "inbox": 1}
     assert [row["incident_id"] for row in await listed(triage, "inbox")] == [one]
     # the answer stays owed wherever the matter goes, and after its end
     for verb, role, unit, body in (
@@ -115,14 +123,59 @@ async def test_a_notice_of_a_superior_is_on_the_desk_of_the_unit_that_answers_it
     assert await counted(triage) == {}
 
 
-def lists_after(*facts: Fact) -> list[str]:
-    """The lists that hold a matter after these events of it, besides those that are open."""
+async def test_notices_to_several_units_are_each_on_the_desk_of_the_unit_that_answers(triage: Triage) -> None:
+    one, now = await triage.open("one"), triage.runtime.time_source.now()
+    later = started(triage, "notice#2").model_copy(update={"unit": "town-west"})
+    await triage.take(clock(triage, one, started(triage, "notice")), clock(triage, one, later))
+    for unit in ("town-east", "town-west"):
+        assert [row["incident_id"] for row in await listed(triage, "to_correct", unit=unit)] == [one]
+        assert (await counted(triage, unit=unit))["to_correct"] == 1
+    await triage.take(clock(triage, one, ClockMet(clock="notice#2", met_at=now, late=False)))
+    assert len(await listed(triage, "to_correct")) == 1
+    assert await listed(triage, "to_correct", unit="town-west") == []
+
+
+def test_an_ordered_explanation_is_on_the_desk_of_whoever_handles_the_matter_until_all_is_said() -> None:
+    ordered = IncidentExplanationOrdered(unit="town-east", proposed_reply=True)
+    told = IncidentUnitExplained.model_validate({"unit": "county-roads", "text": "t"})
+    assigned = IncidentAssigned(unit="county-roads")
+    row = row_after(ordered, assigned)
+    assert row["explaining"] == "county-roads"
+    back = IncidentReturned.model_validate({"unit": "county-roads", "reason": "r"})
+    assert row_after(ordered, assigned, back)["explaining"] == "town-east"
+    assert "to_explain" in lists_after(ordered, assigned, told), "it proposes a reply, too"
+    whole = told.model_copy(update={"proposed_reply": words("reply")})
+    assert "to_explain" not in lists_after(ordered, assigned, whole)
+    assert "to_explain" not in lists_after(ordered.model_copy(update={"proposed_reply": False}), told)
+
+
+def test_an_asker_whom_an_answer_did_not_help_waits_for_a_decision_after_the_end() -> None:
+    no = IncidentAnswerJudged(report=REPORT, answer=UUID, helps=False)
+    end = IncidentResolved.model_validate({"reason": "r"})
+    declined = IncidentRoundDeclined.model_validate({"report": REPORT, "reason": "r"})
+    again = IncidentReopened.model_validate({"reason": "r"})
+    assert "unhelpful" not in lists_after(no)
+    assert "unhelpful" in lists_after(no, end)
+    other = f"incident-{UUID}"
+    gone = IncidentSplit(into=other, reports=(REPORT,))
+    for over in (declined, again, gone, no.model_copy(update={"helps": True}), IncidentMerged(into=other)):
+        assert "unhelpful" not in lists_after(no, end, over)
+
+
+def row_after(*facts: Fact) -> Row:
+    """The row of a matter after these events of it."""
     fold, row = desk.view(DESK), None
     for event in events("incident", [IncidentOpened(unit="town-east", report=REPORT, discovered_at=NOW), *facts]):
         for key in fold.touched(event):
             row = fold.apply(key, row, event)
     assert row is not None
-    return [name for name in desk.NAMES if row[name] and name != "open"]
+    return row
+
+
+def lists_after(*facts: Fact) -> list[str]:
+    """The lists that hold it, besides those that are open or wait to be assigned."""
+    row = row_after(*facts)
+    return [name for name in desk.NAMES if row[name] and name not in ("open", "to_assign")]
 
 
 def test_what_waits_for_a_designation_stands_among_what_came_back() -> None:
@@ -164,7 +217,7 @@ async def test_a_limit_that_is_met_is_gone_a_breached_one_stays_and_a_deferred_o
     await triage.take(clock(triage, one, deferred), clock(triage, one, ClockCancelled(clock="reply", cause="deferred")))
     [row] = await listed(triage, "deferred")
     assert row["limits"][0]["due"] == instant(review)
-    assert await counted(triage) == {"open": 1, "deferred": 1}
+    assert await counted(triage) == {"open": 1, "to_assign": 1, "deferred": 1, "inbox": 1}
 
 
 @pytest.mark.postgres
@@ -179,7 +232,12 @@ async def test_the_lists_are_the_same_on_postgres(triage_on_postgres: Triage) ->
         first = (await triage.get("desk/open", unit, limit=1)).json()
         then = (await triage.get("desk/open", unit, limit=1, cursor=first["next"])).json()
         assert [row["incident_id"] for row in first["items"] + then["items"]] == [soon, late]
-        assert await counted(triage, unit=unit, role="handler") == {"inbox": 1, "open": 2, "to_accept": 1}
+        assert await counted(triage, unit=unit, role="handler") == {
+            "inbox": 1,
+            "open": 2,
+            "to_accept": 1,
+            "to_assign": 1,
+        }
     assert await counted(triage, unit="town-west") == {}
 
 

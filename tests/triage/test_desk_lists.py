@@ -16,6 +16,7 @@ from schemas.escalation import (
     RosterSignedOn,
 )
 from schemas.fields import Fact
+from schemas.ingest import ReportHelpfulnessGiven
 from services.kernel.core.ids import derived
 from services.triage.worklist.desk import NAMES
 from tests.triage.conftest import Triage, words
@@ -113,6 +114,13 @@ async def to_correct(triage: Triage, id_: str) -> None:
     await triage.take(clock(triage, id_, started(triage, "notice", 30)))
 
 
+async def unhelpful(triage: Triage, id_: str) -> None:
+    await resolved(triage, id_)
+    [report] = (await triage.get(f"incidents/{id_}")).json()["reports"]
+    said = ReportHelpfulnessGiven(incident=id_, answer=derived("answer", id_), helps=False)
+    await triage.take(triage.event(report["id"], said, service="ingest"))
+
+
 LISTS: dict[str, tuple[Scene, str, str]] = {
     "open": (only_opened, "assignment", "town-east"),
     "to_verify": (to_verify, "assignment", "town-east"),
@@ -125,6 +133,8 @@ LISTS: dict[str, tuple[Scene, str, str]] = {
     "returned": (given_back, "assignment", "town-east"),
     "deferred": (deferred, "assignment", "town-east"),
     "to_follow_up": (resolved, "closing", "town-east"),
+    "to_assign": (only_opened, "assignment", "town-east"),
+    "unhelpful": (unhelpful, "round", "town-east"),
 }
 """List -> what brings a matter there, and whom it waits for then: for what, and which unit."""
 
@@ -152,7 +162,7 @@ async def test_a_list_has_its_columns_its_pages_and_only_the_desks_own_matters(t
         assert row["number"].startswith("town-east-20") and row["title"].endswith(": subject")
         assert (row["unit"], row["drill"]) == ("town-east", False)
         assert (row["ball"]["for"], row["ball"]["unit"]) == (awaited, with_unit)
-        assert all({"clock", "state", "due", "seconds_left"} == set(limit) for limit in row["limits"])
+        assert all({"clock", "unit", "state", "due", "seconds_left"} == set(limit) for limit in row["limits"])
     reply = next(limit for limit in rows[0]["limits"] if limit["clock"] == "reply")
     assert 21000 < reply["seconds_left"] <= 21600
     first = (await triage.get(f"desk/{name}", "town-east", limit=2)).json()
@@ -183,7 +193,7 @@ async def test_a_statement_waits_from_its_submission_to_its_last_approval_a_reje
         await tell(triage, one, more)
         [row] = await listed(triage, "to_approve")
         assert (row["statements"], row["proposals"]) == ([f"statement-{derived('statement', one)}"], [])
-        assert await counted(triage, role="approver") == {"inbox": 1, "open": 1, "to_approve": 1}
+        assert await counted(triage, role="approver") == {"inbox": 1, "open": 1, "to_assign": 1, "to_approve": 1}
         await tell(triage, one, ends)
         assert await listed(triage, "to_approve") == [], ends
 

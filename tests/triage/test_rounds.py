@@ -58,6 +58,17 @@ def test_rounds_are_counted() -> None:
     assert case.state.aftercare.round == 2
 
 
+def test_a_merger_brings_the_number_of_rounds_and_an_instruction() -> None:
+    told = triage.IncidentInstructionGiven.model_validate({"text": "t", "post": "chief@town-east"})
+    leaving = past(*ENDED, opens(round=3), told).state
+    other = f"incident-{derived('other')}"
+    case = past(OPENED, leaving=replace(leaving, id=other), reports=[REPORT])
+    facts = [getattr(one, "data", one) for one in case.when(c.Absorb(incident=other)).decided()]
+    after = past(OPENED, *facts).state
+    assert (after.aftercare.round, after.dispatch.instructed) == (3, True)
+    assert past(*ENDED, opens(round=3), opens(round=4), *facts).state.aftercare.round == 4
+
+
 @pytest.mark.requirement("ING-12")
 def test_a_no_waits_until_it_opens_a_round_or_somebody_says_why_not() -> None:
     said = At(NO, NOW - timedelta(hours=1))

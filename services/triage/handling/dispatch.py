@@ -100,7 +100,8 @@ def after(dispatch: Dispatch, event: Event) -> Dispatch:
             return _passed(dispatch, at, number=0, helpers=(), instructed=False, designates=None, **again)
         case triage.IncidentAbsorbed() as data:
             number, returns = max(dispatch.number, data.dispatches), dispatch.returns + data.returns
-            told = dispatch.model_copy(update={"number": number, "returns": returns})
+            instructed = dispatch.instructed or data.instructed
+            told = dispatch.model_copy(update={"number": number, "returns": returns, "instructed": instructed})
             if dispatch.designates or dispatch.designated_by or data.designates is None:
                 return told
             return _passed(told, at, designates=data.designates)

@@ -61,6 +61,8 @@ def after(aftercare: Aftercare, event: Event) -> Aftercare:
         case triage.IncidentSplit() as data if aftercare.unhelpful:
             # The matter to which these reports go is open, and will be answered anew.
             return aftercare.model_copy(update={"unhelpful": aftercare.without(*data.reports)})
+        case triage.IncidentAbsorbed() as data if data.round > aftercare.round:
+            return aftercare.model_copy(update={"round": data.round})
         case triage.IncidentReopened() as data:
             return Aftercare(round=data.round)
     return aftercare

@@ -25,8 +25,8 @@ class Screening(BaseModel):
     at: datetime
     report: str | None = None
     """The report that was refused last, if all were; `by` counts within its stream."""
-    report_count: int
-    """How many reports the matter had by then."""
+    report_count: int | None
+    """How many reports the matter had by then; None once reports left or joined it with others."""
     upheld: bool | None = None
     """What the last review said; None before it."""
     reviewed_by: str | None = None
@@ -96,6 +96,8 @@ def after(known: Answering, event: Event) -> Answering:
             told = data.model_dump(include={"needs_reply", "ground", "report_count", "report", "by"})
             screening = Screening(post=data.post or event.actor, at=event.recorded, **told)
             return known.model_copy(update={"screening": screening})
+        case triage.IncidentSplit() | triage.IncidentAbsorbed() if known.screening and known.screening.report_count:
+            return known.model_copy(update={"screening": known.screening.model_copy(update={"report_count": None})})
         case a.IncidentScreeningReviewed() as data if known.screening:
             told = {"upheld": data.upheld, "reviewed_by": event.actor, "reviewer": data.by}
             return known.model_copy(update={"screening": known.screening.model_copy(update=told)})

@@ -97,7 +97,7 @@ def why_not_reviewed(incident: Incident, ctx: Ctx) -> Rejected | None:
         )
     if last.report_count != incident.report_count and last.waits:
         return Rejected(
-            f"further reports came to {incident.id} since somebody decided that it needs no reply; screen it again",
+            f"{incident.id} has other reports than when somebody decided that it needs no reply; screen it again",
             code="screening-outdated",
             incident=incident.id,
         )

@@ -4,7 +4,7 @@ A row is folded from the incident's own events, its clocks and its statements. I
 these topics comes first. `_listed` says which rows a list holds, `unit_column` which unit has them on its desk.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
 import orjson
@@ -29,6 +29,8 @@ ListName = Literal[
     "deferred",
     "to_follow_up",
     "to_correct",
+    "to_assign",
+    "unhelpful",
 ]
 NAMES: tuple[ListName, ...] = get_args(ListName)
 NOTICE = "notice"
@@ -36,11 +38,11 @@ NOTICE = "notice"
 NEVER = "~"
 """Sorts after every instant."""
 INBOX: Mapping[str, tuple[ListName, ...]] = {
-    "duty_officer": ("returned", "to_correct"),
+    "duty_officer": ("to_assign", "returned", "to_correct"),
     "verifier": ("to_verify",),
     "handler": ("to_accept", "to_explain", "to_correct", "waiting_material"),
     "approver": ("to_approve",),
-    "chief": ("to_approve", "to_review", "returned"),
+    "chief": ("to_approve", "to_review", "returned", "unhelpful"),
 }
 """The lists that wait for an act of somebody with a role."""
 
@@ -61,7 +63,11 @@ _COLUMNS: Mapping[ListName, str] = {
     "waiting_material": "helping",
     "to_correct": "correcting",
 }
-SEVERAL: Mapping[ListName, str] = {"to_verify": "verifiers", "waiting_material": "helpers"}
+SEVERAL: Mapping[ListName, str] = {
+    "to_verify": "verifiers",
+    "waiting_material": "helpers",
+    "to_correct": "correctors",
+}
 """The columns with all units that have a list's rows on their desks, where these may be several."""
 
 
@@ -69,9 +75,11 @@ def table(metadata: MetaData) -> Table:
     """Adds the table `desk` to triage's metadata. `limits` is JSON, `due` the earliest limit or the date of a plan.
 
     `proposals` are the numbers of those that wait for approval, `statements` the ids of those that do. `helpers` are
-    units that still owe their share, `helping` the first of them; so are `verifiers` and `verifying`. All these have
-    spaces between them. `followed` means
-    that a named post follows the matter after its end. `lists` is the mask of the lists that hold the row.
+    units that still owe their share, `helping` the first of them; so are `verifiers` and `verifying`, and `correctors`
+    and `correcting` of superiors' notices. `unhelped` are the reports of askers whom an answer did not help and on whom
+    nobody has decided. All these have spaces between them. `explaining` is the unit that was ordered to explain the
+    matter, `proposing` whether it still proposes a reply. `followed` means that a named post follows the matter after
+    its end. `lists` is the mask of the lists that hold the row.
     """
     desk = Table(
         "desk",
@@ -84,8 +92,11 @@ def table(metadata: MetaData) -> Table:
         Column("verifying", key()),
         Column("helpers", Text, nullable=False),
         Column("helping", key()),
+        Column("correctors", Text, nullable=False),
         Column("correcting", key()),
         Column("explaining", key()),
+        Column("proposing", Boolean, nullable=False),
+        Column("unhelped", Text, nullable=False),
         Column("screened", Boolean, nullable=False),
         Column("plan_due", key(27)),
         Column("level", key(100)),
@@ -156,6 +167,9 @@ _OWN: tuple[type[Fact], ...] = (
     answering.IncidentScreeningReviewed,
     answering.IncidentExplanationOrdered,
     answering.IncidentUnitExplained,
+    triage.IncidentAnswerJudged,
+    triage.IncidentRoundDeclined,
+    triage.IncidentSplit,
 )
 """The events that change a row. Attached reports, which may be thousands, do not."""
 _STATEMENTS: tuple[type[Fact], ...] = (
@@ -185,6 +199,9 @@ def _row(key: Key, row: Row | None, event: Event) -> Row:
     row = {**(row or _empty(key[0]))}
     of = {"clock": _of_clock, "statement": _of_statement}.get(event.kind, _of_incident)
     row |= of(row, event)
+    if row["explaining"]:
+        # Whoever handles the matter now explains it.
+        row["explaining"] = row["assigned"] or row["unit"]
     limits = orjson.loads(row["limits"])
     waits = (one["due"] for one in limits.values() if one["state"] != "paused")
     planned = [row["plan_due"]] if row["plan_due"] and row["phase"] == "resolved" else []
@@ -209,9 +226,9 @@ _UNKNOWN = (
 
 def _empty(incident: str) -> Row:
     unknown = dict.fromkeys(_UNKNOWN)
-    no = dict.fromkeys(("accepted", "sent_back", "screened", "followed", "drill", *NAMES), False)
-    none = {"verifiers": "", "helpers": "", "proposals": "", "statements": "", "limits": "{}", "due": NEVER, "lists": 0}
-    return {"incident_id": incident, **unknown, **no, **none}
+    no = dict.fromkeys(("accepted", "sent_back", "screened", "proposing", "followed", "drill", *NAMES), False)
+    none = dict.fromkeys(("verifiers", "helpers", "correctors", "unhelped", "proposals", "statements"), "")
+    return {"incident_id": incident, **unknown, **no, **none, "limits": "{}", "due": NEVER, "lists": 0}
 
 
 def mask(names: Iterable[ListName]) -> int:
@@ -251,13 +268,21 @@ def _of_incident(row: Row, event: Event) -> Row:
             return {"followed": False}
         case triage.IncidentReopened():
             waits = row["sent_back"] and row["assigned"] is None
-            over = {"followed": False, "explaining": None, "screened": False, "plan_due": None}
+            over = {"followed": False, "explaining": None, "screened": False, "plan_due": None, "unhelped": ""}
             return {"phase": "open", "sent_back": waits, **over}
         case triage.IncidentClosed():
             return {"phase": "closed", "explaining": None, "screened": False, **_asked([]), **_helped([])}
         case triage.IncidentDismissed() | triage.IncidentMerged():
             ended = {"phase": "ended", "explaining": None, "screened": False, "followed": False}
-            return {**ended, **_asked([]), **_helped([])}
+            others = "" if isinstance(event.data, triage.IncidentMerged) else row["unhelped"]
+            return {**ended, "unhelped": others, **_asked([]), **_helped([])}
+        case triage.IncidentAnswerJudged() as data:
+            others = _unhelped(row, [data.report])
+            return {"unhelped": others if data.helps else f"{others} {data.report}".strip()}
+        case triage.IncidentRoundDeclined() as data:
+            return {"unhelped": _unhelped(row, [data.report])}
+        case triage.IncidentSplit() as data:
+            return {"unhelped": _unhelped(row, data.reports)}
         case triage.IncidentSolved():
             return {"plan_due": None}
         case answering.IncidentLeftUnsolved() as data:
@@ -267,9 +292,10 @@ def _of_incident(row: Row, event: Event) -> Row:
         case answering.IncidentScreeningReviewed():
             return {"screened": False}
         case answering.IncidentExplanationOrdered() as data:
-            return {"explaining": data.unit}
-        case answering.IncidentUnitExplained():
-            return {"explaining": None}
+            return {"explaining": data.unit, "proposing": data.proposed_reply}
+        case answering.IncidentUnitExplained() as data:
+            waits = row["proposing"] and data.proposed_reply is None
+            return {"explaining": row["explaining"] if waits else None, "proposing": waits}
         case triage.IncidentProposed(steps=(_, *_)) as data:
             return {"proposals": f"{row['proposals']} {data.proposal}".strip()}
         case triage.IncidentProposalApproved(last=False):
@@ -284,6 +310,10 @@ def _of_incident(row: Row, event: Event) -> Row:
 
 def _others(row: Row, unit: str) -> list[str]:
     return [one for one in row["helpers"].split() if one != unit]
+
+
+def _unhelped(row: Row, besides: Collection[str]) -> str:
+    return " ".join(report for report in row["unhelped"].split() if report not in besides)
 
 
 def _asked(verifiers: list[str]) -> Row:
@@ -308,27 +338,29 @@ def _of_statement(row: Row, event: Event) -> Row:
 def _of_clock(row: Row, event: Event) -> Row:
     limits: dict[str, dict[str, str]] = orjson.loads(row["limits"])
     clock = event.data.clock
+    known = limits.get(clock, {})
     match event.data:
         case escalation.ClockStarted() as data:
-            limits[clock] = {"due": instant(data.due), "state": "paused" if data.paused_at else "running"}
-        case escalation.ClockExtended() as data if clock in limits:
-            limits[clock] = {**limits[clock], "due": instant(data.due)}
+            state = "paused" if data.paused_at else "running"
+            limits[clock] = {"unit": data.unit, "due": instant(data.due), "state": state}
+        case escalation.ClockExtended() as data if known:
+            limits[clock] = {**known, "due": instant(data.due)}
         case escalation.ClockBreached() as data:
-            limits[clock] = {"due": instant(data.due), "state": "breached"}
+            limits[clock] = {"unit": data.unit, "due": instant(data.due), "state": "breached"}
         case escalation.ClockDeferred() as data:
-            limits[clock] = {"due": instant(data.review), "state": "deferred"}
-        case escalation.ClockCancelled(cause="deferred") if limits.get(clock, {}).get("state") == "deferred":
+            limits[clock] = {**known, "due": instant(data.review), "state": "deferred"}
+        case escalation.ClockCancelled(cause="deferred") if known.get("state") == "deferred":
             pass
         case escalation.ClockMet() | escalation.ClockCancelled():
             limits.pop(clock, None)
         case escalation.ClockBreachAnnulled(cause="reviewed"):
             limits.pop(clock, None)
-    correcting = row["correcting"]
-    if clock.partition("#")[0] == NOTICE:
-        correcting = getattr(event.data, "unit", None) or correcting
-    if not any(name.partition("#")[0] == NOTICE for name in limits):
-        correcting = None
-    return {"limits": orjson.dumps(limits, option=orjson.OPT_SORT_KEYS).decode(), "correcting": correcting}
+    correctors = sorted({one["unit"] for name, one in limits.items() if name.partition("#")[0] == NOTICE})
+    return {
+        "limits": orjson.dumps(limits, option=orjson.OPT_SORT_KEYS).decode(),
+        "correctors": " ".join(correctors),
+        "correcting": next(iter(correctors), None),
+    }
 
 
 def _listed(row: Row, limits: Mapping[str, Mapping[str, str]]) -> tuple[bool, ...]:
@@ -346,4 +378,6 @@ def _listed(row: Row, limits: Mapping[str, Mapping[str, str]]) -> tuple[bool, ..
         is_open and any(one["state"] == "deferred" for one in limits.values()),
         row["phase"] == "resolved" or (row["phase"] == "closed" and row["followed"]),
         row["correcting"] is not None,
+        is_open and row["assigned"] is None and not row["sent_back"],
+        bool(row["unhelped"]) and not is_open,
     )

@@ -30,7 +30,13 @@ from services.triage.worklist.desk import INBOX, NAMES, ListName
 
 Asked = Literal["inbox", ListName]
 _BALL = {"unit": "town-east", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"}
-_LIMIT = {"clock": "accept", "state": "running", "due": "2026-03-02T05:00:00.000000Z", "seconds_left": 1800.0}
+_LIMIT = {
+    "clock": "accept",
+    "unit": "town-east",
+    "state": "running",
+    "due": "2026-03-02T05:00:00.000000Z",
+    "seconds_left": 1800.0,
+}
 
 
 class LimitOf(Answered):
@@ -38,6 +44,8 @@ class LimitOf(Answered):
 
     clock: Code
     """Its name in the pack."""
+    unit: UnitCode | None
+    """The unit that is charged with it."""
     state: Literal["running", "paused", "breached", "deferred"]
     """Whether it runs, stands still, has passed, or was deferred to a date of review."""
     due: Instant
@@ -257,7 +265,7 @@ async def page(
 
 def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
     limits = [
-        {"clock": clock, **one, "seconds_left": (parse_instant(one["due"]) - now).total_seconds()}
+        {"clock": clock, "unit": None, **one, "seconds_left": (parse_instant(one["due"]) - now).total_seconds()}
         for clock, one in json.loads(row["limits"]).items()
     ]
     return {

@@ -33,8 +33,11 @@ def upgrade() -> None:
         sa.Column("verifying", key(64), nullable=True),
         sa.Column("helpers", sa.Text(), nullable=False),
         sa.Column("helping", key(64), nullable=True),
+        sa.Column("correctors", sa.Text(), nullable=False),
         sa.Column("correcting", key(64), nullable=True),
         sa.Column("explaining", key(64), nullable=True),
+        sa.Column("proposing", sa.Boolean(), nullable=False),
+        sa.Column("unhelped", sa.Text(), nullable=False),
         sa.Column("screened", sa.Boolean(), nullable=False),
         sa.Column("plan_due", key(27), nullable=True),
         sa.Column("level", key(100), nullable=True),
@@ -58,6 +61,8 @@ def upgrade() -> None:
         sa.Column("deferred", sa.Boolean(), nullable=False),
         sa.Column("to_follow_up", sa.Boolean(), nullable=False),
         sa.Column("to_correct", sa.Boolean(), nullable=False),
+        sa.Column("to_assign", sa.Boolean(), nullable=False),
+        sa.Column("unhelpful", sa.Boolean(), nullable=False),
         sa.Column("lists", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_desk")),
     )
@@ -150,12 +155,36 @@ def upgrade() -> None:
         sqlite_where=sa.text("to_approve"),
     )
     op.create_index(
+        "ix_desk_to_assign_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_assign"),
+        sqlite_where=sa.text("to_assign"),
+    )
+    op.create_index(
+        "ix_desk_to_assign_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_assign"),
+        sqlite_where=sa.text("to_assign"),
+    )
+    op.create_index(
         "ix_desk_to_correct_due",
         "desk",
         ["due", "incident_id"],
         unique=False,
         postgresql_where=sa.text("to_correct"),
         sqlite_where=sa.text("to_correct"),
+    )
+    op.create_index(
+        "ix_desk_to_correct_several",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("to_correct AND correctors LIKE '% %'"),
+        sqlite_where=sa.text("to_correct AND correctors LIKE '% %'"),
     )
     op.create_index(
         "ix_desk_to_correct_unit",
@@ -236,6 +265,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("to_verify"),
         sqlite_where=sa.text("to_verify"),
+    )
+    op.create_index(
+        "ix_desk_unhelpful_due",
+        "desk",
+        ["due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("unhelpful"),
+        sqlite_where=sa.text("unhelpful"),
+    )
+    op.create_index(
+        "ix_desk_unhelpful_unit",
+        "desk",
+        ["unit", "due", "incident_id"],
+        unique=False,
+        postgresql_where=sa.text("unhelpful"),
+        sqlite_where=sa.text("unhelpful"),
     )
     op.create_index(
         "ix_desk_waiting_material_due",
