@@ -29,7 +29,7 @@ from tests.kit import substrate
 MATTERS, UNITS, PART = 100_000, 50, 5_000
 CEILING_MS = 50.0
 TIMES = 20
-EVERY = dict(zip(NAMES, (1, 7, 5, 200, 60, 80, 20, 50, 30, 11, 40), strict=True))
+EVERY = dict(zip(NAMES, (1, 7, 5, 200, 60, 80, 20, 50, 30, 11, 40, 4, 70), strict=True))
 """List -> one matter in so many is on it."""
 
 
@@ -86,12 +86,14 @@ def _row(number: int, due: str) -> dict[str, Any]:
         "phase": "open",
         "accepted": False,
         "sent_back": False,
-        **dict.fromkeys(("verifiers", "helpers"), unit),
+        **dict.fromkeys(("verifiers", "helpers", "correctors"), unit),
         "screened": False,
+        "proposing": False,
+        "unhelped": "",
         "proposals": "",
         "statements": "",
         "followed": False,
-        "limits": f'{{"accept": {{"due": "{due}", "state": "running"}}}}',
+        "limits": f'{{"accept": {{"unit": "{unit}", "due": "{due}", "state": "running"}}}}',
         "due": due,
         "drill": False,
         **{name: (number // UNITS) % every == 0 for name, every in EVERY.items()},

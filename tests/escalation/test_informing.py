@@ -10,6 +10,7 @@ from services.kernel.core.problems import Forbidden, Malformed, Rejected
 from tests.escalation.conftest import Desk
 from tests.escalation.incident import Incident, at, opened
 from tests.escalation.test_obligations import officer
+from tests.escalation.test_service import incident
 from tests.escalation.test_service import opened as told
 from tests.kit.spec import UUID, staff
 
@@ -60,6 +61,18 @@ def test_what_is_no_other_office() -> None:
         matter().do(TELL, at(1), staff("handler", unit="town-east"))
     with pytest.raises(Forbidden):
         matter().do(TELL, at(1), ROADS)
+
+
+async def test_the_answer_and_the_sentence_of_a_refusal_have_the_number_of_the_matter(desk: Desk) -> None:
+    id_, number = incident("a"), "town-east-2026-00042"
+    fact = triage.IncidentOpened(unit="town-east", report=f"report-{UUID}", discovered_at=at(0), number=number)
+    desk.tell(id_, fact, at(0))
+    await desk.consume()
+    desk.clock.at = at(1)
+    path, body = f"/incidents/{id_}/inform-office", {"to": "county-roads", "text": "请知悉"}
+    assert (await desk.ask("POST", path, "chief", "town-east", body)).json()["number"] == number
+    stale = await desk.ask("POST", path, "chief", "town-east", body, If_Match="9")
+    assert (stale.status_code, stale.json()["detail"].partition(" ")[0]) == (412, number)
 
 
 async def test_the_other_office_reads_what_it_is_told_and_everybody_sees_its_receipt(desk: Desk) -> None:

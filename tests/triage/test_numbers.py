@@ -167,3 +167,21 @@ def test_a_number_is_read_as_it_is_written() -> None:
     assert series.number(7) == "unit-2026-2026-SX00007"
     assert parts(series.number(123456)) == (series, 123456)
     assert parts("incident-01890a5d-ac96-774b-1234-123456789012") is None
+
+
+async def test_the_sentence_of_a_refusal_names_matters_by_their_numbers(triage: Triage) -> None:
+    """The members keep the ids, for programs."""
+    one, into = await triage.open("one"), await triage.open("into")
+    names = {id_: (await triage.get(f"incidents/{id_}")).json()["number"] for id_ in (one, into)}
+    merged = await triage.ask(one, "merge", {"into": into}, role="chief")
+    assert merged.json()["number"] == names[one]
+    for language in ("en", "zh"):
+        headers = triage.token("chief") | {"If-Match": "1", "Accept-Language": language}
+        body = {"into": into, "reason": "r"}
+        answer = await triage.client.post(f"/triage/v1/incidents/{one}/merge", headers=headers, json=body)
+        refused = answer.json()
+        assert (answer.status_code, refused["incident"], refused["into"]) == (409, one, into)
+        assert names[into] in refused["detail"], refused["detail"]
+        assert not numbers.NAMED.search(refused["detail"])
+    stale = await triage.ask(into, "transfer", {"unit": "town-west", "reason": "r"}, role="chief", version=7)
+    assert stale.json()["detail"].startswith(names[into])

@@ -3,6 +3,7 @@
 Deciders raise `Rejected` and `Forbidden`; everything here becomes `application/problem+json` at the border.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from schemas.problems import PREFIX, chinese
@@ -24,12 +25,16 @@ class Problem(Exception):
         super().__init__(detail)
         self.detail, self.code = detail, code or self.usual
         self.members = {name: value for name, value in members.items() if value is not None}
+        self.numbers: Mapping[str, str] = {}
+        """Record -> the number by which the sentence names it."""
 
     def body(self, language: Language = "en") -> dict[str, Any]:
         """The problem details object in one language."""
         title, detail = self.code.replace("-", " ").capitalize(), self.detail
         if language == "zh":
             title, detail = chinese(self.code, self.members)
+        for record, number in self.numbers.items():
+            detail = detail.replace(record, number)
         return {"type": PREFIX + self.code, "title": title, "status": self.status, "detail": detail, **self.members}
 
 

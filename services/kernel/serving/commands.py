@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from services.kernel.core.decider import SYSTEM, Actor, Ctx
-from services.kernel.core.problems import Malformed, NotFound, Stale, Unavailable, VersionRequired
+from services.kernel.core.problems import Malformed, NotFound, Problem, Stale, Unavailable, VersionRequired
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.failpoints import failpoint
 from services.kernel.serving.idempotency import Key, Memory
-from services.kernel.store import failures
+from services.kernel.store import failures, numbers
 from services.kernel.store.session import Conflict, Held, Session
 
 ATTEMPTS = 8
@@ -87,6 +87,9 @@ async def execute(
                 raise Held(stream)
             if session.streams[stream].version == 0:
                 raise NotFound(f"there is no {stream}", what=stream)
+            if session.streams[stream].number is None:
+                named = await numbers.of_streams(session.connection, runtime.service.metadata, _named(stream))
+                session.streams[stream].number = named.get(stream)
         if see is not None:
             ctx = with_seen(ctx, await see(session.connection, session.streams[stream].state))
         return answer(session, stream, decide(session, stream, command, ctx, caller, staff=staff), status)
@@ -157,6 +160,9 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
                 return answer
             except Conflict:
                 await asyncio.sleep(0.005 * attempt)
+            except Problem as problem:
+                await _name(runtime, problem)
+                raise
             except DBAPIError as error:
                 if not failures.is_overtaken(error):
                     raise
@@ -164,6 +170,17 @@ async def transact(runtime: Runtime, caller: Caller, act: Act) -> Answer:
         raise Unavailable("many requests change the record at once; try again", 1, code="changed-by-many")
     except (DBAPIError, OSError) as error:
         raise failures.problem_of(error, runtime.failing) from error
+
+
+async def _name(runtime: Runtime, problem: Problem) -> None:
+    """Lets the sentence name records by their numbers, as people do. Its members keep the ids."""
+    if ids := _named(problem.detail, *(value for value in problem.members.values() if isinstance(value, str))):
+        async with runtime.database.read() as connection:
+            problem.numbers = await numbers.of_streams(connection, runtime.service.metadata, ids)
+
+
+def _named(*texts: str) -> set[str]:
+    return {id_ for text in texts for id_ in numbers.NAMED.findall(text)}
 
 
 async def _once(runtime: Runtime, caller: Caller, act: Act) -> Answer:

@@ -5,15 +5,17 @@ replay, too. The owner takes the next number in the transaction of the event: it
 ends, and a row that exists already is a conflict.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, Select, Table, bindparam, func, select
+from sqlalchemy import Column, Index, Integer, MetaData, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.numbers import DRILL, Numbered, Series, parts
 from services.kernel.core.decider import Ctx
+from services.kernel.core.ids import stream_of
 from services.kernel.store import sql
 from services.kernel.store.columns import key
 from services.kernel.store.sql import Hold, Query, Write
@@ -30,6 +32,7 @@ def table(metadata: MetaData) -> None:
         Column("mark", key(4), primary_key=True),
         Column("count", Integer, primary_key=True),
         Column("stream_id", key(), nullable=False),
+        Index(None, "stream_id"),
     )
 
 
@@ -120,3 +123,20 @@ async def streams_of(connection: AsyncConnection, metadata: MetaData, numbers: S
         return {}
     (rows,) = await sql.rows_of(connection, [(metadata.tables["numbers"], sorted(wanted))])
     return {wanted[row["unit"], row["year"], row["mark"], row["count"]]: row["stream_id"] for row in rows}
+
+
+NAMED = re.compile(r"\b(?:incident|statement|clock)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""An id that people may know by a number. The clocks of an incident have the incident's."""
+
+
+async def of_streams(connection: AsyncConnection, metadata: MetaData, ids: Iterable[str]) -> Mapping[str, str]:
+    """Record -> its number, as far as this service knows it."""
+    numbered = {id_: stream_of("incident", id_) if id_.startswith("clock-") else id_ for id_ in ids}
+    table = metadata.tables.get("numbers")
+    if table is None or not numbered:
+        return {}
+    found = await connection.execute(select(table).where(table.c.stream_id.in_(sorted({*numbered.values()}))))
+    known = {
+        row["stream_id"]: Series(row["unit"], row["year"], row["mark"]).number(row["count"]) for row in found.mappings()
+    }
+    return {id_: known[record] for id_, record in numbered.items() if record in known}

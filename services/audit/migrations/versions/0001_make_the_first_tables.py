@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("stream_id", key(64), nullable=False),
         sa.PrimaryKeyConstraint("unit", "year", "mark", "count", name=op.f("pk_numbers")),
     )
+    op.create_index(op.f("ix_numbers_stream_id"), "numbers", ["stream_id"], unique=False)
     op.create_table(
         "planned",
         sa.Column("digest", key(64), nullable=False),
