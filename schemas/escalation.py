@@ -32,8 +32,9 @@ WayToTell = Literal["call", "message", "letter", "in_person"]
 """How the asker of a matter is told something."""
 Way = Literal["mail", "webhook", "wecom", "dingtalk", "feishu"]
 """The kind of channel of an outgoing notice."""
-SendingError = Literal["not_taken", "unreadable"]
-"""Why a place has no notice: it did not take it, or its address cannot be read."""
+SendingError = Literal["not_taken", "unreadable", "expired"]
+"""Why a place has no notice: it did not take it, or its address cannot be read; or it did not take it within a day, and
+the notice is not sent any more."""
 Asking = Literal["statement", "explanation", "reply", "measure"]
 """What waits for approval."""
 

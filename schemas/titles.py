@@ -163,6 +163,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "feishu": ("飞书", "Feishu"),
     "not_taken": ("对方未接收", "not taken"),
     "unreadable": ("地址无法解密", "the address cannot be decrypted"),
+    "expired": ("一日内未送达，不再发送", "not taken within a day, so it is not sent any more"),
     "report": ("提交反映", "report"),
     "reach": ("报告传播量", "report the reach"),
     "evidence": ("附上证据", "attach evidence"),

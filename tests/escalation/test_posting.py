@@ -116,6 +116,27 @@ async def test_a_place_that_refuses_is_tried_again_later_and_the_other_gets_no_s
     ]
 
 
+async def test_a_notice_that_a_place_did_not_take_within_a_day_ends_with_an_event(
+    desk: Desk, mailbox: Mailbox, hook: Hook
+) -> None:
+    desk.clock.at = LONG_AGO
+    await place(desk, HEAD, mailbox.address)
+    await place(desk, HEAD, hook.address())
+    desk.clock.at, mailbox.refuses = at(1), True
+    id_ = opened(desk)
+    await desk.consume()
+    await send(desk)
+    mailbox.refuses = False
+    for hours in (25.5, 26, 50):
+        desk.clock.at = at(hours)
+        await send(desk, posting.Known())
+    assert (len(mailbox.mails), len(hook.calls)) == (0, 1)
+    assert [(one.way, one.error) for one in await tries(desk, id_) if hasattr(one, "error")] == [
+        ("mail", "not_taken"),
+        ("mail", "expired"),
+    ]
+
+
 async def test_a_limit_names_what_is_due_when_and_the_post_on_duty_is_told(desk: Desk, hook: Hook) -> None:
     desk.clock.at = LONG_AGO
     await place(desk, POST, hook.address())

@@ -28,7 +28,8 @@ def tables(metadata: MetaData) -> None:
     `posts` of a notice are told if it names any; else the posts and bodies `who`; else who is on duty in the unit. Both
     have spaces between them. `what` is a code: what waits for approval, why there is a gap, or where a surge is.
     `incident_id` is null for a notice that belongs to no matter, and `unit` where the limit `clock` knows it.
-    `addresses` are settings and no fold of events; `sealed` opens only in its own row.
+    `addresses` are settings and no fold of events; `sealed` opens only in its own row. An attempt is `over` when a
+    place did not take a notice within its time.
     """
     Table(
         "outgoing",
@@ -55,6 +56,7 @@ def tables(metadata: MetaData) -> None:
         Column("place", key(36), primary_key=True),
         Column("count", Integer, nullable=False),
         Column("delivered", Boolean, nullable=False),
+        Column("over", Boolean, nullable=False),
         Column("at", key(27), nullable=False),
     )
     Table(
@@ -147,8 +149,9 @@ def _attempt_keys(event: Event) -> list[Key]:
 def _attempt_row(key: Key, row: Row | None, event: Event) -> Row:
     taken = isinstance(event.data, e.ClockNoticeDelivered | e.PostNoticeDelivered)
     delivered = taken or bool(row and row["delivered"])
-    count = (row["count"] if row else 0) + 1
-    return {"notice": key[0], "place": key[1], "count": count, "delivered": delivered, "at": event.recorded_text}
+    over = getattr(event.data, "error", None) == "expired" or bool(row and row["over"])
+    told = {"count": (row["count"] if row else 0) + 1, "delivered": delivered, "over": over}
+    return {"notice": key[0], "place": key[1], **told, "at": event.recorded_text}
 
 
 def next_at(count: int, last: datetime, steps: tuple[Any, ...]) -> datetime:

@@ -45,7 +45,9 @@ from services.kernel.tasks import side_by_side
 
 OUTGOING, ATTEMPTS = METADATA.tables["outgoing"], METADATA.tables["attempts"]
 VALID = timedelta(days=1)
-"""After this time, a notice that no place took is not sent any more."""
+"""After this time, a notice is not sent any more. Of each place that did not take it, this is an event."""
+LOOKED_AT = VALID + timedelta(days=1)
+"""After this time, a notice is not looked at any more, for example if nothing ran for days."""
 STEPS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800))
 """The time after each failed try."""
 LONGEST_STEP = 3
@@ -85,6 +87,8 @@ class Sending(NamedTuple):
     attempt: int
     subject: str
     text: str
+    over: bool = False
+    """Whether its time is over, so that it is only recorded."""
 
 
 class On(NamedTuple):
@@ -179,7 +183,7 @@ async def turn(runtime: Runtime, known: Known, threads: ThreadPoolExecutor) -> i
     async def worker() -> None:
         nonlocal done
         for sending in queue:
-            if not _rests(known, sending.place, now):
+            if sending.over or not _rests(known, sending.place, now):
                 done += 1
                 await _send(runtime, known, sending, threads)
 
@@ -200,7 +204,7 @@ async def _read(runtime: Runtime, connection: AsyncConnection, known: Known, now
     """Adds the notices that arose since the last look, and leaves those that are too old."""
     deployment = runtime.tables["deployment"]
     restored = select(deployment.c.value).where(deployment.c.name == SENDS_FROM)
-    oldest = max(instant(now - VALID), (await connection.execute(restored)).scalar() or "")
+    oldest = max(instant(now - LOOKED_AT), (await connection.execute(restored)).scalar() or "")
     low = max(oldest, known.low)
     known.read = {notice: at for notice, at in known.read.items() if at >= low}
     known.waiting = {notice: one for notice, one in known.waiting.items() if one.row["at"] >= oldest}
@@ -260,9 +264,14 @@ def _sendings(
 ) -> list[Sending]:
     """What is to be sent of a notice now. It notes when to look at it again."""
     id_, due, nexts = one.notice["notice"], list[Sending](), list[datetime]()
+    over = one.notice["at"] < instant(now - VALID)
     for place in open_:
         row = attempts.get((id_, place.id))
         count, last = (row["count"], parse_instant(row["at"])) if row else (0, now)
+        if over:
+            if not (row and row["over"]) and (id_, place.id) not in known.unrecorded:
+                due.append(Sending(one.notice, place, count or 1, "", "", over=True))
+            continue
         rest = known.resting.get(place.id)
         nexts.append(max(outgoing.next_at(count, last, STEPS), rest.until if rest else now))
         if nexts[-1] <= now and (id_, place.id) not in known.unrecorded:
@@ -360,15 +369,15 @@ def _said(runtime: Runtime, one: On, offices: Offices, language: Language) -> Ma
     return Matter(notice["rule"], number, level, " · ".join(what) or None, due, link, until, notice["reports"])
 
 
-async def _send(runtime: Runtime, known: Known, sending: Sending, threads: ThreadPoolExecutor) -> None:
-    """One try, and its record."""
-    notice, place, error = sending.notice, sending.place, None
+async def _tried(runtime: Runtime, known: Known, sending: Sending, threads: ThreadPoolExecutor) -> str | None:
+    """One try. Returns why the place has no notice; None if it took it."""
+    place, error = sending.place, None
     try:
         address = place.address(runtime.keys)
     except ValueError:
         error = "unreadable"
     else:
-        asked = (address, notice["notice"], sending.subject, sending.text)
+        asked = (address, sending.notice["notice"], sending.subject, sending.text)
         if not await asyncio.get_running_loop().run_in_executor(threads, channels.send, *asked):
             error = "not_taken"
     if error is None:
@@ -376,6 +385,13 @@ async def _send(runtime: Runtime, known: Known, sending: Sending, threads: Threa
     else:
         known.resting.setdefault(place.id, Rest(1, runtime.time_source.now() + STEPS[0]))
     failpoint("notice.sent")
+    return error
+
+
+async def _send(runtime: Runtime, known: Known, sending: Sending, threads: ThreadPoolExecutor) -> None:
+    """One try, or the end of all tries, and its record."""
+    notice, place = sending.notice, sending.place
+    error = "expired" if sending.over else await _tried(runtime, known, sending, threads)
     command = RecordAttempt.model_validate(
         {
             "notice": notice["notice"],

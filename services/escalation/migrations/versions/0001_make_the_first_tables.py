@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("place", key(36), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.Column("over", sa.Boolean(), nullable=False),
         sa.Column("at", key(27), nullable=False),
         sa.PrimaryKeyConstraint("notice", "place", name=op.f("pk_attempts")),
     )
