@@ -46,6 +46,7 @@ async def test_lessons_become_a_version_of_the_pack_that_the_next_matter_cites(d
     for incident in (number, drill):
         answer = await learn(desk, incident)
         assert answer.status_code == 201, answer.text
+        assert answer.json()["lesson"] == (1 if incident == number else 2)
     assert [(one["lesson"], one["incident"], one["state"]) for one in await listed(desk)] == [
         (2, drill, "open"),
         (1, matter, "open"),
@@ -56,7 +57,7 @@ async def test_lessons_become_a_version_of_the_pack_that_the_next_matter_cites(d
         "2",
         "county-default@2",
     )
-    assert (await send(desk, "packs", {"text": NEXT, "lessons": [1, 2]})).status_code == 200
+    assert (await send(desk, "packs", {"text": NEXT, "lessons": [1, 2, 1]})).status_code == 200
     assert (await desk.events(POLICIES))[-1].data.lessons == (1, 2)
     assert {one["answered_by"] for one in await listed(desk, state="answered")} == {"county-default@3"}
     before = await desk.open("c")
@@ -108,6 +109,7 @@ async def test_bad_lessons_are_refused(triage: Triage) -> None:
         assert (await send(triage, "lessons", body, "chief", "town-east")).status_code == 422
     problem(await send(triage, "lessons/9/decline", {"reason": "r"}, "chief"), 422, "no lesson 9")
     assert (await triage.get("lessons", state="lost")).status_code == 422
+    problem(await triage.get("lessons", pack="county-defualt"), 422, "does not exist")
     assert await listed(triage) == []
 
 

@@ -1,6 +1,7 @@
 """Lessons over HTTP: recorded on what has ended, listed by number, answered by a version of the pack, or declined."""
 
 import functools
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -12,9 +13,9 @@ from services.kernel.core.commands import Command, example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.problems import NotFound
 from services.kernel.serving import commands, documents, http, paging, records
-from services.kernel.serving.answers import Answered, Done, Page
+from services.kernel.serving.answers import DONE, Answered, Done, Page
 from services.kernel.serving.commands import Answer, with_seen
-from services.kernel.serving.paging import Cursor, Limit
+from services.kernel.serving.paging import Cursor, Limit, must_be_known
 from services.kernel.store.session import Session
 from services.kernel.store.words import resolve
 from services.triage.offices.lessons import DeclineNumbered
@@ -71,6 +72,13 @@ class LessonOf(Answered):
     """When it was answered or declined."""
 
 
+class LessonDone(Done, json_schema_extra=example(**DONE, lesson=4)):
+    """The result of recording a lesson."""
+
+    lesson: int
+    """Its number."""
+
+
 class LessonPage(Page, json_schema_extra=example(items=[_LESSON], next=None)):
     """Lessons, newest first."""
 
@@ -97,11 +105,13 @@ def router() -> APIRouter:
         wanted += [_IN[state]] if state else []
         wanted += [LESSONS.c.lesson < paging.place_of(cursor, int)[0]] if cursor else []
         async with runtime.database.read() as connection:
+            offices = await runtime.offices(connection)
+            must_be_known("pack", pack, {known.model.id for known in offices.packs.values()})
             found = await shown(connection, *wanted, limit=limit + 1)
         items, further = paging.page(found, limit, lambda row: (row["lesson"],))
         return http.json_response({"items": items, "next": further})
 
-    @routes.post("/lessons", **documents.answers(Done, 201))
+    @routes.post("/lessons", **documents.answers(LessonDone, 201))
     async def record_lesson(runtime: http.Serving, caller: http.Command, body: RecordLesson) -> Response:
         """Records what a matter or an exercise taught, as a numbered proposal to change its pack.
 
@@ -116,7 +126,8 @@ def router() -> APIRouter:
                 raise NotFound(f"there is no {command.incident}", what=command.incident)
             knowing = with_seen(ctx, {"matter": matter.state})
             events = commands.decide(session, POLICIES, command, knowing, caller)
-            return commands.answer(session, POLICIES, events, 201)
+            done = commands.answer(session, POLICIES, events, 201)
+            return replace(done, body={**done.body, "lesson": events[0].data.lesson})
 
         return http.reply(await commands.transact(runtime, caller, act))
 

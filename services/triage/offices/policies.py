@@ -52,7 +52,9 @@ def router() -> APIRouter:
         except DocumentError as error:
             faults = [fault._asdict() for fault in error.faults]
             raise Malformed(str(error), code="pack-unusable", field="text", faults=faults) from None
-        return await _decided(runtime, caller, LoadPacks(packs=(setup.in_record(pack, command.lessons),)))
+        return await _decided(
+            runtime, caller, LoadPacks(packs=(setup.in_record(pack, tuple(dict.fromkeys(command.lessons))),))
+        )
 
     @routes.post("/packs/assign", **documents.answers(Done))
     async def assign_pack(runtime: http.Serving, caller: http.Command, command: AssignPack) -> Response:
