@@ -628,9 +628,14 @@ class IncidentClosed(Done):
 
 @event("incident.report_refused")
 class IncidentReportRefused(Fact):
-    """The office decided that a report of the matter gets no answer. The reason stands with the report."""
+    """The office decided that a report of the matter gets no answer. The reason stands with the report.
+
+    `post` decided it, and `by` is a digest of the person within the report's stream.
+    """
 
     report: StreamId
+    post: Post | None = None
+    by: Digest | None = None
 
 
 @event("incident.dismissed")

@@ -36,7 +36,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.triage import AnswerKind, Asked, FollowUpEnd, Linked, LinkKind, Meeting, Track
+from schemas.triage import AnswerKind, Asked, FollowUpEnd, IncidentReportRefused, Linked, LinkKind, Meeting, Track
 from schemas.verification import Outcome
 from services.kernel.core.acts import Act
 from services.kernel.core.commands import Command, example
@@ -715,7 +715,7 @@ class OpenSplit(Command):
     accepted: bool = False
     designated_by: UnitCode | None = None
     reports: tuple[Received, ...] = Field(min_length=1)
-    refused: tuple[ReportId, ...] = ()
-    """The reports that were refused an answer before they left."""
+    refused: tuple[IncidentReportRefused, ...] = ()
+    """The refusals of reports that were refused an answer before they left."""
     counts: tuple[CountReach, ...] = ()
     """What these reports had counted."""

@@ -174,11 +174,10 @@ def _refuse(state: State, command: c.RecordRefusal) -> list[Fact]:
         raise Moved(state.left[command.report])
     if state.phase == "new" or command.report in state.refused:
         return []
-    refused = triage.IncidentReportRefused(report=command.report)
+    refused = triage.IncidentReportRefused(report=command.report, post=command.post, by=command.by)
     if state.phase != "open":
         return [refused]
-    every = state.refused | {command.report}
-    return [refused, *screening.refused(state.report_count, every, command.report, command.post, command.by)]
+    return [refused, *screening.refused(state.report_count, [*state.refused_of(state.refused), refused])]
 
 
 def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
@@ -522,10 +521,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
 
 def _all_refused(state: State, leaving: State, reports: Sequence[str]) -> Sequence[Fact]:
     """What a registered matter and one whose reports were all refused an answer make together waits for the review."""
-    last = leaving.answering.screening
-    if state.report_count or last is None or not last.refuses:
-        return ()
-    return screening.refused(len(reports), leaving.refused.intersection(reports), last.report, last.post, last.by)
+    return () if state.report_count else screening.refused(len(reports), leaving.refused_of(reports))
 
 
 def _completed(leaving: State) -> Collection[triage.Track]:
@@ -589,7 +585,7 @@ def _open_split(command: c.OpenSplit, ctx: Ctx) -> Decided:
             if command.assigned
             else ()
         ),
-        *(triage.IncidentReportRefused(report=report) for report in command.refused),
+        *command.refused,
         *screening.refused(len(command.reports), command.refused),
     ]
 
@@ -609,7 +605,7 @@ def _split(state: State, command: c.Split, ctx: Ctx) -> Decided:
         raise last_report(state)
     split = triage.IncidentSplit(into=ctx.seen["into"], reports=leaving, match_keys=ctx.seen.get("match_keys", ()))
     staying = state.report_count - len(leaving)
-    refused = state.refused.difference(leaving) if state.phase == "open" else ()
+    refused = state.refused_of(state.refused.difference(leaving)) if state.phase == "open" else ()
     return [split, *judgement.levels_without(state, leaving, ctx), *screening.refused(staying, refused)]
 
 

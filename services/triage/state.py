@@ -1,6 +1,6 @@
 """The state of an incident for later decisions, folded from its events. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -47,6 +47,8 @@ class State(Incident):
     """When the office first knew by a report; of a matter that nobody has reported yet, when it knew by itself."""
     registered_at: datetime | None = None
     """When it knew by itself of a matter that it registered."""
+    refusals: Mapping[str, triage.IncidentReportRefused] = field(default_factory=dict)
+    """Report that was ever refused an answer -> the refusal."""
     refused: frozenset[str] = frozenset()
     """The reports that get no answer. A matter that is reopened after a dismissal has none."""
     left: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +70,10 @@ class State(Incident):
     def reported_at(self) -> datetime | None:
         """When the office first knew by a report; None before the first one."""
         return self.discovered_at if self.report_count or not self.registered else None
+
+    def refused_of(self, reports: Collection[str]) -> tuple[triage.IncidentReportRefused, ...]:
+        """The refusals of those of these reports that get no answer, in order."""
+        return tuple(one for report, one in self.refusals.items() if report in self.refused and report in reports)
 
 
 def initial_state() -> State:
@@ -116,7 +122,9 @@ def evolve(state: State, event: Event) -> State:
         case triage.IncidentReportDetached() as data:
             return replace(state, report_count=state.report_count - 1, refused=state.refused - {data.report})
         case triage.IncidentReportRefused() as data:
-            return replace(state, refused=state.refused | {data.report})
+            others = {report: one for report, one in state.refusals.items() if report != data.report}
+            refusals = {**others, data.report: data}
+            return replace(state, refused=state.refused | {data.report}, refusals=refusals)
         case triage.IncidentSplit() as data:
             return replace(
                 state,
@@ -133,6 +141,7 @@ def evolve(state: State, event: Event) -> State:
                 left={report: into for report, into in state.left.items() if report not in data.reports},
                 discovered_at=_earlier(state, data.discovered_at),
                 refused=state.refused.union(data.refused),
+                refusals={**{one: triage.IncidentReportRefused(report=one) for one in data.refused}, **state.refusals},
                 handled=state.handled.union(data.handled),
             )
         case triage.IncidentVerificationRequested() as data:

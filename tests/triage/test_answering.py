@@ -256,6 +256,21 @@ def test_refused_reports_that_join_a_registered_matter_wait_for_the_same_review(
     same.when(do.ReviewScreening(upheld=True, reason="r")).then_raises(Rejected, "another person at another post")
 
 
+def test_whoever_refused_a_report_does_not_review_it_after_a_split() -> None:
+    by = past(OPENED, **OFFICER).context.by(REPORT)
+    refused = triage.IncidentReportRefused(report=REPORT, post="duty_officer@town-east", by=by)
+    received = c.Received(report=REPORT, unit="town-east", discovered_at=NOW - timedelta(hours=3))
+    opens = c.OpenSplit(split_from=OTHER, unit="town-east", reports=(received,), refused=(refused,))
+    facts = [getattr(one, "data", one) for one in given(DECIDER).when(opens).decided()]
+    another = f"report-{OTHER[9:]}"
+    came = triage.IncidentReportAttached(report=another, unit="town-east", discovered_at=NOW)
+    before = past(OPENED, came, refused, role="chief").seeing(belonging=[another], into=OTHER)
+    split = [getattr(one, "data", one) for one in before.when(c.Split(reports=(another,))).decided()]
+    for there in (facts, [OPENED, came, refused, *split]):
+        same = given(DECIDER, *there, actor=staff("chief", unit="town-east", person="duty_officer@town-east"))
+        same.when(do.ReviewScreening(upheld=True, reason="r")).then_raises(Rejected, "another person at another post")
+
+
 @pytest.mark.requirement("ING-10")
 def test_a_review_stands_until_a_third_overturns_it() -> None:
     review = do.ReviewScreening(upheld=True, reason="r")

@@ -658,11 +658,11 @@ class TestMergingAndSplitting:
     def test_splitting_the_only_report_that_is_to_be_answered_lets_what_stays_wait_for_a_review(self) -> None:
         case = past(OPENED, ATTACHED, REFUSED[0], roles=("chief",), into=OTHER)
         case.when(c.Split(reports=(REPORTS[1],))).then(
-            triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), waits(1)
+            triage.IncidentSplit(into=OTHER, reports=(REPORTS[1],)), waits(1, REPORTS[0])
         )
         received = c.Received(report=REPORTS[0], unit="town-east", discovered_at=DISCOVERED)
-        command = c.OpenSplit(split_from=OTHER, unit="town-east", reports=(received,), refused=(REPORTS[0],))
-        given(DECIDER).when(command).then(SPLIT_OFF, REFUSED[0], waits(1))
+        command = c.OpenSplit(split_from=OTHER, unit="town-east", reports=(received,), refused=(REFUSED[0],))
+        given(DECIDER).when(command).then(SPLIT_OFF, REFUSED[0], waits(1, REPORTS[0]))
 
     def test_the_new_incident(self) -> None:
         received = tuple(

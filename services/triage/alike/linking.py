@@ -78,7 +78,7 @@ async def split(runtime: Runtime, caller: Caller, stream: str, command: Split) -
         known = await seen.received(session.connection, command.reports)
         match_keys = tuple(sorted({row["match_key"] for row in known if row["match_key"]}))
         before = parent.state
-        refused = tuple(sorted(parent.state.refused.intersection(command.reports)))
+        refused = parent.state.refused_of(command.reports)
         knowing = with_seen(ctx, {"into": new, "belonging": belonging, "match_keys": match_keys})
         events = commands.decide(session, stream, command, knowing, caller, staff=True)
         session.begin(new).drill = parent.drill

@@ -1,11 +1,11 @@
 """Which matters need a reply: the decision, its review by another post, and what they end. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from schemas.answering import IncidentScreened, IncidentScreeningReviewed
 from schemas.fields import Typed
 from schemas.pack.answering import Screening
-from schemas.triage import IncidentDismissed
+from schemas.triage import IncidentDismissed, IncidentReportRefused
 from services.kernel.access.approving import answering, own_posts
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected
@@ -138,13 +138,15 @@ def why_not_merged(into: Incident, leaving: Incident) -> Rejected | None:
     )
 
 
-def refused(
-    reports: int, no_answer: Collection[str], report: str | None = None, post: str | None = None, by: str | None = None
-) -> list[IncidentScreened]:
-    """The decision that a matter needs no reply, if all of so many reports were refused an answer. It is reviewed."""
-    if not reports or len(no_answer) != reports:
+def refused(reports: int, refusals: Sequence[IncidentReportRefused]) -> list[IncidentScreened]:
+    """The decision that a matter needs no reply, if all of so many reports were refused an answer. It is reviewed.
+
+    Whoever refused the last of them does not review it.
+    """
+    if not reports or len(refusals) != reports:
         return []
-    return [IncidentScreened(needs_reply=False, report_count=reports, report=report, post=post, by=by)]
+    last = refusals[-1]
+    return [IncidentScreened(needs_reply=False, report_count=reports, report=last.report, post=last.post, by=last.by)]
 
 
 def _by_pack(state: Incident, fact: IncidentScreened | IncidentScreeningReviewed, ctx: Ctx) -> Decided:
