@@ -138,6 +138,8 @@ LISTS: Mapping[str, str] = {
     "deferred": N_("已挂账"),
     "to_follow_up": N_("待回访"),
     "to_correct": N_("待整改"),
+    "to_assign": N_("待交办"),
+    "unhelpful": N_("答复无用"),
     "gaps": N_("值班缺岗"),
 }
 """List of a desk -> its title."""
