@@ -47,9 +47,13 @@ class Office:
         return self._named(name, self.desk.register(OFFICER, **more))
 
     def _named(self, name: str, matter: Matter) -> Matter:
-        # Words arrive by a way of their own.
-        becomes(lambda: None in [matter.now()["subject"], *(one["text"] for one in matter.now()["reports"])], False)
-        matter.id = matter.now()["number"]
+        def number() -> str:
+            shown = matter.now()
+            # Words arrive by a way of their own.
+            words = [shown["subject"], *(one["text"] for one in shown["reports"])]
+            return "" if None in words else str(shown["number"])
+
+        matter.id = until(number, f"the words of {name} have come", LIMIT)
         self.matters[name] = matter
         return matter
 
@@ -565,6 +569,7 @@ def test_what_cannot_be_solved_now_is_planned_and_followed(office: Office) -> No
 
     Of the county it is only said that it has something similar.
     """
+    office.desk.at("2026-03-04 08:10")
     office.desk.report("county", "渡口修桥的建议", "2026-03-04 08:00", text="渡口没有桥，群众绕路，请修一座桥。")
     bridge = office.hears("bridge", "请在渡口修一座桥", "渡口没有桥，上学要绕路。", "2026-03-04 08:00")
     near = office.reads(OFFICER, "triage", f"incidents/{bridge.id}/similar")
