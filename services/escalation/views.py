@@ -293,19 +293,20 @@ def _incident(event: Event) -> str:
 
 
 def _clock_keys(event: Event) -> list[Key]:
-    name = getattr(event.data, "clock", None)
+    # A milestone is of no clock. A model looks long for a field that it does not have.
+    name = None if isinstance(event.data, e.ClockMilestoneReached) else getattr(event.data, "clock", None)
     return [(_incident(event), name)] if name else []
 
 
 _DECIDED = dict.fromkeys(("requested", "requested_by", "requested_due"))
+_NO_CLOCK = {**dict.fromkeys(CLOCKS.columns.keys()), "rung": "", "granted": 0, "asker_untold": False}
 
 
 def _clock_row(key: Key, row: Row | None, event: Event) -> Row | None:
     match event.data:
         case e.ClockStarted() as data:
-            before = row or {**dict.fromkeys(CLOCKS.columns.keys()), "rung": "", "granted": 0, "asker_untold": False}
             row = {
-                **before,
+                **(row or _NO_CLOCK),
                 "incident_id": key[0],
                 "clock": key[1],
                 "unit": data.unit,
@@ -398,8 +399,11 @@ def _matter_keys(event: Event) -> list[Key]:
     return [(_incident(event),)]
 
 
+_NO_INCIDENT = {**dict.fromkeys(INCIDENTS.columns.keys()), "revision": 0}
+
+
 def _incident_row(key: Key, row: Row | None, event: Event) -> Row:
-    row = row or {**dict.fromkeys(INCIDENTS.columns.keys()), "incident_id": key[0], "revision": 0}
+    row = row or {**_NO_INCIDENT, "incident_id": key[0]}
     if event.kind == "clock" and event.actor != "system":
         row = {**row, "revision": row["revision"] + 1}
     if event.kind == "clock" and event.policy:

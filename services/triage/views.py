@@ -262,14 +262,28 @@ def _incident(key: Key, row: Row | None, event: Event) -> Row | None:
     return {**row, "state": _state(row)}
 
 
+_NEW = {
+    **dict.fromkeys(INCIDENTS.columns.keys()),
+    "revision": 0,
+    "accepted": False,
+    "flags": "",
+    "doubtful": False,
+    "proposals": "[]",
+    "dispatch": "{}",
+    "aftercare": "{}",
+    "plans": "{}",
+    "answering": "{}",
+    "verification": Verification().model_dump_json(),
+    "clarifying": False,
+}
+
+
 def _opened(event: Event, data: triage.IncidentOpened) -> Row:
     return {
-        **dict.fromkeys(INCIDENTS.columns.keys()),
+        **_NEW,
         "id": event.stream,
         "number": data.number,
-        "revision": 0,
         "unit": data.unit,
-        "accepted": False,
         "policy": data.policy,
         "category": data.category,
         "channel": data.channel,
@@ -283,15 +297,6 @@ def _opened(event: Event, data: triage.IncidentOpened) -> Row:
         "subject": _ref(data.subject),
         "text": _ref(data.text),
         "place": _ref(data.place),
-        "flags": "",
-        "doubtful": False,
-        "proposals": "[]",
-        "dispatch": "{}",
-        "aftercare": "{}",
-        "plans": "{}",
-        "answering": "{}",
-        "verification": Verification().model_dump_json(),
-        "clarifying": False,
         "drill": event.drill,
     }
 

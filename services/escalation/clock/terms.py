@@ -168,6 +168,8 @@ def after_pauses(due: Due, pauses: Iterable[Pause], limit: Limit, pack: PolicyPa
     working time moves by their working time, and another one by their length. One that ends with a day still does.
     """
     ended = [(pause.since, pause.until) for pause in pauses if pause.until and pause.until > pause.since]
+    if not ended:
+        return due
     if limit.mode == "working_days":
         days = sum(calendars.working_days_between(since, until, pack.timezone, own) for since, until in ended)
         if not days:

@@ -71,8 +71,9 @@ class Standing:
                 new = replace(self, helping=self.helping | {change.unit} if change.unit else frozenset())
             case _:
                 return replace(self, merged=moment, into=change.into)
-        past = {**self.past, **dict.fromkeys(self.units, moment)}
-        return replace(new, past={unit: at for unit, at in past.items() if unit not in new.units})
+        now = new.units
+        past = {unit: at for unit, at in self.past.items() if unit not in now} | dict.fromkeys(self.units - now, moment)
+        return new if past == self.past else replace(new, past=past)
 
     def reading(self, units: Units) -> Reading | None:
         """How much of the incident a caller may read who oversees these units; None for nothing."""

@@ -187,7 +187,9 @@ def view(desk: Table) -> View:
 
 def _keys(event: Event) -> list[Key]:
     if event.kind == "clock":
-        return [(stream_of("incident", event.stream),)] if getattr(event.data, "clock", None) else []
+        # A milestone is of no clock, and half of the events are milestones.
+        told = not isinstance(event.data, escalation.ClockMilestoneReached) and getattr(event.data, "clock", None)
+        return [(stream_of("incident", event.stream),)] if told else []
     if event.kind == "statement":
         return [(event.correlation,)] if event.correlation and isinstance(event.data, _STATEMENTS) else []
     if event.kind != "incident":
@@ -196,7 +198,7 @@ def _keys(event: Event) -> list[Key]:
 
 
 def _row(key: Key, row: Row | None, event: Event) -> Row:
-    row = {**(row or _empty(key[0]))}
+    row = {**(row or _EMPTY), "incident_id": key[0]}
     of = {"clock": _of_clock, "statement": _of_statement}.get(event.kind, _of_incident)
     row |= of(row, event)
     if row["explaining"]:
@@ -206,8 +208,8 @@ def _row(key: Key, row: Row | None, event: Event) -> Row:
     waits = (one["due"] for one in limits.values() if one["state"] != "paused")
     planned = [row["plan_due"]] if row["plan_due"] and row["phase"] == "resolved" else []
     row["due"] = min([*waits, *planned], default=NEVER)
-    held = [name for name, holds in zip(NAMES, _listed(row, limits), strict=True) if holds]
-    return row | {name: name in held for name in NAMES} | {"lists": mask(held)}
+    held = dict(zip(NAMES, _listed(row, limits), strict=True))
+    return row | held | {"lists": mask(name for name, holds in held.items() if holds)}
 
 
 _UNKNOWN = (
@@ -224,11 +226,14 @@ _UNKNOWN = (
 )
 
 
-def _empty(incident: str) -> Row:
-    unknown = dict.fromkeys(_UNKNOWN)
-    no = dict.fromkeys(("accepted", "sent_back", "screened", "proposing", "followed", "drill", *NAMES), False)
-    none = dict.fromkeys(("verifiers", "helpers", "correctors", "unhelped", "proposals", "statements"), "")
-    return {"incident_id": incident, **unknown, **no, **none, "limits": "{}", "due": NEVER, "lists": 0}
+_EMPTY: Row = {
+    **dict.fromkeys(_UNKNOWN),
+    **dict.fromkeys(("accepted", "sent_back", "screened", "proposing", "followed", "drill", *NAMES), False),
+    **dict.fromkeys(("verifiers", "helpers", "correctors", "unhelped", "proposals", "statements"), ""),
+    "limits": "{}",
+    "due": NEVER,
+    "lists": 0,
+}
 
 
 def mask(names: Iterable[ListName]) -> int:
