@@ -33,12 +33,15 @@ class Account:
 
     id: str
     login: str
+    """Empty for a person of the provider."""
     name: str
     posts: tuple[str, ...]
     must_change: bool
     has_second_factor: bool
     ended: bool
     locked_until: int
+    is_local: bool
+    """Whether the password is kept here. The provider knows all others."""
 
 
 class Locked(Exception):
@@ -60,14 +63,15 @@ class Accounts:
         self._database, self._keys = database, keys
 
     async def exist(self) -> bool:
-        """Whether there is any. If not, the first one is to be made."""
+        """Whether there is any local one. If not, the first one is to be made."""
+        local = select(ACCOUNTS.c.id).where(ACCOUNTS.c.subject.is_(None)).limit(1)
         async with self._database.read() as connection:
-            return (await connection.execute(select(ACCOUNTS.c.id).limit(1))).first() is not None
+            return (await connection.execute(local)).first() is not None
 
     async def all(self) -> list[Account]:
-        """Every account, by login."""
+        """Every account, by login and name."""
         async with self._database.read() as connection:
-            found = await connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.login))
+            found = await connection.execute(select(ACCOUNTS).order_by(ACCOUNTS.c.login, ACCOUNTS.c.name))
             return [account_of(row) for row in found.mappings()]
 
     async def find(self, id_: str) -> Account | None:
@@ -78,27 +82,33 @@ class Accounts:
     async def make(
         self, login: str, name: str, password: str, posts: Sequence[str], *, must_change: bool, first: bool = False
     ) -> Account:
-        """A new account. Raises `LoginTaken`; with `first`, also if there is any account."""
+        """A new local account. Raises `LoginTaken`; with `first`, also if there is any local account."""
         digest = await passwords.digest(password)
-        row = {
-            "id": uuid7(),
-            "login": login.casefold(),
-            "name": name,
-            "password": digest,
-            "must_change": must_change,
-            "posts": " ".join(posts),
-            "second_factor": None,
-            "last_step": 0,
-            "failures": 0,
-            "locked_until": 0,
-            "ended": False,
-        }
+        row = _new(name, posts, login=login.casefold(), password=digest, must_change=must_change)
+        there = ACCOUNTS.c.subject.is_(None) if first else ACCOUNTS.c.login == row["login"]
         async with self._database.transaction() as connection:
-            there = select(ACCOUNTS.c.id) if first else select(ACCOUNTS.c.id).where(ACCOUNTS.c.login == row["login"])
-            if (await connection.execute(there.limit(1))).first() is not None:
+            if (await connection.execute(select(ACCOUNTS.c.id).where(there).limit(1))).first() is not None:
                 raise LoginTaken(login)
             await connection.execute(insert(ACCOUNTS), [row])
         return account_of(row)
+
+    async def admit(self, subject: str, name: str, posts: Sequence[str]) -> Account:
+        """The account of a person whom the provider knows, with name and posts as the provider says now.
+
+        `subject` is a digest. Sessions for posts that the person no longer holds end.
+        """
+        who = ACCOUNTS.c.subject == subject
+        async with self._database.transaction() as connection:
+            known = await _row(connection, who, lock=True)
+            if known is None:
+                row = _new(name, posts, subject=subject)
+                await connection.execute(insert(ACCOUNTS), [row])
+                return account_of(row)
+            if not known["ended"]:
+                await connection.execute(update(ACCOUNTS).where(who).values(name=name, posts=" ".join(posts)))
+                gone = (SESSIONS.c.account == known["id"]) & SESSIONS.c.post.not_in(posts)
+                await connection.execute(SESSIONS.delete().where(gone))
+            return account_of({**known, "name": name, "posts": " ".join(posts)})
 
     async def enter(self, login: str, password: str, now: int) -> Account | None:
         """The account, if login and password are right. Raises `Locked`.
@@ -201,6 +211,23 @@ class Accounts:
         return self._keys.open(SEALED, row["second_factor"], row["id"]).decode()
 
 
+def _new(name: str, posts: Sequence[str], **known: Any) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "login": None,
+        "subject": None,
+        "name": name,
+        "password": None,
+        "must_change": False,
+        "posts": " ".join(posts),
+        "second_factor": None,
+        "last_step": 0,
+        "failures": 0,
+        "locked_until": 0,
+        "ended": False,
+    } | known
+
+
 def one_time_password() -> str:
     """A password for one sign-in, easy to read aloud: five groups of four letters and digits."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -225,13 +252,14 @@ def account_of(row: Any) -> Account:
     """The account of a row."""
     return Account(
         id=row["id"],
-        login=row["login"],
+        login=row["login"] or "",
         name=row["name"],
         posts=tuple(row["posts"].split()),
         must_change=bool(row["must_change"]),
         has_second_factor=row["second_factor"] is not None,
         ended=bool(row["ended"]),
         locked_until=row["locked_until"],
+        is_local=row["subject"] is None,
     )
 
 

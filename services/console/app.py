@@ -15,11 +15,13 @@ from services.console.sessions import digest
 from services.console.site import HOME, SignedOut, Site, problem_of
 from services.console.words import N_
 
-PAGES = ("entering", "desk", "matter", "report", "statement", "duty", "finding", "rules", "people", "health")
+PAGES = ("entering", "sso", "desk", "matter", "report", "statement", "duty", "finding", "rules", "people", "health")
 """The modules of the pages."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/sign-in", "/first-run", "/language")
 """Forms before a session has a word of its own. Their origin is checked all the same."""
+SIGNED = "/provider/sign-out"
+"""What the provider itself sends. Its signature stands for the origin."""
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 logger = structlog.get_logger()
 
@@ -32,7 +34,8 @@ def application(site: Site) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """A form comes from our own page, and carries the word of its session."""
-        if request.method not in SAFE and not (_is_own(request, site) and await _has_word(request, site)):
+        is_form = request.method not in SAFE and request.scope["path"] != HOME + SIGNED
+        if is_form and not (_is_own(request, site) and await _has_word(request, site)):
             logger.warning("console.foreign_form", path=request.scope["path"])
             return await page.render(
                 request, "refused.html", 403, title=N_("这个表单已失效"), told=N_("请回到上一页，刷新后再提交。")

@@ -1,16 +1,19 @@
 """Signing in and out: password, one-time code, choice of the post that acts, the first account."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import pyotp
 import segno
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.console import passwords
 from services.console.accounts import Locked, LoginTaken
+from services.console.calls import Answer, Refused
 from services.console.page import go, render
-from services.console.site import HOME, Entered, SignedOut, Site, language, seconds, session_of
+from services.console.sessions import Session
+from services.console.site import HOME, Entered, SignedOut, Site, is_here, language, onward, seconds, session_of
 from services.console.words import N_, translations
 
 logger = structlog.get_logger()
@@ -27,36 +30,48 @@ FAULTS: Mapping[str, str] = {
 }
 
 
+async def local(request: Request, session: Entered) -> Session:
+    """A session of a person whose password is kept here. Raises `Refused`."""
+    if not session.account.is_local:
+        told = translations(language(request)).gettext(N_("密码和验证码由统一身份认证保管，请到那里更改。"))
+        raise Refused(Answer(409, {"detail": told}))
+    return session
+
+
+Local = Annotated[Session, Depends(local)]
+
+
 def router(site: Site) -> APIRouter:
     """The pages before a post acts."""
     pages = APIRouter()
 
     def cookie(answer: Response, token: str) -> Response:
-        answer.set_cookie(
-            site.cookie,
-            token,
-            httponly=True,
-            samesite="lax",
-            secure=site.is_secure,
-            path="/" if site.is_secure else HOME,
-        )
+        site.set_cookie(answer, site.cookie, token)
         return answer
 
     def failed(request: Request, text: str) -> str:
         return str(translations(language(request)).gettext(text))
 
+    async def sign_in_page(request: Request, status: int = 200, **shown: str | None) -> Response:
+        ways = {"local": site.settings.local_accounts, "provider": site.settings.oidc_title if site.provider else ""}
+        is_first = not await site.accounts.exist()
+        return await render(request, "sign_in.html", status, **ways, is_first=is_first, **{"login": "", **shown})
+
     @pages.get("/sign-in")
     async def sign_in(request: Request, next: str = "") -> Response:
-        """The form of login and password."""
-        if not await site.accounts.exist():
+        """The form of login and password, and the way to the provider."""
+        if site.provider is None and not await site.accounts.exist():
             return go("first-run")
-        return await render(request, "sign_in.html", next=next, login="")
+        return await sign_in_page(request, next=next)
 
     @pages.post("/sign-in")
     async def enter(request: Request) -> Response:
         """Checks login and password. Says nothing of whether the login exists."""
         form = await request.form()
         login, back = str(form.get("login", "")), str(form.get("next", ""))
+        if not site.settings.local_accounts:
+            told = failed(request, N_("这里不用本系统的账号登录"))
+            return await sign_in_page(request, 403, next=back, error=told)
         try:
             account = await site.accounts.enter(login, str(form.get("password", "")), seconds())
         except Locked as locked:
@@ -64,13 +79,13 @@ def router(site: Site) -> APIRouter:
             told = failed(request, N_("密码错误次数过多，请 %(minutes)d 分钟后再试，或请管理员重置")) % {
                 "minutes": minutes
             }
-            return await render(request, "sign_in.html", 429, next=back, login=login, error=told)
+            return await sign_in_page(request, 429, next=back, login=login, error=told)
         if account is None:
             told = failed(request, N_("登录名或密码不对"))
-            return await render(request, "sign_in.html", 422, next=back, login=login, error=told)
+            return await sign_in_page(request, 422, next=back, login=login, error=told)
         token = await site.sessions.begin(account, seconds(), passed=not account.has_second_factor)
         to = "sign-in/code" if account.has_second_factor else "post"
-        return cookie(go(to + (f"?next={back}" if _is_here(back) else "")), token)
+        return cookie(go(onward(to, back)), token)
 
     @pages.get("/sign-in/code")
     async def code(request: Request, next: str = "") -> Response:
@@ -95,7 +110,7 @@ def router(site: Site) -> APIRouter:
             told = failed(request, N_("验证码不对，或已经用过；请等下一个"))
             return await render(request, "code.html", 422, next=back, error=told)
         token = await site.sessions.renew(session, seconds(), post=None)
-        return cookie(go("post" + (f"?next={back}" if _is_here(back) else "")), token)
+        return cookie(go(onward("post", back)), token)
 
     @pages.get("/post")
     async def choose(request: Request, session: Entered, next: str = "") -> Response:
@@ -121,14 +136,22 @@ def router(site: Site) -> APIRouter:
             told = failed(request, N_("请选择一个岗位"))
             return await render(request, "post.html", 422, posts=known, next=back, chosen=None, error=told)
         token = await site.sessions.renew(session, seconds(), post=post)
-        return cookie(go(back.removeprefix(f"{HOME}/") if _is_here(back) else "inbox"), token)
+        return cookie(go(back.removeprefix(f"{HOME}/") if is_here(back) else "inbox"), token)
 
     @pages.post("/sign-out")
     async def sign_out(request: Request, session: Entered) -> Response:
         """Ends the session. The browser forgets its drafts."""
         await site.sessions.end(session.digest)
-        answer = go("sign-in", {"Clear-Site-Data": '"storage"'})
+        forgets = {"Clear-Site-Data": '"storage"'}
+        answer = go("sign-in" if session.account.is_local else "signed-out", forgets)
         answer.delete_cookie(site.cookie, path="/" if site.is_secure else HOME)
+        return answer
+
+    @pages.get("/signed-out")
+    async def signed_out(request: Request) -> Response:
+        """Leads on to the end of the provider's session. A form may not lead to another site, so a page does."""
+        answer = await render(request, "signed_out.html")
+        answer.headers["Refresh"] = f"0; url={HOME}/provider/sign-out"
         return answer
 
     @pages.post("/language")
@@ -136,7 +159,7 @@ def router(site: Site) -> APIRouter:
         """Chinese or English, for this browser."""
         form = await request.form()
         back = str(form.get("next", ""))
-        answer = go(back.removeprefix(f"{HOME}/") if _is_here(back) else "")
+        answer = go(back.removeprefix(f"{HOME}/") if is_here(back) else "")
         spoken = "en" if form.get("language") == "en" else "zh"
         answer.set_cookie("language", spoken, max_age=365 * 24 * 3600, samesite="lax", secure=site.is_secure, path=HOME)
         return answer
@@ -144,7 +167,7 @@ def router(site: Site) -> APIRouter:
     @pages.get("/first-run")
     async def first_run(request: Request) -> Response:
         """The form of the first account, as long as there is none."""
-        if await site.accounts.exist():
+        if not site.settings.local_accounts or await site.accounts.exist():
             return go("sign-in")
         offices = await site.offices()
         posts = [(post, name) for post, name in offices.posts() if "admin" in offices.roles(post)]
@@ -153,6 +176,8 @@ def router(site: Site) -> APIRouter:
     @pages.post("/first-run")
     async def make_first(request: Request) -> Response:
         """Makes the first account: an administrator. Whoever does so knows the code that the start printed."""
+        if not site.settings.local_accounts:
+            return go("sign-in")
         form = await request.form()
         typed = {name: str(form.get(name, "")).strip() for name in FIRST}
         password, again = str(form.get("password", "")), str(form.get("again", ""))
@@ -177,12 +202,12 @@ def router(site: Site) -> APIRouter:
         return cookie(go("accounts"), await site.sessions.begin(account, seconds(), passed=True, post=typed["post"]))
 
     @pages.get("/account/password")
-    async def password(request: Request, session: Entered) -> Response:
+    async def password(request: Request, session: Local) -> Response:
         """The form of a new password."""
         return await render(request, "password.html", must=session.account.must_change)
 
     @pages.post("/account/password")
-    async def change(request: Request, session: Entered) -> Response:
+    async def change(request: Request, session: Local) -> Response:
         """A new password. All other sessions of the person end."""
         form, account = await request.form(), session.account
         fresh = str(form.get("password", ""))
@@ -200,11 +225,11 @@ def router(site: Site) -> APIRouter:
         return go("post")
 
     @pages.get("/account/codes")
-    async def codes(request: Request, session: Entered) -> Response:
+    async def codes(request: Request, session: Local) -> Response:
         """One-time codes: a secret for an app, as a picture and as text."""
         return await _codes(request, session, pyotp.random_base32())
 
-    async def _codes(request: Request, session: Entered, secret: str, told: str | None = None) -> Response:
+    async def _codes(request: Request, session: Session, secret: str, told: str | None = None) -> Response:
         address = pyotp.TOTP(secret).provisioning_uri(name=session.account.login, issuer_name=site.settings.site_name)
         drawn = segno.make(address).svg_data_uri(scale=4)
         return await render(
@@ -218,7 +243,7 @@ def router(site: Site) -> APIRouter:
         )
 
     @pages.post("/account/codes")
-    async def turn_on(request: Request, session: Entered) -> Response:
+    async def turn_on(request: Request, session: Local) -> Response:
         """Turns one-time codes on, once the person typed one."""
         form = await request.form()
         secret, typed = str(form.get("secret", "")), str(form.get("code", ""))
@@ -227,8 +252,3 @@ def router(site: Site) -> APIRouter:
         return go("post")
 
     return pages
-
-
-def _is_here(address: str) -> bool:
-    """Whether an address is a page of the console, and no other site's."""
-    return address.startswith(f"{HOME}/") and "\\" not in address and "//" not in address and ":" not in address

@@ -10,6 +10,8 @@ from services.console.page import reader, render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations
 
+_PROVIDED = N_("这个人由统一身份认证管理：密码和岗位请到那里更改")
+_NO_PASSWORDS = N_("这里不用本系统的账号登录，请在统一身份认证开设")
 _WIDER = N_("这个账号还有其他单位的岗位，请上级管理员办理")
 
 
@@ -27,6 +29,8 @@ def router(site: Site) -> APIRouter:
         """A new account, with a password for one sign-in that is shown this once."""
         _must_administer(me)
         sent, look = await request.form(), await reader(request)
+        if not site.settings.local_accounts:
+            return await _page(request, me, 409, error=look.gettext(_NO_PASSWORDS))
         login, name = str(sent.get("login", "")).strip(), str(sent.get("name", "")).strip()
         posts = _within(me, [str(post) for post in sent.getlist("posts")])
         if not login or not name or not posts:
@@ -41,7 +45,7 @@ def router(site: Site) -> APIRouter:
     @pages.post("/accounts/{id}/recover")
     async def recover(request: Request, me: Signed, id: str) -> Response:
         """A password for one sign-in, for a person who lost theirs. The second factor and all sessions end."""
-        account = await _of(me, id, whole=True)
+        account = await _of(me, id, whole=True, local=True)
         return await render(
             request, "account_made.html", made=account, password=await site.accounts.recover(account.id)
         )
@@ -59,7 +63,7 @@ def router(site: Site) -> APIRouter:
     @pages.post("/accounts/{id}/posts")
     async def set_posts(request: Request, me: Signed, id: str) -> Response:
         """Other posts for a person. Posts outside the administrator's units stay as they are."""
-        account, sent = await _of(me, id), await request.form()
+        account, sent = await _of(me, id, local=True), await request.form()
         kept = [post for post in account.posts if post not in _posts(me)]
         await site.accounts.set_posts(account.id, [*kept, *_within(me, [str(post) for post in sent.getlist("posts")])])
         return await _page(request, me)
@@ -80,14 +84,19 @@ def router(site: Site) -> APIRouter:
     def _within(me: Signed, posts: Sequence[str]) -> list[str]:
         return [post for post in posts if post in _posts(me)]
 
-    async def _of(me: Signed, id: str, *, whole: bool = False) -> Account:
-        """An account of these units. `whole`: of these units alone, since its password opens all its posts."""
+    async def _of(me: Signed, id: str, *, whole: bool = False, local: bool = False) -> Account:
+        """An account of these units. `whole`: of these units alone, since its password opens all its posts.
+
+        `local`: the provider does not decide on it.
+        """
         _must_administer(me)
         found, own = await site.accounts.find(id), _posts(me).keys()
         if found is None or not set(found.posts) & own:
             raise Refused(Answer(404, {}))
         if whole and not set(found.posts) <= own:
             raise Refused(Answer(403, {"detail": (translations(me.language).gettext(_WIDER))}))
+        if local and not found.is_local:
+            raise Refused(Answer(409, {"detail": translations(me.language).gettext(_PROVIDED)}))
         return found
 
     def _must_administer(me: Signed) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.console.app import application
+from services.console.claims import read_mapping
 from services.console.site import HOME, Site
 from services.console.store import METADATA, REVISIONS
 from services.kernel.serving.bodies import Timed
@@ -63,11 +64,15 @@ class Console:
         return None if await self.site.accounts.exist() else self.site.first_code()
 
     async def start(self) -> None:
-        """Makes the store or brings it to this version."""
+        """Makes the store or brings it to this version. Raises `DocumentError` for a faulty mapping of posts."""
+        if self.site.settings.oidc_mapping:
+            read_mapping(self.site.settings.oidc_mapping)
         await migrations.upgrade_to(self.site.database, "console", METADATA, (REVISIONS,))
 
     async def stop(self) -> None:
         """Closes the store and the clients."""
+        if self.site.provider is not None:
+            await self.site.provider.close()
         for client in set(self.site.clients.values()):
             await client.aclose()
         await self.site.database.close()

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import delete, insert, or_, select, update
 
@@ -18,6 +19,16 @@ NOTED = 60
 """Seconds between two notes that a session is in use."""
 
 
+class Origin(NamedTuple):
+    """From which sign-in at the provider a session began. Both are keyed digests, and null for a local sign-in."""
+
+    subject: str | None = None
+    session: str | None = None
+
+
+HERE = Origin()
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A browser that signed in."""
@@ -26,6 +37,7 @@ class Session:
     account: Account
     post: str | None
     passed: bool
+    origin: Origin
     ends_at: int
     """Seconds, UTC: the end if no further page is asked for."""
 
@@ -36,7 +48,15 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, account: Account, now: int, *, passed: bool, post: str | None = None) -> str:
+    async def begin(
+        self,
+        account: Account,
+        now: int,
+        *,
+        passed: bool,
+        post: str | None = None,
+        origin: Origin = HERE,
+    ) -> str:
         """A new session. Gives its token, which stands nowhere else. Old sessions are swept out."""
         token = secrets.token_urlsafe(32)
         row = {
@@ -44,6 +64,8 @@ class Sessions:
             "account": account.id,
             "post": post,
             "passed": passed,
+            "provider_subject": origin.subject,
+            "provider_session": origin.session,
             "began_at": now,
             "seen_at": now,
         }
@@ -69,12 +91,13 @@ class Sessions:
             account=account_of(row),
             post=row["post"],
             passed=bool(row["passed"]),
+            origin=Origin(row["provider_subject"], row["provider_session"]),
             ends_at=min(row["began_at"] + LONGEST, seen + IDLE),
         )
 
     async def renew(self, session: Session, now: int, *, post: str | None) -> str:
         """Another token for the same person, after a second factor or a choice of post. The old one is over."""
-        token = await self.begin(session.account, now, passed=True, post=post)
+        token = await self.begin(session.account, now, passed=True, post=post, origin=session.origin)
         await self.end(session.digest)
         return token
 
@@ -82,6 +105,16 @@ class Sessions:
         """Ends the session with this digest."""
         async with self._database.transaction() as connection:
             await connection.execute(delete(SESSIONS).where(SESSIONS.c.digest == of))
+
+    async def end_of(self, origin: Origin, until: int) -> int:
+        """Ends the sessions of this person or provider's session that began until then. Gives their number."""
+        named = SESSIONS.c.began_at <= until
+        if origin.subject is not None:
+            named &= SESSIONS.c.provider_subject == origin.subject
+        if origin.session is not None:
+            named &= SESSIONS.c.provider_session == origin.session
+        async with self._database.transaction() as connection:
+            return (await connection.execute(delete(SESSIONS).where(named))).rowcount
 
 
 def digest(token: str) -> str:

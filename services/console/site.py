@@ -8,12 +8,15 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from schemas.titles import Language
 from services.console.accounts import Accounts
 from services.console.calls import Answer, Calls, Down
+from services.console.claims import wanted
 from services.console.forms import Documents
+from services.console.handshakes import Handshakes
+from services.console.provider import Provider
 from services.console.sessions import Session, Sessions
 from services.console.staff import Offices, Staff, token
 from services.kernel.access import signing
@@ -55,6 +58,8 @@ class Site:
         self.settings, self.database, self.clients, self.now = settings, database, clients, now
         self.keys = Keys(secret)
         self.accounts, self.sessions = Accounts(database, self.keys), Sessions(database)
+        self.handshakes = Handshakes(database)
+        self.provider = Provider(settings, wanted(settings)) if settings.oidc_issuer else None
         self.documents = Documents()
         self._offices = Offices()
         self._packs: list[dict[str, Any]] = []
@@ -71,8 +76,31 @@ class Site:
         """The name of the session's cookie."""
         return "__Host-huiying" if self.is_secure else "huiying"
 
-    def first_code(self) -> str:
-        """The code with which the first account is made: who can read the deployment's secret knows it."""
+    @property
+    def browser_cookie(self) -> str:
+        """The name of the cookie of a browser that signs in at the provider."""
+        return f"{self.cookie}-browser"
+
+    def set_cookie(self, answer: Response, name: str, value: str, lasts: int | None = None) -> None:
+        """A cookie that no script reads; for `lasts` seconds, or until the browser ends."""
+        path = "/" if self.is_secure else HOME
+        answer.set_cookie(name, value, lasts, httponly=True, samesite="lax", secure=self.is_secure, path=path)
+
+    def subject(self, claim: str, value: str) -> str:
+        """The digest under which a person of the provider is known here."""
+        return self.keys.digest("provider", self.settings.oidc_issuer, claim, value)
+
+    def provider_session(self, sid: str) -> str:
+        """The digest under which a session of the provider is known here."""
+        return self.keys.digest("provider-session", self.settings.oidc_issuer, sid)
+
+    def first_code(self) -> str | None:
+        """The code with which the first account is made: who can read the deployment's secret knows it.
+
+        None where there are no local accounts.
+        """
+        if not self.settings.local_accounts:
+            return None
         found = self.keys.digest("set-up", self.settings.deployment)[:16]
         return "-".join(found[at : at + 4] for at in range(0, 16, 4))
 
@@ -166,7 +194,21 @@ async def session_of(request: Request) -> Session | None:
     site = site_of(request)
     if not (told := request.cookies.get(site.cookie)):
         return None
-    return await site.sessions.find(told, seconds())
+    found = await site.sessions.find(told, seconds())
+    if found is None:
+        return None
+    is_open = site.settings.local_accounts if found.account.is_local else site.provider is not None
+    return found if is_open else None
+
+
+def is_here(address: str) -> bool:
+    """Whether an address is a page of the console, and no other site's."""
+    return address.startswith(f"{HOME}/") and "\\" not in address and "//" not in address and ":" not in address
+
+
+def onward(path: str, back: str) -> str:
+    """A page that leads on to another one, if that is a page of the console."""
+    return f"{path}?next={quote(back, safe='')}" if is_here(back) else path
 
 
 def here(request: Request) -> str:

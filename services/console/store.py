@@ -1,4 +1,5 @@
-"""What the console keeps: accounts and sessions. No record of the office stands here.
+"""What the console keeps: accounts, sessions, and sign-ins that a provider has not answered yet. No record of the
+office stands here.
 
 Passwords are Argon2id digests, session tokens SHA-256 digests, and secrets of second factors are encrypted.
 """
@@ -16,9 +17,10 @@ ACCOUNTS = Table(
     "account",
     METADATA,
     Column("id", key(36), primary_key=True, comment="a UUID; the `sub` of the person's tokens"),
-    Column("login", key(60), nullable=False, unique=True),
+    Column("login", key(60), unique=True, comment="null for a person of the provider"),
+    Column("subject", key(64), unique=True, comment="keyed digest of a person of the provider; null for a local one"),
     Column("name", String(60), nullable=False),
-    Column("password", String(200), nullable=False),
+    Column("password", String(200), comment="null for a person of the provider"),
     Column("must_change", Boolean, nullable=False, comment="whether an administrator chose the password"),
     Column("posts", String(2000), nullable=False, comment="`post@unit`, separated by spaces"),
     Column("second_factor", LargeBinary, comment="the sealed secret of the one-time codes"),
@@ -34,6 +36,20 @@ SESSIONS = Table(
     Column("account", key(36), ForeignKey("account.id"), nullable=False, index=True),
     Column("post", String(130), comment="the post that acts; null before one is chosen"),
     Column("passed", Boolean, nullable=False, comment="whether the second factor was given, or is not needed"),
+    Column(
+        "provider_subject", key(64), index=True, comment="keyed digest of the provider's person; null for local ones"
+    ),
+    Column("provider_session", key(64), index=True, comment="keyed digest of the provider's session, if it names one"),
     Column("began_at", BigInteger, nullable=False, comment="seconds, UTC"),
     Column("seen_at", BigInteger, nullable=False, comment="seconds, UTC"),
+)
+HANDSHAKES = Table(
+    "handshake",
+    METADATA,
+    Column("state", key(64), primary_key=True, comment="SHA-256 of the word that the provider sends back"),
+    Column("browser", key(64), nullable=False, comment="SHA-256 of the browser's cookie"),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(64), nullable=False, comment="the verifier of PKCE"),
+    Column("next", String(500), nullable=False, comment="the page to go to"),
+    Column("began_at", BigInteger, nullable=False, index=True, comment="seconds, UTC"),
 )

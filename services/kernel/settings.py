@@ -4,9 +4,10 @@ import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def _address(written: str) -> str:
     if not re.fullmatch(r"https?://[^\s?#]+", written):
         raise ValueError(f"{written!r} is no web address; write one such as https://huiying.example.gov.cn")
+    return written
+
+
+def _issuer(written: str) -> str:
+    """An issuer as the provider writes it. Plain HTTP is for a provider on this machine alone."""
+    if written:
+        host = urlsplit(_address(written)).hostname
+        if not written.startswith("https://") and host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError(f"{written!r} is no HTTPS address; whoever is on the way could sign in as anybody")
     return written
 
 
@@ -71,6 +81,34 @@ class Settings(BaseSettings):
     """The name of the bulletin."""
     site_contact: Annotated[str, StringConstraints(max_length=300)] = ""
     """Contact for readers of the bulletin: an office, a telephone number, an address."""
+    local_accounts: bool = True
+    """Whether people may sign in to the console with a password of its own. Without it, a provider is needed."""
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""
+    """The OpenID Connect provider at which people sign in to the console, exactly as it names itself. The provider must
+    know two addresses of ours: `/console/provider/callback` below the public address, and for the end of a session
+    `/console/sign-in`. It may know a third, for back-channel logout: `/console/provider/sign-out`."""
+    oidc_client_id: str = ""
+    """The name under which the provider knows this console."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The secret of the client. A provider that takes public clients with PKCE needs none."""
+    oidc_scopes: str = "openid profile"
+    """What the console asks the provider for, separated by spaces."""
+    oidc_title: Annotated[str, StringConstraints(min_length=1, max_length=30)] = "统一身份认证"
+    """What the sign-in page calls the provider."""
+    oidc_person_claim: str = "sub"
+    """The claim that tells people apart, and never names another person later."""
+    oidc_name_claim: str = "name"
+    """The claim with the name. The person sees it at the top of each page, and administrators in the list of people."""
+    oidc_posts_claim: str = ""
+    """The claim with the posts: `duty_officer@town-east`, or `duty_officer` with the unit in another claim; one or a
+    list."""
+    oidc_unit_claim: str = ""
+    """The claim with the code of the unit, for posts that name none."""
+    oidc_groups_claim: str = "groups"
+    """The claim with the groups that the mapping names."""
+    oidc_mapping: Path | None = None
+    """A YAML file with the posts of groups and of people, `groups:` and `people:`, each with lists of `post@unit`. It
+    is read at each sign-in."""
     metrics_port: int = Field(0, ge=0, le=65535)
     """The port of a consumer process's own metrics, at `/metrics`; 0: none. The API serves the metrics of its own
     process."""
@@ -102,6 +140,22 @@ class Settings(BaseSettings):
     """The most pixels of one picture, all frames together."""
     log_format: Literal["console", "json"] = "console"
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)] = "info"
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> Self:
+        if not self.oidc_issuer:
+            if not self.local_accounts:
+                raise ValueError("without local accounts nobody can sign in; set HUIYING_OIDC_ISSUER")
+            return self
+        if not self.oidc_client_id:
+            raise ValueError("set HUIYING_OIDC_CLIENT_ID to the name under which the provider knows this console")
+        if not self.oidc_posts_claim and self.oidc_mapping is None:
+            raise ValueError(
+                "set HUIYING_OIDC_POSTS_CLAIM or HUIYING_OIDC_MAPPING, which say what posts people of the provider hold"
+            )
+        if "openid" not in self.oidc_scopes.split():
+            raise ValueError("HUIYING_OIDC_SCOPES needs openid among its words")
+        return self
 
     @property
     def embedded(self) -> bool:

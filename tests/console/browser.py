@@ -1,6 +1,7 @@
 """A browser without script: it follows links, fills in the forms of a page and sends them, with cookies."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -80,12 +81,17 @@ class Page:
 
 
 class Browser:
-    """A browser of one person."""
+    """A browser of one person. `reaching` are addresses outside the console."""
 
-    def __init__(self, site: ASGIApp, language: str = "zh-CN") -> None:
+    def __init__(self, site: ASGIApp, language: str = "zh-CN", reaching: Sequence[str] = ()) -> None:
         headers = {"Sec-Fetch-Site": "same-origin", "Accept-Language": language}
+        outside = {f"all://{address.partition('://')[2]}": httpx.AsyncHTTPTransport() for address in reaching}
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(site), base_url=WHERE, headers=headers, follow_redirects=True
+            transport=httpx.ASGITransport(site),
+            base_url=WHERE,
+            headers=headers,
+            follow_redirects=True,
+            mounts=outside,
         )
 
     async def open(self, path: str) -> Page:

@@ -1,6 +1,6 @@
 """The embedded system with its console, once for a file of tests, and people who sign in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,9 +20,9 @@ class Town:
     system: Embedded
     browsers: list[Browser] = field(default_factory=list)
 
-    def browser(self, language: str = "zh-CN") -> Browser:
+    def browser(self, language: str = "zh-CN", reaching: Sequence[str] = ()) -> Browser:
         """A browser in which nobody is signed in."""
-        self.browsers.append(Browser(self.system.site, language))
+        self.browsers.append(Browser(self.system.site, language, reaching))
         return self.browsers[-1]
 
     async def person(self, *posts: str, login: str = "") -> str:

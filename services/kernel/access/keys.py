@@ -36,6 +36,8 @@ USES = frozenset(
         "set-up",
         "form",
         "second-factor",
+        "provider",
+        "provider-session",
     }
 )
 """The uses of keys. A new use gets a new name. A name that changes its meaning breaks all earlier digests."""

@@ -13,9 +13,12 @@ def upgrade() -> None:
     op.create_table(
         "account",
         sa.Column("id", key(36), nullable=False, comment="a UUID; the `sub` of the person's tokens"),
-        sa.Column("login", key(60), nullable=False),
+        sa.Column("login", key(60), nullable=True, comment="null for a person of the provider"),
+        sa.Column(
+            "subject", key(64), nullable=True, comment="keyed digest of a person of the provider; null for a local one"
+        ),
         sa.Column("name", sa.String(length=60), nullable=False),
-        sa.Column("password", sa.String(length=200), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=True, comment="null for a person of the provider"),
         sa.Column("must_change", sa.Boolean(), nullable=False, comment="whether an administrator chose the password"),
         sa.Column("posts", sa.String(length=2000), nullable=False, comment="`post@unit`, separated by spaces"),
         sa.Column("second_factor", sa.LargeBinary(), nullable=True, comment="the sealed secret of the one-time codes"),
@@ -30,7 +33,19 @@ def upgrade() -> None:
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("login"),
+        sa.UniqueConstraint("subject"),
     )
+    op.create_table(
+        "handshake",
+        sa.Column("state", key(64), nullable=False, comment="SHA-256 of the word that the provider sends back"),
+        sa.Column("browser", key(64), nullable=False, comment="SHA-256 of the browser's cookie"),
+        sa.Column("nonce", sa.String(length=64), nullable=False),
+        sa.Column("verifier", sa.String(length=64), nullable=False, comment="the verifier of PKCE"),
+        sa.Column("next", sa.String(length=500), nullable=False, comment="the page to go to"),
+        sa.Column("began_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.PrimaryKeyConstraint("state"),
+    )
+    op.create_index(op.f("ix_handshake_began_at"), "handshake", ["began_at"], unique=False)
     op.create_table(
         "session",
         sa.Column("digest", key(64), nullable=False),
@@ -41,6 +56,18 @@ def upgrade() -> None:
         sa.Column(
             "passed", sa.Boolean(), nullable=False, comment="whether the second factor was given, or is not needed"
         ),
+        sa.Column(
+            "provider_subject",
+            key(64),
+            nullable=True,
+            comment="keyed digest of the provider's person; null for local ones",
+        ),
+        sa.Column(
+            "provider_session",
+            key(64),
+            nullable=True,
+            comment="keyed digest of the provider's session, if it names one",
+        ),
         sa.Column("began_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
         sa.Column("seen_at", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
         sa.ForeignKeyConstraint(
@@ -50,3 +77,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_index(op.f("ix_session_account"), "session", ["account"], unique=False)
+    op.create_index(op.f("ix_session_provider_session"), "session", ["provider_session"], unique=False)
+    op.create_index(op.f("ix_session_provider_subject"), "session", ["provider_subject"], unique=False)
