@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httpx
 import pytest
@@ -27,6 +27,7 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
 from tests.escalation.incident import OFFICES, PACK, at
 from tests.kit import access, spec
+from tests.kit.stores import begin_with, content, make_tables
 
 SECRET = b"only-for-tests-" * 4
 LONG_AGO = at(0) - timedelta(days=30)
@@ -150,23 +151,51 @@ async def opened(database: Database, settings: Settings) -> AsyncIterator[Desk]:
     """Escalation on an empty database, with the shipped units under county-default."""
     clock, topics = Standing(), Topics()
     runtime = Runtime(SERVICE, settings, database, clock, cast("EventLog", topics), SECRET)
-    async with database.transaction() as connection:
-        await connection.run_sync(SERVICE.metadata.create_all)
     app = http.application([runtime], title="escalation", keys=access.PUBLIC)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         made = Desk(runtime, client, clock, topics, UnitOfWork(runtime))
-        for unit in OFFICES.units.values():
-            placed = UnitPlaced(unit=unit.code, kind=unit.kind, name=unit.code, parent=unit.parent, since=LONG_AGO)  # type: ignore[arg-type]
-            made.tell(f"unit-{spec.UUID}", placed, LONG_AGO)
-            for post in spec.posts_of(unit.code, LONG_AGO):
-                made.tell(f"unit-{spec.UUID}", post, LONG_AGO)
-        made.tell(f"policy-{spec.UUID}", spec.loaded(PACK), LONG_AGO)
-        assigned = PolicyPackAssigned(unit="city", policy=PACK.ref, since=LONG_AGO)
-        made.tell(f"policy-{spec.UUID}", assigned, LONG_AGO)
-        await made.consume()
-        yield made
-    await database.close()
+        try:
+            await _begin(made)
+            yield made
+        finally:
+            await database.close()
+
+
+class Begun(NamedTuple):
+    """A desk on a SQLite file after its first day."""
+
+    store: bytes
+    records: dict[Partition, list[Record]]
+    streams: dict[str, Event]
+    taken: dict[Partition, int]
+
+
+_begun: dict[int, Begun] = {}
+"""By the number of partitions. To begin takes longer than most tests, so the next ones have a copy."""
+
+
+async def _begin(made: Desk) -> None:
+    database, partitions = made.runtime.database, made.runtime.settings.partitions
+    if database.is_sqlite and (begun := _begun.get(partitions)):
+        begin_with(database, begun.store)
+        made.topics.records = {part: [*records] for part, records in begun.records.items()}
+        made.streams, made.taken = {**begun.streams}, {**begun.taken}
+        return
+    await make_tables(database, SERVICE.metadata)
+    for unit in OFFICES.units.values():
+        placed = UnitPlaced(unit=unit.code, kind=unit.kind, name=unit.code, parent=unit.parent, since=LONG_AGO)  # type: ignore[arg-type]
+        made.tell(f"unit-{spec.UUID}", placed, LONG_AGO)
+        for post in spec.posts_of(unit.code, LONG_AGO):
+            made.tell(f"unit-{spec.UUID}", post, LONG_AGO)
+    made.tell(f"policy-{spec.UUID}", spec.loaded(PACK), LONG_AGO)
+    assigned = PolicyPackAssigned(unit="city", policy=PACK.ref, since=LONG_AGO)
+    made.tell(f"policy-{spec.UUID}", assigned, LONG_AGO)
+    await made.consume()
+    if database.is_sqlite:
+        await database.forget()
+        records = {part: [*records] for part, records in made.topics.records.items()}
+        _begun[partitions] = Begun(content(database), records, {**made.streams}, {**made.taken})
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from schemas.envelope import Event
 from schemas.fields import Fact, instant
@@ -26,6 +25,7 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import Session
 from tests.kit import access, spec
 from tests.kit.spec import KINDS, UNITS, UUID
+from tests.kit.stores import make_tables
 
 PATH = "/ingest/v1/reports"
 SECRET = b"a secret of tests, long enough for HMAC"
@@ -131,14 +131,11 @@ async def start(runtime: Runtime) -> None:
 @asynccontextmanager
 async def running(tmp_path: Path, where: Path | str) -> AsyncIterator[Ingest]:
     """Ingest on an empty database."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{where}" if isinstance(where, Path) else where)
-    async with engine.begin() as connection:
-        await connection.run_sync(SERVICE.metadata.create_all)
-    await engine.dispose()
     settings = Settings(data=tmp_path, report_limit=300_000, evidence_limit=200_000)
     log = EmbeddedLog(tmp_path / "log.sqlite", settings.partitions)
     runtime = Runtime(SERVICE, settings, Database(where), TimeSource(), log, SECRET)
     try:
+        await make_tables(runtime.database, SERVICE.metadata)
         await start(runtime)
         app = http.application([runtime], title="ingest", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -106,14 +106,17 @@ def _nameless() -> Iterator[None]:
 
 
 def import_all() -> None:
-    """Imports the modules of the programs, so that forks find them."""
+    """Imports the modules of the programs and makes the routes of the services, so that forks find them."""
     import services
+    from services.apps.embedded import SERVICES
 
     for found in pkgutil.walk_packages(services.__path__, "services."):
         if not {"__main__", "env", "versions", "cli"} & set(found.name.split(".")):
             importlib.import_module(found.name)
     for name in IMPORTED_WHEN_USED:
         importlib.import_module(name)
+    for module in (module for service in SERVICES for module in service.apis):
+        importlib.import_module(module).router()
     gc.collect()
     gc.freeze()
 

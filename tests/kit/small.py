@@ -3,6 +3,7 @@
 `ingest` only receives. `triage` opens one incident for each report and counts reports in a view.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,11 +85,13 @@ def _apply(key_: Key, row: Row | None, event: Event) -> Row:
     return {"unit": key_[0], "reports": (row["reports"] if row else 0) + 1}
 
 
+@functools.cache
 def ingest() -> Service:
     """Receives reports."""
     return Service("ingest", tables.metadata(), {"report": REPORT})
 
 
+@functools.cache
 def triage() -> Service:
     """Opens incidents and counts the reports of a unit."""
     metadata = tables.metadata()

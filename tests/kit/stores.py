@@ -1,23 +1,57 @@
 """Runtimes of small services on real databases, SQLite and PostgreSQL alike."""
 
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import MetaData, Table, select
 
 from schemas.envelope import Event
 from services.kernel.core.time_source import TimeSource
 from services.kernel.delivery.log import Record
 from services.kernel.delivery.log.embedded import EmbeddedLog
 from services.kernel.delivery.runtime import Runtime, Service
+from services.kernel.files import private_file
 from services.kernel.settings import Settings
 from services.kernel.store.database import Database
 from services.kernel.store.session import partition_of
 from tests.kit import substrate
 
 SECRET = b"a secret of the tests, long enough to be one"
+
+
+_made: dict[MetaData, bytes] = {}
+
+
+async def make_tables(database: Database, metadata: MetaData) -> None:
+    """The tables of a service in an empty database. A SQLite file is a copy of the first one that was made."""
+    if not database.is_sqlite:
+        async with database.transaction() as connection:
+            await connection.run_sync(metadata.create_all)
+        return
+    if metadata not in _made:
+        with tempfile.TemporaryDirectory() as folder:
+            first = Database(Path(folder) / "first.sqlite")
+            async with first.transaction() as connection:
+                await connection.run_sync(metadata.create_all)
+            await first.close()
+            _made[metadata] = content(first)
+    begin_with(database, _made[metadata])
+
+
+def content(database: Database) -> bytes:
+    """A SQLite file, with nothing in the write-ahead file beside it."""
+    file = Path(database.location)
+    beside = file.with_name(f"{file.name}-wal")
+    assert not beside.exists() or beside.stat().st_size == 0
+    return file.read_bytes()
+
+
+def begin_with(database: Database, content: bytes) -> None:
+    """Makes the SQLite file of a database to which nobody has connected yet."""
+    private_file(Path(database.location)).write_bytes(content)
 
 
 @asynccontextmanager
@@ -28,8 +62,7 @@ async def runtime(service: Service, path: Path, kind: str, **settings: Any) -> A
     database = Database(template.format(service=service.name) if template else path / f"{service.name}.sqlite")
     log = EmbeddedLog(path / "log.sqlite", made.partitions)
     await log.start()
-    async with database.transaction() as connection:
-        await connection.run_sync(service.metadata.create_all)
+    await make_tables(database, service.metadata)
     try:
         yield Runtime(service, made, database, TimeSource(), log, SECRET)
     finally:

@@ -25,6 +25,7 @@ from services.kernel.store.database import Database
 from services.kernel.store.session import Session
 from services.publish.app import SERVICE
 from tests.kit import access, spec
+from tests.kit.stores import make_tables
 
 PUBLIC = "http://office.test"
 SECRET = b"the secret of these tests, long enough"
@@ -123,8 +124,7 @@ def _pack() -> str:
 async def staffed(database: Database, settings: Settings) -> AsyncIterator[Office]:
     """Publish on an empty database, with units, a pack, and one incident of town-east, which is graded general."""
     try:
-        async with database.transaction() as connection:
-            await connection.run_sync(SERVICE.metadata.create_all)
+        await make_tables(database, SERVICE.metadata)
         runtime = Runtime(SERVICE, settings, database, TimeSource(), cast(EventLog, None), SECRET)
         app = http.application([runtime], title="publish", keys=access.PUBLIC)
         transport = httpx.ASGITransport(app)
