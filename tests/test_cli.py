@@ -30,7 +30,7 @@ from services.kernel.access import tokens
 from services.kernel.core.decider import STAFF_ROLES
 from services.kernel.rules.packs import load_pack
 from services.kernel.settings import Settings
-from tests.kit import access, stack, substrate
+from tests.kit import access, programs, stack, substrate
 from tests.kit.stack import DeployedWorld, EmbeddedWorld, until
 
 ROOT = Path(__file__).parents[1]
@@ -53,15 +53,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedWorld:
 def huiying(*arguments: str, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line without the settings of the tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HUIYING_")}
-    return subprocess.run(
-        [sys.executable, "-m", "services.apps.cli", *arguments],
-        env={**clean, "HUIYING_DATA": str(data), **environment},
-        cwd=data,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    env = {**clean, "HUIYING_DATA": str(data), **environment}
+    return programs.run("services.apps.cli", *arguments, env=env, cwd=data, timeout=60)
 
 
 def plant(world: EmbeddedWorld, *ids: str, event: Event | None = None) -> None:

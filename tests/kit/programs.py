@@ -35,10 +35,12 @@ IMPORTED_WHEN_USED = (
 class Program:
     """A module that runs as with `python -m`. The verbs are those of `subprocess.Popen`."""
 
-    def __init__(self, module: str, *arguments: str, env: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+    def __init__(
+        self, module: str, *arguments: str, env: Mapping[str, str], stdout: Path, stderr: Path, cwd: Path | None = None
+    ) -> None:
         self.args = (module, *arguments)
         self._process = _server().Process(
-            target=_run, args=(self.args, dict(env), str(stdout), str(stderr)), daemon=True
+            target=_run, args=(self.args, dict(env), str(stdout), str(stderr), cwd), daemon=True
         )
         with _nameless():
             self._process.start()
@@ -74,11 +76,13 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def run(module: str, *arguments: str, env: Mapping[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+def run(
+    module: str, *arguments: str, env: Mapping[str, str], timeout: float, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end. Its outputs are text."""
     with tempfile.TemporaryDirectory(prefix="huiying-") as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        program = Program(module, *arguments, env=env, stdout=out, stderr=err)
+        program = Program(module, *arguments, env=env, stdout=out, stderr=err, cwd=cwd)
         try:
             code = program.wait(timeout)
         finally:
@@ -121,7 +125,7 @@ def import_all() -> None:
     gc.freeze()
 
 
-def _run(arguments: tuple[str, ...], environment: dict[str, str], stdout: str, stderr: str) -> None:
+def _run(arguments: tuple[str, ...], environment: dict[str, str], stdout: str, stderr: str, cwd: Path | None) -> None:
     # The server ends when nobody holds the other ends of its pipes any more, and its forks end with it.
     os.closerange(3, 2**16)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -129,6 +133,8 @@ def _run(arguments: tuple[str, ...], environment: dict[str, str], stdout: str, s
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)
         os.close(file)
+    if cwd is not None:
+        os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = list(arguments)
