@@ -31,6 +31,8 @@ TOPICS = ("triage.unit", "triage.policy")
 Role = Literal["duty_officer", "verifier", "handler", "approver", "chief", "spokesperson", "auditor", "admin"]
 """The roles of a post. A role covers the unit and all units below it."""
 
+AccessChange = Literal["account_opened", "account_recovered", "account_ended", "account_posts_changed"]
+"""What an administrator did with an account of staff."""
 UnitKind = Literal["city", "county", "town", "department"]
 
 
@@ -212,6 +214,17 @@ class UnitOfficerNamed(Fact):
 
     unit: UnitCode
     post: Post
+
+
+@event("unit.access_changed")
+class UnitAccessChanged(Fact):
+    """An administrator changed who can sign in for posts: an account was opened, recovered, ended or got other posts.
+
+    `posts` are those for which that account can sign in afterwards, or could until its end. Nothing names the person.
+    """
+
+    change: AccessChange
+    posts: tuple[Post, ...]
 
 
 @event("unit.delegation_given")

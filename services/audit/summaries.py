@@ -127,6 +127,7 @@ TEMPLATES: dict[str, str] = {
     "unit.days_set": "{unit}设定 {since} 至 {until} 的工作日或作息时间|{unit}: own days from {since} to {until}",
     "unit.token_revoked": "令牌 {token} 已注销|the token {token} was revoked",
     "unit.officer_named": "{unit}指定信息员 {post}|{unit} named {post} its information officer",
+    "unit.access_changed": "登录账号{change}（岗位：{posts}）|an account of staff: {change} (posts: {posts})",
     "unit.delegation_given": "{unit}：{post} 委托 {to}，至 {until}|{unit}: {post} delegated to {to} until {until}",
     "unit.delegation_ended": "{unit}：{post} 对 {to} 的委托结束|{unit}: delegation of {post} to {to} ended",
     "clock.milestone_reached": "节点 {milestone}（{happened_at}）|milestone {milestone} at {happened_at}",

@@ -12,6 +12,7 @@ from services.console import passwords
 from services.console.accounts import Locked, LoginTaken
 from services.console.calls import Answer, Refused
 from services.console.page import go, render
+from services.console.people import record
 from services.console.sessions import Session
 from services.console.site import HOME, Entered, SignedOut, Site, is_here, language, onward, seconds, session_of
 from services.console.words import N_, translations
@@ -192,6 +193,7 @@ def router(site: Site) -> APIRouter:
         if told:
             said = failed(request, told)
             return await render(request, "first_run.html", 422, posts=posts, typed=typed, error=said)
+        await record(site.operator(), "account_opened", [typed["post"]])
         try:
             account = await site.accounts.make(
                 typed["login"], typed["name"], password, [typed["post"]], must_change=False, first=True

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 
 from services.console.accounts import Account, LoginTaken, one_time_password
-from services.console.calls import Answer, Refused
+from services.console.calls import Answer, Calls, Refused
 from services.console.page import reader, render
 from services.console.site import Signed, Site
 from services.console.words import N_, translations
@@ -13,6 +13,13 @@ from services.console.words import N_, translations
 _PROVIDED = N_("这个人由统一身份认证管理：密码和岗位请到那里更改")
 _NO_PASSWORDS = N_("这里不用本系统的账号登录，请在统一身份认证开设")
 _WIDER = N_("这个账号还有其他单位的岗位，请上级管理员办理")
+
+
+async def record(calls: Calls, change: str, posts: Sequence[str]) -> None:
+    """Puts the change into triage's record, before it is made. Raises `Down`, and `Refused` without the right."""
+    answer = await calls.send("POST", "/triage/v1/units/record-access", body={"change": change, "posts": list(posts)})
+    if not answer.ok:
+        raise Refused(answer)
 
 
 def router(site: Site) -> APIRouter:
@@ -36,6 +43,9 @@ def router(site: Site) -> APIRouter:
         if not login or not name or not posts:
             return await _page(request, me, 422, error=look.gettext(N_("请填写登录名、姓名，并选至少一个岗位")))
         password = one_time_password()
+        if any(one.login == login.casefold() for one in await site.accounts.all()):
+            return await _page(request, me, 422, error=look.gettext(N_("这个登录名已有人用")))
+        await record(me.calls, "account_opened", posts)
         try:
             made = await site.accounts.make(login, name, password, posts, must_change=True)
         except LoginTaken:
@@ -46,6 +56,7 @@ def router(site: Site) -> APIRouter:
     async def recover(request: Request, me: Signed, id: str) -> Response:
         """A password for one sign-in, for a person who lost theirs. The second factor and all sessions end."""
         account = await _of(me, id, whole=True, local=True)
+        await record(me.calls, "account_recovered", account.posts)
         return await render(
             request, "account_made.html", made=account, password=await site.accounts.recover(account.id)
         )
@@ -57,6 +68,7 @@ def router(site: Site) -> APIRouter:
         if account.id == me.session.account.id:
             look = await reader(request)
             return await _page(request, me, 409, error=look.gettext(N_("不能停用自己的账号，请另一位管理员办理")))
+        await record(me.calls, "account_ended", account.posts)
         await site.accounts.end(account.id)
         return await _page(request, me)
 
@@ -65,7 +77,12 @@ def router(site: Site) -> APIRouter:
         """Other posts for a person. Posts outside the administrator's units stay as they are."""
         account, sent = await _of(me, id, local=True), await request.form()
         kept = [post for post in account.posts if post not in _posts(me)]
-        await site.accounts.set_posts(account.id, [*kept, *_within(me, [str(post) for post in sent.getlist("posts")])])
+        chosen = _within(me, [str(post) for post in sent.getlist("posts")])
+        if not kept and not chosen:
+            look = await reader(request)
+            return await _page(request, me, 422, error=look.gettext(N_("至少选一个岗位；不再使用的账号请停用")))
+        await record(me.calls, "account_posts_changed", chosen or [post for post in account.posts if post not in kept])
+        await site.accounts.set_posts(account.id, [*kept, *chosen])
         return await _page(request, me)
 
     def _posts(me: Signed) -> dict[str, str]:

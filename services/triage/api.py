@@ -27,8 +27,15 @@ from services.triage.commands import Accept, AcceptHelp, EstablishFact, Link, Me
 from services.triage.facts.fact_sheet import fact_sheet
 from services.triage.offices import office_answers
 from services.triage.offices.delegations import DELEGATIONS
-from services.triage.offices.office_commands import Delegate, EndDelegation, NameOfficer, RevokeToken, SetDays
-from services.triage.offices.units import DAYS, OFFICERS, TOKENS
+from services.triage.offices.office_commands import (
+    Delegate,
+    EndDelegation,
+    NameOfficer,
+    RecordAccess,
+    RevokeToken,
+    SetDays,
+)
+from services.triage.offices.units import ACCESS, DAYS, OFFICERS, TOKENS
 from services.triage.queries import Filters
 from services.triage.rights import VERBS
 from services.triage.worklist import statistics
@@ -220,6 +227,19 @@ def router() -> APIRouter:
         async def act(session: Session, ctx: Ctx) -> commands.Answer:
             await session.load([OFFICERS])
             return commands.answer(session, OFFICERS, session.decide(OFFICERS, body, ctx))
+
+        return http.reply(await commands.transact(runtime, caller, act))
+
+    @routes.post("/units/record-access", **documents.answers(Done))
+    async def record_access(runtime: http.Serving, body: RecordAccess, caller: http.Command) -> Response:
+        """Records that an account of staff was opened, recovered or ended, or got other posts.
+
+        The console sends it before it does so. The record names posts, and no person.
+        """
+
+        async def act(session: Session, ctx: Ctx) -> commands.Answer:
+            await session.load([ACCESS])
+            return commands.answer(session, ACCESS, session.decide(ACCESS, body, ctx))
 
         return http.reply(await commands.transact(runtime, caller, act))
 

@@ -101,6 +101,14 @@ async def test_a_session_ends_when_nobody_works_in_it_and_after_half_a_day(town:
     assert await site.sessions.find(token, began + sessions.LONGEST + 1) is None
 
 
+async def told(town: Town) -> list[tuple[str, list[str]]]:
+    """The changes of accounts that the record has."""
+    await town.system.settle()
+    async with town.system.client(town.system.token("city", "auditor")) as client:
+        answer = await client.get("/audit/v1/events", params={"type": "huiying.unit.access_changed.v1"})
+    return [(event["data"]["change"], event["data"]["posts"]) for event in answer.json()["items"]]
+
+
 async def test_an_administrator_opens_accounts_and_recovers_them_below_the_own_unit_alone(town: Town) -> None:
     browser = await town.at("admin@town-east")
     page = await browser.open("/accounts")
@@ -116,8 +124,15 @@ async def test_an_administrator_opens_accounts_and_recovers_them_below_the_own_u
     wider = await town.person("handler@town-east", "chief@county")
     (wide,) = [one for one in await site.accounts.all() if one.login == wider]
     page = await browser.open("/accounts")
+    recorded = await browser.send(page, f"/accounts/{account.id}/recover")
+    assert "一次性密码" in recorded.said
+    found = await told(town)
+    assert found[-2:] == [("account_opened", ["handler@town-east"]), ("account_recovered", ["handler@town-east"])]
+    assert account.id not in str(found) and "zhang" not in str(found)
     refused = await browser.send(page, f"/accounts/{wide.id}/recover")
-    assert refused.status == 403, "a password that opens posts elsewhere is not theirs to give"
+    assert refused.status == 403 and await told(town) == found, (
+        "a password that opens posts elsewhere is not theirs to give"
+    )
     assert (await (await town.at("duty_officer@town-east")).open("/accounts")).status == 403
 
 

@@ -26,7 +26,7 @@ from schemas.fields import (
     Uuid,
     WrittenInstant,
 )
-from schemas.offices import DayWindow, LimitSet, UnitPlaced, UnitPostPlaced
+from schemas.offices import AccessChange, DayWindow, LimitSet, UnitPlaced, UnitPostPlaced
 from services.kernel.core.commands import Command, example
 from services.triage.commands import Text
 
@@ -96,6 +96,15 @@ class NameOfficer(Command, json_schema_extra=example(unit="town-east", post="han
     """The unit."""
     post: Post
     """The post, of the unit's own directory."""
+
+
+class RecordAccess(Command, json_schema_extra=example(change="account_recovered", posts=["handler@town-east"])):
+    """Record that an account of staff was opened, recovered or ended, or got other posts. No person is named."""
+
+    change: AccessChange
+    """What was done."""
+    posts: Annotated[tuple[Post, ...], Field(min_length=1, max_length=100)]
+    """The posts for which the account can sign in afterwards, or could until its end."""
 
 
 class Delegate(

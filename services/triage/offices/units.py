@@ -12,6 +12,7 @@ from typing import TypeVar
 from schemas.envelope import Event
 from schemas.fields import Typed
 from schemas.offices import (
+    UnitAccessChanged,
     UnitDaysSet,
     UnitDelegationEnded,
     UnitDelegationGiven,
@@ -31,6 +32,7 @@ from services.triage.offices.office_commands import (
     EndDelegation,
     NameOfficer,
     PlaceUnits,
+    RecordAccess,
     RevokeToken,
     SetDays,
 )
@@ -43,9 +45,12 @@ DAYS = f"unit-{derived('own-days')}"
 """The stream of the days on which units work otherwise than the country."""
 OFFICERS = f"unit-{derived('information-officers')}"
 """The stream of the information officers of units."""
+ACCESS = f"unit-{derived('access')}"
+"""The stream of who can sign in for which posts, without a person. Accounts themselves are no events."""
 SETTING_DAYS: Right[str] = Right("set-days", ("chief", "admin"), lambda unit, ctx: (ctx.offices.parent(unit) or unit,))
 """A unit above decides, since days move limits. The root decides for itself."""
 NAMING: Right[str] = Right("name-officer", ("chief", "admin"), lambda unit, ctx: (unit,))
+RECORDING: Right[str] = Right("record-access", ("admin",), lambda unit, ctx: (unit,))
 REVOKING: Right[None] = Right("revoke-token", ("admin",), lambda _, ctx: (ctx.offices.root,))
 PARENTS: Mapping[str, frozenset[str]] = {
     "city": frozenset(),
@@ -104,6 +109,8 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if isinstance(command, RevokeToken):
         REVOKING.require(None, ctx)
         return [] if command.token in state.revoked else [UnitTokenRevoked(token=command.token)]
+    if isinstance(command, RecordAccess):
+        return _record_access(command, ctx)
     if isinstance(command, NameOfficer):
         return _name_officer(state, command, ctx)
     if isinstance(command, SetDays):
@@ -118,6 +125,14 @@ def decide(state: State, command: Command, ctx: Ctx) -> Decided:
     if not isinstance(command, PlaceUnits):
         raise TypeError(f"no rule for {type(command).__name__}")
     return placed(state, command.units, command.posts)
+
+
+def _record_access(command: RecordAccess, ctx: Ctx) -> Decided:
+    """Each of the posts must be of a unit over which the administrator has the right."""
+    for unit in sorted({post.partition("@")[2] for post in command.posts}):
+        ctx.offices.unit(unit)
+        RECORDING.require(unit, ctx)
+    return [Occurred(UnitAccessChanged(change=command.change, posts=command.posts), basis=ctx.offices.basis)]
 
 
 def _name_officer(state: State, command: NameOfficer, ctx: Ctx) -> Decided:
