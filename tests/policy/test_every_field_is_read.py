@@ -341,16 +341,22 @@ POOL = (
 )  # fmt: skip
 
 
+def replaced(part: Any, place: Place, value: str) -> Any:
+    """The content with another value at a place. It shares with the original what is the same."""
+    if not place:
+        return value
+    step, *deeper = place
+    fresh = copy.copy(part)
+    fresh[step] = replaced(part[step], tuple(deeper), value)
+    return fresh
+
+
 def changes(content: dict[str, Any], place: Place) -> Iterator[LoadedPack]:
     """The packs with another value at a place."""
     for value in POOL:
-        changed = copy.deepcopy(content)
-        part: Any = changed
-        for step in place[:-1]:
-            part = part[step]
-        if part[place[-1]] == value:
+        changed = replaced(content, place, value)
+        if changed == content:
             continue
-        part[place[-1]] = value
         try:
             if PolicyPack.model_validate(changed) == WHOLE.model:
                 continue
