@@ -123,13 +123,20 @@ async def test_requests_about_no_path_and_to_no_host_leave_no_trace(system: Embe
             assert headers.get(b"location", b"http://127.0.0.1:8400/bulletin/") == b"http://127.0.0.1:8400/bulletin/"
 
 
-async def test_the_address_that_is_printed_leads_on_and_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+async def test_the_address_that_is_printed_leads_on_and_loads_nothing_from_elsewhere(system: Embedded) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(system.site), base_url="http://127.0.0.1:8400", follow_redirects=True
+    ) as client:
+        await _leads_on(client)
+
+
+async def _leads_on(client: httpx.AsyncClient) -> None:
     for language, word in (("zh", "公告栏"), ("en", "Bulletin")):
         front = await client.get("/", headers={"Accept-Language": language})
         assert front.status_code == 200
         assert word in front.text
         links = re.findall(r'(?:href|src)="([^"]+)"', front.text)
-        assert {"http://127.0.0.1:8400/bulletin/", "docs", "openapi.json", "readyz"} <= set(links)
+        assert {"http://127.0.0.1:8400/bulletin/", "console/", "docs", "openapi.json", "readyz"} <= set(links)
         for link in links:
             assert (await client.get(link if "://" in link else f"/{link}")).status_code == 200, link
     documents = await client.get("/docs")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from deploy.native import free_port
 from services.kernel.core.ids import stream_of
+from tests.console.browser import Browser
 from tests.kit import stack
 from tests.kit.stack import SERVICES, Deployment, until
 
@@ -31,7 +33,7 @@ class ComposeWorld(Deployment):
     def __init__(self, folder: Path) -> None:
         self.project = f"huiying-{uuid.uuid4().hex[:8]}"
         self.image = f"{self.project}-image"
-        self.ports = {service: free_port() for service in SERVICES}
+        self.ports = {service: free_port() for service in (*SERVICES, "console")}
         self.settings = folder / "env"
         given = {
             "HUIYING_IMAGE": self.image,
@@ -147,6 +149,18 @@ def recorded(world: Deployment, report_id: str) -> list[str]:
 def test_all_five_are_ready(world: ComposeWorld) -> None:
     for service in SERVICES:
         assert stack.get(f"{world.url(service)}/readyz", timeout=10).status_code == 200, service
+
+
+async def test_the_first_account_reaches_all_five_services_in_the_console(world: ComposeWorld) -> None:
+    address = world.url("console")
+    (code,) = re.findall(r"set-up code ((?:[0-9a-f]{4}-?){4})", world.compose("logs", "--no-color", "console"))
+    browser = Browser(address)
+    async with browser.client:
+        typed = {"login": "root", "name": "王敏", "post": "admin@city", "code": code}
+        phrase = "a phrase for these tests"
+        page = await browser.send(await browser.open("/"), "/first-run", **typed, password=phrase, again=phrase)
+        assert page.path == "/console/accounts"
+        assert (await browser.open("/health")).said.count("✓") == len(SERVICES)
 
 
 def test_a_report_becomes_a_public_answer(world: ComposeWorld) -> None:
