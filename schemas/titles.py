@@ -194,6 +194,14 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "closed": ("已结案", "closed"),
     "dismissed": ("已决定不予答复", "ended without an answer"),
     "merged": ("已并入", "merged"),
+    "sent": ("待回执", "sent, no receipt yet"),
+    "refused": ("已退回", "sent back"),
+    "recorded": ("已记录", "recorded"),
+    "annulled": ("已撤销", "annulled"),
+    "cancelled": ("不再计时", "no longer running"),
+    "publication": ("发布", "publication"),
+    "correction": ("更正", "correction"),
+    "withdrawal": ("撤回", "withdrawal"),
     "proposed": ("待审定", "proposed"),
     "rejected": ("已驳回", "rejected"),
     "drafted": ("是草稿", "drafted"),
@@ -280,6 +288,17 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "message": ("短信或留言", "by message"),
     "letter": ("信函", "by letter"),
     "in_person": ("当面", "in person"),
+    # how something is reported upward
+    "written": ("书面", "in writing"),
+    "written_with_plan": ("书面并附方案", "in writing, with a plan"),
+    # what a day is
+    "working": ("工作日", "working day"),
+    "free": ("休息日", "day off"),
+    "as_usual": ("照常", "as usual"),
+    # languages and kinds of facts
+    "zh": ("中文", "Chinese"),
+    "en": ("英文", "English"),
+    "yes_no": ("是或否", "yes or no"),
     # milestones
     "discovered": ("获知", "known"),
     "opened": ("立案", "opened"),

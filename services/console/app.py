@@ -60,7 +60,13 @@ def application(site: Site) -> FastAPI:
     async def _refused(request: Request, problem: Refused) -> Response:
         status = problem.answer.status
         title = N_("没有这一页，或本岗位无权查看") if status in (403, 404) else N_("这个请求没有被接受")
-        return await page.render(request, "refused.html", status, title=title, told=problem_of(problem.answer))
+        return await page.render(
+            request,
+            "refused.html",
+            status,
+            title=title,
+            told=problem_of(problem.answer, getattr(request.state, "staff", None)),
+        )
 
     @app.exception_handler(HTTPException)
     async def _missing(request: Request, problem: HTTPException) -> Response:

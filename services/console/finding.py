@@ -36,7 +36,7 @@ def router(site: Site) -> APIRouter:
             asked[name] = typed_moment(typed[name], look.zone, look.now) or typed[name]
         answer = await me.calls.send("GET", "/triage/v1/search", params={**asked, "limit": 50})
         if not answer.ok:
-            return await _page(request, me, typed, answer.status, error=problem_of(answer))
+            return await _page(request, me, typed, answer.status, error=problem_of(answer, me))
         return await _page(request, me, typed, found=answer.body)
 
     async def _page(request: Request, me: Signed, typed: dict[str, str], status: int = 200, **more: object) -> Response:

@@ -20,7 +20,7 @@ from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
 from services.console.labels import FIELDS, HINTS
-from services.console.words import typed_moment
+from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
 LATE = ("happened_at", "late_reason")
@@ -195,7 +195,7 @@ def body(made: Sequence[Control], zone: ZoneInfo, now: datetime, text: Any) -> t
         if given not in (None, "", []):
             sent[one.name] = given
         elif one.required and not fault:
-            fault = text("请填写“%(title)s”") % {"title": one.title}
+            fault = text(N_("请填写“%(title)s”")) % {"title": one.title}
         judged.append(replace(one, fault=fault))
     return sent, judged
 
@@ -209,15 +209,18 @@ def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, 
     match one.kind:
         case "time":
             found = typed_moment(typed, zone, now)
-            return found, "" if found else text("写成 11-25 21:07 或 21:07")
+            return found, "" if found else text(N_("写成 11-25 21:07 或 21:07"))
         case _ if one.is_figure:
-            return (int(typed), "") if typed.lstrip("-").isdecimal() else (None, text("只写阿拉伯数字"))
+            return (int(typed), "") if typed.lstrip("-").isdecimal() else (None, text(N_("只写阿拉伯数字")))
         case "yes_no":
             return typed == "yes", ""
         case "lines":
             return [line.strip() for line in typed.splitlines() if line.strip()], ""
     if one.longest and len(typed) > one.longest:
-        return typed, text("最多 %(longest)d 字，现在有 %(length)d 字") % {"longest": one.longest, "length": len(typed)}
+        return typed, text(N_("最多 %(longest)d 字，现在有 %(length)d 字")) % {
+            "longest": one.longest,
+            "length": len(typed),
+        }
     return typed, ""
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.console.calls import Answer, Refused
 from services.console.forms import SERVICES
-from services.console.labels import PARTS
+from services.console.labels import ATTENTION, PARTS
 from services.console.page import render
 from services.console.site import Signed, Site
 
@@ -25,7 +25,9 @@ def router(site: Site) -> APIRouter:
         if not {"admin", "auditor"} & set(me.roles):
             raise Refused(Answer(403, {}))
         found = await asyncio.gather(*(_of(service) for service in SERVICES))
-        return await render(request, "health.html", services=list(zip(SERVICES, found, strict=True)), parts=PARTS)
+        return await render(
+            request, "health.html", services=list(zip(SERVICES, found, strict=True)), parts=PARTS, attention=ATTENTION
+        )
 
     async def _of(service: str) -> Any:
         """What a service says of itself: its attention, or why it takes no commands; None if it does not answer."""

@@ -13,7 +13,7 @@ FIELDS: Mapping[str, str] = {
     "change": N_("建议怎样改规则"),
     "channel": N_("来源渠道"),
     "clicks": N_("点击数"),
-    "clock": N_("时限"),
+    "clock": N_("哪项时限"),
     "comments": N_("评论数"),
     "decides": N_("决定什么"),
     "decision": N_("哪项决定"),
@@ -36,8 +36,8 @@ FIELDS: Mapping[str, str] = {
     "head": N_("组长"),
     "helps": N_("是否有帮助"),
     "impact": N_("影响"),
-    "incident": N_("事项"),
-    "incident_id": N_("事项"),
+    "incident": N_("所属事项"),
+    "incident_id": N_("所属事项"),
     "into": N_("并入哪一事项（编号）"),
     "key": N_("事实项"),
     "kind": N_("种类"),
@@ -57,7 +57,7 @@ FIELDS: Mapping[str, str] = {
     "note": N_("交接说明"),
     "notice": N_("哪份整改通知"),
     "outcome": N_("结论"),
-    "pack": N_("制度"),
+    "pack": N_("适用制度"),
     "part": N_("哪一部分"),
     "parts": N_("案卷所含材料"),
     "period": N_("特殊时期"),
@@ -115,6 +115,12 @@ HINTS: Mapping[str, str] = {
     "url": N_("报告所指的网页；没有就不填"),
 }
 """Field -> what helps to fill it in."""
+
+ATTENTION: Mapping[str, str] = {
+    "dead_letters": N_("搁置的消息：%(count)d"),
+    "parked": N_("停住的记录：%(count)d"),
+}
+"""What waits for a person in a service -> how it is said."""
 
 PARTS: Mapping[str, str] = {
     "ingest": N_("收报服务"),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from schemas.fields import parse_instant
 from schemas.titles import Language
@@ -100,6 +101,10 @@ class Reader:
     def span(self, seconds: float) -> str:
         """A length of time."""
         return words.span(seconds, self.language)
+
+    def tongue(self, text: str | None) -> Markup:
+        """The attribute that tells the language of a text that is not the page's: typed words, titles of packs."""
+        return Markup(' lang="zh-Hans"' if self.language == "en" and words.is_chinese(text) else "")  # noqa: S704
 
     def value(self, given: Any) -> str:
         """The value of a fact."""

@@ -44,8 +44,8 @@ def router(site: Site) -> APIRouter:
             return await render(request, "report.html", controls=made, key=key, checked=None)
         answer = await me.calls.send("POST", "/ingest/v1/reports", body=body, headers={"Idempotency-Key": key})
         if not answer.ok:
-            made = forms.faults_of(answer.body, made)
-            told = problem_of(answer)
+            told = problem_of(answer, me)
+            made = forms.faults_of(answer.body | {"detail": told}, made)
             return await render(
                 request,
                 "report.html",

@@ -250,6 +250,7 @@ Signed = Annotated[Staff, Depends(staff)]
 Entered = Annotated[Session, Depends(entered)]
 
 
-def problem_of(answer: Answer) -> str:
-    """The sentence of a refusal."""
-    return str(answer.body.get("detail") or answer.body.get("title") or answer.status)
+def problem_of(answer: Answer, me: Staff | None) -> str:
+    """The sentence of a refusal, with the names of posts and units in place of their codes."""
+    told = str(answer.body.get("detail") or answer.body.get("title") or answer.status)
+    return me.offices.named(told, me.language) if me else told

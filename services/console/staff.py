@@ -1,15 +1,19 @@
 """Who looks at a page: the person, the post that acts, and how services are called for them."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from schemas.titles import Language
+from services.console import words
 from services.console.calls import Calls
 from services.console.sessions import Session
 from services.kernel.access import tokens
 from services.kernel.access.signing import SigningKey
 
+_CODE = re.compile(r"(?<![\w@./-])[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?![\w@-])", re.ASCII)
+_POST = re.compile(r"(?<![\w@-])[a-z][a-z0-9_]*@[a-z0-9-]+", re.ASCII)
 TOKEN_LIFE = timedelta(minutes=5)
 """How long a token of the console is believed. The session lasts longer, and can be ended at once."""
 
@@ -58,7 +62,17 @@ class Offices:
         for one in self.units.get(unit, {}).get("posts", ()):
             if one["post"] == named:
                 return f"{self.unit(unit)} {one['title']}"
-        return f"{self.unit(unit)} {code}" if unit else named
+        return f"{self.unit(unit)} {words.title(code, 'zh')}" if unit else named
+
+    def named(self, sentence: str, language: Language) -> str:
+        """A sentence of a service, with the names of the posts and units that it says by their codes.
+
+        In English a code that is a word of the language stays: "county".
+        """
+        sentence = _POST.sub(lambda found: self.post(found[0]), sentence)
+        return _CODE.sub(
+            lambda found: self.unit(found[0]) if language == "zh" or "-" in found[0] else found[0], sentence
+        )
 
     def roles(self, named: str) -> tuple[str, ...]:
         """The roles of a post; none if the directory does not have it."""

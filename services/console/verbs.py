@@ -82,8 +82,9 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
         return go(f"{asked.back}{joint}done={asked.verb}")
     if answer.status == 412:
         version = str(answer.body.get("version", asked.version))
-    made = forms.faults_of(answer.body, made)
-    return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, answer)
+    told = problem_of(answer, me)
+    made = forms.faults_of(answer.body | {"detail": told}, made)
+    return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, told)
 
 
 async def _page(
@@ -93,7 +94,7 @@ async def _page(
     version: str,
     key: str,
     status: int = 200,
-    refusal: Answer | None = None,
+    told: str | None = None,
 ) -> Response:
     return await render(
         request,
@@ -106,5 +107,5 @@ async def _page(
         back=asked.back,
         one=asked.about,
         is_stale=status == 412,
-        error=problem_of(refusal) if refusal else None,
+        error=told,
     )

@@ -37,10 +37,16 @@ def translations(language: Language) -> NullTranslations:
 
 
 def title(code: str | None, language: Language) -> str:
-    """The title of a fixed code of the API; the code itself if it has none."""
+    """The title of a fixed code of the API, as it stands alone on a page; the code itself if it has none."""
     if not code:
         return ""
-    return TITLES[code][language == "en"] if code in TITLES else code
+    found = TITLES[code][language == "en"] if code in TITLES else code
+    return found[:1].upper() + found[1:]
+
+
+def is_chinese(text: str | None) -> bool:
+    """Whether there is Chinese in a text."""
+    return any("\u3400" <= sign <= "\u9fff" for sign in text or "")
 
 
 def moment(written: str | None, zone: ZoneInfo, now: datetime, language: Language) -> str:

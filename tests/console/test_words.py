@@ -1,0 +1,184 @@
+"""The two languages: nothing is missing in the catalogue, and no page mixes what it says."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+
+import pytest
+import pytest_asyncio
+
+from schemas.titles import TITLES
+from services.console import catalogue, forms, report
+from services.console.words import CATALOGUE, translations
+from tests.console.browser import HOME, Browser, Page
+from tests.console.conftest import Town
+
+HAN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+HALF = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!()][\u4e00-\u9fff]")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+CODE = re.compile(r"[a-z_]+@[a-z-]+|[a-z]+(-[a-z]+)*-\d{4}-[SX]?\d+|[a-z-]+@\d+|\w+-[0-9a-f]{8}-[0-9a-f-]{27}|AP[0-9]")
+WORD = re.compile(r"[A-Za-z]{2,}")
+KEYS = {"Enter"}
+SPOKEN = ("aria-label", "placeholder", "alt", "title")
+NOT_YET = "report-01890a5d-1829-53a4-8fb0-2b3c4d5e6f70"
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+def test_the_catalogue_has_each_text_of_today_and_no_other() -> None:
+    kept = catalogue.kept()
+    assert list(kept) == list(catalogue.extracted()), "run python -m services.console.catalogue"
+    assert [text for text, english in kept.items() if not english] == [], "write their English into the catalogue"
+    assert CATALOGUE.read_bytes() == catalogue.fresh(), "nothing is fuzzy or obsolete, nothing stands twice"
+
+
+def test_both_languages_have_the_same_placeholders_and_their_own_signs() -> None:
+    for text, english in catalogue.kept().items():
+        assert sorted(PLACEHOLDER.findall(english)) == sorted(PLACEHOLDER.findall(text)), text
+        assert not HAN.search(english), f"Chinese in the English of {text}"
+        assert HAN.search(text), f"{text} is no Chinese"
+        assert not HALF.search(text), f"half-width punctuation beside Chinese in {text}"
+
+
+def test_a_template_with_a_text_outside_the_catalogue_is_found() -> None:
+    assert translations("en").gettext("待办") == "Inbox" and translations("zh").gettext("待办") == "待办"
+    for file in (catalogue.ROOT / "templates").glob("*.html"):
+        bare = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", "", file.read_text(), flags=re.DOTALL)
+        left = list(HAN.findall(bare.replace('lang="zh-Hans">中文<', "")))
+        assert not left, f"{file.name} says {left} in no language's catalogue"
+
+
+def test_every_code_that_a_form_offers_has_a_title() -> None:
+    for operation in forms._operations().values():
+        for one in forms.controls(operation, {}, "en"):
+            for code, _ in one.choices:
+                assert code in TITLES or operation.path.endswith("/erase"), f"{code} of {one.name} in {operation.path}"
+
+
+class _Said(HTMLParser):
+    """What a page says, in texts and in attributes that are read aloud, with the language of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[tuple[str, str]] = []
+        self._open: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        language = given.get("lang") or (self._open[-1][1] if self._open else "")
+        self.said += [(language, str(given[name])) for name in SPOKEN if given.get(name)]
+        if tag not in VOID:
+            self._open.append((tag, language))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self._open and self._open[-1][0] not in ("code", "textarea"):
+            self.said.append((self._open[-1][1], " ".join(data.split())))
+
+
+def said(page: Page) -> Iterator[tuple[str, str]]:
+    """Language and text of everything that the page says."""
+    read = _Said()
+    read.feed(page.text)
+    yield from read.said
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def names(town: Town) -> list[str]:
+    """What people, packs and the tree of units name, the longest first."""
+    site = town.system.console.site  # type: ignore[union-attr]
+    offices, packs = await site.offices(), await site.packs()
+    found = {site.settings.site_name, "王敏", TITLES["office"][0]}
+    for one in offices.units.values():
+        found |= {one["name"], *(post["title"] for post in one["posts"])}
+
+    def titles(value: object) -> Iterable[str]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from (
+                    [inner] if key in ("title", "title_zh", "office_does", "measure") and inner else titles(inner)
+                )
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                yield from titles(inner)
+
+    return sorted(found | set(titles(packs)), key=len, reverse=True)
+
+
+async def pages_of(town: Town, browser: Browser, matter: str, statement: str) -> list[Page]:
+    """Every page: the places, a matter and a statement, and the form of each verb; in Chinese also as it is refused."""
+    opened = [await browser.open(path) for path in (
+        "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/search", "/packs",
+        "/accounts", "/health", "/post", "/account/password", "/account/codes", "/no-such-page", f"/reports/{NOT_YET}",
+        f"/incidents/{matter}", f"/incidents/{matter}/timeline", f"/incidents/{matter}/timeline?as_of=25-25",
+        f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
+    )]  # fmt: skip
+    opened += [await browser.open(link.removeprefix(HOME)) for link in opened[7].links if "/packs/" in link][:2]
+    for service, _, path in forms._operations():
+        where, _, verb = path.rpartition("/")
+        if where == "incidents/{id}" and service in ("triage", "escalation") and verb != "erase":
+            opened.append(await browser.open(f"/incidents/{matter}/{service}/{verb}"))
+        elif where == "statements/{id}" and service == "publish" and verb != "erase":
+            opened.append(await browser.open(f"/statements/{statement}/{verb}"))
+        elif where == "roster" and service == "escalation":
+            opened.append(await browser.open(f"/roster/{verb}"))
+    for page in opened[21:]:
+        if browser.client.headers["Accept-Language"] == "zh-CN" and page.path in [form.action for form in page.forms]:
+            opened.append(await browser.send(page, page.path.removeprefix(HOME)))
+    return opened
+
+
+async def done(browser: Browser, verb: str, **typed: str) -> None:
+    """Does what a form does. Who got a matter a moment ago may have to wait until the desk shows it."""
+    async with asyncio.timeout(20):
+        while (page := await browser.open(verb)).status == 404:
+            await asyncio.sleep(0.05)
+    answer = await browser.send(page, verb, **typed)
+    assert answer.status == 200, (verb, answer.said)
+
+
+async def a_matter(town: Town) -> tuple[str, str]:
+    """Numbers of a matter on which much was done, and of a statement on it."""
+    desk, water = await town.at("duty_officer@town-east"), await town.at("handler@county-water")
+    verifier = await town.at("verifier@county-water")
+    matter = await town.reported(desk, "人民路水管爆裂", "人民路漫水", place="人民路")
+    await town.reported(desk, "人民路水管爆裂漫水", "人民路水管爆了", place="人民路")
+    own = matter.path.removeprefix(HOME)
+    number = own.rpartition("/")[2]
+    for browser, verb, typed in (
+        (desk, "request-verification", {"unit": "county-water"}),
+        (desk, "assign", {"unit": "county-water", "reason": "归口水利"}),
+        (water, "accept", {}),
+        (verifier, "establish-fact", {"key": "cause", "value": "水管老化", "source": "现场查看"}),
+        (water, "record-handling", {"track": "problem", "text": "已到现场"}),
+    ):
+        await done(browser, f"{own}/triage/{verb}", **typed)
+    drafting = f"/statements/new?incident={number}"
+    typed = {"kind": "status", "title": "处置情况", "text": "正在抢修。"}
+    await done(water, drafting, **typed)
+    (statement,) = {link.rpartition("/")[2] for link in (await water.open("/statements")).links if "-S0" in link}
+    await done(await town.at("handler@town-east"), f"/statements/{statement}/submit")
+    return number, statement
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    number, statement = await a_matter(town)
+    monkeypatch.setattr(report, "PATIENCE", 0.0)
+    posts = ("duty_officer@town-east", "admin@town-east", "auditor@town-east", "chief@town-east")
+    mixed = set()
+    for language in ("en-GB", "zh-CN"):
+        browser = await town.at(*posts, language=language)
+        for page in await pages_of(town, browser, number, statement):
+            for marked, text in said(page):
+                bare = CODE.sub("", text)
+                for name in names:
+                    bare = bare.replace(name, "")
+                if language == "en-GB" and marked != "zh-Hans" and HAN.search(bare):
+                    mixed.add(("en", page.path, text))
+                if language == "zh-CN" and marked != "en" and set(WORD.findall(bare)) - KEYS:
+                    mixed.add(("zh", page.path, text))
+    assert not mixed, "\n".join(map(str, sorted(mixed)))
