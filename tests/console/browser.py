@@ -65,7 +65,7 @@ class Page:
 
     def __init__(self, answer: httpx.Response) -> None:
         self.status, self.text, self.headers = answer.status_code, answer.text, answer.headers
-        self.path = answer.url.raw_path.decode()
+        self.address, self.path = str(answer.url), answer.url.raw_path.decode()
         read = _Reader()
         read.feed(self.text)
         self.forms, self.links = read.forms, read.links

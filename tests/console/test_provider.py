@@ -68,12 +68,12 @@ class Office:
     async def at_provider(self, browser: Browser, path: str = "/provider/sign-in") -> Page:
         """The provider's page, to which the console leads."""
         page = await browser.open(path)
-        assert page.path.startswith(self.provider.address), page.said
+        assert page.address.startswith(self.provider.address), page.said
         return page
 
     async def consent(self, browser: Browser, page: Page, person: str) -> Page:
         """What comes when the person signs in there."""
-        return Page(await browser.client.post(page.path, data={"sub": person}))
+        return Page(await browser.client.post(page.address, data={"sub": person}))
 
     async def enter(self, person: str, browser: Browser | None = None) -> Page:
         """Signs a person in."""
@@ -177,8 +177,8 @@ async def test_signing_out_ends_both_sessions(office: Office) -> None:
     assert page.path == f"{HOME}/signed-out" and page.headers["refresh"] == f"0; url={HOME}/provider/sign-out"
     assert (await browser.open("/inbox")).path.startswith(f"{HOME}/sign-in")
     there = await browser.open("/provider/sign-out")
-    asked = parse_qs(urlsplit(there.path).query)
-    assert there.path.startswith(f"{office.provider.address}/oauth2/end_session")
+    asked = parse_qs(urlsplit(there.address).query)
+    assert there.address.startswith(f"{office.provider.address}/oauth2/end_session")
     assert asked == {"client_id": [CLIENT], "post_logout_redirect_uri": [f"{WHERE}{HOME}/sign-in"]}
     confirmed = await browser.client.post(
         f"{office.provider.address}/oauth2/end_session/confirm", data={"redirect_uri": f"{WHERE}{HOME}/sign-in"}
@@ -277,7 +277,7 @@ async def test_many_sign_ins_of_one_browser_do_not_disturb_each_other_and_each_s
     browser = office.browser()
     pages = [await office.at_provider(browser) for _ in range(30)]
     assert sum(len(value) for value in browser.client.cookies.values()) < 100, "no cookie for each of them"
-    came = await browser.client.post(pages[3].path, data={"sub": "u-9"}, follow_redirects=False)
+    came = await browser.client.post(pages[3].address, data={"sub": "u-9"}, follow_redirects=False)
     callback = came.headers["location"]
     assert Page(await browser.client.get(callback)).path == f"{HOME}/inbox"
     assert (await office.consent(browser, pages[17], "u-9")).path == f"{HOME}/inbox"
@@ -291,7 +291,7 @@ async def test_a_callback_counts_only_in_the_browser_that_began_and_in_time(offi
     browser, victim = office.browser(), office.browser()
     await office.at_provider(victim)
     came = await browser.client.post(
-        (await office.at_provider(browser)).path, data={"sub": "u-10"}, follow_redirects=False
+        (await office.at_provider(browser)).address, data={"sub": "u-10"}, follow_redirects=False
     )
     callback = came.headers["location"]
     for asked in (callback, f"{HOME}/provider/callback", f"{HOME}/provider/callback?state=x&code=y"):
@@ -312,7 +312,7 @@ async def test_a_callback_counts_only_in_the_browser_that_began_and_in_time(offi
 )
 async def test_what_the_provider_sends_instead_of_a_code_is_a_page(office: Office, added: str, said: str) -> None:
     browser = office.browser()
-    came = parse_qs(urlsplit((await office.at_provider(browser)).path).query)
+    came = parse_qs(urlsplit((await office.at_provider(browser)).address).query)
     page = Page(await browser.client.get(f"{HOME}/provider/callback?state={came['state'][0]}&code=made-up{added}"))
     assert page.status == 400 and said in page.said and "<script>" not in page.text
 
@@ -321,11 +321,11 @@ async def test_a_code_of_nobody_and_a_code_of_another_sign_in_are_refused(office
     office.provider.knows("u-11", name="沈", posts=[EAST])
     browser, thief = office.browser(), office.browser()
     came = await browser.client.post(
-        (await office.at_provider(browser)).path, data={"sub": "u-11"}, follow_redirects=False
+        (await office.at_provider(browser)).address, data={"sub": "u-11"}, follow_redirects=False
     )
     stolen = parse_qs(urlsplit(came.headers["location"]).query)["code"][0]
     for code in ("made-up", stolen):
-        state = parse_qs(urlsplit((await office.at_provider(thief)).path).query)["state"][0]
+        state = parse_qs(urlsplit((await office.at_provider(thief)).address).query)["state"][0]
         page = Page(await thief.client.get(f"{HOME}/provider/callback?state={state}&code={code}"))
         assert page.status == 400 and "没有确认这次登录" in page.said, "PKCE binds a code to its sign-in"
 
