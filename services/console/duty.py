@@ -7,9 +7,6 @@ from services.console.page import render
 from services.console.site import Signed, Site
 from services.console.verbs import Asked
 
-ROWS = 14
-"""Empty rows of the plan on a page."""
-
 
 def router(site: Site) -> APIRouter:
     """The pages of the roster."""
@@ -36,7 +33,7 @@ def router(site: Site) -> APIRouter:
         roster = await me.calls.get("/escalation/v1/roster", unit=unit)
         operation = (
             verbs.operation(site, "escalation", "roster", "put")
-            if verb == "plan"
+            if verb == "plan-duties"
             else verbs.operation(site, "escalation", f"roster/{verb}")
         )
         return Asked(

@@ -23,13 +23,15 @@ from services.console.labels import FIELDS, HINTS
 from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
+ROWS = 7
+"""Rows of a list of entries, such as the duties of a week."""
 LATE = ("happened_at", "late_reason")
 """Fields of what is entered later. They stand folded away at the end of a form."""
 LONG = 1000
 """A text that may be longer than this gets an area,"""
 LINES = ("subject", "title", "place", "url", "source", "external_id", "reply_ref", "name", "address")
 """unless people write one line of it."""
-Kind = Literal["line", "words", "time", "number", "yes_no", "choice", "choices", "lines"]
+Kind = Literal["line", "words", "time", "number", "yes_no", "choice", "choices", "lines", "rows"]
 Choices = Mapping[str, Sequence[tuple[str, str]]]
 """Field name -> values with their titles."""
 
@@ -50,6 +52,8 @@ class Control:
     fault: str = ""
     is_figure: bool = False
     """Whether the API takes a number."""
+    rows: tuple[tuple["Control", ...], ...] = ()
+    """The fields of each entry of a list, named `duties.0.post`."""
 
     @property
     def is_late(self) -> bool:
@@ -144,6 +148,10 @@ def _control(
     )
     if schema.get("type") == "array":
         inner = _resolved(schema.get("items", {}), shared)
+        if inner.get("type") == "object":
+            return replace(
+                made, kind="rows", rows=tuple(_row(name, at, inner, choices, language, shared) for at in range(ROWS))
+            )
         known = _known(name, inner, choices, language)
         return replace(made, kind="choices" if known else "lines", choices=known, value=[] if known else "")
     if schema.get("type") == "boolean":
@@ -155,6 +163,17 @@ def _control(
     if schema.get("format") == "date-time":
         return replace(made, kind="time")
     return replace(made, kind="words" if (schema.get("maxLength") or 0) > LONG and name not in LINES else "line")
+
+
+def _row(
+    name: str, at: int, schema: Mapping[str, Any], choices: Choices, language: Language, shared: Mapping[str, Any]
+) -> tuple[Control, ...]:
+    needed = schema.get("required", ())
+    made = (
+        _control(of, _resolved(one, shared), of in needed, choices, language, shared)
+        for of, one in schema["properties"].items()
+    )
+    return tuple(replace(one, name=f"{name}.{at}.{one.name}") for one in made)
 
 
 def _known(name: str, schema: Mapping[str, Any], choices: Choices, language: Language) -> tuple[tuple[str, str], ...]:
@@ -183,7 +202,7 @@ def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[
             )
         return form.get(one.name, one.value)
 
-    return [replace(one, value=value(one)) for one in made]
+    return [replace(one, value=value(one), rows=tuple(tuple(filled(row, form)) for row in one.rows)) for one in made]
 
 
 def body(made: Sequence[Control], zone: ZoneInfo, now: datetime, text: Any) -> tuple[dict[str, Any], list[Control]]:
@@ -191,13 +210,33 @@ def body(made: Sequence[Control], zone: ZoneInfo, now: datetime, text: Any) -> t
     sent: dict[str, Any] = {}
     judged = []
     for one in made:
-        given, fault = _read(one, zone, now, text)
+        rows, given, fault = one.rows, None, ""
+        if rows:
+            given, rows, fault = _entries(rows, zone, now, text)
+        else:
+            given, fault = _read(one, zone, now, text)
         if given not in (None, "", []):
             sent[one.name] = given
         elif one.required and not fault:
             fault = text(N_("请填写“%(title)s”")) % {"title": one.title}
-        judged.append(replace(one, fault=fault))
+        judged.append(replace(one, fault=fault, rows=rows))
     return sent, judged
+
+
+def _entries(
+    rows: tuple[tuple[Control, ...], ...], zone: ZoneInfo, now: datetime, text: Any
+) -> tuple[list[dict[str, Any]], tuple[tuple[Control, ...], ...], str]:
+    """The entries of the rows in which somebody typed."""
+    entries, judged, fault = [], [], ""
+    for row in rows:
+        if not any(str(one.value or "").strip() for one in row):
+            judged.append(row)
+            continue
+        sent, read = body(row, zone, now, text)
+        entries.append({name.rpartition(".")[2]: value for name, value in sent.items()})
+        judged.append(tuple(read))
+        fault = fault or next((one.fault for one in read if one.fault), "")
+    return entries, tuple(judged), fault
 
 
 def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, str]:

@@ -19,6 +19,7 @@ FIELDS: Mapping[str, str] = {
     "decision": N_("哪项决定"),
     "deputy": N_("副组长"),
     "discovered_at": N_("何时得知"),
+    "duties": N_("班次"),
     "doubtful": N_("是否存疑"),
     "due": N_("截止时间"),
     "ends": N_("为何不再回访"),
@@ -99,6 +100,7 @@ FIELDS: Mapping[str, str] = {
     "upheld": N_("是否维持不答复"),
     "url": N_("网页地址"),
     "value": N_("值"),
+    "windows": N_("作息时间"),
     "way": N_("方式"),
     "yes": N_("是否如此办理"),
 }
