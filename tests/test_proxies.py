@@ -94,6 +94,13 @@ def test_the_compose_file_passes_on_the_public_address_and_the_proxies() -> None
         assert environment["HUIYING_PROXIES"] == "${HUIYING_PROXIES:-}"
 
 
+def test_the_compose_file_passes_on_what_the_console_knows_of_a_provider() -> None:
+    environment = yaml.safe_load(COMPOSE.read_text())["services"]["console"]["environment"]
+    named = [name for name in Settings.model_fields if name.startswith("oidc_") or name == "local_accounts"]
+    for name in named:
+        assert environment[f"HUIYING_{name.upper()}"] is None, "an empty value would be no path and no truth value"
+
+
 def test_a_proxy_closes_its_idle_connections_before_the_server_does() -> None:
     found = web.config(FastAPI(), Settings(data=Path("unused")))
     assert found.timeout_keep_alive > 60, "nginx keeps a connection to a server for 60 s"

@@ -18,6 +18,8 @@ from services.console.site import Site, is_here, onward, seconds, session_of
 from services.console.words import N_
 
 logger = structlog.get_logger()
+USUAL_TITLE = N_("统一身份认证")
+"""What the settings call a provider without a name of its own."""
 TOLD = {
     "down": N_("统一身份认证现在没有正常响应。请稍后再试；一直这样，请告诉系统管理员。"),
     "refused": N_("统一身份认证没有确认这次登录，可能是等得太久，或这次登录已经用过。请重新登录。"),

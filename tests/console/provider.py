@@ -29,6 +29,8 @@ class Provider:
         """The paths that were asked for."""
         self.forge: Forged | None = None
         """Makes another identity token of the claims."""
+        self.tells: Callable[[dict[str, Any]], dict[str, Any]] = lambda claims: claims
+        """Makes other claims of the page of a person."""
         self.answers: Callable[[], None] = lambda: None
         """What happens before each answer; it may wait."""
         self._challenges: dict[str, str] = {}
@@ -78,6 +80,8 @@ class Provider:
             told = answer.get_json()
             claims = jwt.decode(told["id_token"], options={"verify_signature": False})
             answer.set_data(flask.json.dumps(told | {"id_token": self.forge(claims)}))
+        if flask.request.path == "/userinfo":
+            answer.set_data(flask.json.dumps(self.tells(answer.get_json())))
         return answer
 
 

@@ -10,9 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 import pytest
+from playwright.async_api import async_playwright
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
+from services.apps import web
+from services.apps.up import served
 from services.console import claims, provider
 from services.console.handshakes import LIFE
 from services.console.provider import LOGOUT
@@ -22,6 +25,7 @@ from services.kernel.settings import Settings
 from tests.console.browser import HOME, WHERE, Browser, Page
 from tests.console.conftest import PASSWORD, Town
 from tests.console.provider import Provider, foreign_key, late, serving
+from tests.publish.test_pages import FLAGS
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -96,7 +100,7 @@ async def office(town: Town, running: Provider) -> Any:
         await made.set()
         yield made
     finally:
-        running.forge, running.answers = None, lambda: None
+        running.forge, running.answers, running.tells = None, lambda: None, lambda claims: claims
         if made.site.provider is not None:
             await made.site.provider.close()
         made.site.provider, made.site.settings = None, plain
@@ -168,6 +172,17 @@ async def test_without_a_post_of_the_directory_nobody_enters_and_the_page_says_w
     office.provider.knows("u-4", name="周", posts=posts)
     browser = office.browser()
     await refused(office, browser, await office.at_provider(browser), "u-4", 403, said)
+
+
+async def test_claims_that_only_the_page_of_the_person_has_count_if_it_is_the_same_person(office: Office) -> None:
+    office.provider.knows("u-15", name="何", posts=[EAST])
+    office.provider.forge = lambda told: office.provider.signed(
+        {name: value for name, value in told.items() if name != "posts"}
+    )
+    assert (await office.enter("u-15")).path == f"{HOME}/inbox"
+    office.provider.tells = lambda told: told | {"sub": "another"}
+    browser = office.browser()
+    await refused(office, browser, await office.at_provider(browser), "u-15", 400, "没有通过校验")
 
 
 async def test_signing_out_ends_both_sessions(office: Office) -> None:
@@ -388,6 +403,30 @@ async def test_local_accounts_can_be_switched_off(office: Office) -> None:
     await office.enter("u-14", admin)
     made = await admin.send(await admin.open("/accounts"), "/accounts", login="x", name="x", posts=[EAST])
     assert made.status == 409 and "统一身份认证" in made.said
+
+
+@pytest.mark.chromium
+async def test_a_browser_with_our_policy_goes_to_the_provider_and_back_and_signs_out_at_both(
+    office: Office, chromium: str
+) -> None:
+    office.provider.knows("u-16", name="吕", posts=[EAST])
+    with web.bound("127.0.0.1", 0) as on:
+        await office.set(public_url=web.address_of(on))
+        async with served(office.town.system, on) as address, async_playwright() as playwright:
+            chrome = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            try:
+                page = await chrome.new_page(locale="en-GB")
+                await page.goto(f"{address}{HOME}/board")
+                await page.get_by_role("link", name="Sign in with").click()
+                await page.locator("input[name=sub]").fill("u-16")
+                await page.locator("input[name=sub]").press("Enter")
+                await page.wait_for_url(f"{address}{HOME}/board")
+                await page.get_by_role("button", name="Sign out").click()
+                await page.wait_for_url(f"{office.provider.address}/oauth2/end_session**")
+                await page.goto(f"{address}{HOME}/inbox")
+                assert page.url.startswith(f"{address}{HOME}/sign-in")
+            finally:
+                await chrome.close()
 
 
 async def test_without_a_provider_there_is_no_way_to_one(town: Town) -> None:
