@@ -15,7 +15,20 @@ from services.console.sessions import digest
 from services.console.site import HOME, SignedOut, Site, problem_of
 from services.console.words import N_
 
-PAGES = ("entering", "sso", "desk", "matter", "report", "statement", "duty", "finding", "rules", "people", "health")
+PAGES = (
+    "entering",
+    "sso",
+    "desk",
+    "matter",
+    "report",
+    "evidence",
+    "statement",
+    "duty",
+    "finding",
+    "rules",
+    "people",
+    "health",
+)
 """The modules of the pages."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/sign-in", "/first-run", "/language")
@@ -103,5 +116,6 @@ async def _has_word(request: Request, site: Site) -> bool:
     if not session:
         return True
     await request.body()  # so that the page can read it once more
-    given = request.headers.get("x-csrf") or str((await request.form()).get("csrf", ""))
+    async with request.form() as form:
+        given = request.headers.get("x-csrf") or str(form.get("csrf", ""))
     return hmac.compare_digest(given.encode(), site.csrf(digest(session)).encode())

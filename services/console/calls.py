@@ -14,6 +14,8 @@ import structlog
 
 SECONDS = 10.0
 """How long a page waits for a service."""
+FILE_SECONDS = 60.0
+"""How long it waits where a file goes over."""
 logger = structlog.get_logger()
 
 
@@ -64,21 +66,30 @@ class Calls:
         data: Any = None,
     ) -> Answer:
         """One request. The first part of the path names the service. Raises `Down`."""
-        service = path.lstrip("/").partition("/")[0]
-        said = {"Authorization": f"Bearer {self._token()}", "Accept-Language": self._language, **(headers or {})}
         chosen = {name: value for name, value in (params or {}).items() if value not in (None, "")}
+        seconds = FILE_SECONDS if files else SECONDS
+        answer = await self._ask(method, path, headers or {}, seconds, params=chosen, json=body, files=files, data=data)
+        return Answer(answer.status_code, answer.json() if answer.content else {})
+
+    async def fetch(self, path: str) -> httpx.Response:
+        """The answer of a path as it is, for a file. Raises `Down`."""
+        return await self._ask("GET", path, {}, FILE_SECONDS)
+
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], seconds: float, **more: Any
+    ) -> httpx.Response:
+        service = path.lstrip("/").partition("/")[0]
+        said = {"Authorization": f"Bearer {self._token()}", "Accept-Language": self._language, **headers}
         try:
-            async with asyncio.timeout(SECONDS):
-                answer = await self._clients[service].request(
-                    method, path, headers=said, params=chosen, json=body, files=files, data=data
-                )
+            async with asyncio.timeout(seconds):
+                answer = await self._clients[service].request(method, path, headers=said, timeout=seconds, **more)
         except (httpx.HTTPError, TimeoutError) as error:
             logger.warning("console.service_down", service=service, error=type(error).__name__)
             raise Down(service) from None
         if answer.status_code >= 500:
             logger.warning("console.service_down", service=service, status=answer.status_code)
             raise Down(service)
-        return Answer(answer.status_code, answer.json() if answer.content else {})
+        return answer
 
     async def get(self, path: str, **params: Any) -> Any:
         """The JSON of a path. Raises `Down`, and `Refused` for everything but 200."""

@@ -1,5 +1,6 @@
 """The embedded system with its console, once for a file of tests, and people who sign in."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ class Town:
         typed = {"channel": "hotline", "subject": subject, "text": text, "discovered_at": "2026-11-25 21:07"} | more
         checked = await browser.send(await browser.open("/reports/new"), "/reports/new", **typed)
         taken = await browser.send(checked, "/reports/new", checked="yes")
-        (matter,) = [link for link in taken.links if "/reports/report-" in link]
+        (matter,) = [link for link in taken.links if re.search(r"/reports/report-[0-9a-f-]+$", link)]
         return await browser.open(matter.removeprefix("/console"))
 
 

@@ -1,8 +1,10 @@
 """The job in a browser without script: from a report to its matter, a verb, a conflict, a search."""
 
 import re
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from services.console.page import HEADERS
 from tests.console.browser import HOME
@@ -88,3 +90,29 @@ async def test_every_answer_carries_the_policy_and_no_page_writes_script_or_styl
         assert {name: page.headers.get(name) for name in HEADERS} == HEADERS, path
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)|javascript:", page.text), path
         assert len(page.text.encode()) < 150_000
+
+
+async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> None:
+    browser = await town.at("duty_officer@town-east")
+    matter = await town.reported(browser, "河道排污", place="南桥")
+    (link,) = [link for link in matter.links if link.endswith("/evidence")]
+    page = await browser.open(link.removeprefix(HOME))
+    form = page.form(link.removeprefix(HOME))
+    sent = {name: value for name, value in form.fields if name in ("csrf", "key")}
+    none = await browser.client.post(form.action, data=sent, files={"file": ("", b"")})
+    assert none.status_code == 422 and "请选择文件" in none.text
+    picture = BytesIO()
+    Image.new("RGB", (8, 8), "blue").save(picture, "PNG")
+    two = [
+        ("file", ("水色.png", picture.getvalue(), "image/png")),
+        ("file", ("a.txt", "水发黑".encode(), "text/plain")),
+    ]
+    added = await browser.client.post(form.action, data=sent | {"note": "南桥下"}, files=two)
+    assert added.status_code == 200 and added.text.count("image/png") == 1 and added.text.count("text/plain") == 1
+    (file,) = re.findall(rf'href="({link}/[\w-]+)">text/plain', added.text)
+    saved = await browser.client.get(file)
+    assert saved.content.decode() == "水发黑" and "attachment" in saved.headers["content-disposition"]
+    wrong = await browser.client.post(form.action, data=sent, files={"file": ("x.png", b"no picture", "image/png")})
+    assert 400 <= wrong.status_code < 500 and "x.png" in wrong.text
+    stranger = await town.at("duty_officer@town-west")
+    assert (await stranger.open(link.removeprefix(HOME))).status in (403, 404)

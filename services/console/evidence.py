@@ -1,0 +1,74 @@
+"""The files of a report: what is there, and adding more by choice, paste or drop."""
+
+import secrets
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import UploadFile
+
+from services.console.calls import Answer, Refused
+from services.console.page import HEADERS, go, reader, render
+from services.console.site import Signed, Site, problem_of
+from services.console.words import N_
+
+MOST = 10
+"""Files that a person adds at once."""
+logger = structlog.get_logger()
+
+
+def router(site: Site) -> APIRouter:
+    """The pages of evidence."""
+    pages = APIRouter()
+
+    @pages.get("/reports/{id}/evidence")
+    async def show(request: Request, me: Signed, id: str) -> Response:
+        """The files of a report."""
+        return await _page(request, me, id)
+
+    @pages.post("/reports/{id}/evidence")
+    async def attach(request: Request, me: Signed, id: str) -> Response:
+        """Adds files one after the other. What was added before a refusal stays, and the page says which file it is."""
+        look = await reader(request)
+        async with request.form() as sent:
+            files = [one for one in sent.getlist("file") if isinstance(one, UploadFile) and one.filename]
+            if not files or len(files) > MOST:
+                told = look.gettext(N_("请选择文件，一次最多 %(most)d 个")) % {"most": MOST}
+                return await _page(request, me, id, 422, told)
+            note = str(sent.get("note", "")).strip()
+            for at, file in enumerate(files):
+                answer = await me.calls.send(
+                    "POST",
+                    f"/ingest/v1/reports/{id}/evidence",
+                    files={"file": (file.filename, await file.read(), file.content_type or "application/octet-stream")},
+                    data={"note": note} if note else None,
+                    headers={"Idempotency-Key": f"{sent.get('key', '')}-{at}"},
+                )
+                if not answer.ok:
+                    told = f"{file.filename}: {problem_of(answer, me)}"
+                    return await _page(request, me, id, answer.status, told)
+        return go(f"reports/{id}/evidence?done=yes")
+
+    @pages.get("/reports/{id}/evidence/{file}")
+    async def fetch(me: Signed, id: str, file: str) -> Response:
+        """A file, to save. It is never shown as a page of the console."""
+        answer = await me.calls.fetch(f"/ingest/v1/reports/{id}/evidence/{file}")
+        if answer.status_code != 200:
+            raise Refused(Answer(answer.status_code, answer.json()))
+        kept = ("content-type", "content-disposition")
+        told = {name: answer.headers[name] for name in kept if name in answer.headers}
+        return Response(answer.content, headers={**HEADERS, **told})
+
+    async def _page(request: Request, me: Signed, id: str, status: int = 200, error: str | None = None) -> Response:
+        one = await me.calls.get(f"/ingest/v1/reports/{id}")
+        return await render(
+            request,
+            "evidence.html",
+            status,
+            one=one,
+            error=error,
+            done=request.query_params.get("done", ""),
+            most=MOST,
+            key=secrets.token_urlsafe(18),
+        )
+
+    return pages
