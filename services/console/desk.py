@@ -63,13 +63,19 @@ def router(site: Site) -> APIRouter:
         """The matters of the office and those below it, the most urgent first."""
         return await _page(request, me, list if list in LISTS else "open", cursor, "board.html")
 
+    @pages.get("/receipts")
+    async def receipts(request: Request, me: Signed, cursor: str | None = None) -> Response:
+        """The reports upward and notices sideways that wait for a receipt of this office."""
+        found = await me.calls.get("/escalation/v1/reports-to-confirm", limit=ROWS, cursor=cursor)
+        return await render(request, "receipts.html", found=found)
+
     async def _page(request: Request, me: Signed, name: str, cursor: str | None, template: str) -> Response:
         path = "/triage/v1/desk/gaps" if name == "gaps" else f"/triage/v1/desk/{name}"
-        rows, counts, duty, pack = await parts(
+        rows, counts, duty, packs = await parts(
             me.calls.get(path, limit=ROWS, cursor=cursor),
             me.calls.get("/triage/v1/desk"),
             me.calls.get("/escalation/v1/roster", unit=me.unit),
-            site.pack_of(me.unit),
+            site.packs(),
         )
         found = rows.value or {"items": [], "next": None}
         return await render(
@@ -83,15 +89,20 @@ def router(site: Site) -> APIRouter:
             counts=(counts.value or {}).get("lists", {}),
             counts_down=counts.down,
             duty=duty,
-            pack=titles(pack.value or {}),
+            pack=titles(*(packs.value or ())),
             group_titles=GROUPS,
         )
 
     return pages
 
 
-def titles(pack: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The titles of a pack's codes: levels, clocks, flags, kinds of answer, grounds of a return."""
+def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The titles of the codes of packs: levels, clocks, flags, kinds of answer, grounds of a return.
+
+    A list shows matters of several packs; where two of them give one code different titles, the last one counts.
+    """
     kinds = {"levels": "level", "clocks": "clock", "flags": "flag", "answer_kinds": "answer_kind"}
     kinds |= {"return_grounds": "ground", "periods": "period"}
-    return {kind: {one[code]: one["title"] for one in pack.get(kind, ())} for kind, code in kinds.items()}
+    return {
+        kind: {one[code]: one["title"] for pack in packs for one in pack.get(kind, ())} for kind, code in kinds.items()
+    }

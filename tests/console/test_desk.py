@@ -116,3 +116,17 @@ async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> 
     assert 400 <= wrong.status_code < 500 and "x.png" in wrong.text
     stranger = await town.at("duty_officer@town-west")
     assert (await stranger.open(link.removeprefix(HOME))).status in (403, 404)
+
+
+async def test_a_report_upward_waits_for_its_receipt_and_gets_it(town: Town) -> None:
+    officer, county = await town.at("duty_officer@town-east"), await town.at("duty_officer@county")
+    matter = await town.reported(officer, "山体滑坡险情", place="石门")
+    action = matter.path.removeprefix(HOME) + "/escalation/report-upward"
+    sent = await officer.send(await officer.open(action), action, to="office@county", form="written", text="已到现场")
+    assert "done=report-upward" in sent.path, sent.said
+    waiting = await county.open("/receipts")
+    assert matter.path.rpartition("/")[2] in waiting.said and "已到现场" in waiting.said
+    (link,) = [link for link in waiting.links if "/escalation/receipt" in link and matter.path in link]
+    form = await county.open(link.removeprefix(HOME))
+    done = await county.send(form, link.removeprefix(HOME).replace("&amp;", "&"), accepted="yes")
+    assert "done=receipt" in done.path and "已到现场" not in (await county.open("/receipts")).said
