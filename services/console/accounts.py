@@ -10,6 +10,7 @@ from typing import Any
 
 import pyotp
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.console import passwords
@@ -97,6 +98,13 @@ class Accounts:
 
         `subject` is a digest. Sessions for posts that the person no longer holds end.
         """
+        try:
+            return await self._admit(subject, name, posts)
+        except IntegrityError:
+            # The person came twice at once, and the other sign-in has made the account.
+            return await self._admit(subject, name, posts)
+
+    async def _admit(self, subject: str, name: str, posts: Sequence[str]) -> Account:
         who = ACCOUNTS.c.subject == subject
         async with self._database.transaction() as connection:
             known = await _row(connection, who, lock=True)
