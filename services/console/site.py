@@ -251,6 +251,6 @@ Entered = Annotated[Session, Depends(entered)]
 
 
 def problem_of(answer: Answer, me: Staff | None) -> str:
-    """The sentence of a refusal, with the names of posts and units in place of their codes."""
-    told = str(answer.body.get("detail") or answer.body.get("title") or answer.status)
+    """The sentence of a refusal, with names of posts and units for their codes; empty if the service says none."""
+    told = str(answer.body.get("detail") or answer.body.get("title") or "")
     return me.offices.named(told, me.language) if me else told

@@ -1,5 +1,6 @@
 """The embedded system with its console, once for a file of tests, and people who sign in."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import pytest_asyncio
 
 from services.apps.embedded import Embedded, running
 from services.kernel.settings import Settings
-from tests.console.browser import Browser, Page
+from tests.console.browser import HOME, Browser, Page
 
 PASSWORD = "a phrase for these tests"
 
@@ -46,6 +47,37 @@ class Town:
         taken = await browser.send(checked, "/reports/new", checked="yes")
         (matter,) = [link for link in taken.links if re.search(r"/reports/report-[0-9a-f-]+$", link)]
         return await browser.open(matter.removeprefix("/console"))
+
+    async def done(self, browser: Browser, verb: str, **typed: str) -> None:
+        """Does what a form does. Who got a matter a moment ago may have to wait until the desk shows it."""
+        async with asyncio.timeout(20):
+            while (page := await browser.open(verb)).status == 404:
+                await asyncio.sleep(0.05)
+        answer = await browser.send(page, verb, **typed)
+        assert answer.status == 200, (verb, answer.said)
+
+    async def handled(self) -> tuple[str, str]:
+        """Numbers of a matter on which much was done, and of a statement on it."""
+        desk, water = await self.at("duty_officer@town-east"), await self.at("handler@county-water")
+        verifier = await self.at("verifier@county-water")
+        matter = await self.reported(desk, "人民路水管爆裂", "人民路漫水", place="人民路")
+        await self.reported(desk, "人民路水管爆裂漫水", "人民路水管爆了", place="人民路")
+        own = matter.path.removeprefix(HOME)
+        number = own.rpartition("/")[2]
+        for browser, verb, typed in (
+            (desk, "request-verification", {"unit": "county-water"}),
+            (desk, "assign", {"unit": "county-water", "reason": "归口水利"}),
+            (water, "accept", {}),
+            (verifier, "establish-fact", {"key": "cause", "value": "水管老化", "source": "现场查看"}),
+            (water, "record-handling", {"track": "problem", "text": "已到现场"}),
+        ):
+            await self.done(browser, f"{own}/triage/{verb}", **typed)
+        drafting = f"/statements/new?incident={number}"
+        typed = {"kind": "status", "title": "处置情况", "text": "正在抢修。"}
+        await self.done(water, drafting, **typed)
+        (statement,) = {link.rpartition("/")[2] for link in (await water.open("/statements")).links if "-S0" in link}
+        await self.done(await self.at("handler@town-east"), f"/statements/{statement}/submit")
+        return number, statement
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

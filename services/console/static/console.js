@@ -23,7 +23,7 @@
     const read = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
     const kept = read();
     const offer = document.getElementById("draft");
-    if (kept && Date.now() - kept.at < 86400000 && offer && !form.dataset.filled) {
+    if (kept && Date.now() - kept.at < 86400000 && offer && !("filled" in form.dataset)) {
       offer.hidden = false;
       offer.querySelector("[data-take]").addEventListener("click", () => {
         fields().forEach((one) => {

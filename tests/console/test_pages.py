@@ -1,0 +1,238 @@
+"""The console in Chromium: accessible in every state, by keyboard alone, magnified and narrow, under its own policy."""
+
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+
+from services.apps.up import served
+from tests.console.browser import HOME
+from tests.console.conftest import PASSWORD, Town
+from tests.publish.test_pages import FLAGS
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "rules": {"target-size": {"enabled": True}},
+    "resultTypes": ["violations"],
+}
+MISSING = "/no-such-page"
+POSTS = ("duty_officer@town-east", "admin@town-east", "auditor@town-east", "chief@town-east")
+
+
+@dataclass
+class Desk:
+    """A served town with a Chromium."""
+
+    town: Town
+    chrome: Browser
+    address: str
+    number: str
+    statement: str
+    complaints: list[str]
+
+    async def at(self, *posts: str, language: str = "zh-CN", **more: object) -> tuple[BrowserContext, Page]:
+        """A page of a new person, whose first post acts; of nobody, if there is no post."""
+        context = await self.chrome.new_context(locale=language, reduced_motion="reduce", **more)  # type: ignore[arg-type]
+        if posts:
+            ((name, value),) = (await self.town.at(*posts)).client.cookies.items()
+            await context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": HOME}])
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+
+        def note(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning") and "status of 4" not in message.text:
+                self.complaints.append(f"{page.url}: {message.text}")
+
+        page.on("console", note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return context, page
+
+    async def open(self, page: Page, path: str) -> None:
+        """Opens a page of the console, and no refusal in its place."""
+        answer = await page.goto(f"{self.address}{HOME}{path}")
+        assert answer is not None and answer.status == (404 if path == MISSING else 200), path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(town: Town, chromium: str) -> AsyncIterator[Desk]:
+    """One town for the file, on a port of this machine."""
+    number, statement = await town.handled()
+    with socket.socket() as on:
+        on.bind(("127.0.0.1", 0))
+        on.listen()
+        async with served(town.system, on) as address, async_playwright() as playwright:
+            chrome = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            try:
+                yield Desk(town, chrome, address, number, statement, [])
+            finally:
+                await chrome.close()
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe finds on the page as it stands."""
+    found = await Axe().run(page, options=RULES)
+    return [
+        f"{page.url} {one['id']}: {[(node['target'], node['failureSummary'][:200]) for node in one['nodes'][:3]]}"
+        for one in found.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en-GB", "dark")])
+async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: str, scheme: str) -> None:
+    matter, found = f"/incidents/{desk.number}", []
+    context, page = await desk.at(*POSTS, language=language, color_scheme=scheme)
+    for path in (
+        "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search",
+        "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
+        f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
+        f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
+    ):  # fmt: skip
+        await desk.open(page, path)
+        found += await faults(page)
+    await desk.open(page, f"{matter}/triage/grade")
+    await page.click("main form .main")
+    assert await page.evaluate("document.activeElement.id") == "faults", "who is told of a fault is led to it"
+    found += await faults(page)
+    subject, place = ("井盖缺失", "幸福里") if language == "zh-CN" else ("噪声扰民", "北街夜市")
+    rival = await desk.town.at("duty_officer@town-east")
+    disputed = (await desk.town.reported(rival, subject, place=place)).path.removeprefix(HOME)
+    await desk.open(page, f"{disputed}/triage/assign")
+    await desk.town.done(rival, f"{disputed}/triage/assign", unit="county-roads", reason="先交交通")
+    await page.select_option("#f-unit", "county-water")
+    await page.fill("#f-reason", "应是水利的井")
+    await page.click("main form .main")
+    assert await page.input_value("#f-reason") == "应是水利的井"
+    assert await page.evaluate("document.activeElement.id") == "error"
+    assert not await page.is_visible("#draft"), "what stands in the form is not offered once more"
+    found += await faults(page)
+    await desk.open(page, "/reports/new")
+    await page.select_option("#f-channel", "hotline")
+    await page.fill("#f-subject", "人民路水管爆裂")
+    await page.fill("#f-text", "人民路漫水")
+    await page.fill("#f-discovered_at", "2026-11-25 21:07")
+    await page.click("main form .main")
+    found += await faults(page)
+    await page.click("main form .main")
+    found += await faults(page)
+    await context.close()
+    context, page = await desk.at("duty_officer@county-education", language=language, color_scheme=scheme)
+    for path in ("/inbox", "/board", "/statements"):
+        await desk.open(page, path)
+        found += await faults(page)
+    await context.close()
+    context, page = await desk.at("admin@town-east", language=language, color_scheme=scheme)
+    for path in ("/accounts", "/health"):
+        await desk.open(page, path)
+        found += await faults(page)
+    await context.close()
+    context, page = await desk.at(language=language, color_scheme=scheme)
+    await desk.open(page, "/sign-in")
+    found += await faults(page)
+    await page.click("main form .main")
+    found += await faults(page)
+    await context.close()
+    assert not found, "\n".join(found)
+
+
+async def test_the_job_is_done_by_keyboard_alone(desk: Desk) -> None:
+    login = await desk.town.person("duty_officer@town-west")
+    browser = await desk.town.at("duty_officer@town-west")
+    for subject in ("路灯不亮", "井盖缺失"):
+        await desk.town.reported(browser, subject, place="北街")
+    context, page = await desk.at()
+    press, shown = page.keyboard.press, "document.activeElement"
+
+    async def focused() -> str:
+        return str(await page.evaluate(f"{shown}.id || {shown}.textContent.trim() || {shown}.tagName"))
+
+    await desk.open(page, "/board")
+    await press("Tab")
+    assert await focused() == "跳到正文"
+    await press("Enter")
+    for typed in (login, PASSWORD):
+        await press("Tab")
+        await page.keyboard.type(typed)
+    async with page.expect_navigation():
+        await press("Enter")
+    assert page.url.endswith("/console/board"), "sign-in leads to where the person wanted to go"
+    await press("Shift+Slash")
+    assert await page.locator("#keys").evaluate("e => e.open")
+    await press("Escape")
+    assert not await page.locator("#keys").evaluate("e => e.open")
+    rows = await page.locator("[data-row]").all_inner_texts()
+    await press("j")
+    assert await focused() == rows[0]
+    await press("j")
+    assert await focused() == rows[1]
+    await press("k")
+    async with page.expect_navigation():
+        await press("Enter")
+    assert rows[0] in await page.title()
+    await press("e")
+    verbs = await page.locator(".verbs a").all_inner_texts()
+    assert await focused() == verbs[0]
+    for _ in range(verbs.index("交办")):
+        await press("Tab")
+    async with page.expect_navigation():
+        await press("Enter")
+    await page.focus("#f-unit")
+    while await page.input_value("#f-unit") != "county-water":
+        await press("ArrowDown")
+    await page.focus("#f-reason")
+    await page.keyboard.type("归口水利")
+    while await focused() != "交办":
+        await press("Tab")
+    async with page.expect_navigation():
+        await press("Enter")
+    assert "已办：交办" in await page.inner_text("main")
+    assert await page.evaluate(f"{shown}.tagName") != "BODY", "after an act the focus is on what it did"
+    async with page.expect_navigation():
+        await press("u")
+    assert page.url.endswith("/console/board")
+    await press("g")
+    async with page.expect_navigation():
+        await press("i")
+    assert page.url.endswith("/console/inbox")
+    await press("/")
+    await page.keyboard.type("gnjk")
+    assert await page.input_value("#number") == "gnjk", "in a field a key is a letter"
+    await context.close()
+
+
+@pytest.mark.parametrize("width", [640, 320])
+async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(desk: Desk, width: int) -> None:
+    """640 pixels are what 1280 leave at 200 percent."""
+    matter = f"/incidents/{desk.number}"
+    context, page = await desk.at(*POSTS, viewport={"width": width, "height": 700})
+    for path in (
+        "/inbox", "/board", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search", "/packs", "/post",
+        "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
+        f"/statements/{desk.statement}", "/packs/county-default@2",
+    ):  # fmt: skip
+        await desk.open(page, path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+    await context.close()
+    context, page = await desk.at("admin@town-east", viewport={"width": width, "height": 700})
+    for path in ("/accounts", "/health"):
+        await desk.open(page, path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+    await context.close()
+
+
+async def test_no_page_made_the_browser_complain(desk: Desk) -> None:
+    context, page = await desk.at("duty_officer@town-east")
+    await desk.open(page, "/inbox")
+    refused = (
+        "let bad = document.createElement('script'); bad.textContent = 'window.bad = 1'; document.head.append(bad)"
+    )
+    await page.evaluate(refused)
+    assert await page.evaluate("window.bad") is None
+    complaints = [one for one in desk.complaints if "refused" not in one]
+    assert len(desk.complaints) > 0 and "Content Security Policy" in desk.complaints[-1]
+    assert complaints[:-1] == []
+    await context.close()
