@@ -87,8 +87,8 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     matter, found = f"/incidents/{desk.number}", []
     context, page = await desk.at(*POSTS, language=language, color_scheme=scheme)
     for path in (
-        "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search",
-        "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
+        "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
+        "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
     ):  # fmt: skip
@@ -210,8 +210,8 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
     matter = f"/incidents/{desk.number}"
     context, page = await desk.at(*POSTS, viewport={"width": width, "height": 700})
     for path in (
-        "/inbox", "/board", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search", "/packs", "/post",
-        "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
+        "/inbox", "/board", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search", "/packs",
+        "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
     ):  # fmt: skip
         await desk.open(page, path)
