@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.console import passwords
 from services.console.store import ACCOUNTS, SESSIONS
 from services.kernel.access.keys import Keys
+from services.kernel.core.ids import derived
 from services.kernel.core.uuid7 import uuid7
 from services.kernel.store.database import Database
 
@@ -43,6 +44,15 @@ class Account:
     locked_until: int
     is_local: bool
     """Whether the password is kept here. The provider knows all others."""
+
+
+LONGEST, LONGEST_POSTS = 60, 2000
+"""Characters of a login or name, and of all posts of a person."""
+
+
+def fits(login: str, name: str, posts: Sequence[str]) -> bool:
+    """Whether the store can hold them."""
+    return max(len(login.casefold()), len(name)) <= LONGEST and len(" ".join(posts)) <= LONGEST_POSTS
 
 
 class Locked(Exception):
@@ -86,11 +96,16 @@ class Accounts:
         """A new local account. Raises `LoginTaken`; with `first`, also if there is any local account."""
         digest = await passwords.digest(password)
         row = _new(name, posts, login=login.casefold(), password=digest, must_change=must_change)
+        if first:
+            row["id"] = derived("first-account")  # so that of two at the same moment the store takes one
         there = ACCOUNTS.c.subject.is_(None) if first else ACCOUNTS.c.login == row["login"]
-        async with self._database.transaction() as connection:
-            if (await connection.execute(select(ACCOUNTS.c.id).where(there).limit(1))).first() is not None:
-                raise LoginTaken(login)
-            await connection.execute(insert(ACCOUNTS), [row])
+        try:
+            async with self._database.transaction() as connection:
+                if (await connection.execute(select(ACCOUNTS.c.id).where(there).limit(1))).first() is not None:
+                    raise LoginTaken(login)
+                await connection.execute(insert(ACCOUNTS), [row])
+        except IntegrityError:
+            raise LoginTaken(login) from None
         return account_of(row)
 
     async def admit(self, subject: str, name: str, posts: Sequence[str]) -> Account:
@@ -121,13 +136,13 @@ class Accounts:
     async def enter(self, login: str, password: str, now: int) -> Account | None:
         """The account, if login and password are right. Raises `Locked`.
 
-        A locked account looks at no password. A login that nobody has takes as long as a wrong password.
+        A locked account looks at no password. A login that nobody has takes as long as a wrong password. Of many tries
+        at the same moment, those that end after the lock count for nothing, right or wrong.
         """
-        async with self._database.read() as connection:
-            row = await _row(connection, ACCOUNTS.c.login == login.strip().casefold())
-        if row is not None and row["locked_until"] > now:
-            raise Locked(row["locked_until"])
+        known = ACCOUNTS.c.login == login.strip().casefold()
+        row = await self._unlocked(known, now)
         is_right = await passwords.matches(row["password"] if row else None, password)
+        row = await self._unlocked(known, now)
         if row is None or row["ended"]:
             return None
         if not is_right:
@@ -136,6 +151,14 @@ class Accounts:
         if row["second_factor"] is None:
             await self._set(row["id"], failures=0, locked_until=0)
         return account_of(row)
+
+    async def _unlocked(self, which: Any, now: int) -> Any:
+        """The account's row. Raises `Locked`."""
+        async with self._database.read() as connection:
+            row = await _row(connection, which)
+        if row is not None and row["locked_until"] > now:
+            raise Locked(row["locked_until"])
+        return row
 
     async def pass_code(self, id_: str, code: str, now: int) -> bool:
         """Whether the one-time code is right. Each code serves once. Raises `Locked`."""

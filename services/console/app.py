@@ -3,17 +3,22 @@
 import hmac
 import importlib
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.console import page
 from services.console.calls import Down, Refused
 from services.console.labels import PARTS
 from services.console.sessions import digest
-from services.console.site import HOME, SignedOut, Site, problem_of
-from services.console.words import N_
+from services.console.site import HOME, SignedOut, Site, language, problem_of, session_of
+from services.console.words import N_, translations
+from services.kernel.core.problems import Problem
+from services.kernel.core.texts import check_text, decoded
+from services.kernel.serving.bodies import read_body
 
 PAGES = (
     "entering",
@@ -35,6 +40,11 @@ OPEN = ("/sign-in", "/first-run", "/language")
 """Forms before a session has a word of its own. Their origin is checked all the same."""
 SIGNED = "/provider/sign-out"
 """What the provider itself sends. Its signature stands for the origin."""
+UNREADABLE = N_("提交的内容不完整，或有不能保存的字符。请改正后再提交。")
+LONGEST = 2_000_000
+"""Bytes of a form. A Chinese character has nine."""
+LONGEST_FILES = 100_000_000
+"""Bytes of a form with files, of somebody who signed in."""
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 logger = structlog.get_logger()
 
@@ -47,12 +57,14 @@ def application(site: Site) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """A form comes from our own page, and carries the word of its session."""
+        if request.method not in SAFE and (problem := await _unreadable(request)):
+            title, told = N_("这个请求没有被接受"), translations(language(request)).gettext(problem[1])
+            return await page.render(request, "refused.html", problem[0], title=title, told=told)
         is_form = request.method not in SAFE and request.scope["path"] != HOME + SIGNED
         if is_form and not (_is_own(request, site) and await _has_word(request, site)):
             logger.warning("console.foreign_form", path=request.scope["path"])
-            return await page.render(
-                request, "refused.html", 403, title=N_("这个表单已失效"), told=N_("请回到上一页，刷新后再提交。")
-            )
+            told = translations(language(request)).gettext(N_("请回到上一页，刷新后再提交。"))
+            return await page.render(request, "refused.html", 403, title=N_("这个表单已失效"), told=told)
         answer = await call_next(request)
         for name, value in page.HEADERS.items():
             answer.headers.setdefault(name, value)
@@ -86,6 +98,11 @@ def application(site: Site) -> FastAPI:
         title = N_("没有这一页，或本岗位无权查看") if problem.status_code == 404 else N_("这个请求没有被接受")
         return await page.render(request, "refused.html", problem.status_code, title=title, told="")
 
+    @app.exception_handler(RequestValidationError)
+    async def _incomplete(request: Request, problem: RequestValidationError) -> Response:
+        """A parameter of the address is missing or wrong."""
+        return await page.render(request, "refused.html", 404, title=N_("没有这一页，或本岗位无权查看"), told="")
+
     @app.get(f"{HOME}/static/{{version}}/{{name}}")
     async def file(version: str, name: str) -> Response:
         """Styles and scripts. Their address changes with their content."""
@@ -98,6 +115,25 @@ def application(site: Site) -> FastAPI:
     for name in PAGES:
         app.include_router(importlib.import_module(f"services.console.{name}").router(site), prefix=HOME)
     return app
+
+
+async def _unreadable(request: Request) -> tuple[int, str] | None:
+    """The status and the sentence of a form that no page, store or service could take whole; None for all others."""
+    try:
+        has_files = request.scope["path"].endswith("/evidence") and await session_of(request) is not None
+        body = await read_body(request, LONGEST_FILES if has_files else LONGEST)
+        request._body = body  # noqa: SLF001, for whoever reads the form after this
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            decoded(unquote_to_bytes(body.replace(b"+", b" ")), "form")
+        async with request.form() as form:
+            for text in (text for pair in form.multi_items() for text in pair if isinstance(text, str)):
+                check_text(text, "form")
+                text.encode()
+    except Problem as problem:
+        return problem.status, N_("内容太长，请缩短后再提交。") if problem.status == 413 else UNREADABLE
+    except (HTTPException, UnicodeEncodeError):
+        return 400, UNREADABLE
+    return None
 
 
 def _is_own(request: Request, site: Site) -> bool:
@@ -115,7 +151,6 @@ async def _has_word(request: Request, site: Site) -> bool:
     session = request.cookies.get(site.cookie)
     if not session:
         return True
-    await request.body()  # so that the page can read it once more
     async with request.form() as form:
         given = request.headers.get("x-csrf") or str(form.get("csrf", ""))
     return hmac.compare_digest(given.encode(), site.csrf(digest(session)).encode())

@@ -5,18 +5,28 @@ A service that is down, slow or answers 5xx is a `Down`; pages then say so for t
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import structlog
+
+from schemas.titles import Language
+from services.console.words import N_, translations
 
 SECONDS = 10.0
 """How long a page waits for a service."""
 FILE_SECONDS = 60.0
 """How long it waits where a file goes over."""
 logger = structlog.get_logger()
+
+
+def part_of_path(text: str) -> str:
+    """A text as one part of a path: it leads to no other path, and adds no query."""
+    return quote(text, safe="").replace(".", "%2E")
 
 
 class Down(Exception):
@@ -51,7 +61,7 @@ class Refused(Exception):
 class Calls:
     """The services, as one caller. `clients` has one client for each service's name."""
 
-    def __init__(self, clients: Mapping[str, httpx.AsyncClient], token: Callable[[], str], language: str) -> None:
+    def __init__(self, clients: Mapping[str, httpx.AsyncClient], token: Callable[[], str], language: Language) -> None:
         self._clients, self._token, self._language = clients, token, language
 
     async def send(
@@ -69,7 +79,10 @@ class Calls:
         chosen = {name: value for name, value in (params or {}).items() if value not in (None, "")}
         seconds = FILE_SECONDS if files else SECONDS
         answer = await self._ask(method, path, headers or {}, seconds, params=chosen, json=body, files=files, data=data)
-        return Answer(answer.status_code, answer.json() if answer.content else {})
+        try:
+            return Answer(answer.status_code, answer.json() if answer.content else {})
+        except json.JSONDecodeError:
+            raise Down(path.lstrip("/").partition("/")[0]) from None
 
     async def fetch(self, path: str) -> httpx.Response:
         """The answer of a path as it is, for a file. Raises `Down`."""
@@ -86,6 +99,10 @@ class Calls:
         except (httpx.HTTPError, TimeoutError) as error:
             logger.warning("console.service_down", service=service, error=type(error).__name__)
             raise Down(service) from None
+        except (httpx.InvalidURL, ValueError):
+            # Only what came from outside can be no request: too long an address, a header that is not ASCII.
+            told = translations(self._language).gettext(N_("提交的内容太长，或有不能保存的字符。请改正后再提交。"))
+            return httpx.Response(400, json={"detail": told})
         if answer.status_code >= 500:
             logger.warning("console.service_down", service=service, status=answer.status_code)
             raise Down(service)

@@ -1,5 +1,6 @@
 """Signing in and out: password, one-time code, choice of the post that acts, the first account."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.console import passwords
-from services.console.accounts import Locked, LoginTaken
+from services.console.accounts import Locked, LoginTaken, fits
 from services.console.calls import Answer, Refused
 from services.console.page import go, render
 from services.console.people import record
@@ -190,6 +191,8 @@ def router(site: Site) -> APIRouter:
             told = N_("设置码不对；它印在启动信息里")
         elif typed["post"] not in dict(posts) or not typed["login"] or not typed["name"]:
             told = N_("请填写登录名、姓名和岗位")
+        elif not fits(typed["login"], typed["name"], [typed["post"]]):
+            told = N_("登录名和姓名最多 60 字，岗位不要太多")
         if told:
             said = failed(request, told)
             return await render(request, "first_run.html", 422, posts=posts, typed=typed, error=said)
@@ -249,8 +252,10 @@ def router(site: Site) -> APIRouter:
         """Turns one-time codes on, once the person typed one."""
         form = await request.form()
         secret, typed = str(form.get("secret", "")), str(form.get("code", ""))
-        if len(secret) != 32 or not await site.accounts.set_second_factor(session.account.id, secret, typed, seconds()):
-            return await _codes(request, session, secret or pyotp.random_base32(), failed(request, N_("验证码不对")))
+        if not re.fullmatch("[A-Z2-7]{32}", secret):
+            return await _codes(request, session, pyotp.random_base32(), failed(request, N_("验证码不对")))
+        if not await site.accounts.set_second_factor(session.account.id, secret, typed, seconds()):
+            return await _codes(request, session, secret, failed(request, N_("验证码不对")))
         return go("post")
 
     return pages

@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 
 from services.console.calls import Answer, Refused
 from services.console.page import HEADERS, go, reader, render
-from services.console.site import Signed, Site, problem_of
+from services.console.site import Id, Signed, Site, problem_of
 from services.console.words import N_
 
 MOST = 10
@@ -21,12 +21,12 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/reports/{id}/evidence")
-    async def show(request: Request, me: Signed, id: str) -> Response:
+    async def show(request: Request, me: Signed, id: Id) -> Response:
         """The files of a report."""
         return await _page(request, me, id)
 
     @pages.post("/reports/{id}/evidence")
-    async def attach(request: Request, me: Signed, id: str) -> Response:
+    async def attach(request: Request, me: Signed, id: Id) -> Response:
         """Adds files one after the other. What was added before a refusal stays, and the page says which file it is."""
         look = await reader(request)
         async with request.form() as sent:
@@ -49,7 +49,7 @@ def router(site: Site) -> APIRouter:
         return go(f"reports/{id}/evidence?done=yes")
 
     @pages.get("/reports/{id}/evidence/{file}")
-    async def fetch(me: Signed, id: str, file: str) -> Response:
+    async def fetch(me: Signed, id: Id, file: Id) -> Response:
         """A file, to save. It is never shown as a page of the console."""
         answer = await me.calls.fetch(f"/ingest/v1/reports/{id}/evidence/{file}")
         if answer.status_code != 200:

@@ -5,7 +5,7 @@ What is searched for stands in no address: the form is sent, and its answer is t
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.calls import parts
+from services.console.calls import part_of_path, parts
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
 from services.console.words import typed_moment
@@ -28,7 +28,7 @@ def router(site: Site) -> APIRouter:
         sent, look = await request.form(), await reader(request)
         typed = {name: str(sent.get(name, "")).strip() for name in FIELDS}
         if typed["number"] and not any(typed[name] for name in ("words", "place")):
-            answer = await me.calls.send("GET", f"/triage/v1/incidents/{typed['number']}")
+            answer = await me.calls.send("GET", f"/triage/v1/incidents/{part_of_path(typed['number'])}")
             if answer.ok:
                 return go(f"incidents/{answer.body['number']}")
         asked = dict(typed)

@@ -250,7 +250,10 @@ def _read(one: Control, zone: ZoneInfo, now: datetime, text: Any) -> tuple[Any, 
             found = typed_moment(typed, zone, now)
             return found, "" if found else text(N_("写成 11-25 21:07 或 21:07"))
         case _ if one.is_figure:
-            return (int(typed), "") if typed.lstrip("-").isdecimal() else (None, text(N_("只写阿拉伯数字")))
+            try:
+                return int(typed), ""
+            except ValueError:
+                return None, text(N_("只写阿拉伯数字"))
         case "yes_no":
             return typed == "yes", ""
         case "lines":

@@ -1,5 +1,6 @@
 """The page of a matter, its timeline, and one form for each verb that a service offers on it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from services.console.calls import Part, parts
 from services.console.desk import titles
 from services.console.forms import Choices, Control
 from services.console.page import Reader, reader, render
-from services.console.site import Signed, Site
+from services.console.site import Id, Signed, Site
 from services.console.staff import Staff
 from services.console.verbs import Asked
 from services.console.words import N_, typed_moment
@@ -59,7 +60,7 @@ def router(site: Site) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/incidents/{id}")
-    async def show(request: Request, me: Signed, id: str, done: str = "") -> Response:
+    async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
         """The matter: what it is, whom it waits for, what may be done, what was done."""
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
         limits, statements, timeline, similar, sheet, pack, lists = await parts(
@@ -90,7 +91,7 @@ def router(site: Site) -> APIRouter:
 
     @pages.get("/incidents/{id}/timeline")
     async def timeline(
-        request: Request, me: Signed, id: str, as_of: str = "", known_at: str = "", cursor: str | None = None
+        request: Request, me: Signed, id: Id, as_of: str = "", known_at: str = "", cursor: str | None = None
     ) -> Response:
         """What was on record: by when it had happened, by when it was known."""
         look, faults = await reader(request), []
@@ -108,16 +109,16 @@ def router(site: Site) -> APIRouter:
         )
 
     @pages.get("/incidents/{id}/{service}/{verb}")
-    async def form(request: Request, me: Signed, id: str, service: str, verb: str) -> Response:
+    async def form(request: Request, me: Signed, id: Id, service: str, verb: str) -> Response:
         """The form of a verb."""
         return await verbs.form(request, me, await _asked(me, id, service, verb))
 
     @pages.post("/incidents/{id}/{service}/{verb}")
-    async def act(request: Request, me: Signed, id: str, service: str, verb: str) -> Response:
+    async def act(request: Request, me: Signed, id: Id, service: str, verb: str) -> Response:
         """Sends the verb."""
         return await verbs.act(request, me, await _asked(me, id, service, verb))
 
-    async def _asked(me: Signed, id: str, service: str, verb: str) -> Asked:
+    async def _asked(me: Signed, id: Id, service: str, verb: str) -> Asked:
         operation = verbs.operation(site, service, f"incidents/{{id}}/{verb}")
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
         limits, lists = await parts(me.calls.get(f"/escalation/v1/incidents/{id}"), me.calls.get("/triage/v1/lists"))
@@ -194,8 +195,10 @@ def _of_fact(
     if kind == "number":
         try:
             value = int(typed) if typed.lstrip("-").isdecimal() else float(typed)
-        except ValueError:
-            fault = look.gettext(N_("只写阿拉伯数字"))
+            is_figure = math.isfinite(value)
+        except (ValueError, OverflowError):
+            is_figure = False
+        fault = "" if is_figure else look.gettext(N_("只写阿拉伯数字"))
     elif kind == "yes_no":
         value = typed.casefold() in ("是", "有", "yes", "true", "1")
         if not value and typed.casefold() not in ("否", "无", "no", "false", "0"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.accounts import Account, LoginTaken, one_time_password
+from services.console.accounts import Account, LoginTaken, fits, one_time_password
 from services.console.calls import Answer, Calls, Refused
 from services.console.page import reader, render
 from services.console.site import Signed, Site
@@ -12,6 +12,8 @@ from services.console.words import N_, translations
 
 _PROVIDED = N_("这个人由统一身份认证管理：密码和岗位请到那里更改")
 _NO_PASSWORDS = N_("这里不用本系统的账号登录，请在统一身份认证开设")
+_TOO_LONG = N_("登录名和姓名最多 60 字，岗位不要太多")
+_ENDED = N_("这个账号已停用")
 _WIDER = N_("这个账号还有其他单位的岗位，请上级管理员办理")
 
 
@@ -42,6 +44,8 @@ def router(site: Site) -> APIRouter:
         posts = _within(me, [str(post) for post in sent.getlist("posts")])
         if not login or not name or not posts:
             return await _page(request, me, 422, error=look.gettext(N_("请填写登录名、姓名，并选至少一个岗位")))
+        if not fits(login, name, posts):
+            return await _page(request, me, 422, error=look.gettext(_TOO_LONG))
         password = one_time_password()
         if any(one.login == login.casefold() for one in await site.accounts.all()):
             return await _page(request, me, 422, error=look.gettext(N_("这个登录名已有人用")))
@@ -76,17 +80,19 @@ def router(site: Site) -> APIRouter:
     async def set_posts(request: Request, me: Signed, id: str) -> Response:
         """Other posts for a person. Posts outside the administrator's units stay as they are."""
         account, sent = await _of(me, id, local=True), await request.form()
-        kept = [post for post in account.posts if post not in _posts(me)]
+        kept = [post for post in account.posts if not _is_below(me, post)]
         chosen = _within(me, [str(post) for post in sent.getlist("posts")])
         if not kept and not chosen:
             look = await reader(request)
             return await _page(request, me, 422, error=look.gettext(N_("至少选一个岗位；不再使用的账号请停用")))
+        if not fits("", "", [*kept, *chosen]):
+            return await _page(request, me, 422, error=(await reader(request)).gettext(_TOO_LONG))
         await record(me.calls, "account_posts_changed", chosen or [post for post in account.posts if post not in kept])
         await site.accounts.set_posts(account.id, [*kept, *chosen])
         return await _page(request, me)
 
-    def _posts(me: Signed) -> dict[str, str]:
-        """The posts of the administrator's unit and of all units below it."""
+    def _below(me: Signed) -> set[str]:
+        """The administrator's unit and all units below it."""
         below = {me.unit}
         for code, one in me.offices.units.items():
             above, seen = one["parent"], {code}
@@ -96,6 +102,15 @@ def router(site: Site) -> APIRouter:
                     break
                 seen.add(above)
                 above = me.offices.units.get(above, {}).get("parent")
+        return below
+
+    def _is_below(me: Signed, post: str) -> bool:
+        """Whether a post is of these units, even if the directory has it no more."""
+        return post.partition("@")[2] in _below(me)
+
+    def _posts(me: Signed) -> dict[str, str]:
+        """The posts of these units."""
+        below = _below(me)
         return {post: name for post, name in me.offices.posts() if post.partition("@")[2] in below}
 
     def _within(me: Signed, posts: Sequence[str]) -> list[str]:
@@ -107,10 +122,13 @@ def router(site: Site) -> APIRouter:
         `local`: the provider does not decide on it.
         """
         _must_administer(me)
-        found, own = await site.accounts.find(id), _posts(me).keys()
-        if found is None or not set(found.posts) & own:
+        found = await site.accounts.find(id)
+        own = [_is_below(me, post) for post in found.posts] if found else []
+        if found is None or not any(own):
             raise Refused(Answer(404, {}))
-        if whole and not set(found.posts) <= own:
+        if found.ended:
+            raise Refused(Answer(409, {"detail": translations(me.language).gettext(_ENDED)}))
+        if whole and not all(own):
             raise Refused(Answer(403, {"detail": (translations(me.language).gettext(_WIDER))}))
         if local and not found.is_local:
             raise Refused(Answer(409, {"detail": translations(me.language).gettext(_PROVIDED)}))
@@ -122,8 +140,8 @@ def router(site: Site) -> APIRouter:
 
     async def _page(request: Request, me: Signed, status: int = 200, error: str | None = None) -> Response:
         _must_administer(me)
-        own = _posts(me)
-        found = [one for one in await site.accounts.all() if set(one.posts) & own.keys()]
-        return await render(request, "accounts.html", status, accounts=found, posts=list(own.items()), error=error)
+        below, posts = _below(me), list(_posts(me).items())
+        found = [one for one in await site.accounts.all() if below & {post.partition("@")[2] for post in one.posts}]
+        return await render(request, "accounts.html", status, accounts=found, posts=posts, error=error)
 
     return pages

@@ -6,10 +6,11 @@ import secrets
 from fastapi import APIRouter, Request, Response
 
 from services.console import forms
-from services.console.calls import parts
+from services.console.calls import Down, parts
 from services.console.forms import Control
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
+from services.console.verbs import told_of
 
 FIELDS = ("unit", "channel", "subject", "text", "discovered_at", "place", "category", "request", "url")
 """The fields of the page, in the order in which a person tells them."""
@@ -42,7 +43,11 @@ def router(site: Site) -> APIRouter:
             return await render(request, "report.html", controls=made, key=key, checked=body, similar=similar)
         if sent.get("checked") == "back":
             return await render(request, "report.html", controls=made, key=key, checked=None)
-        answer = await me.calls.send("POST", "/ingest/v1/reports", body=body, headers={"Idempotency-Key": key})
+        try:
+            answer = await me.calls.send("POST", "/ingest/v1/reports", body=body, headers={"Idempotency-Key": key})
+        except Down as down:
+            told = told_of(down, look)
+            return await render(request, "report.html", 503, controls=made, key=key, checked=None, error=told)
         if not answer.ok:
             told = problem_of(answer, me)
             made = forms.faults_of(answer.body | {"detail": told}, made)

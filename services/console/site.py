@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import httpx
 from fastapi import Depends, Request, Response
+from pydantic import AfterValidator
 
 from schemas.titles import Language
 from services.console.accounts import Accounts
-from services.console.calls import Answer, Calls, Down
+from services.console.calls import Answer, Calls, Down, part_of_path
 from services.console.claims import wanted
 from services.console.forms import Documents
 from services.console.handshakes import Handshakes
@@ -30,6 +31,8 @@ HOME = "/console"
 """The path of the console."""
 FRESH = 30.0
 """Seconds for which the offices and packs of a page may be old."""
+PAUSE = 5.0
+"""Seconds for which pages show what is known, after triage did not answer."""
 KEPT = 240.0
 """Seconds for which a token is used again. It is believed a minute longer."""
 ZONE = "Asia/Shanghai"
@@ -147,6 +150,7 @@ class Site:
         except Down:
             if not self._offices.units:
                 raise
+            self._asked = time.monotonic() - FRESH + PAUSE
             return
         self._offices = Offices({one["unit"]: one for one in units["items"]})
         self._asked = time.monotonic()
@@ -246,6 +250,8 @@ async def staff(request: Request) -> Staff:
     return found
 
 
+Id = Annotated[str, AfterValidator(part_of_path)]
+"""The number or id of a record, from the address of a page."""
 Signed = Annotated[Staff, Depends(staff)]
 Entered = Annotated[Session, Depends(entered)]
 

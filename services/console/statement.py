@@ -7,7 +7,7 @@ from services.console.calls import parts
 from services.console.labels import PHASES
 from services.console.matter import choices_of
 from services.console.page import render
-from services.console.site import Signed, Site
+from services.console.site import Id, Signed, Site
 from services.console.verbs import Asked
 
 ROWS = 100
@@ -25,16 +25,16 @@ def router(site: Site) -> APIRouter:
         return await render(request, "statements.html", found=found, state=chosen)
 
     @pages.get("/statements/new")
-    async def new(request: Request, me: Signed, incident: str) -> Response:
+    async def new(request: Request, me: Signed, incident: Id) -> Response:
         """The form of a draft on a matter."""
         return await verbs.form(request, me, await _draft(me, incident))
 
     @pages.post("/statements/new")
-    async def draft(request: Request, me: Signed, incident: str) -> Response:
+    async def draft(request: Request, me: Signed, incident: Id) -> Response:
         """Begins a draft."""
         return await verbs.act(request, me, await _draft(me, incident))
 
-    async def _draft(me: Signed, incident: str) -> Asked:
+    async def _draft(me: Signed, incident: Id) -> Asked:
         about = await me.calls.get(f"/triage/v1/incidents/{incident}")
         lists = (await parts(me.calls.get("/triage/v1/lists")))[0].value or {}
         pack = await site.pack_of(about["unit"], about["policy"])
@@ -49,23 +49,23 @@ def router(site: Site) -> APIRouter:
         )
 
     @pages.get("/statements/{id}")
-    async def show(request: Request, me: Signed, id: str, done: str = "") -> Response:
+    async def show(request: Request, me: Signed, id: Id, done: str = "") -> Response:
         """A statement as the public will see it, with its chain of approvals."""
         one = await me.calls.get(f"/publish/v1/statements/{id}")
         (about,) = await parts(me.calls.get(f"/triage/v1/incidents/{one['incident_id']}"))
         return await render(request, "statement.html", one=one, about=about, done=done)
 
     @pages.get("/statements/{id}/{verb}")
-    async def form(request: Request, me: Signed, id: str, verb: str) -> Response:
+    async def form(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """The form of a verb, filled in with the present text where the verb changes it."""
         return await verbs.form(request, me, await _asked(me, id, verb))
 
     @pages.post("/statements/{id}/{verb}")
-    async def act(request: Request, me: Signed, id: str, verb: str) -> Response:
+    async def act(request: Request, me: Signed, id: Id, verb: str) -> Response:
         """Sends the verb."""
         return await verbs.act(request, me, await _asked(me, id, verb))
 
-    async def _asked(me: Signed, id: str, verb: str) -> Asked:
+    async def _asked(me: Signed, id: Id, verb: str) -> Asked:
         operation = verbs.operation(site, "publish", f"statements/{{id}}/{verb}")
         one = await me.calls.get(f"/publish/v1/statements/{id}")
         about, lists = await parts(

@@ -8,11 +8,13 @@ from typing import Any
 from fastapi import Request, Response
 
 from services.console import forms
-from services.console.calls import Answer, Refused
+from services.console.calls import Answer, Down, Refused
 from services.console.forms import Choices, Control, Operation
+from services.console.labels import PARTS
 from services.console.page import Reader, go, reader, render
 from services.console.site import Site, problem_of
 from services.console.staff import Staff
+from services.console.words import N_
 
 Body = dict[str, Any]
 Adapt = Callable[[Body, list[Control], Choices, Reader], tuple[Body, list[Control]]]
@@ -76,7 +78,11 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     headers = {name: value for name, value in (("If-Match", version), ("Idempotency-Key", key)) if value}
     path = asked.operation.address(**asked.ids)
     method = asked.operation.method.upper()
-    answer = await me.calls.send(method, path, body={**body, **asked.fixed}, headers=headers)
+    try:
+        answer = await me.calls.send(method, path, body={**body, **asked.fixed}, headers=headers)
+    except Down as down:
+        # The key stays: if the service did take it, the next send does it no second time.
+        return await _page(request, asked, made, version, key, 503, told_of(down, look))
     if answer.ok:
         joint = "&" if "?" in asked.back else "?"
         return go(f"{asked.back}{joint}done={asked.verb}")
@@ -85,6 +91,12 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     told = problem_of(answer, me)
     made = forms.faults_of(answer.body | {"detail": told}, made)
     return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, told)
+
+
+def told_of(down: Down, look: Reader) -> str:
+    """The sentence at a form that a service could not take now."""
+    told = look.gettext(N_("%(service)s暂时不能用。填写的内容还在下面，过一会儿再提交。"))
+    return told % {"service": look.gettext(PARTS[down.service])}
 
 
 async def _page(

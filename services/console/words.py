@@ -82,18 +82,20 @@ def span(seconds: float, language: Language) -> str:
 def typed_moment(text: str, zone: ZoneInfo, now: datetime) -> str | None:
     """The instant of what a person typed, as the API takes it; None if it is no time.
 
-    `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone.
+    `21:07`, `11-25 21:07`, `2026-11-25 21:07` and `2026-11-25T21:07` are understood, in the unit's zone. A day without
+    its year is the nearest one: on the first of January, `12-31` was yesterday.
     """
     written = " ".join(text.replace("：", ":").replace("T", " ").replace("/", "-").replace(".", "-").split())
     here = now.astimezone(zone)
-    for form, day in (
-        ("%Y-%m-%d %H:%M", ""),
-        ("%Y-%m-%d %H:%M", f"{here.year}-"),
-        ("%Y-%m-%d %H:%M", f"{here:%Y-%m-%d} "),
-    ):
-        try:
-            found = datetime.strptime(day + written, form)  # noqa: DTZ007, the zone follows
-        except ValueError:
-            continue
-        return found.replace(tzinfo=zone).astimezone(UTC).isoformat()
+    years = [f"{here.year + shift}-" for shift in (0, -1, 1)]
+    for days in ([""], years, [f"{here:%Y-%m-%d} "]):
+        found = []
+        for day in days:
+            try:
+                at = datetime.strptime(day + written, "%Y-%m-%d %H:%M")  # noqa: DTZ007, the zone follows
+                found.append(at.replace(tzinfo=zone).astimezone(UTC))
+            except (ValueError, OverflowError):
+                continue
+        if found:
+            return min(found, key=lambda at: abs(at - now)).isoformat()
     return None

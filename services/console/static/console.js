@@ -18,7 +18,7 @@
   // Drafts: by person and page, for a day, on this browser alone. They are offered, never poured in.
   const form = document.querySelector("form[data-draft]");
   if (form && body.dataset.person) {
-    const place = `draft ${body.dataset.person} ${location.pathname}`;
+    const place = `draft ${body.dataset.person} ${location.pathname}${location.search}`;
     const fields = () => [...form.elements].filter((one) => one.name && !["hidden", "submit", "password", "file"].includes(one.type));
     const read = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
     const kept = read();
@@ -49,6 +49,11 @@
     Object.keys(localStorage).filter((key) => key.startsWith(`draft ${body.dataset.person} `) && (body.dataset.done === "all" || key.includes(`/${body.dataset.done}`)))
       .forEach((key) => localStorage.removeItem(key));
   }
+
+  // Whoever signs out leaves no words behind, and nobody leaves them for longer than a day.
+  const forget = (which) => Object.keys(localStorage).filter((key) => key.startsWith("draft ") && which(key)).forEach((key) => localStorage.removeItem(key));
+  document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/sign-out")) forget(() => true); });
+  forget((key) => { try { return Date.now() - JSON.parse(localStorage.getItem(key)).at > 86400000; } catch { return true; } });
 
   // Keys. They focus or open, and never commit.
   const rows = () => [...document.querySelectorAll("[data-row]")];

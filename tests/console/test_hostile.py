@@ -1,0 +1,218 @@
+"""Bad input at every door of the console has an answer in words, never a 5xx; and what people typed stays."""
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from services.console.accounts import Locked, LoginTaken
+from services.console.page import HEADERS
+from services.console.site import seconds
+from services.console.words import typed_moment
+from tests.console.browser import HOME, Browser
+from tests.console.conftest import PASSWORD, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+BROKEN = [
+    ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\nnot a part"),
+    ({"Content-Type": "multipart/form-data"}, b"no boundary"),
+    (
+        {"Content-Type": "multipart/form-data; boundary=x; charset=unicode_escape"},
+        b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\n\\ud800\r\n--x--\r\n',
+    ),
+    (FORM, b"login=a%00b&password=c"),
+    (FORM, b"login=%ff&password=c"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def officer(town: Town) -> Browser:
+    """A browser of a duty officer."""
+    return await town.at("duty_officer@town-east")
+
+
+async def word_of(browser: Browser) -> str:
+    """The word that the forms of a browser carry."""
+    return dict((await browser.open("/inbox")).form("/sign-out").fields)["csrf"] or ""
+
+
+@pytest.mark.parametrize(("headers", "body"), BROKEN)
+@pytest.mark.parametrize("path", ["/sign-in", "/search", "/reports/new"])
+async def test_a_form_that_cannot_be_read_is_refused(
+    officer: Browser, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    told = {**headers, "X-CSRF": await word_of(officer)}
+    answer = await officer.client.post(HOME + path, content=body, headers=told)
+    assert answer.status_code in (400, 422) and "有不能保存的字符" in answer.text
+
+
+async def test_a_form_that_is_too_large_is_refused_before_it_is_read(town: Town, officer: Browser) -> None:
+    for browser in (town.browser(), officer):
+        answer = await browser.client.post(HOME + "/sign-in", content=b"login=" + b"a" * 3_000_000, headers=FORM)
+        assert answer.status_code == 413 and "<h1>" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/incidents/%3Fstate=open",
+        "/incidents/..",
+        "/incidents/%2E%2E",
+        "/incidents/%3Cb%3Ebold%3C%2Fb%3E",
+        "/incidents/%3Cb%3Ebold",
+        "/incidents/100%25",
+        "/incidents/%23",
+        "/incidents/%0A",
+        "/statements/%3Flimit=1",
+        "/statements/new",
+        "/statements/new?incident=%0A",
+        "/statements?cursor=x",
+        "/board?cursor=%0A",
+        "/board?list=gaps&cursor=x",
+        "/roster?unit=%0A",
+        "/roster/plan?unit=nowhere",
+        "/reports/x%3Fy",
+        "/packs/%25s",
+        "/static/x/y",
+    ],
+)
+async def test_an_address_that_names_nothing_has_its_page(officer: Browser, path: str) -> None:
+    page = await officer.open(path)
+    assert page.status < 500 and "<h1>" in page.text and "<b>" not in page.text
+    assert {name: page.headers.get(name) for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize("number", ["?", "../lists", "a/similar", "x\ny", "#", "..", "a" * 70_000, "一"])
+async def test_a_number_that_is_none_finds_nothing(officer: Browser, number: str) -> None:
+    page = await officer.send(await officer.open("/search"), "/search", number=number)
+    assert page.status < 500 and "<h1>" in page.text
+
+
+async def test_words_longer_than_any_address_are_refused_in_words(officer: Browser) -> None:
+    page = await officer.send(await officer.open("/search"), "/search", words="长" * 70_000, purpose="核对")
+    assert 400 <= page.status < 500 and "<h1>" in page.text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"happened_at": "0001-01-01 00:00", "late_reason": "x"},
+        {"happened_at": "9999-12-31 23:59", "late_reason": "x"},
+        {"version": "é"},
+        {"version": "a\nb"},
+        {"key": "é"},
+        {"key": "a\r\nb: c"},
+        {"version": "9" * 5000},
+        {"reason": "\x00"},
+    ],
+)
+async def test_what_no_form_sends_is_refused_by_a_verb(town: Town, officer: Browser, typed: dict[str, str]) -> None:
+    matter = await town.reported(officer, "路灯不亮", place="卫生院")
+    action = matter.path.removeprefix(HOME) + "/triage/assign"
+    page = await officer.send(await officer.open(action), action, **{"unit": "county-roads", "reason": "归口"} | typed)
+    assert page.status < 500 and "<h1>" in page.text
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "--5", "9" * 5000, "1e999", "-"])
+async def test_a_figure_that_is_none_is_refused(town: Town, officer: Browser, typed: str) -> None:
+    matter = await town.reported(officer, "路灯不亮", place="卫生院")
+    action = matter.path.removeprefix(HOME) + "/triage/establish-fact"
+    page = await officer.send(await officer.open(action), action, key="deaths", value=typed, source="x")
+    assert page.status == 422 and "只写阿拉伯数字" in page.said
+
+
+async def test_a_secret_that_is_none_turns_no_codes_on(officer: Browser) -> None:
+    page = await officer.open("/account/codes")
+    for secret in ("!" * 32, "1" * 32, "一" * 32):
+        answer = await officer.send(page, "/account/codes", secret=secret, code="123456")
+        assert answer.status == 422
+
+
+async def test_the_words_of_a_refusal_are_no_markup(officer: Browser) -> None:
+    for path in ("/incidents/%3Cb%3Ebold", "/incidents/100%25s", "/reports/%3Cb%3Ebold"):
+        page = await officer.open(path)
+        assert page.status in (404, 422) and "<b>" not in page.text
+
+
+@pytest.mark.parametrize(("service", "path"), [("triage", "/triage/assign"), ("ingest", "/reports/new")])
+async def test_what_was_typed_stays_when_a_service_goes_down(
+    town: Town, officer: Browser, monkeypatch: pytest.MonkeyPatch, service: str, path: str
+) -> None:
+    site = town.system.console.site  # type: ignore[union-attr]
+    if service == "triage":
+        matter = await town.reported(officer, "路灯不亮", place="卫生院")
+        path = matter.path.removeprefix(HOME) + path
+    page, typed = await officer.open(path), {"reason": "归口交通", "subject": "写了很久的话", "checked": "yes"}
+    key = dict(page.form(path).fields)["key"]
+
+    class Gone(httpx.AsyncBaseTransport):
+        """A service that reads, and goes down at the command."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method != "GET":
+                raise httpx.ConnectError("down")
+            return await there.handle_async_request(request)
+
+    there = httpx.ASGITransport(town.system.app)  # type: ignore[arg-type]
+    gone = httpx.AsyncClient(transport=Gone(), base_url="http://huiying")
+    monkeypatch.setitem(site.clients, service, gone)  # type: ignore[arg-type]
+    more = {"unit": "county-roads"} if service == "triage" else {"unit": "town-east", "channel": "hotline"}
+    more |= {"text": "照原话", "discovered_at": "2026-11-25 21:07"}
+    answer = await officer.send(page, path, **typed, **more)
+    await gone.aclose()
+    assert answer.status == 503 and "填写的内容还在下面" in answer.said
+    assert (typed["reason"] in answer.text) or (typed["subject"] in answer.text)
+    assert dict(answer.form(path).fields)["key"] == key, "sent again, it is done once"
+
+
+async def test_tries_at_the_same_moment_do_not_pass_the_lock(town: Town) -> None:
+    accounts = town.system.console.site.accounts  # type: ignore[union-attr]
+    login, now = await town.person("duty_officer@town-east"), seconds()
+    tried = [accounts.enter(login, "wrong", now) for _ in range(10)] + [accounts.enter(login, PASSWORD, now)]
+    found = await asyncio.gather(*tried, return_exceptions=True)
+    assert isinstance(found[-1], Locked)
+
+
+async def test_the_store_takes_one_of_two_first_accounts(town: Town) -> None:
+    accounts = town.system.console.site.accounts  # type: ignore[union-attr]
+    made = [
+        accounts.make(f"first{at}", "王敏", PASSWORD, ["admin@city"], must_change=False, first=True) for at in (1, 2)
+    ]
+    found = await asyncio.gather(*made, return_exceptions=True)
+    assert sum(isinstance(one, LoginTaken) for one in found) >= 1
+
+
+async def test_an_account_whose_post_has_ended_can_be_ended_and_stays_so(
+    town: Town,
+) -> None:
+    site = town.system.console.site  # type: ignore[union-attr]
+    browser = await town.at("admin@town-east")
+    login = await town.person("no_such_post@town-east")
+    (account,) = [one for one in await site.accounts.all() if one.login == login]
+    page = await browser.open("/accounts")
+    assert (await browser.send(page, f"/accounts/{account.id}/end")).status == 200
+    for act in ("recover", "posts", "end"):
+        assert (await browser.send(page, f"/accounts/{account.id}/{act}")).status == 409
+    long = await browser.send(page, "/accounts", login="x" * 61, name="张三", posts=["handler@town-east"])
+    assert long.status == 422 and "最多 60 字" in long.said
+
+
+@pytest.mark.parametrize(
+    ("now", "typed", "expected"),
+    [
+        ("2027-01-01 00:10", "12-31 23:50", "2026-12-31 23:50"),
+        ("2026-12-31 23:50", "01-02 08:00", "2027-01-02 08:00"),
+        ("2026-11-26 09:00", "02-28 08:00", "2027-02-28 08:00"),
+        ("2028-03-01 09:00", "02-29 08:00", "2028-02-29 08:00"),
+        ("2026-11-26 09:00", "0001-01-01 00:00", None),
+    ],
+)
+async def test_a_day_without_its_year_is_the_nearest_one(now: str, typed: str, expected: str | None) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    at = datetime.fromisoformat(now).replace(tzinfo=zone)
+    found = typed_moment(typed, zone, at)
+    assert (datetime.fromisoformat(found).astimezone(zone).strftime("%Y-%m-%d %H:%M") if found else None) == expected
