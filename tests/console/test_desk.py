@@ -19,6 +19,7 @@ async def test_a_report_becomes_a_matter_on_the_board_with_its_limits(town: Town
     matter = await town.reported(browser, WORDS, "人民路漫水，请打13812345678", place="人民路")
     assert WORDS in matter.said and "[手机号]" in matter.said and "13812345678" not in matter.text
     (number,) = set(re.findall(r"town-east-\d{4}-\d{5}", matter.path))
+    await town.system.settle()
     board = await browser.open("/board")
     assert number in board.said and WORDS in board.said and "转达业务科室" in board.said
     assert all(WORDS not in link for link in board.links), "no word of a report stands in an address"
