@@ -38,6 +38,8 @@ class Session:
     post: str | None
     passed: bool
     origin: Origin
+    began_at: int
+    """Seconds, UTC: when the person signed in."""
     ends_at: int
     """Seconds, UTC: the end if no further page is asked for."""
 
@@ -56,8 +58,12 @@ class Sessions:
         passed: bool,
         post: str | None = None,
         origin: Origin = HERE,
+        since: int | None = None,
     ) -> str:
-        """A new session. Gives its token, which stands nowhere else. Old sessions are swept out."""
+        """A new session. Gives its token, which stands nowhere else. Old sessions are swept out.
+
+        `since` is when the person signed in, if that was before.
+        """
         token = secrets.token_urlsafe(32)
         row = {
             "digest": digest(token),
@@ -66,7 +72,7 @@ class Sessions:
             "passed": passed,
             "provider_subject": origin.subject,
             "provider_session": origin.session,
-            "began_at": now,
+            "began_at": now if since is None else since,
             "seen_at": now,
         }
         async with self._database.transaction() as connection:
@@ -92,12 +98,15 @@ class Sessions:
             post=row["post"],
             passed=bool(row["passed"]),
             origin=Origin(row["provider_subject"], row["provider_session"]),
+            began_at=row["began_at"],
             ends_at=min(row["began_at"] + LONGEST, seen + IDLE),
         )
 
     async def renew(self, session: Session, now: int, *, post: str | None) -> str:
         """Another token for the same person, after a second factor or a choice of post. The old one is over."""
-        token = await self.begin(session.account, now, passed=True, post=post, origin=session.origin)
+        token = await self.begin(
+            session.account, now, passed=True, post=post, origin=session.origin, since=session.began_at
+        )
         await self.end(session.digest)
         return token
 

@@ -99,6 +99,13 @@ async def test_a_session_ends_when_nobody_works_in_it_and_after_half_a_day(town:
         assert await site.sessions.find(token, now) is not None
         now += sessions.IDLE - 60
     assert await site.sessions.find(token, began + sessions.LONGEST + 1) is None
+    token = await site.sessions.begin(account, began, passed=True)
+    session = await site.sessions.find(token, began + sessions.IDLE)
+    assert session is not None
+    renewed = await site.sessions.renew(session, began + sessions.IDLE, post=None)
+    found = await site.sessions.find(renewed, began + sessions.IDLE)
+    assert found is not None and found.ends_at <= began + sessions.LONGEST, "another post is no new day"
+    assert await site.sessions.find(renewed, began + sessions.LONGEST + 1) is None
 
 
 async def told(town: Town) -> list[tuple[str, list[str]]]:
