@@ -49,7 +49,7 @@ class ClockMilestoneReached(Fact):
     done, the one that was merged into this one or split off from it, or the one from which this one was split off. For
     reports and receipts, `to` is the addressee's code, `form` the report's form and `hop` the hop for which it was
     meant; `unit` is who reported, or where the addressee confirmed. `category` and `channel` are those of the
-    report that opened the matter.
+    report that opened the matter; `category` is also one into which the matter was put later.
     """
 
     milestone: Code
@@ -275,6 +275,7 @@ class ClockCancelled(Fact):
     cause: Literal[
         "regraded",
         "classified",
+        "categorized",
         "deferred",
         "merged",
         "closed",

@@ -108,6 +108,7 @@ TYPES: Mapping[str, ProblemType] = {
             "handles-already": ("由该单位承办", "{incident} 就由{unit}承办，请向其他单位请求协办。"),
             "already-assigned": ("已经交办", "{incident} 已经交{unit}办理，请指定其他单位。"),
             "already-classified": ("答复类型相同", "{incident} 的答复类型已经是{answer_kind}，请选择其他类型。"),
+            "already-categorized": ("类别相同", "{incident} 的类别已经是{category}，请选择其他类别。"),
             "already-drafted": ("已经起草", "这份稿件已经起草，请修改它。"),
             "already-linked": ("判断相同", "{incident} 与 {to} 已经判断为「{kind}」，请选择其他判断。"),
             "nothing-above": ("没有上级", "{unit}没有上级，{incident} 无处提请。"),

@@ -213,6 +213,19 @@ class IncidentClassified(Done):
     taken_from: StreamId | None = None
 
 
+@event("incident.categorized")
+class IncidentCategorized(Fact):
+    """The matter was put into a category of the deployment's list, or into another one than before.
+
+    `previous` is the category that it had. `taken_from` is as in a kind of answer.
+    """
+
+    category: Code
+    previous: Code | None = None
+    reason: Words | None = None
+    taken_from: StreamId | None = None
+
+
 @event("incident.graded")
 class IncidentGraded(Done):
     """A person judged how grave the matter is for the public, by the pack in force.

@@ -21,8 +21,8 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (
         N_("核实与研判"),
         (
-            "request-verification", "establish-fact", "conclude-verification", "assess", "classify", "grade",
-            "set-flag", "clear-flag", "judge-harm", "judge-doubt", "screen", "review-screening",
+            "request-verification", "establish-fact", "conclude-verification", "assess", "categorize", "classify",
+            "grade", "set-flag", "clear-flag", "judge-harm", "judge-doubt", "screen", "review-screening",
         ),
     ),
     (

@@ -144,6 +144,8 @@ def milestones_of(event: Event) -> Iterable[ClockMilestoneReached]:
             yield _reached(event, "levels_known", levels=data.levels)
         case triage.IncidentClassified() as data:
             yield _reached(event, "classified", answer_kind=data.answer_kind)
+        case triage.IncidentCategorized() as data:
+            yield _reached(event, "categorized", category=data.category)
         case triage.IncidentAssigned() as data:
             yield _reached(event, "assigned", unit=data.unit)
         case triage.IncidentAccepted() as data:

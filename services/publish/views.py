@@ -18,6 +18,7 @@ from schemas.publish import (
 from schemas.triage import (
     IncidentAbsorbed,
     IncidentAssigned,
+    IncidentCategorized,
     IncidentClassified,
     IncidentClosed,
     IncidentDismissed,
@@ -203,6 +204,8 @@ def _change(row: Row, data: Any) -> Row:
             return {"level": data.level, "rank": data.rank}
         case IncidentClassified():
             return {"answer_kind": data.answer_kind}
+        case IncidentCategorized():
+            return {"category": data.category}
         case IncidentAssigned():
             return {"assigned": data.unit}
         case IncidentReturned():

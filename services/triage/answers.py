@@ -56,6 +56,7 @@ Verb = Literal[
     "conclude-verification",
     "assess",
     "classify",
+    "categorize",
     "grade",
     "set-flag",
     "clear-flag",

@@ -220,6 +220,15 @@ class Classify(Act, json_schema_extra=example(answer_kind="answer")):
     """The kind of answer, from the pack in force."""
 
 
+class Categorize(Command, json_schema_extra=example(category="roads.lighting", reason="经核对，反映的是路灯")):
+    """Put the matter into a category, also where it has another one."""
+
+    category: Code
+    """The category, from the deployment's list."""
+    reason: Text | None = None
+    """The reason for this category."""
+
+
 class Grade(Act, json_schema_extra=example(level="major", reason="现场核实，影响三个小区")):
     """Judge how grave the matter is for the public, by the pack in force.
 

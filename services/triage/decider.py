@@ -210,6 +210,8 @@ def _decided(state: State, command: Command, ctx: Ctx) -> Decided:
             return _establish(state, command, ctx)
         case c.Classify():
             return _classify(state, command, ctx)
+        case c.Categorize():
+            return _categorize(state, command, ctx)
         case c.Grade():
             return _grade(state, command, ctx)
         case c.SetFlag():
@@ -389,6 +391,20 @@ def _classify(state: State, command: c.Classify, ctx: Ctx) -> Decided:
     return [_by_pack(triage.IncidentClassified(answer_kind=command.answer_kind), pack, ctx)]
 
 
+def _categorize(state: State, command: c.Categorize, ctx: Ctx) -> Decided:
+    ctx.offices.lists.category(command.category)
+    if command.category == state.category:
+        raise Rejected(
+            f"{state.id} has the category {command.category} already; choose another one",
+            code="already-categorized",
+            incident=state.id,
+            category=command.category,
+        )
+    return [
+        triage.IncidentCategorized(category=command.category, previous=state.category, reason=_typed(command.reason))
+    ]
+
+
 def _grade(state: State, command: c.Grade, ctx: Ctx) -> Decided:
     pack = moves.of_matter(state, ctx)
     levels = grading.ranks(pack)
@@ -480,7 +496,7 @@ def _merge(state: State, command: c.Merge, ctx: Ctx) -> Decided:
 
 
 def _absorb(state: State, ctx: Ctx) -> Decided:
-    """The other incident goes on here, with everything that this one lacks: level, kind of answer, assigned unit."""
+    """The other incident goes on here, with all that this one lacks: level, kind of answer, category, assigned unit."""
     leaving: State = ctx.seen["leaving"]
     discovered = [state.reported_at, leaving.reported_at, *ctx.seen.get("discovered", ())]
     earlier = min((at for at in discovered if at), default=None)
@@ -509,6 +525,9 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     level = judged[-1].level if judged else state.level
     if state.answer_kind is None and leaving.answer_kind and _may_answer(leaving.answer_kind, level, pack):
         judged.append(triage.IncidentClassified(answer_kind=leaving.answer_kind, taken_from=leaving.id))
+    kinds = []
+    if state.category is None and leaving.category:
+        kinds.append(triage.IncidentCategorized(category=leaving.category, taken_from=leaving.id))
     assigned = assigning.brought(state, leaving)
     planned = plans.brought(state.plans, leaving.plans)
     verifying = establishing.brought(state, leaving)
@@ -516,7 +535,7 @@ def _absorb(state: State, ctx: Ctx) -> Decided:
     grave = judgement.brought(state, known, ctx)
     after = [*aftercare.brought(leaving.aftercare), *_all_refused(state, leaving, reports)]
     ruled = [_by_pack(fact, pack, ctx) for fact in judged]
-    return [*absorbed, *grave, *ruled, *assigned, *verifying, *helping, *planned, *after]
+    return [*absorbed, *grave, *ruled, *kinds, *assigned, *verifying, *helping, *planned, *after]
 
 
 def _all_refused(state: State, leaving: State, reports: Sequence[str]) -> Sequence[Fact]:

@@ -447,6 +447,7 @@ RIGHTS: Mapping[type[Command], Right[Incident]] = {
     c.ConcludeVerification: Right("conclude-verification", ("verifier",), _concluding, _unless_closed),
     c.Assess: Right("assess", ("duty_officer", "verifier"), _verifying, _unless_closed),
     c.Classify: Right("classify", ("duty_officer",), _accountable, _unless_closed),
+    c.Categorize: Right("categorize", ("duty_officer",), _accountable, _unless_closed),
     c.Grade: Right("grade", ("duty_officer",), _accountable, _unless_closed),
     c.SetFlag: Right("set-flag", ("duty_officer",), _accountable, _unless_closed),
     c.ClearFlag: Right("clear-flag", ("duty_officer",), _accountable, _unless_closed),

@@ -157,6 +157,8 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, clarifying=owed, clarified_for=state.clarified_for | {data.cause})
         case triage.IncidentClassified() as data:
             return replace(state, answer_kind=data.answer_kind)
+        case triage.IncidentCategorized() as data:
+            return replace(state, category=data.category)
         case triage.IncidentGraded() as data:
             grade = Grade(data.level, data.known_at)
             return replace(state, level=data.level, rank=data.rank, grades=(*state.grades, grade))

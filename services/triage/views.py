@@ -345,6 +345,8 @@ def _changes(row: Row, event: Event) -> Row:
             return {"clarifying": row["clarifying"] or data.cause == "not_in_line"}
         case triage.IncidentClassified() as data:
             return {"answer_kind": data.answer_kind}
+        case triage.IncidentCategorized() as data:
+            return {"category": data.category}
         case triage.IncidentGraded() | triage.IncidentRegraded() as data:
             return {"level": data.level, "rank": data.rank, "graded_at": at}
         case triage.IncidentLevelsKnown() as data:

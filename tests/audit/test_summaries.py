@@ -11,6 +11,7 @@ from schemas.offices import UnitPlaced
 from schemas.publish import StatementApproved
 from schemas.titles import TITLES, Language
 from schemas.triage import (
+    IncidentCategorized,
     IncidentFactEstablished,
     IncidentFlagSet,
     IncidentGraded,
@@ -58,6 +59,12 @@ def said(kind: str, fact: Fact, language: Language) -> str:
             ),
             "改级：一般 改为 特别重大",
             "regraded from general to extraordinary",
+        ),
+        (
+            "incident",
+            IncidentCategorized.model_validate({"category": "roads.lighting", "previous": "roads"}),
+            "归类：路灯照明（原类别：道路交通）",
+            "category Street lighting (before: Roads and traffic)",
         ),
         (
             "incident",

@@ -17,6 +17,7 @@ from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.upward import obligations
 from services.kernel.core.ids import derived
 from tests.escalation.incident import DAY, OFFICES, PACK, Incident, at, brings, graded, milestone, opened, reached
+from tests.kit import spec
 
 OTHER = f"incident-{derived('other')}"
 GENERAL, MAJOR = graded(at(1), "general"), graded(at(1), "major")
@@ -338,7 +339,7 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
         when = DAY + timedelta(minutes=minute)
         # The event's id decides between equal times, in every order.
         id_ = str(draw(st.uuids()))
-        match draw(st.integers(0, 8)):
+        match draw(st.integers(0, 9)):
             case 0 | 1 | 2:
                 level = draw(st.sampled_from(("general", "major", "extraordinary")))
                 rank = {"general": 1, "major": 2, "extraordinary": 3}[level]
@@ -353,6 +354,9 @@ def histories(draw: st.DrawFn) -> list[RecordMilestones]:
                 kind = draw(st.sampled_from(("answer", "status")))
                 history.append(brings(milestone("classified", when, event=id_, answer_kind=kind)))
             case 5:
+                category = draw(st.sampled_from(("roads", "water")))
+                history.append(brings(milestone("categorized", when, event=id_, category=category)))
+            case 6:
                 # As a list of reports brings them that begins with the newest one.
                 for number in range(draw(st.integers(1, 4))):
                     found = when - timedelta(minutes=draw(st.integers(0, 5000)))
@@ -416,6 +420,10 @@ def absorbs(draw: st.DrawFn, other: str, merged: datetime) -> list[RecordMilesto
 
 
 END = at(0, day=10)
+BY_CATEGORY = spec.under(
+    with_clocks(explanation={"when": 'category == "roads"'}, transfer={"when": 'category == "water"'}), OFFICES
+)
+"""The offices, under a pack whose limits depend on the category."""
 
 
 def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first() -> None:
@@ -440,13 +448,14 @@ def test_discoveries_recorded_at_one_instant_count_alike_whichever_arrives_first
 @settings(max_examples=200, deadline=None)
 def test_any_order_of_arrival_comes_to_the_same(data: st.DataObject) -> None:
     history = data.draw(st.one_of(histories(), linked()))
-    straight = Incident().hear(*history).detect(END)
+    offices = data.draw(st.sampled_from((OFFICES, BY_CATEGORY)))
+    straight = Incident(offices=offices).hear(*history).detect(END)
     arrivals: list[RecordMilestones | DetectBreaches] = list(data.draw(st.permutations(history)))
     for _ in range(data.draw(st.integers(0, 3))):
         # This judges on half of the facts. The loop would wait, but even this must come right.
         until = DAY + timedelta(hours=data.draw(st.integers(0, 90)))
         arrivals.insert(data.draw(st.integers(0, len(arrivals))), DetectBreaches(until=until))
-    shuffled = Incident()
+    shuffled = Incident(offices=offices)
     for number, arrival in enumerate(arrivals):
         shuffled.do(arrival, at(0, day=5) + timedelta(seconds=number))
     shuffled.detect(END)

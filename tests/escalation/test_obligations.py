@@ -407,6 +407,14 @@ def test_conditions_of_reports_see_category_and_channel() -> None:
     assert clocks(by_letter, opened(at(0))) == {}
 
 
+def test_a_category_that_is_set_later_asks_for_its_report_and_a_correction_takes_none_back() -> None:
+    of_water = pack(rule("up", hop("to_county", "leading_group", "county"), when='category == "water"'))
+    water, roads = (reached("categorized", at(hour), category=code) for hour, code in ((1, "water"), (2, "roads")))
+    assert set(clocks(of_water, opened(at(0)), water)) == {"to_county"}
+    assert set(clocks(of_water, opened(at(0)), water, roads)) == {"to_county"}
+    assert clocks(of_water, opened(at(0)), roads) == {}
+
+
 def test_the_next_hop_is_owed_by_who_confirmed_the_report_also_after_a_hand_over() -> None:
     chain = rule("up", hop("first", "leading_group", "parent"), hop("second", "leading_group", "parent"))
     history = [opened(at(0)), received(0.5, "leading_group", "county"), reached("transferred", at(0.6), unit="county")]

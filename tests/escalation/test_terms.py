@@ -12,15 +12,19 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Rung, Workday
 from schemas.pack.office import Coverage, Roster
 from schemas.pack.source import Duration
+from schemas.triage import IncidentCategorized
 from services.escalation.clock.clocks import Clock, derive
+from services.escalation.clock.milestones import is_carried
 from services.escalation.clock.terms import Deferral, Moved, Nature, Pause, SpecialPeriod, Terms, applies
 from services.escalation.commands import AnnulBreach, RecordMilestones
+from services.escalation.reactions import milestones_of
 from services.kernel.core.days import OwnDays, Span
 from services.kernel.core.ids import derived
 from tests.escalation.incident import PACK, Incident, at, graded, opened, reached
 from tests.escalation.test_calendars import counting, working_days
 from tests.escalation.test_clocks import GENERAL, MAJOR, with_clocks
 from tests.escalation.test_limits import matter
+from tests.kit import spec
 from tests.kit.spec import staff
 
 SOURCE = {"kind": "derived", "reason": "of these tests"}
@@ -328,6 +332,41 @@ def test_a_condition_sees_the_category_and_the_channel_of_the_matter() -> None:
     letter = RecordMilestones(milestones=(whole[0], whole[1].model_copy(update=told)))
     assert "explanation" in clocks(letter, pack=pack)
     assert "explanation" not in clocks(opened(at(0)), pack=pack)
+
+
+class TestACategoryThatIsCorrected:
+    ROADS = reached("categorized", at(2), category="roads")
+
+    def test_each_change_of_it_is_a_milestone(self) -> None:
+        [event] = spec.events("incident", [IncidentCategorized(category="water", previous="roads")])
+        [told] = milestones_of(event)
+        assert (told.milestone, told.category, told.event) == ("categorized", "water", event.id)
+
+    def test_a_limit_that_it_asks_for_is_owed_from_its_start(self) -> None:
+        found = matter(when='category == "roads"').hear(self.ROADS)
+        assert found.state.clocks["explanation"].started.due == at(24)
+        late = matter(when='category == "roads"').hear(reached("categorized", at(30), category="roads")).detect(at(30))
+        assert "explanation" in late.breaches(), "nobody gains time by setting it late"
+
+    def test_what_it_no_longer_asks_for_ends_unless_it_is_a_first_answer(self) -> None:
+        water = reached("categorized", at(5), category="water")
+        running = matter(when='category == "roads"', first_answer=False).hear(self.ROADS, water)
+        assert e.ClockCancelled(clock="explanation", cause="categorized") in running.did
+        late = matter(when='category == "roads"').hear(self.ROADS, water).detect(at(25))
+        assert "explanation" in late.breaches()
+
+    def test_it_stays_with_its_matter_when_that_is_merged(self) -> None:
+        assert not is_carried(self.ROADS.milestones[0], None)
+        pack, other = with_clocks(explanation={"when": 'category == "roads"'}), f"incident-{derived('other')}"
+        there = reached("categorized", at(2), category="roads", incident=other)
+        absorbed = reached("absorbed", at(3), incident=other)
+        assert "explanation" not in clocks(opened(at(0)), there, absorbed, pack=pack)
+
+    def test_one_that_a_merger_brings_misses_no_limit_by_itself(self) -> None:
+        pack = with_clocks(explanation={"when": 'category == "roads"'})
+        absorbed = reached("absorbed", at(30), incident=f"incident-{derived('other')}")
+        found = clocks(opened(at(0)), absorbed, reached("categorized", at(30), category="roads"), pack=pack)
+        assert (found["explanation"].since, found["explanation"].due) == (at(30), at(54))
 
 
 def test_late_by_nothing_is_late_all_the_same() -> None:

@@ -101,6 +101,14 @@ async def test_publish_and_triage_know_category_channel_and_the_reports_that_sta
     assert await seen() == in_triage(tuple(facts))
     assert (await seen()).figures == Figures(clicks=500, shares=3, reports=2)
     assert ((await seen()).category, (await seen()).channel, (await seen()).level) == ("water", "hotline", "general")
+    by_category = parse_pack(TEXT.format(when="category == 'roads'"))
+    assert chain_of(by_category, await seen()) is None
+    corrected = triage.IncidentCategorized(category="roads", previous="water")
+    await office.incident(corrected, uuid=other)
+    facts.append(corrected)
+    assert await seen() == in_triage(tuple(facts))
+    chain = chain_of(by_category, await seen())
+    assert chain and chain.code == "wide"
     left = triage.IncidentSplit(into=INCIDENT, reports=(OTHER,))
     await office.incident(left, uuid=other)
     assert await seen() == in_triage((*facts, left))

@@ -231,8 +231,11 @@ def test_the_same_concern_comes_in_other_words(office: Office) -> None:
     near = office.reads(OFFICER, "triage", f"incidents/{dark.id}/similar?limit=5")["items"]
     assert [one["number"] for one in near] == [lamps.id]
     assert "路灯" in "".join(near[0]["shared"])
-    suggested = office.reads(OFFICER, "triage", f"incidents/{dark.id}/suggestion")["unit"]
-    assert (suggested["code"], suggested["having"], suggested["of"]) == ("county-roads", 1, 1)
+    suggested = office.reads(OFFICER, "triage", f"incidents/{dark.id}/suggestion")
+    unit, category = suggested["unit"], suggested["category"]
+    assert (unit["code"], unit["having"], unit["of"]) == ("county-roads", 1, 1)
+    dark.does("duty_officer", "categorize", category=category["code"])
+    assert dark.now()["category"] == "roads.lighting"
     fountain = office.hears(
         "fountain", "文化广场南侧喷泉漏水", "文化广场南侧喷泉漏水，台阶上结冰。", "2026-03-02 08:20"
     )

@@ -289,12 +289,14 @@ async def test_flags_harm_and_doubt_are_shown_with_who_judged_and_why(triage: Tr
         ("judge-harm", "duty_officer", "county", {"harm": 1, "reason": "a queue"}),
         ("judge-harm", "duty_officer", "county", {"harm": 2, "reason": "two were hurt"}),
         ("judge-doubt", "duty_officer", "county", {"doubtful": True, "reason": "unclear"}),
+        ("categorize", "duty_officer", "county", {"category": "utilities.water", "reason": "the main"}),
     )
     found = (await triage.get(f"incidents/{id_}")).json()
     [flag] = found["flags"]
     assert (flag["flag"], flag["by"], flag["reason"]) == ("food", "duty_officer@county", "a canteen")
     assert (found["harm"]["harm"], found["harm"]["reason"]) == (2, "two were hurt")
     assert (found["doubt"]["doubtful"], found["doubt"]["reason"]) == (True, "unclear")
+    assert (found["category"], found["notes"][-1]["text"]) == ("utilities.water", "the main")
     assert found["proposed"] == {"level": "major", "rule": "major/subject"}
     known = [event.data for event in await triage.events(id_) if isinstance(event.data, IncidentLevelsKnown)]
     set_at = (await triage.events(id_))[1].time
@@ -384,6 +386,7 @@ async def test_accepting_takes_no_body_or_an_empty_one(triage: Triage) -> None:
         ("grade", {"level": "major", "reason": "r" * 10_001}, "reason"),
         ("grade", {"level": "major", "reason": "r", "author": "someone"}, "author"),
         ("classify", {"answer_kind": "hype"}, "answer_kind"),
+        ("categorize", {"category": "gossip"}, "category"),
         ("assign", {"unit": "nowhere"}, "unit"),
         ("transfer", {"unit": "town-west"}, "reason"),
         ("establish-fact", {"key": "k", "kind": "number", "value": "7", "source": "s"}, "value"),
@@ -397,7 +400,7 @@ async def test_accepting_takes_no_body_or_an_empty_one(triage: Triage) -> None:
 )
 async def test_a_malformed_body_is_refused_by_name(triage: Triage, verb: str, body: object, field: str | None) -> None:
     id_ = await triage.open()
-    role = "duty_officer" if verb in ("grade", "assign", "classify") else "chief"
+    role = "duty_officer" if verb in ("grade", "assign", "classify", "categorize") else "chief"
     assert problem(await triage.ask(id_, verb, body, role=role), 422).get("field") == field
     assert len(await triage.events(id_)) == 1
 
@@ -426,6 +429,7 @@ BODIES: dict[str, object] = {
     "conclude-verification": {"outcome": "confirmed", "text": "t"},
     "assess": {"cause": "t", "truth": "t", "trend": "t", "impact": "t"},
     "classify": {"answer_kind": "status"},
+    "categorize": {"category": "utilities.water"},
     "set-flag": {"flag": "food", "reason": "r"},
     "clear-flag": {"flag": "food", "reason": "r"},
     "judge-harm": {"harm": 1, "reason": "r"},
@@ -547,6 +551,7 @@ async def test_an_answer_says_what_its_reader_may_ask(triage: Triage) -> None:
                 "request-help",
                 "assess",
                 "classify",
+                "categorize",
                 "grade",
                 *JUDGING,
                 "hold-meeting",

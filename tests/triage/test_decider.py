@@ -84,6 +84,7 @@ COMMANDS: dict[str, Command] = {
     "assess": c.Assess(cause="t", truth="t", trend="t", impact="t"),
     "establish-fact": c.EstablishFact(key="confirmed", kind="yes_no", value=True, source="s"),
     "classify": c.Classify(answer_kind="status"),
+    "categorize": c.Categorize(category="utilities.water"),
     "grade": c.Grade(level="major", reason="r"),
     "set-flag": c.SetFlag(flag="health", reason="r"),
     "clear-flag": c.ClearFlag(flag="food", reason="r"),
@@ -136,6 +137,7 @@ ALLOWED: dict[str, str] = {
     "conclude-verification": "open assigned accepted resolved reopened",
     "assess": "open assigned accepted resolved reopened",
     "classify": "open assigned accepted resolved reopened",
+    "categorize": "open assigned accepted resolved reopened",
     "grade": "open assigned accepted resolved reopened",
     "set-flag": "open assigned accepted resolved reopened",
     "clear-flag": "open assigned accepted resolved reopened",
@@ -239,8 +241,8 @@ def test_a_closed_incident_says_to_reopen_it_first(verb: str) -> None:
 
 
 WHO = {
-    "duty_officer": "hold-meeting classify grade set-flag clear-flag judge-harm judge-doubt assign link offer "
-    "request-verification request-help receive-material propose-measure assess screen",
+    "duty_officer": "hold-meeting classify categorize grade set-flag clear-flag judge-harm judge-doubt assign link "
+    "offer request-verification request-help receive-material propose-measure assess screen",
     "verifier": "establish-fact conclude-verification assess",
     "handler": "make-plan accept return accept-help return-help complete-help "
     "record-handling explain reply solve explain-delay receive-material resolve follow-up "
@@ -483,6 +485,21 @@ class TestAnswerKind:
         classified = triage.IncidentClassified(answer_kind="status")
         past(OPENED, classified).when(c.Classify(answer_kind="status")).then_raises(Rejected, "already")
 
+    def test_a_category_is_set_and_corrected(self) -> None:
+        water = triage.IncidentCategorized(category="utilities.water")
+        past(OPENED).when(c.Categorize(category="utilities.water")).then(water)
+        lighting = triage.IncidentCategorized(category="roads.lighting", previous="utilities.water", reason="r")
+        past(OPENED, water).when(c.Categorize(category="roads.lighting", reason="r")).then(lighting)
+        past(OPENED, water).when(c.Categorize(category="utilities.water")).then_raises(Rejected, "already")
+        again = past(OPENED.model_copy(update={"category": "utilities.water"}), lighting)
+        again.when(c.Categorize(category="roads.lighting")).then_raises(Rejected, "already")
+        again.when(c.Categorize(category="utilities.water")).then(
+            triage.IncidentCategorized(category="utilities.water", previous="roads.lighting")
+        )
+
+    def test_a_category_that_no_list_has_is_refused(self) -> None:
+        past(OPENED).when(c.Categorize(category="gossip")).then_raises(Malformed, "no category has the code")
+
 
 class TestAssigning:
     @pytest.mark.requirement("TRI-10")
@@ -627,12 +644,14 @@ class TestMergingAndSplitting:
         had: dict[str, Any] = {
             "assigned": "county-roads", "accepted": True, "verifying": frozenset({"county-water"}),
             "helping": frozenset({"county-education"}),
-            "answer_kind": "status", "handled": frozenset({"problem"}), "refused": frozenset({REPORTS[2]}),
+            "answer_kind": "status", "category": "utilities.water",
+            "handled": frozenset({"problem"}), "refused": frozenset({REPORTS[2]}),
         }  # fmt: skip
         absorbed = self.absorbed(handled=("problem",), refused=(REPORTS[2],))
         self.absorb(**had).then(
             absorbed,
             triage.IncidentClassified(answer_kind="status", taken_from=OTHER),
+            triage.IncidentCategorized(category="utilities.water", taken_from=OTHER),
             triage.IncidentAssigned(unit="county-roads", taken_from=OTHER),
             triage.IncidentAccepted(unit="county-roads", taken_from=OTHER),
             triage.IncidentVerificationRequested(unit="county-water", taken_from=OTHER),
@@ -641,12 +660,14 @@ class TestMergingAndSplitting:
         own = (
             triage.IncidentAssigned(unit="town-east"),
             triage.IncidentClassified(answer_kind="answer"),
+            triage.IncidentCategorized(category="roads"),
             triage.IncidentVerificationRequested(unit="county-water"),
             triage.IncidentHelpRequested(unit="county-education"),
         )
         self.absorb(*own, **had).then(absorbed)
         state = past(OPENED, *own, absorbed).state
         assert (state.handled, state.refused, state.assigned) == ({"problem"}, {REPORTS[2]}, "town-east")
+        assert state.category == "roads"
 
     def test_splitting(self) -> None:
         case = past(OPENED, ATTACHED, roles=("chief",), into=OTHER)
@@ -873,8 +894,9 @@ class TestAnySequence:
         filled: dict[str, Any] = {
             "unit": "county", "report": REPORTS[0], "reports": [REPORTS[0]], "discovered_at": NOW, "into": OTHER,
             "incident": OTHER, "text": words, "reason": words, "source": words, "minutes": words, "measure": words,
-            "key": "k", "kind": "number", "number": 1, "answer_kind": "status", "level": "major", "rank": 2,
-            "previous": "general", "previous_rank": 1, "posts": ["chief"], "plan": "p", "units": ["county"],
+            "key": "k", "kind": "number", "number": 1, "answer_kind": "status", "category": "roads",
+            "level": "major", "rank": 2, "previous": "general", "previous_rank": 1,
+            "posts": ["chief"], "plan": "p", "units": ["county"],
             "signed": True, "sealed": True, "policy": REF, "track": "answer", "report_count": 1, "levels": (),
             "proposal": 1, "of": "measure", "chain": "c", "step": "s", "steps": (), "who": "w", "last": True,
             "post": "chief@county", "by": "0" * 64, "flag": "food", "counted_at": NOW, "harm": 1, "doubtful": True,

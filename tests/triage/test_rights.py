@@ -98,6 +98,8 @@ def fitting_one(verb: str, state: State, reports: list[str]) -> Command | None:
     match verb:
         case "classify" if state.answer_kind == "status":
             return c.Classify(answer_kind="answer" if state.level == "general" else "clarification")
+        case "categorize" if state.category == "utilities.water":
+            return c.Categorize(category="roads")
         case "conclude-verification" if state.verification.outcome == "confirmed":
             return c.ConcludeVerification(outcome="not_established", text="t")
         case "grade" if state.level == "major":

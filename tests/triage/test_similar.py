@@ -292,6 +292,26 @@ async def test_a_suggestion_counts_the_nearest_earlier_matters(desk: Triage) -> 
     assert (await desk.kinds(again)) == ["opened"]
 
 
+async def test_a_category_that_is_set_later_is_what_is_compared_suggested_and_found(desk: Triage) -> None:
+    lamp, again = await opened(desk, LAMP), await opened(desk, LAMP_AGAIN)
+    found = (await desk.get(f"incidents/{again}/suggestion", "town-east")).json()
+    assert (found["category"]["code"], found["category"]["right"]) == ("roads", 0)
+    [before] = (await offered(desk, again))["items"]
+    answer = await desk.ask(lamp, "categorize", {"category": "roads.lighting"}, role="duty_officer")
+    assert answer.status_code == 200, answer.text
+    [apart] = (await offered(desk, again))["items"]
+    assert apart["score"] < before["score"]
+    third = await opened(desk, (f"{LAMP_AGAIN[0]}。", f"{LAMP_AGAIN[1]}第三次反映"))
+    await desk.ask(again, "categorize", {"category": "roads.lighting"}, role="duty_officer")
+    found = (await desk.get(f"incidents/{third}/suggestion", "town-east")).json()
+    assert (found["category"]["code"], found["category"]["having"]) == ("roads.lighting", 2)
+    assert set(await searched(desk, category="roads.lighting")) == {lamp, again}
+    await desk.ask(third, "categorize", {"category": "roads.lighting"}, role="duty_officer")
+    last = await opened(desk, (f"{LAMP_AGAIN[0]}！", f"{LAMP_AGAIN[1]}第四次反映"))
+    found = (await desk.get(f"incidents/{last}/suggestion", "town-east")).json()
+    assert (found["category"]["right"], found["category"]["judged"]) == (1, 1)
+
+
 async def test_a_long_text_is_indexed_as_fast_as_its_beginning(desk: Triage) -> None:
     """Whoever writes it holds the one lock of an embedded store."""
     beginning = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(word_index.INDEXED))

@@ -21,6 +21,7 @@ OF_ONE_MATTER = frozenset(
         "policy_moved",
         "grown",
         "classified",
+        "categorized",
         "reply_needed",
         "reply_not_needed",
         "transferred",

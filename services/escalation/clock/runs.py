@@ -15,6 +15,7 @@ from services.escalation.clock.terms import Nature, Terms, applies, known_from
 Cause = Literal[
     "regraded",
     "classified",
+    "categorized",
     "deferred",
     "merged",
     "closed",
@@ -26,6 +27,7 @@ Cause = Literal[
 ]
 _CAUSES: Mapping[str, Cause] = {
     "classified": "classified",
+    "categorized": "categorized",
     "transferred": "reassigned",
     "reply_not_needed": "screened",
 }
@@ -111,14 +113,14 @@ def in_force(
 
     Until somebody grades it, a matter owes what the lowest level owes, and until a kind of answer is chosen, the
     strictest of the level. So nobody stops a clock by not deciding. The first grading and the first choice cancel what
-    they do not keep. From then on a first answer stays due after regrading, hand-over and closing. A merger ends it,
-    since it goes on elsewhere. A refusal of all reports ends it, too, and so does an upheld decision that the matter
-    needs no reply, as long as that stands and the pack says so of the clock.
+    they do not keep. From then on a first answer stays due after regrading, hand-over and closing, and in another
+    category. A merger ends it, since it goes on elsewhere. A refusal of all reports ends it, too, and so does an upheld
+    decision that the matter needs no reply, as long as that stands and the pack says so of the clock.
     """
     screening = pack.answering.screening
     screened_out, ends_by_screening = False, screening is not None and spec.name in screening.ends
     known, kinds = dict[Nature, bool](), {answer.kind for answer in pack.answers}
-    before, kind = None, None
+    before, kind, category = None, None, None
     applied, cancelled = False, None
     for index, (reached, level) in enumerate(zip(past, graded, strict=True)):
         # A matter that grew was graded by nobody.
@@ -127,6 +129,7 @@ def in_force(
         # A kind that this pack does not have was chosen by another one, and chooses nothing here.
         chosen = reached.answer_kind if not kinds or reached.answer_kind in kinds else None
         first_kind, kind = kind is None and chosen is not None, chosen or kind
+        category = reached.category or category
         if ends_by_screening and reached.milestone in ("reply_needed", "reply_not_needed"):
             screened_out = reached.milestone == "reply_not_needed"
         elif reached.milestone == "reopened" and index <= run.began:
@@ -135,7 +138,8 @@ def in_force(
             if reached.milestone == "merged":
                 return False, None
             continue
-        nature = Nature(level or pack.lowest, cast("AnswerKind | None", kind), terms.unit_at(reached.recorded_at))
+        chosen_kind, unit = cast("AnswerKind | None", kind), terms.unit_at(reached.recorded_at)
+        nature = Nature(level or pack.lowest, chosen_kind, unit, category)
         if nature not in known:
             known[nature] = applies(spec, nature, run.from_at, pack, terms)
         owed = known[nature] and not screened_out

@@ -101,6 +101,8 @@ class Nature(NamedTuple):
     kind: AnswerKind | None
     unit: str | None = None
     """The kind of the accountable unit."""
+    category: str | None = None
+    """The category by the records until then; None for that of the opening."""
 
 
 def applies(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, terms: Terms) -> bool:
@@ -109,7 +111,7 @@ def applies(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, 
     Until a kind of answer is chosen, the strictest of the level is owed: of the clocks with the same start that only
     some kinds of answer owe and whose conditions hold, the one that is due first.
     """
-    level, kind, _ = nature
+    level, kind = nature.level, nature.kind
     if not spec.applies(level, kind) and not (kind is None and _is_strictest(spec, nature, since, pack, terms)):
         return False
     return _holds(spec, nature, since, terms)
@@ -118,8 +120,10 @@ def applies(spec: ClockRule, nature: Nature, since: datetime, pack: PolicyPack, 
 def _holds(spec: ClockRule, nature: Nature, since: datetime, terms: Terms) -> bool:
     if spec.when is None:
         return True
-    level, kind, unit = nature
+    level, kind, unit, category = nature
     told = {"level": level, "answer_kind": kind, "unit": unit, "periods": terms.periods_at(since)}
+    if category is not None:
+        told["category"] = category
     return holds(spec.when, terms.context.model_copy(update=told))
 
 

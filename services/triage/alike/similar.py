@@ -42,7 +42,7 @@ EQUALS = 10
 """At most so many of them have the same pairs of what is asked, so that near copies of many matters hide no other."""
 SAMPLE = 2000
 """The newest matters from which the commonness of characters is known."""
-_SAID = ("subject", "text", "place", "category")
+_SAID = ("subject", "text", "place")
 FRESH = 600.0
 """Seconds for which it is known, unless the matters grow by a tenth."""
 
