@@ -3,9 +3,10 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -16,7 +17,8 @@ from services.kernel.core.time_source import TimeSource
 from services.kernel.settings import ROOT, Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TOMORROW = datetime.now(UTC) + timedelta(days=1)
+TOMORROW = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(days=1)
+"""In the time zone of the pack: a day begins there, whatever day it is elsewhere."""
 REASON = {"level": "general", "reason": "一处路灯"}
 
 

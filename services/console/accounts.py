@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.console import passwords
-from services.console.store import ACCOUNTS, SESSIONS
+from services.console.store import ACCOUNTS, FAILURES, SESSIONS
 from services.kernel.access.keys import Keys
 from services.kernel.core.ids import derived
 from services.kernel.core.uuid7 import uuid7
@@ -24,6 +24,8 @@ FREE_FAILURES = 5
 """So many wrong passwords or codes in a row cost nothing."""
 FIRST_LOCK, LONGEST_LOCK = 60, 3600
 """Seconds. Each further failure doubles the time of the lock."""
+FORGOTTEN = 24 * 3600
+"""Seconds after which failures are forgotten."""
 STEP = 30
 """Seconds for which a one-time code holds."""
 SEALED = "second-factor"
@@ -133,32 +135,62 @@ class Accounts:
                 await connection.execute(SESSIONS.delete().where(gone))
             return account_of({**known, "name": name, "posts": " ".join(posts)})
 
-    async def enter(self, login: str, password: str, now: int) -> Account | None:
+    async def enter(self, login: str, password: str, now: int, browser: str = "") -> Account | None:
         """The account, if login and password are right. Raises `Locked`.
 
-        A locked account looks at no password. A login that nobody has takes as long as a wrong password. Of many tries
-        at the same moment, those that end after the lock count for nothing, right or wrong.
+        Failures are counted for a login, whether anybody has it or not. `browser` is the mark of a browser: in one in
+        which this login was right before, failures are counted apart. So nobody elsewhere locks the person out.
+        While it is locked no password is looked at. A login that nobody has takes as long as a wrong password. Of many
+        tries at the same moment, those that end after the lock count for nothing, right or wrong.
         """
-        known = ACCOUNTS.c.login == login.strip().casefold()
-        row = await self._unlocked(known, now)
+        login = login.strip().casefold()
+        place = self._keys.digest("sign-in", login, browser if self.knows(browser, login) else "")
+        row = await self._unlocked(login, place, now)
         is_right = await passwords.matches(row["password"] if row else None, password)
-        row = await self._unlocked(known, now)
-        if row is None or row["ended"]:
+        row = await self._unlocked(login, place, now)
+        if not is_right or row is None or row["ended"]:
+            await self._fail_at(place, now)
             return None
-        if not is_right:
-            await self._fail(row["id"], now)
-            return None
-        if row["second_factor"] is None:
-            await self._set(row["id"], failures=0, locked_until=0)
+        async with self._database.transaction() as connection:
+            await connection.execute(FAILURES.delete().where(FAILURES.c.place == place))
         return account_of(row)
 
-    async def _unlocked(self, which: Any, now: int) -> Any:
-        """The account's row. Raises `Locked`."""
+    def mark(self, login: str) -> str:
+        """The mark of a browser in which this login was right."""
+        nonce = secrets.token_hex(16)
+        return f"{nonce}.{self._keys.digest('known-browser', login.casefold(), nonce)}"
+
+    def knows(self, mark: str, login: str) -> bool:
+        """Whether a browser has a mark for this login."""
+        nonce, _, said = mark.partition(".")
+        return secrets.compare_digest(said.encode(), self._keys.digest("known-browser", login, nonce).encode())
+
+    async def has_password(self, id_: str, password: str) -> bool:
+        """Whether this is the password of the account, for somebody who is signed in to it."""
         async with self._database.read() as connection:
-            row = await _row(connection, which)
-        if row is not None and row["locked_until"] > now:
-            raise Locked(row["locked_until"])
-        return row
+            row = await _row(connection, ACCOUNTS.c.id == id_)
+        return await passwords.matches(row["password"] if row else None, password)
+
+    async def _unlocked(self, login: str, place: str, now: int) -> Any:
+        """The account's row, if anybody has the login. Raises `Locked`."""
+        async with self._database.read() as connection:
+            held = select(FAILURES.c.locked_until).where(FAILURES.c.place == place)
+            until = (await connection.execute(held)).scalar_one_or_none() or 0
+            if until > now:
+                raise Locked(until)
+            return await _row(connection, ACCOUNTS.c.login == login)
+
+    async def _fail_at(self, place: str, now: int) -> None:
+        """One more failure. Places where nobody failed for a day are swept out."""
+        async with self._database.transaction() as connection:
+            await connection.execute(FAILURES.delete().where(FAILURES.c.locked_until < now - FORGOTTEN))
+            chosen = select(FAILURES.c.times).where(FAILURES.c.place == place).with_for_update()
+            times = (await connection.execute(chosen)).scalar_one_or_none()
+            known = {"place": place, "times": (times or 0) + 1, "locked_until": _until((times or 0) + 1, now)}
+            if times is None:
+                await connection.execute(insert(FAILURES), [known])
+            else:
+                await connection.execute(update(FAILURES).where(FAILURES.c.place == place).values(known))
 
     async def pass_code(self, id_: str, code: str, now: int) -> bool:
         """Whether the one-time code is right. Each code serves once. Raises `Locked`."""
@@ -208,6 +240,10 @@ class Accounts:
         async with self._database.transaction() as connection:
             await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(fresh))
             await connection.execute(SESSIONS.delete().where(SESSIONS.c.account == id_))
+            login = (await _row(connection, ACCOUNTS.c.id == id_))["login"]
+            await connection.execute(
+                FAILURES.delete().where(FAILURES.c.place == self._keys.digest("sign-in", login, ""))
+            )
         return password
 
     async def end(self, id_: str) -> None:
@@ -229,9 +265,7 @@ class Accounts:
             if row is None:
                 return
             failures = row["failures"] + 1
-            over = failures - FREE_FAILURES
-            until = now + min(LONGEST_LOCK, FIRST_LOCK * 2 ** min(over, 10)) if over >= 0 else 0
-            changed = {"failures": failures, "locked_until": until}
+            changed = {"failures": failures, "locked_until": _until(failures, now)}
             await connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == id_).values(changed))
 
     async def _set(self, id_: str, **values: Any) -> None:
@@ -240,6 +274,12 @@ class Accounts:
 
     def _secret(self, row: Any) -> str:
         return self._keys.open(SEALED, row["second_factor"], row["id"]).decode()
+
+
+def _until(failures: int, now: int) -> int:
+    """The end of the lock after so many failures; the present while they cost nothing."""
+    over = failures - FREE_FAILURES
+    return now + (min(LONGEST_LOCK, FIRST_LOCK * 2 ** min(over, 10)) if over >= 0 else 0)
 
 
 def _new(name: str, posts: Sequence[str], **known: Any) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from services.console.site import HOME, Entered, SignedOut, Site, is_here, langu
 from services.console.words import N_, translations
 
 logger = structlog.get_logger()
+KNOWN = "known"
+"""The cookie that marks a browser in which a login was right."""
 FIRST = ("login", "name", "post", "code")
 """Fields of the first account, besides its password."""
 FAULTS: Mapping[str, str] = {
@@ -29,6 +31,7 @@ FAULTS: Mapping[str, str] = {
     "uniform": N_("密码至少用 5 个不同的字符"),
     "differ": N_("两次输入的密码不一样"),
     "old": N_("现在的密码不对"),
+    "same": N_("新密码和现在的一样，换一个"),
 }
 
 
@@ -75,7 +78,8 @@ def router(site: Site) -> APIRouter:
             told = failed(request, N_("这里不用本系统的账号登录"))
             return await sign_in_page(request, 403, next=back, error=told)
         try:
-            account = await site.accounts.enter(login, str(form.get("password", "")), seconds())
+            known = request.cookies.get(KNOWN, "")
+            account = await site.accounts.enter(login, str(form.get("password", "")), seconds(), known)
         except Locked as locked:
             minutes = max(1, (locked.until - seconds() + 59) // 60)
             told = failed(request, N_("密码错误次数过多，请 %(minutes)d 分钟后再试，或请管理员重置")) % {
@@ -87,7 +91,13 @@ def router(site: Site) -> APIRouter:
             return await sign_in_page(request, 422, next=back, login=login, error=told)
         token = await site.sessions.begin(account, seconds(), passed=not account.has_second_factor)
         to = "sign-in/code" if account.has_second_factor else "post"
-        return cookie(go(onward(to, back)), token)
+        answer = cookie(go(onward(to, back)), token)
+        if not site.accounts.knows(known, account.login):
+            mark, year = site.accounts.mark(account.login), 365 * 24 * 3600
+            answer.set_cookie(
+                KNOWN, mark, max_age=year, httponly=True, samesite="lax", secure=site.is_secure, path=f"{HOME}/sign-in"
+            )
+        return answer
 
     @pages.get("/sign-in/code")
     async def code(request: Request, next: str = "") -> Response:
@@ -223,6 +233,8 @@ def router(site: Site) -> APIRouter:
                     fault = "old"
             except Locked:
                 fault = "old"
+        if fault is None and await site.accounts.has_password(account.id, fresh):
+            fault = "same"
         if fault:
             said = failed(request, FAULTS[fault])
             return await render(request, "password.html", 422, must=account.must_change, error=said)
@@ -235,6 +247,7 @@ def router(site: Site) -> APIRouter:
         return await _codes(request, session, pyotp.random_base32())
 
     async def _codes(request: Request, session: Session, secret: str, told: str | None = None) -> Response:
+        secret = secret if re.fullmatch("[A-Z2-7]{32}", secret) else pyotp.random_base32()
         address = pyotp.TOTP(secret).provisioning_uri(name=session.account.login, issuer_name=site.settings.site_name)
         drawn = segno.make(address).svg_data_uri(scale=4)
         return await render(
@@ -252,6 +265,8 @@ def router(site: Site) -> APIRouter:
         """Turns one-time codes on, once the person typed one."""
         form = await request.form()
         secret, typed = str(form.get("secret", "")), str(form.get("code", ""))
+        if not await site.accounts.has_password(session.account.id, str(form.get("password", ""))):
+            return await _codes(request, session, secret, failed(request, FAULTS["old"]))
         if not re.fullmatch("[A-Z2-7]{32}", secret):
             return await _codes(request, session, pyotp.random_base32(), failed(request, N_("验证码不对")))
         if not await site.accounts.set_second_factor(session.account.id, secret, typed, seconds()):

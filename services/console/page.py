@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.fields import parse_instant
-from schemas.titles import Language
+from schemas.titles import TITLES, Language
 from services.console import words
 from services.console.labels import LISTS, PARTS, PHASES, STATES, WAITS
 from services.console.site import HOME, here, language, site_of
@@ -85,6 +85,10 @@ class Reader:
     def title(self, code: str | None) -> str:
         """The title of a fixed code."""
         return words.title(code, self.language)
+
+    def done(self, verb: str) -> str:
+        """The title of a verb that was just done; empty for what is none, since it comes from the address."""
+        return words.title(verb, self.language) if verb in TITLES else ""
 
     def moment(self, written: str | None) -> str:
         """A time in short."""

@@ -56,6 +56,11 @@ def router(site: Site) -> APIRouter:
             return await _page(request, me, 422, error=look.gettext(N_("这个登录名已有人用")))
         return await render(request, "account_made.html", made=made, password=password)
 
+    @pages.get("/accounts/{id}")
+    async def account(request: Request, me: Signed, id: str) -> Response:
+        """The posts of a person, to change them."""
+        return await render(request, "account.html", one=await _of(me, id, local=True), posts=list(_posts(me).items()))
+
     @pages.post("/accounts/{id}/recover")
     async def recover(request: Request, me: Signed, id: str) -> Response:
         """A password for one sign-in, for a person who lost theirs. The second factor and all sessions end."""

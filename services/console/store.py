@@ -25,7 +25,7 @@ ACCOUNTS = Table(
     Column("posts", String(2000), nullable=False, comment="`post@unit`, separated by spaces"),
     Column("second_factor", LargeBinary, comment="the sealed secret of the one-time codes"),
     Column("last_step", BigInteger, nullable=False, comment="the step of the last one-time code, which serves once"),
-    Column("failures", Integer, nullable=False, comment="wrong passwords and codes in a row"),
+    Column("failures", Integer, nullable=False, comment="wrong one-time codes in a row"),
     Column("locked_until", BigInteger, nullable=False, comment="seconds, UTC"),
     Column("ended", Boolean, nullable=False),
 )
@@ -42,6 +42,13 @@ SESSIONS = Table(
     Column("provider_session", key(64), index=True, comment="keyed digest of the provider's session, if it names one"),
     Column("began_at", BigInteger, nullable=False, comment="seconds, UTC"),
     Column("seen_at", BigInteger, nullable=False, comment="seconds, UTC"),
+)
+FAILURES = Table(
+    "failure",
+    METADATA,
+    Column("place", key(64), primary_key=True, comment="keyed digest of a login, and of a browser that knows it"),
+    Column("times", Integer, nullable=False, comment="wrong passwords in a row"),
+    Column("locked_until", BigInteger, nullable=False, index=True, comment="seconds, UTC"),
 )
 HANDSHAKES = Table(
     "handshake",

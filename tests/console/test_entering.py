@@ -52,13 +52,36 @@ async def test_wrong_passwords_in_a_row_lock_and_the_right_one_waits(town: Town)
     assert await accounts.enter(login, PASSWORD, now + 63) is not None
 
 
+async def test_an_unknown_login_locks_alike_and_nobody_elsewhere_locks_a_person_out(town: Town) -> None:
+    login, own, stranger = await town.person("duty_officer@town-east"), town.browser(), town.browser()
+    assert (await own.sign_in(login, PASSWORD)).path == "/console/inbox"
+    await own.send(await own.open("/inbox"), "/sign-out")
+    page = await stranger.open("/sign-in")
+    for named in (login, "nobody-has-this"):
+        found = [(await stranger.send(page, "/sign-in", login=named, password="wrong")).status for _ in range(6)]
+        assert found == [422, 422, 422, 422, 422, 429]
+    assert (await stranger.send(page, "/sign-in", login=login, password=PASSWORD)).status == 429
+    assert (await own.sign_in(login, PASSWORD)).path == "/console/inbox", "a browser that knows the login goes on"
+
+
+async def test_the_one_time_password_is_not_kept(town: Town) -> None:
+    accounts = town.system.console.site.accounts  # type: ignore[union-attr]
+    await accounts.make("fresh", "王敏", PASSWORD, ["handler@town-east"], must_change=True)
+    browser = town.browser()
+    page = await browser.sign_in("fresh", PASSWORD)
+    same = await browser.send(page, "/account/password", password=PASSWORD, again=PASSWORD)
+    assert same.status == 422 and "和现在的一样" in same.said
+
+
 async def test_a_one_time_code_serves_once_and_is_asked_for_at_each_sign_in(town: Town) -> None:
     login, browser = await town.person("duty_officer@town-east"), town.browser()
     await browser.sign_in(login, PASSWORD)
     page = await browser.open("/account/codes")
     (secret,) = re.findall(r"<code>(\w+)</code>", page.text)
     before = pyotp.TOTP(secret).at(seconds() - STEP)
-    await browser.send(page, "/account/codes", code=before)
+    refused = await browser.send(page, "/account/codes", code=before, password="somebody at this desk")
+    assert refused.status == 422, "a machine that was left alone turns nothing on"
+    await browser.send(page, "/account/codes", code=before, password=PASSWORD)
     other = town.browser()
     asked = await other.sign_in(login, PASSWORD)
     assert asked.path.startswith("/console/sign-in/code")
@@ -126,6 +149,8 @@ async def test_an_administrator_opens_accounts_and_recovers_them_below_the_own_u
     site = town.system.console.site  # type: ignore[union-attr]
     (account,) = [one for one in await site.accounts.all() if one.login == "zhang"]
     assert account.posts == ("handler@town-east",), "no post above the administrator's unit"
+    of = await browser.open(f"/accounts/{account.id}")
+    assert "已停用" not in of.said and of.form(f"/accounts/{account.id}/posts").fields[-1][1] == "handler@town-east"
     new = await town.browser().sign_in("zhang", password)
     assert new.path == "/console/account/password", "the one-time password is changed before anything else"
     wider = await town.person("handler@town-east", "chief@county")

@@ -39,7 +39,7 @@ class Desk:
         """A page of a new person, whose first post acts; of nobody, if there is no post."""
         context = await self.chrome.new_context(locale=language, reduced_motion="reduce", **more)  # type: ignore[arg-type]
         if posts:
-            ((name, value),) = (await self.town.at(*posts)).client.cookies.items()
+            name, value = "huiying", (await self.town.at(*posts)).client.cookies["huiying"]
             await context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": HOME}])
         page = await context.new_page()
         page.set_default_timeout(15_000)

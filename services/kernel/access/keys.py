@@ -36,6 +36,8 @@ USES = frozenset(
         "set-up",
         "form",
         "second-factor",
+        "known-browser",
+        "sign-in",
         "provider",
         "provider-session",
     }

@@ -28,13 +28,21 @@ def upgrade() -> None:
             nullable=False,
             comment="the step of the last one-time code, which serves once",
         ),
-        sa.Column("failures", sa.Integer(), nullable=False, comment="wrong passwords and codes in a row"),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="wrong one-time codes in a row"),
         sa.Column("locked_until", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("login"),
         sa.UniqueConstraint("subject"),
     )
+    op.create_table(
+        "failure",
+        sa.Column("place", key(64), nullable=False, comment="keyed digest of a login, and of a browser that knows it"),
+        sa.Column("times", sa.Integer(), nullable=False, comment="wrong passwords in a row"),
+        sa.Column("locked_until", sa.BigInteger(), nullable=False, comment="seconds, UTC"),
+        sa.PrimaryKeyConstraint("place"),
+    )
+    op.create_index(op.f("ix_failure_locked_until"), "failure", ["locked_until"], unique=False)
     op.create_table(
         "handshake",
         sa.Column("state", key(64), nullable=False, comment="SHA-256 of the word that the provider sends back"),
