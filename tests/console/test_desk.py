@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 WORDS = "人民路水管爆裂漫水"
 
 
+@pytest.mark.requirement("CON-01")
 async def test_a_report_becomes_a_matter_on_the_board_with_its_limits(town: Town) -> None:
     browser = await town.at("duty_officer@town-east")
     matter = await town.reported(browser, WORDS, "人民路漫水，请打13812345678", place="人民路")
