@@ -81,14 +81,18 @@ class Page:
 
 
 class Browser:
-    """A browser of one person. `reaching` are addresses outside the console."""
+    """A browser of one person.
 
-    def __init__(self, site: ASGIApp, language: str = "zh-CN", reaching: Sequence[str] = ()) -> None:
+    `site` is the console as an application, or its address. `reaching` are addresses outside the console.
+    """
+
+    def __init__(self, site: ASGIApp | str, language: str = "zh-CN", reaching: Sequence[str] = ()) -> None:
         headers = {"Sec-Fetch-Site": "same-origin", "Accept-Language": language}
         outside = {f"all://{address.partition('://')[2]}": httpx.AsyncHTTPTransport() for address in reaching}
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(site),
-            base_url=WHERE,
+            transport=None if isinstance(site, str) else httpx.ASGITransport(site),
+            base_url=site if isinstance(site, str) else WHERE,
+            timeout=30,
             headers=headers,
             follow_redirects=True,
             mounts=outside,
