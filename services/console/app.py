@@ -72,10 +72,7 @@ def application(site: Site) -> FastAPI:
 
     @app.exception_handler(SignedOut)
     async def _signed_out(request: Request, problem: SignedOut) -> Response:
-        answer = page.go(problem.to.removeprefix(f"{HOME}/"))
-        if request.headers.get("hx-request"):
-            answer.headers["HX-Redirect"] = problem.to
-        return answer
+        return page.go(problem.to.removeprefix(f"{HOME}/"))
 
     @app.exception_handler(Down)
     async def _down(request: Request, problem: Down) -> Response:

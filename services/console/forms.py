@@ -19,7 +19,7 @@ from starlette.datastructures import FormData
 from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
-from services.console.labels import FIELDS, HINTS
+from services.console.labels import FIELDS, HINTS, OF_VERB
 from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
@@ -125,7 +125,9 @@ def controls(
         for name, one in operation.schema.get("properties", {}).items()
         if name not in without
     ]
-    return sorted(found, key=lambda one: one.is_late)
+    verb, text = operation.path.rpartition("/")[2], words.translations(language).gettext
+    own = [replace(one, title=text(OF_VERB[verb, one.name])) if (verb, one.name) in OF_VERB else one for one in found]
+    return sorted(own, key=lambda one: one.is_late)
 
 
 def _control(

@@ -106,6 +106,13 @@ FIELDS: Mapping[str, str] = {
 }
 """Field of a request body -> its title in Chinese."""
 
+OF_VERB: Mapping[tuple[str, str], str] = {
+    ("screen", "ground"): N_("不予答复的理由"),
+    ("report-upward", "proposal"): N_("拟处理意见"),
+    ("decide-extension", "notice"): N_("怎样告知反映人"),
+}
+"""Verb and field -> the title of a field that means something else there than under other verbs."""
+
 HINTS: Mapping[str, str] = {
     "discovered_at": N_("写成 11-25 21:07 或 21:07。时限从这时起算"),
     "happened_at": N_("只在补录时填写：事情实际办理的时间"),

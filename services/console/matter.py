@@ -130,7 +130,7 @@ def router(site: Site) -> APIRouter:
             verb,
             f"incidents/{incident['number']}",
             ids={"id": incident["id"]},
-            choices=choices_of(me, incident, known, lists.value or {}, pack, await site.packs()),
+            choices=of_verb(verb, choices_of(me, incident, known, lists.value or {}, pack, await site.packs())),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
             without=("kind",) if is_fact else (),
             adapt=_of_fact if is_fact else None,
@@ -163,6 +163,7 @@ def choices_of(
         "flag": [(one["flag"], one["title"]) for one in pack.get("flags", ())],
         "harm": [(str(one["harm"]), one["title"]) for one in pack.get("harm_scale", ())],
         "ground": [(one["ground"], one["title"]) for one in pack.get("return_grounds", ())],
+        "no_reply_ground": [(one["ground"], one["title"]) for one in pack.get("no_reply_grounds", ())],
         "category": [(one["code"], named(one)) for one in lists.get("categories", ())],
         "channel": [(one["code"], named(one)) for one in lists.get("channels", ())],
         "key": [(key, named(one)) for key, one in facts.items()],
@@ -177,6 +178,15 @@ def choices_of(
         "proposal": [(str(one["proposal"]), (one["text"] or "")[:60]) for one in incident["proposals"] if one["may"]],
         "pack": [(f"{one['pack']}@{one['version']}", one["title"]) for one in packs],
     }
+
+
+def of_verb(verb: str, known: dict[str, Any]) -> dict[str, Any]:
+    """The values for a verb: the same name of a field can mean another list there, or a text."""
+    if verb == "screen":
+        return known | {"ground": known["no_reply_ground"]}
+    if verb == "report-upward":
+        return {name: values for name, values in known.items() if name != "proposal"}
+    return known
 
 
 def named(lists: Part, of: str, language: str) -> dict[str, str]:

@@ -155,10 +155,6 @@ class Site:
         self._offices = Offices({one["unit"]: one for one in units["items"]})
         self._asked = time.monotonic()
 
-    def forget_offices(self) -> None:
-        """Asks for units and packs anew, since somebody changed them here."""
-        self._asked = -FRESH
-
     async def pack_of(self, unit: str | None, policy: str | None = None) -> dict[str, Any]:
         """The pack of a matter, or the pack by which a unit works now; empty if it has none."""
         packs = {one["policy"]: one for one in await self.packs()}

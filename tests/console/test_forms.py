@@ -8,6 +8,7 @@ from schemas.titles import TITLES
 from services.console import forms
 from services.console.forms import SERVICES, controls
 from services.console.labels import FIELDS, LISTS, WAITS
+from services.console.matter import of_verb
 from services.triage.handling.ball import Awaited
 from services.triage.worklist.desk import ListName
 
@@ -43,3 +44,26 @@ def test_what_is_entered_later_stands_at_the_end() -> None:
     assert operation is not None
     names = [one.name for one in controls(operation, {}, "zh")]
     assert names[-2:] == ["happened_at", "late_reason"] and SERVICES
+
+
+def test_a_field_is_what_it_is_under_its_verb() -> None:
+    """Under two verbs one name can mean two things: reasons of a return and of no reply, a proposal and a text."""
+    known = {
+        "ground": [("need_more", "材料不足")],
+        "no_reply_ground": [("repeated", "重复")],
+        "proposal": [("1", "围挡")],
+    }
+    made = {}
+    for service, verb in (("triage", "screen"), ("triage", "return"), ("escalation", "report-upward")):
+        operation = forms.Documents().command(service, f"incidents/{{id}}/{verb}")
+        assert operation is not None
+        made[verb] = {one.name: one for one in controls(operation, of_verb(verb, dict(known)), "zh")}
+    assert (made["screen"]["ground"].title, made["screen"]["ground"].choices) == (
+        "不予答复的理由",
+        (("repeated", "重复"),),
+    )
+    assert (made["return"]["ground"].title, made["return"]["ground"].choices) == (
+        "退回理由",
+        (("need_more", "材料不足"),),
+    )
+    assert (made["report-upward"]["proposal"].title, made["report-upward"]["proposal"].kind) == ("拟处理意见", "words")

@@ -1,4 +1,4 @@
-// Comfort that no page needs: keys, drafts kept in this browser, a form sent once, the time of leaving.
+// Comfort that no page needs: keys, drafts kept in this browser, a form sent once, pasted files.
 (() => {
   "use strict";
   const body = document.body;
@@ -46,7 +46,7 @@
     });
   }
   if (body.dataset.done && body.dataset.person) {
-    Object.keys(localStorage).filter((key) => key.startsWith(`draft ${body.dataset.person} `) && (body.dataset.done === "all" || key.includes(`/${body.dataset.done}`)))
+    Object.keys(localStorage).filter((key) => key.startsWith(`draft ${body.dataset.person} `) && key.includes(`/${body.dataset.done}`))
       .forEach((key) => localStorage.removeItem(key));
   }
 
@@ -74,7 +74,6 @@
     else if (event.code === "KeyK") step(-1);
     else if (event.code === "KeyE") document.querySelector(".verbs a")?.focus();
     else if (event.key === "/") { event.preventDefault(); document.getElementById("number")?.focus(); }
-    else if (event.code === "Period") document.querySelector("#changes a")?.focus();
     else if (event.code === "KeyU") document.querySelector("[data-back]")?.click();
   });
 

@@ -203,6 +203,15 @@ class GroundOfReturn(Answered):
     """Its title."""
 
 
+class GroundOfNoReply(Answered):
+    """A reason for which a matter may need no reply."""
+
+    ground: Code
+    """The reason's code."""
+    title: str
+    """Its title."""
+
+
 class KindOfAnswer(Answered):
     """A kind of answer in a pack."""
 
@@ -342,6 +351,8 @@ class Pack(Answered):
     """The steps of its scale of harm."""
     answer_kinds: tuple[KindOfAnswer, ...]
     """Its kinds of answer."""
+    no_reply_grounds: tuple[GroundOfNoReply, ...]
+    """The reasons for which a matter may need no reply."""
     return_grounds: tuple[GroundOfReturn, ...]
     """The reasons for which a unit may give a matter back."""
     open: tuple[Code, ...]
@@ -452,6 +463,7 @@ class Packs(
                         "levels": ["general", "major"],
                     }
                 ],
+                "no_reply_grounds": [{"ground": "repeated", "title": "重复反映，已答复"}],
                 "return_grounds": [{"ground": "need_more", "title": "材料不足，需补充"}],
                 "open": [],
                 "units": ["town-east"],

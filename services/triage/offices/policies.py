@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from schemas.fields import instant
+from schemas.pack.answering import NoReply
 from schemas.pack.assigning import ReturnReason
 from schemas.pack.values import open_places
 from services.kernel.core.commands import Command
@@ -158,10 +159,16 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
             }
             for answer in model.answers
         ],
+        "no_reply_grounds": [{"ground": one.code, "title": one.title_zh} for one in _no_reply_reasons(pack)],
         "return_grounds": [{"ground": one.code, "title": one.title_zh} for one in _return_reasons(pack)],
         "open": list(open_places(model)),
         "units": sorted(unit for unit, of in offices.assigned.items() if of == pack.ref),
     }
+
+
+def _no_reply_reasons(pack: LoadedPack) -> tuple[NoReply, ...]:
+    rule = pack.model.answering.screening
+    return rule.reasons if rule else ()
 
 
 def _return_reasons(pack: LoadedPack) -> tuple[ReturnReason, ...]:
