@@ -129,11 +129,13 @@ class Statement(Answered):
     """The commands that the caller may send now."""
 
 
-class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None)):
+class Statements(Page, json_schema_extra=example(items=[_SHOWN], next=None, may=["draft"])):
     """Statements, the newest draft first."""
 
     items: tuple[Statement, ...]
     """The entries of this page."""
+    may: tuple[Literal["draft"], ...]
+    """`draft` if the caller may begin a statement on the incident that was asked for."""
 
 
 class Release(Answered):

@@ -109,7 +109,8 @@ def router() -> APIRouter:
     ) -> Response:
         """Statements of the caller's unit and the units below it, and on matters in which one of these has a part.
 
-        Newest draft first. `may` holds the commands that the caller may send now.
+        Newest draft first. `may` of a statement holds the commands that the caller may send now. With `incident`, the
+        list's own `may` says whether the caller may draft on it.
         """
         incident = incident and await records.named(runtime, "incident", incident, "incident")
         async with runtime.database.read() as connection:
@@ -117,7 +118,8 @@ def router() -> APIRouter:
             page = await queries.list_statements(
                 connection, ctx, incident=incident, state=state, limit=limit, cursor=cursor
             )
-        return http.json_response({"items": page.rows, "next": page.next})
+            verbs = await queries.may_draft(connection, ctx, incident) if incident else []
+        return http.json_response({"items": page.rows, "next": page.next, "may": verbs})
 
     @api.get("/statements/{id}", **documents.answers(answers.WholeStatement))
     async def read_statement(runtime: http.Serving, id: Id, staff: http.Staff) -> Response:

@@ -22,8 +22,9 @@ from services.kernel.serving.approvals import shown
 from services.kernel.store import standings
 from services.kernel.store.views import Row, folded
 from services.kernel.store.words import resolve
-from services.publish.rights import RIGHTS, Case, reading
-from services.publish.seen import read_incidents
+from services.publish.commands import Draft
+from services.publish.rights import RIGHTS, Case, Statement, reading
+from services.publish.seen import read_incident, read_incidents
 from services.publish.views import METADATA, OF_ONE, incidents, releases, state_of, statements
 
 
@@ -32,6 +33,16 @@ class Page(NamedTuple):
 
     rows: list[Row]
     next: str | None
+
+
+async def may_draft(connection: AsyncConnection, ctx: Ctx, incident: str) -> list[str]:
+    """`draft` if the actor may begin a statement on the incident now; else nothing."""
+    known = await read_incident(connection, incident)
+    if known is None:
+        return []
+    with suppress(Unavailable):
+        return may([RIGHTS[Draft]], Case.of(Statement(), known, incident, ctx), ctx)
+    return []
 
 
 async def list_statements(

@@ -40,6 +40,15 @@ async def test_a_verb_is_offered_by_the_service_filled_in_and_done(town: Town) -
     assert (await stranger.open(matter.path.removeprefix(HOME))).status == 404
 
 
+async def test_a_statement_is_offered_to_whoever_may_draft_it(town: Town) -> None:
+    desk, handler = await town.at("duty_officer@town-east"), await town.at("handler@town-east")
+    matter = (await town.reported(desk, "护栏破损", place="东街")).path.removeprefix(HOME)
+    await town.system.settle()
+    drafting = f"{HOME}/statements/new?incident={matter.rpartition('/')[2]}"
+    assert drafting in (await handler.open(matter)).links
+    assert drafting not in (await desk.open(matter)).links
+
+
 async def test_a_conflict_keeps_what_was_typed_and_the_next_send_is_deliberate(town: Town) -> None:
     one, other = await town.at("duty_officer@town-east"), await town.at("duty_officer@town-east")
     matter = await town.reported(one, "井盖缺失", place="幸福里")

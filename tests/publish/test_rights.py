@@ -221,6 +221,23 @@ async def test_an_answer_says_what_its_reader_may_ask(office: Office) -> None:
         assert [item["may"] for item in listed.json()["items"]] == [verbs]
 
 
+async def test_the_list_of_a_matter_says_who_may_draft_on_it(office: Office) -> None:
+    await office.incident(IncidentAssigned(unit="county-roads"), IncidentHelpRequested(unit="town-west"))
+
+    async def offered(role: str, unit: str, incident: str | None = INCIDENT) -> Any:
+        asked = {"incident": incident} if incident else {}
+        return (await office.client.get(STATEMENTS, params=asked, headers=office.as_(role, unit))).json()["may"]
+
+    for unit in ("town-east", "county", "county-roads", "town-west"):
+        assert await offered("handler", unit) == ["draft"], unit
+    for role, unit in (("duty_officer", "town-east"), ("approver", "county"), ("auditor", "city")):
+        assert await offered(role, unit) == [], (role, unit)
+    assert await offered("handler", "town-east", None) == []
+    assert await offered("handler", "town-east", f"incident-{derived('unheard')}") == []
+    await office.incident(IncidentMerged(into=await office.incident(opened(), uuid=derived("into"))))
+    assert await offered("handler", "town-east") == []
+
+
 async def test_a_matter_that_was_merged_needs_the_approvals_of_the_level_at_which_it_goes_on(office: Office) -> None:
     id_ = await office.draft()
     for verb, role in (("submit", "handler"), ("approve", "approver")):
