@@ -47,6 +47,8 @@ class PolicyPackLoaded(Fact):
     version: Code
     digest: Digest
     canonical: PublishedRules
+    written: PublishedRules | None = None
+    """The pack as a person wrote it, with its comments."""
     effective_from: Instant
     lessons: tuple[Figure, ...] = ()
     """The lessons that this version answers."""

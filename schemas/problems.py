@@ -416,6 +416,8 @@ TYPES: Mapping[str, ProblemType] = {
             "event-too-large": ("记录过大", "这条记录有 {size} 字节，最多 {limit} 字节。"),
             "field-missing": ("缺少字段", "缺少 {field}。"),
             "field-together": ("字段须同时填写", "source 和 external_id 须同时填写；缺少 {field}。"),
+            "facts-unfit": ("案情不能使用", "{field} 不能使用：{error}"),
+            "facts-or-matter": ("写一种案情", "facts 与 matter 须写且只写一项。"),
             "pack-unusable": ("制度不能使用", "这份制度不能使用，没有载入；每处错误及其行列见 faults。"),
             "field-unknown": ("没有此字段", "没有字段 {field}，请去掉。"),
             "blank": ("内容为空", "{field} 是空的，请填写内容。"),

@@ -180,6 +180,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "revoke-key": ("注销密钥", "revoke a key"),
     "set-days": ("设定工作日", "set working days"),
     "revoke-token": ("注销令牌", "revoke a token"),
+    "try-pack": ("试算制度", "try a pack"),
     "load-pack": ("载入制度", "load a pack"),
     "set-value": ("填写未定的数值", "set a value"),
     "open-period": ("宣布特殊时期", "open a special period"),

@@ -6,14 +6,49 @@ A place is dotted and names rules by their codes: `clocks.explanation.limit`, `l
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit
-from schemas.pack.source import Model, Setting
+from schemas.pack.source import Model, Setting, Source
 
 Path = tuple[str | int, ...]
 SET = {"kind": "derived", "reason": "set by the office"}
+
+
+class Sourced(NamedTuple):
+    """A rule, or a limit with a source of its own, as it is read beside its clause."""
+
+    place: str
+    """Dotted, by the codes of rules."""
+    title: str | None
+    source: Source
+    value: dict[str, Any]
+    """What it says, as JSON, without its source and without the rules within it."""
+
+
+def sourced(pack: PolicyPack) -> Iterator[Sourced]:
+    """Every rule of the pack in the order in which the pack is written."""
+    yield from _sourced(pack, ())
+
+
+def _sourced(part: object, names: tuple[str, ...]) -> Iterator[Sourced]:
+    source = getattr(part, "source", None)
+    if isinstance(part, Model) and isinstance(source, Source):
+        within = {
+            field.alias or name
+            for name, field in type(part).model_fields.items()
+            if name == "source" or any(True for _ in _sourced(getattr(part, name), ()))
+        }
+        said = part.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        value = {name: one for name, one in said.items() if name not in within}
+        yield Sourced(".".join(names), getattr(part, "title_zh", None), source, value)
+    if isinstance(part, Model):
+        for name, field in type(part).model_fields.items():
+            yield from _sourced(getattr(part, name), (*names, field.alias or name))
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from _sourced(item, (*names, _named(item, index)))
 
 
 def open_places(pack: PolicyPack) -> dict[str, Path]:

@@ -334,12 +334,13 @@ def policy_evaluate(
     policy folder, and then in the record. docs/packs.md shows the facts. Exit 0 or 1.
     """
     from services.apps import facts as of_a_matter
-    from services.apps.evaluate import evaluate
+    from services.escalation.trying.evaluate import evaluate
+    from services.escalation.trying.facts import Unfit
 
     pack = _chosen(name, quiet(settings_of(data)))
     try:
         answer = evaluate(pack, of_a_matter.read(facts))
-    except of_a_matter.Unfit as error:
+    except Unfit as error:
         note(str(error))
         raise typer.Exit(1) from None
     say(json.dumps(answer, ensure_ascii=False, indent=2))
@@ -354,7 +355,8 @@ def policy_explain(
 
     Limits that began under a pack which the matter has left are told as well.
     """
-    from services.apps import explain, records
+    from services.apps import records
+    from services.escalation.trying import explain
 
     async def told() -> list[str]:
         async with records.reader(quiet(settings_of(data))) as reader:
@@ -376,14 +378,16 @@ def policy_dry_run(
     been in force. A matter that moved to another pack is compared with what it owed under one pack after the other.
     """
     from services.apps import dry_run, records
+    from services.escalation.trying.dry_run import Result
+    from services.escalation.trying.dry_run import lines as lines_of
 
     settings, at = quiet(settings_of(data)), dry_run.instant_of(since)
     pack = _chosen(name, settings, lambda: _recorded(settings), lambda: _of_folder(settings))
 
-    async def judged() -> tuple[dry_run.Result, list[str]]:
+    async def judged() -> tuple[Result, list[str]]:
         async with records.reader(settings) as reader:
             result = await dry_run.judge(reader, pack, at)
-            return result, list(dry_run.lines(result, pack))
+            return result, list(lines_of(result, pack))
 
     result, lines = run(judged())
     if as_json:
@@ -408,7 +412,8 @@ def policy_test(
     The cases of a pack stand in `cases/<its id>.json` beside its file.
     """
     from services.apps import cases, policy
-    from services.apps.facts import Unfit
+    from services.escalation.trying.cases import faults as faults_of
+    from services.escalation.trying.facts import Unfit
     from services.kernel.rules.documents import DocumentError
 
     settings = settings_of(data)
@@ -422,7 +427,7 @@ def policy_test(
         packs += [(policy.chosen(name, here), policy.beside(name, folder)) for name in names or ()]
         for pack, where in packs:
             found = cases.read(pack, where)
-            faults = [f"{case.title}: {fault}" for case in found for fault in cases.faults(pack, case)]
+            faults = [f"{case.title}: {fault}" for case in found for fault in faults_of(pack, case)]
             faulty = faulty or bool(faults)
             say("\n".join(f"{pack.name}: {told}" for told in faults or [_held(len(found))]))
     except (DocumentError, Unfit) as error:
@@ -471,14 +476,15 @@ def policy_assign(
 
     Matters that were opened before keep theirs.
     """
-    from services.apps import packs, policy, records
+    from services.apps import packs, records
+    from services.kernel.rules.packs import unanswered
 
     settings = quiet(settings_of(data))
     run(packs.assign(settings, unit=unit, pack=pack, since=since))
     offices = run(records.offices(settings))
     entries = [entry for at in offices.above(unit) for entry in offices.posts.get(at, {}).values()]
     for found in (one for one in offices.packs.values() if one.name == pack):
-        for remark in policy.unanswered(found.model, entries):
+        for remark in unanswered(found.model, entries):
             note(f"{unit}: {remark}; add it to units.yaml, and restart")
     say(f"{unit} works by {pack} from {since or 'now'} on")
 

@@ -15,7 +15,7 @@ async def load(settings: Settings, pack: LoadedPack, lessons: Sequence[int]) -> 
     Raises `Refused`.
     """
     async with api(settings, "triage") as triage:
-        body = {"text": pack.canonical, "lessons": list(lessons)}
+        body = {"text": pack.text, "lessons": list(lessons)}
         done = await ask(triage, "POST", "/triage/v1/packs", operator(settings), json=body)
         return bool(done["events"])
 

@@ -1,8 +1,8 @@
 """What a file of the policy folder is, and whether it can be used."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -11,13 +11,13 @@ from schemas.pack import PolicyPack
 from schemas.pack.approval import ApprovalStep, Chain
 from schemas.pack.clocks import ClockRule, Limit
 from schemas.pack.levels import Level
-from schemas.pack.source import Source, rules
+from schemas.pack.source import Source
 from schemas.titles import TITLES
 from services.apps.terminal import CannotDo
 from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError, Fault, read_file
-from services.kernel.rules.packs import load_pack, load_packs, must_be_alone
+from services.kernel.rules.packs import load_pack, load_packs, must_be_alone, unanswered
 from services.triage.offices import setup, units
 
 LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
@@ -206,35 +206,6 @@ def chosen(name: str, *places: Callable[[], Mapping[str, LoadedPack]]) -> Loaded
         if found:
             return max(found, key=lambda pack: pack.model.version)
     raise CannotDo(f"no pack {name!r}; there are {', '.join(sorted(known))}")
-
-
-class Entry(Protocol):
-    """A post or body of a directory."""
-
-    @property
-    def code(self) -> str:
-        """Its own code."""
-        ...
-
-    @property
-    def serves(self) -> tuple[str, ...]:
-        """The addressees for which it answers."""
-        ...
-
-
-def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[str]:
-    """A sentence for each place where the pack names a post or body that no entry of the directory answers for."""
-    known = {code for entry in directory for code in (entry.code, *entry.serves)}
-    for place, rule in rules(pack):
-        if isinstance(rule, ClockRule):
-            # Its `to` names acts.
-            continue
-        for field in ("to", "who", "approved_by"):
-            named = getattr(rule, field, None) or ()
-            for code in (named,) if isinstance(named, str) else named:
-                if code not in known:
-                    told = f"no post or body of the directory is {code!r} or serves it, so nobody could act"
-                    yield f"{place}.{field}: {told}"
 
 
 def beside(name: str, folder: Path) -> Path:

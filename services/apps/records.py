@@ -12,8 +12,8 @@ from schemas.envelope import Event
 from schemas.fields import instant
 from services.apps import operate
 from services.apps.client import Refused
-from services.apps.evaluate import Matter
 from services.escalation import state as clocks
+from services.escalation.trying.evaluate import Matter
 from services.kernel.core.ids import stream_of
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.runtime import Runtime

@@ -21,7 +21,7 @@ SERVICE = Service(
     topics=(*offices.TOPICS, *timers.TOPICS),
     react=reactions.react,
     know=seen.know,
-    apis=("services.escalation.api",),
+    apis=("services.escalation.api", "services.escalation.trying.pack_trials"),
     loops=(timers.run, posting.run),
     stream="services.escalation.stream",
 )

@@ -29,6 +29,7 @@ SERVICE = Service(
         "services.triage.owed.registering",
         "services.triage.alike.finding",
         "services.triage.offices.policies",
+        "services.triage.offices.pack_reading",
         "services.triage.offices.lessons_api",
         "services.triage.worklist.desk_api",
     ),

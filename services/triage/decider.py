@@ -14,11 +14,12 @@ from services.kernel.core.decider import Ctx, Decided, Decider, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.masking import Listed, mask
+from services.kernel.rules import grading
 from services.triage import commands as c
 from services.triage.alike import links
 from services.triage.facts import establishing
 from services.triage.handling import acts, approvals, assigning, materials, planning, plans
-from services.triage.levels import grading, judgement, moves
+from services.triage.levels import judgement, moves
 from services.triage.owed import aftercare, endings, explaining, outcomes, rounds, screening
 from services.triage.owed import answering_commands as a
 from services.triage.rights import REGISTER, last_report, right_to

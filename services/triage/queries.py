@@ -20,6 +20,7 @@ from services.kernel.core.problems import Unavailable
 from services.kernel.core.standings import Moment, Standing, reading_of
 from services.kernel.core.units import Offices
 from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import gravity, proposed
 from services.kernel.serving import paging
 from services.kernel.serving.approvals import shown
 from services.kernel.store import reach, standings
@@ -32,7 +33,6 @@ from services.triage.handling.dispatch import Dispatch, Share
 from services.triage.handling.plans import Meeting, Plans
 from services.triage.handling.proposals import Proposal
 from services.triage.incident import TRACKS, Incident
-from services.triage.levels.grading import gravity, proposed
 from services.triage.owed import answering, explaining
 from services.triage.owed.aftercare import Aftercare
 from services.triage.rights import APPROVING, RIGHTS

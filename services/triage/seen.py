@@ -13,11 +13,11 @@ from schemas.fields import REACH, WordsRef, parse_instant
 from schemas.ingest import ReportReachMeasured, ReportReceived, ReportRefused
 from schemas.triage import FactValue
 from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import Counted, Fact, Flagged, Harmed
 from services.kernel.store import sql
 from services.kernel.store.views import Row
 from services.kernel.store.words import resolve
 from services.triage.alike.matching import Lead, Matching, places
-from services.triage.levels.grading import Counted, Fact, Flagged, Harmed
 from services.triage.state import State
 from services.triage.views import (
     EVIDENCE,

@@ -12,10 +12,10 @@ from schemas.fields import REACH
 from schemas.triage import FactValue
 from schemas.verifying import after as verified
 from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.handling import dispatch, plans
 from services.triage.handling.proposals import after
 from services.triage.incident import Incident
-from services.triage.levels.grading import Counted, Fact, Flagged, Grade, Harmed, highest, without, without_harm
 from services.triage.owed import aftercare, answering
 
 Series = Literal["level", "answer_kind", "phase", "assigned", "resolved"]

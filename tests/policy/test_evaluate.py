@@ -8,8 +8,9 @@ import pytest
 
 from services.apps import cases
 from services.apps.cli import execute
-from services.apps.evaluate import evaluate
-from services.apps.facts import Facts, Unfit, parse
+from services.escalation.trying import cases as trying
+from services.escalation.trying.evaluate import evaluate
+from services.escalation.trying.facts import Facts, Unfit, parse
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.packs import load_packs
 
@@ -45,12 +46,12 @@ class TestCases:
     def test_a_pack_carries_cases_and_they_hold(self, pack: LoadedPack) -> None:
         found = cases.read(pack, POLICIES)
         assert found
-        assert [(case.title, fault) for case in found for fault in cases.faults(pack, case)] == []
+        assert [(case.title, fault) for case in found for fault in trying.faults(pack, case)] == []
 
     def test_a_case_that_does_not_hold_is_told_with_its_place(self) -> None:
-        case = cases.Case(title="x", facts=facts(graded={"level": "major", "at": DISCOVERED}), expect={"level": "iv"})
-        assert cases.faults(PACKS["county-default"], case) == ['level is "major", not "iv"']
-        assert "no level of bureau-004@1; its levels are iv, iii, ii, i" in cases.faults(PACKS["bureau-004"], case)[0]
+        case = trying.Case(title="x", facts=facts(graded={"level": "major", "at": DISCOVERED}), expect={"level": "iv"})
+        assert trying.faults(PACKS["county-default"], case) == ['level is "major", not "iv"']
+        assert "no level of bureau-004@1; its levels are iv, iii, ii, i" in trying.faults(PACKS["bureau-004"], case)[0]
 
     def test_the_commands_answer_for_all_and_for_a_file(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path

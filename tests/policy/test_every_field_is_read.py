@@ -22,8 +22,6 @@ from schemas.pack import PolicyPack
 from schemas.pack.clocks import Limit, Window
 from schemas.pack.source import Model, Setting
 from services.apps import policy
-from services.apps.evaluate import evaluate
-from services.apps.facts import parse
 from services.audit.summaries import Names, summary
 from services.escalation.commands import (
     CountArrivals,
@@ -42,6 +40,8 @@ from services.escalation.commands import (
 )
 from services.escalation.duty import roster, surges
 from services.escalation.notify import receivers
+from services.escalation.trying.evaluate import evaluate
+from services.escalation.trying.facts import parse
 from services.kernel.core.decider import Actor
 from services.kernel.core.problems import Problem
 from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod

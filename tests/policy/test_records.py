@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 import pytest_asyncio
 
 from schemas.fields import instant
-from services.apps import dry_run, explain, policy
+from services.apps import dry_run, policy
 from services.apps.client import Refused
 from services.apps.embedded import Embedded, running
 from services.apps.records import Reader
 from services.apps.terminal import CannotDo
+from services.escalation.trying import dry_run as tried
+from services.escalation.trying import explain
 from services.kernel.core.time_source import TimeSource
 from services.kernel.core.units import SetValue
 from services.kernel.rules.packs import load_pack, parse_pack
@@ -111,7 +113,7 @@ async def test_a_dry_run_is_told_by_titles_and_local_times(system: Embedded, mat
     found = await reader(system)
     before = system.time_source.now() - timedelta(days=1)
     other = load_pack(ROOT / "policies" / "bureau-004.yaml")
-    told = list(dry_run.lines(await dry_run.judge(found, other, before), other))
+    told = list(tried.lines(await dry_run.judge(found, other, before), other))
     assert "  level_unmapped     级别没有对应  1" in told
     assert f"{matter}\tproposal 建议级别不同\tproposal\t重大 -> -" in told
     # Other packs of the record have this code, too, with other titles.
@@ -130,8 +132,8 @@ async def test_a_dry_run_counts_the_values_that_offices_set(system: Embedded, ma
     limit = '{"mode":"elapsed","duration":"PT3H"}'
     value = SetValue("town-east", own.model.id, "clocks.public_statement.limit", limit, was.until)
     offices = replace(was.offices, values=(value,))
-    assert [one.kind for one in dry_run.differences(matter, was, own)] == ["limit_dropped"]
-    assert not list(dry_run.differences(matter, was._replace(offices=offices), own))
+    assert [one.kind for one in tried.differences(matter, was, own)] == ["limit_dropped"]
+    assert not list(tried.differences(matter, was._replace(offices=offices), own))
 
 
 async def test_a_value_that_an_office_set_later_counts_in_a_dry_run_from_then_on(system: Embedded, matter: str) -> None:
@@ -141,9 +143,9 @@ async def test_a_value_that_an_office_set_later_counts_in_a_dry_run_from_then_on
     value = SetValue("town-east", own.model.id, "clocks.public_statement.limit", limit, since)
     offices = replace(was.offices, values=(value,), packs={**was.offices.packs, str(was.state.policy): own})
     set_later = was._replace(offices=offices, pack=own, until=since + timedelta(hours=1))
-    assert not list(dry_run.differences(matter, set_later, own))
+    assert not list(tried.differences(matter, set_later, own))
     other = parse_pack(COUNTY.replace("\nversion: 2\n", "\nversion: 3\n"))
-    found = {one.kind: one for one in dry_run.differences(matter, set_later, other)}
+    found = {one.kind: one for one in tried.differences(matter, set_later, other)}
     assert set(found) == {"due_earlier", "missed"}, "the office had no limit before"
     assert found["due_earlier"].was == instant(since + timedelta(hours=3))
 
@@ -151,7 +153,7 @@ async def test_a_value_that_an_office_set_later_counts_in_a_dry_run_from_then_on
 async def test_a_dry_run_by_another_document_maps_levels(system: Embedded, matter: str) -> None:
     record = await (await reader(system)).matter(matter)
     other = load_pack(ROOT / "policies" / "bureau-004.yaml")
-    kinds = {one.kind: one for one in dry_run.differences(matter, record.matter, other)}
+    kinds = {one.kind: one for one in tried.differences(matter, record.matter, other)}
     assert (kinds["proposal"].was, kinds["proposal"].would) == ("major", None)
     assert kinds["level_unmapped"].name == "major"
     assert kinds["limit_dropped"].would is None
@@ -224,7 +226,97 @@ async def test_an_explanation_keeps_what_is_owed_by_the_pack_before_a_move(syste
     (gone,) = [line for line in said if line.startswith("时限：报告分管领导")]
     assert gone.endswith("，不再适用")
     record = await (await reader(system)).matter(matter)
-    back = list(dry_run.differences(matter, record.matter, parse_pack(COUNTY)))
+    back = list(tried.differences(matter, record.matter, parse_pack(COUNTY)))
     assert ("limit_added", "public_statement") not in [(one.kind, one.name) for one in back], (
         "it goes on since the move"
     )
+
+
+SHORTER = COUNTY.replace("duration: PT3H", "duration: PT2H", 1).replace("\nversion: 2\n", "\nversion: 3\n")
+
+
+async def trial(system: Embedded, method: str, path: str, role: str = "chief", unit: str = "city", **send: Any) -> Any:
+    async with system.client(system.token(unit, role)) as client:
+        return await client.request(method, path, **send)
+
+
+async def test_a_text_is_checked_by_line_and_column_and_nothing_is_recorded(system: Embedded) -> None:
+    path = "/triage/v1/packs/check"
+    wrong = SHORTER.replace("rank: 3", "rank: three")
+    line = wrong[: wrong.index("rank: three")].count("\n") + 1
+    (fault,) = (await trial(system, "POST", path, json={"text": wrong})).json()["faults"]
+    assert (fault["line"], fault["column"]) == (line, 5) and "whole number" in fault["message"]
+    good = (await trial(system, "POST", path, json={"text": SHORTER})).json()
+    assert (good["faults"], good["version"], good["loaded"]) == ([], "3", False)
+    known = (await trial(system, "POST", path, json={"text": COUNTY})).json()
+    assert (known["faults"], known["loaded"]) == ([], True)
+    changed = SHORTER.replace("\nversion: 3\n", "\nversion: 2\n")
+    (clash,) = (await trial(system, "POST", path, json={"text": changed})).json()["faults"]
+    assert "raise the version" in clash["message"] and changed.splitlines()[clash["line"] - 1] == "version: 2"
+    for role, unit in (("chief", "county"), ("duty_officer", "city")):
+        assert (await trial(system, "POST", path, role, unit, json={"text": SHORTER})).status_code == 403
+    packs = (await trial(system, "GET", "/triage/v1/packs")).json()["items"]
+    assert {one["version"] for one in packs if one["pack"] == "county-default"} == {2}
+
+
+async def test_a_pack_is_read_rule_by_rule_with_its_text_and_its_units(system: Embedded) -> None:
+    one = (await trial(system, "GET", "/triage/v1/packs/county-default@2", "duty_officer", "town-east")).json()
+    assert one["written"] == COUNTY
+    rules = {rule["place"]: rule for rule in one["rules"]}
+    assert rules["clocks.public_statement"]["source"]["quote"]
+    assert rules["review.written_report.limit"]["source"]["kind"] == "unset"
+    assert rules["clocks.public_statement"]["value"]["limit"]["duration"] == "PT3H"
+    assert len(rules) == len(one["rules"])
+    assert one["assigned"] and all(given["since"].endswith("Z") for given in one["assigned"])
+    assert (await trial(system, "GET", "/triage/v1/packs/county-default@9")).status_code == 404
+
+
+async def test_cases_are_run_from_the_folder_or_as_they_are_sent(system: Embedded) -> None:
+    path = "/escalation/v1/packs/run-cases"
+    own = (await trial(system, "POST", path, json={"text": COUNTY})).json()
+    assert own["cases"] and all(not case["faults"] for case in own["cases"])
+    shorter = (await trial(system, "POST", path, json={"text": SHORTER, "cases": own["text"]})).json()
+    assert any("due is" in fault for case in shorter["cases"] for fault in case["faults"])
+    unfit = await trial(system, "POST", path, json={"text": SHORTER, "cases": "[{]"})
+    assert unfit.status_code == 422 and unfit.json()["type"].endswith("facts-unfit")
+    assert (await trial(system, "POST", path, "chief", "county", json={"text": SHORTER})).status_code == 403
+
+
+async def test_a_case_and_a_matter_of_the_record_are_explained_by_a_text(system: Embedded, matter: str) -> None:
+    path = "/escalation/v1/packs/explain"
+    facts = '{"discovered_at": "2026-03-02T09:00:00+08:00", "harm": 2, "graded": {"level": "major", "at": "2026-03-02T09:20:00+08:00"}}'  # noqa: E501
+    said = (await trial(system, "POST", path, json={"text": SHORTER, "facts": facts})).json()
+    assert said["proposed"] == {"level": "major", "rule": "major/harm"} and said["approval"]
+    dues = {clock["name"]: clock["due"] for clock in said["clocks"]}
+    assert dues["public_statement"] == "2026-03-02T03:00:00.000000Z"
+    listed = (await trial(system, "GET", f"/triage/v1/packs/matters?incident={matter}")).json()["items"]
+    real = (await trial(system, "POST", path, json={"text": SHORTER, "matter": listed[0]})).json()
+    (limit,) = [clock for clock in real["clocks"] if clock["name"] == "public_statement"]
+    since, due = (datetime.fromisoformat(limit[name]) for name in ("since", "due"))
+    assert due - since == timedelta(hours=2), "by the text, and not by the pack in force"
+    assert "clocks.public_statement" in {rule["rule"] for rule in real["rules"]}
+    assert (await trial(system, "POST", path, json={"text": SHORTER})).status_code == 422
+    unfit = facts.replace('"major"', '"grave"')
+    answer = await trial(system, "POST", path, json={"text": SHORTER, "facts": unfit})
+    assert answer.status_code == 422 and "no level of county-default@3" in answer.json()["detail"]
+
+
+async def test_a_dry_run_through_http_finds_what_the_command_line_finds(system: Embedded, matter: str) -> None:
+    before = system.time_source.now() - timedelta(days=1)
+    listed = (await trial(system, "GET", "/triage/v1/packs/matters", params={"since": instant(before)})).json()
+    assert not any(word in str(listed) for word in ("停水", "小区")), "rules look at no words"
+    ran = await trial(
+        system, "POST", "/escalation/v1/packs/dry-run", json={"text": SHORTER, "matters": listed["items"]}
+    )
+    here = await dry_run.judge(await reader(system), parse_pack(SHORTER), before)
+    assert ran.json()["matters"] == here.matters and ran.json()["counts"] == here.counts
+    assert [
+        (one["incident"], one["kind"], one["name"], one["was"], one["would"]) for one in ran.json()["differences"]
+    ] == [tuple(one) for one in here.differences]
+    for service, method, path in (
+        ("triage", "GET", "packs/matters"),
+        ("escalation", "POST", "packs/dry-run"),
+    ):
+        send = {"json": {"text": SHORTER, "matters": []}} if method == "POST" else {}
+        answer = await trial(system, method, f"/{service}/v1/{path}", "admin", "county", **send)
+        assert answer.status_code == 403

@@ -7,8 +7,8 @@ import pytest
 
 from schemas import triage
 from schemas.fields import Fact
-from services.apps.evaluate import matter_of
-from services.apps.facts import parse
+from services.escalation.trying.evaluate import matter_of
+from services.escalation.trying.facts import parse
 from services.kernel.core.units import SpecialPeriod
 from services.kernel.rules.approval import chain_of
 from services.kernel.rules.conditions import Context, Figures

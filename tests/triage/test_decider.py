@@ -24,11 +24,11 @@ from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Actor, Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Forbidden, Malformed, Rejected
+from services.kernel.rules.grading import Grade
 from services.triage import commands as c
 from services.triage.alike.matching import Matching
 from services.triage.answers import Verb
 from services.triage.decider import DECIDER
-from services.triage.levels.grading import Grade
 from services.triage.owed import answering_commands as a
 from services.triage.reactions import react
 from services.triage.rights import RIGHTS, VERBS

@@ -17,11 +17,11 @@ from services.kernel.core.decider import Moved, Occurred
 from services.kernel.core.ids import derived
 from services.kernel.core.problems import Malformed, Rejected
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules import grading
 from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import Counted, Flagged, Harmed
 from services.triage import commands as c
 from services.triage.decider import DECIDER
-from services.triage.levels import grading
-from services.triage.levels.grading import Counted, Flagged, Harmed
 from services.triage.state import State
 from tests.kit.spec import NOW, At, Given, ctx, given, staff
 

@@ -25,6 +25,8 @@ class LoadedPack:
     canonical: str
     """The content under the digest; `parse_pack` reads it again."""
     model: PolicyPack = field(compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)
+    """The pack as a person wrote it, with comments; empty for a pack of the record."""
 
     @property
     def name(self) -> str:

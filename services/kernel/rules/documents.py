@@ -47,11 +47,12 @@ class DocumentError(ValueError):
 
 
 class Document(NamedTuple):
-    """A file after reading: its name in sentences, its content, and the line of each part."""
+    """A file after reading: its name in sentences, its content, the line of each part, and its text."""
 
     origin: str
     content: Any
     root: yaml.Node
+    text: str
 
     def model(self, model: type[M]) -> M:
         """The content as a model. Raises `DocumentError` with all faults."""
@@ -98,7 +99,7 @@ def read(text: str, origin: str) -> Document:
         if root is None:
             raise DocumentError(origin, Fault(1, "", "the file is empty"))
         _measure(root, {})
-        return Document(origin, reader.construct_document(root), root)
+        return Document(origin, reader.construct_document(root), root, text)
     except yaml.MarkedYAMLError as error:
         line, column = (error.problem_mark.line, error.problem_mark.column) if error.problem_mark else (0, 0)
         told = f"not readable as YAML: {error.problem}"

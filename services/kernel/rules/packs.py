@@ -7,10 +7,14 @@ each scalar as the text in the file. So comments and layout do not change the di
 import functools
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from schemas.pack import PolicyPack
+from schemas.pack.clocks import ClockRule
+from schemas.pack.source import rules
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules import conditions
 from services.kernel.rules.documents import MAX_BYTES, Document, DocumentError, Fault, read, read_file
@@ -68,9 +72,39 @@ def _pack(document: Document) -> LoadedPack:
     if faults:
         raise DocumentError(document.origin, *sorted(faults))
     canonical = json.dumps(document.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    if len(content := canonical.encode()) > MAX_BYTES:
+    content = canonical.encode()
+    if max(len(content), len(document.text.encode())) > MAX_BYTES:
         raise DocumentError(
             document.origin, Fault(1, "", f"its content is larger than {MAX_BYTES:,} bytes; shorten it")
         )
     digest = hashlib.sha256(content).hexdigest()
-    return LoadedPack(f"{model.id}@{model.version}#{digest}", digest, canonical, model)
+    return LoadedPack(f"{model.id}@{model.version}#{digest}", digest, canonical, model, document.text)
+
+
+class Entry(Protocol):
+    """A post or body of a directory."""
+
+    @property
+    def code(self) -> str:
+        """Its own code."""
+        ...
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The addressees for which it answers."""
+        ...
+
+
+def unanswered(pack: PolicyPack, directory: Iterable[Entry]) -> Iterator[str]:
+    """A sentence for each place where the pack names a post or body that no entry of the directory answers for."""
+    known = {code for entry in directory for code in (entry.code, *entry.serves)}
+    for place, rule in rules(pack):
+        if isinstance(rule, ClockRule):
+            # Its `to` names acts.
+            continue
+        for field in ("to", "who", "approved_by"):
+            named = getattr(rule, field, None) or ()
+            for code in (named,) if isinstance(named, str) else named:
+                if code not in known:
+                    told = f"no post or body of the directory is {code!r} or serves it, so nobody could act"
+                    yield f"{place}.{field}: {told}"

@@ -13,11 +13,11 @@ from services.kernel.core.acts import Act
 from services.kernel.core.decider import Ctx, Decided, Moved, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules import grading
 from services.kernel.rules.conditions import Figures
+from services.kernel.rules.grading import Counted, Fact, Flagged, Harmed
 from services.triage import commands as c
 from services.triage.handling.acts import happened
-from services.triage.levels import grading
-from services.triage.levels.grading import Counted, Fact, Flagged, Harmed
 from services.triage.state import State
 
 

@@ -12,9 +12,10 @@ from schemas.fields import Typed
 from services.kernel.core.decider import Ctx, Decided, Occurred
 from services.kernel.core.problems import Malformed, Rejected, Unavailable
 from services.kernel.core.units import LoadedPack
+from services.kernel.rules import grading
+from services.kernel.rules.grading import Grade
 from services.triage.commands import MovePolicy, Transfer
-from services.triage.levels import grading, judgement
-from services.triage.levels.grading import Grade
+from services.triage.levels import judgement
 from services.triage.offices.packs import must_be_effective
 from services.triage.state import State
 

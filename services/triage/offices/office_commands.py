@@ -152,6 +152,7 @@ class Pack(Command):
     version: Code
     digest: Digest
     canonical: PublishedRules
+    written: PublishedRules | None = None
     effective_from: Instant
     lessons: tuple[Figure, ...] = ()
 
@@ -171,6 +172,13 @@ class LoadPack(Command, json_schema_extra=example(text="id: county-default\nvers
     """The pack's file, YAML."""
     lessons: Annotated[tuple[Figure, ...], Field(max_length=100)] = ()
     """The numbers of the lessons that this version answers. Matters that are opened under it show them."""
+
+
+class CheckPack(Command, json_schema_extra=example(text="id: county-default\nversion: 3\n…")):
+    """Say what is wrong with a pack. Nothing is recorded."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SIZE)]
+    """The pack's file, YAML."""
 
 
 class RecordLesson(

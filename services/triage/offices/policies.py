@@ -16,12 +16,12 @@ from services.kernel.core.problems import Malformed
 from services.kernel.core.units import LoadedPack, Offices
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.rules.documents import DocumentError
+from services.kernel.rules.grading import proposes
 from services.kernel.rules.packs import parse_pack
 from services.kernel.serving import commands, documents, http
 from services.kernel.serving.answers import Done
 from services.kernel.serving.commands import Answer, Caller
 from services.kernel.store.session import Session
-from services.triage.levels.grading import proposes
 from services.triage.offices import office_answers, setup
 from services.triage.offices.office_commands import AssignPack, ClosePeriod, LoadPack, LoadPacks, OpenPeriod, SetValue
 from services.triage.offices.packs import POLICIES, RIGHTS

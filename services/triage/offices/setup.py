@@ -159,6 +159,7 @@ def in_record(pack: LoadedPack, lessons: tuple[int, ...] = ()) -> Pack:
         version=str(pack.model.version),
         digest=pack.digest,
         canonical=pack.canonical,
+        written=pack.text or None,
         effective_from=pack.model.effective_at,
         lessons=lessons,
     )

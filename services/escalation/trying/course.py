@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 from schemas import escalation as e
 from schemas.envelope import seal
 from schemas.fields import LevelKnown
-from services.apps.facts import Done, Facts
 from services.escalation.clock import limits
 from services.escalation.clock.duties import terms_of
 from services.escalation.clock.terms import Deferral, Moved
 from services.escalation.commands import DetectBreaches, RecordMilestones
 from services.escalation.decider import decide
 from services.escalation.state import OnRecord, State, evolve
+from services.escalation.trying.facts import Done, Facts
 from services.escalation.upward import obligations
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import SYSTEM, Ctx, Occurred
 from services.kernel.core.ids import DerivedIds, derived
 from services.kernel.core.units import LoadedPack, Offices, SpecialPeriod, Unit
+from services.kernel.rules import grading
 from services.kernel.rules.conditions import Figures
-from services.triage.levels import grading
 
 ON_LIMITS = ("extended", "paused", "resumed", "deferred")
 _MOMENT = timedelta(microseconds=1)

@@ -14,18 +14,17 @@ from schemas import escalation as e
 from schemas.fields import instant
 from schemas.pack.clocks import Act, ClockRule
 from schemas.pack.source import Rule, Source
-from services.apps.course import Course, gravity
-from services.apps.facts import Facts, Unfit
 from services.escalation.clock import growth
 from services.escalation.clock.clocks import Clock
 from services.escalation.clock.duties import terms_of
 from services.escalation.clock.milestones import level_of
 from services.escalation.state import OnRecord, State
+from services.escalation.trying.course import Course, gravity
+from services.escalation.trying.facts import Facts, Unfit
 from services.escalation.upward import obligations
 from services.kernel.core.units import LoadedPack, Offices
-from services.kernel.rules import approval
+from services.kernel.rules import approval, grading
 from services.kernel.rules.conditions import Context, Figures
-from services.triage.levels import grading
 
 _DURATION = TypeAdapter(timedelta)
 

@@ -10,10 +10,10 @@ from schemas.fields import instant, parse_instant
 from schemas.pack import PolicyPack
 from schemas.pack.source import Source
 from schemas.titles import titled
-from services.apps.evaluate import Matter, answer, derived, rule_of, sources
 from services.escalation.clock import growth
+from services.escalation.trying.evaluate import Matter, answer, derived, rule_of, sources
 from services.escalation.upward import obligations
-from services.triage.levels import grading
+from services.kernel.rules import grading
 
 BASES = {
     "stated": "原文规定",
