@@ -92,6 +92,11 @@ class Accounts:
         async with self._database.read() as connection:
             return _or_none(await _row(connection, ACCOUNTS.c.id == id_))
 
+    async def of_subject(self, subject: str) -> Account | None:
+        """The account of a person of the provider, by the digest under which it is known."""
+        async with self._database.read() as connection:
+            return _or_none(await _row(connection, ACCOUNTS.c.subject == subject))
+
     async def make(
         self, login: str, name: str, password: str, posts: Sequence[str], *, must_change: bool, first: bool = False
     ) -> Account:

@@ -15,7 +15,18 @@ from services.console.calls import Answer, Refused
 from services.console.page import go, render
 from services.console.people import record
 from services.console.sessions import Session
-from services.console.site import HOME, Entered, SignedOut, Site, is_here, language, onward, seconds, session_of
+from services.console.site import (
+    HOME,
+    Entered,
+    SignedOut,
+    Site,
+    is_here,
+    language,
+    leave,
+    onward,
+    seconds,
+    session_of,
+)
 from services.console.words import N_, translations
 
 logger = structlog.get_logger()
@@ -89,6 +100,7 @@ def router(site: Site) -> APIRouter:
         if account is None:
             told = failed(request, N_("登录名或密码不对"))
             return await sign_in_page(request, 422, next=back, login=login, error=told)
+        await leave(request)
         token = await site.sessions.begin(account, seconds(), passed=not account.has_second_factor)
         to = "sign-in/code" if account.has_second_factor else "post"
         answer = cookie(go(onward(to, back)), token)
@@ -213,6 +225,7 @@ def router(site: Site) -> APIRouter:
             )
         except LoginTaken:
             return go("sign-in")
+        await leave(request)
         logger.warning("console.first_account", post=typed["post"])
         return cookie(go("accounts"), await site.sessions.begin(account, seconds(), passed=True, post=typed["post"]))
 

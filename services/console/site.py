@@ -18,7 +18,7 @@ from services.console.claims import wanted
 from services.console.forms import Documents
 from services.console.handshakes import Handshakes
 from services.console.provider import Provider
-from services.console.sessions import Session, Sessions
+from services.console.sessions import Session, Sessions, digest
 from services.console.staff import Offices, Staff, token
 from services.kernel.access import signing
 from services.kernel.access.keys import Keys
@@ -199,6 +199,12 @@ async def session_of(request: Request) -> Session | None:
         return None
     is_open = site.settings.local_accounts if found.account.is_local else site.provider is not None
     return found if is_open else None
+
+
+async def leave(request: Request) -> None:
+    """Ends the session of the browser, if it has one: whoever signs in anew leaves no former session behind."""
+    if told := request.cookies.get(site_of(request).cookie):
+        await site_of(request).sessions.end(digest(told))
 
 
 def is_here(address: str) -> bool:

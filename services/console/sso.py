@@ -1,6 +1,8 @@
 """Signing in and out at the provider. It says who somebody is and which posts they hold; a session is ours."""
 
+import asyncio
 import secrets
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
@@ -9,12 +11,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from services.console import claims
+from services.console.accounts import Account
 from services.console.claims import MOST, Person
 from services.console.handshakes import LIFE
 from services.console.page import go, render
+from services.console.people import record
 from services.console.provider import LEEWAY, Failed, Provider
 from services.console.sessions import Origin
-from services.console.site import Site, is_here, onward, seconds, session_of
+from services.console.site import Site, is_here, leave, onward, seconds
 from services.console.words import N_
 
 logger = structlog.get_logger()
@@ -39,9 +43,17 @@ STATUS = {"down": 424, "client": 424, "mapping": 424, "no_posts": 403, "no_such_
 """The status of a page; 400 for the others."""
 
 
+def changed(had: Collection[str], has: Collection[str]) -> str | None:
+    """What became of the access of a person with these posts; None if nothing did."""
+    if set(had) == set(has):
+        return None
+    return "account_opened" if not had else "account_posts_changed" if has else "account_ended"
+
+
 def router(site: Site) -> APIRouter:
     """The pages that lead to the provider and back."""
     pages = APIRouter(prefix="/provider")
+    changing = asyncio.Lock()
 
     def provider() -> Provider:
         if site.provider is None:
@@ -64,6 +76,23 @@ def router(site: Site) -> APIRouter:
             raise Failed("nobody", str(problem)) from None
         except (OSError, ValueError) as problem:
             raise Failed("mapping", str(problem)) from None
+
+    async def admitted(person: Person, posts: Sequence[str]) -> Account | None:
+        """The account of a person, with the posts that the provider gives now; None for somebody who never had one.
+
+        What changes is put into triage's record first, once for all sign-ins that bring it.
+        """
+        subject = site.subject(site.settings.oidc_person_claim, person.subject)
+        async with changing:
+            known = await site.accounts.of_subject(subject)
+            if known is None and not posts:
+                return None
+            if known is None or not known.ended:
+                had = known.posts if known else ()
+                if change := changed(had, posts):
+                    await record(site.operator(), change, posts or had)
+                known = await site.accounts.admit(subject, person.name, posts)
+        return known if posts or known.ended else None
 
     @pages.get("/sign-in")
     async def begin(request: Request, next: str = "") -> Response:
@@ -97,16 +126,14 @@ def router(site: Site) -> APIRouter:
         missing = [post[:130] for post in person.posts if post not in posts][:MOST]
         if missing:
             logger.warning("console.no_such_posts", posts=missing)
-        if not posts or len(posts) > MOST:
-            why = "too_many" if posts else "no_such_post" if missing else "no_posts"
-            return await failed(request, why, posts=missing)
-        account = await site.accounts.admit(
-            site.subject(site.settings.oidc_person_claim, person.subject), person.name, posts
-        )
+        if len(posts) > MOST:
+            return await failed(request, "too_many", posts=missing)
+        account = await admitted(person, posts)
+        if account is None:
+            return await failed(request, "no_such_post" if missing else "no_posts", posts=missing)
         if account.ended:
             return await failed(request, "ended")
-        if (former := await session_of(request)) is not None:
-            await site.sessions.end(former.digest)
+        await leave(request)
         sid = told.get("sid")
         origin = Origin(
             site.subject("sub", told["sub"]), site.provider_session(sid) if isinstance(sid, str) and sid else None

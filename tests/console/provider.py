@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import threading
 import time
 import warnings
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import flask
 import httpx
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import RSAAlgorithm
 from werkzeug.serving import make_server
 
@@ -33,6 +34,8 @@ class Provider:
         """Makes other claims of the page of a person."""
         self.answers: Callable[[], None] = lambda: None
         """What happens before each answer; it may wait."""
+        self.published: list[dict[str, Any]] = []
+        """Further keys that it publishes."""
         self._challenges: dict[str, str] = {}
         app.before_request(self._before)
         app.after_request(self._after)
@@ -61,6 +64,21 @@ class Provider:
         """A token of this provider."""
         return jwt.encode(claims, self.key, "RS256", headers={"kid": self.kid} | header)
 
+    def signs(self, algorithm: str) -> None:
+        """Another key of this algorithm is published besides, and signs identity tokens from now on."""
+        key: Any
+        match algorithm:
+            case "ES256":
+                key = ec.generate_private_key(ec.SECP256R1())
+            case "EdDSA":
+                key = ed25519.Ed25519PrivateKey.generate()
+            case _:
+                key = foreign_key()
+        kind = jwt.get_algorithm_by_name(algorithm)
+        public = json.loads(kind.to_jwk(key.public_key())) | {"kid": algorithm, "alg": algorithm, "use": "sig"}
+        self.published = [*self.published, public]
+        self.forge = lambda claims: jwt.encode(claims, key, algorithm, headers={"kid": algorithm})
+
     def _before(self) -> Any:
         self._storage = flask.g.oidc_provider_mock_storage
         self.asked.append(flask.request.path)
@@ -80,6 +98,9 @@ class Provider:
             told = answer.get_json()
             claims = jwt.decode(told["id_token"], options={"verify_signature": False})
             answer.set_data(flask.json.dumps(told | {"id_token": self.forge(claims)}))
+        if flask.request.path == "/jwks" and self.published:
+            told = answer.get_json()
+            answer.set_data(flask.json.dumps(told | {"keys": [*told["keys"], *self.published]}))
         if flask.request.path == "/userinfo":
             answer.set_data(flask.json.dumps(self.tells(answer.get_json())))
         return answer

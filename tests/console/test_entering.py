@@ -110,6 +110,15 @@ async def test_signing_out_ends_the_session_also_for_a_copy_of_the_cookie(town: 
     assert (await thief.open("/inbox")).path.startswith("/console/sign-in")
 
 
+async def test_signing_in_again_ends_the_former_session_of_this_browser(town: Town) -> None:
+    browser, copy = await town.at("duty_officer@town-east"), town.browser()
+    copy.client.cookies.set("huiying", browser.client.cookies["huiying"], domain="127.0.0.1", path="/console")
+    assert (await copy.open("/inbox")).path == "/console/inbox"
+    await browser.sign_in(await town.person("chief@county"), PASSWORD)
+    assert (await copy.open("/inbox")).path.startswith("/console/sign-in")
+    assert "示例县 主要负责人" in (await browser.open("/inbox")).said
+
+
 async def test_a_session_ends_when_nobody_works_in_it_and_after_half_a_day(town: Town) -> None:
     site = town.system.console.site  # type: ignore[union-attr]
     login = await town.person("duty_officer@town-east")
@@ -135,7 +144,7 @@ async def told(town: Town) -> list[tuple[str, list[str]]]:
     """The changes of accounts that the record has."""
     await town.system.settle()
     async with town.system.client(town.system.token("city", "auditor")) as client:
-        answer = await client.get("/audit/v1/events", params={"type": "huiying.unit.access_changed.v1"})
+        answer = await client.get("/audit/v1/events", params={"type": "huiying.unit.access_changed.v1", "limit": 500})
     return [(event["data"]["change"], event["data"]["posts"]) for event in answer.json()["items"]]
 
 

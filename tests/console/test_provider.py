@@ -1,5 +1,6 @@
 """Signing in at a provider of OpenID Connect that runs on a port: posts from claims, both ends, and each refusal."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +19,14 @@ from services.apps import web
 from services.apps.up import served
 from services.console import claims, provider
 from services.console.handshakes import LIFE
-from services.console.provider import LOGOUT
+from services.console.provider import ALGORITHMS, LOGOUT
 from services.console.site import seconds
 from services.console.store import ACCOUNTS, SESSIONS
 from services.kernel.settings import Settings
 from tests.console.browser import HOME, WHERE, Browser, Page
 from tests.console.conftest import PASSWORD, Town
 from tests.console.provider import Provider, foreign_key, late, serving
+from tests.console.test_entering import told as changes
 from tests.publish.test_pages import FLAGS
 
 pytestmark = [
@@ -100,6 +102,7 @@ async def office(town: Town, running: Provider) -> Any:
         await made.set()
         yield made
     finally:
+        running.published = []
         running.forge, running.answers, running.tells = None, lambda: None, lambda claims: claims
         if made.site.provider is not None:
             await made.site.provider.close()
@@ -285,6 +288,47 @@ async def test_a_token_that_proves_nothing_opens_nothing(office: Office, forgery
     office.provider.forge = lambda told: FORGERIES[forgery](office.provider, told)
     browser = office.browser()
     await refused(office, browser, await office.at_provider(browser), "u-8", 400, "没有通过校验")
+
+
+@pytest.mark.parametrize(("algorithm", "is_believed"), [(one, True) for one in ALGORITHMS] + [("RS512", False)])
+async def test_a_provider_may_sign_by_the_algorithms_of_the_list_and_by_no_other(
+    office: Office, algorithm: str, is_believed: bool
+) -> None:
+    office.provider.knows("u-30", name="曹", posts=[EAST])
+    office.provider.signs(algorithm)
+    browser = office.browser()
+    page = await office.at_provider(browser)
+    if is_believed:
+        assert (await office.consent(browser, page, "u-30")).path == f"{HOME}/inbox"
+    else:
+        await refused(office, browser, page, "u-30", 400, "没有通过校验")
+
+
+async def test_posts_of_the_provider_are_in_the_record_once_for_each_change(office: Office) -> None:
+    async def told() -> list[tuple[str, list[str]]]:
+        return (await changes(office.town))[known:]
+
+    known = len(await changes(office.town))
+    west = "handler@town-west"
+    office.provider.knows("u-31", name="蒋", posts=[EAST])
+    browser = office.browser()
+    for _ in range(2):
+        entered = await office.enter("u-31", browser)
+        assert entered.path == f"{HOME}/inbox", entered.said
+    assert await told() == [("account_opened", [EAST])], "the second sign-in changed nothing"
+    office.provider.knows("u-31", name="蒋", posts=[west, EAST])
+    several = [office.browser() for _ in range(3)]
+    shown = [await office.at_provider(one) for one in several]
+    await asyncio.gather(*(office.consent(one, page, "u-31") for one, page in zip(several, shown, strict=True)))
+    assert (await told())[1:] == [("account_posts_changed", [west, EAST])]
+    office.provider.knows("u-31", name="蒋", posts=[])
+    other = office.browser()
+    assert "没有给您岗位" in (await office.consent(other, await office.at_provider(other), "u-31")).said
+    assert (await told())[2:] == [("account_ended", [west, EAST])]
+    assert (await browser.open("/inbox")).path.startswith(HOME) and EAST not in (await browser.open("/post")).text
+    office.provider.knows("u-31", name="蒋", posts=[EAST])
+    assert (await office.enter("u-31")).path == f"{HOME}/inbox"
+    assert (await told())[3:] == [("account_opened", [EAST])]
 
 
 async def test_many_sign_ins_of_one_browser_do_not_disturb_each_other_and_each_serves_once(office: Office) -> None:
