@@ -145,14 +145,19 @@ class PolicyPeriodClosed(Fact):
 
 @event("unit.placed")
 class UnitPlaced(Fact):
-    """A unit has this place in the tree from `since` on, until it is placed anew or `until`."""
+    """A unit has this place in the tree from `since` on, until it is placed anew or `until`.
+
+    `drill` marks an office for exercises: all that is opened for it is an exercise.
+    """
 
     unit: UnitCode
     kind: UnitKind
     name: Code
     parent: UnitCode | None = None
+    drill: bool = False
     since: Instant
     until: Instant | None = None
+    reason: Words | None = None
 
 
 @event("unit.post_placed")
@@ -174,6 +179,15 @@ class UnitPostPlaced(Fact):
     serves: tuple[PostCode, ...] = ()
     since: Instant
     until: Instant | None = None
+    reason: Words | None = None
+
+
+@event("unit.site_named")
+class UnitSiteNamed(Fact):
+    """The deployment's pages bear this name, those for staff and the public bulletin alike."""
+
+    name: Code
+    reason: Words
 
 
 class DayWindow(Fact):

@@ -327,7 +327,10 @@ TYPES: Mapping[str, ProblemType] = {
             "take-another-person": ("须由他人操作", "您参与过这份稿件的起草、审核或更正，须由他人{act}。"),
             "body-with-roles": ("集体不单设身份", "{post} 是集体；身份和负责人属于其成员，集体本身没有。"),
             "duty-post-without-body": ("值班岗位只属于集体", "{post} 有值班岗位而没有成员；只有集体才有值班岗位。"),
-            "member-unknown": ("没有此成员岗位", "{post} 的成员 {member} 在 {at} 不是岗位。"),
+            "member-unknown": (
+                "没有此成员岗位",
+                "{post} 的成员 {member} 在 {at} 不是岗位；请先从 {post} 的成员中去掉它。",
+            ),
             "not-one-head": ("负责人须为一人", "{unit}在 {at} 有 {heads} 个负责岗位，须恰好一个。"),
             "post-without-unit": ("岗位没有单位", "{post} 属于{unit}，而它在 {at} 不是单位。"),
             "several-roots": (
@@ -343,6 +346,22 @@ TYPES: Mapping[str, ProblemType] = {
                 "隶属关系已有记录",
                 "{unit}自 {since} 的隶属关系已有另一记录；请以更晚的日期另写一条。",
             ),
+            "unit-below-exercises": (
+                "上级单位是演练单位",
+                "{unit}不能隶属于 {parent}：它是演练单位；请选择真实的上级单位。",
+            ),
+            "unit-changes-later": (
+                "已安排后续调整",
+                "{unit}自 {since} 另有调整；请等它生效后再撤销。",
+            ),
+            "unit-code-used": ("代码已用过", "{unit}曾是一个单位的代码；新单位请另用代码，以免混淆。"),
+            "unit-has-matters": (
+                "还有未结事项",
+                "{unit}还有未结事项（如 {known}）；请先移交给其他单位或结案。",
+            ),
+            "unit-has-units": ("还有下级单位", "{units} 隶属于{unit}；请先撤销它们，或改为隶属于其他单位。"),
+            "unit-there": ("单位已存在", "{unit}已经存在；它的岗位请逐个调整，是否演练单位不能改。"),
+            "head-needed": ("须有负责岗位", "{post} 是{unit}的负责岗位；请先把另一个岗位设为负责岗位。"),
             "unit-place-ended": ("隶属关系已结束", "{unit}自 {since} 的隶属关系已经结束，请另写一条。"),
             "unit-placed-twice": ("隶属关系重复", "{unit}自 {since} 有两条隶属关系，请只留一条。"),
             "ended": ("事项已{phase}", "{incident} {phase}；请先重启，再{act}。"),

@@ -35,6 +35,9 @@ DECLINED = frozenset(
 ALLOWED = {
     ("huiying.unit.placed.v1", "name"): "the name of an office",
     ("PlaceUnits", "name"): "the names of offices",
+    ("PlaceUnit", "name"): "the name of an office",
+    ("NameSite", "name"): "the name of the deployment's pages",
+    ("huiying.unit.site_named.v1", "name"): "the name of the deployment's pages",
     ("huiying.operation.key_made.v1", "name"): "the code of an integration",
     ("KeyRequest", "name"): "the code of an integration",
     ("RecordHandling", "track"): "the problem's track or the answer's",

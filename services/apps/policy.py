@@ -18,7 +18,8 @@ from services.kernel.core.problems import Rejected
 from services.kernel.core.units import LoadedPack
 from services.kernel.rules.documents import DocumentError, Fault, read_file
 from services.kernel.rules.packs import load_pack, load_packs, must_be_alone, unanswered
-from services.triage.offices import setup, units
+from services.triage.offices import setup
+from services.triage.offices.tree import placed
 
 LISTS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "categories.yaml": ("the list of categories", CategoryList),
@@ -222,7 +223,7 @@ def _places(path: Path) -> int:
     file = setup.read(path)
     places, packs = file.places(), {pack.model.id for pack in load_packs(path.parent).values()}
     try:
-        units.placed(units.initial_state(), places, file.directory())
+        placed({}, {}, places, file.directory())
     except Rejected as error:
         raise DocumentError(str(path), Fault(0, "", error.detail)) from None
     for of in file.packs:

@@ -126,6 +126,7 @@ TEMPLATES: dict[str, str] = {
     "unit.placed": "{unit}隶属{parent}，自 {since}|{unit} stands under {parent} from {since}",
     "unit.post_placed": "{unit}设岗位 {title}（{code}），自 {since}|{unit} has the post {code} ({title}) from {since}",
     "unit.days_set": "{unit}设定 {since} 至 {until} 的工作日或作息时间|{unit}: own days from {since} to {until}",
+    "unit.site_named": "网站命名为{name}|the pages were named {name}",
     "unit.token_revoked": "令牌 {token} 已注销|the token {token} was revoked",
     "unit.officer_named": "{unit}指定信息员 {post}|{unit} named {post} its information officer",
     "unit.access_changed": "登录账号{change}（岗位：{posts}）|an account of staff: {change} (posts: {posts})",

@@ -19,7 +19,7 @@ from starlette.datastructures import FormData
 from schemas.fields import parse_instant
 from schemas.titles import Language
 from services.console import words
-from services.console.labels import FIELDS, HINTS, OF_VERB
+from services.console.labels import FIELDS, HINTS, KINDS, OF_VERB
 from services.console.words import N_, typed_moment
 
 SERVICES = ("ingest", "triage", "escalation", "publish", "audit")
@@ -183,13 +183,18 @@ def _known(name: str, schema: Mapping[str, Any], choices: Choices, language: Lan
     if name in choices:
         return tuple(choices[name])
     if enumerated := schema.get("enum"):
-        return tuple((value, words.title(value, language)) for value in enumerated)
+        return tuple((value, _title(value, language)) for value in enumerated)
     pattern = str(schema.get("pattern", ""))
     if pattern.startswith("^[a-z][a-z0-9_]{0,59}@"):
         return tuple(choices.get("posts", ()))
     if pattern == "^[a-z0-9][a-z0-9-]{0,63}$":
         return tuple(choices.get("units", ()))
     return ()
+
+
+def _title(code: str, language: Language) -> str:
+    kind = KINDS.get(code)
+    return str(words.translations(language).gettext(kind)) if kind else words.title(code, language)
 
 
 def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[Control]:

@@ -20,6 +20,11 @@ FIELDS: Mapping[str, str] = {
     "deputy": N_("副组长"),
     "discovered_at": N_("何时得知"),
     "duties": N_("班次"),
+    "drill": N_("是否演练单位"),
+    "duty_post": N_("代收岗位"),
+    "parent": N_("上级单位"),
+    "roles": N_("身份"),
+    "serves": N_("代行的职务"),
     "doubtful": N_("是否存疑"),
     "due": N_("截止时间"),
     "ends": N_("为何不再回访"),
@@ -65,6 +70,7 @@ FIELDS: Mapping[str, str] = {
     "place": N_("地点"),
     "plan": N_("预案"),
     "post": N_("负责岗位"),
+    "posts_of": N_("岗位照哪个单位设"),
     "proposal": N_("哪项提请"),
     "proposed_reply": N_("拟回复内容"),
     "reached": N_("是否应答"),
@@ -106,8 +112,25 @@ FIELDS: Mapping[str, str] = {
 }
 """Field of a request body -> its title in Chinese."""
 
+KINDS: Mapping[str, str] = {
+    "city": N_("市"),
+    "county": N_("县"),
+    "town": N_("乡镇、街道"),
+    "department": N_("部门"),
+}
+"""Kind of unit -> its title. Units bear the same words as codes, so these are no titles of codes everywhere."""
+
 OF_VERB: Mapping[tuple[str, str], str] = {
     ("screen", "ground"): N_("不予答复的理由"),
+    ("place-unit", "unit"): N_("单位代码"),
+    ("place-unit", "since"): N_("从何时起"),
+    ("place-post", "post"): N_("岗位代码"),
+    ("place-post", "title"): N_("岗位名称"),
+    ("place-post", "head"): N_("是否主要负责岗位"),
+    ("place-post", "since"): N_("从何时起"),
+    ("end-unit", "until"): N_("到何时止"),
+    ("end-post", "until"): N_("到何时止"),
+    ("end-post", "post"): N_("岗位"),
     ("report-upward", "proposal"): N_("拟处理意见"),
     ("decide-extension", "notice"): N_("怎样告知反映人"),
 }

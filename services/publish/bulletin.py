@@ -118,7 +118,7 @@ def router() -> APIRouter:
     @pages.get("", include_in_schema=False)
     async def without_slash(runtime: http.Serving) -> Response:
         """Redirects to the page."""
-        return Response(status_code=308, headers={"Location": _Site(runtime.settings).url})
+        return Response(status_code=308, headers={"Location": runtime.settings.link("bulletin/")})
 
     @pages.get("/", **documents.answers_content("The page.", PAGE))
     async def show_bulletin(
@@ -129,8 +129,8 @@ def router() -> APIRouter:
             try:
                 page = await found(runtime, connection, PER_PAGE, cursor, unit)
             except Malformed:
-                return _Site(runtime.settings).missing()
-        return _Site(runtime.settings).page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
+                return (await _site(runtime)).missing()
+        return (await _site(runtime)).page(request, "index.html", page=page, first=cursor is None, zone=page.zone)
 
     @pages.get("/statements/{id}", **documents.answers_content("The page.", PAGE))
     async def show_statement(
@@ -144,8 +144,8 @@ def router() -> APIRouter:
             zone = (await runtime.offices(connection)).zone
             row = await queries.public_statement(connection, named)
         if row is None:
-            return _Site(runtime.settings).missing()
-        return _Site(runtime.settings).page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
+            return (await _site(runtime)).missing()
+        return (await _site(runtime)).page(request, "statement.html", item=_readable(row, zone), zone=zone_name(zone))
 
     @feeds.get(
         "/feed.atom",
@@ -160,7 +160,7 @@ def router() -> APIRouter:
         """
         async with runtime.database.read() as connection:
             page = await found(runtime, connection, PER_FEED, cursor, unit)
-        site = _Site(runtime.settings)
+        site = await _site(runtime)
         body = templates.get_template("feed.atom.xml").render(
             feed_id=_feed_id(runtime, unit),
             title=site.title(page),
@@ -180,7 +180,7 @@ def router() -> APIRouter:
         """JSON Feed 1.1, with the same entries."""
         async with runtime.database.read() as connection:
             page = await found(runtime, connection, PER_FEED, cursor, unit)
-        return _answer(request, orjson.dumps(_Site(runtime.settings).json_feed(page, cursor)), JSON_FEED)
+        return _answer(request, orjson.dumps((await _site(runtime)).json_feed(page, cursor)), JSON_FEED)
 
     @pages.get("/style.css", include_in_schema=False)
     async def style(request: Request) -> Response:
@@ -198,8 +198,8 @@ def router() -> APIRouter:
 class _Site:
     """The common data of every page and feed."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.name, self.contact = settings.site_name, settings.site_contact
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.name, self.contact = name, settings.site_contact
         self.url = settings.link("bulletin/")
         self.path = urlsplit(self.url).path
         """Links within the pages name no host, so the style sheet comes from the same place as the page."""
@@ -253,6 +253,12 @@ class _Site:
     def _render(self, template: str, **values: Any) -> bytes:
         site = {"title": self.name, "contact": self.contact, "base": self.path, "url": self.url}
         return templates.get_template(template).render(site, **values).encode()
+
+
+async def _site(runtime: Runtime) -> _Site:
+    async with runtime.database.read() as connection:
+        name = (await runtime.offices(connection)).site_name
+    return _Site(runtime.settings, name or runtime.settings.site_name)
 
 
 def _query(**named: str | None) -> str:

@@ -139,35 +139,6 @@ def router() -> APIRouter:
             items = await statistics.handovers(connection, ctx, begin, end, drill)
         return http.json_response({"items": items, "next": None})
 
-    @routes.get("/units", **documents.answers(office_answers.Units))
-    async def list_units(runtime: http.Serving, staff: http.Staff) -> Response:
-        """The tree of units and their posts now, and the version of the stream behind it."""
-        async with runtime.database.read() as connection:
-            offices = await runtime.offices(connection)
-        items = [
-            {
-                "unit": unit.code,
-                "kind": unit.kind,
-                "name": unit.name,
-                "parent": unit.parent,
-                "policy": offices.assigned.get(unit.code),
-                "posts": [
-                    {
-                        "post": f"{code}@{unit.code}",
-                        "title": post.title,
-                        "roles": sorted(post.roles),
-                        "head": post.head,
-                        "members": post.members,
-                        "duty_post": post.duty_post,
-                        "serves": post.serves,
-                    }
-                    for code, post in sorted(offices.posts.get(unit.code, {}).items())
-                ],
-            }
-            for unit in sorted(offices.units.values(), key=lambda unit: (len(offices.above(unit.code)), unit.code))
-        ]
-        return http.json_response({"items": items, "next": None, "basis": offices.basis})
-
     @routes.post("/tokens/{token}/revoke", **documents.answers(Done))
     async def revoke_token(
         runtime: http.Serving, token: Annotated[Uuid, Path(description="The token's id.")], caller: http.Command

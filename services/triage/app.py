@@ -28,6 +28,7 @@ SERVICE = Service(
         "services.triage.api",
         "services.triage.owed.registering",
         "services.triage.alike.finding",
+        "services.triage.offices.units_api",
         "services.triage.offices.policies",
         "services.triage.offices.pack_reading",
         "services.triage.offices.lessons_api",

@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Table, and_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -34,6 +34,14 @@ from services.triage.views import (
 async def naming(connection: AsyncConnection, column: str, ids: Sequence[str]) -> list[Row]:
     """The incidents that name one of `ids` in this column, in order of their opening."""
     return await rows_of(connection, INCIDENTS, INCIDENTS.c[column].in_(ids), INCIDENTS.c.opened_at)
+
+
+async def open_at(connection: AsyncConnection, unit: str) -> list[str]:
+    """The numbers of the matters that a unit answers for or handles and that are not over, the earliest first."""
+    table = INCIDENTS
+    concerned = or_(table.c.unit == unit, table.c.assigned == unit)
+    chosen = select(table.c.number).where(concerned, table.c.state.in_(("open", "assigned", "accepted")))
+    return list((await connection.execute(chosen.order_by(table.c.opened_at, table.c.id))).scalars())
 
 
 async def absorbed_by(connection: AsyncConnection, absorbed: Iterable[Row]) -> list[Row]:

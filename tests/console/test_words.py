@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from schemas.titles import TITLES
 from services.console import catalogue, forms, report
+from services.console.labels import KINDS
 from services.console.words import CATALOGUE, translations
 from tests.console.browser import HOME, Browser, Page
 from tests.console.conftest import Town
@@ -51,7 +52,9 @@ def test_every_code_that_a_form_offers_has_a_title() -> None:
     for operation in forms._operations().values():
         for one in forms.controls(operation, {}, "en"):
             for code, _ in one.choices:
-                assert code in TITLES or operation.path.endswith("/erase"), f"{code} of {one.name} in {operation.path}"
+                assert code in TITLES or code in KINDS or operation.path.endswith("/erase"), (
+                    f"{code} of {one.name} in {operation.path}"
+                )
 
 
 class _Said(HTMLParser):

@@ -94,6 +94,8 @@ class Unit:
     kind: str
     name: str
     parent: str | None
+    drill: bool = False
+    """Whether it is an office for exercises: all that is opened for it is an exercise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Offices:
     """Unit -> the post that was named its information officer."""
     former: Mapping[str, Unit] = field(default_factory=dict)
     """Units that have ended, at their last place. They get no new work, and what they owe stays with those above."""
+    site_name: str | None = None
+    """The name of the deployment's pages, if somebody named them here. Else the settings name them."""
 
     @property
     def ever(self) -> Mapping[str, Unit]:
@@ -170,6 +174,10 @@ class Offices:
         """Raises `Unavailable` until the units have come from triage."""
         if not self.units:
             raise Unavailable("the units have not come from triage yet; try again in a moment", 2, code="units-missing")
+
+    def drills(self, code: str | None) -> bool:
+        """Whether the unit is an office for exercises, or was one."""
+        return code is not None and code in self.ever and self.ever[code].drill
 
     def unit(self, code: str, field: str = "unit") -> Unit:
         """The unit.

@@ -27,6 +27,7 @@ from schemas.offices import (
     UnitOfficerNamed,
     UnitPlaced,
     UnitPostPlaced,
+    UnitSiteNamed,
     UnitTokenRevoked,
 )
 from schemas.pack.clocks import Window
@@ -49,7 +50,7 @@ logger = structlog.get_logger()
 
 
 def tables(metadata: MetaData) -> None:
-    """Adds the tables of units, posts, packs, their values, own days, periods, delegations, officers, tokens."""
+    """Adds the tables of units, posts, packs and what is set for them, of the site's name, and of revoked tokens."""
     Table(
         "units",
         metadata,
@@ -59,6 +60,7 @@ def tables(metadata: MetaData) -> None:
         Column("kind", key(16), nullable=False),
         Column("name", key(100), nullable=False),
         Column("parent", key(64)),
+        Column("drill", Boolean, nullable=False),
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
@@ -146,6 +148,13 @@ def tables(metadata: MetaData) -> None:
         Column("stream_id", key(64), nullable=False),
         Column("version", Integer, nullable=False),
     )
+    Table(
+        "site_names",
+        metadata,
+        Column("stream_id", key(64), primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("name", key(100), nullable=False),
+    )
     Table("revoked_tokens", metadata, Column("token", key(36), primary_key=True))
 
 
@@ -162,6 +171,7 @@ def views(metadata: MetaData) -> tuple[View, ...]:
         View(tables["periods"], _period_keys, _period, ("policy",)),
         View(tables["delegations"], _delegation_keys, _delegation, ("unit",)),
         View(tables["officers"], _officer_keys, _officer, ("unit",)),
+        View(tables["site_names"], _name_keys, _name, ("unit",)),
         View(tables["revoked_tokens"], _token_keys, _revoke, ("unit",)),
     )
 
@@ -183,6 +193,7 @@ def _place(key: Key, row: Row | None, event: Event) -> Row | None:
         "kind": data.kind,
         "name": data.name,
         "parent": data.parent,
+        "drill": data.drill,
         "stream_id": event.stream,
         "version": event.version,
     }
@@ -321,6 +332,16 @@ def _officer(key: Key, row: Row | None, event: Event) -> Row | None:
     return {"unit": key[0], "post": event.data.post, "stream_id": event.stream, "version": event.version}
 
 
+def _name_keys(event: Event) -> list[Key]:
+    return [(event.stream,)] if isinstance(event.data, UnitSiteNamed) else []
+
+
+def _name(key: Key, row: Row | None, event: Event) -> Row | None:
+    if row is not None and row["version"] > event.version:
+        return row
+    return {"stream_id": key[0], "version": event.version, "name": event.data.name}
+
+
 def _token_keys(event: Event) -> list[Key]:
     return [(event.data.token,)] if isinstance(event.data, UnitTokenRevoked) else []
 
@@ -366,6 +387,7 @@ def _marks(metadata: MetaData) -> Any:
         "periods",
         "delegations",
         "officers",
+        "site_names",
     ):
         table = metadata.tables[name]
         versions = func.coalesce(func.sum(table.c.version), 0)
@@ -437,6 +459,8 @@ async def snapshot(
     for row in (await connection.execute(select(named).order_by(named.c.unit))).mappings():
         basis[row["stream_id"]] = max(basis.get(row["stream_id"], 0), row["version"])
         officers[row["unit"]] = row["post"]
+    sites = (await connection.execute(select(metadata.tables["site_names"]))).mappings().all()
+    basis |= {row["stream_id"]: row["version"] for row in sites}
     found = Offices(
         units=units,
         assigned={unit: row["policy"] for (unit,), row in assigned.items()},
@@ -449,6 +473,7 @@ async def snapshot(
         periods=tuple(periods),
         delegations=tuple(delegations),
         officers=officers,
+        site_name=sites[0]["name"] if sites else None,
         former={unit: _unit(row) for (unit,), row in places.items() if not stands(row)},
     )
     return Snapshot(found, known, at, min((one for one in instants if one > at), default=None))
@@ -486,7 +511,7 @@ async def _packs(connection: AsyncConnection, table: Table, known: dict[str, Loa
 
 
 def _unit(row: Any) -> Unit:
-    return Unit(row["unit"], row["kind"], row["name"], row["parent"])
+    return Unit(row["unit"], row["kind"], row["name"], row["parent"], bool(row["drill"]))
 
 
 def _post(row: Any) -> Post:

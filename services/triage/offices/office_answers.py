@@ -16,7 +16,7 @@ from schemas.fields import (
     UnitCode,
     Uuid,
 )
-from schemas.offices import LimitSet, Role
+from schemas.offices import LimitSet, Role, UnitKind
 from schemas.triage import AnswerKind
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -52,10 +52,83 @@ class Unit(Answered):
     """Its name."""
     parent: UnitCode | None
     """The unit above it."""
+    drill: bool
+    """Whether it is an office for exercises: all that is opened for it is an exercise."""
     policy: PolicyRef | None
     """Its pack."""
     posts: tuple[PostOf, ...]
     """Its directory."""
+    may: tuple[Literal["place-unit", "end-unit", "place-post", "end-post"], ...]
+    """What you may do with it; `place-unit` places units below it."""
+
+
+class FormerUnit(Answered):
+    """A unit that has ended, at its last place."""
+
+    unit: UnitCode
+    """Its code."""
+    kind: UnitKind
+    """The kind of office."""
+    name: str
+    """Its name."""
+    parent: UnitCode | None
+    """The unit above it."""
+    drill: bool
+    """Whether it was an office for exercises."""
+
+
+class Change(Answered):
+    """A change of a unit or of a post of its directory."""
+
+    at: Instant
+    """When it was recorded."""
+    by: str
+    """The post that recorded it; `system` for what the deployment's file says."""
+    post: PostCode | None
+    """The post that was placed or ended; null for the unit itself."""
+    name: str
+    """The name of the unit, or the title of the post."""
+    parent: UnitCode | None
+    """The unit above, for a change of the unit."""
+    head: bool
+    """Whether the post is the head."""
+    roles: tuple[Role, ...]
+    """The roles of the post."""
+    members: tuple[Post, ...]
+    """The members of a body."""
+    since: Instant
+    """From when it holds."""
+    until: Instant | None
+    """Its end, if it was named."""
+    reason: str | None
+    """Why; null for what the deployment's file says."""
+
+
+class Changes(
+    Page,
+    json_schema_extra=example(
+        items=[
+            {
+                "at": "2026-03-02T01:00:00.000000Z",
+                "by": "admin@county",
+                "post": None,
+                "name": "东街道",
+                "parent": "county",
+                "head": False,
+                "roles": [],
+                "members": [],
+                "since": "2026-03-02T01:00:00.000000Z",
+                "until": None,
+                "reason": "撤镇设街道",
+            }
+        ],
+        next=None,
+    ),
+):
+    """The changes of a unit and of its directory, newest first."""
+
+    items: tuple[Change, ...]
+    """The entries of this page."""
 
 
 class Units(
@@ -67,7 +140,9 @@ class Units(
                 "kind": "town",
                 "name": "东镇",
                 "parent": "county",
+                "drill": False,
                 "policy": "county-default@2#" + "9f2c" * 16,
+                "may": ["place-post", "end-post"],
                 "posts": [
                     {
                         "post": "duty_officer@town-east",
@@ -82,6 +157,9 @@ class Units(
             }
         ],
         next=None,
+        former=[{"unit": "county-trade", "kind": "department", "name": "县商务局", "parent": "county", "drill": False}],
+        site_name="示例县回应公告",
+        may=["name-site"],
         basis=["unit-01890a5d-f607-5182-8d9e-0f1a2b3c4d5e@12"],
     ),
 ):
@@ -89,6 +167,12 @@ class Units(
 
     items: tuple[Unit, ...]
     """The entries of this page."""
+    former: tuple[FormerUnit, ...]
+    """The units that have ended."""
+    site_name: str
+    """The name of the deployment's pages: the one that was given here, or else that of the settings."""
+    may: tuple[Literal["name-site"], ...]
+    """What you may do with the deployment."""
 
     basis: tuple[str, ...]
     """The versions of the streams behind the answer."""

@@ -21,12 +21,13 @@ from schemas.fields import (
     IncidentRef,
     Instant,
     Post,
+    PostCode,
     PublishedRules,
     UnitCode,
     Uuid,
     WrittenInstant,
 )
-from schemas.offices import AccessChange, DayWindow, LimitSet, UnitPlaced, UnitPostPlaced
+from schemas.offices import AccessChange, DayWindow, LimitSet, Role, UnitKind, UnitPlaced, UnitPostPlaced
 from services.kernel.core.commands import Command, example
 from services.triage.commands import Text
 
@@ -39,6 +40,98 @@ class PlaceUnits(Command):
 
     units: tuple[UnitPlaced, ...]
     posts: tuple[UnitPostPlaced, ...] = ()
+
+
+class PlaceUnit(
+    Command,
+    json_schema_extra=example(
+        unit="county-health",
+        kind="department",
+        name="县卫生健康局",
+        parent="county",
+        posts_of="county-water",
+        reason="机构改革方案",
+    ),
+):
+    """Add a unit to the tree, give it another name, or place it under another unit. What was before stays on record."""
+
+    unit: UnitCode
+    """The unit's code. It is part of numbers and never changes."""
+    kind: UnitKind
+    """The kind of office."""
+    name: Code
+    """Its name."""
+    parent: UnitCode | None = None
+    """The unit above it; only the root has none."""
+    posts_of: UnitCode | None = None
+    """A unit whose posts a new unit gets at once, with their titles and roles."""
+    drill: StrictBool | None = None
+    """Whether a new unit is an office for exercises: all that is opened for it, and below it, is an exercise."""
+    since: WrittenInstant | None = None
+    """When it begins; by default, and at the earliest, now."""
+    reason: Text
+    """Why, with the document that says so."""
+
+
+class EndUnit(Command, json_schema_extra=example(unit="county-health", reason="并入县卫生健康委员会")):
+    """End a unit. It has no open matters and no units below it. An office for exercises ends with all that is in it."""
+
+    unit: UnitCode
+    """The unit."""
+    until: WrittenInstant | None = None
+    """When it ends; by default, and at the earliest, now."""
+    reason: Text
+    """Why, with the document that says so."""
+
+
+class PlacePost(
+    Command,
+    json_schema_extra=example(
+        unit="town-east", post="press_officer", title="新闻联络员", roles=["spokesperson"], reason="班子分工调整"
+    ),
+):
+    """Add a post to a unit's directory, or change it. A new head replaces the former one, whose post goes on."""
+
+    unit: UnitCode
+    """The unit."""
+    post: PostCode
+    """The post's code within the unit. It never changes."""
+    title: Code
+    """Its title, such as 值班员. It is no person's name."""
+    roles: Annotated[tuple[Role, ...], Field(max_length=20)] = ()
+    """Its roles, over the unit and those below it."""
+    head: StrictBool = False
+    """Whether it is the unit's head and first person responsible. A unit has exactly one."""
+    members: Annotated[tuple[Post, ...], Field(max_length=100)] = ()
+    """The posts of a body that decides together, such as a leading group. A body has no roles."""
+    duty_post: Post | None = None
+    """The post that receives for a body."""
+    serves: Annotated[tuple[PostCode, ...], Field(max_length=50)] = ()
+    """Further addressees of rules for which it answers, such as `leader_in_charge`."""
+    since: WrittenInstant | None = None
+    """When it begins; by default, and at the earliest, now."""
+    reason: Text
+    """Why, with the document that says so."""
+
+
+class EndPost(Command, json_schema_extra=example(post="press_officer@town-east", reason="班子分工调整")):
+    """End a post. Nobody signs in for it any more."""
+
+    post: Post
+    """The post. The head ends when another post is the head."""
+    until: WrittenInstant | None = None
+    """When it ends; by default, and at the earliest, now."""
+    reason: Text
+    """Why, with the document that says so."""
+
+
+class NameSite(Command, json_schema_extra=example(name="示例县回应公告", reason="首次启用")):
+    """Name the deployment's pages: those for staff and the public bulletin alike."""
+
+    name: Annotated[Code, StringConstraints(max_length=60)]
+    """The name."""
+    reason: Text
+    """Why."""
 
 
 class SetDays(

@@ -208,6 +208,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token", name=op.f("pk_revoked_tokens")),
     )
     op.create_table(
+        "site_names",
+        sa.Column("stream_id", key(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("name", key(100), nullable=False),
+        sa.PrimaryKeyConstraint("stream_id", name=op.f("pk_site_names")),
+    )
+    op.create_table(
         "stream_cursor",
         sa.Column("consumer", key(32), nullable=False),
         sa.Column("stream_id", key(64), nullable=False),
@@ -224,6 +231,7 @@ def upgrade() -> None:
         sa.Column("kind", key(16), nullable=False),
         sa.Column("name", key(100), nullable=False),
         sa.Column("parent", key(64), nullable=True),
+        sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("stream_id", key(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("unit", "since", name=op.f("pk_units")),

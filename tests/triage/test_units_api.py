@@ -1,0 +1,130 @@
+"""Units and posts that an administrator adds, changes and ends, over HTTP."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from services.triage.offices import setup
+from services.triage.offices.units import TREE
+from tests.triage.conftest import Triage
+from tests.triage.test_api import problem
+from tests.triage.test_packs_api import send
+
+WHY = {"reason": "机构改革方案"}
+HEALTH = {"unit": "county-health", "kind": "department", "name": "县卫生健康局", "parent": "county", **WHY}
+
+
+@pytest.fixture(params=["triage", pytest.param("triage_on_postgres", marks=pytest.mark.postgres)])
+def desk(request: pytest.FixtureRequest) -> Triage:
+    """Triage on both databases, one after the other."""
+    made: Triage = request.getfixturevalue(request.param)
+    return made
+
+
+async def ask(desk: Triage, verb: str, role: str = "admin", of: str = "county", /, **body: Any) -> httpx.Response:
+    """Asks for a change of the tree."""
+    return await send(desk, f"units/{verb}", body, role, of)
+
+
+async def tree(desk: Triage, unit: str = "county", role: str = "admin") -> dict[str, dict[str, Any]]:
+    """The units that stand, by their codes."""
+    return {one["unit"]: one for one in (await desk.get("units", unit, role)).json()["items"]}
+
+
+@pytest.mark.requirement("MUL-01")
+async def test_an_administrator_adds_renames_moves_and_ends_a_unit(desk: Triage) -> None:
+    assert (await ask(desk, "place-unit", **HEALTH, posts_of="county-water")).status_code == 200
+    found = (await tree(desk))["county-health"]
+    assert (found["name"], found["parent"], found["drill"]) == ("县卫生健康局", "county", False)
+    assert {"chief@county-health", "duty_officer@county-health"} <= {post["post"] for post in found["posts"]}
+    assert [post["post"] for post in found["posts"] if post["head"]] == ["chief@county-health"]
+    moved = HEALTH | {"name": "卫生站", "parent": "town-east", "reason": "下放"}
+    assert (await ask(desk, "place-unit", **moved)).status_code == 200
+    assert (await tree(desk))["county-health"]["parent"] == "town-east"
+    assert (await ask(desk, "end-unit", unit="county-health", **WHY)).status_code == 200
+    assert "county-health" not in await tree(desk)
+    answer = (await desk.get("units", "county", "admin")).json()
+    assert [one["unit"] for one in answer["former"]] == ["county-health"]
+    changes = (await desk.get("units/county-health/changes")).json()["items"]
+    assert [(one["name"], one["reason"], one["by"]) for one in changes if one["post"] is None] == [
+        ("卫生站", "机构改革方案", "admin@county"),
+        ("卫生站", "下放", "admin@county"),
+        ("县卫生健康局", "机构改革方案", "admin@county"),
+    ]
+    assert changes[0]["until"] is not None
+    again = problem(await ask(desk, "place-unit", **HEALTH), 409, "another code")
+    assert again["type"].endswith(":unit-code-used")
+    await setup.place(desk.runtime)
+    assert "county-health" not in await tree(desk), "the start brings nothing back"
+
+
+async def test_the_file_of_units_brings_no_unit_back_that_was_ended_here(desk: Triage) -> None:
+    for _ in range(2):
+        await setup.place(desk.runtime)
+        before = len(await desk.events(TREE))
+    assert (await ask(desk, "end-unit", unit="town-west", **WHY)).status_code == 200
+    renamed = {"unit": "town-east", "kind": "town", "name": "东街道", "parent": "county", **WHY}
+    assert (await ask(desk, "place-unit", **renamed)).status_code == 200
+    await setup.place(desk.runtime)
+    assert len(await desk.events(TREE)) == before + 2
+    assert "town-west" not in await tree(desk) and (await tree(desk))["town-east"]["name"] == "东街道"
+
+
+@pytest.mark.requirement("MUL-01")
+async def test_a_unit_with_open_matters_or_units_below_does_not_end(desk: Triage) -> None:
+    id_ = await desk.open(unit="town-west")
+    number = (await desk.get(f"incidents/{id_}")).json()["number"]
+    refused = problem(await ask(desk, "end-unit", unit="town-west", **WHY), 409, "transfer them")
+    assert refused["known"] == [number]
+    below = problem(await ask(desk, "end-unit", "admin", "city", unit="county", **WHY), 409, "place them below")
+    assert "town-east" in below["units"]
+    member = problem(await ask(desk, "end-unit", unit="county-roads", **WHY), 409, "chief@county-roads")
+    assert member["type"].endswith(":member-unknown")
+
+
+async def test_rights_over_the_unit_above_are_needed(desk: Triage) -> None:
+    for role, unit in (("chief", "county"), ("admin", "town-east"), ("duty_officer", "city")):
+        problem(await ask(desk, "place-unit", role, unit, **HEALTH), 403, "admin over county")
+        problem(await ask(desk, "end-unit", role, unit, unit="town-west", **WHY), 403, "admin over county")
+    inside = HEALTH | {"unit": "east-station", "parent": "town-east"}
+    assert (await ask(desk, "place-unit", "admin", "town-east", **inside)).status_code == 200
+    taken = HEALTH | {"unit": "county-water", "parent": "town-east"}
+    problem(await ask(desk, "place-unit", "admin", "town-east", **taken), 403, "admin over county")
+    problem(await ask(desk, "name-site", name="我的网站", **WHY), 403, "admin over city")
+    assert (await tree(desk, "town-east"))["town-east"]["may"] == ["place-unit", "place-post", "end-post"]
+    assert (await tree(desk, "town-east", "chief"))["town-east"]["may"] == []
+
+
+async def test_posts_are_added_changed_and_ended_and_a_unit_keeps_one_head(desk: Triage) -> None:
+    press = {"unit": "town-east", "post": "press_officer", "title": "新闻联络员", "roles": ["spokesperson"], **WHY}
+    assert (await ask(desk, "place-post", "admin", "town-east", **press)).status_code == 200
+    head = problem(await ask(desk, "end-post", post="chief@town-east", **WHY), 409, "another post the head")
+    assert head["type"].endswith(":head-needed")
+    assert (await ask(desk, "place-post", **press, head=True)).status_code == 200
+    posts = {one["post"]: one for one in (await tree(desk))["town-east"]["posts"]}
+    assert [name for name, one in posts.items() if one["head"]] == ["press_officer@town-east"]
+    assert posts["chief@town-east"]["roles"] == ["chief"]
+    body = problem(await ask(desk, "end-post", post="chief@town-east", **WHY), 409, "names chief@town-east")
+    assert body["type"].endswith(":member-unknown")
+    assert (await ask(desk, "end-post", post="auditor@town-east", **WHY)).status_code == 200
+    assert "auditor@town-east" not in {one["post"] for one in (await tree(desk))["town-east"]["posts"]}
+    (newest, *_) = (await desk.get("units/town-east/changes")).json()["items"]
+    assert (newest["post"], newest["reason"]) == ("auditor", "机构改革方案") and newest["until"]
+    pages = await desk.get("units/town-east/changes", limit=2)
+    assert len(pages.json()["items"]) == 2 and pages.json()["next"]
+    problem(await ask(desk, "place-post", **press, since="2020-01-01T00:00:00+08:00"), 422, "has passed")
+
+
+async def test_the_site_bears_the_name_that_it_was_given(desk: Triage) -> None:
+    assert (await desk.get("units")).json()["site_name"] == desk.runtime.settings.site_name
+    assert (await ask(desk, "name-site", "admin", "city", name="示例县回应", **WHY)).status_code == 200
+    assert (await desk.get("units")).json()["site_name"] == "示例县回应"
+    assert (await ask(desk, "name-site", "admin", "city", name="示例县回应", **WHY)).json()["events"] == []
+
+
+async def test_an_office_for_exercises_stays_one_and_ends_with_its_matters(desk: Triage) -> None:
+    drill = {"unit": "demo", "kind": "department", "name": "演练单位", "parent": "city", "drill": True, **WHY}
+    assert (await ask(desk, "place-unit", "admin", "city", **drill)).status_code == 200
+    assert (await tree(desk))["demo"]["drill"]
+    problem(await ask(desk, "place-unit", "admin", "city", **drill | {"drill": False}), 409, "leave it what it is")
