@@ -594,5 +594,5 @@ def _shown(value: Any, written: bool) -> str:
         more = f"等 {len(value)} 项" if len(value) > SHOWN else ""
         return "、".join(_shown(one, written) for one in value[:SHOWN]) + more or "（无）"
     if isinstance(value, datetime):
-        return value.astimezone(CHINA).isoformat(" ", "minutes")
+        return value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")
     return str(value) if written else titled(str(value), "zh")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.fields import IncidentId, Instant, Number
+from schemas.fields import Digest, IncidentId, Instant, Number
 from schemas.wire import Envelope
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -29,7 +29,7 @@ _EVENT: dict[str, Any] = {
     },
 }
 _STATED = {"log_size": 4, "complete_until": "2026-03-02T01:31:00.000000Z"}
-_ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "position": 3}
+_ENTRY: dict[str, Any] = {"event": _EVENT, "summary": "定级：重大", "position": 3, "digest": "41b0" * 16}
 
 
 class Stated(Answered):
@@ -50,6 +50,8 @@ class TimelineEntry(Answered):
     """One sentence without any typed word."""
     position: int
     """Its position in audit's order, from 0 on."""
+    digest: Digest
+    """SHA-256 of the event's bytes, in hex. The next event of its stream carries it as `previousdigest`."""
 
 
 class Timeline(

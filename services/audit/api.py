@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import catalogue
-from schemas.envelope import Event
+from schemas.envelope import Event, digest
 from schemas.fields import UUID, IncidentRef, StreamRef, UnitCode, instant
 from schemas.titles import Language
 from services.audit import answers, queries
@@ -87,6 +87,7 @@ def router() -> APIRouter:
                 "event": orjson.Fragment(row.bytes),
                 "summary": summary(Event.parse(row.bytes), names),
                 "position": row.position,
+                "digest": digest(row.bytes),
             }
             for row in found
         ]
@@ -157,6 +158,7 @@ def router() -> APIRouter:
             names = await _names(runtime, connection, size, language)
         said = summary(Event.parse(found.bytes), names)
         body = {"event": orjson.Fragment(found.bytes), "summary": said, "position": found.position}
+        body["digest"] = digest(found.bytes)
         return http.json_response({**stated, **body}, headers=spoken(language))
 
     return routes

@@ -467,6 +467,14 @@ def fields(template: str) -> set[str]:
     return {field for _, field, _, _ in Formatter().parse(template) if field}
 
 
+def _moment(written: str, event: Event, names: Names) -> str:
+    """An instant as people of the office write it. The year stands only where it is not the event's."""
+    at, then = (parse_instant(one).astimezone(names.offices.zone) for one in (written, event.time_text))
+    if names.language == "zh":
+        return at.strftime("%m-%d %H:%M" if at.year == then.year else "%Y-%m-%d %H:%M")
+    return at.strftime("%-d %b %H:%M" if at.year == then.year else "%-d %b %Y %H:%M")
+
+
 def _text(value: Any, field: str, event: Event, names: Names) -> str:
     match value:
         case bool() | None if field in MARKS:
@@ -478,7 +486,7 @@ def _text(value: Any, field: str, event: Event, names: Names) -> str:
         case int() | float():
             return f"{value:g}" if isinstance(value, float) else str(value)
         case str() if len(value) == 27 and value.endswith("Z"):
-            return parse_instant(value).astimezone(names.offices.zone).isoformat(" ", "minutes")
+            return _moment(value, event, names)
         case str():
             return names.of(field, value[:100], event) or NOTHING
         case {"level": level, "known_at": at}:

@@ -24,6 +24,7 @@ PAGES = (
     "entering",
     "sso",
     "desk",
+    "timeline",
     "matter",
     "report",
     "evidence",

@@ -102,7 +102,7 @@ def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     A list shows matters of several packs; where two of them give one code different titles, the last one counts.
     """
     kinds = {"levels": "level", "clocks": "clock", "flags": "flag", "answer_kinds": "answer_kind"}
-    kinds |= {"return_grounds": "ground", "periods": "period"}
+    kinds |= {"return_grounds": "ground", "periods": "period", "harm_scale": "harm"}
     return {
         kind: {one[code]: one["title"] for pack in packs for one in pack.get(kind, ())} for kind, code in kinds.items()
     }

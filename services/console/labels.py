@@ -216,3 +216,21 @@ PHASES: Mapping[str, str] = {
     "withdrawn": N_("已撤回"),
 }
 """Phase of a statement -> its title."""
+
+KINDS: Mapping[str, str] = {
+    "report": N_("反映"),
+    "incident": N_("办理"),
+    "clock": N_("时限和上报"),
+    "statement": N_("说明稿"),
+}
+"""Kind of an event in a timeline -> its title."""
+
+SOURCES: Mapping[str, str] = {
+    "stated": N_("文件明文"),
+    "reading": N_("对文件的解读"),
+    "combined": N_("综合几份文件"),
+    "derived": N_("文件没有规定，本系统定的"),
+    "lost": N_("原文缺失"),
+    "unset": N_("文件没有写明数值"),
+}
+"""How far a document supports a rule -> how it is said."""

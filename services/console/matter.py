@@ -1,9 +1,8 @@
-"""The page of a matter, its timeline, and one form for each verb that a service offers on it."""
+"""The page of a matter, and one form for each verb that a service offers on it."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,6 +13,7 @@ from services.console.forms import Choices, Control
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.staff import Staff
+from services.console.timeline import by_day, course
 from services.console.verbs import Asked
 from services.console.words import N_, typed_moment
 
@@ -51,8 +51,17 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (N_("结束与以后"), ("resolve", "follow-up", "close", "reopen", "decline-round")),
 )  # fmt: skip
 """The verbs of a matter in groups, in the order of the work. What a service adds stands at the end."""
-EVENTS = 50
-"""Entries of the timeline on a page."""
+EVENTS = 20
+"""The latest entries of the timeline on the page of a matter."""
+NAMED: Mapping[str, tuple[str, str]] = {
+    "receipt": ("report", "upward"),
+    "confirm-decision": ("decision", "decisions"),
+    "write-part": ("notice", "notices"),
+    "report-back": ("notice", "notices"),
+}
+"""Verb -> the field in which it names a record of the matter, and the list of these records."""
+GRADED = ("huiying.incident.graded.v1", "huiying.incident.regraded.v1")
+"""The notes that say why a matter has its level."""
 
 
 def router(site: Site) -> APIRouter:
@@ -66,13 +75,14 @@ def router(site: Site) -> APIRouter:
         limits, statements, timeline, similar, sheet, pack, lists = await parts(
             me.calls.get(f"/escalation/v1/incidents/{id}"),
             me.calls.get("/publish/v1/statements", incident=id, limit=50),
-            me.calls.get(f"/audit/v1/incidents/{id}/timeline", limit=EVENTS),
+            course(me.calls, id),
             me.calls.get(f"/triage/v1/incidents/{id}/similar", limit=5),
             me.calls.get(f"/triage/v1/incidents/{id}/facts"),
             site.pack_of(incident["unit"], incident["policy"]),
             me.calls.get("/triage/v1/lists"),
         )
         may = set(incident["may"]) | set((limits.value or {}).get("may", ()))
+        look = await reader(request)
         return await render(
             request,
             "matter.html",
@@ -80,6 +90,8 @@ def router(site: Site) -> APIRouter:
             limits=limits,
             statements=statements,
             timeline=timeline,
+            days=by_day(timeline.value["items"][-EVENTS:], look) if timeline.value else [],
+            why=why_of(incident, pack.value or {}),
             similar=similar,
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
@@ -87,25 +99,6 @@ def router(site: Site) -> APIRouter:
             categories=named(lists, "categories", me.language),
             channels=named(lists, "channels", me.language),
             done=done,
-        )
-
-    @pages.get("/incidents/{id}/timeline")
-    async def timeline(
-        request: Request, me: Signed, id: Id, as_of: str = "", known_at: str = "", cursor: str | None = None
-    ) -> Response:
-        """What was on record: by when it had happened, by when it was known."""
-        look, faults = await reader(request), []
-        asked = {}
-        for name, typed in (("as_of", as_of), ("known_at", known_at)):
-            asked[name] = typed_moment(typed, look.zone, look.now) if typed else None
-            if typed and asked[name] is None:
-                faults.append(
-                    look.gettext(N_("“%(typed)s”不是时间，写成 11-25 21:07 或 21:07")) % {"typed": typed[:30]}
-                )
-        found = await me.calls.get(f"/audit/v1/incidents/{id}/timeline", limit=EVENTS, cursor=cursor, **asked)
-        further = urlencode({"as_of": as_of, "known_at": known_at, "cursor": found["next"] or ""})
-        return await render(
-            request, "timeline.html", id=id, found=found, as_of=as_of, known_at=known_at, further=further, faults=faults
         )
 
     @pages.get("/incidents/{id}/{service}/{verb}")
@@ -138,6 +131,20 @@ def router(site: Site) -> APIRouter:
         )
 
     return pages
+
+
+def why_of(incident: Mapping[str, Any], pack: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a matter has its level: who graded it and with which words, what the pack proposes, and from where."""
+    levels = {one["level"]: one for one in pack.get("levels", ())}
+    rules = {one["rule"]: one["source"] for level in levels.values() for one in level["conditions"]}
+    proposed, graded = incident["proposed"], [note for note in incident["notes"] if note["type"] in GRADED]
+    return {
+        "graded": graded[-1] if graded else None,
+        "rule": proposed and (rules.get(proposed["rule"]) or levels.get(proposed["level"], {}).get("source")),
+        "level": levels.get(incident["level"], {}).get("source"),
+        "documents": {one["document"]: one["title"] for one in pack.get("documents", ())},
+        "pack": pack.get("title", ""),
+    }
 
 
 def choices_of(
@@ -177,6 +184,11 @@ def choices_of(
         "reports": [(one["id"], one["subject"] or one["id"]) for one in incident["reports"]],
         "proposal": [(str(one["proposal"]), (one["text"] or "")[:60]) for one in incident["proposals"] if one["may"]],
         "pack": [(f"{one['pack']}@{one['version']}", one["title"]) for one in packs],
+        "upward": [
+            (one["report"], me.offices.post(f"{one['addressee']}@{one['to']}")) for one in limits.get("reports", ())
+        ],
+        "notices": [(one["notice"], me.offices.unit(one["to"])) for one in limits.get("notices", ())],
+        "decisions": [(one["decision"], (one["reason"] or "")[:60]) for one in limits.get("decisions", ())],
     }
 
 
@@ -186,6 +198,9 @@ def of_verb(verb: str, known: dict[str, Any]) -> dict[str, Any]:
         return known | {"ground": known["no_reply_ground"]}
     if verb == "report-upward":
         return {name: values for name, values in known.items() if name != "proposal"}
+    if verb in NAMED:
+        field, of = NAMED[verb]
+        return known | {field: known[of]}
     return known
 
 
@@ -229,6 +244,6 @@ def grouped(may: set[str], of_triage: Sequence[str]) -> list[tuple[str, list[tup
         placed |= {verb for _, verb in here}
         if here:
             found.append((title, here))
-    if left := sorted(may - placed - {"approve", "reject", "cannot-judge"}):
+    if left := sorted(may - placed - {"approve", "reject", "cannot-judge", "receipt"}):
         found.append((N_("其他"), [("triage" if verb in of_triage else "escalation", verb) for verb in left]))
     return found

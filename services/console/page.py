@@ -16,7 +16,7 @@ from markupsafe import Markup
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
 from services.console import words
-from services.console.labels import LISTS, PARTS, PHASES, STATES, WAITS
+from services.console.labels import LISTS, PARTS, PHASES, SOURCES, STATES, WAITS
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
 
@@ -59,8 +59,15 @@ def environment(spoken: Language) -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_translations(words.translations(spoken), newstyle=True)  # type: ignore[attr-defined]
-    made.globals |= {"HOME": HOME, "static": static, "dict": dict, "parts": PARTS, "states": STATES, "waits": WAITS}
-    made.globals |= {"phases": PHASES, "lists": LISTS}
+    made.globals |= {
+        "HOME": HOME,
+        "static": static,
+        "dict": dict,
+        "parts": PARTS,
+        "states": STATES,
+        "waits": WAITS,
+    }
+    made.globals |= {"phases": PHASES, "lists": LISTS, "sources": SOURCES}
     return made
 
 
@@ -90,9 +97,22 @@ class Reader:
         """The title of a verb that was just done; empty for what is none, since it comes from the address."""
         return words.title(verb, self.language) if verb in TITLES else ""
 
+    @property
+    def units(self) -> str:
+        """The words of a length of time, for the script that counts on."""
+        return " ".join(words.UNITS[self.language])
+
     def moment(self, written: str | None) -> str:
         """A time in short."""
         return words.moment(written, self.zone, self.now, self.language)
+
+    def day(self, written: str) -> str:
+        """The day of an instant, in the unit's zone."""
+        return words.day(written, self.zone, self.language)
+
+    def clock(self, written: str, *, exact: bool = False) -> str:
+        """The time of an instant within its day, to the minute, or `exact` to the second."""
+        return parse_instant(written).astimezone(self.zone).strftime("%H:%M:%S" if exact else "%H:%M")
 
     def full(self, written: str | None) -> str:
         """A time in full."""
@@ -115,6 +135,10 @@ class Reader:
         if isinstance(given, bool):
             return self.gettext(N_("是") if given else N_("否"))
         return "" if given is None else str(given)
+
+    def count(self, given: int | None) -> str:
+        """A count; in words if nobody counted."""
+        return self.gettext(N_("未统计")) if given is None else str(given)
 
     def gettext(self, text: str) -> str:
         """A text of the catalogue."""

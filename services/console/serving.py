@@ -14,6 +14,7 @@ from services.console.site import HOME, Site
 from services.console.store import METADATA, REVISIONS
 from services.kernel.serving.bodies import Timed
 from services.kernel.serving.gate import Gate
+from services.kernel.serving.http import HeadAsGet
 from services.kernel.settings import Settings
 from services.kernel.store import migrations
 from services.kernel.store.database import Database
@@ -36,7 +37,7 @@ class Console:
         now: Callable[[], datetime],
     ) -> None:
         self.site = Site(settings, database, secret, clients, now)
-        self.app: ASGIApp = Gate(Timed(application(self.site)), answer_seconds=settings.answer_seconds)
+        self.app: ASGIApp = Gate(HeadAsGet(Timed(application(self.site))), answer_seconds=settings.answer_seconds)
 
     async def alone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The console as the only application of a port: `/` leads to it, and it says whether it works."""

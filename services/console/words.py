@@ -3,6 +3,7 @@
 Codes of the API have their titles in `schemas.titles`, and those of packs and units in the services' answers.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
@@ -68,11 +69,21 @@ def full_moment(written: str | None, zone: ZoneInfo, language: Language) -> str:
     return at.strftime("%Y年%-m月%-d日 %H:%M" if language == "zh" else "%-d %B %Y, %H:%M")
 
 
+def day(written: str, zone: ZoneInfo, language: Language) -> str:
+    """The day of an instant in the unit's zone."""
+    at = parse_instant(written).astimezone(zone)
+    return at.strftime("%Y年%-m月%-d日" if language == "zh" else "%-d %B %Y")
+
+
+UNITS: Mapping[Language, tuple[str, str, str]] = {"zh": ("天", "小时", "分"), "en": ("d", "h", "min")}
+"""Days, hours and minutes in a length of time."""
+
+
 def span(seconds: float, language: Language) -> str:
     """A length of time in two parts: 2 小时 14 分."""
     left = timedelta(seconds=abs(int(seconds)))
     days, hours, minutes = left.days, left.seconds // 3600, left.seconds // 60 % 60
-    said = {"zh": ("天", "小时", "分"), "en": ("d", "h", "min")}[language]
+    said = UNITS[language]
     figures = [(days, said[0]), (hours, said[1]), (minutes, said[2])]
     first = next((at for at, (count, _) in enumerate(figures) if count), 2)
     chosen = [pair for pair in figures[first : first + 2] if pair[0] or pair is figures[first]]

@@ -90,8 +90,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
         (
             "clock",
             ClockStarted(clock="public_statement", unit="town-east", since=START, due=START + timedelta(hours=4)),
-            "东镇时限 公开回应 起算，2026-03-02 21:00+08:00 到期",
-            "clock public statement of 东镇 started, due 2026-03-02 21:00+08:00",
+            "东镇时限 公开回应 起算，03-02 21:00 到期",
+            "clock public statement of 东镇 started, due 2 Mar 21:00",
         ),
         (
             "clock",
@@ -102,8 +102,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
         (
             "clock",
             ClockStarted(clock="explanation.review", unit="town-east", since=START, due=START + timedelta(hours=4)),
-            "东镇时限 解释或解决（复查） 起算，2026-03-02 21:00+08:00 到期",
-            "clock explanation (review) of 东镇 started, due 2026-03-02 21:00+08:00",
+            "东镇时限 解释或解决（复查） 起算，03-02 21:00 到期",
+            "clock explanation (review) of 东镇 started, due 2 Mar 21:00",
         ),
         (
             "clock",
@@ -146,8 +146,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
             RosterDutyPlanned(
                 unit="town-east", post="duty_officer@town-east", since=START, until=START + timedelta(hours=8)
             ),
-            "东镇值班：东镇值班员，2026-03-02 17:00+08:00 至 2026-03-03 01:00+08:00",
-            "东镇: duty officer of 东镇 on duty from 2026-03-02 17:00+08:00 until 2026-03-03 01:00+08:00",
+            "东镇值班：东镇值班员，03-02 17:00 至 03-03 01:00",
+            "东镇: duty officer of 东镇 on duty from 2 Mar 17:00 until 3 Mar 01:00",
         ),
     ],
 )

@@ -74,8 +74,46 @@
     else if (event.code === "KeyK") step(-1);
     else if (event.code === "KeyE") document.querySelector(".verbs a")?.focus();
     else if (event.key === "/") { event.preventDefault(); document.getElementById("number")?.focus(); }
+    else if (event.code === "BracketLeft") document.querySelector("[data-earlier]")?.click();
+    else if (event.code === "BracketRight") document.querySelector("[data-later]")?.click();
     else if (event.code === "KeyU") document.querySelector("[data-back]")?.click();
   });
+
+  // What is left of a limit counts on by the server's clock. It is no live region: nobody is interrupted each half minute.
+  const ahead = Date.parse(body.dataset.now) - Date.now();
+  const span = (seconds) => {
+    const minutes = Math.floor(Math.abs(seconds) / 60), units = body.dataset.units.split(" ");
+    const parts = [[Math.floor(minutes / 1440), units[0]], [Math.floor(minutes / 60) % 24, units[1]], [minutes % 60, units[2]]];
+    const first = parts.findIndex(([count]) => count);
+    const [most, ...rest] = parts.slice(first < 0 ? 2 : first, first < 0 ? 3 : first + 2);
+    return [most, ...rest.filter(([count]) => count)].map((part) => part.join(" ")).join(" ");
+  };
+  const tick = () => document.querySelectorAll("[data-due]").forEach((one) => {
+    const left = (Date.parse(one.dataset.due) - Date.now() - ahead) / 1000;
+    const [state, shape] = left < 0 || one.classList.contains("over") ? ["over", "▲"] : left < 3600 ? ["soon", "◆"] : ["run", "●"];
+    one.className = `state ${state}`;
+    one.firstElementChild.textContent = shape;
+    one.lastElementChild.textContent = (left < 0 ? body.dataset.over : body.dataset.left).replace("~", span(left));
+  });
+  setInterval(tick, 30000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
+
+  // The slider of a timeline announces its instant, and opens it when it rests.
+  const slider = document.getElementById("slider");
+  if (slider) {
+    const moments = slider.dataset.moments.split(" "), labels = slider.dataset.labels.split("|");
+    const told = slider.parentElement.querySelector("output");
+    const tell = () => { told.textContent = labels[slider.value]; slider.setAttribute("aria-valuetext", labels[slider.value]); };
+    let rests = 0;
+    slider.parentElement.hidden = false;
+    tell();
+    if (location.hash === "#slider") slider.focus();
+    slider.addEventListener("input", () => {
+      tell();
+      clearTimeout(rests);
+      rests = setTimeout(() => { location.href = `${slider.dataset.address.replace("known_at=AT", `known_at=${moments[slider.value]}`)}#slider`; }, 700);
+    });
+  }
 
   // Pasted and dropped files fill the file field beside the button.
   const files = document.querySelector("input[type=file]");

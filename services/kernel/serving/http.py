@@ -256,7 +256,7 @@ class _Measure:
             metrics.REQUESTS.labels(name, scope["method"], status).observe(time.perf_counter() - began)
 
 
-class _HeadAsGet:
+class HeadAsGet:
     """Answers HEAD for every GET: the same without its body. Plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -343,7 +343,7 @@ def application(runtimes: Sequence[Runtime], *, title: str, keys: PublicKeys) ->
         return answer
 
     app.add_middleware(Gate, answer_seconds=runtimes[0].settings.answer_seconds)
-    app.add_middleware(_HeadAsGet)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Unpacked)
     app.add_middleware(Timed)
     app.add_middleware(_Measure, services=[runtime.service.name for runtime in runtimes])

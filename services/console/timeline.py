@@ -1,0 +1,215 @@
+"""What was on record of a matter at any instant, on two axes, and the page of an event with what proves it."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from schemas.fields import instant, parse_instant
+from services.console.calls import Calls, parts
+from services.console.labels import KINDS
+from services.console.page import Reader, reader, render
+from services.console.site import Id, Signed, Site
+from services.console.words import N_, typed_moment
+
+SHOWN = 50
+"""Events on a page."""
+LONGEST = 2000
+"""Events that a page looks through, the oldest first."""
+AT_ONCE = 500
+EXACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+Item = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """An event of a person, or several of the system one after another, which stand folded."""
+
+    items: Sequence[Item]
+
+    @property
+    def is_folded(self) -> bool:
+        return len(self.items) > 1
+
+
+class Steps(NamedTuple):
+    """The instants at which something was recorded, and where the page stands among them."""
+
+    all: Sequence[str]
+    at: int
+
+    @property
+    def earlier(self) -> str | None:
+        """The instant of the event before."""
+        return self.all[self.at - 1] if self.at > 0 else None
+
+    @property
+    def later(self) -> str | None:
+        """The instant of the event after."""
+        return self.all[self.at + 1] if self.at + 1 < len(self.all) else None
+
+
+def kind_of(item: Item) -> str:
+    """The kind of an event, by which a timeline is filtered: the first part of its type."""
+    return str(item["event"]["type"]).split(".")[1]
+
+
+def is_of_system(item: Item) -> bool:
+    """Whether no person did it."""
+    return str(item["event"].get("actor", "system")) == "system"
+
+
+def folded(items: Sequence[Item]) -> list[Row]:
+    """The rows of a timeline: what the system did between two acts of people is one row."""
+    rows: list[Row] = []
+    for item in items:
+        if is_of_system(item) and rows and is_of_system(rows[-1].items[0]):
+            rows[-1] = Row([*rows[-1].items, item])
+        else:
+            rows.append(Row([item]))
+    return rows
+
+
+def by_day(items: Sequence[Item], look: Reader) -> list[tuple[str, list[Row]]]:
+    """The rows of each day of the unit's zone, by when they happened, in order of recording."""
+    found: list[tuple[str, list[Item]]] = []
+    for item in items:
+        day = look.day(item["event"]["time"])
+        if not found or found[-1][0] != day:
+            found.append((day, []))
+        found[-1][1].append(item)
+    return [(day, folded(some)) for day, some in found]
+
+
+def steps(moments: Sequence[str], known_at: str | None) -> Steps:
+    """Where an instant stands among the instants of recording; at the last one without it."""
+    found = sorted(set(moments))
+    before = [at for at in found if known_at is None or at <= known_at]
+    return Steps(found, len(before) - 1)
+
+
+def asked_instant(typed: str, look: Reader) -> str | None:
+    """The instant of a parameter: exact as a link has it, or as a person types it; None if it is no time.
+
+    What happened within the typed minute counts as well, since pages show minutes.
+    """
+    if EXACT.fullmatch(typed):
+        try:
+            return instant(parse_instant(typed))
+        except ValueError:
+            return None
+    found = typed_moment(typed, look.zone, look.now)
+    return found and instant(datetime.fromisoformat(found) + timedelta(seconds=59, microseconds=999_999))
+
+
+async def course(calls: Calls, id: str, **asked: str | None) -> dict[str, Any]:
+    """The timeline of a matter from its begin, as one answer. Raises `Down` and `Refused`."""
+    found: dict[str, Any] = await calls.get(f"/audit/v1/incidents/{id}/timeline", limit=AT_ONCE, **asked)
+    while found["next"] and len(found["items"]) < LONGEST:
+        more = await calls.get(f"/audit/v1/incidents/{id}/timeline", limit=AT_ONCE, cursor=found["next"], **asked)
+        found |= {"items": [*found["items"], *more["items"]], "next": more["next"]}
+    return found
+
+
+def router(site: Site) -> APIRouter:
+    """The pages of the course of a matter."""
+    pages = APIRouter()
+
+    @pages.get("/incidents/{id}/timeline")
+    async def timeline(
+        request: Request, me: Signed, id: Id, as_of: str = "", known_at: str = "", kind: str = "", page: str = ""
+    ) -> Response:
+        """What was on record: by when it had happened, by when it was known; of all kinds or of one."""
+        look, faults = await reader(request), []
+        asked: dict[str, str | None] = {}
+        for name, typed in (("as_of", as_of), ("known_at", known_at)):
+            asked[name] = asked_instant(typed, look) if typed else None
+            if typed and asked[name] is None:
+                faults.append(
+                    look.gettext(N_("“%(typed)s”不是时间，写成 11-25 21:07 或 21:07")) % {"typed": typed[:30]}
+                )
+        found = await course(me.calls, id, **asked)
+        whole = await course(me.calls, id) if any(asked.values()) else found
+        kind = kind if kind in KINDS else ""
+        chosen = [item for item in found["items"] if not kind or kind_of(item) == kind]
+        pages_of = max(1, -(-len(chosen) // SHOWN))
+        at = min(max(int(page[:6]), 1), pages_of) if page.isascii() and page.isdigit() else 1
+
+        def address(**changed: object) -> str:
+            now = {"as_of": as_of, "known_at": known_at, "kind": kind} | changed
+            return "?" + urlencode({name: value for name, value in now.items() if value})
+
+        return await render(
+            request,
+            "timeline.html",
+            id=id,
+            found=found,
+            typed={name: _typed(given, look) for name, given in (("as_of", as_of), ("known_at", known_at))},
+            days=by_day(chosen[(at - 1) * SHOWN : at * SHOWN], look),
+            kind=kind,
+            kinds=KINDS,
+            page=at,
+            pages=pages_of,
+            count=len(chosen),
+            steps=steps([item["event"]["recordedtime"] for item in whole["items"]], asked["known_at"]),
+            address=address,
+            faults=faults,
+        )
+
+    @pages.get("/events/{id}")
+    async def event(request: Request, me: Signed, id: Id) -> Response:
+        """An event as it was recorded, and what proves it today."""
+        found = await me.calls.get(f"/audit/v1/events/{id}")
+        one, bytes_ = found["event"], orjson.dumps(found["event"])
+        about = one["subject"] if one["subject"].startswith("incident-") else one.get("correlationid")
+        (matter, stream) = await parts(
+            me.calls.get(f"/triage/v1/incidents/{about}") if about else _nothing(),
+            me.calls.get("/audit/v1/events", subject=one["subject"], incident=about, limit=AT_ONCE),
+        )
+        chain = {other["streamversion"]: other for other in (stream.value or {"items": ()})["items"]}
+        before, after = (chain.get(one["streamversion"] + by) for by in (-1, 1))
+        return await render(
+            request,
+            "event.html",
+            found=found,
+            one=one,
+            number=(matter.value or {}).get("number"),
+            raw=orjson.dumps(one, option=orjson.OPT_INDENT_2).decode(),
+            size=len(bytes_),
+            is_whole=hashlib.sha256(bytes_).hexdigest() == found["digest"],
+            before=before,
+            after=after,
+            follows=before and _digest(before) == one.get("previousdigest"),
+            is_followed=after and after.get("previousdigest") == found["digest"],
+        )
+
+    @pages.get("/events/{id}/raw")
+    async def raw(me: Signed, id: Id) -> Response:
+        """The bytes over which the digest goes, to save."""
+        found = await me.calls.get(f"/audit/v1/events/{id}")
+        name = {"Content-Disposition": f'attachment; filename="{found["event"]["id"]}.json"'}
+        return Response(orjson.dumps(found["event"]), headers=name, media_type="application/json")
+
+    return pages
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _digest(event: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(event)).hexdigest()
+
+
+def _typed(given: str, look: Reader) -> str:
+    """An instant of a link as a person would type it; anything else as it was typed."""
+    if not EXACT.fullmatch(given):
+        return given
+    try:
+        return parse_instant(given).astimezone(look.zone).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return given
