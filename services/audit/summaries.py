@@ -3,6 +3,7 @@
 No typed word and no published text ever stands in a summary. Codes appear by their titles.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
@@ -16,6 +17,7 @@ from schemas.titles import Language, titled
 from services.kernel.core.units import Offices
 
 NOTHING = "—"
+OPTIONAL = re.compile(r"\[([^\]]*)\]")
 APPROVALS = (
     "statement.approved",
     "incident.proposal_approved",
@@ -31,8 +33,8 @@ MARKS = {"provisional": ("（暂定）", " (provisional)"), "late": ("（逾期�
 YES_NO = {True: ("是", "yes"), False: ("否", "no")}
 TEMPLATES: dict[str, str] = {
     "report.received": "{unit}经{channel}收到反映|{unit} received a report through {channel}",
-    "report.reach_measured": "传播量：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}，转发 {shares}"
-    "|reach: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites, {shares} shares",
+    "report.reach_measured": "传播量：[点击 {clicks} ][评论 {comments} ][主流网站 {mainstream_sites} ][转发 {shares}]"
+    "|reach:[ {clicks} clicks][ {comments} comments][ {mainstream_sites} mainstream sites][ {shares} shares]",
     "report.evidence_attached": "附上证据（{media_type}，{size} 字节）|evidence attached ({media_type}, {size} bytes)",
     "report.refused": "决定不予答复|it was decided not to answer",
     "report.helpfulness_given": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
@@ -43,41 +45,43 @@ TEMPLATES: dict[str, str] = {
     "incident.opened": "{unit}立案，{discovered_at} 获知|opened for {unit}, known since {discovered_at}",
     "incident.report_attached": "并入同一事项的反映|a further report was attached",
     "incident.report_detached": "移出另一事项的反映|a report of another matter was detached",
-    "incident.instruction_given": "领导批示（{post}）|a leader gave an instruction ({post})",
-    "incident.verification_requested": "要求{unit}核实，{due} 前报结论|{unit} was asked to verify by {due}",
+    "incident.instruction_given": "领导批示[（{post}）]|a leader gave an instruction[ ({post})]",
+    "incident.verification_requested": "要求{unit}核实[，{due} 前报结论]|{unit} was asked to verify[ by {due}]",
     "incident.verification_concluded": "{unit}核实结论：{outcome}|{unit} concluded the verification: {outcome}",
     "incident.clarification_opened": "须由{unit}准备澄清（{cause}）|{unit} is to prepare a clarification ({cause})",
     "incident.assessed": "研判：成因、真实性、走势和影响|assessed: cause, truth, trend and impact",
-    "incident.help_requested": "请{unit}协办（限期：{due}）|{unit} was asked to help (by {due})",
+    "incident.help_requested": "请{unit}协办[，{due} 前完成]|{unit} was asked to help[ by {due}]",
     "incident.help_accepted": "{unit}签收协办任务|{unit} confirmed its share",
     "incident.help_returned": "{unit}退回协办任务|{unit} gave its share back",
     "incident.help_completed": "{unit}完成协办任务|{unit} has done its share",
     "incident.fact_established": "查明事实 {key}|fact {key} established",
     "incident.fact_revised": "更正事实 {key}|fact {key} revised",
     "incident.classified": "答复类型：{answer_kind}|classified: {answer_kind}",
-    "incident.categorized": "归类：{category}（原类别：{previous}）|category {category} (before: {previous})",
+    "incident.categorized": "归类：{category}[（原类别：{previous}）]|category {category}[ (before: {previous})]",
     "incident.graded": "定级：{level}|graded {level}",
     "incident.regraded": "改级：{previous} 改为 {level}|regraded from {previous} to {level}",
     "incident.levels_known": "可知等级：{levels}|levels known: {levels}",
-    "incident.reach_counted": "传播量增至：点击 {clicks}，评论 {comments}，主流网站 {mainstream_sites}，转发 {shares}"
-    "|reach grew: {clicks} clicks, {comments} comments, {mainstream_sites} mainstream sites, {shares} shares",
+    "incident.reach_counted": "传播量增至：[点击 {clicks} ][评论 {comments} ]"
+    "[主流网站 {mainstream_sites} ][转发 {shares}]"
+    "|reach grew:[ {clicks} clicks][ {comments} comments][ {mainstream_sites} mainstream sites][ {shares} shares]",
     "incident.flag_set": "设置标识 {flag}|flag {flag} set",
     "incident.flag_cleared": "取消标识 {flag}|flag {flag} cleared",
     "incident.harm_judged": "判定危害：{harm}|harm judged: {harm}",
     "incident.doubt_judged": "判定存疑：{doubtful}|doubt judged: {doubtful}",
-    "incident.assigned": "交{unit}办理（指定单位：{designated_by}，限期：{due}）"
-    "|assigned to {unit} (designated by {designated_by}, due {due})",
+    "incident.assigned": "交{unit}办理[，由{designated_by}指定][，{due} 前办结]"
+    "|assigned to {unit}[, designated by {designated_by}][, due {due}]",
     "incident.accepted": "{unit}接办|{unit} accepted",
-    "incident.returned": "{unit}第 {returns} 次退回{late}（{ground}；由 {designates} 指定承办）"
-    "|{unit} gave it back{late}, return no. {returns} ({ground}; designates: {designates})",
+    "incident.returned": "{unit}第 {returns} 次退回{late}[（{ground}）][，由{designates}指定承办]"
+    "|{unit} gave it back{late}, return no. {returns}[ ({ground})][; {designates} designates]",
     "incident.transferred": "由{previous}移交{unit}|transferred from {previous} to {unit}",
-    "incident.team_named": "成立专班：组长 {head}，副组长 {deputy}，成员 {members}"
-    "|team named: head {head}, deputy {deputy}, members {members}",
+    "incident.team_named": "成立专班：组长 {head}[，副组长 {deputy}][，成员 {members}]"
+    "|team named: head {head}[, deputy {deputy}][, members {members}]",
     "incident.plan_made": "制定办理方案：{unit}，{post}，{due} 前|plan made: {unit}, {post}, by {due}",
     "incident.passed_upward": "{unit}提请 {designates} 解决|{unit} passed the matter upward to {designates}",
     "incident.plan_started": "启动预案 {plan}|plan {plan} started",
-    "incident.meeting_held": "{meeting}：{units}，参加 {took_part}（发布小组：{release_group}；发言人：{spokesperson}）"
-    "|{meeting} of {units} with {took_part} (release group: {release_group}; spokesperson: {spokesperson})",
+    "incident.meeting_held": "{meeting}：{units}，参加 {took_part}"
+    "[；发布小组：{release_group}][；发言人：{spokesperson}]"
+    "|{meeting} of {units} with {took_part}[; release group: {release_group}][; spokesperson: {spokesperson}]",
     "incident.proposed": "提出第 {proposal} 号{of}，待审定|{of} no. {proposal} proposed for approval",
     "incident.proposal_approved": "第 {proposal} 号审批通过（{step}，{post}）|no. {proposal} approved ({step}, {post})",
     "incident.proposal_referred": "第 {proposal} 号转请{to}审定（{step}）|no. {proposal} referred to {to} ({step})",
@@ -85,28 +89,29 @@ TEMPLATES: dict[str, str] = {
     "incident.proposal_withdrawn": "事项{cause}，第 {proposal} 号未经审定，撤回"
     "|no. {proposal} withdrawn: the matter is {cause}",
     "incident.measure_approved": "第 {proposal} 号措施经审定|measure no. {proposal} was approved",
-    "incident.material_received": "收到{unit}材料（签字 {signed}，{signed_by}，盖章 {sealed}）"
-    "|material of {unit} received (signed {signed}, {signed_by}, sealed {sealed})",
+    "incident.material_received": "收到{unit}材料（签字 {signed}[，{signed_by}]，盖章 {sealed}）"
+    "|material of {unit} received (signed {signed}[, {signed_by}], sealed {sealed})",
     "incident.explained": "已解释（{to}）|explained ({to})",
     "incident.replied": "已回复|replied",
     "incident.solved": "问题已解决（{outcome}）|the problem is solved ({outcome})",
-    "incident.left_unsolved": "问题未能解决：{outcome}（计划日期：{due}）|left unsolved: {outcome} (planned for {due})",
-    "incident.screened": "甄别：须答复 {needs_reply}（理由：{ground}）"
-    "|screened: needs a reply {needs_reply} ({ground})",
+    "incident.left_unsolved": "问题未能解决：{outcome}[（计划日期：{due}）]"
+    "|left unsolved: {outcome}[ (planned for {due})]",
+    "incident.screened": "甄别：须答复 {needs_reply}[（理由：{ground}）]"
+    "|screened: needs a reply {needs_reply}[ ({ground})]",
     "incident.screening_reviewed": "复核不予答复：同意 {upheld}|no reply reviewed, upheld: {upheld}",
-    "incident.explanation_ordered": "责成{unit}说明情况（回复意见 {proposed_reply}，限期 {due}，{post}）"
-    "|{unit} was ordered to explain (proposed reply {proposed_reply}, by {due}, {post})",
+    "incident.explanation_ordered": "责成{unit}说明情况（回复意见 {proposed_reply}[，限期 {due}][，{post}]）"
+    "|{unit} was ordered to explain (proposed reply {proposed_reply}[, by {due}][, {post}])",
     "incident.unit_explained": "{unit}作出情况说明|{unit} explained the matter to the office",
     "incident.delay_explained": "说明延误|delay explained",
     "incident.policy_moved": "改用制度 {policy}（原为 {previous}）|moved to the pack {policy} from {previous}",
     "incident.handling_recorded": "记录办理（{track}）|handling recorded ({track})",
-    "incident.resolved": "办结（跟踪：{follows_up}）|resolved (followed up by {follows_up})",
-    "incident.followed_up": "回访（终结：{ends}）|followed up (end: {ends})",
+    "incident.resolved": "办结[（跟踪：{follows_up}）]|resolved[ (followed up by {follows_up})]",
+    "incident.followed_up": "回访[（终结：{ends}）]|followed up[ (end: {ends})]",
     "incident.answer_judged": "反映人评价答复有用：{helps}|the asker said whether the answer helped: {helps}",
     "incident.round_declined": "答复被评无用，决定不再办理|it was decided to open no round of its own",
-    "incident.reopened": "第 {round} 轮办理，{discovered_at} 获知|round {round}, known since {discovered_at}",
-    "incident.closed": "结案（归档缺：{missing}；评估：{evaluated_by}）"
-    "|closed (not in the file: {missing}; evaluated by {evaluated_by})",
+    "incident.reopened": "第 {round} 轮办理[，{discovered_at} 获知]|round {round}[, known since {discovered_at}]",
+    "incident.closed": "结案[，归档缺：{missing}][，评估：{evaluated_by}]"
+    "|closed[, not in the file: {missing}][, evaluated by {evaluated_by}]",
     "incident.report_refused": "一件反映决定不予答复|a report of the matter gets no answer",
     "incident.dismissed": "不予答复，终止办理|ended without an answer",
     "incident.merged": "并入 {into}|merged into {into}",
@@ -114,8 +119,8 @@ TEMPLATES: dict[str, str] = {
     "incident.offered": "提请{to}判断是否同一事项|offered to {to}, which has something similar",
     "incident.absorbed": "并入了 {incident}|absorbed {incident}",
     "incident.split": "拆分至 {into}|split into {into}",
-    "policy.pack_loaded": "载入规则 {pack}@{version}（回应经验教训：{lessons}）"
-    "|pack {pack}@{version} loaded (answers lessons: {lessons})",
+    "policy.pack_loaded": "载入规则 {pack}@{version}[（回应经验教训：{lessons}）]"
+    "|pack {pack}@{version} loaded[ (answers lessons: {lessons})]",
     "policy.lesson_recorded": "{unit}记录第 {lesson} 号经验教训，建议修改 {pack}@{version}"
     "|{unit} recorded lesson {lesson}, a change of {pack}@{version}",
     "policy.lesson_declined": "第 {lesson} 号经验教训不修改规则|lesson {lesson} changes no pack",
@@ -193,12 +198,12 @@ TEMPLATES: dict[str, str] = {
     "|{unit}: duty passed from {post} to {to}, {open} open matters",
     "roster.duty_ended": "{unit}：{post} 的班次结束（到岗 {signed_on}，缺交班记录 {note_missing}）"
     "|{unit}: the duty of {post} ended (signed on: {signed_on}, note missing: {note_missing})",
-    "roster.duty_gap_found": "{unit}值班空缺（{cause}），{since} 至 {until}，已告知 {told}"
-    "|{unit}: gap on duty from {since} until {until} ({cause}), told: {told}",
+    "roster.duty_gap_found": "{unit}值班空缺（{cause}），{since} 至 {until}[，已告知 {told}]"
+    "|{unit}: gap on duty from {since} until {until} ({cause})[, told: {told}]",
     "roster.duty_gap_closed": "{unit} {since} 至 {until} 的值班空缺已补上"
     "|{unit}: the gap on duty from {since} until {until} is closed",
-    "roster.report_held": "{unit}无人值班，来件留待下一班，已告知 {told}"
-    "|{unit}: nobody on duty, a report is held for the next post; told: {told}",
+    "roster.report_held": "{unit}无人值班，来件留待下一班[，已告知 {told}]"
+    "|{unit}: nobody on duty, a report is held for the next post[; told: {told}]",
     "roster.reachability_tested": "{unit}值班抽查 {post}（{way}）：接通 {reached}"
     "|{unit}: {post} called ({way}), reached: {reached}",
     "surge.noticed": "{unit}集中反映（{by}{incident}{category}）：自 {since} 收到 {reports} 件，平时 {usual} 件，"
@@ -207,7 +212,7 @@ TEMPLATES: dict[str, str] = {
     "source {source}; {told} is advised to staff it",
     "statement.drafted": "{unit}起草说明（{kind}）|{unit} drafted a statement ({kind})",
     "statement.revised": "修改稿件|the draft was revised",
-    "statement.submitted": "送审：{chain}|submitted for approval: {chain}",
+    "statement.submitted": "送审[：{chain}]|submitted for approval[: {chain}]",
     "statement.approved": "审批通过（{step}，{post}）|approved ({step}, {post})",
     "statement.referred": "把握不准，转请{to}审定（{step}）|referred to {to} ({step})",
     "statement.rejected": "审批退回（{step}）|rejected ({step})",
@@ -236,7 +241,10 @@ TEMPLATES: dict[str, str] = {
     "operation.discarded": "死信弃用|a dead letter was discarded",
     "operation.recovered": "自 {topic} 恢复 {events} 条|{events} events recovered from {topic}",
 }
-"""Name of the type -> Chinese and English; placeholders are fields of the data."""
+"""Name of the type -> Chinese and English; placeholders are fields of the data.
+
+What stands in brackets is left out if one of its fields holds nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +463,7 @@ def summary(event: Event, names: Names) -> str:
     data = event.attributes["data"]
     chosen = template.split("|")[0 if names.language == "zh" else 1]
     shown = {field: _text(data.get(field), field, event, names) for field in fields(chosen)}
+    chosen = OPTIONAL.sub(lambda found: "" if NOTHING in (shown[one] for one in fields(found[1])) else found[1], chosen)
     if name in APPROVALS and data["post"] != event.actor:
         # Somebody agreed for a post, by a delegation or by a role.
         by = _text(event.actor, "post", event, names)

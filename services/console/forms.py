@@ -209,7 +209,16 @@ def filled(made: Sequence[Control], form: FormData | Mapping[str, Any]) -> list[
             )
         return form.get(one.name, one.value)
 
-    return [replace(one, value=value(one), rows=tuple(tuple(filled(row, form)) for row in one.rows)) for one in made]
+    def known(one: Control) -> tuple[tuple[str, str], ...]:
+        """The choices, with what was chosen although it is no choice now: its list may be of a service that is down."""
+        chosen = form.get(one.name) if isinstance(form, FormData) and one.kind == "choice" else None
+        is_missing = chosen and str(chosen) not in dict(one.choices)
+        return (*one.choices, (str(chosen), str(chosen))) if is_missing else one.choices
+
+    return [
+        replace(one, value=value(one), choices=known(one), rows=tuple(tuple(filled(row, form)) for row in one.rows))
+        for one in made
+    ]
 
 
 def body(made: Sequence[Control], zone: ZoneInfo, now: datetime, text: Any) -> tuple[dict[str, Any], list[Control]]:

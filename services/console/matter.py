@@ -7,15 +7,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.console import forms, verbs
-from services.console.calls import Part, parts
+from services.console.calls import Down, Part, parts
 from services.console.desk import titles
 from services.console.forms import Choices, Control
+from services.console.labels import STATES
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.staff import Staff
 from services.console.timeline import by_day, course
 from services.console.verbs import Asked
-from services.console.words import N_, typed_moment
+from services.console.words import N_, translations, typed_moment
 
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     (
@@ -104,33 +105,62 @@ def router(site: Site) -> APIRouter:
     @pages.get("/incidents/{id}/{service}/{verb}")
     async def form(request: Request, me: Signed, id: Id, service: str, verb: str) -> Response:
         """The form of a verb."""
-        return await verbs.form(request, me, await _asked(me, id, service, verb))
+        return await verbs.form(request, me, await _asked(request, me, id, service, verb))
 
     @pages.post("/incidents/{id}/{service}/{verb}")
     async def act(request: Request, me: Signed, id: Id, service: str, verb: str) -> Response:
         """Sends the verb."""
-        return await verbs.act(request, me, await _asked(me, id, service, verb))
+        return await verbs.act(request, me, await _asked(request, me, id, service, verb))
 
-    async def _asked(me: Signed, id: Id, service: str, verb: str) -> Asked:
+    async def _asked(request: Request, me: Signed, id: Id, service: str, verb: str) -> Asked:
         operation = verbs.operation(site, service, f"incidents/{{id}}/{verb}")
         incident = await me.calls.get(f"/triage/v1/incidents/{id}")
         limits, lists = await parts(me.calls.get(f"/escalation/v1/incidents/{id}"), me.calls.get("/triage/v1/lists"))
         pack = await site.pack_of(incident["unit"], incident["policy"])
+        if limits.down and service == "escalation" and request.method == "GET":
+            raise Down(limits.down)  # without its revision nobody could say what they saw
         known = limits.value or {}
         is_fact = verb == "establish-fact"
+        choices = choices_of(me, incident, known, lists.value or {}, pack, await site.packs())
         return Asked(
             operation,
             verb,
             f"incidents/{incident['number']}",
             ids={"id": incident["id"]},
-            choices=of_verb(verb, choices_of(me, incident, known, lists.value or {}, pack, await site.packs())),
+            choices=of_verb(verb, choices),
             version=str(incident["revision"] if service == "triage" else known.get("revision", "")),
             without=("kind",) if is_fact else (),
             adapt=_of_fact if is_fact else None,
             about=incident,
+            face=face_of(me, incident, pack, verb, choices),
         )
 
     return pages
+
+
+def face_of(
+    me: Staff, incident: Mapping[str, Any], pack: Mapping[str, Any], verb: str, choices: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    """What a matter shows, for who finds that another person was faster. `unit` is what the verb's field changes."""
+    text, titled = translations(me.language).gettext, titles(pack)
+    ball, assigned = incident["ball"] or {}, me.offices.unit(incident["assigned"])
+    named_facts = dict(choices["facts"])
+    facts = "；".join(f"{named_facts[one['key']]}：{one['value']}" for one in incident["facts"])
+    unit = {"transfer": me.offices.unit(incident["unit"])}.get(verb, assigned)
+    waits = me.offices.post(ball["post"]) if ball.get("post") else me.offices.unit(ball.get("unit"))
+    return {
+        "state": (text(N_("状态")), text(STATES[incident["state"]])),
+        "accountable": (text(N_("责任单位")), me.offices.unit(incident["unit"])),
+        "unit": (text(N_("责任单位") if verb == "transfer" else N_("承办单位")), unit),
+        "ball": (text(N_("在谁手上")), waits),
+        "level": (text(N_("等级")), titled["levels"].get(incident["level"], incident["level"] or "")),
+        "answer_kind": (text(N_("答复类型")), titled["answer_kinds"].get(incident["answer_kind"], "")),
+        "flag": (
+            text(N_("标识")),
+            "、".join(titled["flags"].get(one["flag"], one["flag"]) for one in incident["flags"]),
+        ),
+        "value": (text(N_("事实")), facts),
+    }
 
 
 def why_of(incident: Mapping[str, Any], pack: Mapping[str, Any]) -> dict[str, Any]:

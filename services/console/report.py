@@ -35,7 +35,7 @@ def router(site: Site) -> APIRouter:
         sent, look = await request.form(), await reader(request)
         made = forms.filled(await _controls(me), sent)
         body, made = forms.body(made, look.zone, look.now, look.gettext)
-        key = str(sent.get("key", ""))
+        key = str(sent.get("form.key", ""))
         if any(one.fault for one in made):
             return await render(request, "report.html", 422, controls=made, key=key, checked=None)
         if not sent.get("checked"):

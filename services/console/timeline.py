@@ -75,10 +75,10 @@ def folded(items: Sequence[Item]) -> list[Row]:
 
 
 def by_day(items: Sequence[Item], look: Reader) -> list[tuple[str, list[Row]]]:
-    """The rows of each day of the unit's zone, by when they happened, in order of recording."""
+    """The rows of each day of the unit's zone, in order of recording."""
     found: list[tuple[str, list[Item]]] = []
     for item in items:
-        day = look.day(item["event"]["time"])
+        day = look.day(item["event"]["recordedtime"])
         if not found or found[-1][0] != day:
             found.append((day, []))
         found[-1][1].append(item)
@@ -166,10 +166,13 @@ def router(site: Site) -> APIRouter:
         found = await me.calls.get(f"/audit/v1/events/{id}")
         one, bytes_ = found["event"], orjson.dumps(found["event"])
         about = one["subject"] if one["subject"].startswith("incident-") else one.get("correlationid")
-        (matter, stream) = await parts(
+        reported = one["subject"] if one["subject"].startswith("report-") else None
+        (matter, stream, matters) = await parts(
             me.calls.get(f"/triage/v1/incidents/{about}") if about else _nothing(),
             me.calls.get("/audit/v1/events", subject=one["subject"], incident=about, limit=AT_ONCE),
+            me.calls.get("/triage/v1/incidents", report_id=reported) if reported else _nothing(),
         )
+        of_report = (matters.value or {}).get("items", ())
         chain = {other["streamversion"]: other for other in (stream.value or {"items": ()})["items"]}
         before, after = (chain.get(one["streamversion"] + by) for by in (-1, 1))
         return await render(
@@ -177,7 +180,7 @@ def router(site: Site) -> APIRouter:
             "event.html",
             found=found,
             one=one,
-            number=(matter.value or {}).get("number"),
+            number=(matter.value or {}).get("number") or next((other["number"] for other in of_report), None),
             raw=orjson.dumps(one, option=orjson.OPT_INDENT_2).decode(),
             size=len(bytes_),
             is_whole=hashlib.sha256(bytes_).hexdigest() == found["digest"],

@@ -1,19 +1,23 @@
 """One way to send a command: a page with its form, and what follows when the service takes or refuses it."""
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request, Response
+from starlette.datastructures import FormData
 
+from schemas.fields import instant
 from services.console import forms
-from services.console.calls import Answer, Down, Refused
+from services.console.calls import Answer, Down, Refused, parts
 from services.console.forms import Choices, Control, Operation
 from services.console.labels import PARTS
 from services.console.page import Reader, go, reader, render
-from services.console.site import Site, problem_of
+from services.console.site import Site, problem_of, site_of
 from services.console.staff import Staff
+from services.console.timeline import EXACT, course, is_of_system
 from services.console.words import N_
 
 Body = dict[str, Any]
@@ -44,6 +48,25 @@ class Asked:
     """What the page makes of the body before it is sent."""
     about: Mapping[str, Any] | None = None
     """The matter that the command is about, for the head of the page."""
+    face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Name -> title and value of what the record shows now. A field of the same name is what a person makes of it."""
+
+
+class Change(NamedTuple):
+    """What a record showed when a form was opened, what it shows now, and what the person typed."""
+
+    title: str
+    was: str
+    now: str
+    typed: str
+
+
+class Conflict(NamedTuple):
+    """What others did while a person filled in a form."""
+
+    changes: Sequence[Change]
+    acts: Sequence[Mapping[str, Any]]
+    """The entries of the timeline since then, as far as audit answers."""
 
 
 def operation(site: Site, service: str, path: str, method: str = "post") -> Operation:
@@ -55,10 +78,15 @@ def operation(site: Site, service: str, path: str, method: str = "post") -> Oper
 
 
 async def form(request: Request, me: Staff, asked: Asked) -> Response:
-    """The form. Query parameters fill fields in, such as the limit that the command is about."""
+    """The form. Query parameters fill fields in, such as the limit that the command is about.
+
+    `seen` is the revision of the page from which the person comes: what they read there is what they decide on.
+    """
     made = forms.controls(asked.operation, asked.choices, me.language, without=asked.without)
     made = forms.filled(made, {**asked.present, **request.query_params})
-    return await _page(request, asked, made, asked.version, secrets.token_urlsafe(18))
+    version = request.query_params.get("seen", "")
+    version = version if version.isascii() and version.isdigit() and asked.version else asked.version
+    return await _page(request, asked, made, version, secrets.token_urlsafe(18))
 
 
 async def act(request: Request, me: Staff, asked: Asked) -> Response:
@@ -72,7 +100,7 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     body, made = forms.body(made, look.zone, look.now, look.gettext)
     if asked.adapt is not None and not any(one.fault for one in made):
         body, made = asked.adapt(body, made, asked.choices, look)
-    version, key = str(sent.get("version", "")), str(sent.get("key", ""))
+    version, key = str(sent.get("form.version", "")), str(sent.get("form.key", ""))
     if any(one.fault for one in made):
         return await _page(request, asked, made, version, key, 422)
     headers = {name: value for name, value in (("If-Match", version), ("Idempotency-Key", key)) if value}
@@ -86,11 +114,40 @@ async def act(request: Request, me: Staff, asked: Asked) -> Response:
     if answer.ok:
         joint = "&" if "?" in asked.back else "?"
         return go(f"{asked.back}{joint}done={asked.verb}")
-    if answer.status == 412:
+    conflict = None
+    if answer.status in (412, 428):
         version = str(answer.body.get("version", asked.version))
+        conflict = await _conflict(me, asked, made, sent)
     told = problem_of(answer, me)
     made = forms.faults_of(answer.body | {"detail": told}, made)
-    return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, told)
+    return await _page(request, asked, made, version, secrets.token_urlsafe(18), answer.status, told, conflict)
+
+
+async def _conflict(me: Staff, asked: Asked, made: Sequence[Control], sent: FormData) -> Conflict:
+    """What changed since the form was opened. The form itself carries what it showed then."""
+    try:
+        was = json.loads(str(sent.get("form.was", "")))
+    except ValueError:
+        was = None
+    was = was if isinstance(was, dict) else {}
+    typed = {one.name: _said(one) for one in made}
+    changes = [
+        Change(title, str(was[name]), now, typed.get(name, ""))
+        for name, (title, now) in asked.face.items()
+        if name in was and was[name] != now
+    ]
+    since, acts = str(sent.get("form.opened", "")), []
+    if asked.about is not None and EXACT.fullmatch(since):
+        (found,) = await parts(course(me.calls, str(asked.about["id"])))
+        acts = [one for one in (found.value or {"items": ()})["items"] if one["event"]["recordedtime"] > since]
+    return Conflict(changes, [one for one in acts if not is_of_system(one)])
+
+
+def _said(one: Control) -> str:
+    """What stands in a control, with titles for codes."""
+    titles = dict(one.choices)
+    given = one.value if isinstance(one.value, list) else [one.value]
+    return "、".join(titles.get(str(value), str(value)) for value in given if value)
 
 
 def told_of(down: Down, look: Reader) -> str:
@@ -107,6 +164,7 @@ async def _page(
     key: str,
     status: int = 200,
     told: str | None = None,
+    conflict: Conflict | None = None,
 ) -> Response:
     return await render(
         request,
@@ -118,6 +176,8 @@ async def _page(
         key=key,
         back=asked.back,
         one=asked.about,
-        is_stale=status == 412,
+        conflict=conflict,
+        opened=instant(site_of(request).now()),
+        was=json.dumps({name: value for name, (_, value) in asked.face.items()}, ensure_ascii=False),
         error=told,
     )

@@ -260,7 +260,7 @@ async def test_no_typed_word_reaches_a_summary(world: World) -> None:
     answer = await world.get(f"incidents/{incident}/timeline", lang="zh")
     said = [item["summary"] for item in answer["items"]]
     assert said[0] == "town-east经网络留言板收到反映"
-    assert said[1] == "town-east立案，2026-03-02 09:00+00:00 获知"
+    assert said[1] == "town-east立案，03-02 09:00 获知"
     assert not any(word in sentence for sentence in said for word in ("road", "hole", "draft "))
 
 

@@ -78,8 +78,8 @@ def said(kind: str, fact: Fact, language: Language) -> str:
                 {"unit": "town-east", "reason": "r", "ground": "not_ours_by_duty", "late": True, "returns": 2}
                 | {"designates": "county"}
             ),
-            "东镇第 2 次退回（逾期）（不属本单位职责；由 示例县 指定承办）",
-            "东镇 gave it back (late), return no. 2 (not ours by duty; designates: 示例县)",
+            "东镇第 2 次退回（逾期）（不属本单位职责），由示例县指定承办",
+            "东镇 gave it back (late), return no. 2 (not ours by duty); 示例县 designates",
         ),
         (
             "incident",

@@ -57,6 +57,10 @@ async def test_a_conflict_keeps_what_was_typed_and_the_next_send_is_deliberate(t
     await other.send(await other.open(action), action, unit="county-roads", reason="先交交通")
     stale = await one.send(page, action, unit="county-water", reason="应是水利的井")
     assert stale.status == 412 and "应是水利的井" in stale.text and "别人已经办了一步" in stale.said
+    shown = re.search(r"承办单位</th>(.*?)</tr>", stale.text, re.DOTALL)
+    assert shown is not None
+    cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", shown[1], re.DOTALL)]
+    assert cells == ["无", "县交通运输局", "县水利局"], "what it was, what it is now, what was typed"
     done = await one.send(stale, action, unit="county-water", reason="应是水利的井")
     assert "县水利局" in done.said
 
@@ -109,7 +113,7 @@ async def test_evidence_is_added_to_a_report_and_fetched_to_save(town: Town) -> 
     (link,) = [link for link in matter.links if link.endswith("/evidence")]
     page = await browser.open(link.removeprefix(HOME))
     form = page.form(link.removeprefix(HOME))
-    sent = {name: value for name, value in form.fields if name in ("csrf", "key")}
+    sent = {name: value for name, value in form.fields if name in ("csrf", "form.key")}
     none = await browser.client.post(form.action, data=sent, files={"file": ("", b"")})
     assert none.status_code == 422 and "请选择文件" in none.text
     picture = BytesIO()

@@ -102,11 +102,11 @@ async def test_words_longer_than_any_address_are_refused_in_words(officer: Brows
     [
         {"happened_at": "0001-01-01 00:00", "late_reason": "x"},
         {"happened_at": "9999-12-31 23:59", "late_reason": "x"},
-        {"version": "é"},
-        {"version": "a\nb"},
-        {"key": "é"},
-        {"key": "a\r\nb: c"},
-        {"version": "9" * 5000},
+        {"form.version": "é"},
+        {"form.version": "a\nb"},
+        {"form.key": "é"},
+        {"form.key": "a\r\nb: c"},
+        {"form.version": "9" * 5000},
         {"reason": "\x00"},
     ],
 )
@@ -147,7 +147,7 @@ async def test_what_was_typed_stays_when_a_service_goes_down(
         matter = await town.reported(officer, "路灯不亮", place="卫生院")
         path = matter.path.removeprefix(HOME) + path
     page, typed = await officer.open(path), {"reason": "归口交通", "subject": "写了很久的话", "checked": "yes"}
-    key = dict(page.form(path).fields)["key"]
+    key = dict(page.form(path).fields)["form.key"]
 
     class Gone(httpx.AsyncBaseTransport):
         """A service that reads, and goes down at the command."""
@@ -166,7 +166,7 @@ async def test_what_was_typed_stays_when_a_service_goes_down(
     await gone.aclose()
     assert answer.status == 503 and "填写的内容还在下面" in answer.said
     assert (typed["reason"] in answer.text) or (typed["subject"] in answer.text)
-    assert dict(answer.form(path).fields)["key"] == key, "sent again, it is done once"
+    assert dict(answer.form(path).fields)["form.key"] == key, "sent again, it is done once"
 
 
 async def test_tries_at_the_same_moment_do_not_pass_the_lock(town: Town) -> None:

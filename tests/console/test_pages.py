@@ -94,6 +94,9 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     ):  # fmt: skip
         await desk.open(page, path)
         found += await faults(page)
+    await desk.open(page, f"{matter}/timeline")
+    await page.click("a.proof >> nth=0")
+    found += await faults(page)
     await desk.open(page, f"{matter}/triage/grade")
     await page.click("main form .main")
     assert await page.evaluate("document.activeElement.id") == "faults", "who is told of a fault is led to it"

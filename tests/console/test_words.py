@@ -119,6 +119,8 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
     )]  # fmt: skip
     opened += [await browser.open(link.removeprefix(HOME)) for link in opened[7].links if "/packs/" in link][:2]
+    events = dict.fromkeys(link for link in opened[14].links if "/events/" in link)
+    opened += [await browser.open(link.removeprefix(HOME)) for link in [*events][:4]]
     for service, _, path in forms._operations():
         where, _, verb = path.rpartition("/")
         if where == "incidents/{id}" and service in ("triage", "escalation") and verb != "erase":
