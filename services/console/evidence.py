@@ -41,7 +41,7 @@ def router(site: Site) -> APIRouter:
                     f"/ingest/v1/reports/{id}/evidence",
                     files={"file": (file.filename, await file.read(), file.content_type or "application/octet-stream")},
                     data={"note": note} if note else None,
-                    headers={"Idempotency-Key": f"{sent.get('key', '')}-{at}"},
+                    headers={"Idempotency-Key": f"{sent.get('form.key', '')}-{at}"},
                 )
                 if not answer.ok:
                     told = f"{file.filename}: {problem_of(answer, me)}"
