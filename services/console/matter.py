@@ -92,7 +92,7 @@ def router(site: Site) -> APIRouter:
             statements=statements,
             timeline=timeline,
             days=by_day(timeline.value["items"][-EVENTS:], look) if timeline.value else [],
-            why=why_of(incident, pack.value or {}),
+            why=why_of(incident, pack.value or {}, await site.rules_of(pack.value or {})),
             similar=similar,
             sheet=sheet,
             verbs=grouped(may, incident["may"]),
@@ -163,15 +163,21 @@ def face_of(
     }
 
 
-def why_of(incident: Mapping[str, Any], pack: Mapping[str, Any]) -> dict[str, Any]:
+def place_of(proposed: Mapping[str, str]) -> str:
+    """Where the pack has the rule of a proposal: `major/clicks` is a condition of a level, `otherwise` is none."""
+    level, _, condition = proposed["rule"].partition("/")
+    return f"levels.{level}" if condition == "otherwise" else f"levels.{level}.conditions.{condition}"
+
+
+def why_of(
+    incident: Mapping[str, Any], pack: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Why a matter has its level: who graded it and with which words, what the pack proposes, and from where."""
-    levels = {one["level"]: one for one in pack.get("levels", ())}
-    rules = {one["rule"]: one["source"] for level in levels.values() for one in level["conditions"]}
     proposed, graded = incident["proposed"], [note for note in incident["notes"] if note["type"] in GRADED]
     return {
         "graded": graded[-1] if graded else None,
-        "rule": proposed and (rules.get(proposed["rule"]) or levels.get(proposed["level"], {}).get("source")),
-        "level": levels.get(incident["level"], {}).get("source"),
+        "rule": proposed and rules.get(place_of(proposed)),
+        "level": rules.get(f"levels.{incident['level']}"),
         "documents": {one["document"]: one["title"] for one in pack.get("documents", ())},
         "pack": pack.get("title", ""),
     }

@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 
 from schemas.titles import Language
 from services.console.accounts import Accounts
-from services.console.calls import Answer, Calls, Down, part_of_path
+from services.console.calls import Answer, Calls, Down, Refused, part_of_path
 from services.console.claims import wanted
 from services.console.forms import Documents
 from services.console.handshakes import Handshakes
@@ -66,6 +66,7 @@ class Site:
         self.documents = Documents()
         self._offices = Offices()
         self._packs: list[dict[str, Any]] = []
+        self._rules: dict[str, dict[str, dict[str, Any]]] = {}
         self._asked = -FRESH
         self._tokens: dict[tuple[str, str, tuple[str, ...]], tuple[str, float]] = {}
 
@@ -162,6 +163,20 @@ class Site:
         while named is None and unit in units:
             named, unit = packs.get(units[unit]["policy"] or ""), units[unit]["parent"]
         return named or {}
+
+    async def rules_of(self, pack: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Place -> rule of a pack, with its source. A version of a pack never changes, so it is asked for once.
+
+        Empty for no pack, and while triage does not answer.
+        """
+        policy = pack.get("policy")
+        if policy is not None and policy not in self._rules:
+            try:
+                whole = await self.operator().get(f"/triage/v1/packs/{pack['pack']}@{pack['version']}")
+            except (Down, Refused):
+                return {}
+            self._rules[policy] = {rule["place"]: rule for rule in whole["rules"]}
+        return self._rules.get(policy or "", {})
 
     async def zone(self, unit: str | None) -> ZoneInfo:
         """The time zone of a unit, by its pack."""

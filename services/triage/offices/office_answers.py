@@ -267,39 +267,6 @@ class Delegations(
     """The versions of the streams behind the answer."""
 
 
-_SOURCE = {
-    "kind": "stated",
-    "document": "002/7",
-    "clause": "L157 三 分类",
-    "quote": "點擊率1000-2999人次,或跟帖評論100-499篇",
-    "reason": None,
-}
-
-
-class SourceOfRule(Answered):
-    """Where a rule of a pack comes from."""
-
-    kind: Literal["stated", "reading", "unset", "lost", "derived", "combined"]
-    """How far the document supports it."""
-    document: str | None
-    """The codes of its documents in the pack."""
-    clause: str | None
-    """Line and section."""
-    quote: str | None
-    """What the document says, word by word."""
-    reason: str | None
-    """Why the pack reads it so."""
-
-
-class ConditionOfLevel(Answered):
-    """A condition for which the pack proposes a level."""
-
-    rule: str
-    """Its name in a proposal, such as `major/clicks`."""
-    source: SourceOfRule
-    """Where it comes from."""
-
-
 class Level(Answered):
     """A level of a pack."""
 
@@ -309,10 +276,6 @@ class Level(Answered):
     """Its place, the mildest first."""
     title: str
     """Its title."""
-    source: SourceOfRule
-    """Where the level comes from."""
-    conditions: tuple[ConditionOfLevel, ...]
-    """For what it is proposed."""
 
 
 class GroundOfReturn(Answered):
@@ -571,15 +534,7 @@ class Packs(
                 "documents": [{"document": "000", "title": "网络舆情应急预案"}],
                 "periods": [],
                 "facts": [],
-                "levels": [
-                    {
-                        "level": "major",
-                        "rank": 2,
-                        "title": "重大",
-                        "source": _SOURCE,
-                        "conditions": [{"rule": "major/clicks", "source": _SOURCE}],
-                    }
-                ],
+                "levels": [{"level": "major", "rank": 2, "title": "重大"}],
                 "proposes": True,
                 "flags": [{"flag": "public", "title": "公共"}],
                 "clocks": [{"clock": "transfer", "title": "转达业务科室"}],

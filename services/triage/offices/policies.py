@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from schemas.fields import instant
 from schemas.pack.answering import NoReply
 from schemas.pack.assigning import ReturnReason
-from schemas.pack.levels import Level
 from schemas.pack.values import open_places
 from services.kernel.core.commands import Command
 from services.kernel.core.decider import Ctx
@@ -146,7 +145,7 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
         "documents": [{"document": code, "title": title} for code, title in model.documents.items()],
         "periods": [{"period": period.code, "title": period.title_zh} for period in model.periods],
         "facts": [fact.model_dump(mode="json", exclude={"source"}, exclude_none=True) for fact in model.facts],
-        "levels": [_level(level) for level in model.levels],
+        "levels": [{"level": level.code, "rank": level.rank, "title": level.title_zh} for level in model.levels],
         "proposes": proposes(pack),
         "clocks": [{"clock": name, "title": timed.title_zh} for name, timed in model.timed.items()],
         "flags": [{"flag": flag.code, "title": flag.title_zh} for flag in model.flags],
@@ -164,18 +163,6 @@ def shown(pack: LoadedPack, offices: Offices) -> dict[str, Any]:
         "return_grounds": [{"ground": one.code, "title": one.title_zh} for one in _return_reasons(pack)],
         "open": list(open_places(model)),
         "units": sorted(unit for unit, of in offices.assigned.items() if of == pack.ref),
-    }
-
-
-def _level(level: Level) -> dict[str, Any]:
-    return {
-        "level": level.code,
-        "rank": level.rank,
-        "title": level.title_zh,
-        "source": level.source.model_dump(),
-        "conditions": [
-            {"rule": f"{level.code}/{one.code}", "source": one.source.model_dump()} for one in level.conditions
-        ],
     }
 
 
