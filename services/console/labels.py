@@ -217,7 +217,7 @@ PHASES: Mapping[str, str] = {
 }
 """Phase of a statement -> its title."""
 
-KINDS: Mapping[str, str] = {
+RECORDS: Mapping[str, str] = {
     "report": N_("反映"),
     "incident": N_("办理"),
     "clock": N_("时限和上报"),

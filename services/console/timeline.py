@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.fields import instant, parse_instant
 from services.console.calls import Calls, parts
-from services.console.labels import KINDS
+from services.console.labels import RECORDS
 from services.console.page import Reader, reader, render
 from services.console.site import Id, Signed, Site
 from services.console.words import N_, typed_moment
@@ -134,7 +134,7 @@ def router(site: Site) -> APIRouter:
                 )
         found = await course(me.calls, id, **asked)
         whole = await course(me.calls, id) if any(asked.values()) else found
-        kind = kind if kind in KINDS else ""
+        kind = kind if kind in RECORDS else ""
         chosen = [item for item in found["items"] if not kind or kind_of(item) == kind]
         pages_of = max(1, -(-len(chosen) // SHOWN))
         at = min(max(int(page[:6]), 1), pages_of) if page.isascii() and page.isdigit() else 1
@@ -151,7 +151,7 @@ def router(site: Site) -> APIRouter:
             typed={name: _typed(given, look) for name, given in (("as_of", as_of), ("known_at", known_at))},
             days=by_day(chosen[(at - 1) * SHOWN : at * SHOWN], look),
             kind=kind,
-            kinds=KINDS,
+            kinds=RECORDS,
             page=at,
             pages=pages_of,
             count=len(chosen),
