@@ -132,6 +132,8 @@ OF_VERB: Mapping[tuple[str, str], str] = {
     ("end-post", "until"): N_("到何时止"),
     ("end-post", "post"): N_("岗位"),
     ("report-upward", "proposal"): N_("拟处理意见"),
+    ("report-upward", "to"): N_("报给谁"),
+    ("inform-office", "to"): N_("通报给谁"),
     ("decide-extension", "notice"): N_("怎样告知反映人"),
 }
 """Verb and field -> the title of a field that means something else there than under other verbs."""

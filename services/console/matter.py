@@ -55,12 +55,13 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
 EVENTS = 20
 """The latest entries of the timeline on the page of a matter."""
 NAMED: Mapping[str, tuple[str, str]] = {
+    "inform-office": ("to", "units"),
     "receipt": ("report", "upward"),
     "confirm-decision": ("decision", "decisions"),
     "write-part": ("notice", "notices"),
     "report-back": ("notice", "notices"),
 }
-"""Verb -> the field in which it names a record of the matter, and the list of these records."""
+"""Verb -> the field in which it names a unit or a record of the matter, and the list of these."""
 GRADED = ("huiying.incident.graded.v1", "huiying.incident.regraded.v1")
 """The notes that say why a matter has its level."""
 
@@ -201,6 +202,7 @@ def choices_of(
     return {
         "units": me.offices.names(),
         "posts": me.offices.posts(),
+        "above": me.offices.above(me.unit),
         "level": [(one["level"], one["title"]) for one in pack.get("levels", ())],
         "answer_kind": [(one["answer_kind"], one["title"]) for one in pack.get("answer_kinds", ())],
         "flag": [(one["flag"], one["title"]) for one in pack.get("flags", ())],
@@ -233,7 +235,7 @@ def of_verb(verb: str, known: dict[str, Any]) -> dict[str, Any]:
     if verb == "screen":
         return known | {"ground": known["no_reply_ground"]}
     if verb == "report-upward":
-        return {name: values for name, values in known.items() if name != "proposal"}
+        return {name: values for name, values in known.items() if name != "proposal"} | {"to": known["above"]}
     if verb in NAMED:
         field, of = NAMED[verb]
         return known | {field: known[of]}

@@ -89,6 +89,17 @@ class Offices:
             if not post["members"] and unit in (None, code)
         ]
 
+    def above(self, unit: str) -> list[tuple[str, str]]:
+        """The posts and bodies of a unit and of those above it, with their titles: to whom it reports."""
+        found: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        at: str | None = unit
+        while at in self.units and at not in seen:
+            seen.add(at)
+            found += [(post["post"], self.post(post["post"])) for post in self.units[at]["posts"]]
+            at = self.units[at]["parent"]
+        return found
+
     def names(self) -> list[tuple[str, str]]:
         """Every unit with its name, in the order of the tree."""
         return [(code, self.unit(code)) for code in self.units]
