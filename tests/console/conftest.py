@@ -1,18 +1,31 @@
-"""The embedded system with its console, once for a file of tests, and people who sign in."""
+"""The embedded system with its console, once for a file of tests, and people who sign in, in Chromium too."""
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser as Chrome
+from playwright.async_api import BrowserContext, ConsoleMessage, async_playwright
+from playwright.async_api import Page as Tab
 
 from services.apps.embedded import Embedded, running
+from services.apps.up import served
 from services.kernel.settings import Settings
 from tests.console.browser import HOME, Browser, Page
+from tests.publish.test_pages import FLAGS
 
 PASSWORD = "a phrase for these tests"
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "rules": {"target-size": {"enabled": True}},
+    "resultTypes": ["violations"],
+}
+MISSING = "/no-such-page"
 
 
 @dataclass
@@ -90,3 +103,61 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
         finally:
             for browser in made.browsers:
                 await browser.client.aclose()
+
+
+@dataclass
+class Desk:
+    """A served town with a Chromium."""
+
+    town: Town
+    chrome: Chrome
+    address: str
+    number: str
+    statement: str
+    complaints: list[str]
+
+    async def at(self, *posts: str, language: str = "zh-CN", **more: object) -> tuple[BrowserContext, Tab]:
+        """A page of a new person, whose first post acts; of nobody, if there is no post."""
+        context = await self.chrome.new_context(locale=language, reduced_motion="reduce", **more)  # type: ignore[arg-type]
+        if posts:
+            name, value = "huiying", (await self.town.at(*posts)).client.cookies["huiying"]
+            await context.add_cookies([{"name": name, "value": value, "domain": "127.0.0.1", "path": HOME}])
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+
+        def note(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning") and "status of 4" not in message.text:
+                self.complaints.append(f"{page.url}: {message.text}")
+
+        page.on("console", note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return context, page
+
+    async def open(self, page: Tab, path: str) -> None:
+        """Opens a page of the console, and no refusal in its place."""
+        answer = await page.goto(f"{self.address}{HOME}{path}")
+        assert answer is not None and answer.status == (404 if path == MISSING else 200), path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(town: Town, chromium: str) -> AsyncIterator[Desk]:
+    """One town for the file, on a port of this machine."""
+    number, statement = await town.handled()
+    with socket.socket() as on:
+        on.bind(("127.0.0.1", 0))
+        on.listen()
+        async with served(town.system, on) as address, async_playwright() as playwright:
+            chrome = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            try:
+                yield Desk(town, chrome, address, number, statement, [])
+            finally:
+                await chrome.close()
+
+
+async def faults(page: Tab) -> list[str]:
+    """What axe finds on the page as it stands."""
+    found = await Axe().run(page, options=RULES)
+    return [
+        f"{page.url} {one['id']}: {[(node['target'], node['failureSummary'][:200]) for node in one['nodes'][:3]]}"
+        for one in found.response["violations"]
+    ]

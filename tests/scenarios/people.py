@@ -194,5 +194,5 @@ class Person:
         while not await holds():
             text = await self.main.inner_text()
             assert asyncio.get_running_loop().time() < end, f"{self.page.url}: not yet {what}, but: {text[:1000]}"
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)  # a page asks all services, and so takes time from what it waits for
             await self.page.reload()
