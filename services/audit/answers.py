@@ -90,3 +90,12 @@ class Events(Stated, Page, json_schema_extra=example(**_STATED, items=[_EVENT], 
 
 class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_ENTRY)):
     """One event with its summary."""
+
+
+class Changes(Answered, json_schema_extra=example(position=4, incidents=[INCIDENT])):
+    """The incidents to whose record something was added."""
+
+    position: int
+    """Ask with this next time: so many events of the log were looked at."""
+    incidents: tuple[IncidentId, ...]
+    """The incidents that the caller may read, each once."""

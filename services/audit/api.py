@@ -34,6 +34,8 @@ from services.kernel.serving.paging import At, Cursor, Limit, Narrow, Number, mu
 from services.kernel.serving.problems import language_of, spoken
 
 _EVENT = re.compile(UUID)
+LOOKED = 500
+"""So many events one answer on changes looks at."""
 
 Size = Annotated[
     Number | None,
@@ -136,6 +138,32 @@ def router() -> APIRouter:
             stated = await _stated(connection, size)
         next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
+
+    @routes.get("/changes", **documents.answers(answers.Changes))
+    async def list_changes(
+        runtime: http.Serving,
+        staff: http.Staff,
+        after: Annotated[Number | None, Query(description="`position` of the answer before. By default the end.")] = None,
+    ) -> Response:
+        """The incidents to whose record something was added after a position, for whoever follows the record.
+
+        Asked again and again, each time with the `position` of the answer before, it leaves nothing out. Other services
+        may take the same events in a moment later than audit.
+        """
+        async with runtime.database.read() as connection:
+            size, given = await queries.head(connection)
+            if after is None:
+                return http.json_response({"position": size, "incidents": []})
+            await _size(connection, after if after > given else None)
+            overseen = (await runtime.offices(connection)).overseen(staff.unit)
+            found, until = await queries.changed(connection, after, max(size, after), LOOKED)
+            read = []
+            for incident, at in found.items():
+                known = {} if overseen is None else await queries.standings(connection, incident)
+                reading = Reading() if overseen is None else reading_of(known, incident, overseen)
+                if reading is not None and reading.covers(at):
+                    read.append(incident)
+        return http.json_response({"position": until, "incidents": read})
 
     @routes.get("/events/{id}", **documents.answers(answers.OneEvent))
     async def read_event(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import upcast
@@ -222,6 +222,23 @@ async def events(
     chosen = select(t.position, t.bytes).where(and_(*wanted)).order_by(t.position).limit(limit + 1)
     found = (await connection.execute(chosen)).all()
     return found[:limit], found[limit - 1].position if len(found) > limit else None
+
+
+async def changed(connection: AsyncConnection, after: int, size: int, limit: int) -> tuple[dict[str, str], int]:
+    """Incident -> the first instant at which something new of it was recorded, and the next position to ask with.
+
+    It looks at the positions from `after` on and below `size`, at no more than `limit` of them. What belongs to no
+    incident is left out.
+    """
+    t, until = TIMELINE.c, min(size, after + limit)
+    chosen = (
+        select(LINKS.c.incident_id, func.min(t.recordedtime))
+        .join(LINKS, LINKS.c.stream_id == t.stream_id)
+        .where(t.position >= after, t.position < until, LINKS.c.position < size)
+        .group_by(LINKS.c.incident_id)
+        .order_by(LINKS.c.incident_id)
+    )
+    return {incident: at for incident, at in await connection.execute(chosen)}, until
 
 
 async def names(connection: AsyncConnection, types: Sequence[str], size: int) -> dict[str, list[tuple[str, str]]]:

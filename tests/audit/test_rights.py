@@ -140,3 +140,27 @@ async def test_who_had_a_part_reads_nothing_of_what_was_merged_into_the_matter_l
         await world.get(f"events/{event['id']}", "town-west", status=403)
         await world.get(f"events/{event['id']}", "town-east")
     await world.get(f"incidents/{a}/timeline", "town-west", status=403)
+
+
+@pytest.mark.requirement("MUL-06")
+async def test_who_follows_the_record_hears_of_each_matter_as_long_as_their_part_lasts(world: World) -> None:
+    incident = await match_key(world)
+    await world.take()
+    begins: dict[str, int] = {unit: (await world.get("changes", unit))["position"] for unit in ("city", "town-east")}
+
+    async def heard(unit: str, after: int) -> tuple[list[str], int]:
+        answer = await world.get("changes", unit, after=after)
+        return list(answer["incidents"]), int(answer["position"])
+
+    assert await heard("town-east", 0) == ([incident], begins["town-east"]), "from the beginning on"
+    assert await heard("town-west", 0) == ([], begins["city"]), "nothing of other offices"
+    assert await heard("town-east", begins["town-east"]) == ([], begins["town-east"]), "nothing is said twice"
+    await happen(world, NOTE, TRANSFERRED)
+    told, then = await heard("town-east", begins["town-east"])
+    assert told == [incident], "also of the act by which it left"
+    await happen(world, NOTE, unit="town-west")
+    assert (await heard("town-east", then))[0] == [], "and then no more"
+    assert (await heard("town-west", then))[0] == [incident] == (await heard("city", then))[0]
+    async with world.client("city") as client:
+        beyond = await client.get("/audit/v1/changes", params={"after": 10**9})
+    assert beyond.status_code == 422 and beyond.json()["code"] == "log-size-unknown"

@@ -78,6 +78,35 @@ async def test_open_matters_stand_by_their_earliest_limit(triage: Triage) -> Non
     assert await listed(triage, "open", unit="town-west") == []
 
 
+async def test_filters_narrow_a_list_and_the_counts_follow_them(triage: Triage) -> None:
+    late, soon, day, later, never = [
+        await triage.open(name, unit=unit)
+        for name, unit in (("a", "town-east"), ("b", "town-east"), ("c", "town-west"), ("d", "town-west"), ("e", "county"))
+    ]
+    for incident, hours in ((late, -1.0), (soon, 0.5), (day, 5.0), (later, 50.0)):
+        await triage.take(clock(triage, incident, started(triage, hours=hours)))
+    each = dict.fromkeys(("overdue", "hour", "day", "later", "none"), 1)
+    whole = (await triage.get("desk/open", "county")).json()
+    assert [row["soon"] for row in whole["items"]] == list(each) and whole["counts"] == each
+    assert [bool(row["due"]) for row in whole["items"]] == [True, True, True, True, False]
+    for name, incident in zip(each, (late, soon, day, later, never), strict=True):
+        some = (await triage.get("desk/open", "county", soon=name)).json()
+        assert [row["incident_id"] for row in some["items"]] == [incident] and some["counts"] == each, name
+    headers = triage.token("duty_officer", "county")
+    for unit, of in (("town-east", [late, soon]), ("county", [late, soon, day, later, never]), ("city", None)):
+        town = await triage.client.get("/triage/v1/desk/open", params={"unit": unit}, headers=headers)
+        assert [row["incident_id"] for row in town.json()["items"]] == (of or [late, soon, day, later, never]), unit
+    named = (await triage.get("desk/open", "county", incidents=f"{day},{never}")).json()
+    assert [row["incident_id"] for row in named["items"]] == [day, never]
+    foreign = (await triage.get("desk/open", "town-east", incidents=f"{late},{day}")).json()
+    assert [row["incident_id"] for row in foreign["items"]] == [late]
+    assert (await triage.ask(soon, "grade", {"level": "major", "reason": "r"}, role="duty_officer")).status_code == 200
+    graded = (await triage.get("desk/open", "county", level="major")).json()
+    assert [row["incident_id"] for row in graded["items"]] == [soon] and sum(graded["counts"].values()) == 1
+    for wrong in ({"level": "none"}, {"category": "none"}, {"soon": "never"}, {"incidents": "x"}):
+        assert (await triage.get("desk/open", "county", **wrong)).status_code == 422, wrong
+
+
 async def test_each_step_moves_a_matter_to_the_list_where_it_waits(triage: Triage) -> None:
     one = await triage.open("one")
     new = {"open": 1, "to_assign": 1, "inbox": 1}

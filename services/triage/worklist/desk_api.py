@@ -6,29 +6,54 @@ for an act of the caller's roles. `gaps` holds the times for which nobody is on 
 
 import functools
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import StringConstraints
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, text, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.fields import Code, Figure, IncidentId, Instant, Number, Post, StreamId, UnitCode, parse_instant
+from schemas.fields import (
+    UUID,
+    Code,
+    Figure,
+    IncidentId,
+    Instant,
+    Number,
+    Post,
+    StreamId,
+    UnitCode,
+    instant,
+    parse_instant,
+)
 from services.kernel.core.commands import example
 from services.kernel.core.decider import Ctx
 from services.kernel.core.standings import Units
 from services.kernel.serving import documents, http, paging
 from services.kernel.serving.answers import Answered, Page
-from services.kernel.serving.paging import Cursor, Limit
+from services.kernel.serving.paging import Cursor, Limit, Narrow, must_be_known
 from services.kernel.store.views import Row
 from services.triage.part_answers import BallOf
 from services.triage.queries import balls, subjects
-from services.triage.views import DESK, DUTY_GAPS
+from services.triage.views import DESK, DUTY_GAPS, INCIDENTS
 from services.triage.worklist import desk, desk_gaps
 from services.triage.worklist.desk import INBOX, NAMES, ListName
 
 Asked = Literal["inbox", ListName]
+Soon = Literal["overdue", "hour", "day", "later", "none"]
+"""How soon the earliest date of a row comes: it has passed, comes within an hour, within a day, later, or never."""
+SOON: tuple[Soon, ...] = get_args(Soon)
+COUNTED = 1000
+"""Rows are counted up to this number."""
+FEW = 100
+"""One request asks for so many named matters."""
+Several = Annotated[
+    str, StringConstraints(pattern=f"^incident-{UUID}(,incident-{UUID}){{0,{FEW - 1}}}$", max_length=FEW * 46)
+]
 _BALL = {"unit": "town-east", "post": None, "since": "2026-03-02T02:00:00.000000Z", "for": "acceptance"}
 _LIMIT = {
     "clock": "accept",
@@ -79,6 +104,11 @@ class DeskRow(Answered):
     """Its statements that wait for approval."""
     limits: tuple[LimitOf, ...]
     """Its limits, the earliest first."""
+    due: Instant | None
+    """By which date it stands in the list: that of its earliest limit which does not stand still, of a review, or of the
+    plan of a matter that was left unsolved."""
+    soon: Soon
+    """How soon that date comes: it has passed, comes within an hour, within a day, later, or there is none."""
 
 
 class DeskList(
@@ -97,8 +127,11 @@ class DeskList(
                 "proposals": [],
                 "statements": [],
                 "limits": [_LIMIT],
+                "due": "2026-03-02T05:00:00.000000Z",
+                "soon": "hour",
             }
         ],
+        counts={"overdue": 0, "hour": 1, "day": 0, "later": 0, "none": 0},
         next=None,
     ),
 ):
@@ -106,6 +139,8 @@ class DeskList(
 
     items: tuple[DeskRow, ...]
     """The entries of this page."""
+    counts: dict[Soon, int]
+    """How soon -> how many entries of all pages, counted up to 1,000; with the same filters except `soon`."""
 
 
 class GapRow(Answered):
@@ -188,21 +223,84 @@ def router() -> APIRouter:
         runtime: http.Serving,
         name: Annotated[Asked, Path(description="The list.")],
         staff: http.Staff,
+        unit: Annotated[UnitCode | None, Query(description="Only on the desks of this unit and those below it.")] = None,
+        level: Annotated[Narrow, Query(description="Only matters of this level.")] = None,
+        category: Annotated[Narrow, Query(description="Only matters of this category and those below it.")] = None,
+        soon: Annotated[Soon | None, Query(description="Only matters whose earliest date comes so soon.")] = None,
+        incidents: Annotated[
+            Several | None, Query(description="Only these matters, ids with commas between them, as far as it has them.")
+        ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
         """One list of the caller's desk, the earliest limit first. Matters without a limit come last."""
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
+            packs = [pack.model for pack in ctx.offices.packs.values()]
+            must_be_known("unit", unit, ctx.offices.ever)
+            must_be_known("level", level, {of.code for pack in packs for of in pack.levels})
+            must_be_known("category", category, ctx.offices.lists.categories)
             names: tuple[ListName, ...] = inbox_of(ctx) if name == "inbox" else (name,)
-            found = await page(connection, names, ctx.offices.overseen(staff.unit), cursor, limit)
+            units = _within(ctx, unit)
+            filters = Filters(level, category, soon, incidents and incidents.split(","))
+            found = await page(connection, names, units, cursor, limit, filters.conditions(ctx.now))
             rows, further = paging.page(found, limit, lambda row: (row["due"], row["incident_id"]))
             ids = [row["incident_id"] for row in rows]
             titles, waiting = await subjects(connection, ids), await balls(connection, ctx, ids)
+            counted = await by_date(connection, names, units, filters, ctx.now)
         items = [_shown(row, titles.get(row["incident_id"]), waiting.get(row["incident_id"]), ctx.now) for row in rows]
-        return http.json_response({"items": items, "next": further})
+        return http.json_response({"items": items, "counts": counted, "next": further})
 
     return routes
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows a list; None narrows nothing."""
+
+    level: str | None = None
+    category: str | None = None
+    soon: Soon | None = None
+    incidents: Sequence[str] | None = None
+
+    def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
+        """The conditions of the rows that stay."""
+        found = [] if self.soon is None else _dates(self.soon, now)
+        if self.level is not None:
+            found.append(DESK.c.level == self.level)
+        if self.category is not None:
+            below = INCIDENTS.c.category.startswith(f"{self.category}.", autoescape=True)
+            of_it = select(INCIDENTS.c.id).where(INCIDENTS.c.id == DESK.c.incident_id)
+            found.append(of_it.where(or_(INCIDENTS.c.category == self.category, below)).exists())
+        if self.incidents is not None:
+            found.append(DESK.c.incident_id.in_(self.incidents))
+        return found
+
+
+def _dates(soon: Soon, now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of the rows whose date comes so soon."""
+    ends = [instant(now), instant(now + timedelta(hours=1)), instant(now + timedelta(days=1)), desk.NEVER]
+    at = SOON.index(soon)
+    since = [DESK.c.due >= ends[at - 1]] if at else []
+    return since + ([DESK.c.due < ends[at]] if at < len(ends) else [])
+
+
+def _soon(due: str, now: datetime) -> Soon:
+    if due == desk.NEVER:
+        return "none"
+    left = parse_instant(due) - now
+    if left < timedelta():
+        return "overdue"
+    return "hour" if left < timedelta(hours=1) else "day" if left < timedelta(days=1) else "later"
+
+
+def _within(ctx: Ctx, unit: str | None) -> Units:
+    """The units that the actor oversees, or of these only one and those below it."""
+    overseen = ctx.offices.overseen(ctx.actor.unit)
+    if unit is None:
+        return overseen
+    below = ctx.offices.below(unit)
+    return below if overseen is None else below & set(overseen)
 
 
 def inbox_of(ctx: Ctx) -> tuple[ListName, ...]:
@@ -250,17 +348,42 @@ async def counts(connection: AsyncConnection, units: Units, inbox: tuple[ListNam
 
 
 async def page(
-    connection: AsyncConnection, names: tuple[ListName, ...], units: Units, cursor: str | None, limit: int
+    connection: AsyncConnection,
+    names: tuple[ListName, ...],
+    units: Units,
+    cursor: str | None,
+    limit: int,
+    narrow: Sequence[ColumnElement[bool]] = (),
 ) -> list[Row]:
-    """`limit + 1` rows of these lists after the cursor, each once, in order of their earliest limit."""
+    """`limit + 1` rows of these lists after the cursor, each once, in order of their earliest limit.
+
+    `narrow` are further conditions.
+    """
     order = (DESK.c.due, DESK.c.incident_id)
     after = true() if cursor is None else tuple_(*order) > paging.place_of(cursor, str, str)
     rows: dict[str, Row] = {}
     # Each list has its own index in this order.
     for holds in (one for name in names for one in _holds(name, units)):
-        chosen = select(DESK).where(holds, after).order_by(*order).limit(limit + 1)
+        chosen = select(DESK).where(holds, after, *narrow).order_by(*order).limit(limit + 1)
         rows |= {row["incident_id"]: dict(row) for row in (await connection.execute(chosen)).mappings()}
     return sorted(rows.values(), key=itemgetter("due", "incident_id"))[: limit + 1]
+
+
+async def by_date(
+    connection: AsyncConnection, names: tuple[ListName, ...], units: Units, filters: Filters, now: datetime
+) -> dict[Soon, int]:
+    """How soon -> how many rows of these lists, each once, up to `COUNTED`."""
+    found: dict[Soon, int] = {}
+    for soon in SOON:
+        narrow = replace(filters, soon=soon).conditions(now)
+        parts = [
+            select(select(DESK.c.incident_id).where(holds, *narrow).limit(COUNTED).subquery())
+            for name in names
+            for holds in _holds(name, units)
+        ]
+        counted = select(func.count()).select_from(union(*parts).limit(COUNTED).subquery()) if parts else None
+        found[soon] = 0 if counted is None else (await connection.execute(counted)).scalar_one()
+    return found
 
 
 def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
@@ -276,4 +399,6 @@ def _shown(row: Row, title: str | None, ball: Row | None, now: datetime) -> Row:
         "proposals": [int(number) for number in row["proposals"].split()],
         "statements": row["statements"].split(),
         "limits": sorted(limits, key=itemgetter("due", "clock")),
+        "due": None if row["due"] == desk.NEVER else row["due"],
+        "soon": _soon(row["due"], now),
     }
