@@ -4,7 +4,6 @@ It keeps its accounts and sessions in a database of its own, and reaches the ser
 """
 
 import httpx
-import uvicorn
 import uvloop
 
 from services.apps import web
@@ -36,7 +35,7 @@ async def serve(settings: Settings) -> None:
         database = Database(settings.database.format(service=NAME), settings.lock_seconds)
         secret, time_source = keys.deployment_secret(settings), TimeSource(settings.clock)
         console = Console(settings, database, secret, clients(settings), time_source.now)
-        server = uvicorn.Server(web.config(console.alone, settings))
+        server = web.Server(web.config(console.alone, settings), console.end_streams)
         try:
             await console.start()
             if code := await console.first_code():

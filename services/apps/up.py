@@ -6,13 +6,11 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import uvicorn
-
 from services.apps import web
 from services.apps.embedded import Embedded
 
 
-class _Server(uvicorn.Server):
+class _Server(web.Server):
     """Leaves signals to the program. uvicorn would raise them again before the stores are closed."""
 
     @contextmanager
@@ -25,7 +23,7 @@ async def served(system: Embedded, on: socket.socket) -> AsyncIterator[str]:
     """Serves the HTTP API. Gives its address, which the command line also finds in the data folder."""
     if system.console is None:
         raise RuntimeError("the embedded system is not started")
-    server = _Server(web.config(system.site, system.settings))
+    server = _Server(web.config(system.site, system.settings), system.console.end_streams)
     serving = asyncio.create_task(server.serve([on]))
     address = web.address_of(on)
     try:

@@ -1,7 +1,7 @@
 """HTTP in the programs: a port that is taken before anything else starts, and uvicorn's settings."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -43,6 +43,19 @@ def address_of(taken: socket.socket) -> str:
     """The address under which this machine reaches a socket."""
     host, port = taken.getsockname()
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104  compared, not bound
+
+
+class Server(uvicorn.Server):
+    """Ends streams when it begins to end. `end_streams` is asked then."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
 
 def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

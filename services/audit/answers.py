@@ -92,10 +92,12 @@ class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_EN
     """One event with its summary."""
 
 
-class Changes(Answered, json_schema_extra=example(position=4, incidents=[INCIDENT])):
+class Changes(Answered, json_schema_extra=example(position=4, more=False, incidents=[INCIDENT])):
     """The incidents to whose record something was added."""
 
     position: int
     """Ask with this next time: so many events of the log were looked at."""
+    more: bool
+    """Whether there is more to look at already."""
     incidents: tuple[IncidentId, ...]
     """The incidents that the caller may read, each once."""

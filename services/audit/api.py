@@ -143,7 +143,9 @@ def router() -> APIRouter:
     async def list_changes(
         runtime: http.Serving,
         staff: http.Staff,
-        after: Annotated[Number | None, Query(description="`position` of the answer before. By default the end.")] = None,
+        after: Annotated[
+            Number | None, Query(description="`position` of the answer before. By default the end.")
+        ] = None,
     ) -> Response:
         """The incidents to whose record something was added after a position, for whoever follows the record.
 
@@ -153,7 +155,7 @@ def router() -> APIRouter:
         async with runtime.database.read() as connection:
             size, given = await queries.head(connection)
             if after is None:
-                return http.json_response({"position": size, "incidents": []})
+                return http.json_response({"position": size, "more": False, "incidents": []})
             await _size(connection, after if after > given else None)
             overseen = (await runtime.offices(connection)).overseen(staff.unit)
             found, until = await queries.changed(connection, after, max(size, after), LOOKED)
@@ -163,7 +165,7 @@ def router() -> APIRouter:
                 reading = Reading() if overseen is None else reading_of(known, incident, overseen)
                 if reading is not None and reading.covers(at):
                     read.append(incident)
-        return http.json_response({"position": until, "incidents": read})
+        return http.json_response({"position": until, "more": until < size, "incidents": read})
 
     @routes.get("/events/{id}", **documents.answers(answers.OneEvent))
     async def read_event(

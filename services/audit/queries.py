@@ -238,7 +238,7 @@ async def changed(connection: AsyncConnection, after: int, size: int, limit: int
         .group_by(LINKS.c.incident_id)
         .order_by(LINKS.c.incident_id)
     )
-    return {incident: at for incident, at in await connection.execute(chosen)}, until
+    return {row[0]: row[1] for row in await connection.execute(chosen)}, until
 
 
 async def names(connection: AsyncConnection, types: Sequence[str], size: int) -> dict[str, list[tuple[str, str]]]:

@@ -25,6 +25,7 @@ PAGES = (
     "sso",
     "desk",
     "timeline",
+    "live",
     "matter",
     "report",
     "evidence",

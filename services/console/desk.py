@@ -1,17 +1,22 @@
 """The inbox of a post, and the board of an office: lists of the desk, by the time that is left."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.calls import parts
+from services.console.calls import Down, part_of_path, parts
 from services.console.labels import LISTS
 from services.console.page import go, render
-from services.console.site import Signed, Site
-from services.console.words import N_
+from services.console.site import Signed, Site, Watching
+from services.console.staff import Staff
+from services.console.words import N_, translations
 
 ROWS = 100
+LIST = "desk_list.html"
+"""The list of a page without its frame."""
 GROUPS: Mapping[str, str] = {
     "overdue": N_("已超时"),
     "hour": N_("1 小时内"),
@@ -19,28 +24,40 @@ GROUPS: Mapping[str, str] = {
     "later": N_("以后"),
     "none": N_("没有在走的时限"),
 }
-"""Group of rows -> its title, the most urgent first."""
-HOUR, DAY = 3600.0, 86400.0
-Group = Literal["overdue", "hour", "day", "later", "none"]
+"""How soon a matter is due -> the title of its group, the most urgent first."""
+FILTERS: Mapping[str, str] = {"unit": N_("单位"), "level": N_("等级"), "category": N_("类别"), "soon": N_("时限")}
+"""What narrows the board: parameter of the address -> its title."""
 
 
-def group_of(row: Mapping[str, Any]) -> Group:
-    """How soon the first limit of a matter ends. A limit that stands still or was deferred presses nobody."""
-    left = [one["seconds_left"] for one in row["limits"] if one["state"] in ("running", "breached")]
-    if not left:
-        return "none"
-    first = min(left)
-    if first < 0:
-        return "overdue"
-    return "hour" if first < HOUR else "day" if first < DAY else "later"
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One way to narrow the board: what can be chosen, and what is."""
+
+    name: str
+    title: str
+    choices: Sequence[tuple[str, str]]
+    value: str = ""
+    without: str = ""
+    """The address of the board without it."""
+
+    @property
+    def shown(self) -> str:
+        """The title of what is chosen."""
+        return dict(self.choices)[self.value]
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """The rows of a page in groups, empty ones left out; the order within a group stays."""
     found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in GROUPS}
     for row in rows:
-        found[group_of(row)].append(row)
+        found[row["soon"]].append(row)
     return [(name, of) for name, of in found.items() if of]
+
+
+def address(place: str, **asked: str | None) -> str:
+    """The address of a list within the console, with what is chosen."""
+    told = urlencode({name: value for name, value in asked.items() if value})
+    return f"{place}?{told}" if told else place
 
 
 def router(site: Site) -> APIRouter:
@@ -63,37 +80,78 @@ def router(site: Site) -> APIRouter:
         """The matters of the office and those below it, the most urgent first."""
         return await _page(request, me, list if list in LISTS else "open", cursor, "board.html")
 
+    @pages.get("/desk/rows")
+    async def rows(
+        request: Request, me: Watching, list: str = "open", cursor: str | None = None, ids: str | None = None
+    ) -> Response:
+        """The list of a page alone, or of it only some matters: what a live page asks for."""
+        return await _page(request, me, list if list in LISTS else "open", cursor, LIST, ids)
+
     @pages.get("/receipts")
     async def receipts(request: Request, me: Signed, cursor: str | None = None) -> Response:
         """The reports upward and notices sideways that wait for a receipt of this office."""
         found = await me.calls.get("/escalation/v1/reports-to-confirm", limit=ROWS, cursor=cursor)
         return await render(request, "receipts.html", found=found)
 
-    async def _page(request: Request, me: Signed, name: str, cursor: str | None, template: str) -> Response:
-        path = "/triage/v1/desk/gaps" if name == "gaps" else f"/triage/v1/desk/{name}"
+    async def _page(
+        request: Request, me: Staff, name: str, cursor: str | None, template: str, ids: str | None = None
+    ) -> Response:
+        filters = [] if name in ("inbox", "gaps") else await _filters(request, me, name)
+        asked = {one.name: one.value for one in filters if one.value}
+        few: dict[str, str | None] = {} if name == "gaps" else {**asked, "incidents": ids}
         rows, counts, duty, packs = await parts(
-            me.calls.get(path, limit=ROWS, cursor=cursor),
-            me.calls.get("/triage/v1/desk"),
-            me.calls.get("/escalation/v1/roster", unit=me.unit),
+            me.calls.get(f"/triage/v1/desk/{part_of_path(name)}", limit=ROWS, cursor=cursor, **few),
+            _nothing() if ids else me.calls.get("/triage/v1/desk"),
+            _nothing() if template == LIST else me.calls.get("/escalation/v1/roster", unit=me.unit),
             site.packs(),
         )
+        if rows.down and template == LIST:
+            raise Down(rows.down)
         found = rows.value or {"items": [], "next": None}
+        place = {} if name == "inbox" else {"list": name, **asked}
         return await render(
             request,
             template,
             name=name,
+            is_inbox=name == "inbox",
             rows=rows,
             groups=[] if name == "gaps" else grouped(found["items"]),
+            totals=found.get("counts", {}),
             gaps=found["items"] if name == "gaps" else [],
-            further=found["next"],
+            further=found["next"] and not ids,
+            next_at=address("inbox" if name == "inbox" else "board", **place, cursor=found["next"]),
+            rows_at=address("desk/rows", list=name, **asked, cursor=cursor),
             counts=(counts.value or {}).get("lists", {}),
-            counts_down=counts.down,
             duty=duty,
             pack=titles(*(packs.value or ())),
             group_titles=GROUPS,
+            filters=filters,
+            chosen=[one for one in filters if one.value],
         )
 
+    async def _filters(request: Request, me: Staff, name: str) -> list[Filter]:
+        """The ways to narrow the board. What cannot be chosen, or not any more, narrows nothing."""
+        text, is_english = translations(me.language).gettext, me.language == "en"
+        lists, packs = await parts(me.calls.get("/triage/v1/lists"), site.packs())
+        known = (lists.value or {}).get("categories", ())
+        choices = {
+            "unit": me.offices.names(),
+            "level": [*titles(*(packs.value or ()))["levels"].items()],
+            "category": [(one["code"], one["title_en"] if is_english else one["title"]) for one in known],
+            "soon": [(code, text(title)) for code, title in GROUPS.items()],
+        }
+        asked = {of: request.query_params.get(of, "") for of in FILTERS}
+        given: dict[str, str | None] = {of: value if value in dict(choices[of]) else "" for of, value in asked.items()}
+        return [
+            Filter(of, text(title), choices[of], given[of] or "", address("board", list=name, **given | {of: None}))
+            for of, title in FILTERS.items()
+        ]
+
     return pages
+
+
+async def _nothing() -> None:
+    """In place of a call that a part of a page does without."""
 
 
 def titles(*packs: Mapping[str, Any]) -> dict[str, dict[str, str]]:

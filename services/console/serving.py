@@ -70,8 +70,13 @@ class Console:
             read_mapping(self.site.settings.oidc_mapping)
         await migrations.upgrade_to(self.site.database, "console", METADATA, (REVISIONS,))
 
+    def end_streams(self) -> None:
+        """Ends the open streams. A server waits for its requests before it ends, and a stream would never."""
+        self.site.followers.stop()
+
     async def stop(self) -> None:
         """Closes the store and the clients."""
+        self.end_streams()
         if self.site.provider is not None:
             await self.site.provider.close()
         for client in set(self.site.clients.values()):

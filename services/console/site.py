@@ -15,6 +15,7 @@ from schemas.titles import Language
 from services.console.accounts import Accounts
 from services.console.calls import Answer, Calls, Down, Refused, part_of_path
 from services.console.claims import wanted
+from services.console.following import Followers
 from services.console.forms import Documents
 from services.console.handshakes import Handshakes
 from services.console.provider import Provider
@@ -64,6 +65,7 @@ class Site:
         self.handshakes = Handshakes(database)
         self.provider = Provider(settings, wanted(settings)) if settings.oidc_issuer else None
         self.documents = Documents()
+        self.followers = Followers()
         self._offices = Offices()
         self._packs: list[dict[str, Any]] = []
         self._rules: dict[str, dict[str, dict[str, Any]]] = {}
@@ -204,12 +206,12 @@ def language(request: Request) -> Language:
     return language_of(request) if request.headers.get("accept-language") else "zh"
 
 
-async def session_of(request: Request) -> Session | None:
-    """The session of the browser, if it lasts."""
+async def session_of(request: Request, *, used: bool = True) -> Session | None:
+    """The session of the browser, if it lasts. `used`: somebody works in it, so it lasts longer."""
     site = site_of(request)
     if not (told := request.cookies.get(site.cookie)):
         return None
-    found = await site.sessions.find(told, seconds())
+    found = await site.sessions.find(told, seconds(), used=used)
     if found is None:
         return None
     is_open = site.settings.local_accounts if found.account.is_local else site.provider is not None
@@ -241,7 +243,11 @@ def here(request: Request) -> str:
 
 async def entered(request: Request) -> Session:
     """Somebody who gave the password and the second factor. Raises `SignedOut`."""
-    session = await session_of(request)
+    return await _entered(request, used=True)
+
+
+async def _entered(request: Request, *, used: bool) -> Session:
+    session = await session_of(request, used=used)
     if session is None:
         back = f"?next={quote(here(request))}" if request.method == "GET" else ""
         raise SignedOut(f"{HOME}/sign-in{back}")
@@ -253,7 +259,26 @@ async def entered(request: Request) -> Session:
 
 async def staff(request: Request) -> Staff:
     """Who looks at the page, with the post that acts. Raises `SignedOut` with what is missing."""
-    site, session = site_of(request), await entered(request)
+    return await _staff(request, await entered(request))
+
+
+async def watching(request: Request) -> Staff:
+    """The same for what a page asks for by itself. That does not make the session last longer."""
+    return await _staff(request, await _entered(request, used=False))
+
+
+async def still_watching(request: Request, post: str) -> bool:
+    """Whether the session of a request lasts, and the post acts in it."""
+    try:
+        return (await watching(request)).post == post
+    except SignedOut:
+        return False
+    except Down:
+        return True
+
+
+async def _staff(request: Request, session: Session) -> Staff:
+    site = site_of(request)
     if session.account.must_change:
         raise SignedOut(f"{HOME}/account/password")
     offices = await site.offices()
@@ -270,6 +295,7 @@ async def staff(request: Request) -> Staff:
 Id = Annotated[str, AfterValidator(part_of_path)]
 """The number or id of a record, from the address of a page."""
 Signed = Annotated[Staff, Depends(staff)]
+Watching = Annotated[Staff, Depends(watching)]
 Entered = Annotated[Session, Depends(entered)]
 
 

@@ -80,8 +80,8 @@ async def test_open_matters_stand_by_their_earliest_limit(triage: Triage) -> Non
 
 async def test_filters_narrow_a_list_and_the_counts_follow_them(triage: Triage) -> None:
     late, soon, day, later, never = [
-        await triage.open(name, unit=unit)
-        for name, unit in (("a", "town-east"), ("b", "town-east"), ("c", "town-west"), ("d", "town-west"), ("e", "county"))
+        await triage.open(f"matter {number}", unit=unit)
+        for number, unit in enumerate(("town-east", "town-east", "town-west", "town-west", "county"))
     ]
     for incident, hours in ((late, -1.0), (soon, 0.5), (day, 5.0), (later, 50.0)):
         await triage.take(clock(triage, incident, started(triage, hours=hours)))

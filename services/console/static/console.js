@@ -62,6 +62,22 @@
     const to = all[Math.min(Math.max(now + by, 0), all.length - 1)];
     if (to) to.focus();
   };
+  // The matters of the last list, so that `n` and `p` lead to the next and the previous one. Addresses only.
+  const own = (link) => new URL(link.href).pathname;
+  const matters = rows().filter((link) => own(link).includes("/incidents/")).map(own);
+  const remembered = () => { try { return JSON.parse(sessionStorage.getItem("list")) || []; } catch { return []; } };
+  const beside = (by) => {
+    const list = remembered(), at = list.indexOf(location.pathname);
+    if (at >= 0 && list[at + by]) location.href = list[at + by];
+  };
+  if (matters.length) {
+    // Back in the list, the focus is on the row from which somebody left.
+    const left = document.referrer && new URL(document.referrer).pathname;
+    if (remembered().includes(left) && document.activeElement === body) rows().find((link) => own(link) === left)?.focus();
+    try { sessionStorage.setItem("list", JSON.stringify(matters)); } catch { /* no room: there is no next one */ }
+  }
+  document.addEventListener("submit", (event) => { if (event.target.action.endsWith("/sign-out")) sessionStorage.removeItem("list"); });
+
   let going = false;
   const places = { KeyB: "board", KeyI: "inbox", KeyR: "roster", KeyN: "reports/new", KeyS: "statements" };
   document.addEventListener("keydown", (event) => {
@@ -77,6 +93,9 @@
     else if (event.code === "BracketLeft") document.querySelector("[data-earlier]")?.click();
     else if (event.code === "BracketRight") document.querySelector("[data-later]")?.click();
     else if (event.code === "KeyU") document.querySelector("[data-back]")?.click();
+    else if (event.code === "Period" && !event.shiftKey) document.dispatchEvent(new Event("huiying:show"));
+    else if (event.code === "KeyN") beside(1);
+    else if (event.code === "KeyP") beside(-1);
   });
 
   // What is left of a limit counts on by the server's clock. It is no live region: nobody is interrupted each half minute.

@@ -105,8 +105,8 @@ class DeskRow(Answered):
     limits: tuple[LimitOf, ...]
     """Its limits, the earliest first."""
     due: Instant | None
-    """By which date it stands in the list: that of its earliest limit which does not stand still, of a review, or of the
-    plan of a matter that was left unsolved."""
+    """By which date it stands in the list: that of its earliest limit which does not stand still, of a review, or of
+    the plan of a matter that was left unsolved."""
     soon: Soon
     """How soon that date comes: it has passed, comes within an hour, within a day, later, or there is none."""
 
@@ -223,12 +223,13 @@ def router() -> APIRouter:
         runtime: http.Serving,
         name: Annotated[Asked, Path(description="The list.")],
         staff: http.Staff,
-        unit: Annotated[UnitCode | None, Query(description="Only on the desks of this unit and those below it.")] = None,
+        unit: Annotated[UnitCode | None, Query(description="Only on the desks of this unit and those below.")] = None,
         level: Annotated[Narrow, Query(description="Only matters of this level.")] = None,
         category: Annotated[Narrow, Query(description="Only matters of this category and those below it.")] = None,
         soon: Annotated[Soon | None, Query(description="Only matters whose earliest date comes so soon.")] = None,
         incidents: Annotated[
-            Several | None, Query(description="Only these matters, ids with commas between them, as far as it has them.")
+            Several | None,
+            Query(description="Only these matters, ids with commas between them, as far as it has them."),
         ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,

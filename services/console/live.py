@@ -1,0 +1,56 @@
+"""The stream of a live list: ids of matters that changed, and a beat. The page asks for the rows themselves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
+
+from services.console.following import Listener, event
+from services.console.page import HEADERS
+from services.console.site import Site, Watching, still_watching
+
+BEAT = 20.0
+"""Seconds between two beats of a stream. At each, its session is looked at."""
+HEADERS_OF_STREAM = {**HEADERS, "X-Accel-Buffering": "no"}
+"""Proxies pass each event on at once, and nothing is stored."""
+
+
+def router(site: Site) -> APIRouter:
+    """The stream."""
+    pages = APIRouter()
+
+    @pages.get("/changes")
+    async def changes(request: Request, me: Watching) -> Response:
+        """The ids of the matters of this office that change, as they change."""
+        listener, told = Listener(me.calls), request.headers.get("last-event-id", "")
+        last = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
+        events = _events(request, site, me.unit, me.post, listener, last)
+        return StreamingResponse(events, headers=HEADERS_OF_STREAM, media_type="text/event-stream")
+
+    return pages
+
+
+async def _events(
+    request: Request, site: Site, unit: str, post: str, listener: Listener, last: int | None
+) -> AsyncIterator[str]:
+    """Events until the browser goes, the session ends or the server does."""
+    site.followers.join(unit, listener, last)
+    try:
+        yield "retry: 3000\n\n" + event("beat", "now")
+        while True:
+            try:
+                async with asyncio.timeout(BEAT):
+                    await listener.news.wait()
+            except TimeoutError:
+                if not await still_watching(request, post):
+                    yield event("ended", "all")
+                    return
+                yield event("beat", "now")
+                continue
+            if listener.said == "ended":
+                # The browser comes back by itself, when the server does.
+                return
+            yield "".join(listener.take())
+    finally:
+        site.followers.leave(unit, listener)
