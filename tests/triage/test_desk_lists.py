@@ -24,7 +24,8 @@ from tests.triage.test_desk import clock, counted, listed, started
 
 Scene = Callable[[Triage, str], Awaitable[None]]
 COLUMNS = {
-    "number", "incident_id", "title", "unit", "assigned", "level", "drill", "ball", "proposals", "statements", "limits", "due", "soon",
+    "number", "incident_id", "title", "unit", "assigned", "level", "drill", "ball", "proposals", "statements", "limits",
+    "due", "soon",
 }  # fmt: skip
 
 
