@@ -140,7 +140,7 @@ def router() -> APIRouter:
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
     @routes.get("/changes", **documents.answers(answers.Changes))
-    async def list_changes(
+    async def follow_changes(
         runtime: http.Serving,
         staff: http.Staff,
         after: Annotated[
