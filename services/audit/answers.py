@@ -92,7 +92,7 @@ class OneEvent(Stated, TimelineEntry, json_schema_extra=example(**_STATED, **_EN
     """One event with its summary."""
 
 
-class Changes(Answered, json_schema_extra=example(position=4, more=False, incidents=[INCIDENT])):
+class Followed(Answered, json_schema_extra=example(position=4, more=False, incidents=[INCIDENT])):
     """The incidents to whose record something was added."""
 
     position: int

@@ -139,7 +139,7 @@ def router() -> APIRouter:
         next_ = None if last is None else paging.cursor_of(last, size)
         return http.json_response({**stated, "items": [orjson.Fragment(row.bytes) for row in found], "next": next_})
 
-    @routes.get("/changes", **documents.answers(answers.Changes))
+    @routes.get("/changes", **documents.answers(answers.Followed))
     async def follow_changes(
         runtime: http.Serving,
         staff: http.Staff,
