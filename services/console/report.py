@@ -6,7 +6,7 @@ import secrets
 from fastapi import APIRouter, Request, Response
 
 from services.console import forms
-from services.console.calls import Down, parts
+from services.console.calls import Down, Part, parts
 from services.console.forms import Control
 from services.console.page import go, reader, render
 from services.console.site import Signed, Site, problem_of
@@ -15,6 +15,12 @@ from services.console.verbs import told_of
 FIELDS = ("unit", "channel", "subject", "text", "discovered_at", "place", "category", "request", "url")
 """The fields of the page, in the order in which a person tells them."""
 
+COMPARED = ("unit", "subject", "text", "place")
+"""The fields by which a matter is compared with others."""
+ENOUGH = 4
+"""So many signs of a subject say what it is about."""
+MOST = 500
+"""So many signs of a field are compared while somebody types."""
 PATIENCE = 3.0
 """Seconds for which a page waits until triage has taken a report in."""
 
@@ -62,6 +68,15 @@ def router(site: Site) -> APIRouter:
             )
         return await render(request, "reported.html", taken=answer.body, subject=body["subject"])
 
+    @pages.post("/reports/similar")
+    async def similar(request: Request, me: Signed) -> Response:
+        """The known matters that are like what somebody is typing: a part of the page, for a script."""
+        sent = await request.form()
+        body = {name: str(sent.get(name, "")).strip()[:MOST] for name in COMPARED}
+        enough = len(body["subject"]) >= ENOUGH
+        found = (await parts(_similar(me, body)))[0] if enough else Part([])
+        return await render(request, "similar.html", similar=found)
+
     @pages.get("/reports/{id}")
     async def matter_of(request: Request, me: Signed, id: str) -> Response:
         """Leads to the matter to which a report belongs. A moment after the sending there is none yet."""
@@ -75,7 +90,8 @@ def router(site: Site) -> APIRouter:
             await asyncio.sleep(0.1)
 
     async def _similar(me: Signed, body: dict[str, str]) -> object:
-        asked = {name: body[name] for name in ("unit", "subject", "text", "place") if body.get(name)}
+        asked = {name: body[name] for name in COMPARED if body.get(name)}
+        asked.setdefault("text", asked["subject"])
         answer = await me.calls.send("POST", "/triage/v1/similar", body=asked)
         return answer.body["items"] if answer.ok else []
 

@@ -7,9 +7,8 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.console.browser import HOME
-from tests.console.test_pages import Desk, desk
+from tests.console.conftest import Desk
 
-__all__ = ["desk"]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chromium]
 FOCUSED = "document.activeElement.closest('tr')?.id || document.activeElement.id || document.activeElement.tagName"
 
@@ -114,3 +113,39 @@ async def test_a_refused_stream_is_tried_again_and_a_silent_one_is_said_and_repl
     await expect(state).to_have_text("", timeout=10_000)
     await context.close()
     desk.complaints[:] = [one for one in desk.complaints if "503" not in one]
+
+
+async def test_similar_matters_are_offered_while_somebody_types_and_half_pinyin_asks_nothing(desk: Desk) -> None:
+    officer = await desk.town.at("duty_officer@town-west")
+    known = (await desk.town.reported(officer, "文化广场喷泉漏水", "喷泉一直漏水", place="文化广场")).path.rpartition(
+        "/"
+    )[2]
+    await desk.town.system.settle()
+    context, page = await desk.at("duty_officer@town-west")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.post_data or "") if one.url.endswith("/reports/similar") else None)
+    await desk.open(page, "/reports/new")
+    await page.locator("#f-text").evaluate(
+        """field => {
+          field.form.elements.subject.value = "文化广场pen";
+          const told = { bubbles: true, isComposing: true };
+          field.form.elements.subject.dispatchEvent(new InputEvent("input", told));
+        }"""
+    )
+    await page.wait_for_timeout(1200)
+    assert asked == [], "what an input method has not confirmed is not asked for"
+    await page.locator("#f-subject").evaluate(
+        """field => {
+          field.value = "文化广场的喷泉漏水";
+          field.dispatchEvent(new CompositionEvent("compositionend", { bubbles: true, data: "喷泉漏水" }));
+        }"""
+    )
+    await expect(page.locator("#similar")).to_contain_text(known, timeout=15_000)
+    assert "有 1 件相似的事项" in await page.inner_text("#similar-count")
+    assert len(asked) == 1 and "text=" in asked[0]
+    assert page.url.endswith("/reports/new"), "no word stands in an address"
+    assert await page.evaluate("document.activeElement.tagName") == "BODY", "nothing took the focus"
+    await page.fill("#f-subject", "另一件")
+    await page.wait_for_timeout(1200)
+    assert len(asked) == 1, "too little to compare"
+    await context.close()

@@ -134,6 +134,40 @@
     });
   }
 
+  // Similar matters are offered while somebody types. What is typed is sent as a form, so it stands in no address.
+  const offer = document.getElementById("similar");
+  if (offer) {
+    const told = document.getElementById("similar-count"), names = ["unit", "subject", "text", "place"];
+    const writing = offer.closest("form");
+    let waits = null, before = "", running = null;
+    const ask = async () => {
+      const sent = new URLSearchParams(names.map((name) => [name, writing.elements[name]?.value.trim() || ""]));
+      if ([...sent.get("subject")].length < 4 || sent.toString() === before) return;
+      before = sent.toString();
+      running?.abort();
+      running = new AbortController();
+      try {
+        const headers = { "X-CSRF": writing.elements.csrf.value };
+        const answer = await fetch(offer.dataset.similar, { method: "POST", body: sent, headers, signal: running.signal });
+        if (!answer.ok || answer.redirected || offer.contains(document.activeElement)) return;
+        const made = document.createElement("template");
+        made.innerHTML = await answer.text();
+        const count = made.content.querySelectorAll("li").length;
+        offer.replaceChildren(made.content);
+        told.textContent = count ? offer.dataset.text.replace("{count}", count) : "";
+      } catch { /* without an answer nothing is offered; the next page asks again */ }
+    };
+    // An input method fires for each half of a word; only what was confirmed is asked for.
+    const soon = (event) => {
+      if (event.isComposing || !names.includes(event.target.name)) return;
+      clearTimeout(waits);
+      waits = setTimeout(ask, 900);
+    };
+    writing.addEventListener("input", soon);
+    writing.addEventListener("compositionstart", () => clearTimeout(waits));
+    writing.addEventListener("compositionend", (event) => soon({ target: event.target, isComposing: false }));
+  }
+
   // Pasted and dropped files fill the file field beside the button.
   const files = document.querySelector("input[type=file]");
   if (files) {
