@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from schemas.escalation import ReportForm, Way, WayToTell
+from schemas.escalation import ReportForm, Way
 from schemas.fields import Code, IncidentId, Instant, Number, Post, PostCode, UnitCode, Uuid
 from services.kernel.core.commands import example
 from services.kernel.serving.answers import Answered, Page
@@ -446,78 +446,6 @@ class Surges(
     """The entries of this page."""
 
 
-class PlannedDuty(Answered):
-    """A post that is on duty for a time."""
-
-    post: Post
-    """The post."""
-    since: Instant
-    """When its duty begins."""
-    until: Instant
-    """When its duty ends."""
-    substitute: Post | None
-    """The post that may take it up in its place."""
-    by: Post | None
-    """The post that took it up; null while nobody did."""
-    signed_on: Instant | None
-    """When."""
-    handed_over: Instant | None
-    """When it was handed over."""
-    handed_to: Post | None
-    """To which post."""
-    note: str | None
-    """The note of the hand-over."""
-    open: int | None
-    """How many matters of the unit were open then."""
-    incidents: tuple[IncidentId, ...]
-    """These matters, at most 500."""
-    ended: bool
-    """Whether its time is over, as recorded."""
-    note_missing: bool
-    """Whether it was taken up and ended without a hand-over."""
-
-
-class Gap(Answered):
-    """A time for which the pack asks for duty and nobody is planned, or nobody took it up."""
-
-    since: Instant
-    """When it begins."""
-    until: Instant
-    """When it ends."""
-    cause: Literal["not_planned", "not_signed_on"]
-    """Whether nobody was planned, or nobody took it up."""
-    post: Post | None
-    """The post that did not take it up."""
-    found_ahead: Instant | None
-    """When it was found before it began."""
-    found: Instant | None
-    """When it was found after it had begun."""
-
-
-class HeldReport(Answered):
-    """A matter of which a report came while nobody was on duty."""
-
-    incident_id: IncidentId
-    """The matter."""
-    since: Instant
-    """When the report came."""
-    told: Post | None
-    """The unit's head, who is told."""
-
-
-class Reachability(Answered):
-    """The last test of a duty post."""
-
-    post: Post
-    """The post."""
-    way: WayToTell
-    """How it was called."""
-    reached: bool
-    """Whether it answered."""
-    at: Instant
-    """When."""
-
-
 _PLACE: dict[str, Any] = {
     "place": "018f0000-0000-7000-8000-000000000000",
     "post": "duty_officer@town-east",
@@ -547,58 +475,3 @@ class Addresses(Answered, json_schema_extra=example(items=[_PLACE])):
 
     items: tuple[Place, ...]
     """In the order of their setting."""
-
-
-class Roster(
-    Answered,
-    json_schema_extra=example(
-        unit="town-east",
-        version=1,
-        revision=1,
-        officer="handler@town-east",
-        on_duty=["duty_officer@town-east"],
-        duties=[
-            {
-                "post": "duty_officer@town-east",
-                "since": "2026-03-02T00:00:00.000000Z",
-                "until": "2026-03-02T12:00:00.000000Z",
-                "substitute": None,
-                "by": "duty_officer@town-east",
-                "signed_on": "2026-03-01T23:58:00.000000Z",
-                "handed_over": None,
-                "handed_to": None,
-                "note": None,
-                "open": None,
-                "incidents": [],
-                "ended": False,
-                "note_missing": False,
-            }
-        ],
-        gaps=[],
-        held=[],
-        reachability=[],
-        may=["hand-over"],
-    ),
-):
-    """A unit's roster."""
-
-    unit: UnitCode
-    """The unit of the roster."""
-    version: int
-    """The same number as `revision`."""
-    revision: int
-    """How many decisions of staff stand on it. `If-Match` may name this number."""
-    officer: Post | None
-    """The unit's one information officer; null while none is named."""
-    on_duty: tuple[Post, ...]
-    """Who is on duty now."""
-    duties: tuple[PlannedDuty, ...]
-    """The duties, in order of time."""
-    gaps: tuple[Gap, ...]
-    """The gaps on record that no plan has closed, in order of time."""
-    held: tuple[HeldReport, ...]
-    """What waits for the next post on duty."""
-    reachability: tuple[Reachability, ...]
-    """The last test of each duty post."""
-    may: tuple[str, ...]
-    """What you may do at this desk now."""

@@ -4,12 +4,10 @@
 """
 
 import functools
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.fields import IncidentRef, UnitCode
 from services.escalation import answers, queries, seen
@@ -17,18 +15,13 @@ from services.escalation.commands import (
     AcceptLead,
     AnnulBreach,
     AskLead,
-    CancelDuty,
     ConfirmDecision,
     Decide,
     DecideDeferral,
     DecideExtension,
     GiveNotice,
-    HandOver,
     InformOffice,
-    NameSubstitute,
-    OfRoster,
     Pause,
-    PlanDuties,
     Receipt,
     ReportBack,
     ReportUpward,
@@ -36,28 +29,22 @@ from services.escalation.commands import (
     RequestExtension,
     Resume,
     SetLimit,
-    SignOn,
     TakeLead,
     TellAsker,
-    TestReachability,
     WritePart,
 )
-from services.escalation.duty import calendar, roster
-from services.escalation.notify import addressing
+from services.escalation.duty import roster_api
+from services.escalation.duty.roster_api import others
+from services.escalation.notify import addressing, outgoing_api
 from services.kernel.core.commands import Command
-from services.kernel.core.decider import Actor
 from services.kernel.core.ids import stream_of
-from services.kernel.core.problems import Forbidden, NotFound
+from services.kernel.core.problems import NotFound
 from services.kernel.delivery.runtime import Runtime
 from services.kernel.serving import commands, documents, erasure, http, records
 from services.kernel.serving.answers import Done
 from services.kernel.serving.paging import At, Cursor, Limit, must_be_known
 
 Id = Annotated[str, Depends(http.stream_id("incident"))]
-Since = Annotated[
-    At | None,
-    Query(description="Only duties and gaps that end after this instant; by default those of the last 31 days."),
-]
 
 
 @functools.cache
@@ -66,33 +53,13 @@ def router() -> APIRouter:
     api = http.router("/escalation/v1", "escalation")
     erasure.add_route(api, "escalation")
     addressing.add_routes(api)
+    outgoing_api.add_routes(api)
+    roster_api.add_routes(api)
 
     async def command(runtime: Runtime, caller: commands.Caller, incident: str, body: Command) -> Response:
         """`If-Match` is optional here. If it is sent, it must name the newest version."""
         see = partial(seen.for_clock, incident)
         return http.reply(await commands.execute(runtime, caller, stream_of("clock", incident), body, see=see))
-
-    async def at_desk(runtime: Runtime, caller: commands.Caller, body: OfRoster) -> Response:
-        """A command at a unit's desk."""
-        stream = roster.stream_of_unit(body.unit)
-
-        async def act(session: Any, ctx: Any) -> commands.Answer:
-            await session.load([stream])
-            if isinstance(body, HandOver):
-                ctx = commands.with_seen(ctx, await seen.for_roster(session.connection, body.unit))
-            return commands.answer(session, stream, commands.decide(session, stream, body, ctx, caller))
-
-        return http.reply(await commands.transact(runtime, caller, act))
-
-    async def read(
-        runtime: Runtime, connection: AsyncConnection, unit: str, staff: Actor, since: datetime | None
-    ) -> queries.Desk:
-        """A roster, for the unit itself and those above it."""
-        ctx = await runtime.context(connection, staff)
-        ctx.offices.unit(unit)
-        if not ctx.offices.within(unit, staff.unit):
-            raise _others(unit, staff, "read-roster")
-        return await queries.desk(connection, unit, ctx, since)
 
     @api.get("/clocks", **documents.answers(answers.Clocks))
     async def list_clocks(
@@ -140,7 +107,7 @@ def router() -> APIRouter:
             must_be_known("unit", unit, ctx.offices.units)
             at = unit or staff.unit or ""
             if not ctx.offices.within(at, staff.unit):
-                raise _others(at, staff, "read-incident")
+                raise others(at, staff, "read-incident")
             items, next_ = await queries.reports_owed(connection, ctx, ctx.offices.below(at), cursor, limit)
         return http.json_response({"items": items, "next": next_})
 
@@ -167,7 +134,7 @@ def router() -> APIRouter:
                 raise NotFound(f"escalation knows no incident {id}", what=id)
             found = await queries.incident(connection, await runtime.context(connection, staff), id)
         if found is None:
-            raise _others(row["unit"], staff, "read-incident")
+            raise others(row["unit"], staff, "read-incident")
         return http.json_response(found, version=found["version"])
 
     @api.post("/incidents/{id}/report-upward", **documents.answers(Done))
@@ -289,77 +256,8 @@ def router() -> APIRouter:
             ctx = await runtime.context(connection, staff)
             ctx.offices.unit(unit)
             if not ctx.offices.within(unit, staff.unit):
-                raise _others(unit, staff, "read-roster")
+                raise others(unit, staff, "read-roster")
             items = await queries.surges(connection, ctx.offices.below(unit))
         return http.json_response({"items": items, "next": None})
 
-    @api.get("/roster", **documents.answers(answers.Roster))
-    async def read_roster(
-        runtime: http.Serving,
-        unit: Annotated[UnitCode, Query(description="Whose roster.")],
-        staff: http.Staff,
-        since: Since = None,
-    ) -> Response:
-        """A unit's roster: its duties, its information officer, who is on duty, gaps, and what waits for the next."""
-        async with runtime.database.read() as connection:
-            found = await read(runtime, connection, unit, staff, since)
-        return http.json_response(found.body, version=found.revision)
-
-    @api.get(
-        "/roster.ics",
-        **documents.answers_content("The roster.", {"text/calendar": documents.text("BEGIN:VCALENDAR\r\n…")}),
-    )
-    async def export_roster(
-        runtime: http.Serving,
-        unit: Annotated[UnitCode, Query(description="Whose roster.")],
-        staff: http.Staff,
-        since: Since = None,
-    ) -> Response:
-        """The duties of a unit as an iCalendar file, for the desk's own calendar."""
-        async with runtime.database.read() as connection:
-            found = await read(runtime, connection, unit, staff, since)
-            ctx = await runtime.context(connection, staff)
-        file = calendar.of_roster(unit, found.shifts, ctx.offices, ctx.now)
-        return Response(file, media_type="text/calendar; charset=utf-8")
-
-    @api.put("/roster", **documents.answers(Done))
-    async def plan_duties(runtime: http.Serving, body: PlanDuties, caller: http.Command) -> Response:
-        """Plan duties for a unit, or correct them before they begin. Duties that were planned before stay."""
-        return await at_desk(runtime, caller, body)
-
-    @api.post("/roster/cancel-duty", **documents.answers(Done))
-    async def cancel_duty(runtime: http.Serving, body: CancelDuty, caller: http.Command) -> Response:
-        """Take a duty off the roster before it begins."""
-        return await at_desk(runtime, caller, body)
-
-    @api.post("/roster/name-substitute", **documents.answers(Done))
-    async def name_substitute(runtime: http.Serving, body: NameSubstitute, caller: http.Command) -> Response:
-        """Name a post that may take up a duty in place of the planned one."""
-        return await at_desk(runtime, caller, body)
-
-    @api.post("/roster/sign-on", **documents.answers(Done))
-    async def sign_on(runtime: http.Serving, body: SignOn, caller: http.Command) -> Response:
-        """Take up the duty that waits for your post, with what was held for it."""
-        return await at_desk(runtime, caller, body)
-
-    @api.post("/roster/hand-over", **documents.answers(Done))
-    async def hand_over(runtime: http.Serving, body: HandOver, caller: http.Command) -> Response:
-        """Hand your duty over, with a note and the list of what is open."""
-        return await at_desk(runtime, caller, body)
-
-    @api.post("/roster/test-reachability", **documents.answers(Done))
-    async def test_reachability(runtime: http.Serving, body: TestReachability, caller: http.Command) -> Response:
-        """Record whether a duty post answered."""
-        return await at_desk(runtime, caller, body)
-
     return api
-
-
-def _others(unit: str, staff: Actor, act: str) -> Forbidden:
-    return Forbidden(
-        f"{unit} is not below {staff.unit}; you see your own unit and those below",
-        code="other-office",
-        act=act,
-        unit=unit,
-        post=staff.post,
-    )

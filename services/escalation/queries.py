@@ -1,11 +1,11 @@
-"""What answers of escalation read: clocks, reports upward, rosters."""
+"""What answers of escalation read: clocks, reports upward, early warnings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Select, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,9 +25,6 @@ from services.escalation.commands import (
     WritePart,
 )
 from services.escalation.decider import DECIDER
-from services.escalation.duty.desk import LATE, AtDesk, Shift
-from services.escalation.duty.desk import RIGHTS as DESK_RIGHTS
-from services.escalation.duty.roster import stream_of_unit
 from services.escalation.rights import (
     OF_A_CLOCK,
     RIGHTS,
@@ -46,17 +43,12 @@ from services.escalation.upward.decisions import deciders, rule_on, stands
 from services.escalation.views import (
     CLOCKS,
     DECISIONS,
-    GAPS,
-    HELD,
     INCIDENTS,
     METADATA,
     NOTICES,
     OF_ONE,
     PARTS,
-    REACHABILITY,
     REPORTS,
-    ROSTER,
-    ROSTERS,
     SURGES,
     UNANSWERED,
 )
@@ -208,10 +200,10 @@ async def incident(connection: AsyncConnection, ctx: Ctx, id_: str) -> Row | Non
         pack is not None and pack.model.notice is not None,
     )
     verbs = may([RIGHTS[ReportUpward], RIGHTS[InformOffice], RIGHTS[GiveNotice]], reportable, ctx)
-    notices = await _rows(connection, select(NOTICES).where(NOTICES.c.incident_id == id_).order_by(NOTICES.c.at))
-    made = await _rows(connection, select(DECISIONS).where(DECISIONS.c.incident_id == id_).order_by(DECISIONS.c.at))
+    notices = await rows_of(connection, select(NOTICES).where(NOTICES.c.incident_id == id_).order_by(NOTICES.c.at))
+    made = await rows_of(connection, select(DECISIONS).where(DECISIONS.c.incident_id == id_).order_by(DECISIONS.c.at))
     written = PARTS.c.notice.in_([notice["notice"] for notice in notices])
-    parts = await _rows(connection, select(PARTS).where(written).order_by(PARTS.c.at)) if notices else []
+    parts = await rows_of(connection, select(PARTS).where(written).order_by(PARTS.c.at)) if notices else []
     return {
         "number": row["number"],
         "id": id_,
@@ -277,7 +269,7 @@ async def reports_owed(
     chosen = select(INCIDENTS).where(concerned, INCIDENTS.c.ended.is_(None), INCIDENTS.c.merged_into.is_(None))
     if cursor is not None:
         chosen = chosen.where(INCIDENTS.c.incident_id > paging.place_of(cursor, str)[0])
-    found = await _rows(connection, chosen.order_by(INCIDENTS.c.incident_id).limit(limit + 1))
+    found = await rows_of(connection, chosen.order_by(INCIDENTS.c.incident_id).limit(limit + 1))
     rows, further = paging.page(found, limit, lambda row: (row["incident_id"],))
     shown = []
     for row in rows:
@@ -297,7 +289,7 @@ async def reports_to_confirm(
     chosen = select(REPORTS).where(UNANSWERED, REPORTS.c.to.in_(sorted(units)))
     if cursor is not None:
         chosen = chosen.where(tuple_(*order) > paging.place_of(cursor, str, str))
-    found = await _rows(connection, chosen.order_by(*order).limit(limit + 1))
+    found = await rows_of(connection, chosen.order_by(*order).limit(limit + 1))
     rows, further = paging.page(found, limit, lambda row: (row["at"], row["report"]))
     of = select(INCIDENTS.c.incident_id, INCIDENTS.c.number).where(
         INCIDENTS.c.incident_id.in_([row["incident_id"] for row in rows])
@@ -310,7 +302,9 @@ async def reports_to_confirm(
 async def _told(connection: AsyncConnection, ctx: Ctx, id_: str, units: frozenset[str]) -> Row | None:
     """What a unit reads to which the matter was reported and that has no other part in it: the reports to it."""
     chosen = select(REPORTS).where(REPORTS.c.incident_id == id_, REPORTS.c.to.in_(sorted(units)))
-    reports = await _reports(connection, await _rows(connection, chosen.order_by(REPORTS.c.at, REPORTS.c.report)), ctx)
+    reports = await _reports(
+        connection, await rows_of(connection, chosen.order_by(REPORTS.c.at, REPORTS.c.report)), ctx
+    )
     if not reports:
         return None
     row = await read_incident(connection, id_) or {}
@@ -386,7 +380,8 @@ async def _reports(connection: AsyncConnection, rows: Sequence[Row], ctx: Ctx) -
     ]
 
 
-async def _rows(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
+async def rows_of(connection: AsyncConnection, chosen: Select[Any]) -> list[Row]:
+    """The rows that are chosen, with plain names."""
     return [_row(found) for found in (await connection.execute(chosen)).mappings()]
 
 
@@ -481,78 +476,4 @@ def _reported(row: Row) -> Reported:
 async def surges(connection: AsyncConnection, units: Iterable[str]) -> list[Row]:
     """The last early warnings of units, the newest first."""
     chosen = select(SURGES).where(SURGES.c.unit.in_(sorted(units))).order_by(SURGES.c.until.desc(), SURGES.c.code)
-    return await _rows(connection, chosen.limit(500))
-
-
-class Desk(NamedTuple):
-    """A unit's desk, as the API shows it."""
-
-    body: Row
-    revision: int
-    shifts: tuple[Shift, ...]
-
-
-LATELY = timedelta(days=31)
-"""How far back a roster is read if the reader names no time. It grows for years."""
-
-
-async def desk(connection: AsyncConnection, unit: str, ctx: Ctx, since: datetime | None = None) -> Desk:
-    """The roster of a unit: its duties in order of time, who is on duty, gaps, and what is held.
-
-    It shows the duties and gaps that end after `since`.
-    """
-    since = since or ctx.now - LATELY
-    # Who is on duty, and who may sign on, is said whatever the reader asks for.
-    lately = (ROSTER.c.unit == unit, ROSTER.c.until > instant(min(since, ctx.now - LATE)))
-    near = await _rows(connection, select(ROSTER).where(*lately).order_by(ROSTER.c.since, ROSTER.c.post))
-    rows = [row for row in near if row["until"] > instant(since)]
-    open_ = (GAPS.c.unit == unit, GAPS.c.closed.is_(None), GAPS.c.until > instant(since))
-    gaps = select(GAPS).where(*open_).order_by(GAPS.c.since, GAPS.c.until)
-    held = select(HELD).where(HELD.c.unit == unit, HELD.c.taken_at.is_(None)).order_by(HELD.c.since)
-    tested = select(REACHABILITY).where(REACHABILITY.c.unit == unit).order_by(REACHABILITY.c.post)
-    number = select(ROSTERS.c.revision).where(ROSTERS.c.stream_id == stream_of_unit(unit))
-    revision = (await connection.execute(number)).scalar() or 0
-    words = await resolve(connection, METADATA, [row["note_ref"] for row in rows])
-    shifts = tuple(_shift(row) for row in near)
-    at = AtDesk.of(unit, shifts, ctx)
-    body = {
-        "unit": unit,
-        "version": revision,
-        "revision": revision,
-        "officer": ctx.offices.officer(unit),
-        "on_duty": sorted({one.by for one in shifts if one.by and one.on_duty(ctx.now)}),
-        "duties": [
-            {
-                **{name: row[name] for name in _OF_DUTY},
-                "note": words(row["note_ref"]),
-                "incidents": row["incidents"].split(),
-            }
-            for row in rows
-        ],
-        "gaps": [
-            {name: row[name] for name in ("since", "until", "cause", "post", "found_ahead", "found")}
-            for row in await _rows(connection, gaps)
-        ],
-        "held": [
-            {"incident_id": row["incident_id"], "since": row["since"], "told": row["told"]}
-            for row in await _rows(connection, held)
-        ],
-        "reachability": [
-            {name: row[name] for name in ("post", "way", "reached", "at")} for row in await _rows(connection, tested)
-        ],
-        "may": may(DESK_RIGHTS.values(), at, ctx),
-    }
-    return Desk(body, revision, tuple(_shift(row) for row in rows))
-
-
-_OF_DUTY = ("post", "since", "until", "substitute", "by", "signed_on", "handed_over", "handed_to", "open", "ended",
-            "note_missing")  # fmt: skip
-
-
-def _shift(row: Row) -> Shift:
-    def at(name: str) -> datetime | None:
-        return parse_instant(row[name]) if row[name] else None
-
-    since, until = parse_instant(row["since"]), parse_instant(row["until"])
-    signed_on, handed_over = at("signed_on"), at("handed_over")
-    return Shift(row["post"], since, until, row["substitute"], row["by"], signed_on, handed_over, row["ended"])
+    return await rows_of(connection, chosen.limit(500))

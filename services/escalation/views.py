@@ -193,6 +193,8 @@ ROSTER = Table(
     Column("post", key(130), primary_key=True),
     Column("since", key(27), primary_key=True),
     Column("until", key(27), nullable=False),
+    Column("planned_until", key(27)),
+    Column("cancelled", key(27)),
     Column("substitute", key(130)),
     Column("by", key(130)),
     Column("signed_on", key(27)),
@@ -205,7 +207,8 @@ ROSTER = Table(
     Column("note_missing", Boolean, nullable=False),
     Index(None, "unit", "until"),
 )
-"""One row for each planned duty. `by` took it up. `open` and `incidents` are what was open at the hand-over."""
+"""One row for each planned duty. `planned_until` is its end by an earlier plan, and `cancelled` when it was taken off;
+such a row is history. `by` took it up. `open` and `incidents` are what was open at the hand-over."""
 
 GAPS = Table(
     "duty_gaps",
@@ -578,11 +581,13 @@ def _duty_row(key: Key, row: Row | None, event: Event) -> Row | None:
         case e.RosterDutyPlanned() as data:
             unit, post, since = key
             known = {"unit": unit, "post": post, "since": since, "until": instant(data.until)}
+            before = row["until"] if row and row["until"] != known["until"] and not row["cancelled"] else None
+            known |= {"planned_until": before, "cancelled": None}
             empty = dict.fromkeys(("by", "signed_on", "handed_over", "handed_to", "note_ref", "open"))
             none = {"incidents": "", "ended": False, "note_missing": False}
             return {**known, **empty, **none, "substitute": data.substitute}
-        case e.RosterDutyCancelled():
-            return None
+        case e.RosterDutyCancelled() if row:
+            return {**row, "cancelled": event.recorded_text}
         case e.RosterSubstituteNamed() as data if row:
             return {**row, "substitute": data.substitute}
         case e.RosterSignedOn() as data if row:

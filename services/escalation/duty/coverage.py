@@ -81,9 +81,9 @@ def _windows(day: Span, pack: PolicyPack) -> tuple[Span, ...]:
 
 def _missing(need: Need, planned: Sequence[Span]) -> Iterator[Span]:
     """The latest free times that make up the missing hours."""
-    free = [span for within in need.within for span in _free(within, planned)]
-    missing = need.hours - (_total(need.within) - _total(free))
-    for span in reversed(free):
+    left = [span for within in need.within for span in free(within, planned)]
+    missing = need.hours - (_total(need.within) - _total(left))
+    for span in reversed(left):
         if missing <= timedelta():
             return
         taken = Span(max(span.since, span.until - missing), span.until)
@@ -91,7 +91,8 @@ def _missing(need: Need, planned: Sequence[Span]) -> Iterator[Span]:
         yield taken
 
 
-def _free(within: Span, planned: Iterable[Span]) -> Iterator[Span]:
+def free(within: Span, planned: Iterable[Span]) -> Iterator[Span]:
+    """The parts of a time that no planned one covers, in order."""
     at = within.since
     for span in _joined(planned):
         if span.until <= at or span.since >= within.until:

@@ -11,7 +11,6 @@ from typing import Any
 from schemas import escalation as e
 from schemas.envelope import Event
 from schemas.fields import Fact, Typed
-from schemas.pack.office import Roster
 from services.escalation.commands import (
     CancelDuty,
     Duty,
@@ -24,13 +23,12 @@ from services.escalation.commands import (
     SignOn,
     TestReachability,
 )
-from services.escalation.duty import coverage
+from services.escalation.duty import outlook
 from services.escalation.duty.coverage import Span
 from services.escalation.duty.desk import EVERY_ROLE, LATE, RIGHTS, AtDesk, Shift
 from services.kernel.core.decider import Ctx, Decided, Decider, Occurred
 from services.kernel.core.ids import derived
-from services.kernel.core.problems import Malformed, Rejected, Unavailable
-from services.kernel.core.units import LoadedPack
+from services.kernel.core.problems import Malformed, Rejected
 
 AHEAD = timedelta(hours=24)
 """How long before it begins a gap is found."""
@@ -325,7 +323,7 @@ def _held(state: State, command: HoldReport, ctx: Ctx) -> Decided:
     there = any(is_staffed(state.shifts.values(), at) for at in (command.at, ctx.now))
     if state.began is None or there or command.incident in state.held:
         return []
-    if _rules(command.unit, ctx) is None:
+    if outlook.rules(command.unit, ctx) is None:
         return []
     held = e.RosterReportHeld(
         unit=command.unit, incident=command.incident, report=command.report, told=ctx.offices.head(command.unit)
@@ -333,33 +331,17 @@ def _held(state: State, command: HoldReport, ctx: Ctx) -> Decided:
     return [Occurred(held, time=command.at, basis=ctx.offices.basis, unit=command.unit)]
 
 
-def _rules(unit: str, ctx: Ctx) -> Roster | None:
-    pack = _pack(unit, ctx)
-    return pack.model.roster if pack else None
-
-
-def _pack(unit: str, ctx: Ctx) -> LoadedPack | None:
-    try:
-        return ctx.offices.pack(unit)
-    except Unavailable:
-        return None
-
-
 def has_desk(state: State, unit: str, ctx: Ctx) -> bool:
     """Whether the unit has a desk that a pack wants staffed."""
     known = state.began is not None or ctx.offices.officer(unit) is not None
-    return known and unit in ctx.offices.units and _rules(unit, ctx) is not None
+    return known and unit in ctx.offices.units and outlook.rules(unit, ctx) is not None
 
 
 def missing(state: State, unit: str, ctx: Ctx) -> list[Span]:
     """The times for which nobody is planned: those of the last days, and those of the next two."""
-    pack = _pack(unit, ctx)
-    if pack is None or pack.model.roster is None:
-        return []
-    planned = (Span(one.since, one.until) for one in state.shifts.values() if _can_come(one, ctx))
     begins = max(state.began or ctx.now, ctx.now - LOOKS_BACK)
     during = Span(begins, max(ctx.now, begins) + 2 * AHEAD)
-    return coverage.gaps(pack.model, ctx.offices.periods_of(unit), planned, during)
+    return outlook.uncovered(state.shifts.values(), unit, during, ctx)
 
 
 def _found(state: State, command: ReviewRoster, ctx: Ctx) -> Iterator[Fact | Occurred]:
@@ -406,21 +388,12 @@ def _over(shift: Shift) -> datetime:
     return shift.until + (LATE if shift.by and shift.handed_over is None else timedelta())
 
 
-def _can_come(shift: Shift, ctx: Ctx) -> bool:
-    """Whether anybody can still come: nobody does to a duty that lies ahead if its posts are in no directory any more.
-
-    What is over stays as it was planned.
-    """
-    posts = (shift.by, shift.post, shift.substitute)
-    return shift.until <= ctx.now or any(post is not None and ctx.offices.has_post(post) for post in posts)
-
-
 def _known(span: Span, found: Iterable[Span]) -> bool:
     return any(one.since <= span.since and span.until <= one.until for one in found)
 
 
 def _grace(unit: str, ctx: Ctx) -> timedelta | None:
-    rules = _rules(unit, ctx)
+    rules = outlook.rules(unit, ctx)
     return rules.sign_on.value if rules and rules.sign_on else None
 
 

@@ -29,7 +29,7 @@ def tables(metadata: MetaData) -> None:
     have spaces between them. `what` is a code: what waits for approval, why there is a gap, or where a surge is.
     `incident_id` is null for a notice that belongs to no matter, and `unit` where the limit `clock` knows it.
     `addresses` are settings and no fold of events; `sealed` opens only in its own row. An attempt is `over` when a
-    place did not take a notice within its time.
+    place did not take a notice within its time; `error` says why it has none.
     """
     Table(
         "outgoing",
@@ -58,6 +58,9 @@ def tables(metadata: MetaData) -> None:
         Column("delivered", Boolean, nullable=False),
         Column("over", Boolean, nullable=False),
         Column("at", key(27), nullable=False),
+        Column("post", key(130), nullable=False),
+        Column("way", key(16), nullable=False),
+        Column("error", key(16)),
     )
     Table(
         "addresses",
@@ -151,7 +154,9 @@ def _attempt_row(key: Key, row: Row | None, event: Event) -> Row:
     delivered = taken or bool(row and row["delivered"])
     over = getattr(event.data, "error", None) == "expired" or bool(row and row["over"])
     told = {"count": (row["count"] if row else 0) + 1, "delivered": delivered, "over": over}
-    return {"notice": key[0], "place": key[1], **told, "at": event.recorded_text}
+    error = None if delivered else getattr(event.data, "error", None)
+    tried = {"post": event.data.post, "way": event.data.way, "error": error}
+    return {"notice": key[0], "place": key[1], **told, **tried, "at": event.recorded_text}
 
 
 def next_at(count: int, last: datetime, steps: tuple[Any, ...]) -> datetime:

@@ -240,8 +240,8 @@ async def _due(
         for notice in part:
             with _apart(runtime, known, notice, now):
                 on += _on(notice, matters, clocks, offices)
-        still = ROSTER.c.until > min(row["at"] for row in part)
-        duties = await _by(connection, ROSTER, "unit", {one.notice["unit"] for one in on}, still)
+        still = (ROSTER.c.until > min(row["at"] for row in part), ROSTER.c.cancelled.is_(None))
+        duties = await _by(connection, ROSTER, "unit", {one.notice["unit"] for one in on}, *still)
         for one in on:
             with _apart(runtime, known, one.notice, now):
                 found = _places(one, offices, duties, by_post)

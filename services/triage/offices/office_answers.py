@@ -512,12 +512,15 @@ class Periods(
             }
         ],
         next=None,
+        may=["open-period"],
     ),
 ):
     """The special periods of units."""
 
     items: tuple[PeriodOfUnit, ...]
     """The entries of this page."""
+    may: tuple[Literal["open-period"], ...]
+    """What you may do for your unit, and so for those below it."""
 
 
 class Packs(

@@ -117,7 +117,9 @@ def router() -> APIRouter:
             }
             for one in ctx.offices.periods
         ]
-        return http.json_response({"items": items, "next": None})
+        opens = OpenPeriod(unit=staff.unit or ctx.offices.root, period="any", reason="-")
+        may = ["open-period"] if RIGHTS[OpenPeriod].holds(opens, ctx) else []
+        return http.json_response({"items": items, "next": None, "may": may})
 
     @routes.post("/periods/open", **documents.answers(Done))
     async def open_period(runtime: http.Serving, caller: http.Command, command: OpenPeriod) -> Response:

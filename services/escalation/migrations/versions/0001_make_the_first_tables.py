@@ -40,6 +40,9 @@ def upgrade() -> None:
         sa.Column("delivered", sa.Boolean(), nullable=False),
         sa.Column("over", sa.Boolean(), nullable=False),
         sa.Column("at", key(27), nullable=False),
+        sa.Column("post", key(130), nullable=False),
+        sa.Column("way", key(16), nullable=False),
+        sa.Column("error", key(16), nullable=True),
         sa.PrimaryKeyConstraint("notice", "place", name=op.f("pk_attempts")),
     )
     op.create_table(
@@ -237,6 +240,8 @@ def upgrade() -> None:
         sa.Column("post", key(130), nullable=False),
         sa.Column("since", key(27), nullable=False),
         sa.Column("until", key(27), nullable=False),
+        sa.Column("planned_until", key(27), nullable=True),
+        sa.Column("cancelled", key(27), nullable=True),
         sa.Column("substitute", key(130), nullable=True),
         sa.Column("by", key(130), nullable=True),
         sa.Column("signed_on", key(27), nullable=True),
