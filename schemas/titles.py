@@ -166,6 +166,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "reports_received": ("本单位收到的反映", "reports that the office received"),
     "plan-duties": ("安排值班", "plan duties"),
     "set-address": ("设置通知地址", "set an address for notices"),
+    "end-address": ("停用通知地址", "end an address for notices"),
     # ways of notices
     "mail": ("邮件", "mail"),
     "webhook": ("网络回调", "webhook"),

@@ -31,6 +31,8 @@ PAGES = (
     "evidence",
     "statement",
     "duty",
+    "notices",
+    "periods",
     "finding",
     "rules",
     "people",

@@ -55,6 +55,10 @@ class Control:
     rows: tuple[tuple["Control", ...], ...] = ()
     """The fields of each entry of a list, named `duties.0.post`."""
 
+    def at_fault(self, told: str) -> "Control":
+        """The same control with a fault."""
+        return replace(self, fault=told)
+
     @property
     def is_late(self) -> bool:
         """Whether it is for what is entered later."""

@@ -121,6 +121,7 @@ KINDS: Mapping[str, str] = {
 """Kind of unit -> its title. Units bear the same words as codes, so these are no titles of codes everywhere."""
 
 OF_VERB: Mapping[tuple[str, str], str] = {
+    ("addresses", "post"): N_("岗位"),
     ("screen", "ground"): N_("不予答复的理由"),
     ("place-unit", "unit"): N_("单位代码"),
     ("place-unit", "since"): N_("从何时起"),
@@ -198,6 +199,30 @@ WAITS: Mapping[str, str] = {
     "closing": N_("结案"),
 }
 """What a matter waits for -> its title."""
+
+NOTICES: Mapping[str, str] = {
+    "new": N_("新事项"),
+    "assigned": N_("交办"),
+    "warn": N_("时限将到"),
+    "due": N_("时限确定"),
+    "breach": N_("逾期"),
+    "rung": N_("催办督办"),
+    "hop": N_("收到上报"),
+    "informed": N_("收到通报"),
+    "approval": N_("等待审定"),
+    "gap": N_("值班缺岗"),
+    "held": N_("无人值班时来件"),
+    "surge": N_("集中反映"),
+}
+"""Kind of an outgoing notice -> its title."""
+
+BECAME: Mapping[str, str] = {
+    "delivered": N_("已送达"),
+    "failing": N_("正在重试"),
+    "expired": N_("没有送到"),
+    "untried": N_("没有发出"),
+}
+"""What became of a notice -> its title."""
 
 STATES: Mapping[str, str] = {
     "open": N_("未交办"),

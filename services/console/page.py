@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from schemas.fields import parse_instant
 from schemas.titles import TITLES, Language
-from services.console import words
+from services.console import frame, words
 from services.console.labels import LISTS, PARTS, PHASES, SOURCES, STATES, WAITS
 from services.console.site import HOME, here, language, site_of
 from services.console.words import N_
@@ -157,6 +157,7 @@ async def render(request: Request, template: str, status: int = 200, **values: A
     site, signed, spoken = site_of(request), getattr(request.state, "staff", None), language(request)
     session = getattr(request.state, "session", None)
     shown = {
+        "on_duty": await frame.on_duty(site, signed) if signed else None,
         "me": signed,
         "reader": await reader(request),
         "language": spoken,

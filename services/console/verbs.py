@@ -50,6 +50,10 @@ class Asked:
     """The matter that the command is about, for the head of the page."""
     face: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name -> title and value of what the record shows now. A field of the same name is what a person makes of it."""
+    template: str = "verb.html"
+    """The page of the form."""
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    """What this page shows besides the form."""
 
 
 class Change(NamedTuple):
@@ -87,6 +91,13 @@ async def form(request: Request, me: Staff, asked: Asked) -> Response:
     version = request.query_params.get("seen", "")
     version = version if version.isascii() and version.isdigit() and asked.version else asked.version
     return await _page(request, asked, made, version, secrets.token_urlsafe(18))
+
+
+async def again(request: Request, me: Staff, asked: Asked) -> Response:
+    """The form once more with what was typed, and nothing sent: a look at what the command would do."""
+    sent = await request.form()
+    made = forms.filled(forms.controls(asked.operation, asked.choices, me.language, without=asked.without), sent)
+    return await _page(request, asked, made, str(sent.get("form.version", "")), str(sent.get("form.key", "")))
 
 
 async def act(request: Request, me: Staff, asked: Asked) -> Response:
@@ -168,8 +179,9 @@ async def _page(
 ) -> Response:
     return await render(
         request,
-        "verb.html",
+        asked.template,
         status,
+        **asked.beside,
         verb=asked.verb,
         controls=made,
         version=version,

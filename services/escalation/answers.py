@@ -470,8 +470,10 @@ class Place(Answered, json_schema_extra=example(**_PLACE)):
     """When it was set. Earlier notices never go there."""
 
 
-class Addresses(Answered, json_schema_extra=example(items=[_PLACE])):
+class Addresses(Answered, json_schema_extra=example(items=[_PLACE], may=[])):
     """The places of posts."""
 
     items: tuple[Place, ...]
     """In the order of their setting."""
+    may: tuple[Literal["set-address", "end-address"], ...]
+    """What you may do with them."""

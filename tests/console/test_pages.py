@@ -15,6 +15,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     context, page = await desk.at(*POSTS, language=language, color_scheme=scheme)
     for path in (
         "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
+        "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
@@ -56,7 +57,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
         found += await faults(page)
     await context.close()
     context, page = await desk.at("admin@town-east", language=language, color_scheme=scheme)
-    for path in ("/accounts", "/health"):
+    for path in ("/accounts", "/health", "/addresses/new"):
         await desk.open(page, path)
         found += await faults(page)
     await context.close()
@@ -141,6 +142,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
     context, page = await desk.at(*POSTS, viewport={"width": width, "height": 700})
     for path in (
         "/inbox", "/board", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search", "/packs",
+        "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
     ):  # fmt: skip

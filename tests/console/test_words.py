@@ -118,6 +118,8 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         f"/incidents/{matter}", f"/incidents/{matter}/timeline", f"/incidents/{matter}/timeline?as_of=25-25",
         f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
     )]  # fmt: skip
+    of_duty = ("/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special")
+    opened += [await browser.open(path) for path in of_duty]
     opened += [await browser.open(link.removeprefix(HOME)) for link in opened[7].links if "/packs/" in link][:2]
     events = dict.fromkeys(link for link in opened[14].links if "/events/" in link)
     opened += [await browser.open(link.removeprefix(HOME)) for link in [*events][:4]]
@@ -144,8 +146,8 @@ async def test_no_page_mixes_its_languages(town: Town, names: list[str], monkeyp
     for language in ("en-GB", "zh-CN"):
         browser = await town.at(*posts, language=language)
         admin = await town.at("admin@town-east", language=language)
-        opened = [await admin.open(path) for path in ("/accounts", "/health")]
-        assert [page.status for page in opened] == [200, 200]
+        opened = [await admin.open(path) for path in ("/accounts", "/health", "/addresses", "/addresses/new")]
+        assert {page.status for page in opened} == {200}
         for page in opened + await pages_of(town, browser, number, statement):
             for marked, text in said(page):
                 bare = CODE.sub("", text)

@@ -1,4 +1,4 @@
-"""What a reader of a roster is told besides the plan: what nobody covers, what was planned before, what a period changes."""
+"""What a roster tells besides its plan: what nobody covers, what was planned before, what a period would change."""
 
 from typing import Any
 

@@ -251,7 +251,10 @@ async def test_a_wrong_address_is_refused_and_not_repeated(desk: Desk, address: 
 async def test_only_an_administrator_sets_addresses(desk: Desk) -> None:
     body = {"post": HEAD, "address": "json://example.org/hook"}
     assert (await desk.ask("POST", "/addresses", "chief", json=body)).status_code == 403
-    assert (await desk.ask("GET", "/addresses?unit=town-east", "chief")).status_code == 403
+    for role, unit, may in (("admin", "county", ["set-address", "end-address"]), ("handler", "town-east", [])):
+        listed = await desk.ask("GET", "/addresses?unit=town-east", role, unit)
+        assert (listed.status_code, listed.json()["may"]) == (200, may), "places are no secret, addresses are"
+    assert (await desk.ask("GET", "/addresses?unit=town-east", "admin", "town-west")).status_code == 403
 
 
 async def test_an_address_that_no_message_can_carry_stops_no_other(desk: Desk, hook: Hook) -> None:

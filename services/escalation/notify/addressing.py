@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from schemas.fields import UnitCode, Uuid
 from services.escalation.answers import Addresses, Place
 from services.escalation.commands import KeepAddress
+from services.escalation.duty.roster_api import others
 from services.escalation.notify import channels, places, postbox
 from services.escalation.notify.places import SetAddress
 from services.kernel.core.decider import Ctx
@@ -21,7 +22,7 @@ PlaceId = Annotated[Uuid, Path(description="The id of the place, see the list.")
 
 
 def add_routes(api: APIRouter) -> None:
-    """Adds list, addition and removal, for administrators of the post's unit or of one above it."""
+    """Adds the list, and addition and removal for administrators of the post's unit or of one above it."""
 
     @api.get("/addresses", **documents.answers(Addresses))
     async def list_addresses(
@@ -33,10 +34,12 @@ def add_routes(api: APIRouter) -> None:
         async with runtime.database.read() as connection:
             ctx = await runtime.context(connection, staff)
             must_be_known("unit", unit, ctx.offices.units)
-            places.SET.require(unit, ctx)
+            if not ctx.offices.within(unit, staff.unit):
+                raise others(unit, staff, "read-roster")
             found, below = await places.all_places(connection), ctx.offices.below(unit)
         items = [_shown(one) for one in found if one.post.partition("@")[2] in below]
-        return http.json_response({"items": items})
+        may = ["set-address", "end-address"] if places.SET.holds(unit, ctx) else []
+        return http.json_response({"items": items, "may": may})
 
     @api.post("/addresses", **documents.answers(Place, 201))
     async def set_address(runtime: http.Serving, body: SetAddress, caller: http.Command) -> Response:
