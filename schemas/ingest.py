@@ -22,17 +22,18 @@ from schemas.words import Cause
 class ReportReceived(Fact):
     """Someone reported a concern to an office. From `discovered_at` on the office knew of it.
 
-    `entered_late` marks a discovery so old that somebody probably enters it from paper now. `duplicate` is a keyed
-    digest of integration, source and external id. It stays after an erasure, so that a repeated delivery is still a
-    duplicate. `sent` is a digest of the sent content; it tells a repetition from another report. `match_key` is a keyed
-    digest of the subject, and finds the report's incident. A report without it has a matter of its own. `place_key` is
-    one of the place, by which reports of one place are counted. `by` is a digest of the person of staff who entered it;
-    a report of an integration has none.
+    `written_at` is when it was written on paper, if it was entered from paper. `entered_late` marks a discovery so old
+    that somebody probably enters it from paper now. `duplicate` is a keyed digest of integration, source and external
+    id. It stays after an erasure, so that a repeated delivery is still a duplicate. `sent` is a digest of the sent
+    content; it tells a repetition from another report. `match_key` is a keyed digest of the subject, and finds the
+    report's incident. A report without it has a matter of its own. `place_key` is one of the place, by which reports of
+    one place are counted. `by` is a digest of the person of staff who entered it; a report of an integration has none.
     """
 
     unit: UnitCode
     channel: Code
     discovered_at: Instant
+    written_at: Instant | None = None
     entered_late: bool = False
     subject: Words
     text: Words

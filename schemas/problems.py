@@ -456,6 +456,10 @@ TYPES: Mapping[str, ProblemType] = {
                 "尚未收到该事项",
                 "发布服务尚未收到该事项；如是新事项，请发送 Huiying-After 和其版本。",
             ),
+            "written-before-known": (
+                "写下早于得知",
+                "{field}：写下的时间 {written} 早于得知的时间 {discovered}，请改正其中一个。",
+            ),
             "in-the-future": ("时间在将来", "{field} 在将来：{at} 晚于 {now}。"),
             "incident-unknown": ("没有此事项", "没有事项 {into}。"),
             "level-not-needed": ("不必写级别", "{incident} 不改用制度，级别不变；请去掉 {field}。"),

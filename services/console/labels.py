@@ -108,6 +108,7 @@ FIELDS: Mapping[str, str] = {
     "value": N_("值"),
     "windows": N_("作息时间"),
     "way": N_("方式"),
+    "written_at": N_("何时写下"),
     "yes": N_("是否如此办理"),
 }
 """Field of a request body -> its title in Chinese."""
@@ -147,6 +148,7 @@ HINTS: Mapping[str, str] = {
     "into": N_("如 town-east-2026-00042"),
     "reason": N_("写进记录，以后可查"),
     "due": N_("写成 11-25 21:07 或 21:07"),
+    "written_at": N_("纸上写的时间，写成 11-25 21:07 或 21:07"),
     "url": N_("报告所指的网页；没有就不填"),
 }
 """Field -> what helps to fill it in."""

@@ -180,6 +180,8 @@ class StoredReport(
     """The channel by which it came."""
     discovered_at: Instant
     """When the office first knew."""
+    written_at: Instant | None = None
+    """When it was written on paper, if it was entered from paper."""
     entered_late: bool
     """Whether the discovery was already old when it was recorded."""
     subject: str | None

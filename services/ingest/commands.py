@@ -77,6 +77,8 @@ class Report(
     """The text, word for word. Personal data in it is masked."""
     discovered_at: WrittenInstant
     """When the office first knew. The time limits run from then."""
+    written_at: WrittenInstant | None = None
+    """When it was written on paper, for what is entered from paper."""
     source: Source | None = None
     """The sending system, which gave the `external_id`. Its code belongs to the integration that used it first."""
     external_id: ExternalId | None = None

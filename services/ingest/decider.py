@@ -122,6 +122,17 @@ def receive(command: ReceiveReport, ctx: Ctx) -> Occurred:
             f"source and external_id come together; {missing} is missing", code="field-together", field=missing
         )
     _past(report.discovered_at, "discovered_at", ctx)
+    if report.written_at is not None:
+        _past(report.written_at, "written_at", ctx)
+        if report.written_at < report.discovered_at:
+            raise Malformed(
+                f"written_at: {instant(report.written_at)} is before {instant(report.discovered_at)}, when the office "
+                "first knew; nobody writes down what is not known yet",
+                code="written-before-known",
+                field="written_at",
+                written=report.written_at,
+                discovered=report.discovered_at,
+            )
     # The sender's clock may be ahead. Nobody can know of a matter later than it was received.
     discovered = min(report.discovered_at, ctx.now)
     names = catalogue.words_of(ReportReceived)

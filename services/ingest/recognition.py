@@ -16,7 +16,7 @@ from services.kernel.core.lists import Lists
 from services.kernel.masking import MARKERS, Kind, normalise
 
 Keyed = Callable[..., str]
-_DELIVERY = {"source", "external_id", "discovered_at"}
+_DELIVERY = {"source", "external_id", "discovered_at", "written_at"}
 """These fields describe the delivery. A repetition may have other values in them."""
 _MARKERS = re.compile("|".join(map(re.escape, MARKERS.values())))
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0")

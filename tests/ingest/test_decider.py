@@ -90,6 +90,17 @@ class TestReceive:
         late = command(discovered_at=NOW + FUTURE + timedelta(seconds=1))
         given(DECIDER, actor=INTEGRATION).when(late).then_raises(Malformed, "discovered_at lies in the future")
 
+    def test_keeps_when_a_paper_was_written_which_is_after_the_office_knew(self) -> None:
+        known, written = NOW - timedelta(hours=9), NOW - timedelta(hours=8)
+        paper = command(discovered_at=known, written_at=written)
+        given(DECIDER, actor=INTEGRATION).when(paper).then(fact(discovered_at=known, written_at=written))
+        for wrong, told in (
+            (known - timedelta(seconds=1), "nobody writes down"),
+            (NOW + timedelta(hours=1), "written_at lies in the future"),
+        ):
+            paper = command(discovered_at=known, written_at=wrong)
+            given(DECIDER, actor=INTEGRATION).when(paper).then_raises(Malformed, told)
+
     def test_refuses_an_unknown_unit(self) -> None:
         given(DECIDER, actor=INTEGRATION).when(command(unit="moon")).then_raises(
             Malformed, "no unit has the code 'moon'"
