@@ -33,6 +33,7 @@ PAGES = (
     "duty",
     "notices",
     "periods",
+    "paper",
     "finding",
     "rules",
     "people",

@@ -16,6 +16,7 @@ async def test_axe_finds_nothing_on_any_page_in_any_state(desk: Desk, language: 
     for path in (
         "/inbox", "/board", "/board?list=gaps", "/reports/new", "/statements", "/roster", "/roster/plan-duties",
         "/roster/hand-over", "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
+        "/paper", "/paper/report", "/paper/enter",
         "/search", "/packs", "/post", "/account/password", "/account/codes", MISSING, matter,
         f"{matter}/timeline", f"{matter}/timeline?as_of=25-25", f"{matter}?done=grade", f"{matter}/triage/grade",
         f"{matter}/triage/hold-meeting", f"/statements/{desk.statement}", "/packs/county-default@2",
@@ -143,6 +144,7 @@ async def test_only_tables_scroll_sideways_at_200_percent_and_on_a_telephone(des
     for path in (
         "/inbox", "/board", "/reports/new", "/statements", "/roster", "/roster/plan-duties", "/search", "/packs",
         "/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special",
+        "/paper", "/paper/report", "/paper/enter",
         "/post", "/account/codes", matter, f"{matter}/timeline", f"{matter}/triage/grade",
         f"/statements/{desk.statement}", "/packs/county-default@2",
     ):  # fmt: skip

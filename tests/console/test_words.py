@@ -118,8 +118,10 @@ async def pages_of(town: Town, browser: Browser, matter: str, statement: str) ->
         f"/incidents/{matter}", f"/incidents/{matter}/timeline", f"/incidents/{matter}/timeline?as_of=25-25",
         f"/incidents/{matter}?done=grade", f"/statements/{statement}", f"/statements/new?incident={matter}",
     )]  # fmt: skip
-    of_duty = ("/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special")
+    of_duty = ("/roster/sheet", "/notices", "/addresses", "/periods", "/periods/open?period=special", "/paper")
     opened += [await browser.open(path) for path in of_duty]
+    of_paper = ("report", "enter", f"matter?number={matter}")
+    opened += [await browser.open(f"/paper/{name}") for name in of_paper]
     opened += [await browser.open(link.removeprefix(HOME)) for link in opened[7].links if "/packs/" in link][:2]
     events = dict.fromkeys(link for link in opened[14].links if "/events/" in link)
     opened += [await browser.open(link.removeprefix(HOME)) for link in [*events][:4]]

@@ -1,0 +1,94 @@
+"""Paper for when everything is down, and its entry later: the same order, and both times. Without script."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from services.console.paper import ON_PAPER
+from services.console.report import FIELDS
+from tests.console.browser import HOME
+from tests.console.conftest import Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CHINA = timezone(timedelta(hours=8))
+ENTER = "/paper/enter"
+
+
+def ago(hours: float) -> str:
+    return f"{datetime.now(UTC).astimezone(CHINA) - timedelta(hours=hours):%Y-%m-%d %H:%M}"
+
+
+async def test_the_paper_has_the_fields_of_the_screen_in_its_order_and_a_number_each(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    assert [name for name in ON_PAPER if name != "written_at"] == list(FIELDS)
+    page = await officer.open("/paper/report?copies=3")
+    numbers = re.findall(r"<strong>(P\d{6}-[2-9A-Z]{6})</strong>", page.text)
+    assert len(set(numbers)) == 3 and page.text.count("data:image/svg+xml") == 3
+    printed = re.findall(r"(\d+)\. (\w+)", re.sub(r"<[^>]+>", " ", page.text.partition("</article>")[0]))
+    screen = re.findall(r'(?:<label for="f-\w+"|<legend)[^>]*>(\d+)\. (\w+)', (await officer.open(ENTER)).text)
+    assert printed == screen and [int(at) for at, _ in screen] == list(range(1, len(ON_PAPER) + 2))
+    for copies in ("0", "x", "-1", "9999", "9" * 4000):
+        page = await officer.open(f"/paper/report?copies={copies}")
+        assert page.status in (200, 414) and page.text.count("<article") in (0, 1, 20)
+
+
+async def test_what_was_written_down_is_entered_with_both_times_and_once(town: Town) -> None:
+    officer = await town.at("duty_officer@town-east")
+    page = await officer.open("/paper/report")
+    (number,) = re.findall(r"<strong>(P\d{6}-[2-9A-Z]{6})</strong>", page.text)
+    known, written = ago(9), ago(8.5)
+    typed = {
+        "form": number,
+        "channel": "hotline",
+        "subject": "停电中登记的井盖缺失",
+        "text": "东街口井盖没了",
+        "discovered_at": known,
+        "written_at": ago(10),
+        "place": "东街口",
+    }
+    form = await officer.open(f"{ENTER}?form={number}")
+    assert number in form.text
+    for wrong, told in (({"form": "A-1"}, "P261126-7K3FQ2"), ({"discovered_at": "昨天"}, "写成 11-25 21:07")):
+        page = await officer.send(form, ENTER, **typed | wrong)
+        assert page.status == 422 and told in page.said and "东街口井盖没了" in page.text
+    looked = await officer.send(form, ENTER, **typed)
+    refused = await officer.send(looked, ENTER, checked="yes")
+    assert refused.status == 422 and "早于得知的时间" in refused.said and "东街口井盖没了" in refused.text
+    looked = await officer.send(refused, ENTER, written_at=written)
+    assert "得知后 30 分" in looked.said and "得知后 9 小时" in looked.said
+    back = await officer.send(looked, ENTER, checked="back")
+    done = await officer.send(await officer.send(back, ENTER), ENTER, checked="yes")
+    assert "已补录" in done.said and number in done.said and "何时写下" in done.said and "得知后 9 小时" in done.said
+    (report,) = {link for link in done.links if re.search(r"/reports/report-[0-9a-f-]+$", link)}
+    calls = town.system.console.site.operator()  # type: ignore[union-attr]
+    assert calls is not None
+    matter = await officer.open(report.removeprefix(HOME))
+    assert "停电中登记的井盖缺失" in matter.said
+    again = await officer.send(await officer.open(ENTER), ENTER, **typed | {"written_at": written})
+    twice = await officer.send(again, ENTER, checked="yes")
+    assert report in twice.links, "one paper that is entered twice is one report"
+    other = await officer.send(await officer.open(ENTER), ENTER, **typed | {"written_at": written, "text": "另一件事"})
+    conflict = await officer.send(other, ENTER, checked="yes")
+    assert conflict.status == 409 and "另一件事" in conflict.text
+
+
+async def test_a_paper_for_a_matter_bears_its_number_and_no_stranger_prints_it(town: Town) -> None:
+    officer, stranger = await town.at("duty_officer@town-east"), await town.at("duty_officer@town-west")
+    number = (await town.reported(officer, "路灯不亮", place="西街")).path.rpartition("/")[2]
+    page = await officer.open(f"/paper/matter?number={number}")
+    assert number in page.said and page.text.count("实际办理时间") == 4 and "data:image/svg+xml" in page.text
+    assert (await stranger.open(f"/paper/matter?number={number}")).status == 404
+    for wrong in ("", "x%2F..", "%0A", "nothing-2026-00001"):
+        assert (await officer.open(f"/paper/matter?number={wrong}")).status in (200, 404, 400, 422)
+
+
+async def test_papers_number_is_kept_while_the_service_is_down(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    officer = await town.at("duty_officer@town-east")
+    site = town.system.console.site  # type: ignore[union-attr]
+    typed = {"channel": "hotline", "subject": "断电", "text": "断电", "discovered_at": ago(1)}
+    looked = await officer.send(await officer.open(ENTER), ENTER, **typed)
+    away = site.clients["ingest"]
+    monkeypatch.setitem(site.clients, "ingest", type(away)(base_url="http://127.0.0.1:9"))
+    page = await officer.send(looked, ENTER, checked="yes")
+    assert page.status == 503 and "断电" in page.text
