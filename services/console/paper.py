@@ -52,7 +52,7 @@ def router(site: Site) -> APIRouter:
         count = min(max(int(copies), 1), MOST) if copies.isdecimal() and len(copies) < 4 else 1
         day = look.now.astimezone(look.zone)
         numbers = [f"P{day:%y%m%d}-{''.join(secrets.choice(SIGNS) for _ in range(6))}" for _ in range(count)]
-        sheets = [(number, drawn(f"paper/enter?form={number}")) for number in numbers]
+        sheets = [(number, drawn(f"paper/enter?paper={number}")) for number in numbers]
         controls = numbered(await _controls(me))
         return await render(request, "paper_report.html", sheets=sheets, controls=controls, unit=me.unit, ticked=TICKED)
 
@@ -66,9 +66,9 @@ def router(site: Site) -> APIRouter:
         return await render(request, "paper_matter.html", one=one, code=code)
 
     @pages.get("/paper/enter")
-    async def enter(request: Request, me: Signed, form: str = "") -> Response:
+    async def enter(request: Request, me: Signed, paper: str = "") -> Response:
         """The form of a paper's entry, field by field in its order."""
-        made = forms.filled(await _controls(me), {"unit": me.unit, "form": form})
+        made = forms.filled(await _controls(me), {"unit": me.unit, "paper": paper})
         return await _page(request, made, secrets.token_urlsafe(18))
 
     @pages.post("/paper/enter")
@@ -77,10 +77,10 @@ def router(site: Site) -> APIRouter:
         sent, look = await request.form(), await reader(request)
         made = forms.filled(await _controls(me), sent)
         body, made = forms.body(made, look.zone, look.now, look.gettext)
-        number, key = str(body.pop("form", "")).strip().upper(), str(sent.get("key", ""))
+        number, key = str(body.pop("paper", "")).strip().upper(), str(sent.get("form.key", ""))
         if number and not NUMBER.fullmatch(number):
             told = look.gettext(N_("纸表的编号写成 P261126-7K3FQ2 的样子；不是本系统印的纸，就不填"))
-            made = [one.at_fault(told) if one.name == "form" else one for one in made]
+            made = [one.at_fault(told) if one.name == "paper" else one for one in made]
         if any(one.fault for one in made):
             return await _page(request, made, key, 422)
         if number:
@@ -149,7 +149,7 @@ def router(site: Site) -> APIRouter:
 
 def _form_number(me: Staff) -> Control:
     said = translations(me.language).gettext
-    return Control("form", "line", False, said(N_("纸表编号")), said(N_("在纸的右上角；同一岗位录两次也只算一件")))
+    return Control("paper", "line", False, said(N_("纸表编号")), said(N_("在纸的右上角；同一岗位录两次也只算一件")))
 
 
 def numbered(made: Sequence[Control]) -> list[Control]:

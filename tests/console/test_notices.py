@@ -77,5 +77,7 @@ async def test_a_special_period_shows_its_effect_before_it_is_opened_and_is_ende
     close = link.removeprefix(HOME).replace("&amp;", "&")
     ended = await chief.send(await chief.open(close), close, reason="汛情解除")
     assert "已办：结束特殊时期" in ended.said and "已结束" in ended.said
-    refused = await officer.send(await officer.open(opening), opening, **typed, **SHOWN, **{"form.seen": "town-east special "})
+    refused = await officer.send(
+        await officer.open(opening), opening, **typed, **SHOWN, **{"form.seen": "town-east special "}
+    )
     assert refused.status == 403 and "汛期" in refused.text

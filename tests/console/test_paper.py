@@ -39,7 +39,7 @@ async def test_what_was_written_down_is_entered_with_both_times_and_once(town: T
     (number,) = re.findall(r"<strong>(P\d{6}-[2-9A-Z]{6})</strong>", page.text)
     known, written = ago(9), ago(8.5)
     typed = {
-        "form": number,
+        "paper": number,
         "channel": "hotline",
         "subject": "停电中登记的井盖缺失",
         "text": "东街口井盖没了",
@@ -47,9 +47,9 @@ async def test_what_was_written_down_is_entered_with_both_times_and_once(town: T
         "written_at": ago(10),
         "place": "东街口",
     }
-    form = await officer.open(f"{ENTER}?form={number}")
+    form = await officer.open(f"{ENTER}?paper={number}")
     assert number in form.text
-    for wrong, told in (({"form": "A-1"}, "P261126-7K3FQ2"), ({"discovered_at": "昨天"}, "写成 11-25 21:07")):
+    for wrong, told in (({"paper": "A-1"}, "P261126-7K3FQ2"), ({"discovered_at": "昨天"}, "写成 11-25 21:07")):
         page = await officer.send(form, ENTER, **typed | wrong)
         assert page.status == 422 and told in page.said and "东街口井盖没了" in page.text
     looked = await officer.send(form, ENTER, **typed)
