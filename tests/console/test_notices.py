@@ -70,7 +70,7 @@ async def test_a_special_period_shows_its_effect_before_it_is_opened_and_is_ende
     assert "县水利局" in other.said and "done=" not in other.path, "what is sent is what was looked at"
     done = await chief.send(looked, opening, **SHOWN)
     assert "已办：宣布特殊时期" in done.said and "正在进行" in done.said
-    assert "◇ 特殊时期" in (await officer.open("/roster")).said
+    await becomes(officer, "/roster", "◇ 特殊时期")
     again = await chief.send(await chief.open(opening), opening, **typed)
     assert "再宣布一次没有作用" in again.said
     (link,) = [link for link in done.links if "/periods/close" in link]
