@@ -27,6 +27,8 @@ ROWS = 7
 """Rows of a list of entries, such as the duties of a week."""
 LATE = ("happened_at", "late_reason")
 """Fields of what is entered later. They stand folded away at the end of a form."""
+MORE = ("share", "due")
+"""Fields that most leave empty. They stand after the others."""
 LONG = 1000
 """A text that may be longer than this gets an area,"""
 LINES = ("subject", "title", "place", "url", "source", "external_id", "reply_ref", "name", "address")
@@ -122,7 +124,7 @@ def _resolved(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[s
 def controls(
     operation: Operation, choices: Choices, language: Language, *, without: Sequence[str] = ()
 ) -> list[Control]:
-    """The controls of a command's form, in the order of its model; what is entered later comes last."""
+    """The controls of a command's form, in the order of its model; what most leave empty comes last."""
     needed = operation.schema.get("required", ())
     found = [
         _control(name, _resolved(one, operation.shared), name in needed, choices, language, operation.shared)
@@ -131,7 +133,7 @@ def controls(
     ]
     verb, text = operation.path.rpartition("/")[2], words.translations(language).gettext
     own = [replace(one, title=text(OF_VERB[verb, one.name])) if (verb, one.name) in OF_VERB else one for one in found]
-    return sorted(own, key=lambda one: one.is_late)
+    return sorted(own, key=lambda one: (one.is_late, one.name in MORE))
 
 
 def _control(

@@ -46,12 +46,19 @@ def test_what_is_entered_later_stands_at_the_end() -> None:
     assert names[-2:] == ["happened_at", "late_reason"] and SERVICES
 
 
+def test_what_most_leave_empty_stands_after_what_they_fill_in() -> None:
+    operation = forms.Documents().command("triage", "incidents/{id}/assign")
+    assert operation is not None
+    assert [one.name for one in controls(operation, {}, "zh")][:4] == ["unit", "reason", "share", "due"]
+
+
 def test_a_field_is_what_it_is_under_its_verb() -> None:
     """Under two verbs one name can mean two things: reasons of a return and of no reply, a proposal and a text."""
     known = {
         "ground": [("need_more", "材料不足")],
         "no_reply_ground": [("repeated", "重复")],
         "proposal": [("1", "围挡")],
+        "above": [("office@county", "示例县 办公室")],
     }
     made = {}
     for service, verb in (("triage", "screen"), ("triage", "return"), ("escalation", "report-upward")):
@@ -67,3 +74,4 @@ def test_a_field_is_what_it_is_under_its_verb() -> None:
         (("need_more", "材料不足"),),
     )
     assert (made["report-upward"]["proposal"].title, made["report-upward"]["proposal"].kind) == ("拟处理意见", "words")
+    assert made["report-upward"]["to"].choices == (("office@county", "示例县 办公室"),)
