@@ -30,6 +30,7 @@ NAMES = (
     "restart",
     "rules",
     "desk",
+    "console",
     "notices",
 )
 

@@ -41,9 +41,9 @@ def _measure(runs: int) -> list[Figure]:
                         _wait(port)
                         times.append(time.perf_counter() - began)
                         if times is starts:
-                            idle.append(_memory(process.pid))
+                            idle.append(memory(process.pid))
                             _post(port, folder)
-                            busy.append(_memory(process.pid))
+                            busy.append(memory(process.pid))
                     finally:
                         process.terminate()
     return [
@@ -65,7 +65,8 @@ def _wait(port: int) -> None:
     raise AssertionError("the server did not answer within a minute")
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
+    """Megabytes that a process holds in memory."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
 

@@ -60,9 +60,8 @@ class Embedded:
         signing.make_keys(self.settings)
         await self.log.start()
         for service in SERVICES:
-            database = Database(self.settings.data / f"{service.name}.sqlite", self.settings.lock_seconds)
             self.runtimes[service.name] = Runtime(
-                service, self.settings, database, self.time_source, self.log, self.secret
+                service, self.settings, self.store(service.name), self.time_source, self.log, self.secret
             )
         believed = signing.public_keys(self.settings)
         self.app = http.application(list(self.runtimes.values()), title="Huiying", keys=believed)
@@ -78,9 +77,8 @@ class Embedded:
                 leader.result()
             self._tasks.append(asyncio.create_task(process.consume(runtime)))
         await self.settle()
-        database = Database(self.settings.data / "console.sqlite", self.settings.lock_seconds)
         clients = dict.fromkeys((service.name for service in SERVICES), self.client())
-        self.console = console.Console(self.settings, database, self.secret, clients, self.time_source.now)
+        self.console = console.Console(self.settings, self.store("console"), self.secret, clients, self.time_source.now)
         await self.console.start()
 
     async def stop(self) -> None:
@@ -95,6 +93,10 @@ class Embedded:
             await runtime.database.close()
         await self.log.stop()
         self.lock.release()
+
+    def store(self, name: str) -> Database:
+        """The store of a service, or of the console."""
+        return Database(self.settings.data / f"{name}.sqlite", self.settings.lock_seconds)
 
     async def site(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The whole site on one port: the console below `/console`, the services' APIs everywhere else."""
